@@ -1,0 +1,66 @@
+"""Every error of the pipeline, in one tree.
+
+PipelineError
+├── UsageError              a person asked for something that can't be: one line says what to do
+│   └── ConfigurationError  a setting, a secret or the tenants file is wrong
+├── PermanentError          this record can never succeed: a dead letter at once, without retries
+│   ├── InvalidRecord       its bytes are not what its topic promises
+│   ├── UnknownTenant       nobody owns the account it speaks of
+│   ├── UnsupportedCommand  the provider has no way of doing what a command asks for
+│   └── OversizeRecord      the broker would never take what became of it
+├── Unavailable             something outside is away: retried in place without limit, never a dead letter
+│   └── RetryAfter          it said how long to wait
+└── Unacknowledged          the broker did not take an output: the process ends, nothing is acknowledged
+
+An exception that is none of these is retried in place a few times, then becomes a dead letter.
+"""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """Base of all errors of the pipeline."""
+
+
+class UsageError(PipelineError):
+    """A person's mistake; the message is one line that says what is wrong and what to do."""
+
+
+class ConfigurationError(UsageError):
+    """A setting, a secret or the tenants file is wrong."""
+
+
+class PermanentError(PipelineError):
+    """Retrying this record can't help."""
+
+
+class InvalidRecord(PermanentError):
+    """The record's bytes are not what its topic promises."""
+
+
+class UnknownTenant(PermanentError):
+    """No tenant owns the account that the record speaks of. Re-driven once the tenant is there."""
+
+
+class UnsupportedCommand(PermanentError):
+    """The provider has no endpoint for this kind of command."""
+
+
+class OversizeRecord(PermanentError):
+    """An output is larger than the broker takes."""
+
+
+class Unavailable(PipelineError):
+    """Redis, a provider or another service is away. The record waits, in order for its key."""
+
+
+class RetryAfter(Unavailable):
+    """Try again after `delay` seconds."""
+
+    def __init__(self, message: str, delay: float) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+class Unacknowledged(PipelineError):
+    """The broker did not acknowledge an output; the process must end without acknowledging its input."""

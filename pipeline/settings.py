@@ -1,0 +1,56 @@
+"""Settings: everything that can be set from outside, by `PIPELINE_…` variables or a file `.env`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """What a process needs to know. Defaults suit `pipeline up`'s ports; production sets the rest."""
+
+    model_config = SettingsConfigDict(env_prefix="PIPELINE_", env_file=".env", extra="ignore", frozen=True)
+
+    kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, comma separated")
+    redis: str = Field("redis://127.0.0.1:6379/0", description="Redis URL")
+    tenants: Path = Field(Path("examples/tenants.yaml"), description="the tenants file")
+    data_dir: Path = Field(Path(".pipeline"), description="where tables (and the embedded stack) keep their files")
+    partitions: int = Field(48, ge=1, description="partitions of every keyed topic; can't be changed afterwards")
+    replication: int = Field(3, ge=1, description="replicas of every topic")
+    handler: str = Field("agents.handlers.echo.EchoHandler", description="dotted path of the default handler")
+    cache: Literal["memory", "redis"] = Field("redis", description="backend of the handlers' caches")
+
+    ingress_host: str = "127.0.0.1"
+    ingress_port: int = 8080
+    ingress_deadline: float = Field(4.0, gt=0, description="seconds until a webhook is answered 503")
+    body_limit: int = Field(3 * 1024 * 1024, description="bytes of a webhook; larger ones are answered 413")
+    sandbox_host: str = "127.0.0.1"
+    sandbox_port: int = 8090
+    worker_host: str = "127.0.0.1"
+    worker_port: int = Field(0, description="health and metrics of a worker; 0 picks a free port")
+
+    dedup_ttl: int = Field(7 * 86400, gt=0, description="seconds that an event's id is remembered")
+    outcome_ttl: int = Field(7 * 86400, gt=0, description="seconds that a command's outcome is remembered")
+    handler_concurrency: int = Field(100, ge=1, description="conversations handled at once by one worker")
+    handler_timeout: float = Field(30.0, gt=0, description="seconds that one event may take in a handler")
+    send_concurrency: int = Field(100, ge=1, description="calls to providers in flight at once in one worker")
+
+    instance_id: str | None = Field(None, description="static group member id, e.g. the pod's name")
+    session_timeout: int = Field(25, ge=6, description="seconds until the group gives a silent worker up")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process. Raises `ConfigurationError` with one line for the first thing that is wrong."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "PIPELINE_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(f"{name} is wrong ({first['msg'].lower()}): correct it in the environment or .env") from None

@@ -1,0 +1,153 @@
+"""Tenants: who owns which account, on which lane, with which secrets. Read from one YAML file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo
+
+from pipeline.errors import ConfigurationError
+
+
+def _resolve(value: object, info: ValidationInfo) -> object:
+    """`env:NAME` and `file:PATH` become what they point to; anything else is taken as it is."""
+    if not isinstance(value, str):
+        return value
+    if value.startswith("env:"):
+        environ: Mapping[str, str] = (info.context or {}).get("environ", os.environ)
+        name = value.removeprefix("env:")
+        if name not in environ:
+            raise ValueError(f"the environment variable {name} is not set")
+        return environ[name]
+    if value.startswith("file:"):
+        path = Path(value.removeprefix("file:"))
+        if not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        return path.read_text().strip()
+    return value
+
+
+def _not_empty(value: object) -> object:
+    if value == "":
+        raise ValueError("a secret can't be empty")
+    return value
+
+
+Resolved = Annotated[str, BeforeValidator(_resolve)]
+Secret = Annotated[SecretStr, BeforeValidator(_not_empty), BeforeValidator(_resolve)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class CloudApp(_Model):
+    """A Meta app. One app may carry many tenants' numbers; two secrets are accepted while one is being rotated."""
+
+    id: str
+    app_secrets: tuple[Secret, ...] = Field(min_length=1, max_length=2)
+    verify_token: Secret
+
+
+class Limits(_Model):
+    """What the provider allows an account. `messages_per_second` is per sending number (Cloud API: 80, 20 or 1,000)."""
+
+    messages_per_second: float = Field(80, gt=0)
+
+
+class Account(_Model):
+    """A sending and receiving identity at a provider.
+
+    Attributes:
+        id: phone_number_id (Cloud API), session (Wasender) or instance (Wawp).
+        business_id: the WABA id, where the provider has one.
+        webhook_secrets: what authenticates webhooks, for providers whose secret belongs to the account.
+        token: what authenticates calls to the provider.
+    """
+
+    provider: str
+    id: str
+    business_id: str | None = None
+    display_phone_number: str | None = None
+    webhook_secrets: tuple[Secret, ...] = Field((), max_length=2)
+    token: Secret
+    base_url: Resolved | None = None
+    api_version: str = "v23.0"
+    limits: Limits = Limits()
+
+
+class Tenant(_Model):
+    """A company. `handler` is a dotted path; None means the default handler."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    lane: str = Field("default", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    handler: str | None = None
+    accounts: tuple[Account, ...] = ()
+
+
+class TenantsFile(_Model):
+    cloud_apps: tuple[CloudApp, ...] = ()
+    tenants: tuple[Tenant, ...]
+
+
+class Tenants:
+    """The tenants of this installation, indexed by what webhooks and commands name."""
+
+    def __init__(self, content: TenantsFile) -> None:
+        self.cloud_apps = content.cloud_apps
+        self._by_id = {tenant.id: tenant for tenant in content.tenants}
+        self._by_account: dict[tuple[str, str], tuple[Tenant, Account]] = {}
+        self._by_business: dict[tuple[str, str], Tenant] = {}
+        for tenant in content.tenants:
+            for account in tenant.accounts:
+                self._add(tenant, account)
+
+    def _add(self, tenant: Tenant, account: Account) -> None:
+        if (account.provider, account.id) in self._by_account:
+            raise ConfigurationError(f"tenants file: two tenants own {account.provider} account {account.id}: remove one")
+        self._by_account[account.provider, account.id] = (tenant, account)
+        if account.business_id:
+            self._by_business.setdefault((account.provider, account.business_id), tenant)
+
+    def __iter__(self) -> Iterator[Tenant]:
+        return iter(self._by_id.values())
+
+    def get(self, tenant_id: str) -> Tenant | None:
+        return self._by_id.get(tenant_id)
+
+    def owner(self, provider: str, account: str) -> Tenant | None:
+        """The tenant of an account id, or of a business (WABA) id where a webhook names only that."""
+        found = self._by_account.get((provider, account))
+        return found[0] if found else self._by_business.get((provider, account))
+
+    def account(self, provider: str, account: str) -> Account | None:
+        found = self._by_account.get((provider, account))
+        return found[1] if found else None
+
+    def accounts(self, provider: str) -> list[Account]:
+        return [account for (name, _), (_, account) in self._by_account.items() if name == provider]
+
+    @property
+    def lanes(self) -> list[str]:
+        return sorted({tenant.lane for tenant in self} | {"default"})
+
+
+def load_tenants(path: Path, environ: Mapping[str, str] | None = None) -> Tenants:
+    """Reads the tenants file. Raises `ConfigurationError` with one line for the first thing that is wrong."""
+    try:
+        content: Any = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"can't read the tenants file {path} ({error.strerror}): set PIPELINE_TENANTS") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"the tenants file {path} is not YAML: {str(error).splitlines()[0]}") from None
+    try:
+        context = {"environ": os.environ if environ is None else environ}
+        return Tenants(TenantsFile.model_validate(content, context=context))
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"the tenants file {path} is wrong at {where or 'its top'}: {first['msg']}") from None

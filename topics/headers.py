@@ -1,0 +1,26 @@
+"""The names of the Kafka headers. All values are UTF-8; times are ms since the epoch."""
+
+from typing import Final
+
+WEBHOOK_ID: Final = "webhook-id"
+"""The same for every slice and every identical redelivery of one webhook."""
+SLICE: Final = "slice"
+"""`i/k`: this record is part i of k of a webhook that mixed conversations."""
+TENANT: Final = "tenant"
+PROVIDER: Final = "provider"
+ACCOUNT: Final = "account"
+RECEIVED_AT: Final = "received-at"
+TRACEPARENT: Final = "traceparent"
+
+EVENT_ID: Final = "event-id"
+EVENT_TYPE: Final = "event-type"
+COMMAND_ID: Final = "command-id"
+
+ERROR_TYPE: Final = "error-type"
+ERROR_MESSAGE: Final = "error-message"
+STAGE: Final = "stage"
+ATTEMPTS: Final = "attempts"
+ORIGIN_TOPIC: Final = "origin-topic"
+ORIGIN_PARTITION: Final = "origin-partition"
+ORIGIN_OFFSET: Final = "origin-offset"
+FAILED_AT: Final = "failed-at"

@@ -1,0 +1,49 @@
+"""Records: what stages take from Kafka and what they give back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+Header = tuple[str, bytes]
+"""One Kafka header: its name and its value, UTF-8."""
+
+
+class Incoming(Protocol):
+    """A record as it came from Kafka. aiokafka's `ConsumerRecord` fits as it is, so none is built per record."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """When the producer made it, in ms since the epoch."""
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[Header]: ...
+
+
+class Record(NamedTuple):
+    """A record to be published.
+
+    Its partition follows from its key (murmur2, as every Kafka client agrees), so it is not named here.
+    """
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Sequence[Header] = ()
+
+
+def header(headers: Sequence[Header], name: str) -> str | None:
+    """The value of the first header called `name`, or None."""
+    for key, value in headers:
+        if key == name:
+            return value.decode()
+    return None
