@@ -1,0 +1,88 @@
+"""Every topic there is, in one place: what is on it, by which key, for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+Cleanup = Literal["delete", "compact,delete"]
+
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+"""The largest record that any topic takes: a webhook of 3 MiB, its headers, and room for what `parse` adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic.
+
+    Attributes:
+        keyed_by: what its partition key is (`topics.keys`).
+        purpose: one line, shown by `pipeline topics list`.
+        retention: how long records stay.
+        cleanup: Kafka's `cleanup.policy`.
+    """
+
+    name: str
+    keyed_by: str
+    purpose: str
+    retention: timedelta = timedelta(days=7)
+    cleanup: Cleanup = "delete"
+
+    def config(self) -> dict[str, str]:
+        """The topic's configuration as the broker spells it."""
+        return {
+            "cleanup.policy": self.cleanup,
+            "retention.ms": str(int(self.retention.total_seconds() * 1000)),
+            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        }
+
+
+RAW: Final = Topic("webhooks.raw", "conversation", "webhooks as the providers sent them, one conversation a record")
+COMMANDS_INTERACTIVE: Final = Topic("commands.interactive", "account", "commands that answer somebody")
+COMMANDS_BULK: Final = Topic("commands.bulk", "account", "commands of campaigns")
+OUTCOMES: Final = Topic("commands.outcomes", "account", "what became of each command")
+
+STAGES: Final = ("parse", "deduplicate", "route", "handle", "send")
+"""The stages, in the way of a message; each has its dead letters."""
+
+INTAKE: Final = "intake"
+HANDLERS: Final = "handlers"
+MESSENGER: Final = "messenger"
+APPS: Final = (INTAKE, HANDLERS, MESSENGER)
+"""The apps, each a consumer group of its own."""
+
+SEEN: Final = "seen"
+SENT: Final = "sent"
+
+
+def events(lane: str) -> Topic:
+    return Topic(f"events.{lane}", "conversation", f"events of the tenants on lane {lane}")
+
+
+def dead_letters(stage: str) -> Topic:
+    return Topic(
+        f"dead-letters.{stage}", "as it was", f"records that {stage} could not process", timedelta(days=30)
+    )
+
+
+def changelog(app: str, table: str, ttl: timedelta) -> Topic:
+    """The changelog of a table, by Faust's name for it. Kept a day longer than the table keeps its rows."""
+    return Topic(
+        f"{app}-{table}-changelog", "as the source", f"table {table} of {app}", ttl + timedelta(days=1), "compact,delete"
+    )
+
+
+def catalogue(lanes: Iterable[str], *, dedup_ttl: timedelta, outcome_ttl: timedelta) -> list[Topic]:
+    """Every topic of an installation with these lanes."""
+    return [
+        RAW,
+        *(events(lane) for lane in lanes),
+        COMMANDS_INTERACTIVE,
+        COMMANDS_BULK,
+        OUTCOMES,
+        *(dead_letters(stage) for stage in STAGES),
+        changelog(INTAKE, SEEN, dedup_ttl),
+        changelog(MESSENGER, SENT, outcome_ttl),
+    ]

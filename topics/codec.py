@@ -1,0 +1,82 @@
+"""From a value to its record and back."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import orjson
+from pydantic import ValidationError
+
+from pipeline.errors import InvalidRecord
+from topics import headers
+from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, OUTCOMES
+from topics.commands import Command, Priority
+from topics.events.wire import WireEvent
+from topics.outcomes import Outcome
+from topics.records import Header, Incoming, Record
+
+Model = TypeVar("Model", Command, Outcome)
+
+_KEPT = frozenset(
+    {
+        headers.WEBHOOK_ID,
+        headers.PROVIDER,
+        headers.ACCOUNT,
+        headers.RECEIVED_AT,
+        headers.TRACEPARENT,
+    }
+)
+
+
+def encode_event(event: WireEvent, topic: str, tenant: str, source: Incoming) -> Record:
+    """The record of `event`, with the headers of the webhook it came in."""
+    event.body["tenant_id"] = tenant
+    kept = [pair for pair in source.headers if pair[0] in _KEPT]
+    kept += (
+        (headers.TENANT, tenant.encode()),
+        (headers.EVENT_ID, event.event_id.encode()),
+        (headers.EVENT_TYPE, event.kind.encode()),
+    )
+    return Record(topic, event.conversation.encode(), orjson.dumps(event.body), kept)
+
+
+def encode_command(command: Command) -> Record:
+    bulk = command.priority is Priority.BULK
+    return Record(
+        COMMANDS_BULK.name if bulk else COMMANDS_INTERACTIVE.name,
+        command.account_key.encode(),
+        command.model_dump_json(exclude_none=True).encode(),
+        _headers(command),
+    )
+
+
+def decode_command(record: Incoming) -> Command:
+    return _validated(Command, record)
+
+
+def encode_outcome(outcome: Outcome) -> Record:
+    value = outcome.model_dump_json(exclude_none=True).encode()
+    return Record(OUTCOMES.name, outcome.account_key.encode(), value, _headers(outcome))
+
+
+def decode_outcome(record: Incoming) -> Outcome:
+    return _validated(Outcome, record)
+
+
+def _headers(value: Command | Outcome) -> list[Header]:
+    named = {
+        headers.COMMAND_ID: value.command_id,
+        headers.EVENT_ID: value.event_id,
+        headers.TENANT: value.tenant_id,
+        headers.PROVIDER: value.provider,
+        headers.ACCOUNT: value.account,
+        headers.TRACEPARENT: value.traceparent,
+    }
+    return [(name, text.encode()) for name, text in named.items() if text is not None]
+
+
+def _validated(model: type[Model], record: Incoming) -> Model:
+    try:
+        return model.model_validate_json(record.value or b"")
+    except ValidationError as error:
+        raise InvalidRecord(f"not a {model.__name__.lower()}: {error.errors(include_input=False)[0]['msg']}") from None
