@@ -2,7 +2,8 @@
 
 PipelineError
 ├── UsageError              a person asked for something that can't be: one line says what to do
-│   └── ConfigurationError  a setting, a secret or the tenants file is wrong
+│   ├── ConfigurationError  a setting, a secret or the tenants file is wrong
+│   └── OutsideEvent        a handler's messenger or cache was used when no event was in hand
 ├── PermanentError          this record can never succeed: a dead letter at once, without retries
 │   ├── InvalidRecord       its bytes are not what its topic promises
 │   ├── UnknownTenant       nobody owns the account it speaks of
@@ -10,6 +11,8 @@ PipelineError
 │   └── OversizeRecord      the broker would never take what became of it
 ├── Unavailable             something outside is away: retried in place without limit, never a dead letter
 │   └── RetryAfter          it said how long to wait
+├── HandlerTimeout          a handler took longer than it may: retried like any other exception
+├── Conflict                a row changed its type under a handler: retried, and the handler sees the new row
 └── Unacknowledged          the broker did not take an output: the process ends, nothing is acknowledged
 
 An exception that is none of these is retried in place a few times, then becomes a dead letter.
@@ -28,6 +31,10 @@ class UsageError(PipelineError):
 
 class ConfigurationError(UsageError):
     """A setting, a secret or the tenants file is wrong."""
+
+
+class OutsideEvent(UsageError):
+    """Messenger and caches belong to the event in hand: use them inside a hook, and await what you start there."""
 
 
 class PermanentError(PipelineError):
@@ -60,6 +67,14 @@ class RetryAfter(Unavailable):
     def __init__(self, message: str, delay: float) -> None:
         super().__init__(message)
         self.delay = delay
+
+
+class HandlerTimeout(PipelineError, TimeoutError):
+    """A handler did not finish its event in time. Nothing of what it did takes effect."""
+
+
+class Conflict(PipelineError):
+    """Another event made something else of a counter or a list that this one wanted to add to. Nothing was applied."""
 
 
 class Unacknowledged(PipelineError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import ConfigurationError
+
+Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
@@ -26,22 +28,26 @@ class Settings(BaseSettings):
     cache: Literal["memory", "redis"] = Field("redis", description="backend of the handlers' caches")
 
     ingress_host: str = "127.0.0.1"
-    ingress_port: int = 8080
+    ingress_port: Port = 8080
     ingress_deadline: float = Field(4.0, gt=0, description="seconds until a webhook is answered 503")
     body_limit: int = Field(3 * 1024 * 1024, description="bytes of a webhook; larger ones are answered 413")
     sandbox_host: str = "127.0.0.1"
-    sandbox_port: int = 8090
+    sandbox_port: Port = 8090
     worker_host: str = "127.0.0.1"
-    worker_port: int = Field(0, description="health and metrics of a worker; 0 picks a free port")
+    worker_port: Port = Field(0, description="health and metrics of a worker; 0 picks a free port")
 
     dedup_ttl: int = Field(7 * 86400, gt=0, description="seconds that an event's id is remembered")
     outcome_ttl: int = Field(7 * 86400, gt=0, description="seconds that a command's outcome is remembered")
     handler_concurrency: int = Field(100, ge=1, description="conversations handled at once by one worker")
     handler_timeout: float = Field(30.0, gt=0, description="seconds that one event may take in a handler")
+    reconcile_window: float = Field(60.0, ge=0, description="seconds to wait for a status of a send in doubt")
     send_concurrency: int = Field(100, ge=1, description="calls to providers in flight at once in one worker")
 
+    failure_run: int = Field(100, ge=0, description="records failing in a row that stop a flow from taking in; 0: none")
+    failure_ratio: float = Field(0.5, ge=0, le=1, description="share of failing records that does the same; 0: none")
+
     instance_id: str | None = Field(None, description="static group member id, e.g. the pod's name")
-    session_timeout: int = Field(25, ge=6, description="seconds until the group gives a silent worker up")
+    session_timeout: int = Field(25, ge=6, le=90, description="seconds until the group gives a silent worker up")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 
@@ -53,4 +59,6 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "PIPELINE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise ConfigurationError(f"{name} is wrong ({first['msg'].lower()}): correct it in the environment or .env") from None
+        raise ConfigurationError(
+            f"{name} is wrong ({first['msg'].lower()}): correct it in the environment or .env"
+        ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo
@@ -25,10 +25,15 @@ def _resolve(value: object, info: ValidationInfo) -> object:
         return environ[name]
     if value.startswith("file:"):
         path = Path(value.removeprefix("file:"))
-        if not path.is_file():
-            raise ValueError(f"there is no file {path}")
-        return path.read_text().strip()
+        try:
+            return path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"can't read the file {path} ({_reason(error)})") from None
     return value
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
 
 
 def _not_empty(value: object) -> object:
@@ -46,7 +51,7 @@ class _Model(BaseModel):
 
 
 class CloudApp(_Model):
-    """A Meta app. One app may carry many tenants' numbers; two secrets are accepted while one is being rotated."""
+    """A Meta app, of one or many tenants' numbers. Two secrets are accepted while one is being rotated."""
 
     id: str
     app_secrets: tuple[Secret, ...] = Field(min_length=1, max_length=2)
@@ -54,7 +59,7 @@ class CloudApp(_Model):
 
 
 class Limits(_Model):
-    """What the provider allows an account. `messages_per_second` is per sending number (Cloud API: 80, 20 or 1,000)."""
+    """What the provider allows an account: messages per second and sending number (Cloud API: 80 or 1,000)."""
 
     messages_per_second: float = Field(80, gt=0)
 
@@ -81,11 +86,18 @@ class Account(_Model):
 
 
 class Tenant(_Model):
-    """A company. `handler` is a dotted path; None means the default handler."""
+    """A company.
+
+    Attributes:
+        handler: dotted path; None means the default handler.
+        in_doubt: what to do with a send of which nobody knows whether it was done, when no status has told within
+            the reconcile window. `resend` rather writes twice than not at all; `give_up` the other way round.
+    """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     lane: str = Field("default", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     handler: str | None = None
+    in_doubt: Literal["resend", "give_up"] = "resend"
     accounts: tuple[Account, ...] = ()
 
 
@@ -99,16 +111,20 @@ class Tenants:
 
     def __init__(self, content: TenantsFile) -> None:
         self.cloud_apps = content.cloud_apps
-        self._by_id = {tenant.id: tenant for tenant in content.tenants}
+        self._by_id: dict[str, Tenant] = {}
         self._by_account: dict[tuple[str, str], tuple[Tenant, Account]] = {}
         self._by_business: dict[tuple[str, str], Tenant] = {}
         for tenant in content.tenants:
+            if self._by_id.setdefault(tenant.id, tenant) is not tenant:
+                raise ConfigurationError(f"tenants file: two tenants are called {tenant.id}: rename one")
             for account in tenant.accounts:
                 self._add(tenant, account)
 
     def _add(self, tenant: Tenant, account: Account) -> None:
         if (account.provider, account.id) in self._by_account:
-            raise ConfigurationError(f"tenants file: two tenants own {account.provider} account {account.id}: remove one")
+            raise ConfigurationError(
+                f"tenants file: two tenants own {account.provider} account {account.id}: remove one"
+            )
         self._by_account[account.provider, account.id] = (tenant, account)
         if account.business_id:
             self._by_business.setdefault((account.provider, account.business_id), tenant)
@@ -140,10 +156,12 @@ def load_tenants(path: Path, environ: Mapping[str, str] | None = None) -> Tenant
     """Reads the tenants file. Raises `ConfigurationError` with one line for the first thing that is wrong."""
     try:
         content: Any = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigurationError(f"can't read the tenants file {path} ({error.strerror}): set PIPELINE_TENANTS") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"the tenants file {path} is not YAML: {str(error).splitlines()[0]}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"can't read the tenants file {path} ({_reason(error)}): set PIPELINE_TENANTS"
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the tenants file {path} is not YAML{_where(error)}: correct it") from None
     try:
         context = {"environ": os.environ if environ is None else environ}
         return Tenants(TenantsFile.model_validate(content, context=context))
@@ -151,3 +169,8 @@ def load_tenants(path: Path, environ: Mapping[str, str] | None = None) -> Tenant
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"the tenants file {path} is wrong at {where or 'its top'}: {first['msg']}") from None
+
+
+def _where(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f" (line {mark.line + 1}: {getattr(error, 'problem', '')})" if mark else ""

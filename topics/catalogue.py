@@ -44,7 +44,9 @@ COMMANDS_INTERACTIVE: Final = Topic("commands.interactive", "account", "commands
 COMMANDS_BULK: Final = Topic("commands.bulk", "account", "commands of campaigns")
 OUTCOMES: Final = Topic("commands.outcomes", "account", "what became of each command")
 
-STAGES: Final = ("parse", "deduplicate", "route", "handle", "send")
+RECEIPTS: Final = Topic("commands.receipts", "account", "statuses that name a command: it was taken, whatever we heard")
+
+STAGES: Final = ("parse", "deduplicate", "route", "handle", "send", "receive")
 """The stages, in the way of a message; each has its dead letters."""
 
 INTAKE: Final = "intake"
@@ -62,15 +64,17 @@ def events(lane: str) -> Topic:
 
 
 def dead_letters(stage: str) -> Topic:
-    return Topic(
-        f"dead-letters.{stage}", "as it was", f"records that {stage} could not process", timedelta(days=30)
-    )
+    return Topic(f"dead-letters.{stage}", "as it was", f"records that {stage} could not process", timedelta(days=30))
 
 
 def changelog(app: str, table: str, ttl: timedelta) -> Topic:
     """The changelog of a table, by Faust's name for it. Kept a day longer than the table keeps its rows."""
     return Topic(
-        f"{app}-{table}-changelog", "as the source", f"table {table} of {app}", ttl + timedelta(days=1), "compact,delete"
+        f"{app}-{table}-changelog",
+        "as the source",
+        f"table {table} of {app}",
+        ttl + timedelta(days=1),
+        "compact,delete",
     )
 
 
@@ -82,6 +86,7 @@ def catalogue(lanes: Iterable[str], *, dedup_ttl: timedelta, outcome_ttl: timede
         COMMANDS_INTERACTIVE,
         COMMANDS_BULK,
         OUTCOMES,
+        RECEIPTS,
         *(dead_letters(stage) for stage in STAGES),
         changelog(INTAKE, SEEN, dedup_ttl),
         changelog(MESSENGER, SENT, outcome_ttl),

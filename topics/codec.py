@@ -9,13 +9,15 @@ from pydantic import ValidationError
 
 from pipeline.errors import InvalidRecord
 from topics import headers
-from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, OUTCOMES
+from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS
 from topics.commands import Command, Priority
 from topics.events.wire import WireEvent
+from topics.keys import account_key
 from topics.outcomes import Outcome
+from topics.receipts import Receipt
 from topics.records import Header, Incoming, Record
 
-Model = TypeVar("Model", Command, Outcome)
+Model = TypeVar("Model", Command, Outcome, Receipt)
 
 _KEPT = frozenset(
     {
@@ -61,6 +63,14 @@ def encode_outcome(outcome: Outcome) -> Record:
 
 def decode_outcome(record: Incoming) -> Outcome:
     return _validated(Outcome, record)
+
+
+def encode_receipt(receipt: Receipt, provider: str, account: str) -> Record:
+    return Record(RECEIPTS.name, account_key(provider, account).encode(), receipt.model_dump_json().encode())
+
+
+def decode_receipt(record: Incoming) -> Receipt:
+    return _validated(Receipt, record)
 
 
 def _headers(value: Command | Outcome) -> list[Header]:

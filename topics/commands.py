@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from topics.keys import account_key
+
+PREFIX: Final = "cmd-"
+"""What every command id begins with, so that it is known again when a provider sends it back."""
 
 
 class Priority(StrEnum):
@@ -68,4 +71,4 @@ class Command(BaseModel):
 def command_id(event_id: str, step: int) -> str:
     """The id of the `step`-th command (from 0) that `event_id` causes: 32 hexadecimal digits after `cmd-`."""
     digest = hashlib.blake2b(f"{event_id}\n{step}".encode(), digest_size=16)
-    return f"cmd-{digest.hexdigest()}"
+    return PREFIX + digest.hexdigest()

@@ -24,3 +24,20 @@ ORIGIN_TOPIC: Final = "origin-topic"
 ORIGIN_PARTITION: Final = "origin-partition"
 ORIGIN_OFFSET: Final = "origin-offset"
 FAILED_AT: Final = "failed-at"
+
+REASON: Final = (
+    ERROR_TYPE,
+    ERROR_MESSAGE,
+    STAGE,
+    ATTEMPTS,
+    ORIGIN_TOPIC,
+    ORIGIN_PARTITION,
+    ORIGIN_OFFSET,
+    FAILED_AT,
+)
+"""What a dead letter has behind the headers of its record, in this order."""
+
+DECISION: Final = "decision"
+"""On a mark beside a dead letter: `redriven` or `dropped`."""
+DECIDED_BY: Final = "decided-by"
+DECIDED_AT: Final = "decided-at"

@@ -21,6 +21,7 @@ class Incoming(Protocol):
     @property
     def timestamp(self) -> int:
         """When the producer made it, in ms since the epoch."""
+
     @property
     def key(self) -> bytes | None: ...
     @property

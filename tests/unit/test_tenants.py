@@ -1,0 +1,201 @@
+"""The tenants file: who owns what, secrets from outside, errors in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import ConfigurationError
+from pipeline.tenants import Tenants, load_tenants
+
+SAMPLE = Path(__file__).parents[2] / "examples/tenants.yaml"
+SANDBOX = {"PIPELINE_SANDBOX_URL": "http://127.0.0.1:8090"}
+
+
+def account(**changes: Any) -> dict[str, Any]:
+    return {"provider": "cloud", "id": "106", "token": "t"} | changes
+
+
+def content(*tenants: dict[str, Any], **rest: Any) -> dict[str, Any]:
+    return {"tenants": list(tenants), **rest}
+
+
+def load(path: Path, what: object, environ: dict[str, str] | None = None) -> Tenants:
+    file = path / "tenants.yaml"
+    file.write_text(what if isinstance(what, str) else yaml.safe_dump(what))
+    return load_tenants(file, environ or {})
+
+
+def refusal(path: Path, what: object, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, what, environ)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    return message
+
+
+def test_the_sample_is_as_promised() -> None:
+    """A newcomer's first webhook would be refused: the sandbox is given the same ids and secrets."""
+    tenants = load_tenants(SAMPLE, SANDBOX)
+    assert [tenant.id for tenant in tenants] == ["acme", "globex", "initech"]
+    cloud = tenants.account("cloud", "106540352242922")
+    assert cloud is not None
+    assert cloud.token.get_secret_value() == "sandbox-token"
+    assert cloud.base_url == SANDBOX["PIPELINE_SANDBOX_URL"]
+    (app,) = tenants.cloud_apps
+    assert [secret.get_secret_value() for secret in app.app_secrets] == ["sandbox-app-secret"]
+    assert app.verify_token.get_secret_value() == "sandbox-verify-token"
+    for provider, name, secret, token in (
+        ("wasender", "globex-session", "sandbox-wasender-secret", "sandbox-wasender-key"),
+        ("wawp", "initech-instance", "sandbox-wawp-secret", "sandbox-wawp-token"),
+    ):
+        found = tenants.account(provider, name)
+        assert found is not None
+        assert [each.get_secret_value() for each in found.webhook_secrets] == [secret]
+        assert found.token.get_secret_value() == token
+
+
+def test_owner_by_number_and_by_business() -> None:
+    """Events of templates and of the account name only the business id, and would be nobody's."""
+    tenants = load_tenants(SAMPLE, SANDBOX)
+    for name in ("106540352242922", "102290129340398"):
+        owner = tenants.owner("cloud", name)
+        assert owner is not None
+        assert owner.id == "acme"
+    assert tenants.owner("wawp", "106540352242922") is None, "ids of two providers may be equal"
+    assert tenants.owner("cloud", "1") is None
+
+
+def test_the_first_tenant_keeps_a_shared_business(tmp_path: Path) -> None:
+    """Two tenants' numbers under one business must not hand its events from one to the other at each start."""
+    first = {"id": "a", "accounts": [account(id="1", business_id="9")]}
+    second = {"id": "b", "accounts": [account(id="2", business_id="9")]}
+    owner = load(tmp_path, content(first, second)).owner("cloud", "9")
+    assert owner is not None
+    assert owner.id == "a"
+
+
+def test_lanes_have_the_default_always(tmp_path: Path) -> None:
+    """`topics create` would leave out the lane of the next tenant that names none."""
+    assert load(tmp_path, content({"id": "a", "lane": "gold"})).lanes == ["default", "gold"]
+
+
+def test_numbers_as_ids_are_text(tmp_path: Path) -> None:
+    """YAML reads an unquoted phone number id as a number, and no webhook would match it."""
+    tenants = load(tmp_path, content({"id": "a", "accounts": [account(id=106540352242922)]}))
+    assert tenants.owner("cloud", "106540352242922") is not None
+
+
+def test_secrets_come_from_environment_and_files(tmp_path: Path) -> None:
+    """Operators could not keep secrets out of the file, or would sign with a newline at the end."""
+    secret = tmp_path / "secret"
+    secret.write_text("from-file\n")
+    accounts = [account(token="env:TOKEN", webhook_secrets=[f"file:{secret}"])]
+    tenants = load(tmp_path, content({"id": "a", "accounts": accounts}), {"TOKEN": "from-env"})
+    found = tenants.account("cloud", "106")
+    assert found is not None
+    assert found.token.get_secret_value() == "from-env"
+    assert found.webhook_secrets[0].get_secret_value() == "from-file"
+
+
+def test_secrets_do_not_print(tmp_path: Path) -> None:
+    """A logged account would carry its token into the log store."""
+    tenants = load(tmp_path, content({"id": "a", "accounts": [account(token="hush")]}))
+    assert "hush" not in repr(list(tenants))
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        (content({"id": "a", "accounts": [account(token="env:NOPE")]}), "NOPE is not set"),
+        (content({"id": "a", "accounts": [account(token="env:EMPTY")]}), "can't be empty"),
+        (content({"id": "a", "accounts": [account(token="file:/does/not/exist")]}), "/does/not/exist"),
+        (content({"id": "a", "accounts": [account(token="file:/")]}), "directory"),
+        (content({"id": "a", "accounts": [account(token="")]}), "can't be empty"),
+        (content({"id": "a", "accounts": [{"provider": "cloud", "id": "1"}]}), "tenants.0.accounts.0.token"),
+        (content({"id": "a", "acounts": []}), "tenants.0.acounts"),
+        (content({"id": "A tenant"}), "tenants.0.id"),
+        (content({"id": "a", "lane": "../x"}), "tenants.0.lane"),
+        (content({"id": "a", "accounts": [account(limits={"messages_per_second": 0})]}), "messages_per_second"),
+        (content({"id": "a"}, cloud_apps=[{"id": "1", "app_secrets": [], "verify_token": "v"}]), "app_secrets"),
+        (
+            content({"id": "a"}, cloud_apps=[{"id": "1", "app_secrets": ["a", "b", "c"], "verify_token": "v"}]),
+            "app_sec",
+        ),
+        (content({"id": "a"}, {"id": "a"}), "called a"),
+        (content({"id": "a", "accounts": [account()]}, {"id": "b", "accounts": [account()]}), "cloud account 106"),
+        ("", "its top"),
+        ("- a\n- b", "its top"),
+        ("tenants: [", "not YAML (line 1"),
+        ("tenants: 2020-99-99", "not YAML"),
+        ("a: 1\n\tb: 2", "not YAML (line 2"),
+    ],
+)
+def test_what_is_wrong_is_one_line_that_says_where(tmp_path: Path, what: object, says: str) -> None:
+    """Whoever edits the file would search for the fault in a traceback."""
+    assert says in refusal(tmp_path, what, {"EMPTY": ""})
+
+
+def test_a_file_that_cannot_be_read_names_the_setting(tmp_path: Path) -> None:
+    """Nobody would know from where the path came."""
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "none", tmp_path, tmp_path / "binary"):
+        with pytest.raises(ConfigurationError, match="PIPELINE_TENANTS") as caught:
+            load_tenants(path)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_errors_never_quote_a_secret(tmp_path: Path) -> None:
+    """A misplaced secret would be printed to a terminal or a log."""
+    for accounts in ([account(token={"x": "hush"})], [account(extra="hush")], [account(webhook_secrets="hush")]):
+        assert "hush" not in refusal(tmp_path, content({"id": "a", "accounts": accounts}))
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+NAMES = [
+    "id",
+    "lane",
+    "handler",
+    "accounts",
+    "provider",
+    "token",
+    "business_id",
+    "webhook_secrets",
+    "limits",
+    "base_url",
+]
+SHAPED = st.fixed_dictionaries(
+    {"tenants": st.lists(st.dictionaries(st.sampled_from(NAMES), ANY, max_size=6), max_size=3) | ANY},
+    optional={"cloud_apps": ANY},
+)
+
+
+@given(ANY | SHAPED)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_content_is_taken_or_refused_in_one_line(tmp_path: Path, what: object) -> None:
+    """Some typing error in the file would end every process with a traceback."""
+    try:
+        load(tmp_path, what)
+    except ConfigurationError as error:
+        assert len(str(error).splitlines()) == 1
+
+
+@given(st.text())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_is_taken_or_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    """A file that some editor has mangled would end every process with a traceback."""
+    try:
+        load(tmp_path, text.encode(errors="replace").decode())
+    except ConfigurationError as error:
+        assert len(str(error).splitlines()) == 1

@@ -1,0 +1,132 @@
+"""What is on a `dead-letters.<stage>` topic: letters, and marks that say what was decided about them.
+
+A mark is a record of its own: its key is the letter's id, its headers say the decision, by whom and when. It lies on
+the letter's own partition, so always behind the letter, and Kafka's retention can't take it away first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeAlias
+
+from topics import headers
+from topics.records import Header, Incoming, Record, header
+
+PREFIX: Final = "dead-letters."
+
+
+class State(StrEnum):
+    """How a letter stands."""
+
+    OPEN = "open"
+    REDRIVEN = "redriven"
+    """It was published to its origin topic again."""
+    DROPPED = "dropped"
+    """Somebody decided that it is worth nothing. Its bytes stay until the topic's retention takes them."""
+
+
+class LetterId(NamedTuple):
+    """Where a letter lies, written `<stage>/<partition>/<offset>`."""
+
+    stage: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.stage}/{self.partition}/{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> LetterId:
+        """Raises `ValueError` for what is no id."""
+        stage, partition, offset = text.rsplit("/", 2)
+        if not (stage and partition.isdecimal() and offset.isdecimal()):
+            raise ValueError(f"{text!r} is no <stage>/<partition>/<offset>")
+        return cls(stage, int(partition), int(offset))
+
+
+class Letter(NamedTuple):
+    """A record that a stage could not process, and why.
+
+    Attributes:
+        headers: those that the record had, without the reason.
+        failed_at: ms since the epoch.
+    """
+
+    id: LetterId
+    key: bytes
+    value: bytes
+    headers: Sequence[Header]
+    error_type: str
+    error_message: str
+    attempts: int
+    origin_topic: str
+    origin_partition: int
+    origin_offset: int
+    failed_at: int
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose it is, as far as was known when it failed."""
+        return header(self.headers, headers.TENANT)
+
+    def original(self) -> Record:
+        """The record as it was before it failed. It belongs on `origin_partition` of its topic."""
+        return Record(self.origin_topic, self.key, self.value, self.headers)
+
+
+class Mark(NamedTuple):
+    """What was decided about a letter. `at` is in ms since the epoch."""
+
+    letter: LetterId
+    state: State
+    by: str
+    at: int
+
+    def record(self) -> Record:
+        """The mark as it is written, to the letter's own partition."""
+        named = {headers.DECISION: self.state.value, headers.DECIDED_BY: self.by, headers.DECIDED_AT: str(self.at)}
+        made = [(name, text.encode()) for name, text in named.items()]
+        return Record(PREFIX + self.letter.stage, str(self.letter).encode(), b"", made)
+
+
+Entry: TypeAlias = Letter | Mark
+
+
+def read(record: Incoming) -> Entry | None:
+    """The letter or the mark that a record of a dead-letter topic is; None for what is neither."""
+    try:
+        return _letter(record) if _has_reason(record.headers) else _mark(record)
+    except (ValueError, KeyError, AttributeError):  # a header of Kafka may have no value
+        return None
+
+
+def _has_reason(found: Sequence[Header]) -> bool:
+    return tuple(name for name, _ in found[-len(headers.REASON) :]) == headers.REASON
+
+
+def _letter(record: Incoming) -> Letter:
+    original, reason = record.headers[: -len(headers.REASON)], _texts(record.headers[-len(headers.REASON) :])
+    return Letter(
+        LetterId(record.topic.removeprefix(PREFIX), record.partition, record.offset),
+        record.key or b"",
+        record.value or b"",
+        list(original),
+        reason[headers.ERROR_TYPE],
+        reason[headers.ERROR_MESSAGE],
+        int(reason[headers.ATTEMPTS]),
+        reason[headers.ORIGIN_TOPIC],
+        int(reason[headers.ORIGIN_PARTITION]),
+        int(reason[headers.ORIGIN_OFFSET]),
+        int(reason[headers.FAILED_AT]),
+    )
+
+
+def _mark(record: Incoming) -> Mark:
+    named = _texts(record.headers)
+    letter = LetterId.parse((record.key or b"").decode())
+    return Mark(letter, State(named[headers.DECISION]), named[headers.DECIDED_BY], int(named[headers.DECIDED_AT]))
+
+
+def _texts(found: Sequence[Header]) -> Mapping[str, str]:
+    return {name: value.decode() for name, value in found}

@@ -1,0 +1,125 @@
+"""What a message refers to: the message it answers, the product it asks about, the ad it came from.
+
+Shapes: Cloud API, "Messages: common fields". Any message type can have a context; none has to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from topics.events.model import Model
+
+
+class ReferredProduct(Model):
+    """The catalogue item that a message asks about."""
+
+    catalog_id: str | None = None
+    product_retailer_id: str | None = None
+
+
+class MessageContext(Model):
+    """Why a message is not on its own. A forward has flags and no id; a reply has an id and no flags."""
+
+    id: str | None = None
+    from_: str | None = Field(None, alias="from")
+    from_bsuid: str | None = Field(None, alias="from_user_id")
+    from_parent_bsuid: str | None = Field(None, alias="from_parent_user_id")
+    forwarded: bool | None = None
+    frequently_forwarded: bool | None = None
+    referred_product: ReferredProduct | None = None
+
+    @property
+    def message_id(self) -> str | None:
+        return self.id
+
+    @property
+    def original_message_id(self) -> str | None:
+        """The message that this one answers."""
+        return self.id
+
+    @property
+    def original_sender_id(self) -> str | None:
+        return self.from_bsuid or self.from_
+
+    @property
+    def is_forward(self) -> bool:
+        return bool(self.forwarded or self.frequently_forwarded)
+
+    @property
+    def is_reply(self) -> bool:
+        return self.id is not None and not self.is_forward
+
+    def to_universal_dict(self) -> dict[str, Any]:
+        return {
+            "original_message_id": self.original_message_id,
+            "original_sender_id": self.original_sender_id,
+            "is_reply": self.is_reply,
+            "is_forward": self.is_forward,
+        }
+
+
+class ForwardContext(Model):
+    """That a message was forwarded. WhatsApp tells neither how often nor by whom it was written first."""
+
+    is_forwarded: bool
+    is_frequently_forwarded: bool
+    forward_count: int | None = None
+    original_sender: str | None = None
+
+
+class BusinessContext(Model):
+    """The business message or catalogue item that a user's message came from."""
+
+    contextual_message_id: str = ""
+    business_phone_number: str | None = None
+    catalog_id: str | None = None
+    product_retailer_id: str | None = None
+
+    def has_product_context(self) -> bool:
+        return self.product_retailer_id is not None
+
+
+class WelcomeMessage(Model):
+    """The greeting that an ad showed."""
+
+    text: str | None = None
+
+
+class AdReferral(Model):
+    """The ad or post that a user came from. Only `source_url`, `source_id` and `source_type` are sure."""
+
+    source_url: str | None = None
+    source_id: str | None = None
+    source_type: str | None = None
+    headline: str | None = None
+    body: str | None = Field(None, repr=False)
+    media_type: str | None = None
+    image_url: str | None = None
+    video_url: str | None = None
+    thumbnail_url: str | None = None
+    ctwa_clid: str | None = None
+    welcome_message: WelcomeMessage | None = None
+
+    @property
+    def ad_headline(self) -> str | None:
+        return self.headline
+
+    @property
+    def ad_body(self) -> str | None:
+        return self.body
+
+    @property
+    def click_id(self) -> str | None:
+        return self.ctwa_clid
+
+    @property
+    def welcome_message_text(self) -> str | None:
+        return self.welcome_message.text if self.welcome_message else None
+
+    def has_media(self) -> bool:
+        return bool(self.image_url or self.video_url or self.thumbnail_url)
+
+    def is_video_ad(self) -> bool:
+        return self.media_type == "video" or self.video_url is not None

@@ -1,0 +1,64 @@
+"""One error of a provider, as it appears in errors, statuses and messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from topics.events.error_codes import is_critical, is_retryable
+from topics.events.model import Model
+
+
+class ErrorData(Model):
+    """What logic may read: titles change."""
+
+    details: str | None = None
+
+
+class ErrorDetail(Model):
+    """An error in the Cloud API's shape. Only `code` and `title` are sure; decide by `code`."""
+
+    code: int
+    title: str = ""
+    message: str | None = None
+    error_data: ErrorData | None = None
+    href: str | None = None
+    error_type: str | None = Field(None, alias="type")
+    occurred_at: datetime | None = None
+
+    @property
+    def error_code(self) -> int:
+        return self.code
+
+    @property
+    def error_title(self) -> str:
+        return self.title
+
+    @property
+    def error_message(self) -> str:
+        return self.message or self.title
+
+    @property
+    def error_details(self) -> str | None:
+        return self.error_data.details if self.error_data else None
+
+    @property
+    def documentation_url(self) -> str | None:
+        return self.href
+
+    @property
+    def is_retryable(self) -> bool:
+        return is_retryable(self.code)
+
+    @property
+    def is_critical(self) -> bool:
+        """Nothing goes through until a person acts."""
+        return is_critical(self.code)
+
+    def is_temporary_error(self) -> bool:
+        """Whether trying again later, unchanged, may help (`topics.events.error_codes`)."""
+        return self.is_retryable
+
+    def get_error_summary(self) -> str:
+        return f"{self.code}: {self.title}"

@@ -1,0 +1,84 @@
+"""A user wrote something."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from topics.events.base import EventBase
+from topics.events.context import AdReferral, BusinessContext, ForwardContext
+from topics.events.messages import Message
+from topics.events.user import User
+
+
+class MessageEvent(EventBase):
+    """One message of a user: the argument of `process_message`."""
+
+    webhook_type: ClassVar[str] = "incoming_message"
+
+    kind: Literal["message"]
+    user: User
+    message: Message
+
+    @property
+    def whatsapp(self) -> User:
+        return self.user
+
+    @property
+    def business_context(self) -> BusinessContext | None:
+        """The catalogue item that the message asks about."""
+        context = self.message.context
+        if context is None or context.referred_product is None:
+            return None
+        return BusinessContext(
+            contextual_message_id=context.id or "",
+            business_phone_number=context.from_,
+            catalog_id=context.referred_product.catalog_id,
+            product_retailer_id=context.referred_product.product_retailer_id,
+        )
+
+    @property
+    def forward_context(self) -> ForwardContext | None:
+        context = self.message.context
+        if context is None or not context.is_forward:
+            return None
+        return ForwardContext(is_forwarded=True, is_frequently_forwarded=bool(context.frequently_forwarded))
+
+    @property
+    def ad_referral(self) -> AdReferral | None:
+        return self.message.referral
+
+    def get_message_text(self) -> str:
+        """The text, or an empty string where the message has none. Captions are not text."""
+        return self.message.text_content
+
+    def get_message_type_name(self) -> str:
+        return self.message.type
+
+    def get_interactive_selection(self) -> str | None:
+        """The id of the button or row that the user chose; None for anything else."""
+        return None
+
+    def get_conversation_id(self) -> str:
+        return self.message.conversation_id
+
+    def get_sender_display_name(self) -> str:
+        return self.user.get_display_name()
+
+    def has_business_context(self) -> bool:
+        return self.business_context is not None
+
+    def has_ad_referral(self) -> bool:
+        return self.ad_referral is not None
+
+    def was_forwarded(self) -> bool:
+        """Once or often."""
+        return self.forward_context is not None
+
+    def get_summary(self) -> dict[str, Any]:
+        return super().get_summary() | {
+            "message_type": self.message.type,
+            "sender": self.user.user_id,
+            "has_business_context": self.has_business_context(),
+            "has_ad_referral": self.has_ad_referral(),
+            "was_forwarded": self.was_forwarded(),
+        }

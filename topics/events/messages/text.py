@@ -1,0 +1,76 @@
+"""Text messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import Field
+
+from topics.events.messages.base import MessageBase
+from topics.events.model import Flag, Model
+
+
+class TextContent(Model):
+    """1 to 4,096 characters by the Cloud API's documents; not enforced on what comes in."""
+
+    body: str = Field(repr=False)
+
+
+class TextMessage(MessageBase):
+    """A text, alone, as a reply, forwarded, or about a product or an ad."""
+
+    type: Literal["text"]
+    text: TextContent
+
+    @property
+    def text_content(self) -> str:
+        return self.text.body
+
+    @property
+    def message_body(self) -> str:
+        return self.text.body
+
+    @property
+    def is_reply(self) -> Flag:
+        return Flag(self.context is not None and self.context.is_reply)
+
+    @property
+    def is_forwarded(self) -> Flag:
+        """Also when the platform says only that it was forwarded often."""
+        return Flag(self.context is not None and self.context.is_forward)
+
+    @property
+    def is_frequently_forwarded(self) -> Flag:
+        return Flag(self.context is not None and bool(self.context.frequently_forwarded))
+
+    @property
+    def is_business_button_reply(self) -> Flag:
+        """Whether it was written from a catalogue item's "message business" button."""
+        return Flag(self.context is not None and self.context.referred_product is not None)
+
+    @property
+    def is_ad_message(self) -> Flag:
+        return Flag(self.referral is not None)
+
+    def get_text_length(self) -> int:
+        return len(self.text.body)
+
+    def contains_keyword(self, keyword: str, case_sensitive: bool = False) -> bool:
+        if case_sensitive:
+            return keyword in self.text.body
+        return keyword.casefold() in self.text.body.casefold()
+
+    def contains_any_keyword(self, keywords: Iterable[str], case_sensitive: bool = False) -> bool:
+        return any(self.contains_keyword(keyword, case_sensitive) for keyword in keywords)
+
+    def get_reply_context(self) -> tuple[str | None, str | None]:
+        """Sender and id of the message that this one answers."""
+        if self.context is None or not self.context.is_reply:
+            return None, None
+        return self.context.original_sender_id, self.context.id
+
+    def get_product_context(self) -> tuple[str | None, str | None]:
+        """Catalogue id and product id of the item that this message asks about."""
+        product = self.context.referred_product if self.context else None
+        return (product.catalog_id, product.product_retailer_id) if product else (None, None)
