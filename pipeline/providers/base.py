@@ -59,7 +59,7 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The provider's answer to one attempt at a command. `delay` is in seconds."""
+    """The provider's answer to one attempt at a command. `delay` is what it asked for at least, in seconds."""
 
     status: DeliveryStatus
     message_id: str | None = None

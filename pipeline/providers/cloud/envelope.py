@@ -1,0 +1,113 @@
+"""The envelope of a Cloud webhook: entries, their changes, and the parts that become events.
+
+    {"object": …, "entry": [{"id": WABA, "changes": [{"field": …, "value": {…}}]}]}
+
+A value that speaks of a phone number (it has `metadata` or `messaging_product`) is a container: each element of its
+lists is a part, save `contacts`, which belong to the parts, and `errors`, which are one part together. Any other
+value (templates, limits, restrictions) is one part as it is. Nothing here trusts a type: what is not built as
+promised is a part as well, so that it arrives as an unknown event instead of being lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from pipeline.providers.cloud.people import People, people
+
+WHOLE: Final = ""
+"""The name of a part that is a change's whole value."""
+CHANGE: Final = "change"
+ENTRY: Final = "entry"
+WEBHOOK: Final = "webhook"
+MALFORMED: Final = frozenset({CHANGE, ENTRY, WEBHOOK})
+"""The names of parts that are not built as a change should be; the part is the piece itself."""
+
+CONTAINER: Final = frozenset({"messaging_product", "metadata"})
+"""What tells a container from a value that is one part. Never parts themselves, whatever they hold."""
+
+
+class Change(NamedTuple):
+    """One change and what its parts have in common.
+
+    Attributes:
+        entry: the JSON of the entry that it is in.
+        body: the JSON of the change.
+        account: phone_number_id, or the WABA id where no number is named; empty where neither is.
+        business_id: the WABA id, or empty.
+        people: `contacts[]`.
+    """
+
+    entry: Any
+    body: Any
+    field: str
+    account: str
+    business_id: str
+    display_phone_number: str | None
+    people: People
+
+
+Part: TypeAlias = tuple[Change, str, Any]
+"""What becomes one event: an element of a list in the value of a change, with the list's name before it."""
+
+
+def parts(webhook: dict[str, Any]) -> list[Part]:
+    """Every part, in order. Nothing comes of a webhook without any content, e.g. `{}`."""
+    found: list[Part] = []
+    entries = webhook.get("entry")
+    if type(entries) is list:
+        for entry in entries:
+            _add_entry(found, entry)
+    elif webhook.keys() - {"object"}:
+        found.append((_bare(webhook, None), WEBHOOK, webhook))
+    return found
+
+
+def text(value: object) -> str:
+    """An id as a string: some fields of some webhooks carry numbers. Empty for anything else."""
+    if type(value) is str:
+        return value
+    return str(value) if type(value) is int else ""
+
+
+def _add_entry(found: list[Part], entry: Any) -> None:
+    changes = entry.get("changes") if type(entry) is dict else None
+    if type(changes) is not list:
+        found.append((_bare(entry, None), ENTRY, entry))
+        return
+    for body in changes:
+        value = body.get("value") if type(body) is dict else None
+        if type(value) is dict:
+            _add_value(found, _change(entry, body, value), value)
+        else:
+            found.append((_bare(entry, body), CHANGE, body))
+
+
+def _add_value(found: list[Part], change: Change, value: dict[str, Any]) -> None:
+    before = len(found)
+    if "metadata" in value or "messaging_product" in value:
+        for name, items in value.items():
+            if type(items) is list and items and name != "contacts" and name not in CONTAINER:
+                if name == "errors":
+                    found.append((change, name, items))
+                else:
+                    for item in items:
+                        found.append((change, name, item))
+    if len(found) == before:
+        found.append((change, WHOLE, value))
+
+
+def _change(entry: dict[str, Any], body: dict[str, Any], value: dict[str, Any]) -> Change:
+    business_id, field = text(entry.get("id")), text(body.get("field"))
+    account, display = business_id, None
+    metadata = value.get("metadata")
+    if type(metadata) is dict:
+        account = text(metadata.get("phone_number_id")) or business_id
+        display = text(metadata.get("display_phone_number")) or None
+    known = people(value["contacts"]) if "contacts" in value else {}
+    return Change(entry, body, field, account, business_id, display, known)
+
+
+def _bare(entry: Any, body: Any) -> Change:
+    business_id = text(entry.get("id")) if type(entry) is dict else ""
+    field = text(body.get("field")) if type(body) is dict else ""
+    return Change(entry, body, field, business_id, business_id, None, {})

@@ -1,0 +1,78 @@
+"""A slice of a webhook into its events, every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import orjson
+
+from pipeline.errors import InvalidRecord
+from pipeline.providers.cloud.envelope import Part, parts
+from pipeline.providers.cloud.holding import holding
+from pipeline.providers.cloud.identity import other_side
+from pipeline.providers.cloud.messages import message
+from pipeline.providers.cloud.others import errors, unknown
+from pipeline.providers.cloud.people import Person
+from pipeline.providers.cloud.statuses import status
+from pipeline.providers.cloud.usual import usual
+from pipeline.providers.cloud.wire import Body, Delivery, begin, delivery
+from topics.events.wire import WireEvent
+from topics.records import Incoming
+
+_BUILDERS: Final[dict[str, Callable[[Part, Person | None, Body], bool]]] = {
+    "messages": message,
+    "statuses": status,
+    "errors": errors,
+}
+"""What the lists of the field `messages` become. Other fields hold the same lists and mean other things by them."""
+
+
+def parse(record: Incoming) -> Iterable[WireEvent]:
+    """Every message, status, error and other part of every change of every entry, in order, as events.
+
+    Ids are the same on every delivery, also when the platform batches the parts differently. Raises `InvalidRecord`
+    when the bytes are not JSON or not an object; whatever is odd inside becomes an unknown event.
+    """
+    webhook = _loaded(record.value or b"")
+    delivered = delivery(record)
+    event = usual(webhook, delivered)
+    return (event,) if event is not None else general(webhook, delivered)
+
+
+def general(webhook: dict[str, Any], delivered: Delivery) -> Iterator[WireEvent]:
+    """The events of a webhook of any form."""
+    found = parts(webhook)
+    for part in found:
+        raw = webhook if len(found) == 1 else holding(webhook, (part,))
+        yield _event(part, raw, delivered)
+
+
+def _event(part: Part, raw: Body, delivered: Delivery) -> WireEvent:
+    contact, person = other_side(part)
+    body = begin(part, contact, raw, delivered)
+    build = _BUILDERS.get(part[1]) if part[0].field == "messages" else None
+    if build is None or not build(part, person, body):
+        body = begin(part, contact, raw, delivered)
+        unknown(part, person, body)
+    return WireEvent(body["event_id"], body["kind"], body["conversation"], body)
+
+
+def _loaded(value: bytes) -> dict[str, Any]:
+    try:
+        webhook = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRecord(f"not JSON: {error.msg} at character {error.pos}") from None
+    if type(webhook) is not dict:
+        raise InvalidRecord(f"not a JSON object: {type(webhook).__name__}")
+    if value.count(b"[") > 100 or (len(value) > 1000 and value.count(b"{") > 100):
+        _require_writable(webhook)
+    return webhook
+
+
+def _require_writable(webhook: dict[str, Any]) -> None:
+    """An event holds its part some levels deeper than the webhook did, and orjson reads deeper than it writes."""
+    try:
+        orjson.dumps([[[[webhook]]]])
+    except TypeError:
+        raise InvalidRecord("nested too deeply") from None

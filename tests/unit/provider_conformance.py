@@ -1,0 +1,171 @@
+"""What every provider must do. A provider inherits it in a test module of its own and gives its webhooks.
+
+    class TestCloud(ProviderConformance):
+        provider = Cloud()
+        …
+
+Nothing here knows any provider's form; pytest collects it through the subclasses only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import orjson
+import pytest
+
+from pipeline.errors import InvalidRecord
+from pipeline.providers.base import Provider, WebhookRequest
+from pipeline.tenants import Tenants, TenantsFile
+from tests.unit.cloud_webhooks import Raw
+from topics.events import MessageEvent, UnknownEvent, decode
+from topics.events.wire import WireEvent
+
+
+class ProviderConformance(ABC):
+    """The suite.
+
+    Attributes:
+        provider: the one under test.
+        tenants: with two secrets, while one is being rotated.
+        secrets: those two.
+    """
+
+    provider: ClassVar[Provider]
+    tenants: ClassVar[Tenants]
+    secrets: ClassVar[tuple[str, str]]
+
+    @abstractmethod
+    def signed(self, body: bytes, secret: str) -> WebhookRequest:
+        """The request by which the provider sends `body`, authenticated with `secret`."""
+
+    @abstractmethod
+    def forged(self, body: bytes) -> Sequence[WebhookRequest]:
+        """Requests that somebody could send who does not know the secret: missing, wrong, cut short, not ASCII."""
+
+    @abstractmethod
+    def message(self, number: int, sender: str = "15550001111") -> bytes:
+        """A webhook with one text message, the `number`-th; its text is `text <number>`."""
+
+    @abstractmethod
+    def batch(self) -> tuple[bytes, int]:
+        """The fullest webhook the provider sends, of several conversations if it can, and its number of events."""
+
+    @abstractmethod
+    def unknown(self) -> Sequence[bytes]:
+        """Webhooks with a type, a field and an event name that nobody knows yet, one event each."""
+
+    @abstractmethod
+    def odd(self) -> Sequence[bytes]:
+        """JSON objects with wrong types in every place that the provider's code looks at."""
+
+    def events(self, body: bytes) -> list[WireEvent]:
+        """What comes of a body: cut into slices as the ingress does, and parsed as the intake does."""
+        return [event for part in self.provider.split(body) for event in self.provider.parse(Raw(part.body))]
+
+    def authentic(self, request: WebhookRequest) -> bool:
+        return self.provider.authenticate(request, self.tenants)
+
+    def test_each_secret_opens(self) -> None:
+        """Webhooks would be refused while a secret is being rotated."""
+        body = self.message(1)
+        assert [self.authentic(self.signed(body, secret)) for secret in self.secrets] == [True, True]
+
+    def test_nothing_else_opens(self) -> None:
+        """Anybody could write to a tenant's customers."""
+        body = self.message(1)
+        assert not any(self.authentic(request) for request in self.forged(body))
+        assert not self.authentic(self.signed(body, "another secret"))
+
+    def test_no_secret_no_door(self) -> None:
+        """An installation that forgot its secret would take everything."""
+        nobody = Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme"}]}))
+        assert not self.provider.authenticate(self.signed(self.message(1), self.secrets[0]), nobody)
+
+    def test_a_redelivery_is_the_same(self) -> None:
+        """It would be handled twice, or on another partition."""
+        body, again = self.message(1), self.message(1)
+        assert self.provider.split(body)[0].key == self.provider.split(again)[0].key
+        assert [event.event_id for event in self.events(body)] == [event.event_id for event in self.events(again)]
+
+    def test_another_message_is_another_event_of_the_same_conversation(self) -> None:
+        """It would be dropped as a redelivery, or handled beside the first one."""
+        (one,), (other,) = self.events(self.message(1)), self.events(self.message(2))
+        assert one.event_id != other.event_id
+        assert one.conversation == other.conversation
+
+    def test_another_person_has_another_conversation(self) -> None:
+        """Everybody would wait for everybody else."""
+        (one,), (other,) = self.events(self.message(1)), self.events(self.message(2, "15550002222"))
+        assert one.conversation != other.conversation
+
+    def test_a_webhook_of_one_conversation_stays_as_it_is(self) -> None:
+        """What is kept would not be what the provider sent."""
+        body = self.message(1)
+        assert [part.body for part in self.provider.split(body)] == [body]
+
+    def test_a_text_message_is_typed(self) -> None:
+        """Handlers would not get the one thing that every business reads."""
+        (wire,) = self.events(self.message(7))
+        event = decode(Raw(orjson.dumps(wire.body)))
+        assert isinstance(event, MessageEvent)
+        assert event.get_message_text() == "text 7"
+        assert event.provider == self.provider.name
+        assert event.conversation.startswith(f"{self.provider.name}:{event.account}:")
+        assert event.user.user_id
+
+    def test_a_batch_is_complete(self) -> None:
+        """All but the first of a batch would be lost."""
+        body, count = self.batch()
+        ids = [event.event_id for event in self.events(body)]
+        assert len(set(ids)) == len(ids) == count
+
+    def test_a_batch_is_in_order_per_conversation(self) -> None:
+        """Answers would come in another order than the questions."""
+        body, _ = self.batch()
+        whole = list(self.provider.parse(Raw(body)))
+        for part in self.provider.split(body):
+            found = [event.event_id for event in self.provider.parse(Raw(part.body))]
+            assert found == [event.event_id for event in whole if event.conversation == part.key]
+
+    def test_every_event_is_on_the_key_of_its_slice(self) -> None:
+        """An event would change its partition between two stages, and lose its order."""
+        for body in (self.message(1), self.batch()[0], *self.unknown()):
+            for part in self.provider.split(body):
+                assert {event.conversation for event in self.provider.parse(Raw(part.body))} <= {part.key}
+
+    def test_the_unknown_arrives(self) -> None:
+        """What the provider adds tomorrow would be lost."""
+        for body in self.unknown():
+            (wire,) = self.events(body)
+            event = decode(Raw(orjson.dumps(wire.body)))
+            assert isinstance(event, UnknownEvent)
+            assert event.event_type
+
+    def test_odd_shapes_arrive(self) -> None:
+        """One odd webhook would stop its partition."""
+        for body in self.odd():
+            for wire in self.events(body):
+                assert decode(Raw(orjson.dumps(wire.body))).event_id == wire.event_id
+
+    @pytest.mark.parametrize("body", [b"", b"not json", b"[1]", b'"text"', b"null", b"\xff\xfe"], ids=str)
+    def test_what_is_no_object_is_kept_and_refused(self, body: bytes) -> None:
+        """It would vanish between the 200 and the dead letters."""
+        (part,) = self.provider.split(body)
+        assert part.body == body
+        assert part.key
+        with pytest.raises(InvalidRecord):
+            list(self.provider.parse(Raw(body)))
+
+    def test_a_huge_body_is_read(self) -> None:
+        """A long text, or a webhook as large as the ingress takes, would stop the partition."""
+        body = self.message(1).replace(b"text 1", b"x" * 3_000_000)
+        (wire,) = self.events(body)
+        assert decode(Raw(orjson.dumps(wire.body))).event_id == self.events(self.message(1))[0].event_id
+
+    def test_secrets_do_not_travel(self) -> None:
+        """A secret would be on every topic and in every dead letter."""
+        for wire in self.events(self.message(1)):
+            assert not any(secret.encode() in orjson.dumps(wire.body) for secret in self.secrets)

@@ -1,0 +1,300 @@
+"""A slice of a webhook into its events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InvalidRecord
+from pipeline.providers.cloud.parse import parse
+from tests.unit.cloud_webhooks import (
+    NUMBER,
+    WABA,
+    Json,
+    Raw,
+    anything,
+    contact,
+    disfigured,
+    examples,
+    merged,
+    status,
+    text,
+    value,
+    webhook,
+    webhooks,
+)
+from topics.events import ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent, decode
+from topics.events.wire import WireEvent
+
+ACCOUNT = f"cloud:{NUMBER}"
+
+
+def _wire(whole: Json) -> list[WireEvent]:
+    return list(parse(Raw(orjson.dumps(whole))))
+
+
+def _decoded(event: WireEvent) -> EventBase:
+    """The event as a handler gets it, through the bytes of the topic."""
+    return decode(Raw(orjson.dumps(event.body)))
+
+
+def _only(whole: Json) -> EventBase:
+    (event,) = _wire(whole)
+    return _decoded(event)
+
+
+def test_a_text_message() -> None:
+    """Every handler would read something wrong from the most usual webhook."""
+    person = contact("15550001111", user_id="US.1", identity_key_hash="h")
+    headers = (("webhook-id", b"wh-1"), ("received-at", b"1760000000123"), ("traceparent", b"00-a-b-01"))
+    whole = webhook(value(contacts=[person], messages=[text("wamid.1")]))
+    (wire,) = parse(Raw(orjson.dumps(whole), headers))
+    event = _decoded(wire)
+    assert isinstance(event, MessageEvent)
+    assert wire[:3] == (f"{ACCOUNT}:wamid.1", "message", f"{ACCOUNT}:US.1")
+    assert (event.event_id, event.kind, event.conversation) == wire[:3]
+    assert (event.event_type, event.contact, event.account, event.business_id) == ("message.text", "US.1", NUMBER, WABA)
+    assert event.timestamp == datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)
+    assert event.received_at == datetime(2025, 10, 9, 8, 53, 20, 123000, tzinfo=UTC)
+    assert (event.webhook_id, event.traceparent, event.display_phone_number) == ("wh-1", "00-a-b-01", "15559990000")
+    assert (event.user.user_id, event.user.phone_number, event.user.profile_name) == ("US.1", "15550001111", "Ana")
+    assert event.message.text.body == "Hello"
+    assert event.get_raw_webhook_data() == whole
+
+
+def test_a_status() -> None:
+    """Nobody would know which command reached whom, and what it cost."""
+    pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "marketing"}
+    event = _only(
+        webhook(value(statuses=[status("wamid.O", "read", biz_opaque_callback_data="cmd-7", pricing=pricing)]))
+    )
+    assert isinstance(event, StatusEvent)
+    assert event.event_id == f"{ACCOUNT}:wamid.O:read:15550001111"
+    assert (event.message_id, event.status.value, event.recipient_id) == ("wamid.O", "read", "15550001111")
+    assert (event.command_id, event.is_billable_message(), event.is_delivered_status()) == ("cmd-7", True, True)
+
+
+def test_errors_of_a_value_are_one_event() -> None:
+    """A handler could not see that the number is being throttled."""
+    event = _only(webhook(value(errors=[{"code": 130429, "title": "Rate limit hit"}, {"code": 131000, "title": "x"}])))
+    assert isinstance(event, ErrorEvent)
+    assert event.get_error_codes() == [130429, 131000]
+    assert event.conversation == ACCOUNT
+
+
+@pytest.mark.parametrize("whole", list(examples()), ids=str)
+def test_every_documented_webhook_becomes_events_that_survive_the_topic(whole: Json) -> None:
+    """A kind of webhook that Meta documents would be dead-lettered by the stage that reads it."""
+    made = _wire(whole)
+    assert made
+    for wire in made:
+        event = _decoded(wire)
+        assert (event.event_id, event.kind, event.conversation) == wire[:3]
+        assert decode(Raw(event.to_json())) == event
+        assert _wire(event.raw)[0].event_id == event.event_id
+
+
+@pytest.mark.parametrize(
+    ("whole", "event_type"),
+    [
+        (webhook(value(messages=[text("wamid.I", type="image", image={"id": "1"})])), "message.image"),
+        (webhook(value(messages=[text("wamid.W", type="request_welcome")])), "message.request_welcome"),
+        (webhook(value(messages=[text("wamid.X", type="no type?")])), "message.unknown"),
+        (webhook(value(user_actions=[{"action_type": "x", "timestamp": "1760000000"}])), "field.user_actions"),
+        (webhook(value(calls=[{"id": "c", "event": "connect"}]), field="calls"), "field.calls"),
+        (webhook(value(statuses=[status("c", type="call")]), field="calls"), "field.calls"),
+        (webhook(value(message_echoes=[text("wamid.E")]), field="smb_message_echoes"), "field.smb_message_echoes"),
+        (webhook(value(messages=[text("wamid.S")]), field="standby"), "field.standby"),
+        (webhook({"event": "PAUSED"}, field="message_template_status_update"), "field.message_template_status_update"),
+        (webhook({"new": 1}), "field.messages"),
+        ({"entry": [{"id": "1", "changes": ["odd"]}]}, "change"),
+        ({"entry": ["odd"]}, "entry"),
+        ({"something": "else"}, "webhook"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_what_has_no_model_arrives_whole(whole: Json, event_type: str) -> None:
+    """What Meta adds tomorrow would be dropped, or would be answered as if a user had written it."""
+    event = _only(whole)
+    assert isinstance(event, UnknownEvent)
+    assert event.event_type == event_type
+    assert event.raw == whole
+    assert orjson.dumps(event.part) in orjson.dumps(whole)
+
+
+def test_every_part_of_a_batch_is_an_event_of_its_own() -> None:
+    """All but the first message of a batch would be lost, as in the frameworks before this one."""
+    messages = [text("wamid.1"), text("wamid.2"), text("wamid.3", type="image")]
+    first = webhook(
+        value(messages=messages, statuses=[status("wamid.O"), status("wamid.O", "read")], errors=[{"code": 1}])
+    )
+    made = _wire(merged(first, webhook(value("2", messages=[text("wamid.1")]))))
+    assert [event.body["event_type"] for event in made] == [
+        "message.text",
+        "message.text",
+        "message.image",
+        "status.sent",
+        "status.read",
+        "error",
+        "message.text",
+    ]
+    assert len({event.event_id for event in made}) == 7
+    assert [len(_wire(event.body["raw"])) for event in made] == [1] * 7
+
+
+def test_unknown_fields_are_kept() -> None:
+    """A field that Meta adds would be invisible until this project has heard of it."""
+    event = _only(webhook(value(messages=[text("wamid.1", new={"deep": [1]}, text={"body": "b", "style": "bold"})])))
+    assert isinstance(event, MessageEvent)
+    assert event.message.model_extra == {"new": {"deep": [1]}}
+    assert event.message.text.model_extra == {"style": "bold"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"text": None},
+        {"text": {}},
+        {"text": {"body": 5}},
+        {"text": "Hello"},
+        {"timestamp": "soon"},
+        {"timestamp": "99999999999999"},
+        {"timestamp": None},
+        {"id": ""},
+        {"id": 7},
+        {"from": ["15550001111"]},
+        {"context": "no object"},
+        {"context": {"forwarded": "perhaps"}},
+        {"referral": []},
+    ],
+    ids=str,
+)
+def test_an_odd_message_is_an_unknown_event(odd: Json) -> None:
+    """One message of a wrong shape would stop its conversation, or be lost."""
+    event = _only(webhook(value(messages=[text("wamid.1") | odd])))
+    assert isinstance(event, UnknownEvent)
+    assert event.event_type == "message.text"
+
+
+@pytest.mark.parametrize(
+    "odd", [{"status": 5}, {"id": None}, {"timestamp": {}}, {"errors": [{"code": "x"}]}, {"pricing": 1}], ids=str
+)
+def test_an_odd_status_is_an_unknown_event(odd: Json) -> None:
+    """One status of a wrong shape would stop its conversation, or be lost."""
+    event = _only(webhook(value(statuses=[status("wamid.1") | odd])))
+    assert isinstance(event, UnknownEvent)
+    assert event.event_type.startswith("status.")
+
+
+@pytest.mark.parametrize(
+    "usual",
+    [
+        {"context": {"id": "wamid.0", "from": "15559990000"}},
+        {"context": {"forwarded": True}},
+        {"context": {"id": "w", "referred_product": {"catalog_id": "1", "product_retailer_id": "2"}}},
+        {"context": None},
+        {"referral": {"source_url": "u", "source_id": "1", "source_type": "post"}},
+        {"timestamp": 1760000000},
+        {"errors": [{"code": 1}]},
+    ],
+    ids=str,
+)
+def test_an_unusual_but_proper_message_keeps_its_type(usual: Json) -> None:
+    """Replies, forwards and customers from ads would not reach `process_message`."""
+    assert isinstance(_only(webhook(value(messages=[text("wamid.1") | usual]))), MessageEvent)
+
+
+def _ids(whole: Json) -> set[str]:
+    return {event.event_id for event in _wire(whole)}
+
+
+@given(webhooks, webhooks)
+def test_ids_are_the_same_in_another_batch(one: Json, other: Json) -> None:
+    """A message that is delivered again beside others would be answered again."""
+    assert _ids(merged(other, one)) == _ids(one) | _ids(other)
+
+
+def test_ids_tell_events_apart() -> None:
+    """A second status, member or number would be taken for a redelivery of the first."""
+    group = {"recipient_type": "group", "recipient_id": "g"}
+    wholes = [
+        webhook(value(messages=[text("wamid.1")])),
+        webhook(value("2", messages=[text("wamid.1")])),
+        webhook(value(statuses=[status("wamid.1")])),
+        webhook(value(statuses=[status("wamid.1", "read")])),
+        webhook(value(statuses=[status("wamid.1", "read", "2")])),
+        webhook(value(statuses=[status("wamid.1", "read", recipient_participant_id="3") | group])),
+        webhook(value(statuses=[status("wamid.1", "read", recipient_participant_id="4") | group])),
+        webhook(value(errors=[{"code": 1}])),
+        webhook(value(errors=[{"code": 2}])),
+        webhook(value(errors=[{"code": 1}]), field="calls"),
+        webhook({"event": "PAUSED"}, field="a"),
+        webhook({"event": "PAUSED"}, field="b"),
+        webhook({"event": "PAUSED"}, field="b", waba="2"),
+    ]
+    assert len({next(iter(_ids(whole))) for whole in wholes}) == len(wholes)
+
+
+def test_a_message_keeps_its_id_whatever_its_type() -> None:
+    """When images get a model, every redelivery of an older one would count as new."""
+    assert _ids(webhook(value(messages=[text("wamid.1", type="image")]))) == {f"{ACCOUNT}:wamid.1"}
+
+
+@given(disfigured())
+def test_nothing_inside_makes_it_raise(whole: Json) -> None:
+    """One odd value would dead-letter everything that came with it."""
+    for wire in _wire(whole):
+        event = _decoded(wire)
+        assert (event.event_id, event.kind, event.conversation) == wire[:3]
+
+
+@given(st.dictionaries(st.sampled_from(["object", "entry", "x"]), anything))
+def test_no_object_makes_it_raise(whole: Json) -> None:
+    """A webhook of another product of Meta's would stop the partition."""
+    for wire in _wire(whole):
+        _decoded(wire)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"null", b"\xff", None], ids=str)
+def test_what_is_no_json_object_is_refused(body: bytes | None) -> None:
+    """Unreadable bytes would vanish instead of becoming a dead letter."""
+    with pytest.raises(InvalidRecord):
+        list(parse(Raw(body)))
+
+
+def test_the_refusal_does_not_quote_the_body() -> None:
+    """A user's words would be in the logs and in the headers of the dead letter."""
+    with pytest.raises(InvalidRecord) as refusal:
+        list(parse(Raw(b'{"body": "my secret", }')))
+    assert "secret" not in str(refusal.value)
+
+
+def test_too_deep_to_be_written_is_refused() -> None:
+    """The stage would fail later, on an event that can't be written, and retry it in vain."""
+    deep = b'{"entry":[{"id":"1","changes":[{"field":"x","value":{"y":' + b"[" * 240 + b"]" * 240 + b"}}]}]}"
+    for levels in (200, 240, 252, 400):
+        try:
+            made = list(parse(Raw(deep.replace(b"[" * 240 + b"]" * 240, b"[" * levels + b"]" * levels))))
+        except InvalidRecord:
+            continue
+        assert all(orjson.dumps(event.body) for event in made)
+
+
+@pytest.mark.parametrize(
+    "headers", [(), (("received-at", b"soon"),), (("received-at", b""),), (("webhook-id", b"\xff"),)], ids=str
+)
+def test_missing_and_broken_headers_do_no_harm(headers: tuple[tuple[str, bytes], ...]) -> None:
+    """A record that a person produced by hand would stop the partition."""
+    (wire,) = parse(Raw(orjson.dumps(webhook(value(messages=[text("wamid.1")]))), headers))
+    assert _decoded(wire).received_at.tzinfo is not None
+
+
+def test_an_empty_webhook_is_nothing() -> None:
+    """Meta's empty probes would be dead letters, and somebody would be woken up."""
+    nothing: list[Any] = [{}, {"object": "whatsapp_business_account"}, {"object": "x", "entry": []}]
+    assert [_wire(whole) for whole in nothing] == [[], [], []]
