@@ -1,0 +1,121 @@
+"""The way of one webhook through the ingress: look at it, authenticate it, publish it, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import Counter, Histogram
+
+from pipeline.errors import OversizeRecord, Unavailable
+from pipeline.ingress.answers import answer
+from pipeline.ingress.publisher import Publisher
+from pipeline.ingress.records import Arrival, Labeller, webhook_id
+from pipeline.ingress.trace import traceparent
+from pipeline.metrics import WEBHOOK_SECONDS, WEBHOOKS
+from pipeline.providers.base import Provider, WebhookRequest
+from pipeline.tenants import Tenants
+
+MAX_IN_FLIGHT: Final = 64 * 1024 * 1024
+"""Bytes of webhooks being read or waiting for their acknowledgement; more are refused until these are gone."""
+_NO_QUERY: Final[Mapping[str, str]] = {}
+
+
+class Door:
+    """Takes webhooks. 200 means that every record of it is acknowledged by the broker.
+
+    Args:
+        body_limit: bytes.
+        deadline: seconds from the head of the request to its answer.
+        max_in_flight: bytes.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        tenants: Tenants,
+        *,
+        body_limit: int,
+        deadline: float,
+        max_in_flight: int = MAX_IN_FLIGHT,
+    ) -> None:
+        self._publisher = publisher
+        self._tenants = tenants
+        self._labeller = Labeller(tenants)
+        self._body_limit = body_limit
+        self._deadline = deadline
+        self._max_in_flight = max_in_flight
+        self._reading = 0
+
+    async def take(self, request: web.Request, provider: Provider, tenant_id: str | None = None) -> web.Response:
+        """The answer to a POST: 200, 400, 401, 413, 415 or 503."""
+        status = self._refusal(request)
+        if not status:
+            try:
+                async with asyncio.timeout(self._deadline):
+                    status = await self._taken(request, provider, tenant_id)
+            except (web.HTTPRequestEntityTooLarge, OversizeRecord):
+                status = 413
+            except (TimeoutError, Unavailable):
+                status = 503
+            except (ConnectionError, web.RequestPayloadError):
+                status = 400
+        _counter(provider.name, status).inc()
+        return answer(status)
+
+    def _refusal(self, request: web.Request) -> int:
+        """What the head of the request says already; 0: nothing against it."""
+        if request.headers.get("Content-Type") != "application/json" and request.content_type != "application/json":
+            return 415
+        if self._length(request) > self._body_limit:
+            return 413
+        return 503 if self._in_flight + self._length(request) > self._max_in_flight else 0
+
+    async def _taken(self, request: web.Request, provider: Provider, tenant_id: str | None) -> int:
+        body = await self._read(request)
+        start = time.perf_counter()
+        at_ms = time.time_ns() // 1_000_000
+        if not provider.authenticate(_webhook(request, body, tenant_id), self._tenants):
+            return 401
+        trace = traceparent(request.headers.get("traceparent"))
+        arrival = Arrival(provider.name, tenant_id, webhook_id(body), at_ms, trace)
+        await self._publisher.publish(self._labeller.records(provider.split(body), arrival))
+        _seconds(provider.name).observe(time.perf_counter() - start)
+        return 200
+
+    async def _read(self, request: web.Request) -> bytes:
+        length = self._length(request)
+        self._reading += length
+        try:
+            return await request.read()
+        finally:
+            self._reading -= length
+
+    @property
+    def _in_flight(self) -> int:
+        return self._reading + self._publisher.unacknowledged
+
+    def _length(self, request: web.Request) -> int:
+        """The body's; as large as allowed where the request does not say."""
+        length = request.content_length
+        return self._body_limit if length is None else length
+
+
+def _webhook(request: web.Request, body: bytes, tenant_id: str | None) -> WebhookRequest:
+    """aiohttp's headers are found by their names in lower case as well."""
+    query = request.query if request.query_string else _NO_QUERY
+    return WebhookRequest(body, request.headers, query, tenant_id, request.remote)
+
+
+@lru_cache(maxsize=256)
+def _counter(provider: str, status: int) -> Counter:
+    return WEBHOOKS.labels(provider, str(status))
+
+
+@lru_cache(maxsize=64)
+def _seconds(provider: str) -> Histogram:
+    return WEBHOOK_SECONDS.labels(provider)

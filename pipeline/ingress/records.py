@@ -1,0 +1,67 @@
+"""The records that a webhook is published as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+from pipeline.providers.base import Slice
+from pipeline.tenants import Tenants
+from topics import headers
+from topics.catalogue import RAW
+from topics.records import Header, Record
+
+
+class Arrival(NamedTuple):
+    """What all records of a webhook share.
+
+    Attributes:
+        tenant_id: from the path, for providers that have it there.
+        at_ms: when the last byte was read, ms since the epoch.
+        trace: `traceparent`.
+    """
+
+    provider: str
+    tenant_id: str | None
+    webhook_id: bytes
+    at_ms: int
+    trace: bytes
+
+
+class Labeller:
+    """Makes records of slices. Nothing of the request is on them but its trace: headers carry secrets."""
+
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
+        self._origin = lru_cache(maxsize=65_536)(self._make_origin)
+
+    def records(self, slices: Sequence[Slice], arrival: Arrival) -> list[Record]:
+        """One record a slice."""
+        provider, tenant_id, webhook, at_ms, trace = arrival
+        shared: list[Header] = [
+            (headers.WEBHOOK_ID, webhook),
+            (headers.RECEIVED_AT, b"%d" % at_ms),
+            (headers.TRACEPARENT, trace),
+        ]
+        made = [
+            Record(RAW.name, key.encode(), body, [*shared, *self._origin(provider, account, tenant_id)])
+            for key, account, body in slices
+        ]
+        return made if len(made) == 1 else [_numbered(record, i, len(made)) for i, record in enumerate(made, 1)]
+
+    def _make_origin(self, provider: str, account: str, tenant_id: str | None) -> tuple[Header, ...]:
+        owner = self._tenants.owner(provider, account)
+        tenant = tenant_id or (owner.id if owner else None)
+        named = {headers.PROVIDER: provider, headers.ACCOUNT: account, headers.TENANT: tenant}
+        return tuple((name, text.encode()) for name, text in named.items() if text)
+
+
+def webhook_id(body: bytes) -> bytes:
+    """The same for the same bytes: an identical redelivery carries the id of the first."""
+    return b"wh-" + blake2b(body, digest_size=16).hexdigest().encode()
+
+
+def _numbered(record: Record, i: int, k: int) -> Record:
+    return record._replace(headers=[*record.headers, (headers.SLICE, b"%d/%d" % (i, k))])

@@ -1,0 +1,56 @@
+"""`pipeline ingress` as a process of its own, and a caller of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import ClientError, ClientSession
+
+from tests.unit.cloud_webhooks import signature
+from tests.unit.ingress_client import CLOUD, JSON
+
+SETTLE_SECONDS = 60
+"""For a broker that was killed: its start takes 12 to 15 s on two shared cores."""
+
+
+class started:
+    """`pipeline ingress` as a process of its own; killed if it still runs at the end."""
+
+    def __init__(self, bootstrap: str, port: int, folder: Path, path: str = "/readyz") -> None:
+        self._url = f"http://127.0.0.1:{port}{path}"
+        self._log = (folder / "ingress.log").open("wb")
+        env = {**os.environ, "PIPELINE_KAFKA": bootstrap, "PIPELINE_LOG_FORMAT": "json"}
+        argv = [sys.executable, "-m", "pipeline.cli", "ingress", "--port", str(port)]
+        self._process = subprocess.Popen(argv, stdout=self._log, stderr=self._log, env=env)
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        asyncio.run(answering(self._url))
+        return self._process
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+
+async def answering(url: str) -> None:
+    async with asyncio.timeout(SETTLE_SECONDS), ClientSession() as session:
+        while True:
+            with suppress(ClientError):
+                async with session.get(url) as response:
+                    if response.status == 200:
+                        return
+            await asyncio.sleep(0.05)
+
+
+async def post(port: int, body: bytes) -> int:
+    """Signed as the sample's tenants expect it."""
+    headers = JSON | {"X-Hub-Signature-256": signature(body, "sandbox-app-secret")}
+    url = f"http://127.0.0.1:{port}{CLOUD}"
+    async with ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
+        return answer.status
