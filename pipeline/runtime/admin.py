@@ -1,0 +1,248 @@
+"""Topic administration: describe, create and check topics, over aiokafka's admin client.
+
+It takes any topic that has a name and a configuration, so it knows none of this project's own. Whatever can't
+be reached in time is an `Unavailable`; whatever a person must change is a `UsageError`; both are one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+
+from pipeline.errors import ConfigurationError, Unavailable, UsageError
+
+TIMEOUT: Final = 4.0
+"""Seconds in which a broker that is there answers what is asked here."""
+CREATE_TIMEOUT: Final = 30.0
+"""Seconds for creating topics, until the metadata shows all of them with their leaders."""
+MIN_INSYNC: Final = "min.insync.replicas"
+
+
+class TopicSpec(Protocol):
+    """A topic as it should be."""
+
+    @property
+    def name(self) -> str: ...
+
+    def config(self) -> dict[str, str]:
+        """Its configuration as the broker spells it, e.g. `{"cleanup.policy": "delete"}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDescription:
+    """A topic as the broker has it. `replication` is the smallest number of replicas of its partitions."""
+
+    name: str
+    partitions: int
+    replication: int
+
+
+class Difference(NamedTuple):
+    """What is not as it should be: `what` is `topic`, `partitions`, `replication` or a config key."""
+
+    topic: str
+    what: str
+    expected: str
+    actual: str
+
+    def __str__(self) -> str:
+        if self.what == "topic":
+            return f"{self.topic}: missing"
+        return f"{self.topic}: {self.what} is {self.actual}, should be {self.expected}"
+
+
+async def count_brokers(bootstrap: str) -> int:
+    """How many brokers the cluster has at this moment."""
+    async with _admin(bootstrap) as admin:
+        return len((await admin.describe_cluster())["brokers"])
+
+
+async def describe(bootstrap: str, names: Iterable[str]) -> dict[str, TopicDescription]:
+    """Those of `names` that exist, by name."""
+    async with _admin(bootstrap) as admin:
+        return await _describe(admin, names)
+
+
+async def create(bootstrap: str, topics: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
+    """Creates those of `topics` that are missing and returns their names. Topics that exist stay as they are.
+
+    Every topic gets `partitions`, changelogs too: a table's partition must be its source's. Three replicas or
+    more also set `min.insync.replicas` to 2, so that an acknowledgement means two copies.
+    """
+    async with _admin(bootstrap, CREATE_TIMEOUT) as admin:
+        there = await _describe(admin, [topic.name for topic in topics])
+        missing = [topic for topic in topics if topic.name not in there]
+        await _create(admin, [_new(topic, partitions, replication) for topic in missing])
+        await _until_led(admin, {topic.name for topic in missing})
+        return [topic.name for topic in missing]
+
+
+async def check(bootstrap: str, topics: Sequence[TopicSpec], partitions: int, replication: int) -> list[Difference]:
+    """Where the broker's topics differ from `topics`: existence, partitions, replicas and configuration.
+
+    More replicas than `replication` are no difference.
+    """
+    async with _admin(bootstrap) as admin:
+        there = await _describe(admin, [topic.name for topic in topics])
+        wanted = {topic.name: _config(topic, replication) for topic in topics}
+        configs = await _configs(admin, {name: wanted[name] for name in there})
+    found = {name: _compare(there[name], partitions, replication) for name in there}
+    for name, actual in configs.items():
+        found[name] += _compare_config(name, wanted[name], actual)
+    return [each for name in wanted for each in found.get(name, [_missing(name)])]
+
+
+async def require_topics(bootstrap: str, names: Iterable[str], partitions: int) -> None:
+    """Raises `UsageError` unless every topic is there with that many partitions.
+
+    Faust calls a worker ready without its topics, and a table with another partition count than its source
+    reads the wrong rows: both must be known before a record is taken.
+    """
+    wanted = list(names)
+    there = await describe(bootstrap, wanted)
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise UsageError(f"Kafka has no topic {', '.join(missing)}: run `pipeline topics create`")
+    wrong = [f"{each.name} has {each.partitions}" for each in there.values() if each.partitions != partitions]
+    if wrong:
+        raise UsageError(
+            f"{', '.join(wrong)} partitions, not {partitions}: set PIPELINE_PARTITIONS to what the topics "
+            "have, or delete them and run `pipeline topics create`"
+        )
+
+
+@asynccontextmanager
+async def _admin(bootstrap: str, timeout: float = TIMEOUT) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout * 1000))
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await _start(client, bootstrap)
+        async with asyncio.timeout(timeout):
+            yield client
+    except NodeNotReadyError:
+        raise Unavailable(
+            f"Kafka at {bootstrap} answers, but the address it gives for itself can't be reached from here: "
+            "correct its advertised.listeners"
+        ) from None
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Unavailable(_unreachable(bootstrap, error)) from None
+    finally:
+        await client.close()
+
+
+async def _start(client: AIOKafkaAdminClient, bootstrap: str) -> None:
+    try:
+        # the client would take a URL's scheme for a part of the host's name
+        if "://" in bootstrap:
+            raise ValueError
+        await client.start()
+    except ValueError:
+        raise ConfigurationError(f"PIPELINE_KAFKA is {bootstrap!r}: write it as host:port,host:port") from None
+
+
+def _unreachable(bootstrap: str, error: Exception) -> str:
+    names = {TimeoutError: "no answer in time", KafkaConnectionError: "no connection"}
+    reason = names.get(type(error), type(error).__name__)
+    return f"can't reach Kafka at {bootstrap} ({reason}): start it or set PIPELINE_KAFKA"
+
+
+async def _describe(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, TopicDescription]:
+    wanted = set(names)
+    # asking for all of them by no name: asking for one by name makes a broker create it
+    topics = await admin.describe_topics()
+    return {
+        topic["topic"]: TopicDescription(topic["topic"], len(topic["partitions"]), _replicas(topic))
+        for topic in topics
+        if topic["topic"] in wanted
+    }
+
+
+def _replicas(topic: Mapping[str, Any]) -> int:
+    return min((len(partition["replicas"]) for partition in topic["partitions"]), default=0)
+
+
+def _config(topic: TopicSpec, replication: int) -> dict[str, str]:
+    return topic.config() | ({MIN_INSYNC: "2"} if replication >= 3 else {})
+
+
+def _new(topic: TopicSpec, partitions: int, replication: int) -> NewTopic:
+    return NewTopic(topic.name, partitions, replication, topic_configs=_config(topic, replication))
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
+    if not topics:
+        return
+    response = await admin.create_topics(topics)
+    for name, code, message in response.topic_errors:
+        # another process may have created it in the meantime
+        if code not in (0, TopicAlreadyExistsError.errno):
+            raise UsageError(_refused(name, code, message))
+
+
+def _refused(name: str, code: int, message: str | None) -> str:
+    if code == InvalidReplicationFactorError.errno:
+        return f"Kafka has too few brokers for the replicas of {name}: set PIPELINE_REPLICATION to fit"
+    return f"Kafka would not create {name} ({for_code(code).__name__}): {message or 'it gives no reason'}"
+
+
+async def _until_led(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Waits until the metadata shows every topic with a leader for each partition."""
+    while True:
+        led = {topic["topic"] for topic in await admin.describe_topics() if _is_led(topic)}
+        if names <= led:
+            return
+        await asyncio.sleep(0.05)
+
+
+def _is_led(topic: Mapping[str, Any]) -> bool:
+    return bool(topic["partitions"]) and all(part["leader"] >= 0 for part in topic["partitions"])
+
+
+async def _configs(admin: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """The broker's values of the wanted keys, by topic."""
+    if not wanted:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, dict(keys)) for name, keys in wanted.items()]
+    responses = await admin.describe_configs(resources)
+    described = [resource for response in responses for resource in response.resources]
+    return {name: {entry[0]: entry[1] for entry in entries} for _, _, _, name, entries in described}
+
+
+def _missing(name: str) -> Difference:
+    return Difference(name, "topic", "there", "missing")
+
+
+def _compare(topic: TopicDescription, partitions: int, replication: int) -> list[Difference]:
+    found = []
+    if topic.partitions != partitions:
+        found.append(Difference(topic.name, "partitions", str(partitions), str(topic.partitions)))
+    if topic.replication < replication:
+        found.append(Difference(topic.name, "replication", str(replication), str(topic.replication)))
+    return found
+
+
+def _compare_config(name: str, wanted: Mapping[str, str], actual: Mapping[str, str]) -> list[Difference]:
+    return [
+        Difference(name, key, value, actual.get(key, "not set"))
+        for key, value in wanted.items()
+        if _normal(actual.get(key)) != _normal(value)
+    ]
+
+
+def _normal(value: str | None) -> object:
+    """Lists of a configuration have no order: `delete,compact` is `compact,delete`."""
+    return value and sorted(value.split(","))

@@ -1,0 +1,231 @@
+"""The app: Faust's, on a safe transport, with flows of stages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+
+from pipeline.errors import UsageError
+from pipeline.logging import get_logger
+from pipeline.metrics import BREAKER_OPEN, IN_PROGRESS
+from pipeline.runtime.backlog import Backlog
+from pipeline.runtime.breaker import Breaker, Limits
+from pipeline.runtime.chain import Chain
+from pipeline.runtime.chain_loop import ChainLoop
+from pipeline.runtime.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.consumer import Consumer
+from pipeline.runtime.dead_letters import PREFIX
+from pipeline.runtime.plain_agents import AgentFunction, ending
+from pipeline.runtime.producer import Producer
+from pipeline.runtime.publisher import Publisher
+from pipeline.runtime.retry import Retries
+from pipeline.runtime.stage import ConcurrentStage, Link, Stage, split
+from pipeline.runtime.table_store import TableStore
+from pipeline.runtime.tables import Pending
+from pipeline.settings import Settings
+
+log = get_logger(__name__)
+
+
+class Transport(driver.Transport):
+    Consumer = Consumer
+    Producer = Producer
+
+
+class PipelineApp(faust.App):
+    """A consumer group of stages.
+
+    `flow` takes stages. `agent`, `topic`, `Table` are Faust's own: a plain agent is acknowledged as far as its
+    loop has come, loses no offset, and ends the process when it raises; but it has no dead letters, no retries in
+    place, no atomic outputs, and a send of its own is only safe when it is awaited twice.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        retries: Retries | None = None,
+        limits: Limits | None = None,
+        **options: Any,
+    ) -> None:
+        self.pipeline = settings
+        self.retries = retries or Retries()
+        self.limits = limits or Limits(settings.failure_run, settings.failure_ratio)
+        self.pending = Pending()
+        self.marking = asyncio.Lock()
+        self.table_stores: dict[str, TableStore] = {}
+        self.sources: set[str] = set()
+        self.dead_letters: set[str] = set()
+        self.loops: list[ChainLoop | ConcurrentLoop] = []
+        self._publisher: Publisher | None = None
+        self._backlogs: dict[str, Backlog] = {}
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        faust_settings = {**_faust_settings(name, settings), **options}
+        faust_settings["datadir"].mkdir(parents=True, exist_ok=True)
+        super().__init__(name, **faust_settings)
+
+    # Building
+
+    def table(self, name: str, *, ttl: int) -> None:
+        """A table that remembers each row for `ttl` seconds at least. Its changelog is `<app>-<name>-changelog`."""
+        self.table_stores[name] = TableStore(self, name, self.pipeline.partitions, ttl)
+
+    def flow(self, source: str, *steps: Stage | Link | ConcurrentStage) -> None:
+        """Reads `source` through the stages: quick ones chained, or a single concurrent one."""
+        if len(steps) == 1 and isinstance(steps[0], ConcurrentStage):
+            self._add(source, ConcurrentLoop(self, source, steps[0], self._breaker(source)), steps[0].name)
+            return
+        for topic, stages in split(source, steps):
+            breaker = self._breaker(topic)
+            loop = ChainLoop(self, topic, self.chain(stages, breaker), breaker)
+            self._add(topic, loop, *(stage.name for stage in stages))
+
+    def chain(self, stages: Iterable[Stage], breaker: Breaker | None = None) -> Chain:
+        return Chain(
+            tuple(stages),
+            tables=self.table_stores,
+            stores=lambda table, partition: self.table_stores[table].partition(partition),
+            pending=self.pending,
+            retries=self.retries,
+            breaker=breaker,
+        )
+
+    def _breaker(self, source: str) -> Breaker:
+        def tell(cause: str | None) -> None:
+            about = {"app": self.conf.id, "source": source}
+            if cause is None:
+                log.warning("the flow takes in again", **about)
+            else:
+                log.error("the flow stops taking in: failures are the rule; it goes on by itself", cause=cause, **about)
+
+        return Breaker(self.limits, tell)
+
+    def agent(self, *args: Any, **options: Any) -> Callable[[AgentFunction], Any]:
+        """Faust's decorator; but an agent that raises ends the process, and its event is not acknowledged."""
+        decorate: Callable[[AgentFunction], Any] = super().agent(*args, **options)
+        return lambda function: decorate(ending(self, function))
+
+    def _add(self, source: str, loop: ChainLoop | ConcurrentLoop, *stages: str) -> None:
+        if source in self.sources:
+            raise UsageError(f"app {self.conf.id} has two flows from {source}: chain their stages, or make another app")
+        self.sources.add(source)
+        self.dead_letters.update(PREFIX + stage for stage in stages)
+        self.loops.append(loop)
+        self._backlogs[source] = loop.backlog
+        topic = self.topic(source, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
+
+        async def run(_: Any) -> None:
+            await loop.run()
+
+        self.agent(topic, name=f"{self.conf.id}.{source}")(run)
+
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Something that the stages use, to be closed when the app has stopped."""
+        self._closers.append(close)
+
+    # Running
+
+    @property
+    def topic_names(self) -> set[str]:
+        """Every topic that the app can't start without."""
+        return self.sources | self.dead_letters | {store.changelog for store in self.table_stores.values()}
+
+    async def stop(self) -> None:
+        await super().stop()
+        await self.release()
+
+    async def release(self) -> None:
+        """Closes what the stages use; all there is to do for an app that was never started."""
+        while self._closers:
+            await self._closers.pop()()
+
+    async def wait_until_crashed(self) -> None:
+        await self._crashed.wait()
+
+    def why(self) -> str:
+        """What it crashed of."""
+        return repr(self.crash_reason)
+
+    @property
+    def list_consumer(self) -> Consumer:
+        return cast(Consumer, self.consumer)
+
+    @property
+    def publisher(self) -> Publisher:
+        if self._publisher is None:
+            self._publisher = Publisher(cast(Producer, self.producer)._ensure_producer())
+        return self._publisher
+
+    @property
+    def flowing(self) -> bool:
+        """Whether records may be taken: not while partitions move or the app stops."""
+        return bool(self.flow_control.is_active()) and not self.should_stop
+
+    @property
+    def ready(self) -> bool:
+        """Whether tables are recovered, partitions assigned and nothing is moving."""
+        recovered = cast(Any, self.tables).recovery.completed.is_set()
+        return bool(self.started and recovered and not self.rebalancing and not self.unassigned)
+
+    @property
+    def stopped(self) -> dict[str, str]:
+        """The kind of error that stopped a flow from taking in, by the flow's source."""
+        return {loop.source: loop.breaker.cause for loop in self.loops if loop.breaker.cause is not None}
+
+    def progress(self) -> float:
+        """Seconds since the slowest flow that has work last finished some; 0 when there is nothing to do."""
+        return max((loop.idle_for() for loop in self.loops), default=0.0)
+
+    def _new_consumer(self) -> Consumer:
+        consumer = cast(Consumer, super()._new_consumer())
+        consumer.backlogs = self._backlogs
+        IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops))
+        BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.stopped))
+        return consumer
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Transport:
+        return Transport(self.conf.broker_producer, self)
+
+
+def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
+    """The settings that the safe runtime rests on, each with its reason in docs/architecture.md."""
+    return {
+        "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
+        "store": "rocksdb://",
+        "datadir": Path(settings.data_dir, "tables", name),
+        "processing_guarantee": "at_least_once",
+        "stream_wait_empty": True,
+        "stream_buffer_maxsize": 32768,
+        "stream_recovery_delay": 0.0,
+        "broker_commit_interval": 0.5,
+        "broker_session_timeout": settings.session_timeout,
+        "broker_heartbeat_interval": min(3.0, settings.session_timeout / 5),
+        "broker_request_timeout": 90.0,
+        "broker_rebalance_timeout": settings.handler_timeout + 10,
+        "consumer_group_instance_id": f"{name}-{settings.instance_id}" if settings.instance_id else None,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": 1024 * 1024,
+        "producer_linger": 0,
+        "producer_max_batch_size": 512 * 1024,
+        "producer_max_request_size": 8 * 1024 * 1024,
+        "producer_request_timeout": 120.0,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "topic_partitions": settings.partitions,
+        "table_standby_replicas": 0,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "web_enabled": False,
+        "web_tables_enabled": False,
+        "web_router_enabled": False,
+        "worker_redirect_stdouts": False,
+        "autodiscover": False,
+    }

@@ -1,0 +1,164 @@
+"""Running a chain of quick stages over a batch: no I/O, no clock, so that tests can run it in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pipeline.errors import OversizeRecord
+from pipeline.runtime.breaker import OFF, Breaker
+from pipeline.runtime.dead_letters import dead_letter
+from pipeline.runtime.retry import Retries
+from pipeline.runtime.stage import Scope, Stage
+from pipeline.runtime.tables import Mark, Pending, Store, TableView, undo
+from topics.records import Incoming, Record
+
+MAX_RECORD_BYTES = 4 * 1024 * 1024 - 16 * 1024
+"""The largest output: what the catalogue's topics take, less what the broker adds."""
+
+Stores = Callable[[str, int], Store]
+
+
+Output = tuple[Record, Incoming]
+"""A record to publish and the source record that it came from."""
+
+
+class Held(NamedTuple):
+    """A record that waits for another try, or behind one of its key that does."""
+
+    record: Incoming
+    attempts: int
+    error: Exception | None
+
+
+@dataclass(slots=True)
+class Result:
+    """What a pass over a batch came to.
+
+    Attributes:
+        held: what must be tried again, in order; empty when the batch is finished.
+        dead: how many records were given up.
+    """
+
+    outputs: list[Output] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    dead: int = 0
+
+
+class _Failure(Exception):
+    """Carries the name of the stage in which a record failed."""
+
+    def __init__(self, stage: str, error: Exception) -> None:
+        super().__init__(stage)
+        self.stage = stage
+        self.error = error
+
+
+class Chain:
+    """Stages that are run one behind the other for each source record, atomically: all of its outputs or none."""
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        *,
+        tables: Iterable[str],
+        stores: Stores,
+        pending: Pending,
+        retries: Retries,
+        breaker: Breaker | None = None,
+        largest: int = MAX_RECORD_BYTES,
+    ) -> None:
+        self._stages = stages
+        self._tables = tuple(tables)
+        self._stores = stores
+        self._pending = pending
+        self._retries = retries
+        self._breaker = breaker or Breaker(OFF)
+        self._largest = largest
+
+    def run(self, partition: int, records: Iterable[Incoming]) -> Result:
+        """One pass over the records of one partition."""
+        return self._pass(partition, ((record, 0) for record in records))
+
+    def again(self, partition: int, held: Sequence[Held]) -> Result:
+        """Another pass over what the last one held back."""
+        return self._pass(partition, ((item.record, item.attempts) for item in held))
+
+    def _pass(self, partition: int, todo: Iterable[tuple[Incoming, int]]) -> Result:
+        result = Result()
+        tables = self._views(partition, result.marks)
+        waiting: set[bytes | None] = set()
+        fresh = 0  # first tries that went through since the last failure
+        for record, attempts in todo:
+            if waiting and record.key in waiting:
+                result.held.append(Held(record, attempts, None))
+                continue
+            length = len(result.marks)
+            try:
+                result.outputs += [(output, record) for output in self._apply(record, tables)]
+            except _Failure as failure:
+                undo(result.marks, length, self._pending)
+                self._breaker.tried(fresh)
+                fresh = 0
+                self._failed(Held(record, attempts + 1, failure.error), failure.stage, result, waiting)
+            else:
+                if attempts:
+                    self._breaker.recovered(exhausted=attempts >= self._retries.attempts)
+                else:
+                    fresh += 1
+        self._breaker.tried(fresh)
+        return result
+
+    def _apply(self, record: Incoming, tables: dict[str, TableView]) -> list[Record]:
+        scope = Scope(record, tables)
+        values: list[Any] = [record]
+        for stage in self._stages:
+            try:
+                function = stage.function
+                values = [output for value in values for output in function(value, scope)]
+            except Exception as error:
+                raise _Failure(stage.name, error) from error
+        try:
+            return checked(values, self._largest)
+        except Exception as error:
+            raise _Failure(self._stages[-1].name, error) from error
+
+    def _failed(self, item: Held, stage: str, result: Result, waiting: set[bytes | None]) -> None:
+        record, attempts, error = item
+        if error is not None and attempts == 1:
+            self._breaker.failed(error)
+        if error is not None and self._retries.gives_up(error, attempts) and not self._breaker.holds(error):
+            result.dead += 1
+            result.outputs.append((dead_letter(record, stage, error, attempts), record))
+        else:
+            waiting.add(record.key)
+            result.held.append(item)
+
+    def _views(self, partition: int, journal: list[Mark]) -> dict[str, TableView]:
+        return {
+            name: TableView(
+                name, partition, self._stores(name, partition), self._pending.rows(name, partition), journal
+            )
+            for name in self._tables
+        }
+
+
+def checked(records: list[Record], largest: int = MAX_RECORD_BYTES) -> list[Record]:
+    """The records. Raises `OversizeRecord` or `TypeError` for one that can't be published.
+
+    It is told before any is sent: afterwards it would take the process along, again and again.
+    """
+    for record in records:
+        if type(record.value) is not bytes or type(record.key) is not bytes:
+            raise TypeError(f"a stage returned a {type(record).__name__} for {record.topic} that is not of bytes")
+        if len(record.value) > largest:
+            raise OversizeRecord(f"{len(record.value)} bytes for {record.topic}")
+    return records
+
+
+def pause(held: Mapping[int, Sequence[Held]], retries: Retries) -> float:
+    """Seconds until the first of the held records may be tried again."""
+    failed = [item for items in held.values() for item in items if item.error is not None]
+    return min(retries.delay(item.error, item.attempts) for item in failed if item.error is not None)

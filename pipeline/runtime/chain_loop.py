@@ -1,0 +1,148 @@
+"""The loop of a flow of quick stages: greedy batches over all partitions, committed one behind the other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from faust.types import TP
+
+from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
+from pipeline.runtime.backlog import Backlog
+from pipeline.runtime.breaker import Breaker
+from pipeline.runtime.chain import Chain, Held, Result, pause
+from pipeline.runtime.commit import commit
+from pipeline.runtime.consumer import Busy
+
+if TYPE_CHECKING:
+    from pipeline.runtime.app import PipelineApp
+
+Batch = Mapping[TP, Sequence[Any]]
+BATCH = 1_000
+"""Records in one batch: enough that the round trip to the broker is small beside the work."""
+
+
+@dataclass(slots=True, eq=False)
+class Pass:
+    """A batch after its first pass through the chain: what is left is I/O."""
+
+    batch: Batch
+    results: dict[int, Result]
+    epoch: int
+    busy: Busy
+    count: int
+    started: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether some of it must be tried again."""
+        return any(result.held for result in self.results.values())
+
+
+class ChainLoop:
+    """Takes what is there, runs the chain, commits, lets the offsets go.
+
+    While one batch is committed the next one goes through the chain: the wait for the broker costs nothing. Commits
+    are one behind the other, so outputs, tables and offsets keep the order of the batches. A batch of which something
+    must be tried again is finished, or abandoned, before the next one is taken.
+    """
+
+    def __init__(self, app: PipelineApp, source: str, chain: Chain, breaker: Breaker) -> None:
+        self.source = source
+        self.backlog = Backlog()
+        self.breaker = breaker
+        self._app = app
+        self._chain = chain
+        self._taken = 0
+        self._since = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self.backlog) + self._taken
+
+    def idle_for(self) -> float:
+        """Seconds since a batch was last begun, finished or, by an open breaker, tried; 0 while there is no work."""
+        return time.monotonic() - self._since if len(self) else 0.0
+
+    async def run(self) -> None:
+        app = self._app
+        await app.publisher.watch([self.source])
+        async with asyncio.TaskGroup() as tasks:
+            committing: asyncio.Task[None] | None = None
+            while not app.should_stop:
+                await self.backlog.some.wait()
+                if self.breaker.open and committing is not None:  # nothing new: what is in hand is the probe
+                    await committing
+                    committing = None
+                elif app.flowing:
+                    passed = self._pass(self.backlog.take_all(BATCH))
+                    if committing is not None:
+                        await committing
+                    committing = tasks.create_task(self._finish(passed))
+                    # Nothing is tried before what is tried again, nor left over when that is abandoned.
+                    if passed.holds:
+                        await committing
+                else:
+                    self.backlog.clear()
+                await asyncio.sleep(0)
+
+    def _pass(self, batch: Batch) -> Pass:
+        consumer, started = self._app.list_consumer, time.monotonic()
+        if not self._taken:
+            self._since = started
+        count = sum(len(records) for records in batch.values())
+        self._taken += count
+        busy = consumer.begin()
+        results = {tp.partition: self._chain.run(tp.partition, records) for tp, records in batch.items()}
+        return Pass(batch, results, consumer.epoch, busy, count, started)
+
+    async def _finish(self, passed: Pass) -> None:
+        consumer, app = self._app.list_consumer, self._app.conf.id
+        dead = await self._process(passed)
+        if dead is not None:
+            for tp, records in passed.batch.items():
+                consumer.done(tp, records[-1].offset + 1, passed.epoch)
+            RECORDS.labels(app, "done").inc(passed.count - dead)
+            RECORDS.labels(app, "dead").inc(dead)
+        consumer.finish(passed.busy)
+        self._taken -= passed.count
+        if not self._taken:
+            self.breaker.emptied()
+        self._since = time.monotonic()
+        BATCH_SECONDS.labels(app).observe(self._since - passed.started)
+
+    async def _process(self, passed: Pass) -> int | None:
+        """Takes a batch to its end; gives the number of dead letters, or None if it had to be abandoned."""
+        results, dead = passed.results, 0
+        while True:
+            dead += sum(result.dead for result in results.values())
+            await self._commit(results.values())
+            held = {partition: result.held for partition, result in results.items() if result.held}
+            if not held:
+                return dead
+            if not await self._wait(held):
+                return None
+            results = {partition: self._chain.again(partition, items) for partition, items in held.items()}
+            if self.breaker.open:  # a probe is progress: a restart would not help
+                self._since = time.monotonic()
+
+    async def _commit(self, results: Iterable[Result]) -> None:
+        outputs, marks = [], []
+        for result in results:
+            outputs.extend(result.outputs)
+            marks.extend(result.marks)
+        await commit(self._app, outputs, marks)
+
+    async def _wait(self, held: Mapping[int, Sequence[Held]]) -> bool:
+        """Waits for the next try. False: partitions are moving, so the records will be delivered again."""
+        for item in (item for items in held.values() for item in items):
+            if item.error is not None:
+                RETRIES.labels(self.source, type(item.error).__name__).inc()
+        suspended = self._app.list_consumer.suspend_flow
+        try:
+            await asyncio.wait_for(suspended.wait(), pause(held, self._app.retries))
+        except TimeoutError:
+            return True
+        return False

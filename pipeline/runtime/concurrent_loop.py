@@ -1,0 +1,321 @@
+"""The loop of a slow stage: many lanes at once, one value at a time in each, retries in place.
+
+Offsets go up to the first unfinished record, whatever finished behind it. What finishes at the same time is
+published together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from faust.types import TP
+
+from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
+from pipeline.runtime.backlog import Backlog
+from pipeline.runtime.breaker import Breaker
+from pipeline.runtime.chain import Output, checked
+from pipeline.runtime.commit import commit
+from pipeline.runtime.consumer import Busy
+from pipeline.runtime.dead_letters import dead_letter
+from pipeline.runtime.offsets import OffsetTracker
+from pipeline.runtime.stage import Abandoned, ConcurrentStage, Scope
+from pipeline.runtime.tables import Mark, TableView, undo
+
+if TYPE_CHECKING:
+    from pipeline.runtime.app import PipelineApp
+
+T = TypeVar("T")
+WINDOW = 1_000
+"""Records of one partition that may be taken and not finished."""
+WINDOW_BYTES = 4 * 1024 * 1024
+"""Bytes of one partition that may be taken and not finished."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One record on its way."""
+
+    tp: TP
+    record: Any
+    epoch: int
+    value: Any = None
+    attempts: int = 0
+    dead: bool = False
+    outputs: list[Output] = field(default_factory=list)
+    journal: list[Mark] = field(default_factory=list)
+
+
+class Commit(NamedTuple):
+    """What is to take effect, and what to do when it has."""
+
+    outputs: list[Output]
+    marks: list[Mark]
+    then: Callable[[], None]
+
+
+class ConcurrentLoop:
+    """Takes records as lanes have room, runs the stage, commits what finished, lets the offsets go."""
+
+    def __init__(self, app: PipelineApp, source: str, stage: ConcurrentStage, breaker: Breaker) -> None:
+        self.source = source
+        self.backlog = Backlog()
+        self.breaker = breaker
+        self._app = app
+        self._stage = stage
+        self._lanes: dict[Hashable, deque[Job]] = {}
+        self._trackers: dict[TP, OffsetTracker] = {}
+        self._epoch = -1
+        self._working = 0
+        self._busy: Busy | None = None
+        self._commits: list[Commit] = []
+        self._some_commits = asyncio.Event()
+        self._room = asyncio.Event()
+        self._since = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self.backlog) + (self._unfinished() if self._trackers else 0)
+
+    def _unfinished(self) -> int:
+        if self._epoch != self._app.list_consumer.epoch:  # all of it will be delivered again, perhaps elsewhere
+            return 0
+        return sum(tracker.unfinished for tracker in self._trackers.values())
+
+    def idle_for(self) -> float:
+        """Seconds since work was last finished or, by an open breaker, tried; 0 while there is no work."""
+        return time.monotonic() - self._since if len(self) else 0.0
+
+    async def run(self) -> None:
+        self._slots = asyncio.Semaphore(self._stage.concurrency)
+        await self._app.publisher.watch([self.source])
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._commit_forever())
+            while not self._app.should_stop:
+                await self._take()
+
+    # Taking
+
+    async def _take(self) -> None:
+        await self.backlog.some.wait()
+        if not self._app.flowing:
+            self.backlog.clear()
+            await asyncio.sleep(0)
+            return
+        self._start_epoch(self._app.list_consumer.epoch)
+        self._room.clear()
+        self.backlog.arrived.clear()
+        if not self._may_take() or not sum(self._admit_from(tp) for tp in self.backlog.waiting()):
+            await self._wait_for_room()
+        await asyncio.sleep(0)
+
+    def _start_epoch(self, epoch: int) -> None:
+        """Positions were set anew: what was taken before will be delivered again, so it is not counted any more."""
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._trackers.clear()
+            self.breaker.emptied()
+
+    def _may_take(self) -> bool:
+        if self.breaker.open and not self._unfinished():
+            self.breaker.emptied()
+        return not self.breaker.open
+
+    def _admit_from(self, tp: TP) -> int:
+        tracker = self._trackers.setdefault(tp, OffsetTracker())
+        room = WINDOW - tracker.unfinished if tracker.size < WINDOW_BYTES else 0
+        records = self.backlog.take(tp, room, WINDOW_BYTES - tracker.size)
+        if not tracker.unfinished and records:
+            self._since = time.monotonic()
+        for record in records:
+            tracker.take(record.offset, len(record.value or b""))
+            self._admit(Job(tp, record, self._epoch))
+        return len(records)
+
+    def _admit(self, job: Job) -> None:
+        try:
+            job.value = self._stage.decode(job.record)
+            lane = self._stage.lane(job.value)
+            queue = self._lanes.get(lane)
+        except Exception as error:  # the bytes are not what they should be, whatever decode raises
+            self._begin()
+            self._give_up(job, error)
+            return
+        if queue is None:
+            queue = self._lanes[lane] = deque()
+            self._tasks.create_task(self._run_lane(lane, queue))
+        queue.append(job)
+
+    async def _wait_for_room(self) -> None:
+        """Every partition that has records has its window full, or failures are the rule: waits for a change."""
+        events = (self._room, self.backlog.arrived, self._app.list_consumer.suspend_flow)
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    # Working
+
+    async def _run_lane(self, lane: Hashable, queue: deque[Job]) -> None:
+        while queue:
+            with suppress(Abandoned):
+                await self._work(queue[0])
+            queue.popleft()
+        del self._lanes[lane]
+
+    async def _work(self, job: Job) -> None:
+        """Runs a job until it succeeds, is given up, or is abandoned because partitions move."""
+        while True:
+            async with self._slots:
+                self._require_current(job)
+                self._begin()
+                error = await self._attempt(job)
+            if error is None:
+                return
+            self._end()
+            RETRIES.labels(self._stage.name, type(error).__name__).inc()
+            await self._pause(self._app.retries.delay(error, job.attempts))
+
+    def _require_current(self, job: Job) -> None:
+        if job.epoch != self._app.list_consumer.epoch or not self._app.flowing:
+            raise Abandoned
+
+    async def _attempt(self, job: Job) -> Exception | None:
+        """One try. None: the job is finished, one way or the other."""
+        try:
+            records = await _own(self._stage.function(job.value, self._scope(job)))
+            job.outputs = [(record, job.record) for record in checked(list(records))]
+        except Abandoned:
+            self._undo(job)
+            self._end()
+            raise
+        except Exception as error:
+            self._undo(job)
+            if not self._is_last(job, error):
+                return error
+            self._give_up(job, error)
+        else:
+            self._went_through(job)
+            self._finish(job)
+        return None
+
+    def _is_last(self, job: Job, error: Exception) -> bool:
+        job.attempts += 1
+        if job.attempts == 1:
+            self.breaker.failed(error)
+        if not self.breaker.holds(error):
+            return self._app.retries.gives_up(error, job.attempts)
+        self._since = time.monotonic()  # a probe is progress: a restart would not help
+        return False
+
+    def _went_through(self, job: Job) -> None:
+        if job.attempts:
+            self.breaker.recovered(exhausted=job.attempts >= self._app.retries.attempts)
+        else:
+            self.breaker.tried(1)
+
+    def _scope(self, job: Job) -> Scope:
+        app, partition = self._app, job.tp.partition
+        views = {
+            name: TableView(name, partition, store.partition(partition), app.pending.rows(name, partition), job.journal)
+            for name, store in app.table_stores.items()
+        }
+        return Scope(job.record, views, partial(self._wait, job), partial(self._persist, job), job.attempts)
+
+    async def _wait(self, job: Job, seconds: float) -> None:
+        """`Scope.wait`: neither a slot nor a rebalance is held up meanwhile."""
+        self._end()
+        self._slots.release()
+        try:
+            await self._pause(seconds)
+        finally:
+            await self._slots.acquire()
+            self._begin()
+        self._require_current(job)  # partitions may have moved while it waited for a slot
+
+    async def _persist(self, job: Job) -> None:
+        """`Scope.persist`."""
+        marks = list(job.journal)
+        job.journal.clear()
+        done = asyncio.Event()
+        self._enqueue(Commit([], marks, done.set))
+        await done.wait()
+
+    async def _pause(self, seconds: float) -> None:
+        suspended = self._app.list_consumer.suspend_flow
+        try:
+            await asyncio.wait_for(suspended.wait(), seconds)
+        except TimeoutError:
+            return
+        raise Abandoned
+
+    def _give_up(self, job: Job, error: Exception) -> None:
+        job.dead = True
+        job.outputs = [(dead_letter(job.record, self._stage.name, error, max(job.attempts, 1)), job.record)]
+        self._finish(job)
+
+    def _undo(self, job: Job) -> None:
+        undo(job.journal, 0, self._app.pending)
+
+    # Finishing
+
+    def _finish(self, job: Job) -> None:
+        self._enqueue(Commit(job.outputs, job.journal, partial(self._let_go, job)))
+
+    def _enqueue(self, work: Commit) -> None:
+        self._commits.append(work)
+        self._some_commits.set()
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await self._some_commits.wait()
+            self._some_commits.clear()
+            commits, self._commits = self._commits, []
+            await self._commit(commits)
+
+    async def _commit(self, commits: list[Commit]) -> None:
+        started = time.monotonic()
+        outputs = [output for work in commits for output in work.outputs]
+        await commit(self._app, outputs, [mark for work in commits for mark in work.marks])
+        for work in commits:
+            work.then()
+        self._since = time.monotonic()
+        BATCH_SECONDS.labels(self._app.conf.id).observe(self._since - started)
+        self._room.set()
+
+    def _let_go(self, job: Job) -> None:
+        RECORDS.labels(self._app.conf.id, "dead" if job.dead else "done").inc()
+        if job.epoch == self._epoch:
+            position = self._trackers[job.tp].finish(job.record.offset)
+            if position is not None:
+                self._app.list_consumer.done(job.tp, position, job.epoch)
+        self._end()
+
+    # A rebalance waits while anything is between `_begin` and `_end`.
+
+    def _begin(self) -> None:
+        self._working += 1
+        if self._busy is None:
+            self._busy = self._app.list_consumer.begin()
+
+    def _end(self) -> None:
+        self._working -= 1
+        if not self._working and self._busy is not None:
+            self._app.list_consumer.finish(self._busy)
+            self._busy = None
+
+
+async def _own(work: Awaitable[T]) -> T:
+    """The result of a stage's work. If something that it awaits is cancelled, that is its failure, not our end."""
+    try:
+        return await work
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("something that the stage awaited was cancelled") from error

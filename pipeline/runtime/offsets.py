@@ -1,0 +1,36 @@
+"""Which offset may be committed: that of the first unfinished record, whatever finished behind it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class OffsetTracker:
+    """The offsets of one partition that were taken, in order, and which of them are unfinished.
+
+    Attributes:
+        size: bytes of the unfinished ones.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._taken: deque[int] = deque()
+        self._unfinished: dict[int, int] = {}
+
+    def take(self, offset: int, size: int = 0) -> None:
+        self._taken.append(offset)
+        self._unfinished[offset] = size
+        self.size += size
+
+    def finish(self, offset: int) -> int | None:
+        """Marks `offset` finished; gives the new position to commit, or None if it did not move."""
+        self.size -= self._unfinished.pop(offset)
+        last = None
+        while self._taken and self._taken[0] not in self._unfinished:
+            last = self._taken.popleft()
+        return None if last is None else last + 1
+
+    @property
+    def unfinished(self) -> int:
+        """How many were taken and stand unfinished, or finished behind one that does."""
+        return len(self._taken)

@@ -1,0 +1,40 @@
+"""Whether we are the only one who writes to a changelog.
+
+A worker that was frozen for longer than its session (a paused machine, a stopped process) goes on for a moment with
+partitions that are another's by then. Its writes land behind rows that it never read. Were their offset remembered as
+read, a later recovery would begin after those rows, and what they remember would happen again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FOREIGN = -1
+
+
+class Span(NamedTuple):
+    """Where records landed in one partition: first and last offset, and how many were written."""
+
+    first: int
+    last: int
+    records: int
+
+
+class SoleWriter:
+    """Follows the changelog of one table, partition by partition, through one generation of the group."""
+
+    def __init__(self) -> None:
+        self._generation = -1
+        self._next: dict[int, int] = {}
+
+    def wrote(self, generation: int, partition: int, span: Span, recovered: int) -> bool:
+        """Whether all up to `span.last` was read or written here. `recovered` is the last offset that was read.
+
+        Once somebody else has written, it stays False until the next generation, which reads the changelog anew.
+        """
+        if generation != self._generation:
+            self._generation, self._next = generation, {}
+        expected = self._next.get(partition, recovered + 1)
+        alone = span.first == expected and span.last == expected + span.records - 1
+        self._next[partition] = span.last + 1 if alone else FOREIGN
+        return alone

@@ -1,0 +1,132 @@
+"""What users write: a stage is a function of one value that returns values. It holds no loop and no try."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from pipeline.errors import UsageError
+from pipeline.runtime.tables import TableView
+from topics.records import Incoming, Record
+
+Values = Iterable[Any]
+
+
+class Abandoned(Exception):
+    """Raised by `Scope.wait` when partitions move: the record will be delivered again, here or elsewhere."""
+
+
+class Scope:
+    """What a stage may look at beside its value: the source record and the app's tables.
+
+    `attempt` is how often this record failed before, in this process.
+    """
+
+    __slots__ = ("_persist", "_tables", "_wait", "attempt", "record")
+
+    def __init__(
+        self,
+        record: Incoming,
+        tables: Mapping[str, TableView],
+        wait: Callable[[float], Awaitable[None]] | None = None,
+        persist: Callable[[], Awaitable[None]] | None = None,
+        attempt: int = 0,
+    ) -> None:
+        self.record = record
+        self._tables = tables
+        self._wait = wait
+        self._persist = persist
+        self.attempt = attempt
+
+    def table(self, name: str) -> TableView:
+        """The table `name`, as this record's partition sees it."""
+        return self._tables[name]
+
+    async def wait(self, seconds: float) -> None:
+        """Waits, in a concurrent stage, without holding up a rebalance. Let what it raises pass."""
+        if self._wait is None:
+            raise TypeError("only a concurrent stage can wait")
+        await self._wait(seconds)
+
+    async def persist(self) -> None:
+        """Makes this record's table writes durable now, in a concurrent stage, whatever becomes of the record."""
+        if self._persist is None:
+            raise TypeError("only a concurrent stage can persist before its record is finished")
+        await self._persist()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A quick, synchronous step. Stages of one flow are chained: no topic lies between them.
+
+    Attributes:
+        name: names the stage's dead letters and metrics.
+        function: `(value, scope) -> values`. The first stage's value is the source record itself (`Incoming`);
+            what the last one returns must be `Record`s. An exception makes all of the source record's outputs
+            and table writes undone; see `pipeline.errors` for which ones are retried.
+    """
+
+    name: str
+    function: Callable[[Any, Scope], Values]
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrentStage:
+    """A slow, asynchronous step: runs for many lanes at once, in order within each.
+
+    Attributes:
+        decode: from the source record to the value that `function` and `lane` take.
+        lane: what must stay in order, e.g. the conversation. Nothing waits behind another lane's failure.
+        function: `async (value, scope) -> Records`.
+        concurrency: how many values are worked on at once, those that are in `Scope.wait` not counted.
+    """
+
+    name: str
+    function: Callable[[Any, Scope], Awaitable[Iterable[Record]]]
+    decode: Callable[[Incoming], Any]
+    lane: Callable[[Any], Hashable]
+    concurrency: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A topic put between two chained stages: the chain becomes two hops, and nothing else changes.
+
+    Attributes:
+        encode: from what the stage before returns to a record of `topic`.
+        decode: from a record of `topic` to what the stage after takes.
+    """
+
+    topic: str
+    encode: Callable[[Any, Scope], Record]
+    decode: Callable[[Incoming], Any]
+
+
+def split(source: str, steps: Sequence[Stage | Link | ConcurrentStage]) -> list[tuple[str, tuple[Stage, ...]]]:
+    """Cuts a chain at its links: `(source topic, stages)` for each hop. Raises `UsageError` for what is no chain.
+
+    What fails in a link's `encode` is a dead letter of the stage before it, in its `decode` of the one after.
+    """
+    hops: list[tuple[str, tuple[Stage, ...]]] = []
+    stages: list[Stage] = []
+    for step, after in zip_longest(steps, steps[1:]):
+        if isinstance(step, Stage):
+            stages.append(step)
+        elif isinstance(step, Link) and stages and isinstance(after, Stage):
+            hops.append((source, (*stages, _encoder(step, stages[-1]))))
+            source, stages = step.topic, [_decoder(step, after)]
+        else:
+            raise UsageError(f"the flow from {source} is no chain: links stand between stages, a ConcurrentStage alone")
+    if not stages:
+        raise UsageError(f"the flow from {source} has no stages")
+    return [*hops, (source, tuple(stages))]
+
+
+def _encoder(link: Link, before: Stage) -> Stage:
+    return Stage(before.name, lambda value, scope: (link.encode(value, scope),))
+
+
+def _decoder(link: Link, after: Stage) -> Stage:
+    return Stage(after.name, lambda record, _: (link.decode(record),))

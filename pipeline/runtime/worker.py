@@ -1,0 +1,131 @@
+"""A worker process: apps, their health server, and one way out.
+
+An app that crashes takes the process with it, at once and without another commit: what it had not finished is
+delivered again to whoever comes next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+import uvloop
+
+from pipeline.errors import Unavailable
+from pipeline.logging import get_logger
+from pipeline.runtime.admin import require_topics
+from pipeline.runtime.app import PipelineApp
+from pipeline.runtime.health import Health
+from pipeline.settings import Settings
+
+log = get_logger(__name__)
+
+Build = Callable[[], Awaitable[Sequence[PipelineApp]]]
+"""Makes the apps, inside the running loop."""
+BROKER_SECONDS = 30.0
+"""How long a start waits for a broker that does not answer."""
+
+
+def run(settings: Settings, build: Build) -> None:
+    """Runs until SIGTERM or Ctrl-C. Returns after a clean stop; a crash ends the process with status 1."""
+    _tune_garbage_collection()
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the policy, so that Faust's consumer thread has it too
+    with asyncio.Runner() as runner:
+        runner.run(_serve(settings, build))
+
+
+async def _serve(settings: Settings, build: Build) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    apps = await build()
+    if not await _may_start(settings, apps, stop):
+        return
+    health = Health(apps, settings.worker_host, settings.worker_port)
+    port = await health.start()
+    log.info("worker starts", apps=[app.conf.id for app in apps], health=f"http://{settings.worker_host}:{port}")
+    for app in apps:
+        app.on_startup_finished = partial(_announce, app)
+    starting = [asyncio.ensure_future(_start(app)) for app in apps]
+    crashed = [asyncio.ensure_future(_crash(app)) for app in apps]
+    await asyncio.wait([*crashed, *starting, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    while not stop.is_set():
+        await asyncio.wait([*crashed, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    _end_the_process_after(settings.handler_timeout + 15)
+    log.info("worker stops")
+    for app in apps:
+        await app.stop()
+    await health.stop()
+
+
+def _tune_garbage_collection() -> None:
+    """A batch of records is a hundred thousand live objects without a cycle: looking for one in them costs a third."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+async def _may_start(settings: Settings, apps: Sequence[PipelineApp], stop: asyncio.Event) -> bool:
+    """Whether the topics are there; False when told to stop before that. Raises if they are not, or no broker is."""
+    found = False
+    try:
+        found = await _found_topics(settings, {name for app in apps for name in app.topic_names}, stop)
+    finally:
+        if not found:
+            for app in apps:
+                await app.release()
+    return found
+
+
+async def _found_topics(settings: Settings, names: set[str], stop: asyncio.Event) -> bool:
+    """A broker that does not answer gets some time: dying at once and starting again is what keeps it from starting."""
+    deadline = time.monotonic() + BROKER_SECONDS
+    while not stop.is_set():
+        try:
+            await require_topics(settings.kafka, names, settings.partitions)
+            return True
+        except Unavailable as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("worker waits for the broker", error=str(error))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 1)
+    return False
+
+
+async def _start(app: PipelineApp) -> None:
+    """An app that can't be started has crashed; Faust by itself would leave it half started."""
+    try:
+        await app.start()
+    except Exception as error:
+        await app.crash(error)
+
+
+async def _announce(app: PipelineApp) -> None:
+    log.info("app ready", app=app.conf.id, partitions=len(app.list_consumer.assignment()))
+
+
+async def _crash(app: PipelineApp) -> None:
+    await app.wait_until_crashed()
+    log.critical("worker ends: what it had not finished will be delivered again", app=app.conf.id, error=app.why())
+    _exit(1)
+
+
+def _end_the_process_after(seconds: float) -> None:
+    """A stop that hangs is ended: nothing unfinished is ever committed, so this loses nothing."""
+    timer = threading.Timer(seconds, _exit, [1])
+    timer.daemon = True
+    timer.start()
+
+
+def _exit(status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

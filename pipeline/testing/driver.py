@@ -1,0 +1,111 @@
+"""A chain of stages with tables in memory: what Kafka Streams calls a topology test driver."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+from pipeline.runtime.chain import Chain, checked
+from pipeline.runtime.dead_letters import PREFIX, dead_letter
+from pipeline.runtime.retry import Retries
+from pipeline.runtime.stage import ConcurrentStage, Scope, Stage
+from pipeline.runtime.tables import Mark, Pending, TableView, undo
+from topics.records import Incoming, Record
+
+Rows = dict[bytes, bytes]
+
+
+class StageDriver:
+    """Runs chained stages, or one concurrent stage, over records. It does not wait between retries.
+
+    Attributes:
+        published: every output so far, dead letters included, in order.
+    """
+
+    def __init__(
+        self, *stages: Stage | ConcurrentStage, tables: Sequence[str] = (), retries: Retries | None = None
+    ) -> None:
+        self.published: list[Record] = []
+        self._stages = stages
+        self._names = tuple(tables)
+        self._rows: dict[tuple[str, int], Rows] = {}
+        self._retries = retries or Retries()
+        self.restart()
+
+    def restart(self) -> None:
+        """The process dies and comes back: tables are as they were marked, nothing else is left."""
+        self._pending = Pending()
+
+    def rows(self, table: str, partition: int = 0) -> Rows:
+        """What a table holds for a partition."""
+        return self._rows.setdefault((table, partition), {})
+
+    @property
+    def dead_letters(self) -> list[Record]:
+        return [record for record in self.published if record.topic.startswith(PREFIX)]
+
+    def pipe(self, *records: Incoming, crash_before_mark: bool = False) -> list[Record]:
+        """Runs a batch of one partition; gives what it published.
+
+        With `crash_before_mark` the process dies when the outputs are acknowledged and the tables not yet written.
+        """
+        outputs, marks = self._run(records)
+        self.published += outputs
+        if crash_before_mark:
+            self.restart()
+        else:
+            self._mark(marks)
+        return outputs
+
+    def _run(self, records: Sequence[Incoming]) -> tuple[list[Record], list[Mark]]:
+        if isinstance(self._stages[0], ConcurrentStage):
+            stage = self._stages[0]
+            parts = [asyncio.run(self._run_concurrent(stage, record)) for record in records]
+            return [output for outputs, _ in parts for output in outputs], [mark for _, m in parts for mark in m]
+        return self._run_chain(cast("tuple[Stage, ...]", self._stages), records)
+
+    def _run_chain(self, stages: tuple[Stage, ...], records: Sequence[Incoming]) -> tuple[list[Record], list[Mark]]:
+        chain = Chain(stages, tables=self._names, stores=self.rows, pending=self._pending, retries=self._retries)
+        partition = records[0].partition if records else 0
+        result = chain.run(partition, records)
+        outputs, marks = list(result.outputs), list(result.marks)
+        while result.held:
+            result = chain.again(partition, result.held)
+            outputs += result.outputs
+            marks += result.marks
+        return [record for record, _ in outputs], marks
+
+    async def _run_concurrent(self, stage: ConcurrentStage, record: Incoming) -> tuple[list[Record], list[Mark]]:
+        attempt = 0
+        journal: list[Mark] = []
+
+        async def persist() -> None:
+            self._mark(journal)
+            journal.clear()
+
+        while True:
+            try:
+                scope = Scope(record, self._views(record.partition, journal), _no_wait, persist, attempt)
+                return checked(list(await stage.function(stage.decode(record), scope))), journal
+            except Exception as error:
+                attempt += 1
+                undo(journal, 0, self._pending)
+                if self._retries.gives_up(error, attempt):
+                    return [dead_letter(record, stage.name, error, attempt)], []
+
+    def _views(self, partition: int, journal: list[Mark]) -> dict[str, TableView]:
+        return {
+            name: TableView(name, partition, self.rows(name, partition), self._pending.rows(name, partition), journal)
+            for name in self._names
+        }
+
+    def _mark(self, marks: Iterable[Mark]) -> None:
+        marks = list(marks)
+        for table, partition, key, value in marks:
+            self.rows(table, partition)[key] = value
+        self._pending.settle(marks)
+
+
+async def _no_wait(_: float) -> None:
+    """Time passes at once in a test."""

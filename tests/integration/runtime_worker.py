@@ -1,0 +1,210 @@
+"""A worker of the runtime's tests: `python -m tests.integration.runtime_worker PROGRAM NAME`.
+
+Its settings come from the environment (Faust's in `APP_OPTIONS`, as JSON). It reads `NAME.in` and writes `NAME.out`, as
+the consumer group NAME. A record's value is a JSON object that says what the stage does with it (`Order`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+import orjson
+from faust.types import TP
+
+from pipeline.errors import InvalidRecord, PipelineError, RetryAfter
+from pipeline.logging import configure
+from pipeline.runtime import ConcurrentStage, PipelineApp, Scope, Stage
+from pipeline.runtime.consumer import Consumer, ConsumerThread
+from pipeline.runtime.retry import Retries
+from pipeline.runtime.worker import run
+from pipeline.settings import load_settings
+from topics.records import Incoming, Record
+
+SEEN = "seen"
+TTL = 3600
+PID = str(os.getpid()).encode()
+
+
+class Order(TypedDict, total=False):
+    """What is to be done with a record.
+
+    Attributes:
+        id: what duplicates are known by.
+        do: `poison` (can never succeed), `fail` (the first `times` tries), `hold` (works until the file `until` is
+            there), `break` (fails until it is there), `back off` (is told to
+            try again later until it is there), `wait` (in `Scope.wait` until it is
+            there), `grow` (to `size` bytes), `cancel` (a cancelled future is awaited, the first `times` tries),
+            `slow` (blocks for `seconds`). Else it is copied.
+        began: a file that is written when the stage first sees the record.
+        text: makes the record larger.
+    """
+
+    id: str
+    do: str
+    times: int
+    size: int
+    seconds: float
+    until: str
+    began: str
+    text: str
+
+
+def begin(order: Order) -> None:
+    if "began" in order:
+        Path(order["began"]).touch()
+
+
+def there(order: Order) -> bool:
+    return Path(order["until"]).exists()
+
+
+def _copy(record: Incoming, name: str, attempt: int = 0) -> Record:
+    told = [("pid", PID), ("attempt", str(attempt).encode()), ("at", str(time.time()).encode())]
+    return Record(f"{name}.out", record.key or b"", record.value or b"", [*record.headers, *told])
+
+
+# A chain that remembers ids in a table
+
+
+def chained(app: PipelineApp, name: str) -> None:
+    failures: dict[str, int] = {}
+
+    def once(record: Incoming, scope: Scope) -> Iterable[Record]:
+        order: Order = orjson.loads(record.value or b"")
+        begin(order)
+        _chained_part(order, failures)
+        seen = scope.table(SEEN)
+        if seen.get(order["id"]) is not None:
+            return ()
+        seen.put(order["id"], PID)
+        if "size" in order:
+            return (Record(f"{name}.out", record.key or b"", os.urandom(order["size"])),)
+        return (_copy(record, name),)
+
+    app.table(SEEN, ttl=TTL)
+    app.flow(f"{name}.in", Stage(name, once))
+
+
+def _chained_part(order: Order, failures: dict[str, int]) -> None:
+    match order.get("do"):
+        case "poison":
+            raise InvalidRecord("poison")
+        case "fail" if failures.setdefault(order["id"], 0) < order["times"]:
+            failures[order["id"]] += 1
+            raise RuntimeError("not yet")
+        case "back off" if not there(order):
+            raise RetryAfter("not yet", 0.1)
+        case "break" if not there(order):
+            raise RuntimeError("down")
+        case "slow":
+            time.sleep(order["seconds"])
+
+
+# A concurrent stage
+
+
+def concurrent(app: PipelineApp, name: str) -> None:
+    async def work(record: Incoming, scope: Scope) -> Iterable[Record]:
+        order: Order = orjson.loads(record.value or b"")
+        begin(order)
+        await _concurrent_part(order, scope)
+        return (_copy(record, name, scope.attempt),)
+
+    app.flow(f"{name}.in", ConcurrentStage(name, work, _checked, lambda record: record.key))
+
+
+def _checked(record: Incoming) -> Incoming:
+    orjson.loads(record.value or b"")
+    return record
+
+
+async def _concurrent_part(order: Order, scope: Scope) -> None:
+    match order.get("do"):
+        case "poison":
+            raise InvalidRecord("poison")
+        case "fail" if scope.attempt < order["times"]:
+            raise RuntimeError("not yet")
+        case "cancel" if scope.attempt < order["times"]:
+            await _cancelled()
+        case "back off" if not there(order):
+            raise RetryAfter("not yet", 0.1)
+        case "break" if not there(order):
+            raise RuntimeError("down")
+        case "hold":
+            while not there(order):  # noqa: ASYNC110 (what is waited for is in another process)
+                await asyncio.sleep(0.02)
+        case "wait":
+            while not there(order):
+                await scope.wait(0.1)
+
+
+async def _cancelled() -> None:
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    await future
+
+
+# A plain agent
+
+
+def agent(app: PipelineApp, name: str) -> None:
+    source = app.topic(f"{name}.in", value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
+
+    async def copy(stream: AsyncIterable[Any]) -> None:
+        async for event in stream.events():  # type: ignore[attr-defined]
+            order: Order = orjson.loads(event.value)
+            begin(order)
+            if order.get("do") == "poison":
+                raise ValueError("poison")
+            await (await app.send(f"{name}.out", key=event.key, value=event.value))
+
+    app.agent(source, name=name)(copy)
+
+
+class SlowSeek(ConsumerThread):
+    """Holds a window of milliseconds open for long enough to be hit: while positions are being set."""
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        await asyncio.sleep(float(os.environ["SLOW_SEEK"]))
+        return await super().seek_to_committed()
+
+
+def slow(app: PipelineApp, name: str) -> None:
+    chained(app, name)
+    Consumer._new_consumer_thread = lambda self: SlowSeek(self, loop=self.loop, beacon=self.beacon)  # type: ignore[method-assign]
+
+
+PROGRAMS: dict[str, Callable[[PipelineApp, str], None]] = {
+    "chained": chained,
+    "concurrent": concurrent,
+    "agent": agent,
+    "slow": slow,
+}
+
+
+def main(program: str, name: str) -> None:
+    settings = load_settings()
+    configure("json", "info")
+    logging.getLogger("faust.tables.recovery").setLevel(logging.INFO)  # tells whether it had to read the changelog
+
+    async def build() -> Sequence[PipelineApp]:
+        options = orjson.loads(os.environ.get("APP_OPTIONS", "{}"))
+        app = PipelineApp(name, settings, Retries(attempts=3, first=0.05, longest=0.2), **options)
+        PROGRAMS[program](app, name)
+        return [app]
+
+    run(settings, build)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except PipelineError as error:
+        raise SystemExit(f"pipeline: {error}") from None

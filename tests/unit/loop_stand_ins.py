@@ -1,0 +1,114 @@
+"""What stands for an app and its group in the tests of the loops: partitions move when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from pipeline.runtime.chain import Output
+from pipeline.runtime.consumer import Busy
+from pipeline.runtime.retry import Retries
+from pipeline.runtime.sole_writer import Span
+from pipeline.runtime.tables import Mark, Pending
+from pipeline.testing import TestRecord
+
+TP0 = TP("in", 0)
+
+
+class Group:
+    """Stands for the consumer: partitions that stay until `move`."""
+
+    def __init__(self) -> None:
+        self.epoch = 1
+        self.suspend_flow = asyncio.Event()
+        self.working: set[Busy] = set()
+        self.positions: dict[TP, int] = {}
+
+    def begin(self) -> Busy:
+        busy = Busy()
+        self.working.add(busy)
+        return busy
+
+    def finish(self, busy: Busy) -> None:
+        self.working.remove(busy)
+
+    def done(self, tp: TP, position: int, epoch: int) -> None:
+        if epoch == self.epoch:
+            self.positions[tp] = position
+
+
+class Sink:
+    """Stands for the publisher. While its gate is closed nothing is acknowledged."""
+
+    def __init__(self) -> None:
+        self.published: list[bytes] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def watch(self, _: Iterable[str]) -> None:
+        """Every topic is there."""
+
+    async def publish(self, outputs: Iterable[Output]) -> None:
+        await self.gate.wait()
+        self.published += [record.value for record, _ in outputs]
+
+    async def changelog(self, _: Mapping[str, str], marks: Sequence[Mark]) -> dict[tuple[str, int], Span]:
+        return {(table, partition): Span(0, 0, 1) for table, partition, _, _ in marks}
+
+
+class Rows:
+    """Stands for a table's store."""
+
+    changelog = "changelog"
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+
+    def partition(self, _: int) -> Mapping[bytes, bytes]:
+        return self.rows
+
+    def apply(self, marks: Iterable[Mark], _: Mapping[int, Span]) -> None:
+        self.rows |= {key: value for _, _, key, value in marks}
+
+
+class App:
+    """Stands for the app."""
+
+    should_stop = False
+
+    def __init__(self) -> None:
+        self.list_consumer = Group()
+        self.publisher = Sink()
+        self.retries = Retries(attempts=3, first=0.001, longest=0.001)
+        self.pending = Pending()
+        self.marking = asyncio.Lock()
+        self.table_stores: dict[str, Any] = {}
+        self.conf = SimpleNamespace(id="a-test")
+
+    @property
+    def flowing(self) -> bool:
+        return not self.list_consumer.suspend_flow.is_set()
+
+    def move(self) -> None:
+        """Partitions begin to move."""
+        self.list_consumer.suspend_flow.set()
+
+    def moved(self) -> None:
+        """Partitions have moved, and come back."""
+        self.list_consumer.epoch += 1
+        self.list_consumer.suspend_flow.clear()
+
+
+def record(value: bytes, offset: int) -> TestRecord:
+    """A record that is its own key."""
+    return TestRecord(value, value, topic="in", offset=offset)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Waits for it; a test's deadline is around this."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)

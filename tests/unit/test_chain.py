@@ -1,0 +1,180 @@
+"""The chain: all of a source record's outputs or none, in order for its key, and nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InvalidRecord, Unavailable
+from pipeline.runtime.chain import Chain, Result, pause
+from pipeline.runtime.retry import Retries
+from pipeline.runtime.stage import Link, Scope, Stage, split
+from pipeline.runtime.tables import Pending
+from pipeline.testing import StageDriver, TestRecord
+from topics.records import Record, header
+
+
+def _copy(record: Any, _: Scope) -> Iterable[Record]:
+    return (Record("out", record.key, record.value),)
+
+
+def _records(*values: bytes, key: bytes = b"k") -> list[TestRecord]:
+    return [TestRecord(value, key, offset=offset) for offset, value in enumerate(values)]
+
+
+class Flaky:
+    """A stage that fails the first `times` times it sees `value`."""
+
+    def __init__(self, value: bytes, times: int, error: Exception) -> None:
+        self.value, self.left, self.error = value, times, error
+
+    def __call__(self, record: Any, scope: Scope) -> Iterable[Record]:
+        if record.value == self.value and self.left:
+            self.left -= 1
+            raise self.error
+        return _copy(record, scope)
+
+
+def test_outputs_keep_the_order_of_their_sources() -> None:
+    """Without it, replies of one conversation would overtake each other."""
+    driver = StageDriver(Stage("copy", _copy))
+    assert [record.value for record in driver.pipe(*_records(b"1", b"2", b"3"))] == [b"1", b"2", b"3"]
+
+
+def test_a_failing_record_holds_back_its_key_and_no_other() -> None:
+    """Without it, a retry would let later messages of the same person overtake, or make strangers wait."""
+    chain = _chain(Stage("flaky", Flaky(b"a1", 1, RuntimeError("once"))))
+    records = [TestRecord(b"a1", b"a"), TestRecord(b"b1", b"b", offset=1), TestRecord(b"a2", b"a", offset=2)]
+    first = chain.run(0, records)
+    assert _values(first) == [b"b1"]
+    assert _values(chain.again(0, first.held)) == [b"a1", b"a2"]
+
+
+def test_a_permanent_error_is_a_dead_letter_at_once() -> None:
+    """Without it, bytes that can never be read would be retried and hold up their conversation."""
+    chain = _chain(Stage("flaky", Flaky(b"bad", 99, InvalidRecord("not JSON"))))
+    result = chain.run(0, _records(b"bad", b"good"))
+    assert result.dead == 1
+    assert not result.held
+    assert _values(result) == [b"bad", b"good"]
+    dead = result.outputs[0][0]
+    assert dead.topic == "dead-letters.flaky"
+    assert header(dead.headers, "attempts") == "1"
+
+
+def test_an_error_becomes_a_dead_letter_after_the_last_attempt() -> None:
+    """Without it, a bug in a stage would stop its partition for ever."""
+    driver = StageDriver(Stage("flaky", Flaky(b"bad", 99, RuntimeError("bug"))), retries=Retries(attempts=3))
+    driver.pipe(*_records(b"bad", b"next"))
+    assert header(driver.dead_letters[0].headers, "attempts") == "3"
+    assert driver.published[-1].value == b"next"
+
+
+def test_what_is_unavailable_is_never_a_dead_letter() -> None:
+    """Without it, an hour without Redis would dead-letter an hour of messages."""
+    driver = StageDriver(Stage("flaky", Flaky(b"x", 50, Unavailable("redis"))), retries=Retries(attempts=2))
+    assert [record.topic for record in driver.pipe(*_records(b"x"))] == ["out"]
+
+
+def test_a_dead_letter_keeps_bytes_key_headers_and_origin() -> None:
+    """Without it, nobody could find out what happened or drive the record again."""
+    driver = StageDriver(Stage("flaky", Flaky(b"\xff\x00", 99, InvalidRecord("not JSON"))))
+    record = TestRecord(b"\xff\x00", b"key", (("webhook-id", b"w1"),), "webhooks.raw", 0, 42)
+    (dead,) = driver.pipe(record)
+    assert (dead.key, dead.value) == (b"key", b"\xff\x00")
+    named = {name: value.decode() for name, value in dead.headers}
+    assert named.pop("failed-at").isdigit()
+    assert named == {
+        "webhook-id": "w1",
+        "error-type": "InvalidRecord",
+        "error-message": "not JSON",
+        "stage": "flaky",
+        "attempts": "1",
+        "origin-topic": "webhooks.raw",
+        "origin-partition": "0",
+        "origin-offset": "42",
+    }
+
+
+def test_an_output_that_no_topic_takes_is_a_dead_letter() -> None:
+    """Without it, one tenant's huge message would crash the worker again and again."""
+    driver = StageDriver(Stage("grow", lambda record, _: (Record("out", record.key, b"x" * 5_000_000),)))
+    (dead,) = driver.pipe(*_records(b"small"))
+    assert header(dead.headers, "error-type") == "OversizeRecord"
+    assert dead.value == b"small"
+
+
+def test_a_failure_takes_back_outputs_and_table_writes_of_its_record() -> None:
+    """Without it, a half-done record would be remembered as done, and its other half lost."""
+
+    def mark(record: Any, scope: Scope) -> Iterable[Any]:
+        scope.table("seen").put(record.value.decode(), b"1")
+        return (record,)
+
+    driver = StageDriver(Stage("mark", mark), Stage("fail", Flaky(b"bad", 99, InvalidRecord("no"))), tables=["seen"])
+    driver.pipe(*_records(b"good", b"bad"))
+    assert driver.rows("seen") == {b"good": b"1"}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["ok", "flaky", "dead"])), max_size=30))
+def test_every_record_ends_once_and_in_order_for_its_key(plan: list[tuple[str, str]]) -> None:
+    """Without it, some mixture of failures would lose a message, double it or reorder a conversation."""
+    failed: set[int] = set()
+
+    def work(record: Any, scope: Scope) -> Iterable[Record]:
+        fate = plan[record.offset][1]
+        if fate == "dead":
+            raise InvalidRecord("dead")
+        if fate == "flaky" and record.offset not in failed:
+            failed.add(record.offset)
+            raise RuntimeError("once")
+        return _copy(record, scope)
+
+    driver = StageDriver(Stage("work", work))
+    driver.pipe(*[TestRecord(b"%d" % i, key.encode(), offset=i) for i, (key, _) in enumerate(plan)])
+    ends = [(record.key, int(record.value)) for record in driver.published]
+    assert sorted(offset for _, offset in ends) == list(range(len(plan)))
+    for key in "abc":
+        mine = [offset for k, offset in ends if k == key.encode()]
+        assert mine == sorted(mine)
+
+
+def test_a_link_cuts_a_chain_in_two_hops_with_the_same_outputs() -> None:
+    """Without it, naming a topic between two stages would change what comes out."""
+    upper = Stage("upper", lambda record, _: (record.value.upper(),))
+    wrap = Stage("wrap", lambda value, scope: (Record("out", scope.record.key or b"", b"<" + value + b">"),))
+    whole = StageDriver(upper, wrap).pipe(*_records(b"x"))
+    link = Link(
+        "middle", lambda value, scope: Record("middle", scope.record.key or b"", value), lambda record: record.value
+    )
+    (first, one), (second, two) = split("in", [upper, link, wrap])
+    assert (first, second) == ("in", "middle")
+    middle = StageDriver(*one).pipe(*_records(b"x"))
+    assert StageDriver(*two).pipe(*[TestRecord.of(record) for record in middle]) == whole
+
+
+def test_the_pause_is_the_shortest_of_those_that_failed() -> None:
+    """Without it, a record behind a failed one would make the pass spin or sleep for its own sake."""
+    chain = _chain(Stage("flaky", Flaky(b"a", 1, RuntimeError("once"))))
+    held = {0: chain.run(0, _records(b"a", b"b")).held}
+    assert 0.05 <= pause(held, Retries()) <= 0.1
+
+
+def test_only_a_concurrent_stage_can_wait() -> None:
+    """Without it, a quick stage that awaits would stop its whole partition in silence."""
+    import asyncio
+
+    with pytest.raises(TypeError, match="concurrent"):
+        asyncio.run(Scope(TestRecord(b""), {}).wait(1))
+
+
+def _chain(*stages: Stage) -> Chain:
+    return Chain(stages, tables=(), stores=lambda *_: {}, pending=Pending(), retries=Retries())
+
+
+def _values(result: Result) -> list[bytes]:
+    return [record.value for record, _ in result.outputs]

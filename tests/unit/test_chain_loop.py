@@ -1,0 +1,123 @@
+"""The loop of a chain while partitions move and what was tried must be tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from pipeline.errors import RetryAfter
+from pipeline.runtime.breaker import OFF, Breaker
+from pipeline.runtime.chain import Chain
+from pipeline.runtime.chain_loop import ChainLoop
+from pipeline.runtime.stage import Scope, Stage
+from pipeline.testing import TestRecord
+from tests.unit.loop_stand_ins import TP0, App, Rows, record, until
+from topics.records import Record
+
+Play = Callable[[App, ChainLoop], Coroutine[Any, Any, None]]
+
+
+class Door:
+    """A stage that remembers what it has seen, and lets nobody through who is held back."""
+
+    def __init__(self) -> None:
+        self.held_back: set[bytes] = set()
+        self.tried: list[bytes] = []
+
+    def __call__(self, found: Any, scope: Scope) -> Iterable[Record]:
+        self.tried.append(found.value)
+        if found.value in self.held_back:
+            raise RetryAfter("not yet", 0.001)
+        seen = scope.table("seen")
+        if seen.get(found.value.decode()) is not None:
+            return ()
+        seen.put(found.value.decode(), b"1")
+        return (Record("out", found.key, found.value),)
+
+
+def _play(door: Door, play: Play) -> None:
+    async def run() -> None:
+        app: Any = App()
+        app.table_stores["seen"] = Rows()
+        breaker = Breaker(OFF)
+        chain = Chain(
+            (Stage("door", door),),
+            tables=["seen"],
+            stores=lambda table, partition: app.table_stores[table].partition(partition),
+            pending=app.pending,
+            retries=app.retries,
+            breaker=breaker,
+        )
+        loop = ChainLoop(app, "in", chain, breaker)
+        running = asyncio.ensure_future(loop.run())
+        try:
+            async with asyncio.timeout(5):
+                await play(app, loop)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+    asyncio.run(run())
+
+
+def test_what_was_in_hand_when_partitions_moved_goes_through_when_it_comes_again() -> None:
+    """A record whose outputs were never published would be taken for a duplicate, and be gone."""
+    door = Door()
+    door.held_back.add(b"first")
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        loop.backlog.add(TP0, [record(b"first", 0)])
+        await until(lambda: door.tried.count(b"first") > 2)
+        loop.backlog.add(TP0, [record(b"second", 1)])
+        await until(lambda: door.tried.count(b"first") > 5)
+        app.move()
+        await until(lambda: not app.list_consumer.working)
+        assert not app.list_consumer.positions
+        app.moved()
+        door.held_back.clear()
+        loop.backlog.add(TP0, [record(b"first", 0), record(b"second", 1)])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 2)
+        assert app.publisher.published == [b"first", b"second"]
+
+    _play(door, play)
+
+
+def test_nothing_of_a_key_is_tried_before_what_is_held_back_of_it() -> None:
+    """A stage that counts or compares would see a person's messages in the wrong order."""
+    door = Door()
+    door.held_back.add(b"1")
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        loop.backlog.add(TP0, [TestRecord(b"1", b"k", topic="in", offset=0)])
+        await until(lambda: door.tried.count(b"1") > 2)
+        loop.backlog.add(TP0, [TestRecord(b"2", b"k", topic="in", offset=1)])
+        await until(lambda: door.tried.count(b"1") > 5)
+        door.held_back.clear()
+        await until(lambda: app.list_consumer.positions.get(TP0) == 2)
+        assert door.tried[-2:] == [b"1", b"2"]
+        assert b"2" not in door.tried[:-1]
+        assert app.publisher.published == [b"1", b"2"]
+
+    _play(door, play)
+
+
+def test_a_batch_goes_through_the_chain_while_another_is_published_and_is_let_go_after_it() -> None:
+    """The worker would wait for the broker where it could work, or commit what is not published."""
+    door = Door()
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        app.publisher.gate.clear()
+        loop.backlog.add(TP0, [record(b"1", 0)])
+        await until(lambda: door.tried == [b"1"])
+        loop.backlog.add(TP0, [record(b"2", 1)])
+        await until(lambda: door.tried == [b"1", b"2"])
+        assert not app.list_consumer.positions
+        app.move()
+        assert app.list_consumer.working
+        app.publisher.gate.set()
+        await until(lambda: not app.list_consumer.working)
+        assert app.publisher.published == [b"1", b"2"]
+        assert app.list_consumer.positions == {TP0: 2}
+
+    _play(door, play)

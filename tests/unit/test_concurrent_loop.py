@@ -1,0 +1,131 @@
+"""The loop of a concurrent stage when partitions move, in races that a real group does not show on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from pipeline.runtime.breaker import OFF, Breaker
+from pipeline.runtime.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.stage import ConcurrentStage, Scope
+from tests.unit.loop_stand_ins import TP0, App, record, until
+from topics.records import Record
+
+Function = Callable[[Any, Scope], Coroutine[Any, Any, Iterable[Record]]]
+Play = Callable[[App, ConcurrentLoop], Coroutine[Any, Any, None]]
+
+
+def _play(function: Function, play: Play, *, concurrency: int = 10, lane: Any = lambda record: record.key) -> None:
+    async def run() -> None:
+        app: Any = App()
+        stage = ConcurrentStage("slow", function, lambda record: record, lane, concurrency)
+        loop = ConcurrentLoop(app, "in", stage, Breaker(OFF))
+        running = asyncio.ensure_future(loop.run())
+        try:
+            async with asyncio.timeout(5):
+                await play(app, loop)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+    asyncio.run(run())
+
+
+def _copy(record: Any) -> list[Record]:
+    return [Record("out", record.key, record.value)]
+
+
+def test_who_waited_goes_on_only_where_its_partition_still_is() -> None:
+    """A message would be sent by the old worker and by the new one."""
+    held = asyncio.Event()
+
+    async def work(record: Any, scope: Scope) -> list[Record]:
+        if record.value == b"waits":
+            await scope.wait(0.01)
+        else:
+            await held.wait()
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(b"waits", 0), record(b"works", 1)])
+        await until(lambda: len(app.list_consumer.working) == 1)
+        await asyncio.sleep(0.05)  # its time is over, and the one slot is taken
+        app.move()
+        held.set()
+        await until(lambda: not app.list_consumer.working)
+        assert app.publisher.published == [b"works"]
+        app.moved()
+        loop.backlog.add(TP0, [record(b"waits", 0)])
+        await until(lambda: app.publisher.published == [b"works", b"waits"])
+
+    _play(work, play, concurrency=1)
+
+
+def test_a_rebalance_does_not_wait_for_who_waits() -> None:
+    """A group would stand still for as long as an account is over its limit."""
+
+    async def work(record: Any, scope: Scope) -> list[Record]:
+        await scope.wait(60)
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(b"a", 0)])
+        await until(lambda: len(loop) == 1 and not loop.backlog.some.is_set())
+        await until(lambda: not app.list_consumer.working)
+        assert len(loop) == 1
+
+    _play(work, play)
+
+
+def test_what_moved_away_is_no_work_of_ours_any_more() -> None:
+    """A worker would call itself stuck, and be restarted, for records that another one has."""
+
+    async def work(_record: Any, scope: Scope) -> list[Record]:
+        await scope.wait(60)
+        return []
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(b"a", 0)])
+        await until(lambda: len(loop) == 1 and not loop.backlog.some.is_set())
+        app.move()
+        app.moved()
+        assert (len(loop), loop.idle_for()) == (0, 0.0)
+
+    _play(work, play)
+
+
+def test_a_slot_is_given_back_however_work_ends() -> None:
+    """After enough failures, waits and moves a worker would take nothing in any more."""
+
+    async def work(record: Any, scope: Scope) -> list[Record]:
+        if scope.attempt == 0:
+            await scope.wait(0.001)
+            raise RuntimeError("once")
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        for turn in range(5):
+            app.move()
+            await asyncio.sleep(0.002)
+            app.moved()
+            loop.backlog.add(TP0, [record(b"%d" % number, number) for number in range(20)])
+            await until(lambda: app.list_consumer.positions.get(TP0) == 20 and not len(loop))
+            app.list_consumer.positions.clear()
+            assert len(app.publisher.published) == 20 * (turn + 1)
+
+    _play(work, play, concurrency=2)
+
+
+def test_a_lane_that_is_no_key_is_the_records_failure() -> None:
+    """A stage whose lane is a list would end the process with every record."""
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(b"odd", 0), record(b"even", 1)])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 2)
+        assert sorted(app.publisher.published) == [b"even", b"odd"]
+
+    _play(work, play, lane=lambda record: [] if record.value == b"odd" else record.key)

@@ -1,0 +1,63 @@
+"""What the consumer asks for and what it gives back, where a real group would need luck to show it."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from pipeline.runtime.consumer import ConsumerThread
+from pipeline.testing import TestRecord
+
+TP0 = TP("in", 0)
+
+
+class Client:
+    """Stands for aiokafka's consumer: a fetch in whose midst a new assignment comes, or none."""
+
+    _closed = False
+    _max_poll_records = None
+
+    def __init__(self, reassigns: bool) -> None:
+        self._reassigns = reassigns
+        self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=object()))
+        self._fetcher = self
+        self._subscriptions = self
+        self.sought: dict[TP, int] = {}
+
+    def fetch_context(self) -> Client:
+        return self
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    async def fetched_records(self, *_: Any, **__: Any) -> dict[TP, list[TestRecord]]:
+        if self._reassigns:
+            self._subscription.subscription.assignment = object()
+        return {TP0: [TestRecord(b"a", offset=7), TestRecord(b"b", offset=8)]}
+
+    def seek_to(self, tp: TP, offset: int) -> None:
+        self.sought[tp] = offset
+
+
+def _fetch(client: Client) -> Any:
+    thread: Any = object.__new__(ConsumerThread)
+    thread.consumer = SimpleNamespace(flow_active=True)
+    return asyncio.run(thread._fetch_records(client, {TP0}, timeout=1.0))
+
+
+def test_a_fetch_that_a_new_assignment_overtook_gives_its_records_back() -> None:
+    """They would be thrown away with what was fetched before, and never be fetched again."""
+    client = Client(reassigns=True)
+    assert _fetch(client) == {}
+    assert client.sought == {TP0: 7}
+
+
+def test_any_other_fetch_keeps_its_records() -> None:
+    """Nothing would ever be consumed."""
+    client = Client(reassigns=False)
+    assert [record.offset for record in _fetch(client)[TP0]] == [7, 8]
+    assert not client.sought

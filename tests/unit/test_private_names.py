@@ -1,0 +1,118 @@
+"""Every private name that the runtime overrides or calls, with the version it was written against.
+
+When one of these fails after an upgrade, read the new source of that name before anything else: the runtime's
+promise that nothing is lost rests on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.consumer.consumer import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
+from faust.app.base import App
+from faust.stores.rocksdb import Store
+from faust.tables.recovery import Recovery
+from faust.transport import consumer, producer
+from faust.transport.drivers import aiokafka as driver
+from mode.services import Service
+
+WRITTEN_AGAINST = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
+
+NAMES: dict[str, tuple[Callable[..., Any], str]] = {
+    "faust Consumer._drain_messages": (consumer.Consumer._drain_messages, "44a2500309e8"),
+    "faust Consumer._new_offset": (consumer.Consumer._new_offset, "1d2c7ea89a7a"),
+    "faust Consumer._filter_committable_offsets": (consumer.Consumer._filter_committable_offsets, "dc5e9baf5d99"),
+    "faust Consumer._should_commit": (consumer.Consumer._should_commit, "5ce941793947"),
+    "faust Consumer.ack": (consumer.Consumer.ack, "5fcf41cf4515"),
+    "faust Consumer.wait_empty": (consumer.Consumer.wait_empty, "e4662fe24f09"),
+    "faust Consumer.perform_seek": (consumer.Consumer.perform_seek, "0e8c130ff4b0"),
+    "faust Consumer.on_partitions_revoked": (consumer.Consumer.on_partitions_revoked, "d04b7ae72c6f"),
+    "faust Consumer.commit_and_end_transactions": (consumer.Consumer.commit_and_end_transactions, "892377824b11"),
+    "faust Consumer.maybe_wait_for_commit_to_finish": (
+        consumer.Consumer.maybe_wait_for_commit_to_finish,
+        "d687f63a0b5e",
+    ),
+    "faust ThreadDelegateConsumer._getmany": (consumer.ThreadDelegateConsumer._getmany, "f9d47aa9010b"),
+    "faust AIOKafkaConsumerThread._create_worker_consumer": (
+        driver.AIOKafkaConsumerThread._create_worker_consumer,
+        "c2701bfc3e6f",
+    ),
+    "faust AIOKafkaConsumerThread._fetch_records": (driver.AIOKafkaConsumerThread._fetch_records, "39a2c6c79fc1"),
+    "faust driver Consumer._new_consumer_thread": (driver.Consumer._new_consumer_thread, "0870ec53dea7"),
+    "faust driver Consumer._to_message": (driver.Consumer._to_message, "7c24f6511b2f"),
+    "faust driver Producer._settings_extra": (driver.Producer._settings_extra, "a4c7bc41b638"),
+    "faust driver Producer._ensure_producer": (driver.Producer._ensure_producer, "5592a4bbdf25"),
+    "faust driver Producer.flush": (driver.Producer.flush, "36d0cb3615f6"),
+    "faust driver Producer.send": (driver.Producer.send, "0b5bd08f52e5"),
+    "faust ProducerBuffer._send_pending": (producer.ProducerBuffer._send_pending, "4a9d5f932b56"),
+    "faust ProducerBuffer._handle_pending": (producer.ProducerBuffer._handle_pending.fun, "78d648030fd2"),
+    "faust ProducerBuffer.flush": (producer.ProducerBuffer.flush, "26fbebb124ad"),
+    "faust ProducerBuffer.wait_until_ebb": (producer.ProducerBuffer.wait_until_ebb, "758dd5744044"),
+    "faust App._new_consumer": (App._new_consumer, "bff6ccd646b7"),
+    "faust App._new_transport": (App._new_transport, "42db531312dd"),
+    "faust App._new_producer_transport": (App._new_producer_transport, "eb3b4aa6a896"),
+    "faust App._on_partitions_revoked": (App._on_partitions_revoked, "d5c895bbe57d"),
+    "faust App.agent": (App.agent, "ae1d2b662569"),
+    "faust App.on_rebalance_start": (App.on_rebalance_start, "5c1e23de3067"),
+    "faust App.on_rebalance_end": (App.on_rebalance_end, "b7ff69e1e377"),
+    "faust App._stop_consumer": (App._stop_consumer, "55854a5de12c"),
+    "faust Recovery._resume_streams": (Recovery._resume_streams, "d986a6710c1a"),
+    "faust Recovery.on_recovery_completed": (Recovery.on_recovery_completed, "6ef567acf072"),
+    "faust Recovery._build_highwaters": (Recovery._build_highwaters, "91b4cc0d3724"),
+    "faust rocksdb Store._db_for_partition": (Store._db_for_partition, "cb7e67d5f9ef"),
+    "faust rocksdb Store.set_persisted_offset": (Store.set_persisted_offset, "b4c811926678"),
+    "faust rocksdb Store.apply_changelog_batch": (Store.apply_changelog_batch, "ea3344d369fc"),
+    "mode Service.crash": (Service.crash, "14980000465d"),
+    "aiokafka AIOKafkaProducer.send_batch": (AIOKafkaProducer.send_batch, "bf42b0f0c5c0"),
+    "aiokafka AIOKafkaConsumer.seek_to_committed": (AIOKafkaConsumer.seek_to_committed, "f6cd85c8b70a"),
+    "aiokafka Fetcher.fetched_records": (Fetcher.fetched_records, "be4348896b9b"),
+    "aiokafka Fetcher.seek_to": (Fetcher.seek_to, "f0ba6aba6c22"),
+    "aiokafka AIOKafkaProducer.partitions_for": (AIOKafkaProducer.partitions_for, "0d526b6cfcfd"),
+    "aiokafka MessageAccumulator.add_batch": (MessageAccumulator.add_batch, "5ed1c5b1367a"),
+    "aiokafka MessageAccumulator.create_builder": (MessageAccumulator.create_builder, "13dcd0ebf6b9"),
+    "aiokafka BatchBuilder.append": (BatchBuilder.append, "657d76f55157"),
+}
+
+
+def _digest(function: Callable[..., Any]) -> str:
+    return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize("package", WRITTEN_AGAINST)
+def test_the_pinned_versions_are_installed(package: str) -> None:
+    """Without it, an upgrade of what the runtime overrides could slip in unread."""
+    assert version(package) == WRITTEN_AGAINST[package]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_private_name_reads_as_it_did(name: str) -> None:
+    """Without it, an upstream change under an overridden method could bring back a way of losing records."""
+    function, digest = NAMES[name]
+    assert _digest(function) == digest, f"{name} changed: read its new source, then the runtime, then update this"
+
+
+def test_attributes_that_are_set_or_read_by_name_are_there() -> None:
+    """Without it, a renamed attribute would be set in vain and its protection be gone."""
+    source = inspect.getsource(consumer.Consumer) + inspect.getsource(AIOKafkaConsumer)
+    for attribute in (
+        "_acked",
+        "_acked_index",
+        "_committed_offset",
+        "_fetch_max_wait_ms",
+        "_read_offset",
+        "_unacked_messages",
+        "_waiting_for_ack",
+        "flow_active",
+        "suspend_flow",
+    ):
+        assert f"self.{attribute}" in source, attribute
+    assert "offset_key" in vars(Store)
+    assert "_compression_type" in inspect.getsource(MessageAccumulator)
