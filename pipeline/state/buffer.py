@@ -1,0 +1,121 @@
+"""What one event sees of a store: its own writes over rows that hold still."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+from pipeline.errors import OutsideEvent, Unavailable
+from pipeline.state.change import RowChange
+from pipeline.state.encoding import Fields, integer, is_list
+from pipeline.state.store import MISSING, NO_EXPIRY, Store
+
+T = TypeVar("T")
+
+FINISHED: Final = "this event is finished: await everything that a hook starts before the hook returns"
+
+
+class BufferedRows:
+    """Rows whose writes wait for a commit (`store.Rows`).
+
+    A row is read once, whole, and stays as it was read, so keep rows small. A counter that other conversations count
+    on too is returned as this event sees it; what is committed is the increment, so none is lost.
+
+    Attributes:
+        failure: set once the store was away. What was read is then incomplete, and nothing may be committed, even
+            where the handler caught the error and went on.
+        closed: set when the event is finished. A write after that would be lost, so it raises `OutsideEvent`.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[str, Fields | None] = {}
+        self._changes: dict[str, RowChange] = {}
+        self.failure: Unavailable | None = None
+        self.closed = False
+
+    @property
+    def changes(self) -> list[RowChange]:
+        return list(self._changes.values())
+
+    async def row(self, key: str) -> Fields | None:
+        await self._load(key)
+        return self._seen(key)
+
+    async def field(self, key: str, name: str) -> bytes | None:
+        return (await self.row(key) or {}).get(name)
+
+    async def exists(self, key: str) -> bool:
+        return await self.row(key) is not None
+
+    async def ttl(self, key: str) -> int:
+        if not await self.exists(key):
+            return MISSING
+        change = self._changes.get(key)
+        if change and change.ttl is not None:
+            return change.ttl
+        if (change and change.remove) or self._read[key] is None:
+            return NO_EXPIRY
+        return await self._ask(self._store.ttl(key))
+
+    async def replace(self, key: str, fields: Fields, ttl: int | None) -> None:
+        self._put(RowChange(key, remove=True, sets=dict(fields), ttl=ttl))
+
+    async def put(self, key: str, name: str, value: bytes, ttl: int | None) -> None:
+        self._change(key, ttl).set_field(name, value)
+
+    async def increment(self, key: str, name: str, by: int, ttl: int | None) -> int | None:
+        await self._load(key)
+        current = integer((self._seen(key) or {}).get(name))
+        if current is None:
+            return None
+        self._change(key, ttl).increment(name, by)
+        return current + by
+
+    async def append(self, key: str, name: str, item: bytes, ttl: int | None) -> bool:
+        await self._load(key)
+        if not is_list((self._seen(key) or {}).get(name)):
+            return False
+        self._change(key, ttl).append(name, item)
+        return True
+
+    async def remove(self, key: str) -> bool:
+        existed = await self.exists(key)
+        self._put(RowChange(key, remove=True))
+        return existed
+
+    async def expire(self, key: str, ttl: int) -> bool:
+        if not await self.exists(key):
+            return False
+        self._change(key, ttl)
+        return True
+
+    def _seen(self, key: str) -> Fields | None:
+        base, change = self._read.get(key), self._changes.get(key)
+        return change.over(base) if change else base and dict(base)
+
+    def _change(self, key: str, ttl: int | None) -> RowChange:
+        change = self._changes.get(key) or self._put(RowChange(key))
+        if ttl is not None:
+            change.ttl = ttl
+        return change
+
+    def _put(self, change: RowChange) -> RowChange:
+        if self.closed:
+            raise OutsideEvent(FINISHED)
+        self._changes[change.key] = change
+        return change
+
+    async def _load(self, key: str) -> None:
+        """Reads the row if what this event knows of it does not say all."""
+        if key in self._read or (key in self._changes and self._changes[key].remove):
+            return
+        row = await self._ask(self._store.row(key))
+        self._read.setdefault(key, row)
+
+    async def _ask(self, answer: Awaitable[T]) -> T:
+        try:
+            return await answer
+        except Unavailable as error:
+            self.failure = error
+            raise

@@ -1,0 +1,78 @@
+"""How a value of a cache is stored: JSON, one text per field, read back as exactly what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from pydantic import BaseModel
+
+Fields = dict[str, bytes]
+"""A stored row: field name → JSON."""
+
+EMPTY: Final = ""
+"""The field that keeps an empty row alive, since Redis has no empty hashes. Users can't name a field so."""
+
+LIMIT: Final = 10**15
+"""Counters stay below this in both directions, where a double (Lua's only number) is still exact."""
+
+_NATIVE: Final = (str, int, bool, type(None))
+_STRICT: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def encode(value: object) -> bytes:
+    """`value` as JSON. Raises `TypeError` for what JSON would change: a date, a tuple, NaN, a set, …"""
+    try:
+        data = orjson.dumps(value, option=_STRICT)
+    except TypeError as error:
+        raise TypeError(f"a cache can't store this value ({error}): {_ADVICE}") from None
+    if type(value) not in _NATIVE and orjson.loads(data) != value:
+        raise TypeError(f"a cache would give this {type(value).__name__} back changed: {_ADVICE}")
+    return data
+
+
+_ADVICE: Final = "use str, int, float, bool, None, list and dict, or a pydantic model for the whole row"
+
+
+def decode(data: bytes) -> Any:
+    return orjson.loads(data)
+
+
+def encode_row(data: Mapping[str, object] | BaseModel) -> Fields:
+    """A row of fields. Raises `TypeError` when it isn't one, `ValueError` for a field without a name."""
+    if isinstance(data, BaseModel):
+        data = data.model_dump(mode="json")
+    if not isinstance(data, Mapping):
+        raise TypeError(f"a row of a cache is a dict or a pydantic model, not {type(data).__name__}")
+    return {field_name(name): encode(value) for name, value in data.items()} or {EMPTY: b"1"}
+
+
+def decode_row(fields: Fields) -> dict[str, Any]:
+    return {name: orjson.loads(value) for name, value in fields.items() if name != EMPTY}
+
+
+def field_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"a field's name is a string, not {type(name).__name__}")
+    if not name:
+        raise ValueError("a field's name can't be empty")
+    return name
+
+
+def integer(data: bytes | None) -> int | None:
+    """The counter in a field: 0 where there is none, None where something else or something too large is."""
+    if data is None:
+        return 0
+    digits = data.removeprefix(b"-")
+    return int(data) if digits.isdigit() and len(digits) <= 15 else None
+
+
+def is_list(data: bytes | None) -> bool:
+    """Whether one can append: to a list, or to nothing yet."""
+    return data is None or data.startswith(b"[")
+
+
+def appended(data: bytes | None, items: bytes) -> bytes:
+    """The JSON list `data` with `items` (JSON values, comma separated) at its end."""
+    return b"[" + items + b"]" if data in (None, b"[]") else data[:-1] + b"," + items + b"]"

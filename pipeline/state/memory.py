@@ -1,0 +1,103 @@
+"""The store of one process: gone when it ends. For tests, for trying out, and where losing all of it is fine."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.state.change import RowChange
+from pipeline.state.encoding import Fields
+from pipeline.state.store import MISSING, NO_EXPIRY, Applied, Committed, Store, UnitRecord
+
+_RECORD = "record"
+
+
+@dataclass(slots=True)
+class _Row:
+    fields: Fields
+    expires_at: float | None
+
+
+class MemoryStore(Store):
+    """Rows in a dict. Every commit is atomic because nothing in it waits.
+
+    Args:
+        clock: seconds, rising.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._rows: dict[str, _Row] = {}
+        self._expiries: list[tuple[float, str]] = []
+
+    async def row(self, key: str) -> Fields | None:
+        found = self._live(key)
+        return dict(found.fields) if found else None
+
+    async def field(self, key: str, name: str) -> bytes | None:
+        found = self._live(key)
+        return found.fields.get(name) if found else None
+
+    async def exists(self, key: str) -> bool:
+        return self._live(key) is not None
+
+    async def ttl(self, key: str) -> int:
+        found = self._live(key)
+        if found is None:
+            return MISSING
+        return NO_EXPIRY if found.expires_at is None else math.floor(found.expires_at - self._clock() + 0.5)
+
+    async def recorded(self, key: str) -> bytes | None:
+        return await self.field(key, _RECORD)
+
+    async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        self._sweep()
+        if record and (found := self._live(record.key)):
+            return Committed((), found.fields[_RECORD])
+        after = [(change, self._live(change.key), self._over(change)) for change in changes]
+        if record:
+            self._store(record.key, {_RECORD: record.content}, self._clock() + record.ttl)
+        return Committed([self._write(change, before, row) for change, before, row in after])
+
+    async def ping(self) -> None:
+        """Always there."""
+
+    async def close(self) -> None:
+        """Nothing to let go: the rows stay for as long as the store does."""
+
+    def _over(self, change: RowChange) -> Fields | None:
+        before = self._live(change.key)
+        return change.over(before.fields if before else None)
+
+    def _write(self, change: RowChange, before: _Row | None, row: Fields | None) -> Applied:
+        if row is None:
+            self._rows.pop(change.key, None)
+            return Applied(before is not None, ())
+        self._store(change.key, row, self._expiry(change, before))
+        return Applied(before is not None, [int(row[name]) for name in change.increments])
+
+    def _expiry(self, change: RowChange, before: _Row | None) -> float | None:
+        if change.ttl is not None:
+            return self._clock() + change.ttl
+        return None if change.remove or before is None else before.expires_at
+
+    def _store(self, key: str, fields: Fields, expires_at: float | None) -> None:
+        self._rows[key] = _Row(fields, expires_at)
+        if expires_at is not None:
+            heapq.heappush(self._expiries, (expires_at, key))
+
+    def _live(self, key: str) -> _Row | None:
+        found = self._rows.get(key)
+        if found and found.expires_at is not None and found.expires_at <= self._clock():
+            del self._rows[key]
+            return None
+        return found
+
+    def _sweep(self) -> None:
+        """Forgets what has expired, so that rows which nobody reads again do not pile up."""
+        now = self._clock()
+        while self._expiries and self._expiries[0][0] <= now:
+            self._live(heapq.heappop(self._expiries)[1])

@@ -1,0 +1,122 @@
+"""The store that workers share: Redis, a hash per row, a field per top-level key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as NotConnected
+from redis.exceptions import TimeoutError as TimedOut
+from redis.typing import EncodableT
+
+from pipeline.errors import ConfigurationError, Conflict, Unavailable
+from pipeline.state.change import NOT_A_COUNTER, NOT_A_LIST, RowChange
+from pipeline.state.encoding import Fields
+from pipeline.state.round_trips import RoundTrips
+from pipeline.state.script import COMMIT, COMMIT_SHA, Argument, answer, arguments
+from pipeline.state.store import Committed, Store, UnitRecord
+
+_CONFLICTS: Final = {"not a counter": NOT_A_COUNTER, "not a list": NOT_A_LIST}
+
+_NOT_NOW: Final = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
+_NOT_NOW_WORDS: Final = ("BUSY ", "MISCONF ", "NOREPLICAS ")
+"""A full, unsaved or failing-over Redis comes back, and the record waits for it."""
+
+
+class RedisStore(Store):
+    """Rows in Redis.
+
+    Nothing is retried inside: a commit whose answer was lost may have happened, and only the caller, who finds the
+    event's record afterwards, can tell.
+
+    Args:
+        url: `redis://…`, `rediss://…` or `unix://…`.
+        timeout: seconds for connecting and for a round trip.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 5.0) -> None:
+        self._client = _client(url, timeout)
+        self._trips = RoundTrips(self._client, timeout=timeout)
+
+    async def row(self, key: str) -> Fields | None:
+        found: dict[bytes, bytes] = await self._ask("HGETALL", key)
+        return {name.decode(): value for name, value in found.items()} or None
+
+    async def field(self, key: str, name: str) -> bytes | None:
+        value: bytes | None = await self._ask("HGET", key, name)
+        return value
+
+    async def exists(self, key: str) -> bool:
+        return bool(await self._ask("EXISTS", key))
+
+    async def ttl(self, key: str) -> int:
+        seconds: int = await self._ask("TTL", key)
+        return seconds
+
+    async def recorded(self, key: str) -> bytes | None:
+        content: bytes | None = await self._ask("GET", key)
+        return content
+
+    async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        keys, argv = arguments(changes, record)
+        result = answer(await self._run(len(keys), *keys, *argv))
+        if isinstance(result, str):
+            raise Conflict(_CONFLICTS[result])
+        return result
+
+    async def ping(self) -> None:
+        await self._ask("PING")
+
+    async def close(self) -> None:
+        await self._trips.close()
+        await self._client.aclose()
+
+    async def _run(self, *arguments: Argument) -> list[object]:
+        """Runs the commit script. A Redis that does not know it has not run it, and learns it."""
+        try:
+            reply: list[object] = await self._ask("EVALSHA", COMMIT_SHA, *arguments)
+        except NoScriptError:
+            reply = await self._ask("EVAL", COMMIT, *arguments)
+        return reply
+
+    async def _ask(self, *command: EncodableT) -> Any:
+        with _unavailable():
+            return await self._trips.ask(*command)
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    """Redis' ways of not being there, as the one error that makes the runtime wait."""
+    try:
+        yield
+    except (NotConnected, TimedOut, TimeoutError) as error:
+        raise Unavailable(f"Redis does not answer ({error})") from error
+    except ResponseError as error:
+        if not isinstance(error, _NOT_NOW) and not str(error).startswith(_NOT_NOW_WORDS):
+            raise
+        raise Unavailable(f"Redis refuses for now ({error})") from error
+
+
+def _client(url: str, timeout: float) -> Redis:
+    try:
+        return Redis.from_url(
+            url,
+            socket_connect_timeout=timeout,
+            socket_timeout=None,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"PIPELINE_REDIS is not a Redis URL ({error}): write redis://host:port/0") from None

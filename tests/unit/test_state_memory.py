@@ -1,0 +1,92 @@
+"""The memory store: the contract, expiry by its clock, and bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pipeline.state import MemoryStore, Store, open_store
+from pipeline.state.buffer import BufferedRows
+from pipeline.state.change import RowChange
+from pipeline.state.store import Rows, UnitRecord
+from tests.unit.state_contract import CacheContract, StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Store]:
+        yield open_store("memory", "")
+
+
+class TestMemoryCache(CacheContract):
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Rows]:
+        yield MemoryStore()
+
+
+class TestMemoryCacheInAUnit(CacheContract):
+    atomic_answers = False
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Rows]:
+        yield BufferedRows(MemoryStore())
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_rows_and_records_expire() -> None:
+    """If rows outlived their ttl, yesterday's half-finished order would go on today."""
+
+    async def body() -> None:
+        clock = Clock()
+        store = MemoryStore(clock)
+        await store.replace("{t}:a", {"x": b"1"}, 10)
+        await store.commit([], UnitRecord("{t}:unit", b"[]", 20))
+        clock.now += 9.9
+        assert await store.exists("{t}:a")
+        clock.now += 0.1
+        assert await store.row("{t}:a") is None
+        assert await store.ttl("{t}:a") == -2
+        assert await store.recorded("{t}:unit") == b"[]"
+        clock.now += 10
+        assert await store.recorded("{t}:unit") is None
+
+    asyncio.run(body())
+
+
+def test_expired_rows_are_forgotten_without_being_read() -> None:
+    """If they stayed, a worker on the memory cache would grow by every user who never comes back."""
+
+    async def body() -> None:
+        clock = Clock()
+        store = MemoryStore(clock)
+        for number in range(100):
+            await store.replace(f"{{t}}:{number}", {"x": b"1"}, 10)
+        clock.now += 11
+        await store.commit([RowChange("{t}:new", sets={"x": b"1"})])
+        assert len(store._rows) == 1
+
+    asyncio.run(body())
+
+
+def test_a_renewed_row_outlives_its_first_expiry() -> None:
+    """If the first expiry still struck, active users would lose their session in the middle."""
+
+    async def body() -> None:
+        clock = Clock()
+        store = MemoryStore(clock)
+        await store.replace("{t}:a", {"x": b"1"}, 10)
+        clock.now += 5
+        assert await store.expire("{t}:a", 10)
+        clock.now += 6
+        await store.put("{t}:b", "x", b"1", None)
+        assert await store.ttl("{t}:a") == 4
+
+    asyncio.run(body())
