@@ -1,0 +1,80 @@
+"""From what a handler asks for to a command in its event's unit of work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pipeline.handlers.context import in_hand
+from pipeline.handlers.limits import Lifetime, seconds, wrong_lifetime, wrong_priority, wrong_recipient
+from pipeline.handlers.results import SendResult
+from topics.commands import Command, CommandKind, Priority, command_id
+from topics.events import EventBase
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One send as the handler asked for it.
+
+    Attributes:
+        body: the shape that belongs to `kind` (`topics.commands.CommandKind`).
+        wrong: what is wrong with the body, if anything.
+    """
+
+    kind: CommandKind
+    recipient: str | None
+    body: dict[str, Any]
+    priority: Priority | str
+    expires_in: Lifetime
+    reply_to: str | None = None
+    wrong: str | None = None
+
+    def fault(self) -> str | None:
+        """The first thing that is wrong, in words for the handler's author."""
+        return (
+            self.wrong
+            or wrong_recipient(self.recipient)
+            or wrong_priority(self.priority)
+            or wrong_lifetime(self.expires_in)
+        )
+
+
+def queue(request: Request) -> SendResult:
+    """Adds a command to the unit of the event in hand, or says why not. Raises `OutsideEvent` where there is none."""
+    event, unit = in_hand()
+    if fault := request.fault():
+        return SendResult(False, error=fault, error_code="VALIDATION", tenant_id=event.tenant_id)
+    command = _command(request, event, len(unit.commands))
+    unit.send(command)
+    return SendResult(
+        True,
+        command.recipient,
+        command.command_id,
+        queued=True,
+        tenant_id=event.tenant_id,
+        timestamp=command.created_at,
+    )
+
+
+def _command(request: Request, event: EventBase, step: int) -> Command:
+    now = datetime.now(UTC)
+    return Command(
+        command_id=command_id(event.event_id, step),
+        event_id=event.event_id,
+        tenant_id=event.tenant_id,
+        provider=event.provider,
+        account=event.account,
+        recipient=request.recipient or "",
+        kind=request.kind,
+        body=request.body,
+        reply_to=request.reply_to,
+        priority=Priority(request.priority),
+        created_at=now,
+        expires_at=_expiry(now, request.expires_in),
+        traceparent=event.traceparent,
+    )
+
+
+def _expiry(now: datetime, expires_in: Lifetime) -> datetime | None:
+    return None if expires_in is None else now + timedelta(seconds=seconds(expires_in))

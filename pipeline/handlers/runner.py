@@ -1,0 +1,98 @@
+"""Runs handlers: one event in, its commands out, its effects once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from structlog.contextvars import bound_contextvars
+
+from pipeline.errors import HandlerTimeout, UnknownTenant
+from pipeline.handlers.base import EventHandler
+from pipeline.handlers.context import hold
+from pipeline.handlers.loading import load_handler
+from pipeline.handlers.unit_of_work import RETRY_SPAN, UnitOfWork
+from pipeline.metrics import HANDLED
+from pipeline.settings import Settings
+from pipeline.state import Store, open_store
+from pipeline.tenants import Tenants
+from topics.commands import Command
+from topics.events import EventBase
+
+
+class HandlerRunner:
+    """The handlers of all tenants, loaded once.
+
+    Args:
+        settings: names the default handler, the time a hook may take, and the caches' backend.
+        store: where caches and finished events are; by default what the settings name.
+        record_ttl: seconds for which a finished event is known again.
+
+    Raises `ConfigurationError` for a path that leads to no handler.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        tenants: Tenants,
+        store: Store | None = None,
+        record_ttl: int = RETRY_SPAN,
+    ) -> None:
+        paths = {tenant.id: tenant.handler or settings.handler for tenant in tenants}
+        loaded = {path: load_handler(path) for path in sorted({*paths.values(), settings.handler})}
+        self._handlers = {tenant: loaded[path] for tenant, path in paths.items()}
+        self._store = store or open_store(settings.cache, settings.redis)
+        self._timeout = settings.handler_timeout
+        self._record_ttl = record_ttl
+
+    async def run(self, event: EventBase) -> list[Command]:
+        """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
+
+        Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `Unavailable` while the store is away, and
+        `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may have:
+        running the event again finds out.
+        """
+        handler = self.handler(event.tenant_id)
+        if not handler.handles(event):
+            await handler.handle(event)
+            return []
+        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl)
+        recorded = await unit.recorded()
+        if recorded is not None:
+            return recorded
+        await self._hook(handler, event, unit)
+        commands = await unit.commit()
+        HANDLED.labels(event.tenant_id, event.kind).inc()
+        return commands
+
+    def handler(self, tenant_id: str) -> EventHandler:
+        """The tenant's handler. Raises `UnknownTenant`."""
+        try:
+            return self._handlers[tenant_id]
+        except KeyError:
+            raise UnknownTenant(f"there is no tenant {tenant_id!r} in the tenants file") from None
+
+    async def ping(self) -> None:
+        """Returns when the store answers; raises `Unavailable` otherwise."""
+        await self._store.ping()
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def _hook(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> None:
+        names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
+        with hold(event, unit), bound_contextvars(stage="handle", **names):
+            await self._in_time(handler, event)
+
+    async def _in_time(self, handler: EventHandler, event: EventBase) -> None:
+        deadline = asyncio.timeout(self._timeout)
+        try:
+            async with deadline:
+                await handler.handle(event)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+        if deadline.expired():
+            raise HandlerTimeout(
+                f"{type(handler).__name__} took longer than {self._timeout:g} s: make it quicker or raise "
+                "PIPELINE_HANDLER_TIMEOUT"
+            )

@@ -1,0 +1,159 @@
+"""Handlers that tests name by their dotted path."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pipeline.handlers import EventHandler
+from pipeline.state import ICache
+from topics.events import ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
+
+
+class Recorder(EventHandler):
+    """Does what `script` says, and remembers what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[EventBase] = []
+
+    async def process_message(self, webhook: MessageEvent) -> None:
+        self.seen.append(webhook)
+        await self.script(webhook)
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await self.messenger.send_text(webhook.get_message_text(), webhook.user.user_id)
+
+
+class OnlyMessages(Recorder):
+    """Writes no hook but the required one."""
+
+
+class Everything(Recorder):
+    """Writes every hook and counts each call in a table."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await self.note("message")
+
+    async def process_status(self, webhook: StatusEvent) -> None:
+        await self.note(f"status {webhook.status.value}")
+
+    async def process_error(self, webhook: ErrorEvent) -> None:
+        await self.note(f"error {webhook.get_primary_error().error_code}")
+
+    async def process_account_event(self, webhook: EventBase) -> None:
+        await self.note(f"account {webhook.event_type}")
+
+    async def process_unknown(self, webhook: UnknownEvent) -> None:
+        await self.note(f"unknown {webhook.event_type}")
+
+    async def note(self, what: str) -> None:
+        await self.cache_factory.create_table_cache().append_to_list("hooks", "calls", what)
+
+
+class KeepsCache(Recorder):
+    """Keeps its first event's cache and messenger in attributes, as the documents' example does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cache: ICache | None = None
+
+    async def script(self, webhook: MessageEvent) -> None:
+        if not self._cache:
+            self._cache = self.cache_factory.create_user_cache()
+            self._messenger = self.messenger
+        row: dict[str, Any] = await self._cache.get(webhook.user.user_id) or {}
+        await asyncio.sleep(0)
+        row["count"] = row.get("count", 0) + 1
+        await self._cache.set(webhook.user.user_id, row, ttl=86400)
+        await self._messenger.send_text(f"{webhook.tenant_id} {row['count']}", webhook.user.user_id)
+
+
+class Slow(Recorder):
+    """Waits for ever, once its effects are asked for."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await super().script(webhook)
+        await self.cache_factory.create_user_cache().increment_field("k", "n")
+        await asyncio.Event().wait()
+
+
+class Stubborn(Recorder):
+    """Takes no notice of being cancelled."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await super().script(webhook)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+
+class Failing(Recorder):
+    """Fails on its first call, after having asked for effects."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await super().script(webhook)
+        await self.cache_factory.create_user_cache().increment_field("k", "n")
+        if len(self.seen) == 1:
+            raise RuntimeError("once")
+
+
+class ImpatientClient(Recorder):
+    """Has a timeout of its own, which is not the runner's."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        raise TimeoutError("a service of mine")
+
+
+class Forgetful(Recorder):
+    """Starts a task and does not await it."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        self.task = asyncio.create_task(self.later(webhook))
+
+    async def later(self, webhook: MessageEvent) -> None:
+        await asyncio.sleep(0.01)
+        await self.messenger.send_text("late", webhook.user.user_id)
+
+
+class UsesState(Recorder):
+    """Uses `self.cache`."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        user = webhook.user.user_id
+        known = await self.cache.user_exists(user)
+        state = await self.cache.get_user_state(user)
+        await self.cache.set_user_state(user, {"step": state.get("step", 0) + 1}, ttl=3600)
+        await self.messenger.send_text(f"{known} {state}", user)
+
+
+class Reports(Recorder):
+    """Tells what it can use."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        self.status = self.get_dependency_status()
+        self.valid = self.validate_dependencies()
+        self.logger.info("from inside")
+
+
+class NoSuper(EventHandler):
+    """Forgets `super().__init__()`."""
+
+    def __init__(self) -> None:
+        self.mine = 1
+
+    async def process_message(self, webhook: MessageEvent) -> None:
+        self.mine += 1
+
+
+class Abstract(EventHandler):
+    """Writes nothing."""
+
+
+class Broken(Recorder):
+    def __init__(self) -> None:
+        raise ValueError("no key\nsecond line")
+
+
+NOT_A_HANDLER = 5
