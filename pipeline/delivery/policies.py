@@ -1,0 +1,25 @@
+"""The retry policy of a retryable delivery, by provider and error code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pipeline.delivery import meta_codes
+from pipeline.delivery.retry import TRANSPORT, RetryPolicy
+
+_BY_PROVIDER: Final[Mapping[str, Callable[[int], RetryPolicy]]] = {"cloud": meta_codes.policy}
+
+
+_ACCOUNT_LIMITS: Final[Mapping[str, frozenset[int]]] = {"cloud": frozenset({meta_codes.NUMBER_LIMIT})}
+
+
+def slows_account(provider: str, code: int | None) -> bool:
+    """Whether a code says that the whole account is over its limit, and not only this recipient."""
+    return code in _ACCOUNT_LIMITS.get(provider, frozenset())
+
+
+def retry_policy(provider: str, code: int | None) -> RetryPolicy:
+    """`TRANSPORT` where there is no code, or a provider has no table of its own."""
+    table = _BY_PROVIDER.get(provider)
+    return table(code) if table and code is not None else TRANSPORT

@@ -1,0 +1,93 @@
+"""How a command stands, so that it is sent once whatever dies: the messenger's state machine.
+
+    (none) ──intent──▶ INTENT ──answer──▶ CLOSED
+                         │  └──not done──▶ RETRY ──intent──▶ INTENT
+                         └──status webhook──▶ RECEIPT ──▶ CLOSED
+
+An intent is durable before the call and the outcome after it. Who finds an intent without an outcome does not know
+whether the call was made: it waits for a status webhook that names the command, and decides by policy when none comes.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+from typing import NamedTuple
+
+import orjson
+
+
+class State(StrEnum):
+    INTENT = "intent"
+    """It may have been called."""
+    RETRY = "retry"
+    """It was called and is known not to have been done."""
+    RECEIPT = "receipt"
+    """A status webhook named it: it was done."""
+    CLOSED = "closed"
+    """It has an outcome."""
+
+
+class Standing(NamedTuple):
+    """A command's row in the messenger's table.
+
+    Attributes:
+        at: unix seconds.
+        tries: calls that are known not to have been done.
+        detail: the message id of a receipt, the status of an outcome.
+    """
+
+    state: State
+    at: float
+    tries: int = 0
+    detail: str = ""
+
+    def encode(self) -> bytes:
+        return orjson.dumps([self.state, self.at, self.tries, self.detail])
+
+
+def decode(row: bytes | None) -> Standing | None:
+    if row is None:
+        return None
+    state, at, tries, detail = orjson.loads(row)
+    return Standing(State(state), at, tries, detail)
+
+
+class Decision(Enum):
+    """What to do with a command that has come (again)."""
+
+    CALL = "call"
+    DONE = "done"
+    RECEIVED = "received"
+    WAIT = "wait"
+    GIVE_UP = "give_up"
+
+
+class Doubt(NamedTuple):
+    """What is done about an intent without an outcome.
+
+    Attributes:
+        window: seconds to wait for a status.
+        resend: whether to call again after that.
+        since: unix seconds; statuses could not be heard before.
+        repeatable: doing it twice is as doing it once (read marks), so there is no doubt.
+    """
+
+    window: float
+    resend: bool
+    since: float
+    repeatable: bool = False
+
+
+def decide(standing: Standing | None, doubt: Doubt, now: float) -> Decision:
+    """What to do with a command that stands so."""
+    if standing is None or standing.state is State.RETRY:
+        return Decision.CALL
+    if standing.state is State.CLOSED:
+        return Decision.DONE
+    if standing.state is State.RECEIPT:
+        return Decision.RECEIVED
+    if doubt.repeatable:
+        return Decision.CALL
+    if now - max(standing.at, doubt.since) < doubt.window:
+        return Decision.WAIT
+    return Decision.CALL if doubt.resend else Decision.GIVE_UP

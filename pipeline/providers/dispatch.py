@@ -1,0 +1,76 @@
+"""One way out: a command waits for its account's turn and goes to its provider."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import ClientSession, TCPConnector
+
+from pipeline.delivery import Limiter, next_wait, retry_policy, slows_account
+from pipeline.errors import UnknownTenant, UnsupportedCommand
+from pipeline.metrics import DELIVERIES, DELIVERY_SECONDS
+from pipeline.providers.base import Delivery, DeliveryStatus, Provider
+from pipeline.tenants import Account, Tenants
+from topics.commands import Command, CommandKind
+
+Wait = Callable[[float], Awaitable[None]]
+
+KEEP_ALIVE = 4.0
+"""Seconds that an idle connection is kept: shorter than the provider's, since what is written to a connection that is
+being closed has an unknown outcome."""
+
+
+class Dispatcher:
+    """Calls providers, each account within its limits. Must be the only one that calls for its accounts.
+
+    Every account's commands are on one partition, so that one worker has all of them.
+    """
+
+    def __init__(self, providers: Mapping[str, Provider], tenants: Tenants, connections: int) -> None:
+        self._providers = providers
+        self._tenants = tenants
+        self._limiter = Limiter()
+        self._session = ClientSession(connector=TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE))
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def turn(self, command: Command, wait: Wait) -> None:
+        """Returns when the account may send. A read mark is no message: it counts against no limit."""
+        if command.kind is CommandKind.READ:
+            return
+        delay = self._limiter.take(self._account(command), time.monotonic())
+        if delay > 0:
+            await wait(delay)
+
+    async def call(self, command: Command) -> Delivery:
+        """One attempt. What the provider has no endpoint for is refused for good."""
+        account = self._account(command)
+        try:
+            with DELIVERY_SECONDS.labels(command.provider).time():
+                delivery = await self._providers[command.provider].deliver(command, account, self._session)
+        except UnsupportedCommand as error:
+            delivery = Delivery(DeliveryStatus.PERMANENT, error_message=str(error))
+        DELIVERIES.labels(command.tenant_id, command.provider, delivery.status.value).inc()
+        return delivery
+
+    def next_try(self, command: Command, delivery: Delivery, tries: int) -> float | None:
+        """Seconds until the next try of what was not done `tries` times; None: it was the last."""
+        policy = retry_policy(command.provider, delivery.error_code)
+        delay = next_wait(policy, tries, delivery.delay, random.random())  # noqa: S311 (jitter, not a secret)
+        if delay is not None and slows_account(command.provider, delivery.error_code):
+            self._limiter.slow_down(self._account(command), time.monotonic(), delay)
+        return delay
+
+    def resends(self, command: Command) -> bool:
+        """Whether the tenant rather sends twice than not at all."""
+        tenant = self._tenants.owner(command.provider, command.account)
+        return tenant is None or tenant.in_doubt == "resend"
+
+    def _account(self, command: Command) -> Account:
+        account = self._tenants.account(command.provider, command.account)
+        if account is None:
+            raise UnknownTenant(f"no tenant owns {command.provider} account {command.account}")
+        return account

@@ -1,0 +1,221 @@
+"""The courier: between any two of its steps the process may die, and the command still has one effect."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.delivery.standing import Standing, State
+from pipeline.errors import RetryAfter, UnsupportedCommand
+from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
+from pipeline.providers.courier import Courier
+from pipeline.providers.dispatch import Dispatcher
+from pipeline.tenants import Account, Tenants, load_tenants
+from tests.stacks import ROOT
+from topics.commands import Command, CommandKind
+from topics.events.wire import WireEvent
+from topics.outcomes import Outcome, OutcomeStatus
+from topics.records import Incoming
+
+ACCEPTED = Delivery(DeliveryStatus.ACCEPTED, "wamid.1")
+THROTTLED = Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=0)
+REFUSED = Delivery(DeliveryStatus.PERMANENT, error_code=131047, error_message="more than 24 hours")
+UNKNOWN = Delivery(DeliveryStatus.UNKNOWN)
+
+
+class Died(BaseException):
+    """The process is gone: nobody catches it."""
+
+
+class Outside:
+    """A provider that counts its effects, and the disk that outlives the process.
+
+    It fits both `Rows` and `Hand`. `dies_at` counts steps, a durable write or a call, until the process dies;
+    0 means never.
+    """
+
+    name = "cloud"
+
+    def __init__(self, answers: Iterable[Delivery] = (ACCEPTED,), dies_at: int = 0) -> None:
+        self.answers = list(answers)
+        self.effects: list[str] = []
+        self.calls = 0
+        self.durable: dict[str, bytes] = {}
+        self.pending: dict[str, bytes] = {}
+        self.dies_at = dies_at
+        self.steps = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps == self.dies_at:
+            raise Died
+
+    def get(self, key: str) -> bytes | None:
+        return self.pending.get(key) or self.durable.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        self.pending[key] = value
+
+    async def wait(self, seconds: float) -> None:
+        """Time passes at once."""
+
+    async def persist(self) -> None:
+        self.step()
+        self.durable |= self.pending
+        self.pending.clear()
+        self.step()
+
+    def restart(self) -> None:
+        self.pending.clear()
+
+    def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
+        return False
+
+    def split(self, body: bytes) -> list[Slice]:
+        return []
+
+    def parse(self, record: Incoming) -> list[WireEvent]:
+        return []
+
+    async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
+        self.step()
+        self.calls += 1
+        answer = self.answers.pop(0) if self.answers else ACCEPTED
+        if answer.status is DeliveryStatus.ACCEPTED:
+            self.effects.append(command.command_id)
+        self.step()
+        return answer
+
+
+def _tenants() -> Tenants:
+    return load_tenants(Path(ROOT, "examples/tenants.yaml"), {"PIPELINE_SANDBOX_URL": "http://127.0.0.1:1"})
+
+
+def _command(kind: CommandKind = CommandKind.TEXT, expires_at: datetime | None = None) -> Command:
+    return Command(
+        command_id="cmd-1",
+        tenant_id="acme",
+        provider="cloud",
+        account="106540352242922",
+        recipient="15550001111",
+        kind=kind,
+        body={"text": "hi"},
+        created_at=datetime.now(UTC),
+        expires_at=expires_at,
+    )
+
+
+async def _carry_out(outside: Outside, window: float, command: Command) -> Outcome | None:
+    dispatcher = Dispatcher({"cloud": outside}, _tenants(), 1)
+    try:
+        return await Courier(dispatcher, window).carry_out(command, outside, outside)
+    finally:
+        await dispatcher.close()
+
+
+def _live(outside: Outside, window: float = 60, command: Command | None = None) -> Outcome | None:
+    """A process takes the command, tries again where it is told to, and commits at the end."""
+    for _ in range(20):
+        try:
+            outcome = asyncio.run(_carry_out(outside, window, command or _command()))
+        except RetryAfter:
+            outside.restart()  # what a failed attempt wrote and did not persist is undone
+            if outside.get("cmd-1") is None or Standing(State.INTENT, 0).state.encode() in outside.durable["cmd-1"]:
+                _receipt_if_done(outside)
+            continue
+        asyncio.run(outside.persist())
+        return outcome
+    raise AssertionError("it never ended")
+
+
+def _receipt_if_done(outside: Outside) -> None:
+    """The status webhook of a message that was taken: `receive` puts it into the row."""
+    if outside.effects:
+        outside.durable["cmd-1"] = Standing(State.RECEIPT, time.time(), detail="wamid.1").encode()
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.lists(st.sampled_from([THROTTLED, ACCEPTED]), max_size=3))
+def test_a_death_between_any_two_steps_leaves_one_effect(first: int, second: int, answers: list[Delivery]) -> None:
+    """Without it, a messenger that is killed at the wrong moment would send twice or never."""
+    outside = Outside([*answers, ACCEPTED], dies_at=first)
+    for dies_at in (first, second, 0):
+        outside.steps, outside.dies_at = 0, dies_at
+        outside.restart()
+        try:
+            _live(outside, window=60 if outside.effects else 0)
+        except Died:
+            continue
+        break
+    assert outside.effects == ["cmd-1"]
+
+
+def test_an_accepted_command_is_not_sent_again() -> None:
+    """Without it, a command that is delivered twice by Kafka would be sent twice to a person."""
+    outside = Outside()
+    assert _live(outside) is not None
+    assert _live(outside) is None
+    assert outside.calls == 1
+
+
+def test_what_may_have_been_sent_waits_for_its_status_and_takes_its_id() -> None:
+    """Without it, a call that timed out after it was taken would be made again."""
+    outside = Outside([UNKNOWN])
+    outside.effects.append("cmd-1")  # it was taken, the answer was lost
+    outcome = _live(outside)
+    assert outcome is not None
+    assert (outcome.status, outcome.message_id) == (OutcomeStatus.ACCEPTED, "wamid.1")
+    assert outside.calls == 1
+
+
+def test_without_a_status_it_is_sent_again_after_the_window() -> None:
+    """Without it, a call that never arrived would leave somebody without an answer."""
+    outside = Outside([UNKNOWN, ACCEPTED])
+    outcome = _live(outside, window=0)
+    assert outcome is not None
+    assert outcome.status is OutcomeStatus.ACCEPTED
+    assert outside.calls == 2
+
+
+def test_a_refusal_is_an_outcome_with_the_providers_code() -> None:
+    """Without it, nobody would learn that a customer can't be written to."""
+    outcome = _live(Outside([REFUSED]))
+    assert outcome is not None
+    assert (outcome.status, outcome.error_code) == (OutcomeStatus.FAILED, 131047)
+
+
+def test_a_code_that_passes_is_tried_again_as_often_as_it_is_worth() -> None:
+    """Without it, a passing error would fail a message, or a lasting one be tried for ever."""
+    few = Delivery(DeliveryStatus.RETRYABLE, error_code=131000, delay=0)
+    outside = Outside([few] * 9)
+    outcome = _live(outside)
+    assert outcome is not None
+    assert (outcome.status, outside.calls, outcome.retried) == (OutcomeStatus.FAILED, 5, 4)
+
+
+def test_an_expired_command_is_not_sent_and_says_so() -> None:
+    """Without it, yesterday's one-time code would be sent today."""
+    outside = Outside()
+    outcome = _live(outside, command=_command(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    assert outcome is not None
+    assert (outcome.status, outside.calls) == (OutcomeStatus.EXPIRED, 0)
+
+
+def test_a_kind_without_an_endpoint_fails_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it, a command that no provider can do would be retried for ever."""
+
+    async def refuse(*_: object) -> Delivery:
+        raise UnsupportedCommand("the provider can't do text")
+
+    outside = Outside()
+    monkeypatch.setattr(outside, "deliver", refuse)
+    outcome = _live(outside)
+    assert outcome is not None
+    assert (outcome.status, outcome.error_message) == (OutcomeStatus.FAILED, "the provider can't do text")
