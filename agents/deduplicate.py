@@ -1,0 +1,26 @@
+"""deduplicate: an event → the event, unless its id was seen before.
+
+The id is remembered when the event is safe on its lane and not before, so a crash in between forwards it twice
+(with the same id, which the handlers know) and never loses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.metrics import DUPLICATES
+from pipeline.runtime import Scope, Stage
+from topics.catalogue import SEEN
+from topics.events.wire import WireEvent
+
+
+def deduplicate() -> Stage:
+    def once(event: WireEvent, scope: Scope) -> Iterable[WireEvent]:
+        seen = scope.table(SEEN)
+        if seen.get(event.event_id) is not None:
+            DUPLICATES.labels(event.body["provider"]).inc()
+            return ()
+        seen.put(event.event_id, b"%d:%d" % (scope.record.partition, scope.record.offset))
+        return (event,)
+
+    return Stage("deduplicate", once)

@@ -1,0 +1,18 @@
+"""handle: an event → the commands that its tenant's handler asks for. One event at a time per conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.handlers.runner import HandlerRunner
+from pipeline.runtime import ConcurrentStage, Scope
+from topics.codec import encode_command
+from topics.events import Event, decode
+from topics.records import Record
+
+
+def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
+    async def run(event: Event, _: Scope) -> Iterable[Record]:
+        return [encode_command(command) for command in await runner.run(event)]
+
+    return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency)

@@ -1,0 +1,24 @@
+"""parse: a webhook, as its provider sent it → every event in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pipeline.errors import InvalidRecord
+from pipeline.providers.base import Provider
+from pipeline.runtime import Scope, Stage
+from topics import headers
+from topics.events.wire import WireEvent
+from topics.records import Incoming
+
+
+def parse(providers: Mapping[str, Provider]) -> Stage:
+    named = {name.encode(): provider for name, provider in providers.items()}
+
+    def events(record: Incoming, _: Scope) -> Iterable[WireEvent]:
+        for name, value in record.headers:
+            if name == headers.PROVIDER and value in named:
+                return named[value].parse(record)
+        raise InvalidRecord("the record names no provider that there is")
+
+    return Stage("parse", events)

@@ -1,0 +1,23 @@
+"""receive: a receipt → the messenger's table, so that a send in doubt is known to have been taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.delivery.standing import Standing, State, decode
+from pipeline.runtime import Scope, Stage
+from topics.catalogue import SENT
+from topics.codec import decode_receipt
+from topics.records import Incoming, Record
+
+
+def receive() -> Stage:
+    def note(record: Incoming, scope: Scope) -> Iterable[Record]:
+        receipt, rows = decode_receipt(record), scope.table(SENT)
+        standing = decode(rows.get(receipt.command_id))
+        if standing is None or standing.state is State.INTENT:
+            told = Standing(State.RECEIPT, record.timestamp / 1000, detail=receipt.message_id)
+            rows.put(receipt.command_id, told.encode())
+        return ()
+
+    return Stage("receive", note)

@@ -1,0 +1,27 @@
+"""send: a command → the provider's API → its outcome. Each account within its limits, each conversation in order.
+
+A command that has an outcome is not sent again, however often it comes. One that may have been sent by a process that
+died is not sent again before its status webhooks had time to tell (`receive`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.providers.courier import Courier
+from pipeline.runtime import ConcurrentStage, Scope
+from topics.catalogue import SENT
+from topics.codec import decode_command, encode_outcome
+from topics.commands import Command
+from topics.records import Record
+
+IN_HAND = 1_000
+"""Commands that are worked on at once; the calls in flight among them are bounded by the dispatcher."""
+
+
+def send(courier: Courier) -> ConcurrentStage:
+    async def run(command: Command, scope: Scope) -> Iterable[Record]:
+        outcome = await courier.carry_out(command, scope.table(SENT), scope)
+        return () if outcome is None else (encode_outcome(outcome),)
+
+    return ConcurrentStage("send", run, decode_command, lambda command: (command.account, command.recipient), IN_HAND)

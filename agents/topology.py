@@ -1,0 +1,55 @@
+"""The topology: every app, every flow, on one page.
+
+    webhooks.raw ──▶ [parse ▸ deduplicate ▸ route] ──▶ events.<lane>              app "intake", table "seen"
+                                            └──▶ commands.receipts
+    events.<lane> ──▶ [handle] ──▶ commands.interactive, commands.bulk            app "handlers-<lane>"
+    commands.interactive, commands.bulk ──▶ [send] ──▶ commands.outcomes          app "messenger", table "sent"
+    commands.receipts ──▶ [receive]                                               app "messenger", table "sent"
+    any stage ──▶ dead-letters.<stage>
+
+A chain is cut in two by naming a topic between its stages: `app.flow(RAW, parse(…), Link(…), deduplicate(), …)`.
+"""
+
+from __future__ import annotations
+
+from agents.deduplicate import deduplicate
+from agents.handle import handle
+from agents.parse import parse
+from agents.receive import receive
+from agents.route import route
+from agents.send import send
+from pipeline.handlers.runner import HandlerRunner
+from pipeline.providers import PROVIDERS
+from pipeline.providers.courier import Courier
+from pipeline.providers.dispatch import Dispatcher
+from pipeline.runtime import PipelineApp
+from pipeline.settings import Settings
+from pipeline.tenants import Tenants
+from topics import catalogue as topics
+
+
+def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
+    app = PipelineApp(topics.INTAKE, settings)
+    app.table(topics.SEEN, ttl=settings.dedup_ttl)
+    app.flow(topics.RAW.name, parse(PROVIDERS), deduplicate(), route(tenants))
+    return app
+
+
+def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
+    app = PipelineApp(f"{topics.HANDLERS}-{lane}", settings)
+    runner = HandlerRunner(settings, tenants)
+    app.flow(topics.events(lane).name, handle(runner, settings.handler_concurrency))
+    app.on_close(runner.close)
+    return app
+
+
+def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
+    app = PipelineApp(topics.MESSENGER, settings)
+    app.table(topics.SENT, ttl=settings.outcome_ttl)
+    dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
+    courier = Courier(dispatcher, settings.reconcile_window)
+    app.flow(topics.COMMANDS_INTERACTIVE.name, send(courier))
+    app.flow(topics.COMMANDS_BULK.name, send(courier))
+    app.flow(topics.RECEIPTS.name, receive())
+    app.on_close(dispatcher.close)
+    return app

@@ -1,0 +1,91 @@
+"""route: an event → its tenant's lane; a status of our own message → a receipt too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from agents.deduplicate import deduplicate
+from agents.route import route
+from pipeline.testing import StageDriver
+from tests.stage.pieces import HEADERS, NUMBER, OTHER_NUMBER, UNPACK, carrying, event, tenants
+from topics.catalogue import RECEIPTS, SEEN
+from topics.commands import command_id
+from topics.events.wire import WireEvent
+from topics.records import header
+
+
+def test_an_event_goes_to_the_lane_of_its_tenant() -> None:
+    """One tenant's flood would stand before another tenant's messages."""
+    driver = StageDriver(UNPACK, route(tenants(acme="default", globex="gold")))
+    driver.pipe(carrying(event(1), event(2, account=OTHER_NUMBER)))
+    assert [(record.topic, record.key) for record in driver.published] == [
+        ("events.default", f"cloud:{NUMBER}:15550001111".encode()),
+        ("events.gold", f"cloud:{OTHER_NUMBER}:15550001111".encode()),
+    ]
+    assert [orjson.loads(record.value)["tenant_id"] for record in driver.published] == ["acme", "globex"]
+
+
+def test_an_event_keeps_its_webhooks_headers_and_gets_its_own() -> None:
+    """A trace would end here, and a consumer would have to parse a body to know what it is."""
+    driver = StageDriver(UNPACK, route(tenants(acme="default")))
+    (record,) = driver.pipe(carrying(event(1)))
+    assert dict(record.headers) == {
+        **dict(HEADERS),
+        "tenant": b"acme",
+        "event-id": b"e-1",
+        "event-type": b"message",
+    }
+
+
+def test_an_unknown_tenant_is_a_dead_letter_that_can_be_driven_again() -> None:
+    """A message that came before its tenant was configured would be lost: forgotten, or taken for a duplicate."""
+    driver = StageDriver(UNPACK, deduplicate(), route(tenants(acme="default")), tables=[SEEN])
+    lost = carrying(event(1, account=OTHER_NUMBER))
+    (letter,) = driver.pipe(lost)
+    assert (letter.topic, letter.key, letter.value) == ("dead-letters.route", lost.key, lost.value)
+    assert tuple(letter.headers[: len(HEADERS)]) == HEADERS
+    assert header(letter.headers, "error-type") == "UnknownTenant"
+    assert header(letter.headers, "attempts") == "1"
+    assert driver.rows(SEEN) == {}
+
+    later = StageDriver(UNPACK, deduplicate(), route(tenants(acme="default", globex="gold")), tables=[SEEN])
+    assert [record.topic for record in later.pipe(lost)] == ["events.gold"]
+
+
+def test_a_webhook_with_one_unknown_account_is_one_dead_letter_and_leaves_nothing_behind() -> None:
+    """Driven again, its other half would be handled a second time."""
+    driver = StageDriver(UNPACK, deduplicate(), route(tenants(acme="default")), tables=[SEEN])
+    driver.pipe(carrying(event(1), event(2, account=OTHER_NUMBER)))
+    assert [record.topic for record in driver.published] == ["dead-letters.route"]
+    assert driver.rows(SEEN) == {}
+
+
+def _status(number: int, **more: Any) -> WireEvent:
+    told = {"event_type": "status.sent", "status": "sent", "message_id": "wamid.1"} | more
+    return event(number, **told)._replace(kind="status")
+
+
+def test_a_status_of_our_own_message_is_a_receipt_for_the_messenger() -> None:
+    """A send in doubt would be sent again although the provider has told that it has it."""
+    driver = StageDriver(UNPACK, route(tenants(acme="default")))
+    ours = command_id("e-0", 0)
+    driver.pipe(carrying(_status(1, business_opaque_data=ours)))
+    assert [record.topic for record in driver.published] == ["events.default", RECEIPTS.name]
+    receipt = driver.published[1]
+    assert receipt.key == f"cloud:{NUMBER}".encode()
+    assert orjson.loads(receipt.value) == {"command_id": ours, "message_id": "wamid.1", "status": "sent"}
+
+
+def test_any_other_status_is_no_receipt() -> None:
+    """The messenger would be flooded with what it knows, or misled by somebody else's data."""
+    driver = StageDriver(UNPACK, route(tenants(acme="default")))
+    driver.pipe(
+        carrying(
+            _status(1),
+            _status(2, business_opaque_data="a customer's own"),
+            _status(3, business_opaque_data=command_id("e-0", 0), event_type="status.read", status="read"),
+        )
+    )
+    assert {record.topic for record in driver.published} == {"events.default"}
