@@ -1,0 +1,48 @@
+"""The sandbox as an aiohttp application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import web
+
+from sandbox.cloud import GraphApi
+from sandbox.config import Config
+from sandbox.control import Control
+from sandbox.core import Sandbox
+from sandbox.page import Page
+
+
+def build(config: Config) -> web.Application:
+    """The application of one sandbox: every provider's endpoints, `/_sandbox`, health and the page."""
+    sandbox = Sandbox(config)
+    sandbox.add(GraphApi)
+    app = web.Application()
+    for provider in sandbox.providers.values():
+        app.add_routes(provider.routes())
+    app.add_routes([*Control(sandbox).routes(), *Page(sandbox).routes()])
+    app.add_routes([web.get("/healthz", _well), web.get("/readyz", _well)])
+    app.cleanup_ctx.append(_running(sandbox))
+    app.on_shutdown.append(_releasing(sandbox))
+    return app
+
+
+def _running(sandbox: Sandbox) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def context(_: web.Application) -> AsyncIterator[None]:
+        async with sandbox.running():
+            yield
+
+    return context
+
+
+def _releasing(sandbox: Sandbox) -> Callable[[web.Application], Awaitable[None]]:
+    async def release(_: web.Application) -> None:
+        """Answers that are held back must not hold up the end."""
+        sandbox.faults.release()
+
+    return release
+
+
+async def _well(_: web.Request) -> web.Response:
+    """It has no dependencies of its own: when it answers, it is well and ready."""
+    return web.json_response({"status": "ok"})

@@ -1,0 +1,155 @@
+"""Whether the Graph API would take the body of a send, and what it says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from sandbox.cloud.errors import known, missing, wrong
+
+TEXT_LIMIT: Final = 4096
+CALLBACK_DATA_LIMIT: Final = 512
+TYPES: Final = (
+    "audio",
+    "contacts",
+    "document",
+    "image",
+    "interactive",
+    "location",
+    "pin",
+    "reaction",
+    "sticker",
+    "template",
+    "text",
+    "video",
+)
+
+_PHONE: Final = re.compile(r"[1-9]\d{6,14}", re.ASCII)
+_USER_ID: Final = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}", re.ASCII)
+_SEPARATORS: Final = str.maketrans("", "", "+-.() ")
+
+
+class Recipient(NamedTuple):
+    """Whom a message is for.
+
+    Attributes:
+        id: digits of a phone number, a business-scoped user id or a group id.
+        given: as it was written in the request.
+        kind: `phone`, `user` or `group`.
+    """
+
+    id: str
+    given: str
+    kind: str
+
+
+class Send(NamedTuple):
+    """A valid send. `content` is the object named after the type."""
+
+    to: Recipient
+    type: str
+    content: Any
+    command_id: str | None
+
+
+def parsed(raw: bytes) -> dict[str, Any]:
+    """The body's object. A body that can't be read has no parameters, for the Graph API."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict) or "messaging_product" not in body:
+        raise missing("messaging_product")
+    if body["messaging_product"] != "whatsapp":
+        raise wrong("Param messaging_product must be one of {WHATSAPP}")
+    return body
+
+
+def validated(body: dict[str, Any]) -> Send:
+    """What a body asks for. Raises `GraphError`."""
+    to = _recipient(body)
+    kind = body.get("type", "text")
+    if kind not in TYPES:
+        raise wrong("Param type must be one of {" + ", ".join(TYPES).upper() + "}")
+    content = _content(body, kind)
+    _check_context(body.get("context"))
+    return Send(to, kind, content, _command_id(body.get("biz_opaque_callback_data")))
+
+
+def read_mark(body: dict[str, Any]) -> tuple[str, bool]:
+    """The id of the message that is marked as read, and whether a typing indicator is asked for."""
+    if body["status"] != "read":
+        raise wrong("Param status must be one of {READ}")
+    message_id = body.get("message_id")
+    if message_id is None:
+        raise missing("message_id")
+    if not isinstance(message_id, str) or not message_id.startswith("wamid."):
+        raise known(131009, details="The message_id is not the id of a received message")
+    return message_id, "typing_indicator" in body
+
+
+def _recipient(body: dict[str, Any]) -> Recipient:
+    # Where both are given, `to` wins.
+    name = "to" if body.get("to") else "recipient"
+    given = body.get(name)
+    if not given:
+        raise missing("to")
+    if not isinstance(given, str):
+        raise wrong(f"Param {name} must be a string")
+    return _user(given) if name == "recipient" else _addressee(given, body.get("recipient_type", "individual"))
+
+
+def _user(given: str) -> Recipient:
+    if not _USER_ID.fullmatch(given):
+        raise known(131009, details="The recipient is not a business-scoped user id")
+    return Recipient(given, given, "user")
+
+
+def _addressee(given: str, recipient_type: object) -> Recipient:
+    if recipient_type == "group":
+        return Recipient(given, given, "group")
+    if recipient_type != "individual":
+        raise wrong("Param recipient_type must be one of {INDIVIDUAL, GROUP}")
+    digits = given.translate(_SEPARATORS)
+    if not _PHONE.fullmatch(digits):
+        raise known(131009, details="The phone number is malformed: Please use the format: +1234567890.")
+    return Recipient(digits, given, "phone")
+
+
+def _content(body: dict[str, Any], kind: str) -> Any:
+    content = body.get(kind)
+    if content is None:
+        raise known(131008, details=f"Parameter '{kind}' is mandatory for type '{kind}'")
+    if not isinstance(content, list if kind == "contacts" else dict):
+        raise wrong(f"Param {kind} must be a JSON {'array' if kind == 'contacts' else 'object'}.")
+    if kind == "text":
+        _check_text(body["text"].get("body"))
+    return content
+
+
+def _check_text(text: object) -> None:
+    if text is None or text == "":
+        raise missing("text['body']")
+    if not isinstance(text, str):
+        raise wrong("Param text['body'] must be a string")
+    if len(text) > TEXT_LIMIT:
+        raise wrong(f"Param text['body'] must be at most {TEXT_LIMIT} characters long.")
+
+
+def _check_context(context: object) -> None:
+    if context is None:
+        return
+    if not isinstance(context, dict) or not isinstance(context.get("message_id"), str):
+        raise wrong("Param context['message_id'] must be a string")
+
+
+def _command_id(data: object) -> str | None:
+    if data is None:
+        return None
+    if not isinstance(data, str):
+        raise wrong("Param biz_opaque_callback_data must be a string")
+    if len(data) > CALLBACK_DATA_LIMIT:
+        raise wrong(f"Param biz_opaque_callback_data must be at most {CALLBACK_DATA_LIMIT} characters long.")
+    return data

@@ -1,0 +1,106 @@
+"""Meta's webhooks: users' messages and the statuses of what was sent to them, signed."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import orjson
+
+from sandbox.cloud.errors import reported
+from sandbox.cloud.ids import inbound_id
+from sandbox.cloud.validation import Send
+from sandbox.config import Account
+from sandbox.outbox import Update
+from sandbox.provider import UserMessage
+from sandbox.statuses import StatusStep
+from sandbox.webhooks import Webhook
+
+PATH: Final = "/webhooks/cloud"
+_PRICED: Final = frozenset({"sent", "delivered"})
+
+Json = dict[str, Any]
+
+
+def signature(secret: str, body: bytes) -> str:
+    """The value of `X-Hub-Signature-256`: HMAC-SHA256 of the body's bytes with the app secret."""
+    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
+
+
+def message_webhook(account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+    """The ids of a user's messages, and the webhook that brings them all."""
+    first = [message.id] if message.id else []
+    ids = first + [inbound_id(message.sender) for _ in message.texts[len(first) :]]
+    messages = [_message(message, *pair) for pair in zip(ids, message.texts, strict=True)]
+    value = _value(account) | {"contacts": [_contact(message)], "messages": messages}
+    return ids, _webhook(account, [(account, value)])
+
+
+def status_webhook(updates: Sequence[Update]) -> Webhook:
+    """The webhook that reports the current step of each update; the updates of a number share one change."""
+    numbers: dict[str, tuple[Account, list[Json]]] = {}
+    for update in updates:
+        numbers.setdefault(update.account.id, (update.account, []))[1].append(_status(update))
+    values = [(account, _value(account) | {"statuses": statuses}) for account, statuses in numbers.values()]
+    return _webhook(updates[0].account, values)
+
+
+def status_fields(send: Send) -> Json:
+    """What every status of this message says."""
+    template = send.type == "template"
+    pricing = {
+        "billable": template,
+        "pricing_model": "PMP",
+        "type": "regular" if template else "free_customer_service",
+        "category": "utility" if template else "service",
+    }
+    fields: Json = {"recipient_user_id" if send.to.kind == "user" else "recipient_id": send.to.id, "pricing": pricing}
+    if send.to.kind == "group":
+        fields["recipient_type"] = "group"
+    if send.command_id is not None:
+        fields["biz_opaque_callback_data"] = send.command_id
+    return fields
+
+
+def _status(update: Update) -> Json:
+    step = update.step
+    status = {"id": update.message_id, "status": step.status, "timestamp": str(int(update.at))} | update.fields
+    if step.status not in _PRICED:
+        del status["pricing"]
+    return status | _errors(step)
+
+
+def _errors(step: StatusStep) -> Json:
+    return {} if step.code is None else {"errors": [reported(step.code)]}
+
+
+def _message(message: UserMessage, message_id: str, text: str) -> Json:
+    sender = {"from": message.sender} | ({"from_user_id": message.user_id} if message.user_id else {})
+    told = {"id": message_id, "timestamp": str(int(time.time())), "type": "text", "text": {"body": text}}
+    return sender | told
+
+
+def _contact(message: UserMessage) -> Json:
+    contact: Json = {"profile": {"name": message.name or message.sender}, "wa_id": message.sender}
+    return contact | ({"user_id": message.user_id} if message.user_id else {})
+
+
+def _value(account: Account) -> Json:
+    metadata = {"display_phone_number": account.display_phone_number, "phone_number_id": account.id}
+    return {"messaging_product": "whatsapp", "metadata": metadata}
+
+
+def _webhook(signer: Account, values: Iterable[tuple[Account, Json]]) -> Webhook:
+    entries: dict[str | None, list[Json]] = {}
+    for account, value in values:
+        entries.setdefault(account.business_id, []).append({"value": value, "field": "messages"})
+    entry = [{"id": business, "changes": changes} for business, changes in entries.items()]
+    body = orjson.dumps({"object": "whatsapp_business_account", "entry": entry})
+    headers = {
+        "Content-Type": "application/json",
+        "X-Hub-Signature-256": signature(signer.webhook_secret, body),
+        "User-Agent": "facebookexternalua",
+    }
+    return Webhook(PATH, headers, body)

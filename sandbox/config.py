@@ -1,0 +1,109 @@
+"""What one sandbox stands in for: its accounts, and how it behaves until told otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from sandbox.errors import SandboxError
+from sandbox.limits import DEFAULT_LIMITS, Limits
+from sandbox.statuses import DEFAULT_STEPS, StatusStep
+
+ACCOUNTS_VARIABLE: Final = "PIPELINE_SANDBOX_ACCOUNTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A business's account at a provider.
+
+    Attributes:
+        id: phone_number_id (Cloud API), session (Wasender) or instance (Wawp).
+        token: what calls to the provider must carry.
+        webhook_secret: what webhooks are signed with; of the Meta app for the Cloud API.
+        business_id: the WABA id, where the provider has one.
+        verify_token: what the handshake of a callback URL carries, where the provider has one.
+    """
+
+    # A misspelt field in the accounts file is an error, not a default.
+    __pydantic_config__ = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    provider: str
+    id: str
+    token: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+    business_id: str | None = None
+    display_phone_number: str | None = None
+    verify_token: str | None = field(default=None, repr=False)
+
+
+SAMPLE_ACCOUNTS: Final = (
+    Account(
+        provider="cloud",
+        id="106540352242922",
+        token="sandbox-token",  # noqa: S106
+        webhook_secret="sandbox-app-secret",  # noqa: S106
+        business_id="102290129340398",
+        display_phone_number="15559990000",
+        verify_token="sandbox-verify-token",  # noqa: S106
+    ),
+    Account("wasender", "globex-session", "sandbox-wasender-key", "sandbox-wasender-secret"),
+    Account("wawp", "initech-instance", "sandbox-wawp-token", "sandbox-wawp-secret"),
+)
+"""The accounts of `examples/tenants.yaml`. Their secrets open nothing but a sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that is set once, when the sandbox starts.
+
+    Attributes:
+        port: 0 picks a free one.
+        statuses: what is reported of each accepted message, and when; empty reports nothing.
+        status_batch: how many statuses may share a webhook when they pile up.
+        status_concurrency: webhooks in flight at once.
+        status_cap: messages with statuses outstanding; beyond it, statuses are left out and counted.
+        give_up_after: seconds from the first attempt at a webhook to the last.
+        ledger_cap: entries kept of each list under `/_sandbox`; the oldest go first.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8090
+    ingress_url: str = "http://127.0.0.1:8080"
+    accounts: tuple[Account, ...] = SAMPLE_ACCOUNTS
+    limits: Limits = DEFAULT_LIMITS
+    statuses: tuple[StatusStep, ...] = DEFAULT_STEPS
+    status_batch: int = 1
+    status_concurrency: int = 16
+    status_cap: int = 200_000
+    give_up_after: float = 300.0
+    ledger_cap: int = 1_000_000
+
+
+_ACCOUNTS: Final = TypeAdapter(tuple[Account, ...])
+
+
+def load_accounts(path: Path) -> tuple[Account, ...]:
+    """The accounts of a JSON file: a list of objects with the fields of `Account`. Raises `SandboxError`."""
+    try:
+        return _ACCOUNTS.validate_json(path.read_bytes())
+    except OSError as error:
+        raise SandboxError(f"can't read {path} ({error.strerror}): correct {ACCOUNTS_VARIABLE}") from None
+    except ValidationError as error:
+        raise SandboxError(f"{path} is wrong at {first_problem(error)}") from None
+
+
+def accounts_from(environ: Mapping[str, str]) -> tuple[Account, ...]:
+    """The accounts that the environment names, else the sample's."""
+    named = environ.get(ACCOUNTS_VARIABLE)
+    return load_accounts(Path(named)) if named else SAMPLE_ACCOUNTS
+
+
+def first_problem(error: ValidationError) -> str:
+    """One line: where the first mistake is, and what it is. Never the value, which may be a secret."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where or 'its top'}: {first['msg'].lower()}"

@@ -1,0 +1,142 @@
+"""`/_sandbox`: what was sent, what was broken, how to misbehave, and users' messages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import wraps
+from typing import Any, Final, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sandbox.config import first_problem
+from sandbox.core import Sandbox
+from sandbox.errors import SandboxError
+from sandbox.faults import FaultsRequest
+from sandbox.ledger import JOURNALS, Row
+from sandbox.provider import UserMessage
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Model = TypeVar("Model", bound=BaseModel)
+
+_JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
+_CHUNK: Final = 1000
+
+
+class VerifyRequest(BaseModel):
+    """What `POST /_sandbox/verify` takes: the account whose callback URL is checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: str = "cloud"
+    account: str | None = None
+
+
+class Control:
+    """The endpoints under `/_sandbox`."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        named = "/_sandbox/{journal:" + "|".join(JOURNALS) + "}"
+        yield web.get(named, _explained(self.rows))
+        yield web.delete(named, self.clear)
+        yield web.get("/_sandbox/stats", self.stats)
+        yield web.post("/_sandbox/receive", _explained(self.receive))
+        yield web.post("/_sandbox/verify", _explained(self.verify))
+        yield web.get("/_sandbox/faults", self.faults)
+        yield web.post("/_sandbox/faults", _explained(self.set_faults))
+        yield web.delete("/_sandbox/faults", self.reset_faults)
+
+    async def rows(self, request: web.Request) -> web.StreamResponse:
+        """A journal, oldest first, narrowed by `account`, `to` and `since` (seconds since the epoch)."""
+        query = request.query
+        journal = self._sandbox.ledger.journal(request.match_info["journal"])
+        selected = journal.select(query.get("account"), query.get("to"), _seconds(query.get("since")))
+        response = web.StreamResponse(headers=_JSON)
+        await response.prepare(request)
+        for chunk in _array(selected):
+            await response.write(chunk)
+        await response.write_eof()
+        return response
+
+    async def clear(self, request: web.Request) -> web.Response:
+        journal = self._sandbox.ledger.journal(request.match_info["journal"])
+        counts = journal.counts()
+        journal.clear()
+        return _json({"cleared": counts["total"]})
+
+    async def stats(self, _: web.Request) -> web.Response:
+        return _json(self._sandbox.ledger.counts() | {"statuses": self._sandbox.outbox.counts()})
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Makes a user's message and posts it to the ingress; answers with what the ingress said."""
+        message = _model(UserMessage, await request.read())
+        provider = self._sandbox.provider(message.provider)
+        account = self._sandbox.account(message.provider, message.account)
+        if message.id and len(message.texts) != 1:
+            raise SandboxError("an id belongs to one text: leave id out, or give one text")
+        ids, webhook = provider.message_webhook(account, message)
+        answers = [await self._sandbox.ingress.post(webhook) for _ in range(message.repeat)]
+        status = next((answer for answer in answers if answer != 200), 200)
+        return _json({"status": status, "message_ids": ids, "webhook": orjson.Fragment(webhook.body)})
+
+    async def verify(self, request: web.Request) -> web.Response:
+        """Goes through the handshake of a callback URL, as when the URL is entered at the provider's."""
+        wanted = _model(VerifyRequest, await request.read() or b"{}")
+        provider = self._sandbox.provider(wanted.provider)
+        account = self._sandbox.account(wanted.provider, wanted.account)
+        return _json({"verified": await provider.verify(account, self._sandbox.ingress)})
+
+    async def faults(self, _: web.Request) -> web.Response:
+        return _json(self._sandbox.faults.current.model_dump(mode="json"))
+
+    async def set_faults(self, request: web.Request) -> web.Response:
+        self._sandbox.set_faults(_model(FaultsRequest, await request.read()))
+        return await self.faults(request)
+
+    async def reset_faults(self, request: web.Request) -> web.Response:
+        self._sandbox.reset_faults()
+        return await self.faults(request)
+
+
+def _explained(handler: Handler) -> Handler:
+    """Answers a `SandboxError` with its one line."""
+
+    @wraps(handler)
+    async def explained(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except SandboxError as error:
+            return _json({"error": str(error)}, error.http)
+
+    return explained
+
+
+def _model(kind: type[Model], raw: bytes) -> Model:
+    try:
+        return kind.model_validate_json(raw)
+    except ValidationError as error:
+        raise SandboxError(f"the body is wrong at {first_problem(error)}") from None
+
+
+def _seconds(given: str | None) -> float | None:
+    try:
+        return None if given is None else float(given)
+    except ValueError:
+        raise SandboxError("since is not a number: give seconds since the epoch") from None
+
+
+def _array(rows: list[Row]) -> Iterator[bytes]:
+    """A JSON array in pieces, so that a million rows neither fill the memory nor hold up the senders."""
+    yield b"["
+    for start in range(0, len(rows), _CHUNK):
+        piece = orjson.dumps([row.entry() for row in rows[start : start + _CHUNK]])[1:-1]
+        yield b"," + piece if start else piece
+    yield b"]"
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(value), status=status, headers=_JSON)

@@ -1,0 +1,118 @@
+"""What the providers of one sandbox share: who is known, what is allowed, what happened, what is still to come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from sandbox.config import Account, Config
+from sandbox.errors import NotSupported, SandboxError
+from sandbox.faults import Faults, FaultsRequest
+from sandbox.ledger import Ledger, Sent, Violation
+from sandbox.limits import Limiter
+from sandbox.outbox import Outbox, Update
+from sandbox.provider import Provider
+from sandbox.statuses import StatusStep, failing
+from sandbox.webhooks import IngressClient, Webhook
+
+
+class Codes(NamedTuple):
+    """A provider's error codes for what the core finds out."""
+
+    messages_per_second: int
+    pair: int
+    unreachable: int
+
+
+class Refused(Exception):
+    """A message is not let in. `http` is None where the provider's own status for the code holds."""
+
+    def __init__(self, code: int, http: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.http = http
+
+
+class Sandbox:
+    """One sandbox. Providers are given it, and give themselves to it with `add`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.ledger = Ledger(config.ledger_cap)
+        self.limiter = Limiter(config.limits)
+        self.faults = Faults(config.limits, config.statuses)
+        self.ingress = IngressClient(config.ingress_url, config.status_concurrency + 8)
+        self.outbox = Outbox(config, self.ingress, self._render)
+        self.providers: dict[str, Provider] = {}
+
+    def add(self, create: Callable[[Sandbox], Provider]) -> None:
+        provider = create(self)
+        self.providers[provider.name] = provider
+
+    def provider(self, name: str) -> Provider:
+        """Raises `NotSupported`, also for a provider that nobody has heard of."""
+        if name not in self.providers:
+            names = ", ".join(sorted(self.providers))
+            raise NotSupported(f"the sandbox does not stand in for {name!r}: use one of {names}")
+        return self.providers[name]
+
+    def account(self, provider: str, account: str | None) -> Account:
+        """An account by its id, or the provider's first. Raises `SandboxError`."""
+        for known in self.config.accounts:
+            if known.provider == provider and account in (None, known.id):
+                return known
+        raise SandboxError(f"there is no {provider} account {account or ''}".rstrip() + ": add it to the accounts file")
+
+    def set_faults(self, request: FaultsRequest) -> None:
+        self.faults.update(request)
+        if "limits" in request.model_fields_set:
+            self.limiter.configure(self.faults.current.limits)
+
+    def reset_faults(self) -> None:
+        self.faults.reset()
+        self.limiter.configure(self.faults.current.limits)
+
+    def admit(self, account: Account, to: str, command_id: str | None, codes: Codes) -> tuple[StatusStep, ...]:
+        """Lets a message in and says which statuses it will have. Raises `Refused`."""
+        broken = self.limiter.broken(account.provider, account.id, to, time.monotonic())
+        if broken:
+            code = codes.pair if broken == "pair" else codes.messages_per_second
+            row = Violation(account.provider, account.id, to, broken, code, command_id, time.time())
+            self.ledger.violations.add(row)
+            raise Refused(code)
+        return self._fate(account, to, codes)
+
+    def accept(self, account: Account, sent: Sent, steps: tuple[StatusStep, ...], fields: dict[str, Any]) -> None:
+        """Enters an admitted message. `fields` are what each of its statuses says, in the provider's words."""
+        self.ledger.sent.add(sent)
+        self.outbox.add(Update(account, sent.message_id, fields, steps, sent.at))
+
+    async def silence(self, request: web.Request, hold: float) -> None:
+        """Lets a client wait for an answer, then cuts the connection."""
+        await self.faults.hold(hold)
+        if request.transport:
+            request.transport.abort()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Posts statuses as long as the context lasts."""
+        async with self.ingress, self.outbox.running():
+            yield
+
+    def _fate(self, account: Account, to: str, codes: Codes) -> tuple[StatusStep, ...]:
+        faults = self.faults.current
+        if to in faults.unreachable:
+            return failing(faults.statuses, codes.unreachable)
+        fault = self.faults.error(account.id, to) if faults.errors else None
+        if fault is None:
+            return faults.statuses
+        if fault.via == "answer":
+            raise Refused(fault.code, fault.http)
+        return failing(faults.statuses, fault.code)
+
+    def _render(self, updates: Sequence[Update]) -> Webhook:
+        return self.provider(updates[0].account.provider).status_webhook(updates)

@@ -1,0 +1,123 @@
+"""How the sandbox misbehaves: errors, latency, answers that never come, and other limits."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.limits import Limits
+from sandbox.statuses import StatusStep
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Aimed(_Model):
+    """A fault that hits some messages: `times` of them (None: all), of one account or recipient where named."""
+
+    times: int | None = Field(1, ge=0)
+    account: str | None = None
+    to: str | None = None
+
+    def hits(self, account: str, to: str) -> bool:
+        return (
+            self.times != 0 and (self.account is None or self.account == account) and (self.to is None or self.to == to)
+        )
+
+
+Aimed = TypeVar("Aimed", bound=_Aimed)
+
+
+class ErrorFault(_Aimed):
+    """A message that is refused with the provider's `code`.
+
+    Attributes:
+        http: HTTP status of the answer; None is the provider's own for this code.
+        via: `answer` refuses at once; `status` accepts and then reports `failed`.
+    """
+
+    code: int
+    http: int | None = Field(None, ge=400, le=599)
+    via: Literal["answer", "status"] = "answer"
+
+
+class SilenceFault(_Aimed):
+    """A message that is accepted and never answered; the connection is cut after `hold` seconds."""
+
+    hold: float = Field(30.0, ge=0)
+
+
+class FaultsRequest(_Model):
+    """What `POST /_sandbox/faults` takes. What is named replaces what was; the rest stays as it is.
+
+    Attributes:
+        latency: seconds until an answer is given; a message counts as accepted before.
+        unreachable: recipients whose messages are accepted and then fail with 131026.
+        limits: the limits named in it change; all buckets are full and all debts forgiven.
+        statuses: what is reported of messages accepted from now on.
+    """
+
+    latency: float = Field(0.0, ge=0)
+    errors: tuple[ErrorFault, ...] = ()
+    timeout_after_accept: SilenceFault | None = None
+    unreachable: frozenset[str] = frozenset()
+    limits: Limits = Limits()
+    statuses: tuple[StatusStep, ...] = ()
+
+
+class Faults:
+    """The faults in force. A sandbox starts without any; `initial` has the limits and statuses it started with."""
+
+    def __init__(self, limits: Limits, statuses: tuple[StatusStep, ...]) -> None:
+        self._initial = FaultsRequest(limits=limits, statuses=statuses)
+        self._released = asyncio.Event()
+        self.current = self._initial
+
+    def update(self, request: FaultsRequest) -> None:
+        named: dict[str, Any] = {name: getattr(request, name) for name in request.model_fields_set}
+        if "limits" in named:
+            named["limits"] = self.current.limits.model_copy(update=request.limits.model_dump(exclude_unset=True))
+        self.current = self.current.model_copy(update=named)
+
+    def reset(self) -> None:
+        """No faults any more; answers that are held back are cut off."""
+        self.current = self._initial
+        self.release()
+        self._released = asyncio.Event()
+
+    def release(self) -> None:
+        self._released.set()
+
+    def error(self, account: str, to: str) -> ErrorFault | None:
+        """The fault that this message runs into, if any; one of its times is used up."""
+        for position, fault in enumerate(self.current.errors):
+            if fault.hits(account, to):
+                self._use(position)
+                return fault
+        return None
+
+    def silence(self, account: str, to: str) -> SilenceFault | None:
+        """The fault that keeps this accepted message from being answered, if any."""
+        fault = self.current.timeout_after_accept
+        if fault is None or not fault.hits(account, to):
+            return None
+        self.current = self.current.model_copy(update={"timeout_after_accept": _once_less(fault)})
+        return fault
+
+    async def hold(self, seconds: float) -> None:
+        """Returns after `seconds`, or when the faults are reset."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), seconds)
+
+    def _use(self, position: int) -> None:
+        errors = list(self.current.errors)
+        errors[position] = _once_less(errors[position])
+        self.current = self.current.model_copy(update={"errors": tuple(errors)})
+
+
+def _once_less(fault: Aimed) -> Aimed:
+    return fault if fault.times is None else fault.model_copy(update={"times": fault.times - 1})

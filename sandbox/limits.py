@@ -1,0 +1,137 @@
+"""What a provider allows: so many messages a second from a number, so many to one person.
+
+Figures and the two readings of the pair limit: Meta's throughput and pair rate pages.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Broken = Literal["messages_per_second", "pair"]
+"""Which limit a message broke."""
+
+_ROUNDING: Final = 1e-9
+_SWEEP_AT: Final = 100_000
+
+
+class Limits(BaseModel):
+    """What an account may do.
+
+    Attributes:
+        messages_per_second: of one sending number (Cloud API: 80, 20 or 1,000); None lifts the limit.
+        burst: how many may come at once; None is one second's worth.
+        pair: `strict` enforces one message per 6 s to one recipient, with 45 at once on credit; None does not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    messages_per_second: float | None = Field(80.0, gt=0)
+    burst: int | None = Field(None, gt=0)
+    pair: Literal["strict"] | None = None
+
+    @property
+    def capacity(self) -> float:
+        return self.burst or max(1.0, self.messages_per_second or 1.0)
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+class TokenBucket:
+    """`rate` tokens a second, at most `capacity` of them. Times are seconds of any clock that goes forward."""
+
+    __slots__ = ("_at", "_tokens", "capacity", "rate")
+
+    def __init__(self, rate: float, capacity: float, now: float) -> None:
+        self.rate = rate
+        self.capacity = capacity
+        self._tokens = capacity
+        self._at = now
+
+    def take(self, now: float) -> bool:
+        self._tokens = min(self.capacity, self._tokens + (now - self._at) * self.rate)
+        self._at = now
+        # A sender that keeps exactly to the limit must not be refused for a rounding error.
+        if self._tokens < 1 - _ROUNDING:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class PairDebt:
+    """The pair limit in its stricter reading: a burst is paid back in full before anything more is taken.
+
+    Within 6 s of its first message a burst may grow to 45. Each message costs 6 s, so after 20 the pair is
+    closed until 120 s from the first. Whatever this allows, a bucket of 45 refilled every 6 s allows too.
+    """
+
+    INTERVAL: Final = 6.0
+    BURST: Final = 45
+
+    __slots__ = ("_count", "_start")
+
+    def __init__(self) -> None:
+        self._start = -math.inf
+        self._count = 0
+
+    def paid(self, now: float) -> bool:
+        return now >= self._start + self._count * self.INTERVAL
+
+    def allows(self, now: float) -> bool:
+        return self.paid(now) or (now < self._start + self.INTERVAL and self._count < self.BURST)
+
+    def add(self, now: float) -> None:
+        if self.paid(now):
+            self._start, self._count = now, 0
+        self._count += 1
+
+
+class Limiter:
+    """Every number's bucket and every pair's debt."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.configure(limits)
+
+    def configure(self, limits: Limits) -> None:
+        """Sets new limits. All buckets are full and all debts forgiven."""
+        self.limits = limits
+        self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._pairs: dict[tuple[str, str, str], PairDebt] = {}
+        self._sweep_at = _SWEEP_AT
+
+    def broken(self, provider: str, account: str, to: str, now: float) -> Broken | None:
+        """Counts a message that is within the limits; else says which one it breaks and counts nothing."""
+        pair = self._pair(provider, account, to, now) if self.limits.pair else None
+        if pair and not pair.allows(now):
+            return "pair"
+        if not self._within_rate(provider, account, now):
+            return "messages_per_second"
+        if pair:
+            pair.add(now)
+        return None
+
+    def _within_rate(self, provider: str, account: str, now: float) -> bool:
+        rate = self.limits.messages_per_second
+        if rate is None:
+            return True
+        bucket = self._buckets.get((provider, account))
+        if bucket is None:
+            bucket = self._buckets[provider, account] = TokenBucket(rate, self.limits.capacity, now)
+        return bucket.take(now)
+
+    def _pair(self, provider: str, account: str, to: str, now: float) -> PairDebt:
+        pair = self._pairs.get((provider, account, to))
+        if pair is None:
+            self._sweep(now)
+            pair = self._pairs[provider, account, to] = PairDebt()
+        return pair
+
+    def _sweep(self, now: float) -> None:
+        """Forgets pairs that owe nothing: they are as good as new."""
+        if len(self._pairs) < self._sweep_at:
+            return
+        self._pairs = {key: pair for key, pair in self._pairs.items() if not pair.paid(now)}
+        self._sweep_at = max(_SWEEP_AT, 2 * len(self._pairs))

@@ -1,0 +1,204 @@
+"""The statuses still to be reported, and the workers that report them.
+
+The next status of a message is due only when the one before has been taken, so statuses of one message never
+overtake each other, however often they have to be tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sandbox.config import Account, Config
+from sandbox.errors import IngressAway
+from sandbox.statuses import StatusStep
+from sandbox.webhooks import IngressClient, Webhook
+
+logger: Final = logging.getLogger(__name__)
+
+TAKEN: Final = 200
+"""Any other answer means that the provider tries again."""
+
+
+@dataclass(slots=True, eq=False)
+class Update:
+    """What is to be reported of one accepted message.
+
+    Attributes:
+        fields: what every status of this message says, in the provider's words.
+        accepted_at: seconds since the epoch; the time of each status follows from it, on every attempt.
+        position: which step is next.
+        give_up_at: event loop time, set with the first attempt at a step.
+    """
+
+    account: Account
+    message_id: str
+    fields: dict[str, Any]
+    steps: tuple[StatusStep, ...]
+    accepted_at: float
+    position: int = 0
+    attempts: int = 0
+    give_up_at: float = 0.0
+
+    @property
+    def step(self) -> StatusStep:
+        return self.steps[self.position]
+
+    @property
+    def at(self) -> float:
+        return self.accepted_at + self.step.after
+
+    def advance(self) -> bool:
+        """On to the next step; False when there is none."""
+        self.position += 1
+        self.attempts = 0
+        return self.position < len(self.steps)
+
+
+Render = Callable[[Sequence[Update]], Webhook]
+"""The webhook that reports the current step of each update; all are of one provider and one secret."""
+
+
+def backoff(attempts: int) -> float:
+    """Seconds until the next attempt: from 0.1 to 5, doubling, with jitter."""
+    return min(5.0, 0.1 * 2.0 ** min(attempts - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
+
+
+class Gate:
+    """Closed for a growing while when the ingress is away, so that a backlog does not fall upon it."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._open = asyncio.Event()
+        self._open.set()
+
+    async def passed(self) -> None:
+        await self._open.wait()
+
+    def failed(self, reason: str) -> None:
+        if not self._open.is_set():
+            return  # one of the attempts that were under way when the gate closed
+        if not self._failures:
+            logger.warning("statuses are held back: %s", reason)
+        self._failures += 1
+        self._open.clear()
+        asyncio.get_running_loop().call_later(backoff(self._failures), self._open.set)
+
+    def succeeded(self) -> None:
+        if self._failures:
+            logger.warning("statuses are taken again")
+        self._failures = 0
+
+
+class Outbox:
+    """Statuses on their way to the ingress, delivered at least once within `give_up_after` seconds."""
+
+    def __init__(self, config: Config, ingress: IngressClient, render: Render) -> None:
+        self._config = config
+        self._ingress = ingress
+        self._render = render
+        self._ready: asyncio.Queue[Update] = asyncio.Queue()
+        self._gate = Gate()
+        self.pending = self.delivered = self.retried = self.given_up = self.left_out = 0
+
+    def counts(self) -> dict[str, int]:
+        """`pending` and `left_out` count messages, the others statuses."""
+        names = ("pending", "delivered", "retried", "given_up", "left_out")
+        return {name: getattr(self, name) for name in names}
+
+    def add(self, update: Update) -> None:
+        if not update.steps:
+            return
+        if self.pending >= self._config.status_cap:
+            self.left_out += 1
+            return
+        self.pending += 1
+        self._later(update, update.step.after)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Delivers as long as the context lasts. What is pending at its end is forgotten."""
+        workers = [asyncio.create_task(self._work()) for _ in range(self._config.status_concurrency)]
+        try:
+            yield
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            batch = self._batch(await self._ready.get())
+            await self._gate.passed()
+            try:
+                await self._deliver(batch)
+            except Exception:
+                logger.exception("a status webhook could not be made")
+                for update in batch:
+                    self._give_up(update)
+
+    def _batch(self, first: Update) -> list[Update]:
+        """`first` and others that are ready and may share its webhook."""
+        batch = [first]
+        while len(batch) < self._config.status_batch and not self._ready.empty():
+            update = self._ready.get_nowait()
+            if _sender(update) != _sender(first):
+                self._ready.put_nowait(update)
+                break
+            batch.append(update)
+        return batch
+
+    async def _deliver(self, batch: list[Update]) -> None:
+        follow_up = self._advance if await self._taken(self._render(batch)) else self._try_again
+        for update in batch:
+            follow_up(update)
+
+    async def _taken(self, webhook: Webhook) -> bool:
+        try:
+            status = await self._ingress.post(webhook)
+        except IngressAway as error:
+            self._gate.failed(str(error))
+            return False
+        if status == 503:
+            self._gate.failed("the ingress answers 503")
+        elif status == TAKEN:
+            self._gate.succeeded()
+        return status == TAKEN
+
+    def _advance(self, update: Update) -> None:
+        self.delivered += 1
+        if update.advance():
+            self._later(update, update.at - time.time())
+        else:
+            self.pending -= 1
+
+    def _try_again(self, update: Update) -> None:
+        update.attempts += 1
+        if update.attempts == 1:
+            update.give_up_at = _now() + self._config.give_up_after
+        if _now() >= update.give_up_at:
+            self._give_up(update)
+            return
+        self.retried += 1
+        self._later(update, backoff(update.attempts))
+
+    def _give_up(self, update: Update) -> None:
+        self.given_up += len(update.steps) - update.position
+        self.pending -= 1
+
+    def _later(self, update: Update, delay: float) -> None:
+        asyncio.get_running_loop().call_later(max(0.0, delay), self._ready.put_nowait, update)
+
+
+def _sender(update: Update) -> tuple[str, str]:
+    return update.account.provider, update.account.webhook_secret
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

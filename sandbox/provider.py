@@ -1,0 +1,62 @@
+"""What a module for one provider brings: its endpoints, and its webhooks in its own form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Protocol
+
+from aiohttp.web import RouteDef
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.config import Account
+from sandbox.outbox import Update
+from sandbox.webhooks import IngressClient, Webhook
+
+
+class UserMessage(BaseModel):
+    """What a user writes: the body of `POST /_sandbox/receive`.
+
+    Attributes:
+        account: the business's account; None is the provider's first.
+        sender: phone number, digits only (field `from`).
+        text: one text, or several that arrive in one webhook.
+        name: the user's profile name.
+        user_id: business-scoped user id, where the user has one.
+        id: the message's id, to send one again; None makes a new one.
+        repeat: how many times the webhook is posted, as by a provider that saw no answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: str = "cloud"
+    account: str | None = None
+    sender: str = Field(alias="from", pattern=r"^\d{5,20}$")
+    text: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    name: str | None = None
+    user_id: str | None = None
+    id: str | None = Field(None, min_length=1)
+    repeat: int = Field(1, ge=1, le=1000)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (self.text,) if isinstance(self.text, str) else self.text
+
+
+class Provider(Protocol):
+    """One provider's side of the sandbox."""
+
+    @property
+    def name(self) -> str:
+        """Its name in `/_sandbox`, e.g. `cloud`."""
+
+    def routes(self) -> Iterable[RouteDef]:
+        """Its endpoints, at their real paths."""
+
+    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+        """The ids of the user's messages, and the webhook that brings them."""
+
+    def status_webhook(self, updates: Sequence[Update]) -> Webhook:
+        """The webhook that reports the current step of each update."""
+
+    async def verify(self, account: Account, ingress: IngressClient) -> bool:
+        """Whether the ingress passes the handshake of a callback URL. Raises `NotSupported` if there is none."""

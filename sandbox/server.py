@@ -1,0 +1,55 @@
+"""The sandbox as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import uvloop
+from aiohttp import web
+
+from sandbox.app import build
+from sandbox.config import Config
+from sandbox.errors import SandboxError
+
+STOP_WITHIN: Final = 0.5
+"""Seconds that requests under way have to end."""
+
+
+@asynccontextmanager
+async def served(config: Config) -> AsyncIterator[str]:
+    """Serves a sandbox as long as the context lasts; gives its URL. Raises `SandboxError` if the port is taken."""
+    runner = web.AppRunner(build(config), access_log=None, shutdown_timeout=STOP_WITHIN)
+    await runner.setup()
+    try:
+        await _listen(runner, config)
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, config: Config) -> None:
+    try:
+        await web.TCPSite(runner, config.host, config.port, backlog=1024).start()
+    except OSError as error:
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
+        raise SandboxError(f"{config.host}:{config.port} {reason}: choose another host or port") from None
+
+
+async def _until_stopped(config: Config, ready: Callable[[str], None]) -> None:
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with served(config) as url:
+        ready(url)
+        await stop.wait()
+
+
+def run(config: Config, ready: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT; calls `ready` with the URL once requests are taken."""
+    uvloop.run(_until_stopped(config, ready))

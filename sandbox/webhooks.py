@@ -1,0 +1,62 @@
+"""Webhooks, and the way they take: one HTTP client for the ingress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+
+from sandbox.errors import IngressAway
+
+TIMEOUT: Final = ClientTimeout(total=10)
+"""Providers count a webhook that takes longer as not delivered."""
+
+
+class Webhook(NamedTuple):
+    """One webhook, signed. `path` is the ingress' path, with the query if there is one."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class IngressClient:
+    """The provider's side of the ingress. Everything raises `IngressAway` when no answer comes."""
+
+    def __init__(self, url: str, connections: int) -> None:
+        self.url = url.rstrip("/")
+        self._connections = connections
+
+    async def __aenter__(self) -> Self:
+        self._session = ClientSession(timeout=TIMEOUT, connector=TCPConnector(limit=self._connections))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def post(self, webhook: Webhook) -> int:
+        """Posts a webhook and returns the status of the answer."""
+        try:
+            async with self._session.post(
+                self.url + webhook.path, data=webhook.body, headers=webhook.headers, allow_redirects=False
+            ) as answer:
+                await answer.read()
+                return answer.status
+        except (ClientError, OSError) as error:
+            raise self._away(error) from None
+
+    async def get(self, path: str, query: Mapping[str, str]) -> tuple[int, str]:
+        """The status and the text of the answer."""
+        try:
+            async with self._session.get(self.url + path, params=query, allow_redirects=False) as answer:
+                return answer.status, await answer.text(errors="replace")
+        except (ClientError, OSError) as error:
+            raise self._away(error) from None
+
+    def _away(self, error: Exception) -> IngressAway:
+        reason = f"no answer in {TIMEOUT.total:.0f} s" if isinstance(error, TimeoutError) else type(error).__name__
+        return IngressAway(f"no answer from {self.url} ({reason}): start the ingress or set --ingress-url")
