@@ -1,0 +1,1 @@
+"""The embedded stack: Kafka, Redis and the pipeline's own processes on one machine."""

@@ -1,0 +1,133 @@
+"""One service's process, through all its lives."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections import deque
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final
+
+from pipeline.local.logs import LogFile
+from pipeline.local.process import last_lines, signal_group, spawn
+from pipeline.local.services import Service
+
+START_SECONDS: Final = 60.0
+"""A child that is not ready after this long is killed, which counts as a death."""
+MAX_DEATHS: Final = 4
+WINDOW: Final = 60.0
+"""The fourth death within this many seconds is one too many, unless its owner says otherwise."""
+
+
+class State(Enum):
+    WAITING = auto()
+    """For the services that it starts after."""
+    STARTING = auto()
+    READY = auto()
+    """Serving, or ended well where it was to end."""
+
+
+class Change(Enum):
+    """What has become of a child since it was last asked."""
+
+    READY = auto()
+    DIED = auto()
+
+
+class Child:
+    """One service's process. Its owner asks it again and again; nothing happens by itself."""
+
+    def __init__(self, service: Service, log: Path, max_deaths: int | None = MAX_DEATHS) -> None:
+        self.service = service
+        self.name = service.name
+        self.log = LogFile(log)
+        self.state = State.WAITING
+        self.seconds = 0.0
+        """From its start until it was ready."""
+        self.why = ""
+        """What it last died of."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._log_start = 0
+        self._deaths: deque[float] = deque(maxlen=max_deaths)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def doomed(self) -> bool:
+        """Whether it has died so often that starting it again would not help."""
+        return len(self._deaths) == self._deaths.maxlen and self._deaths[-1] - self._deaths[0] <= WINDOW
+
+    @property
+    def deaths(self) -> int:
+        """Deaths within the last minute."""
+        return sum(time.monotonic() - death <= WINDOW for death in self._deaths)
+
+    def start(self) -> None:
+        self.state = State.STARTING
+        self._started = time.monotonic()
+        self._log_start = self.log.size()
+        self.service.prepare()
+        self._process = spawn(self.service.argv, self.log.path, self.service.env)
+
+    def last_lines(self, count: int) -> list[str]:
+        """The end of what it said in its last life."""
+        return last_lines(self.log.path, count, self._log_start)
+
+    def observe(self) -> Change | None:
+        """What has become of it. After `DIED` it is waiting to be started again."""
+        if self._process is None or self.state is State.WAITING:
+            return None
+        if (status := self._process.poll()) is not None:
+            return self._ended(status)
+        return self._starting() if self.state is State.STARTING else None
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Blocks until a killed child is gone."""
+        if self._process is not None:
+            self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            signal_group(self._process, number)
+
+    def _ended(self, status: int) -> Change | None:
+        if self.service.ready is None and status == 0:
+            return self._became_ready() if self.state is State.STARTING else None
+        return self._died(_describe(status))
+
+    def _starting(self) -> Change | None:
+        if self.service.ready is not None and self.service.ready():
+            return self._became_ready()
+        if time.monotonic() - self._started > START_SECONDS:
+            self.kill()
+            self.reap()
+            return self._died(f"was not ready after {START_SECONDS:.0f} s and was killed")
+        return None
+
+    def _became_ready(self) -> Change:
+        self.state = State.READY
+        self.seconds = time.monotonic() - self._started
+        return Change.READY
+
+    def _died(self, why: str) -> Change:
+        self.state = State.WAITING
+        self.why = why
+        self._deaths.append(time.monotonic())
+        return Change.DIED
+
+
+def _describe(status: int) -> str:
+    if status >= 0:
+        return f"ended with exit status {status}"
+    return f"was killed by {signal.Signals(-status).name}"

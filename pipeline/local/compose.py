@@ -1,0 +1,174 @@
+"""docker-compose.yml, made from the same services as `pipeline up`: `python -m pipeline.local.compose` prints it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import yaml
+
+from pipeline.local import redis
+from pipeline.local.jars import KAFKA_VERSION
+from pipeline.local.kafka import HEAP, SETTINGS
+from pipeline.local.ports import Ports
+from pipeline.local.services import LOOPBACK, PARTITIONS, VERBS, Verb, environment, own_environment, port_of
+
+_HEADER: Final = """\
+# The stack of `pipeline up` in containers: docker compose up --build
+# Made by `python -m pipeline.local.compose`, so that both run the same; a test compares. Don't edit it here.
+"""
+_PORTS: Final = Ports()
+_PARTITIONS: Final = f"${{PIPELINE_PARTITIONS:-{PARTITIONS}}}"
+_DATA: Final = "/data"
+_KAFKA_DATA: Final = "/var/lib/kafka/data"
+_TENANTS: Final = "/app/examples/tenants.yaml"
+
+Node = dict[str, Any]
+
+
+def compose() -> str:
+    """The whole file."""
+    shared = _shared_environment()
+    document: Node = {
+        "name": "whatsapp-pipeline",
+        "x-environment": shared,
+        "services": {
+            "kafka": _kafka(),
+            "redis": _redis(),
+            **{verb.name: _verb(verb, shared) for verb in VERBS},
+        },
+        "volumes": dict.fromkeys(("kafka", "redis", *_with_tables())),
+    }
+    return _HEADER + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+
+
+def _shared_environment() -> dict[str, str]:
+    """What `pipeline up` gives its children, with the services' names for loopback."""
+    everywhere = {f"PIPELINE_{name}_HOST": "0.0.0.0" for name in ("INGRESS", "SANDBOX", "WORKER")}  # noqa: S104
+    paths = {"PIPELINE_DATA_DIR": _DATA, "PIPELINE_TENANTS": _TENANTS}
+    return {**environment(_PORTS, lambda service: service, _PARTITIONS), **everywhere, **paths}
+
+
+def _kafka() -> Node:
+    return {
+        "image": f"apache/kafka:{KAFKA_VERSION}",
+        "environment": _kafka_environment(),
+        "volumes": [f"kafka:{_KAFKA_DATA}"],
+        "healthcheck": _healthcheck(
+            "/opt/kafka/bin/kafka-broker-api-versions.sh", "--bootstrap-server", f"localhost:{_PORTS.kafka}"
+        ),
+        "restart": "unless-stopped",
+    }
+
+
+def _kafka_environment() -> dict[str, str]:
+    """The image takes a setting as a variable; once there is one, its own defaults are gone."""
+    node = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@localhost:{_PORTS.controller}",
+        "listeners": f"PLAINTEXT://:{_PORTS.kafka},CONTROLLER://:{_PORTS.controller}",
+        "advertised.listeners": f"PLAINTEXT://kafka:{_PORTS.kafka}",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "log.dirs": _KAFKA_DATA,
+    }
+    settings = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in {**node, **SETTINGS}.items()}
+    return {"KAFKA_HEAP_OPTS": HEAP, **settings}
+
+
+def _redis() -> Node:
+    return {
+        "image": "redis:8.2-alpine",
+        "command": ["redis-server", *redis.OPTIONS],
+        "volumes": ["redis:/data"],
+        "healthcheck": _healthcheck("redis-cli", "ping"),
+        "restart": "unless-stopped",
+    }
+
+
+def _verb(verb: Verb, shared: Mapping[str, str]) -> Node:
+    node: Node = {
+        "image": "whatsapp-pipeline",
+        "build": ".",
+        "command": list(verb.arguments),
+        "environment": _merged(shared, {**own_environment(verb, _PORTS), **_reaching(verb)}),
+        "env_file": [{"path": ".env", "required": False}],
+        "volumes": ["./examples:/app/examples:ro", *([f"{verb.name}:{_DATA}"] if verb.tables else [])],
+        "depends_on": {name: {"condition": _condition(name)} for name in verb.after},
+    }
+    return {name: value for name, value in node.items() if value} | _lifecycle(verb)
+
+
+def _lifecycle(verb: Verb) -> Node:
+    if verb.once:
+        return {"restart": "on-failure"}
+    port = port_of(verb, _PORTS)
+    probe = ("python", "-m", "pipeline.local.probe", f"http://{LOOPBACK}:{port}/readyz")
+    return {
+        "ports": [f"{LOOPBACK}:{_published(verb, port)}:{port}"],
+        "healthcheck": _healthcheck(*probe),
+        "stop_grace_period": "10s",
+        "restart": "unless-stopped",
+    }
+
+
+def _reaching(verb: Verb) -> dict[str, str]:
+    """The sandbox posts webhooks to the ingress and listens for nobody under that name."""
+    return {"PIPELINE_INGRESS_HOST": "ingress"} if verb.name == "sandbox" else {}
+
+
+def _published(verb: Verb, port: int) -> str:
+    """The port on the host, which has a variable where people are to reach it."""
+    return f"${{PIPELINE_{verb.name.upper()}_PORT:-{port}}}" if verb.name in ("ingress", "sandbox") else str(port)
+
+
+def _merged(shared: Mapping[str, str], own: Mapping[str, str]) -> Mapping[str, Any]:
+    return {_MERGE: shared, **own} if own else shared
+
+
+def _condition(service: str) -> str:
+    ends = any(verb.name == service and verb.once for verb in VERBS)
+    return "service_completed_successfully" if ends else "service_healthy"
+
+
+def _healthcheck(*command: str) -> Node:
+    return {"test": ["CMD", *command], "interval": "5s", "timeout": "10s", "retries": 12, "start_period": "30s"}
+
+
+def _with_tables() -> list[str]:
+    return [verb.name for verb in VERBS if verb.tables]
+
+
+class _Merge(str):
+    """YAML's merge key, which is not to be quoted."""
+
+    __slots__ = ()
+
+
+_MERGE: Final = _Merge("<<")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes the shared environment once, under a name that can be read."""
+
+    def generate_anchor(self, node: yaml.Node) -> str:
+        return "environment"
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        """A list of words on one line, as a command is read."""
+        words = all(isinstance(item, str) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=words)
+
+
+_Dumper.add_representer(_Merge, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:merge", str(value)))
+_Dumper.add_representer(type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", ""))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(compose())

@@ -1,0 +1,96 @@
+"""The directory of a stack: what is ours in it, who uses it, how it is emptied."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from pipeline.errors import UsageError
+
+OURS: Final = frozenset({"kafka", "redis", "tables", "logs", "up.lock", "stack.env"})
+"""Everything that the stack and its workers put into the directory."""
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[Path]:
+    """Makes the directory if need be and holds it for this process alone; gives its absolute path.
+
+    Raises `UsageError` when it can't be written or another `pipeline up` uses it.
+    """
+    path = directory.absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / "up.lock").open("a+")
+        _require_writable(path)
+    except OSError as error:
+        where, reason = error.filename or path, error.strerror or error
+        raise UsageError(f"can't write {where} ({reason}): make it writable or pass --data-dir DIR") from None
+    with lock:
+        _lock(lock, path)
+        yield path
+
+
+def announce(directory: Path, variables: Mapping[str, str]) -> None:
+    """Leaves word of where the stack is, for the commands that a person runs beside it."""
+    lines = [f"{name}={value}\n" for name, value in variables.items()]
+    (directory / "stack.env").write_text("".join(lines))
+
+
+def announced(directory: Path) -> dict[str, str]:
+    """The variables of the stack that runs on this directory now; empty if none does."""
+    try:
+        with (directory / "up.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        word = directory / "stack.env"
+        lines = word.read_text().splitlines() if word.exists() else []
+        return dict(line.split("=", 1) for line in lines)
+    except OSError:
+        pass
+    return {}
+
+
+def empty(directory: Path) -> None:
+    """Deletes the stack's data. Raises `UsageError`, and deletes nothing, when anything else lies there."""
+    foreign = sorted(entry.name for entry in directory.iterdir() if not _is_ours(entry))
+    if foreign:
+        raise UsageError(
+            f"--fresh deletes nothing in {directory}: {foreign[0]} is not the stack's; move it or pass --data-dir DIR"
+        )
+    try:
+        for name in OURS - {"up.lock"}:
+            if (directory / name).exists():
+                shutil.rmtree(directory / name)
+    except OSError as error:
+        raise UsageError(f"can't delete {error.filename} ({error.strerror}): make it writable") from None
+
+
+def _is_ours(entry: Path) -> bool:
+    """A link is never ours: what it points to could be anybody's."""
+    return entry.name in OURS and not entry.is_symlink()
+
+
+def _require_writable(directory: Path) -> None:
+    """What an earlier run of another user has left there can't be continued."""
+    for name in OURS:
+        if (directory / name).exists() and not os.access(directory / name, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory / name))
+
+
+def _lock(file: IO[str], directory: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = f"process {file.read().strip() or '?'}"
+        hint = "stop it or pass --data-dir DIR and --ports-from N"
+        raise UsageError(f"another `pipeline up` ({holder}) uses {directory}: {hint}") from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()

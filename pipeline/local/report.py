@@ -1,0 +1,81 @@
+"""What `pipeline up` tells a person, on a terminal or in a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.local.ports import Ports
+from pipeline.local.services import LOOPBACK, VERBS, Service
+
+_COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
+_HELLO: Final = {"provider": "cloud", "account": "106540352242922", "from": "15550001111", "text": "hello"}
+
+
+class Report:
+    """Progress lines, then one screen; the children's output with each line after its name."""
+
+    def __init__(self, console: Console, ports: Ports, data_dir: Path) -> None:
+        self._console = console
+        self._ports = ports
+        self._data_dir = data_dir
+        self._colours: dict[str, str] = {}
+
+    def ready(self, service: Service, seconds: float) -> None:
+        self._say(f"[green]✓[/] {service.name:<10} {service.where or 'done':<32} [dim]{seconds:5.1f} s[/]")
+
+    def died(self, name: str, why: str, log: Path, lines: Sequence[str], deaths: int) -> None:
+        self._say(f"[red]✗ {name} {why}[/] (death {deaths} of the last minute). The end of {log}:")
+        for line in lines:
+            self._say(f"    [dim]{escape(line)}[/]")
+
+    def gave_up(self, name: str, log: Path) -> None:
+        self._say(f"[red]✗ {name} can't be kept running: stopping everything. Its log is {log}[/]")
+
+    def all_ready(self, seconds: float) -> None:
+        self._say(f"\n[bold]Ready in {seconds:.1f} s.[/]\n")
+        for name, where, purpose in self._places():
+            self._say(f"  [bold]{name:<10}[/] {where:<32} [dim]{purpose}[/]")
+        for line in _advice(self._ports, self._data_dir):
+            self._say(line)
+
+    def output(self, name: str, lines: Sequence[str]) -> None:
+        colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
+        for line in lines:
+            self._say(f"[{colour}]{name:>10} │[/] {escape(line)}")
+
+    def stopping(self) -> None:
+        self._say("Stopping…")
+
+    def stopped(self, killed: Sequence[str], seconds: float) -> None:
+        forced = f" ({', '.join(killed)} had to be killed)" if killed else ""
+        self._say(f"Stopped in {seconds:.1f} s{forced}. The data stays in {self._data_dir}.")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _places(self) -> list[tuple[str, str, str]]:
+        ports = self._ports._asdict()
+        verbs = [verb for verb in reversed(VERBS) if not verb.once]
+        return [
+            *((verb.name, f"http://{LOOPBACK}:{ports[verb.name]}", verb.purpose) for verb in verbs),
+            ("kafka", f"{LOOPBACK}:{self._ports.kafka}", "bootstrap server"),
+            ("redis", f"redis://{LOOPBACK}:{self._ports.redis}/0", "caches"),
+        ]
+
+
+def _advice(ports: Ports, data_dir: Path) -> list[str]:
+    sandbox = f"http://{LOOPBACK}:{ports.sandbox}"
+    return [
+        "\n  Send a message as a user would, then look at the reply:\n",
+        f"    curl {sandbox}/_sandbox/receive -H 'content-type: application/json' \\",
+        f"      -d '{escape(json.dumps(_HELLO))}'",
+        f"    curl {sandbox}/_sandbox/sent",
+        f"\n  Logs: {data_dir / 'logs'}. Metrics: /metrics of the ingress and of each worker.",
+        "  Stop with Ctrl-C. The next start continues with this data, with --fresh it begins anew.",
+    ]

