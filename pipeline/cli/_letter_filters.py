@@ -1,0 +1,48 @@
+"""The filters of `pipeline dead-letters` as they are typed."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+import typer
+
+from topics.dead_letters import LetterId
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def to_moment(text: str, now: datetime | None = None) -> int:
+    """A time in ms since the epoch: `2026-01-31`, `2026-01-31T10:00` (UTC unless it says), or `90m`, `2h`, `7d` ago."""
+    if ago := re.fullmatch(r"(\d{1,6})([smhd])", text):
+        return _ms((now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        wrong = f"{text!r} is no time: write 2026-01-31T10:00, or 90m, 2h, 7d for so long ago"
+        raise typer.BadParameter(wrong) from None
+    return _ms(found if found.tzinfo else found.replace(tzinfo=UTC))
+
+
+def to_id(text: str) -> LetterId:
+    """A letter's id. Wrong usage for what is none."""
+    try:
+        return LetterId.parse(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no id of a letter: write STAGE/PARTITION/OFFSET") from None
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="letters, as STAGE/PARTITION/OFFSET")]
+Stage = Annotated[str | None, typer.Option(help="of this stage only")]
+Tenant = Annotated[str | None, typer.Option(help="of this tenant only")]
+ErrorType = Annotated[str | None, typer.Option(help="failed of this kind of error only, e.g. UnknownTenant")]
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="failed then or later: 2026-01-31T10:00, or 2h for so long ago")
+]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="failed before then")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done and do nothing")]

@@ -1,0 +1,309 @@
+"""`pipeline dead-letters {list,show,redrive,drop}`: what could not be processed, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from pipeline.cli._letter_filters import (
+    DryRun,
+    ErrorType,
+    Ids,
+    Since,
+    Stage,
+    Tenant,
+    Until,
+    to_id,
+    to_moment,
+)
+from pipeline.errors import UsageError
+from topics.catalogue import STAGES
+from topics.dead_letters import PREFIX, Letter, State
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pipeline.replay.dead_letters import Filters, Found
+    from pipeline.replay.reader import Reader
+    from pipeline.runtime.redrive import Decider, Refused
+
+Answer = TypeVar("Answer")
+CHUNK = 500
+CHUNK_BYTES = 8 * 1024 * 1024
+"""What is published before it is marked: letters at most, bytes about."""
+
+app = typer.Typer(help="Show, redrive and drop what could not be processed.", no_args_is_help=True)
+
+
+class Wanted(StrEnum):
+    """What `--state` takes."""
+
+    OPEN = "open"
+    REDRIVEN = "redriven"
+    DROPPED = "dropped"
+    ALL = "all"
+
+
+@app.command("list")
+def list_(
+    *,
+    stage: Stage = None,
+    tenant: Tenant = None,
+    error_type: ErrorType = None,
+    since: Since = None,
+    until: Until = None,
+    state: Annotated[Wanted, typer.Option(help="how they stand")] = Wanted.OPEN,
+    limit: Annotated[int, typer.Option(min=1, help="show so many at most; all are counted")] = 100,
+    json: Annotated[
+        bool, typer.Option("--json", help="a JSON object a line; the count goes to standard error")
+    ] = False,
+) -> None:
+    """Shows the letters that are open, stage by stage, oldest first within a partition."""
+    states = () if state is Wanted.ALL else (State(state.value),)
+    filters = replace(_filters(tenant, error_type, since, until), states=states)
+    count = _ask(_list(_stages(stage), filters, limit, json))
+    typer.echo(_counted(count, limit, state), err=json)
+
+
+@app.command()
+def show(
+    letter: Annotated[str, typer.Argument(metavar="ID", help="STAGE/PARTITION/OFFSET")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="show what people wrote, too")] = False,
+) -> None:
+    """Shows everything about one letter: why, where from, what was decided, its headers and its bytes."""
+    from pipeline.cli._letters import page
+    from pipeline.replay.dead_letters import Filters, history
+
+    wanted = to_id(letter)
+
+    async def look(reader: Reader, places: dict[str, int]) -> list[str]:
+        async for found in _find(reader, places, Filters(ids={wanted})):
+            return page(found.letter, found.state, await history(reader, wanted), reveal=reveal)
+        raise UsageError(f"there is no letter {wanted}: `pipeline dead-letters list --state all` shows what there is")
+
+    for line in _ask(_reading([wanted.stage], look)):
+        typer.echo(line)
+
+
+@app.command()
+def redrive(
+    ids: Ids = None,
+    *,
+    stage: Stage = None,
+    tenant: Tenant = None,
+    error_type: ErrorType = None,
+    since: Since = None,
+    until: Until = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Publishes open letters to where they came from, as they were: all, those that pass, or those that are named.
+
+    A letter is redriven once, however often this runs. One that was dropped is redriven only if it is named.
+    """
+    filters = _filters(tenant, error_type, since, until, ids)
+    _decide(Order(State.REDRIVEN, filters, dry_run), stage)
+
+
+@app.command()
+def drop(
+    ids: Ids = None,
+    *,
+    stage: Stage = None,
+    tenant: Tenant = None,
+    error_type: ErrorType = None,
+    since: Since = None,
+    until: Until = None,
+    everything: Annotated[bool, typer.Option("--all", help="all that are open")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Records that open letters are worth nothing. Nothing is deleted: name a letter to redrive it after all."""
+    if not (ids or stage or tenant or error_type or since or until or everything):
+        raise typer.BadParameter("name letters or a filter, or say --all for every letter that is open")
+    filters = _filters(tenant, error_type, since, until, ids)
+    _decide(Order(State.DROPPED, filters, dry_run), stage)
+
+
+@dataclass(slots=True)
+class Order:
+    """One run of `redrive` or `drop`, and what came of it.
+
+    Attributes:
+        state: what letters become.
+        already: named letters that can't become it any more.
+        refused: letters that have no place to go back to.
+    """
+
+    state: State
+    filters: Filters
+    dry_run: bool
+    done: int = 0
+    already: int = 0
+    refused: int = 0
+
+    def takes(self, found: Found) -> bool:
+        """Open ones; a named one that was dropped can be redriven."""
+        named = bool(self.filters.ids)
+        return found.state is State.OPEN or (named and found.state is State.DROPPED is not self.state)
+
+    def summary(self) -> str:
+        counts = f"{self.done} {'would be ' if self.dry_run else ''}{self.state}"
+        counts += f", {self.already} decided before" if self.already else ""
+        return counts + (f", {self.refused} refused" if self.refused else "")
+
+
+def _decide(order: Order, stage: str | None) -> None:
+    named = order.filters.ids
+    if not named:
+        order.filters = replace(order.filters, states=(State.OPEN,))
+    stages = sorted({letter.stage for letter in named if stage in (None, letter.stage)}) if named else _stages(stage)
+    try:
+        missing = _ask(_reading(stages, lambda reader, places: _carry_out(reader, places, order)))
+    finally:
+        if order.done:  # also of what ended half-way
+            typer.echo(order.summary())
+    if not order.done:
+        typer.echo(order.summary())
+    for letter in missing:
+        typer.echo(f"there is no such letter: {letter}", err=True)
+    if missing or order.refused:
+        raise typer.Exit(1)
+
+
+async def _carry_out(reader: Reader, places: dict[str, int], order: Order) -> list[str]:
+    """Does it, chunk by chunk; gives the named letters that are not there."""
+    missing = set(order.filters.ids)
+    async with _decider(order) as decider:
+        chunk: list[Letter] = []
+        async for found in _find(reader, places, order.filters):
+            missing.discard(found.letter.id)
+            if not order.takes(found):
+                order.already += 1
+                continue
+            chunk.append(found.letter)
+            if len(chunk) >= CHUNK or sum(len(letter.value) for letter in chunk) >= CHUNK_BYTES:
+                await _settle(decider, chunk, order)
+                chunk = []
+        await _settle(decider, chunk, order)
+    return sorted(map(str, missing))
+
+
+def _decider(order: Order) -> AbstractAsyncContextManager[Decider | None]:
+    """Nobody in a dry run: what can't publish does not."""
+    from pipeline.runtime.redrive import open_decider
+
+    return nullcontext() if order.dry_run else open_decider(_kafka(), _who())
+
+
+async def _settle(decider: Decider | None, letters: list[Letter], order: Order) -> None:
+    from pipeline.cli._letters import row
+
+    refused: list[Refused] = []
+    if decider is None:
+        for letter in letters:
+            typer.echo(row(letter, State.OPEN))
+    else:
+        refused = await (decider.drop(letters) if order.state is State.DROPPED else decider.redrive(letters))
+    for letter, why in refused:
+        typer.echo(f"{letter.id}: {why}", err=True)
+    order.done += len(letters) - len(refused)
+    order.refused += len(refused)
+
+
+async def _list(stages: Collection[str], filters: Filters, limit: int, json: bool) -> int:
+    """Prints up to `limit` letters; gives how many there are."""
+    from pipeline.cli._letters import as_json, heading, row
+
+    async def run(reader: Reader, places: dict[str, int]) -> int:
+        count = 0
+        async for letter, state in _find(reader, places, filters):
+            if not count and not json:
+                typer.echo(heading())
+            count += 1
+            if count <= limit:
+                typer.echo((as_json if json else row)(letter, state))
+        return count
+
+    return await _reading(stages, run)
+
+
+def _counted(count: int, limit: int, state: Wanted) -> str:
+    what = "" if state is Wanted.ALL else f" {state.value}"
+    return f"{count}{what}" + (f", {limit} of them shown: --limit shows more" if count > limit else "")
+
+
+async def _find(reader: Reader, places: dict[str, int], filters: Filters) -> AsyncIterator[Found]:
+    from pipeline.replay.dead_letters import find
+
+    for stage, partitions in places.items():
+        own = frozenset(letter for letter in filters.ids if letter.stage == stage)
+        async for found in find(reader, stage, range(partitions), replace(filters, ids=own)):
+            yield found
+
+
+async def _reading(stages: Collection[str], use: Callable[[Reader, dict[str, int]], Awaitable[Answer]]) -> Answer:
+    """What `use` makes of a reader and of the partitions of each stage's letters."""
+    from pipeline.replay.reader import open_reader
+
+    places = await _places(stages)
+    async with open_reader(_kafka()) as reader:
+        return await use(reader, places)
+
+
+async def _places(stages: Collection[str]) -> dict[str, int]:
+    from pipeline.runtime import admin
+
+    there = await admin.describe(_kafka(), [PREFIX + stage for stage in stages])
+    missing = [stage for stage in stages if PREFIX + stage not in there]
+    if strange := [stage for stage in missing if stage not in STAGES]:
+        raise typer.BadParameter(f"there is no stage {strange[0]!r}: choose from {', '.join(STAGES)}")
+    if missing:
+        raise UsageError(f"Kafka has no topic {PREFIX}{missing[0]}: run `pipeline topics create`")
+    return {stage: there[PREFIX + stage].partitions for stage in stages}
+
+
+def _stages(stage: str | None) -> Collection[str]:
+    return (stage,) if stage else STAGES
+
+
+def _filters(
+    tenant: str | None, error_type: str | None, since: str | None, until: str | None, ids: list[str] | None = None
+) -> Filters:
+    from pipeline.replay.dead_letters import Filters
+
+    return Filters(
+        tenant=tenant,
+        error_type=error_type,
+        since=to_moment(since) if since else None,
+        until=to_moment(until) if until else None,
+        ids=frozenset(map(to_id, ids or ())),
+    )
+
+
+def _kafka() -> str:
+    from pipeline.settings import load_settings
+
+    return load_settings().kafka
+
+
+def _who() -> str:
+    """Whoever runs this, as `user@host`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _ask(question: Coroutine[Any, Any, Answer]) -> Answer:
+    from pipeline.cli.topics import quiet_client
+
+    quiet_client()
+    return asyncio.run(question)

@@ -1,0 +1,183 @@
+"""Dead letters: what is written is what is read, what is filtered is what is meant, and nobody's words are shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cli._letter_filters import to_id, to_moment
+from pipeline.cli._letters import as_json, body, hide, page, row
+from pipeline.errors import UnknownTenant
+from pipeline.replay.dead_letters import Filters, Found, Ledger, find, history
+from pipeline.replay.reader import Reader, Span
+from pipeline.runtime.dead_letters import dead_letter
+from pipeline.testing import TestRecord
+from topics.dead_letters import Letter, LetterId, Mark, State, read
+from topics.records import Incoming, Record
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+texts = st.text(max_size=20)
+some_headers = st.lists(
+    st.tuples(texts | st.sampled_from(["stage", "attempts", "decision"]), st.binary(max_size=9)), max_size=4
+)
+
+
+def _letter(
+    record: Incoming, offset: int = 0, error: Exception | None = None, stage: str = "route", partition: int = 3
+) -> Letter:
+    made = dead_letter(record, stage, error or UnknownTenant("no tenant owns it"), 2)
+    found = read(_written(made, partition, offset))
+    assert isinstance(found, Letter)
+    return found
+
+
+def _written(record: Record, partition: int = 3, offset: int = 0) -> TestRecord:
+    return TestRecord(record.value, record.key, tuple(record.headers), record.topic, partition, offset)
+
+
+class Log(Reader):
+    """A partition in memory."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._records = [_written(record, 3, offset) for offset, record in enumerate(records)]
+
+    async def spans(self, topic: str, partitions: Iterable[int], since: int | None = None) -> list[Span]:
+        return [Span(topic, partition, 0, len(self._records)) for partition in partitions if partition == 3]
+
+    async def read(self, span: Span) -> AsyncIterator[Incoming]:
+        for record in self._records[span.start : span.end]:
+            yield record
+
+
+def _find(log: Log, filters: Filters) -> list[Found]:
+    async def run() -> list[Found]:
+        return [found async for found in find(log, "route", range(8), filters)]
+
+    return asyncio.run(run())
+
+
+@given(st.binary(max_size=30), st.binary(min_size=1, max_size=9), some_headers)
+def test_the_record_comes_back_byte_for_byte(value: bytes, key: bytes, headers: list[tuple[str, bytes]]) -> None:
+    """A redrive would publish something else than what failed, and its signature of origin would be gone."""
+    record = TestRecord(value, key, tuple(headers), "webhooks.raw", 3, 17)
+    letter = _letter(record, offset=5)
+    assert letter.original() == Record("webhooks.raw", key, value, headers)
+    assert (letter.origin_partition, letter.origin_offset, letter.id) == (3, 17, LetterId("route", 3, 5))
+    assert (letter.error_type, letter.attempts) == ("UnknownTenant", 2)
+
+
+@given(st.integers(0, 99), st.integers(0, 2**60), st.sampled_from(State), texts, st.integers(0, 2**50))
+def test_a_mark_comes_back_as_it_was(partition: int, offset: int, state: State, by: str, at: int) -> None:
+    """A letter that was redriven would look open and be redriven again."""
+    mark = Mark(LetterId("my/stage", partition, offset), state, by, at)
+    assert read(_written(mark.record())) == mark
+
+
+@given(some_headers, st.binary(max_size=20))
+def test_what_is_neither_letter_nor_mark_is_nothing(headers: list[tuple[str, bytes]], key: bytes) -> None:
+    """One strange record on a topic would end every list."""
+    assert not isinstance(read(TestRecord(b"", key, tuple(headers))), Letter)
+
+
+@given(st.lists(st.tuples(st.integers(-3, 12), st.sampled_from([State.REDRIVEN, State.DROPPED]))))
+def test_the_last_decision_counts(decisions: list[tuple[int, State]]) -> None:
+    """A dropped letter that was redriven after all would be redriven once more."""
+    ledger = Ledger(Span("dead-letters.route", 3, 100, 110))
+    for place, state in decisions:
+        ledger.note(Mark(LetterId("route", 3, 100 + place), state, "me", 0))
+    for place in range(10):
+        assert ledger.state(100 + place) is dict(decisions).get(place, State.OPEN)
+
+
+def test_find_tells_how_each_letter_stands_and_passes_what_is_meant() -> None:
+    """An operator would redrive another tenant's letters, or those of another cause."""
+    acme, other = (("tenant", b"acme"),), (("tenant", b"other"),)
+    log = Log(
+        [
+            dead_letter(TestRecord(b"0", headers=acme), "route", UnknownTenant("x"), 1),
+            dead_letter(TestRecord(b"1", headers=other), "route", KeyError("x"), 4),
+            Mark(LetterId("route", 3, 0), State.REDRIVEN, "me@here", 1).record(),
+            dead_letter(TestRecord(b"3"), "route", KeyError("x"), 4),
+            Mark(LetterId("route", 3, 3), State.DROPPED, "me@here", 2).record(),
+        ]
+    )
+
+    def offsets(filters: Filters) -> list[int]:
+        return [found.letter.id.offset for found in _find(log, filters)]
+
+    assert [found.state for found in _find(log, Filters())] == [State.REDRIVEN, State.OPEN, State.DROPPED]
+    assert offsets(Filters(states=(State.OPEN,))) == [1]
+    assert offsets(Filters(tenant="acme")) == [0]
+    assert offsets(Filters(error_type="KeyError")) == [1, 3]
+    assert offsets(Filters(ids={LetterId("route", 3, 3), LetterId("route", 9, 1)})) == [3]
+    assert offsets(Filters(since=2**60)) == offsets(Filters(until=1)) == []
+    assert [mark.at for mark in asyncio.run(history(log, LetterId("route", 3, 3)))] == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00"),
+        ("2026-01-31T10:30", "2026-01-31T10:30:00"),
+        ("2026-01-31T10:30+02:00", "2026-01-31T08:30:00"),
+        ("90m", "2026-01-31T10:30:00"),
+        ("7d", "2026-01-24T12:00:00"),
+    ],
+)
+def test_times_as_people_write_them(text: str, expected: str) -> None:
+    """A redrive of the last two hours would take another two hours."""
+    assert to_moment(text, NOW) == int(datetime.fromisoformat(expected + "+00:00").timestamp() * 1000)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "5w", ""])
+def test_what_is_no_time_is_wrong_usage(text: str) -> None:
+    """A mistyped filter would be taken for no filter, and everything be redriven."""
+    with pytest.raises(typer.BadParameter):
+        to_moment(text, NOW)
+
+
+@pytest.mark.parametrize("text", ["route", "route/1", "route/x/1", "route/1/-1", "/1/1"])
+def test_what_is_no_id_is_wrong_usage(text: str) -> None:
+    """A mistyped id would be looked for in vain, and reported as gone."""
+    with pytest.raises(typer.BadParameter):
+        to_id(text)
+
+
+def test_nobodys_words_are_shown_unless_asked_for() -> None:
+    """Whoever looks after the pipeline would read what customers write."""
+    content = {"id": "wamid.1", "text": {"body": "my secret"}, "new_field": ["my secret"], "at": 7, "type": "text"}
+    record = TestRecord(orjson.dumps(content), b"cloud:1:2")
+    letter = _letter(record, error=KeyError("my secret"))
+    for reveal in (False, True):
+        shown = "\n".join(page(letter, State.OPEN, [], reveal=reveal))
+        assert ("my secret" in shown) is reveal
+        assert "wamid.1" in shown
+    assert "my secret" not in row(letter, State.OPEN) + as_json(letter, State.OPEN)
+    assert "my secret" not in body(b'{"text": "my secret"', reveal=False)
+    assert hide({"id": ["a", {"name": "b"}], "at": 1.5, "ok": None})["id"] == ["a", {"name": "[redacted]"}]
+
+
+def test_why_it_failed_is_shown_where_the_reason_quotes_nobody() -> None:
+    """An operator would have to reveal messages to learn that a tenant is missing."""
+    assert "no tenant owns it" in "\n".join(page(_letter(TestRecord(b"{}")), State.OPEN, [], reveal=False))
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_reach_the_terminal_as_they_are(value: bytes) -> None:
+    """A webhook could move the cursor of whoever looks at it, and forge what they read."""
+    for line in page(_letter(TestRecord(value, value)), State.OPEN, [], reveal=True):
+        assert all(character.isprintable() for character in line)
+
+
+def test_a_list_as_json_is_one_object_a_line() -> None:
+    """A script could not read it."""
+    found = orjson.loads(as_json(_letter(TestRecord(b"{}", b"k", (("tenant", b"acme"),), "webhooks.raw")), State.OPEN))
+    assert (found["id"], found["tenant"], found["state"]) == ("route/3/0", "acme", "open")
+    assert found["origin"] == {"topic": "webhooks.raw", "partition": 0, "offset": 0}
