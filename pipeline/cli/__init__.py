@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import typer
 from dotenv import load_dotenv
 
-from pipeline.cli import doctor, ingress, sandbox, topics, up, worker
+from pipeline.cli import dead_letters, doctor, ingress, sandbox, topics, up, worker
 from pipeline.errors import PipelineError
+from pipeline.local.data_dir import announced
 
 app = typer.Typer(
     name="pipeline",
@@ -23,6 +25,7 @@ app.command("ingress")(ingress.ingress)
 app.command("worker")(worker.worker)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(topics.app, name="topics")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("doctor")(doctor.doctor)
 
 
@@ -37,10 +40,24 @@ def _options(
 def main() -> None:
     """The console script."""
     load_dotenv(".env")
+    _join_running_stack()
     try:
         app()
-    except PipelineError as error:
+    except Exception as error:
         if os.environ.get("PIPELINE_DEBUG"):
             raise
-        print(f"pipeline: {error}", file=sys.stderr)
+        print(f"pipeline: {_in_one_line(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _join_running_stack() -> None:
+    """A command beside a running `pipeline up` means that stack, unless it was told of another Kafka."""
+    if "PIPELINE_KAFKA" not in os.environ:
+        for name, value in announced(Path(os.environ.get("PIPELINE_DATA_DIR", ".pipeline"))).items():
+            os.environ.setdefault(name, value)
+
+
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, PipelineError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: run again with --debug (or PIPELINE_DEBUG=1) to see where"

@@ -1,0 +1,244 @@
+"""The checks of `pipeline doctor`: each asks one thing and says what it found; none raises for that."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from pipeline.settings import Settings
+    from pipeline.tenants import Account, Tenants
+
+TIMEOUT: Final = 5.0
+"""Seconds in which a service answers everything that is asked of it."""
+MAX_SKEW: Final = 1.0
+"""Seconds that two clocks may differ: times to live and rate limits are in seconds."""
+MIN_FREE: Final = 1024**3
+"""Bytes of disk below which tables may soon have no room."""
+
+_SECRETS: Final = frozenset({"app_secrets", "verify_token", "webhook_secrets", "token"})
+_OF_SAMPLE: Final = "sandbox-"
+
+
+class State(StrEnum):
+    OK = "✓"
+    WARNING = "!"
+    WRONG = "✗"
+    SKIPPED = "-"
+
+
+class Finding(NamedTuple):
+    """What a check found: `text` says what is and, unless that is good, what to do."""
+
+    state: State
+    name: str
+    text: str
+
+
+def check_tenants(settings: Settings) -> tuple[list[Finding], Tenants | None]:
+    """Whether the tenants file can be used, and each secret in it."""
+    from pipeline.tenants import load_tenants
+
+    try:
+        tenants = load_tenants(settings.tenants)
+    except PipelineError as error:
+        return [Finding(State.WRONG, "tenants", str(error))], None
+    accounts = [account for tenant in tenants for account in tenant.accounts]
+    text = f"{settings.tenants}: {_count(len(list(tenants)), 'tenant')}, {_count(len(accounts), 'account')}"
+    return [Finding(State.OK, "tenants", text), _secrets(settings.tenants, tenants, accounts)], tenants
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _secrets(path: Path, tenants: Tenants, accounts: list[Account]) -> Finding:
+    bare = sorted(f"{each.provider} account {each.id}" for each in accounts if _lacks_secret(each, tenants))
+    if bare:
+        text = f"nothing authenticates the webhooks of {', '.join(bare)}: add app_secrets or webhook_secrets"
+        return Finding(State.WRONG, "secrets", text)
+    literals = list(_literals(path))
+    if all(value.startswith(_OF_SAMPLE) for value in literals):
+        return Finding(State.OK, "secrets", "those of the sample, for the sandbox only" if literals else "all there")
+    text = f"{len(literals)} of them stand in {path} itself: write env:NAME or file:PATH there"
+    return Finding(State.WARNING, "secrets", text)
+
+
+def _lacks_secret(account: Account, tenants: Tenants) -> bool:
+    return not (tenants.cloud_apps if account.provider == "cloud" else account.webhook_secrets)
+
+
+def _literals(path: Path) -> Iterator[str]:
+    """The secrets that are written out in the tenants file."""
+    import yaml
+
+    return _literals_in(yaml.safe_load(path.read_text()), "")
+
+
+def _literals_in(node: Any, key: str) -> Iterator[str]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _literals_in(value, str(name))
+    elif isinstance(node, list):
+        for value in node:
+            yield from _literals_in(value, key)
+    elif key in _SECRETS and not str(node).startswith(("env:", "file:")):
+        yield str(node)
+
+
+async def check_kafka(settings: Settings, tenants: Tenants | None) -> list[Finding]:
+    """Whether the brokers answer, suffice for the replicas, and have the topics of the catalogue."""
+    from pipeline.runtime.admin import count_brokers
+
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            brokers = _brokers(settings, await count_brokers(settings.kafka))
+            return [brokers, await _topics(settings, tenants)]
+    except PipelineError as error:
+        return [Finding(State.WRONG, "kafka", str(error)), Finding(State.SKIPPED, "topics", "Kafka is away")]
+    except TimeoutError:
+        text = f"{settings.kafka} did not answer in {TIMEOUT:g} s: see what the broker is doing"
+        return [Finding(State.WRONG, "kafka", text), Finding(State.SKIPPED, "topics", "Kafka is too slow")]
+
+
+def _brokers(settings: Settings, count: int) -> Finding:
+    if count < settings.replication:
+        text = f"{settings.replication} replicas wanted of {_count(count, 'broker')}: set PIPELINE_REPLICATION to fit"
+        return Finding(State.WRONG, "kafka", text)
+    return Finding(State.OK, "kafka", f"{settings.kafka} answers, {_count(count, 'broker')}")
+
+
+async def _topics(settings: Settings, tenants: Tenants | None) -> Finding:
+    from pipeline.cli.topics import installed
+    from pipeline.runtime.admin import check
+
+    if tenants is None:
+        return Finding(State.SKIPPED, "topics", "they follow from the tenants file")
+    topics = installed(settings, tenants)
+    differences = await check(settings.kafka, topics, settings.partitions, settings.replication)
+    if not differences:
+        return Finding(State.OK, "topics", f"all {len(topics)} as the catalogue says")
+    more = f" and {len(differences) - 1} more" if differences[1:] else ""
+    missing = any(each.what == "topic" for each in differences)
+    verb = "create` makes what is missing" if missing else "check` shows all"
+    return Finding(State.WRONG, "topics", f"{differences[0]}{more}: `pipeline topics {verb}")
+
+
+async def check_redis(settings: Settings) -> list[Finding]:
+    """Whether Redis answers and keeps what it is given, and how far the clocks are apart."""
+    from redis.asyncio import Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+    from redis.exceptions import RedisError
+
+    where = _without_password(settings.redis)
+    try:
+        async with asyncio.timeout(TIMEOUT), Redis.from_url(settings.redis, retry=Retry(NoBackoff(), 0)) as client:
+            return [await _keeps(client, where), await _skew(client)]
+    except ValueError as error:
+        found = f"PIPELINE_REDIS is not a Redis URL ({error}): write it as redis://host:port/0"
+    except (RedisError, OSError, TimeoutError) as error:
+        found = f"can't use Redis at {where} ({_reason(error)}): start it or set PIPELINE_REDIS"
+    return [Finding(State.WRONG, "redis", found), Finding(State.SKIPPED, "clock", "needs Redis to compare with")]
+
+
+def _reason(error: Exception) -> str:
+    """The kind of error only: what a server says may quote what it was sent."""
+    names = {
+        "ConnectionError": "no connection",
+        "TimeoutError": "no answer in time",
+        "AuthenticationError": "wrong password",
+    }
+    return names.get(type(error).__name__, type(error).__name__)
+
+
+def _without_password(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2] or url.partition("?")[0]
+
+
+async def _keeps(client: Redis, where: str) -> Finding:
+    info = await client.info()
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        text = f"{where} evicts keys when memory is short ({policy}): set maxmemory-policy to noeviction"
+        return Finding(State.WARNING, "redis", text)
+    if not info.get("aof_enabled") and not await _snapshots(client):
+        text = f"{where} keeps nothing over a restart: turn on appendonly"
+        return Finding(State.WARNING, "redis", text)
+    return Finding(State.OK, "redis", f"{where} answers, version {info.get('redis_version', 'unknown')}")
+
+
+async def _snapshots(client: Redis) -> bool:
+    """Whether it writes snapshots. Managed services often hide their configuration; those get the benefit."""
+    from redis.exceptions import ResponseError
+
+    try:
+        return bool((await client.config_get("save")).get("save"))
+    except ResponseError:
+        return True
+
+
+async def _skew(client: Redis) -> Finding:
+    """The clock of Redis against ours, at the middle of the call."""
+    before = time.time()
+    seconds, micros = await client.time()
+    skew = seconds + micros / 1e6 - (before + time.time()) / 2
+    if abs(skew) > MAX_SKEW:
+        text = f"this machine and Redis are {abs(skew):.1f} s apart: run NTP on both"
+        return Finding(State.WARNING, "clock", text)
+    return Finding(State.OK, "clock", f"within {max(abs(skew), 0.001):.3f} s of Redis")
+
+
+def check_data_dir(settings: Settings) -> Finding:
+    """Whether tables can be written where they are kept, or where they will be."""
+    path = settings.data_dir.absolute()
+    parent = next(each for each in (path, *path.parents) if each.exists())
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            free = shutil.disk_usage(parent).free
+    except OSError as error:
+        text = f"can't write in {parent} ({error.strerror}): set PIPELINE_DATA_DIR"
+        return Finding(State.WRONG, "data", text)
+    if free < MIN_FREE:
+        return Finding(State.WARNING, "data", f"{path} has {free // 1024**2} MiB left: make room")
+    return Finding(State.OK, "data", f"{path}, {free // 1024**3} GiB free")
+
+
+def check_handlers(settings: Settings, tenants: Tenants | None) -> list[Finding]:
+    """Whether every handler that is named can be loaded, as a worker would."""
+    names = {settings.handler} | {tenant.handler for tenant in tenants or () if tenant.handler}
+    return [_handler(name) for name in sorted(names)]
+
+
+def _handler(name: str) -> Finding:
+    from pipeline.handlers.loading import load_handler
+
+    try:
+        load_handler(name)
+    except PipelineError as error:
+        return Finding(State.WRONG, "handler", str(error))
+    return Finding(State.OK, "handler", name)
+
+
+def check_port(settings: Settings) -> Finding:
+    """Whether the ingress runs, or could."""
+    from pipeline.local.probe import http_ready, port_free
+
+    host, port = settings.ingress_host, settings.ingress_port
+    if port_free(host, port):
+        return Finding(State.OK, "ingress", f"port {port} is free for it")
+    if http_ready("127.0.0.1" if host in {"0.0.0.0", "::"} else host, port, "/healthz"):  # noqa: S104 - compared only
+        return Finding(State.OK, "ingress", f"runs on port {port}")
+    text = f"something else has port {port} of {host}: stop it or set PIPELINE_INGRESS_PORT"
+    return Finding(State.WRONG, "ingress", text)

@@ -1,0 +1,59 @@
+"""`pipeline doctor`: one screen that says what is wrong with a set-up, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.cli._checks import Finding
+    from pipeline.settings import Settings
+
+
+def doctor() -> None:
+    """Says in one screen what is wrong with this set-up and what to do; exit status 1 when something is."""
+    from pipeline.cli._checks import State
+
+    findings = _examine()
+    for finding in findings:
+        typer.echo(_line(finding))
+    if any(finding.state is State.WRONG for finding in findings):
+        raise typer.Exit(1)
+
+
+def _examine() -> list[Finding]:
+    from pipeline.cli._checks import Finding, State
+    from pipeline.cli._setup import offer_sandbox
+    from pipeline.cli.topics import quiet_client
+    from pipeline.errors import ConfigurationError
+    from pipeline.settings import load_settings
+
+    quiet_client()
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        return [Finding(State.WRONG, "settings", str(error))]
+    offer_sandbox(settings)
+    known = f"{settings.partitions} partitions, {settings.replication} replicas of every topic"
+    return [Finding(State.OK, "settings", known), *asyncio.run(_check_all(settings))]
+
+
+async def _check_all(settings: Settings) -> list[Finding]:
+    """Everything else, side by side: as slow as the slowest."""
+    from pipeline.cli import _checks
+
+    of_tenants, tenants = _checks.check_tenants(settings)
+    of_kafka, of_redis, of_handlers, port = await asyncio.gather(
+        _checks.check_kafka(settings, tenants),
+        _checks.check_redis(settings),
+        asyncio.to_thread(_checks.check_handlers, settings, tenants),
+        asyncio.to_thread(_checks.check_port, settings),
+    )
+    return [*of_tenants, *of_handlers, *of_kafka, *of_redis, _checks.check_data_dir(settings), port]
+
+
+def _line(finding: Finding) -> str:
+    colours = {"✓": "green", "!": "yellow", "✗": "red", "-": "bright_black"}
+    return f"{typer.style(finding.state.value, fg=colours[finding.state.value])} {finding.name:<9} {finding.text}"

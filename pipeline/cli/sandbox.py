@@ -1,0 +1,46 @@
+"""`pipeline sandbox`: a stand-in for the providers."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import UsageError
+from pipeline.settings import load_settings
+
+
+def sandbox(
+    *,
+    host: Annotated[str | None, typer.Option(help="Where to listen. [PIPELINE_SANDBOX_HOST]")] = None,
+    port: Annotated[int | None, typer.Option(help="Where to listen. [PIPELINE_SANDBOX_PORT]")] = None,
+    ingress_url: Annotated[str | None, typer.Option(help="Where webhooks are posted.")] = None,
+    statuses: Annotated[bool, typer.Option(help="Report sent, delivered and read of what was accepted.")] = True,
+    status_batch: Annotated[int, typer.Option(min=1, help="Statuses in one webhook when they pile up.")] = 1,
+    messages_per_second: Annotated[float, typer.Option(min=0, help="Limit of each number; 0 lifts it.")] = 80,
+) -> None:
+    """Run a stand-in for the providers: it enforces their limits, answers like them, sends webhooks back."""
+    from sandbox.config import Config, accounts_from
+    from sandbox.errors import SandboxError
+    from sandbox.limits import Limits
+    from sandbox.server import run
+    from sandbox.statuses import DEFAULT_STEPS
+
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    target = ingress_url or f"http://{settings.ingress_host}:{settings.ingress_port}"
+    try:
+        config = Config(
+            host=host or settings.sandbox_host,
+            port=settings.sandbox_port if port is None else port,
+            ingress_url=target,
+            accounts=accounts_from(os.environ),
+            limits=Limits(messages_per_second=messages_per_second or None),
+            statuses=DEFAULT_STEPS if statuses else (),
+            status_batch=status_batch,
+        )
+        run(config, lambda url: print(f"sandbox: ready on {url}, webhooks go to {target}", flush=True))
+    except SandboxError as error:
+        raise UsageError(str(error)) from None

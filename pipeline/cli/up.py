@@ -1,0 +1,73 @@
+"""`pipeline up`: the whole pipeline on this machine, with Kafka, Redis and a sandbox for the providers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.local.ports import Ports
+    from pipeline.local.services import Service
+
+
+def up(
+    *,
+    ports_from: Annotated[
+        int | None, typer.Option(metavar="N", help="Use the ports from N on, to run a second stack beside one.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where data and logs are kept. [PIPELINE_DATA_DIR]")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the data of the stack in DIR first.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what the processes log.")] = False,
+) -> None:
+    """Run everything on this machine until Ctrl-C: Kafka, Redis, the sandbox, the ingress and the workers."""
+    from rich.console import Console
+
+    from pipeline.local import data_dir as directory
+    from pipeline.local.ports import Ports
+    from pipeline.local.report import Report
+    from pipeline.local.services import LOOPBACK, environment
+    from pipeline.local.supervisor import Supervisor
+    from pipeline.settings import load_settings
+
+    settings = load_settings()
+    ports = Ports.configured(os.environ) if ports_from is None else Ports.starting_at(ports_from)
+    console = Console()
+    with directory.claimed(data_dir or settings.data_dir) as path:
+        ports.require_free()
+        services = _services(console, ports, path)
+        if fresh:
+            directory.empty(path)
+        directory.announce(path, environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS")))
+        supervisor = Supervisor(services, path / "logs", Report(console, ports, path), follow=verbose)
+        raise typer.Exit(supervisor.run())
+
+
+def _services(console: Console, ports: Ports, data_dir: Path) -> list[Service]:
+    """What will run. Raises `UsageError` when something is missing, before anything has started."""
+    from pipeline.local.jars import class_path, is_cached, java
+    from pipeline.local.redis import redis_server
+    from pipeline.local.services import services
+
+    java()
+    redis_server()
+    if not is_cached():
+        console.print("Fetching Kafka (44 MB, the first time only)…", highlight=False)
+        class_path()
+    planned = services(ports, data_dir, os.environ)
+    _check_tenants(planned)
+    return planned
+
+
+def _check_tenants(planned: list[Service]) -> None:
+    """The tenants file is what every one of our processes would fail on."""
+    from pipeline.settings import load_settings
+    from pipeline.tenants import load_tenants
+
+    load_tenants(load_settings().tenants, planned[-1].env)

@@ -1,0 +1,132 @@
+"""`pipeline doctor` against real services: all well, all away, and each thing that can be wrong between."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from pipeline.cli import _checks
+from pipeline.cli._checks import State
+from pipeline.local.kafka import Kafka
+from pipeline.local.redis import RedisServer
+from pipeline.runtime import admin
+from pipeline.settings import Settings
+from tests.integration.installation import PARTITIONS, TOPICS, Done, pipeline, without_topics
+from tests.ports import free_ports
+
+
+def doctor(tmp_path: Path, **settings: object) -> Done:
+    ours = {"partitions": PARTITIONS, "replication": 1, "data_dir": tmp_path, "ingress_port": free_ports()}
+    return pipeline("doctor", **(ours | settings))
+
+
+def marks(done: Done) -> dict[str, str]:
+    """The mark of each check by its name."""
+    return {line.split()[1]: line[0] for line in done.stdout.splitlines()}
+
+
+def of_redis(server: RedisServer) -> list[_checks.Finding]:
+    return asyncio.run(_checks.check_redis(Settings(redis=server.url)))
+
+
+@contextmanager
+def configured(server: RedisServer, **changes: str) -> Iterator[None]:
+    """Redis with these settings, and as it was afterwards."""
+    with Redis.from_url(server.url, decode_responses=True) as client:
+        names = {name: name.replace("_", "-") for name in changes}
+        before = {name: str(client.config_get(names[name])[names[name]]) for name in changes}
+        for name, value in changes.items():
+            client.config_set(names[name], value)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                client.config_set(names[name], value)
+
+
+def test_a_good_set_up_is_all_well(kafka: Kafka, redis_server: RedisServer, tmp_path: Path) -> None:
+    """Whoever has done everything right would search for a fault that is none."""
+    with without_topics(kafka.bootstrap):
+        asyncio.run(admin.create(kafka.bootstrap, TOPICS, PARTITIONS, 1))
+        done = doctor(tmp_path, kafka=kafka.bootstrap, redis=redis_server.url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {"settings", "tenants", "secrets", "handler", "kafka", "topics", "redis", "clock", "data", "ingress"}
+    assert marks(done) == dict.fromkeys(names, "✓")
+    assert done.stderr == ""
+
+
+def test_everything_away_is_one_screen_soon(tmp_path: Path) -> None:
+    """The doctor is called when things are broken; it must not break or hang then."""
+    port, begin = free_ports(), time.monotonic()
+    done = doctor(tmp_path, kafka=f"127.0.0.1:{port}", redis=f"redis://:hush@127.0.0.1:{port + 1}/0", handler="no.Such")
+    assert time.monotonic() - begin < 8
+    assert done.returncode == 1
+    found = marks(done)
+    assert {name for name, mark in found.items() if mark == "✗"} == {"kafka", "redis", "handler"}
+    assert {name for name, mark in found.items() if mark == "-"} == {"topics", "clock"}
+    assert "hush" not in done.stdout + done.stderr
+    assert done.stderr == "", "nothing but the screen"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "mark"),
+    [("tenants", "/none.yaml", "tenants"), ("partitions", "none", "settings"), ("kafka", "kafka://x", "kafka")],
+)
+def test_a_wrong_setting_is_shown_with_its_name(tmp_path: Path, setting: str, value: str, mark: str) -> None:
+    """Whoever mistyped a variable would be sent to look at a service."""
+    away = f"127.0.0.1:{free_ports()}"
+    done = doctor(tmp_path, **{"kafka": away, "redis": f"redis://{away}", setting: value})
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.split()[1] == mark]
+    assert line[0] == "✗"
+    assert f"PIPELINE_{setting.upper()}" in line
+
+
+def test_missing_topics_say_what_to_run(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newcomer with his own broker would not know that topics are not made by themselves."""
+    monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:8090")
+    ours = Settings(kafka=kafka.bootstrap, partitions=PARTITIONS, replication=1)
+    with without_topics(kafka.bootstrap):
+        found = asyncio.run(_checks.check_kafka(ours, _checks.check_tenants(ours)[1]))
+    assert [finding.state for finding in found] == [State.OK, State.WRONG]
+    assert f"webhooks.raw: missing and {len(TOPICS) - 1} more: `pipeline topics create`" in found[1].text
+
+
+def test_more_replicas_than_brokers_are_wrong(kafka: Kafka) -> None:
+    """The defaults ask for three replicas; on one broker every topic would be refused."""
+    found = asyncio.run(_checks.check_kafka(Settings(kafka=kafka.bootstrap, replication=3), None))
+    assert [finding.state for finding in found] == [State.WRONG, State.SKIPPED]
+    assert "PIPELINE_REPLICATION" in found[0].text
+
+
+def test_a_redis_that_evicts_is_warned_of(redis_server: RedisServer) -> None:
+    """Units of work would vanish under load, and handlers would take effect twice."""
+    with configured(redis_server, maxmemory_policy="allkeys-lru"):
+        finding = of_redis(redis_server)[0]
+    assert finding.state is State.WARNING
+    assert "noeviction" in finding.text
+
+
+def test_a_redis_that_keeps_nothing_is_warned_of(redis_server: RedisServer) -> None:
+    """A restart of Redis would forget what has been done, and do it again."""
+    with configured(redis_server, appendonly="no", save=""):
+        finding = of_redis(redis_server)[0]
+    assert finding.state is State.WARNING
+    assert "appendonly" in finding.text
+
+
+def test_clocks_apart_are_warned_of(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times to live and limits would be wrong by the difference, and nobody would think of the clock."""
+    there = time.time
+    assert of_redis(redis_server)[1].state is State.OK
+    for shift in (5, -5):
+        monkeypatch.setattr(time, "time", lambda shift=shift: there() + shift)
+        finding = of_redis(redis_server)[1]
+        assert finding.state is State.WARNING
+        assert "5.0 s apart" in finding.text
