@@ -1,0 +1,136 @@
+"""The main job on the whole stack: a signed webhook in, its replies at the provider, its statuses back."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.observers import get, records, request
+from tests.ports import free_ports
+from tests.stacks import Stack, eventually
+from tests.webhooks import change, signed, status, text, webhook
+
+pytestmark = pytest.mark.integration
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Stack]:
+    """One stack for all tests of this file; each uses contacts of its own."""
+    with tempfile.TemporaryDirectory() as place:
+        stack = Stack(free_ports(), Path(place, "data"), Path(place, "up.out"), (), {})
+        try:
+            stack.wait_ready()
+            yield stack
+        finally:
+            stack.stop()
+
+
+@pytest.fixture
+def contact() -> str:
+    return f"1555{next(_numbers):07d}"
+
+
+def _sent(stack: Stack, *contacts: str) -> list[dict[str, Any]]:
+    return [message for message in get(f"{stack.sandbox_url}/_sandbox/sent") if message["to"] in contacts]
+
+
+def _post(stack: Stack, body: bytes, **headers: str) -> int:
+    return request(f"{stack.ingress_url}/webhooks/cloud", body, headers or signed(body))
+
+
+def test_a_batch_gets_exactly_its_replies_in_order_and_its_redeliveries_none(running: Stack, contact: str) -> None:
+    """Without it, the second message of a batch would be lost, or a retry of the platform answered twice."""
+    other = contact.replace("1555", "1666")
+    body = webhook(
+        [change([text(contact, f"wamid.{contact}.1", "one"), text(other, f"wamid.{other}.1", "uno")])],
+        [
+            change([text(contact, f"wamid.{contact}.2", "two")]),
+            change(statuses=[status(contact, "wamid.OUT1"), status(other, "wamid.OUT2", "read")]),
+        ],
+    )
+    assert _post(running, body) == 200
+    eventually(lambda: len(_sent(running, contact, other)) == 3, 30, "three replies")
+    for _ in range(5):
+        assert _post(running, body) == 200
+    last = contact.replace("1555", "1777")  # goes behind the redeliveries on a partition of its own or theirs
+    assert _post(running, webhook([change([text(last, f"wamid.{last}", "last")])])) == 200
+    eventually(lambda: _sent(running, last), 30, "the reply to what came last")
+    _drained(running)
+    replies = [(message["to"], message["body"]["body"]) for message in _sent(running, contact, other)]
+    assert sorted(replies) == sorted([(contact, "You said: one"), (contact, "You said: two"), (other, "You said: uno")])
+    assert [reply for to, reply in replies if to == contact] == ["You said: one", "You said: two"]
+
+
+@pytest.mark.parametrize("kind", ["forged", "unsigned", "truncated"])
+def test_what_is_not_authentic_gets_401_and_leaves_no_record(running: Stack, contact: str, kind: str) -> None:
+    """Without it, anybody could make a business answer strangers."""
+    body = webhook([change([text(contact, f"wamid.{contact}", "forged")])])
+    headers = {
+        "forged": signed(body, b"another-secret"),
+        "unsigned": {"Content-Type": "application/json"},
+        "truncated": signed(body),
+    }[kind]
+    sent = body[:-10] if kind == "truncated" else body
+    assert _post(running, sent, **headers) == 401
+    assert not [record for record in records(running.bootstrap, "webhooks.raw") if contact.encode() in record.value]
+
+
+def test_authentic_bytes_that_are_not_json_are_one_dead_letter(running: Stack) -> None:
+    """Without it, what a provider sent in error would be gone, or be retried by it for a week."""
+    body = b'{"object": "whatsapp_business_account", "entry": [\xff'
+    assert _post(running, body) == 200
+    eventually(lambda: records(running.bootstrap, "dead-letters.parse"), 30, "a dead letter")
+    (dead,) = records(running.bootstrap, "dead-letters.parse")
+    assert dead.value == body
+    named = {name: value.decode() for name, value in dead.headers}
+    raw = next(record for record in records(running.bootstrap, "webhooks.raw") if record.value == body)
+    assert {name: value.decode() for name, value in raw.headers}.items() <= named.items()
+    assert (named["origin-topic"], named["origin-partition"]) == ("webhooks.raw", str(raw.partition))
+    assert (named["origin-offset"], named["stage"], named["attempts"]) == (str(raw.offset), "parse", "1")
+    assert named["error-type"] == "InvalidRecord"
+
+
+def test_an_account_that_nobody_owns_is_a_dead_letter_of_route(running: Stack, contact: str) -> None:
+    """Without it, the messages of a tenant that is configured too late would be gone."""
+    body = webhook([change([text(contact, f"wamid.{contact}", "early")])]).replace(b"106540352242922", b"999")
+    assert (
+        _post(running, body.replace(b"102290129340398", b"888"), **signed(body.replace(b"102290129340398", b"888")))
+        == 200
+    )
+    eventually(lambda: records(running.bootstrap, "dead-letters.route"), 30, "a dead letter")
+    (dead,) = records(running.bootstrap, "dead-letters.route")
+    assert dict(dead.headers)["error-type"] == b"UnknownTenant"
+
+
+def test_outcome_and_statuses_of_a_reply_carry_its_command(running: Stack, contact: str) -> None:
+    """Without it, nobody could tell which status belongs to which reply."""
+    assert _post(running, webhook([change([text(contact, f"wamid.{contact}", "hi")])])) == 200
+    eventually(lambda: _sent(running, contact), 30, "a reply")
+    (reply,) = _sent(running, contact)
+
+    def statuses() -> set[str]:
+        found = [orjson.loads(record.value) for record in records(running.bootstrap, "events.default")]
+        return {event["status"] for event in found if event.get("business_opaque_data") == reply["command_id"]}
+
+    eventually(lambda: statuses() == {"sent", "delivered", "read"}, 30, "three statuses")
+    outcomes = [orjson.loads(record.value) for record in records(running.bootstrap, "commands.outcomes")]
+    (outcome,) = [found for found in outcomes if found["command_id"] == reply["command_id"]]
+    assert (outcome["status"], outcome["message_id"]) == ("accepted", reply["message_id"])
+
+
+def test_no_limit_was_broken(running: Stack) -> None:
+    """Without it, a number would be throttled or banned by its provider."""
+    assert get(f"{running.sandbox_url}/_sandbox/violations") == []
+
+
+def _drained(stack: Stack) -> None:
+    """Waits until nothing is in progress in any worker."""
+    ports = (stack.ports.intake, stack.ports.handlers, stack.ports.messenger)
+    eventually(lambda: all(stack.in_progress(port) == 0 for port in ports), 30, "idle workers")
