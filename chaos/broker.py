@@ -1,0 +1,68 @@
+"""What the broker knows when a run is over: how far each group is, and what is on a topic."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import ConsumerRecord
+
+from topics import catalogue as topics
+
+GROUPS: Final[Mapping[str, Sequence[str]]] = {
+    topics.INTAKE: (topics.RAW.name,),
+    f"{topics.HANDLERS}-default": (topics.events("default").name,),
+    topics.MESSENGER: (topics.COMMANDS_INTERACTIVE.name, topics.COMMANDS_BULK.name, topics.RECEIPTS.name),
+}
+"""The consumer groups and what they read."""
+DEAD_LETTERS: Final = tuple(topics.dead_letters(stage).name for stage in topics.STAGES)
+
+
+async def lag(bootstrap: str) -> dict[str, int]:
+    """Records that are not finished, by group: an offset is let go only when its record's effects are safe."""
+    ends = await _ends(bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        return {group: await _group_lag(ends, admin, group, names) for group, names in GROUPS.items()}
+    finally:
+        await admin.close()
+
+
+async def records(bootstrap: str, names: Sequence[str]) -> list[ConsumerRecord]:
+    """Everything on these topics, partition by partition."""
+    async with _reading(bootstrap, names) as consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        found: list[ConsumerRecord] = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for some in (await consumer.getmany(timeout_ms=200)).values():
+                found += some
+        return found
+
+
+async def _ends(bootstrap: str) -> dict[TopicPartition, int]:
+    async with _reading(bootstrap, [name for names in GROUPS.values() for name in names]) as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
+        return ends
+
+
+async def _group_lag(
+    ends: Mapping[TopicPartition, int], admin: AIOKafkaAdminClient, group: str, names: Sequence[str]
+) -> int:
+    committed = await admin.list_consumer_group_offsets(group)
+    done = {tp: position.offset for tp, position in committed.items()}
+    return sum(end - max(0, done.get(tp, 0)) for tp, end in ends.items() if tp.topic in names)
+
+
+@asynccontextmanager
+async def _reading(bootstrap: str, names: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of all partitions, of no group."""
+    consumer = AIOKafkaConsumer(*names, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()

@@ -1,0 +1,94 @@
+"""What is left when a run is over: everything that can be counted, from those who saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from aiokafka.structs import ConsumerRecord
+from redis.asyncio import Redis
+
+from chaos.accounts import NUMBERS
+from chaos.broker import DEAD_LETTERS, records
+from chaos.handler import ROW
+from chaos.sandbox_client import SandboxClient
+from pipeline.state.keys import user_key
+from topics.catalogue import OUTCOMES
+from topics.headers import ERROR_MESSAGE, ERROR_TYPE, ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC
+from topics.records import header
+
+Person = tuple[str, str]
+"""A tenant and a phone number: whose row in Redis it is."""
+
+
+class Effect(NamedTuple):
+    """A message that the sandbox accepted: the answer to the `place`-th message of a contact."""
+
+    account: str
+    phone: str
+    place: int
+    command_id: str
+    at: float
+
+
+class Row(NamedTuple):
+    """What the handler keeps of a person in Redis."""
+
+    counted: int
+    places: Sequence[int]
+
+
+class Evidence(NamedTuple):
+    """Attributes:
+    effects: in the order in which the sandbox accepted them.
+    outcomes: statuses of each command.
+    dead_letters: one line each.
+    violations: one line each.
+    """
+
+    effects: Sequence[Effect]
+    rows: Mapping[Person, Row]
+    outcomes: Mapping[str, Sequence[str]]
+    dead_letters: Sequence[str]
+    violations: Sequence[str]
+
+
+async def gather(bootstrap: str, redis_url: str, sandbox: SandboxClient) -> Evidence:
+    """Everything, read once the stack has come to rest."""
+    return Evidence(
+        [_effect(row) for row in await sandbox.rows("sent")],
+        await _rows(redis_url),
+        _outcomes(await records(bootstrap, [OUTCOMES.name])),
+        [_dead_letter(record) for record in await records(bootstrap, DEAD_LETTERS)],
+        [f"{row['limit']} of {row['account']}: {row['command_id']}" for row in await sandbox.rows("violations")],
+    )
+
+
+def _effect(row: Mapping[str, Any]) -> Effect:
+    return Effect(row["account"], row["to"], int(row["body"]["body"]), row["command_id"] or "", row["at"])
+
+
+async def _rows(url: str) -> dict[Person, Row]:
+    found: dict[Person, Row] = {}
+    async with Redis.from_url(url) as client:
+        for tenant in dict.fromkeys(number.tenant for number in NUMBERS):
+            async for key in client.scan_iter(user_key(tenant, "*", ROW).replace("%2A", "*"), count=1000):
+                values = await client.hgetall(key)
+                phone = key.decode().split(":")[2]
+                found[tenant, phone] = Row(int(values.get(b"count", 0)), orjson.loads(values.get(b"places", b"[]")))
+    return found
+
+
+def _outcomes(found: Sequence[ConsumerRecord]) -> dict[str, list[str]]:
+    outcomes: dict[str, list[str]] = {}
+    for record in found:
+        content = orjson.loads(record.value)
+        outcomes.setdefault(content["command_id"], []).append(content["status"])
+    return outcomes
+
+
+def _dead_letter(record: ConsumerRecord) -> str:
+    names = (ERROR_TYPE, ERROR_MESSAGE, ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET)
+    kind, message, *origin = [header(record.headers, name) for name in names]
+    return f"{record.topic}: {kind}: {message} ({'/'.join(part or '?' for part in origin)})"

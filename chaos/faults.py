@@ -1,0 +1,55 @@
+"""Carries the plan out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from chaos.plan import KILLS, Act, Fault
+from chaos.sandbox_client import SandboxClient
+from chaos.stack import Stack
+
+
+class Faults:
+    """What was done of the plan.
+
+    Attributes:
+        done: how often each act hit each target. A kill counts where it found a process to kill.
+        missed: kills that found none: the process was down already.
+    """
+
+    def __init__(self, stack: Stack, sandbox: SandboxClient) -> None:
+        self._stack = stack
+        self._sandbox = sandbox
+        self.done: Counter[tuple[str, Act]] = Counter()
+        self.missed: list[Fault] = []
+
+    @property
+    def kills(self) -> int:
+        return sum(count for (_, act), count in self.done.items() if act in KILLS)
+
+    async def carry_out(self, plan: Sequence[Fault]) -> None:
+        started = time.monotonic()
+        for fault in plan:
+            await asyncio.sleep(max(0, started + fault.at - time.monotonic()))
+            await self._do(fault)
+
+    async def _do(self, fault: Fault) -> None:
+        if fault.act in KILLS:
+            self._stack.kill(fault.target, fault.act, lambda hit: self._killed(fault, hit))
+            return
+        self.done[fault.target, fault.act] += 1
+        if fault.act is Act.ADD:
+            self._stack.add(fault.target, fault.target.removesuffix("-2"))
+        elif fault.act is Act.REMOVE:
+            self._stack.remove(fault.target)
+        else:
+            await self._sandbox.misbehave(fault)
+
+    def _killed(self, fault: Fault, hit: bool) -> None:
+        if hit:
+            self.done[fault.target, fault.act] += 1
+        else:
+            self.missed.append(fault)

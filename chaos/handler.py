@@ -1,0 +1,27 @@
+"""The handler of a run: every effect that a handler can have, each of which can be counted afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from pipeline.handlers import EventHandler
+from topics.events import MessageEvent
+
+PATH: Final = "chaos.handler.RecordingHandler"
+ROW: Final = "chaos"
+"""The row in a user's cache: `count`, and `places` in the order in which they were handled."""
+
+
+class RecordingHandler(EventHandler):
+    """Counts a message, writes its place down and sends the place back; takes as long as the text asks for."""
+
+    async def process_message(self, webhook: MessageEvent) -> None:
+        place, _, pause = (webhook.get_message_text() or "").partition(" ")
+        user = self.cache_factory.create_user_cache()
+        await user.increment_field(ROW, "count")
+        if pause:
+            await self.messenger.mark_as_read(webhook.message.message_id, typing=True)
+            await asyncio.sleep(float(pause))
+        await user.append_to_list(ROW, "places", int(place))
+        await self.messenger.send_text(place, webhook.user.user_id)

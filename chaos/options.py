@@ -1,0 +1,29 @@
+"""How long, how hard, and by which seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One run.
+
+    Attributes:
+        seconds: of traffic and faults; starting, draining and counting come on top.
+        seed: what traffic and faults follow from, alone.
+        rate: webhooks per second, status webhooks not counted.
+        kill_every: seconds from one kill to the next, on average.
+        contacts: people who write.
+        window: seconds that the messenger waits for the status of a send in doubt. Longer than any outage of the plan:
+            what is decided without the status may be decided wrongly, and would be counted.
+        drain: seconds for everything to come to rest afterwards.
+    """
+
+    seconds: float = 60.0
+    seed: int = 1
+    rate: float = 100.0
+    kill_every: float = 7.0
+    contacts: int = 300
+    window: float = 45.0
+    drain: float = 180.0

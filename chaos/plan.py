@@ -1,0 +1,109 @@
+"""The plan of a run: which fault when, to whom. It follows from the seed alone, so a run can be had again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from random import Random
+from typing import Final, NamedTuple
+
+from chaos.options import Options
+
+WORKERS: Final = ("intake", "handlers", "messenger")
+TARGETS: Final = (*WORKERS, "ingress", "kafka", "redis")
+FIRST: Final = 3.0
+"""Seconds of undisturbed traffic before the first fault, so that kills meet work everywhere."""
+
+
+class Act(StrEnum):
+    """What is done."""
+
+    SIGKILL = "SIGKILL"
+    SIGTERM = "SIGTERM"
+    ADD = "add"
+    """A second worker of an app joins."""
+    REMOVE = "remove"
+    """It leaves, by SIGTERM, for good."""
+    ERROR = "error"
+    """The provider fails so many messages (HTTP 500, 131000)."""
+    THROTTLE = "throttle"
+    """It says so often that a number is over its limit (130429)."""
+    SILENCE = "silence"
+    """It accepts so many messages and never answers."""
+    LATENCY = "latency"
+    """It answers so many seconds late."""
+
+
+class Fault(NamedTuple):
+    """One fault.
+
+    Attributes:
+        at: seconds since the traffic began.
+        target: a service, or `sandbox` for the provider's misbehaviour.
+        amount: messages, or seconds of latency.
+    """
+
+    at: float
+    act: Act
+    target: str
+    amount: float = 0
+
+
+KILLS: Final = (Act.SIGKILL, Act.SIGTERM)
+
+
+def second(app: str) -> str:
+    """The name of an app's second worker."""
+    return f"{app}-2"
+
+
+def plan(options: Options) -> list[Fault]:
+    """All faults of a run, in order of time. Every kind of process is killed once before any is killed again."""
+    workers = list(_workers(Random(f"{options.seed}:workers"), options.seconds))  # noqa: S311 (replayable, no secret)
+    kills = _kills(Random(f"{options.seed}:kills"), options, workers)  # noqa: S311
+    sandbox = _sandbox(Random(f"{options.seed}:sandbox"), options.seconds)  # noqa: S311
+    return sorted([*workers, *kills, *sandbox])
+
+
+def _times(rng: Random, every: float, until: float) -> Iterator[float]:
+    at = FIRST + rng.uniform(0, every / 2)
+    while at < until:
+        yield round(at, 2)
+        at += rng.uniform(0.6, 1.4) * every
+
+
+def _kills(rng: Random, options: Options, workers: list[Fault]) -> Iterator[Fault]:
+    waiting: list[str] = []
+    for at in _times(rng, options.kill_every, options.seconds):
+        if not waiting:
+            waiting = rng.sample(TARGETS, len(TARGETS))
+        kind, act = waiting.pop(), rng.choice((Act.SIGKILL, Act.SIGKILL, Act.SIGTERM))
+        elsewhere = rng.random() < 0.5 and _has_second(kind, workers, at)
+        yield Fault(at, act, second(kind) if elsewhere else kind)
+
+
+def _has_second(kind: str, workers: list[Fault], at: float) -> bool:
+    changes = [fault.act for fault in workers if fault.target == second(kind) and fault.at < at]
+    return bool(changes) and changes[-1] is Act.ADD
+
+
+def _workers(rng: Random, seconds: float) -> Iterator[Fault]:
+    """Second workers come and go, no two changes of one app right behind each other."""
+    present: set[str] = set()
+    order: list[str] = []
+    for at in _times(rng, 9.0, seconds):
+        order = order or rng.sample(WORKERS, len(WORKERS))
+        app = order.pop()
+        yield Fault(at, Act.REMOVE if app in present else Act.ADD, second(app))
+        present ^= {app}
+
+
+def _sandbox(rng: Random, seconds: float) -> Iterator[Fault]:
+    """One message may be failed by 131000 five times before it is given up, so each of those is short and rare."""
+    for at in _times(rng, 5.0, seconds):
+        act = rng.choice((Act.ERROR, Act.THROTTLE, Act.SILENCE, Act.LATENCY))
+        if act is Act.LATENCY:
+            yield Fault(at, act, "sandbox", round(rng.uniform(0.05, 0.8), 2))
+            yield Fault(round(at + rng.uniform(1, 4), 2), act, "sandbox", 0)
+        else:
+            yield Fault(at, act, "sandbox", rng.randint(1, 3 if act is Act.ERROR else 10))

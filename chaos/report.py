@@ -1,0 +1,131 @@
+"""What a run comes to: a table for people, JSON for machines."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from statistics import median
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from chaos.campaign import Run
+from chaos.plan import KILLS, Act
+from chaos.stack import Death, Log
+
+SHOWN: Final = 20
+"""Lines of one finding that are printed; the JSON report has all of them."""
+_TIMESTAMP: Final = re.compile(r"^\S+Z ")
+Cells = tuple[str, ...]
+
+
+def show(console: Console, run: Run, log: Log) -> None:
+    """Prints what was done, what was counted, and every finding."""
+    console.print(_table("What was done to it", ("target", *(act.value for act in Act)), _done(run)))
+    console.print(_table("What came of it", ("", "count"), _counts(run, log)))
+    for name, lines in run.verdict.findings().items():
+        _findings(console, name.replace("_", " "), lines)
+    _findings(console, "ended by itself", _own_ends(log))
+    verdict = "[green]Every input had its effect, once and in order.[/]" if run.verdict.good else "[red]Not good.[/]"
+    console.print(f"{verdict} Seed {run.options.seed}: the same again with --seed {run.options.seed}.", highlight=False)
+
+
+def as_json(run: Run, log: Log) -> dict[str, Any]:
+    """All of it."""
+    return {
+        "good": run.verdict.good,
+        "options": asdict(run.options),
+        "kills": run.faults.kills,
+        "done": [{"target": target, "act": act, "times": n} for (target, act), n in sorted(run.faults.done.items())],
+        "missed_kills": [fault._asdict() for fault in run.faults.missed],
+        "figures": _figures(run),
+        "answers": run.driver.answers,
+        "findings": run.verdict.findings(),
+        "seconds_to_ready": log.restarts,
+        "ended_by_themselves": [asdict(death) for death in log.deaths],
+    }
+
+
+def _table(title: str, columns: Cells, rows: Iterable[Cells]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _done(run: Run) -> Iterable[Cells]:
+    done = run.faults.done
+    for target in sorted({target for target, _ in done}):
+        yield (target, *(str(done[target, act] or "") for act in Act))
+    yield ("all", *(str(sum(n for (_, each), n in done.items() if each is act) or "") for act in Act))
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    taken = {(m.contact.number.id, m.contact.phone, m.place): at for m, at in run.driver.accepted.items()}
+    waits = sorted(effect.at - taken[effect[:3]] for effect in run.evidence.effects if effect[:3] in taken)
+    return {
+        "webhooks": run.driver.webhooks,
+        "webhooks_again": run.driver.copies,
+        "inputs": len(run.driver.accepted),
+        "effects": len(run.evidence.effects),
+        "commands_with_outcome": len(run.evidence.outcomes),
+        "drain_seconds": round(run.drained, 1),
+        "effect_seconds": {name: round(_at(waits, part), 3) for name, part in _PARTS.items()} if waits else {},
+    }
+
+
+_PARTS: Final = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+
+
+def _at(ordered: list[float], part: float) -> float:
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+def _counts(run: Run, log: Log) -> Iterable[Cells]:
+    figures = _figures(run)
+    yield "webhooks taken (200)", str(figures["webhooks"])
+    yield "posted again, as platforms do", str(figures["webhooks_again"])
+    yield (
+        "posts answered otherwise or not at all",
+        str(sum(n for said, n in run.driver.answers.items() if said != "200")),
+    )
+    yield "inputs: messages in them", str(figures["inputs"])
+    yield "effects at the provider", str(figures["effects"])
+    yield f"kills ({' and '.join(act.value for act in KILLS)})", str(run.faults.kills)
+    yield "from 200 to the effect, s", " / ".join(f"{name} {s:g}" for name, s in figures["effect_seconds"].items())
+    yield "to rest after the last fault, s", str(figures["drain_seconds"])
+    yield "to be ready again, s (median)", _restarts(log)
+    for name, lines in run.verdict.findings().items():
+        yield name.replace("_", " "), f"[{'red' if lines else 'green'}]{len(lines)}[/]"
+
+
+def _restarts(log: Log) -> str:
+    again = {name: seconds[1:] for name, seconds in log.restarts.items() if len(seconds) > 1}
+    return ", ".join(f"{name} {median(seconds):.1f}" for name, seconds in again.items())
+
+
+def _own_ends(log: Log) -> list[str]:
+    """Which services ended unasked, how often, and with what last words of ours."""
+    ends = Counter(f"{death.name} {death.why}: {_last_words(death)}" for death in log.deaths)
+    return [f"{end} ({times} times)" for end, times in ends.items()]
+
+
+def _last_words(death: Death) -> str:
+    ours = [line for line in death.lines if line.startswith("pipeline: ") or "[pipeline." in line]
+    return _TIMESTAMP.sub("", ours[-1]) if ours else ""
+
+
+def _findings(console: Console, name: str, lines: Iterable[str]) -> None:
+    lines = list(lines)
+    if not lines:
+        return
+    console.print(f"[bold]{name}[/]: {len(lines)}", highlight=False)
+    for line in lines[:SHOWN]:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    if len(lines) > SHOWN:
+        console.print(f"  and {len(lines) - SHOWN} more: see --json")

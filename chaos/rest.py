@@ -1,0 +1,41 @@
+"""Waiting until everything has come to rest, so that what is missing then will never come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+from aiohttp import ClientError
+from aiokafka.errors import KafkaError
+
+from chaos.broker import lag
+from chaos.sandbox_client import SandboxClient
+from chaos.stack import Stack
+
+POLL: Final = 0.5
+LOOKS: Final = 3
+"""Times in a row that nothing may be found to do."""
+
+
+async def come_to_rest(stack: Stack, sandbox: SandboxClient, seconds: float) -> list[str]:
+    """Returns when nothing is left to do, or after `seconds` with what is, one line each."""
+    deadline, quiet = time.monotonic() + seconds, 0
+    while True:
+        left = await _unfinished(stack, sandbox)
+        quiet = 0 if left else quiet + 1
+        if quiet == LOOKS or time.monotonic() > deadline:
+            return left
+        await asyncio.sleep(POLL)
+
+
+async def _unfinished(stack: Stack, sandbox: SandboxClient) -> list[str]:
+    if not stack.all_ready:
+        return ["a service is not ready"]
+    try:
+        behind = await asyncio.wait_for(lag(stack.bootstrap), 20)
+        pending = await sandbox.pending()
+    except (KafkaError, ClientError, OSError) as error:
+        return [f"the stack does not answer: {error!r}"]
+    left = [f"group {group} has {records} records to finish" for group, records in behind.items() if records]
+    return left + ([f"{pending} statuses are to be reported"] if pending else [])

@@ -1,0 +1,231 @@
+"""The stack of a run: `pipeline up`'s services, started again however often they die, joined and left by workers."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Final
+
+from chaos.accounts import write_accounts, write_tenants
+from chaos.handler import PATH
+from chaos.options import Options
+from chaos.plan import Act
+from chaos.ports import free_ports, stack_ports
+from pipeline.local.child import Child, State
+from pipeline.local.probe import http_ready
+from pipeline.local.services import LOOPBACK, Service, services
+from pipeline.local.supervisor import Supervisor
+
+LEAVE_SECONDS: Final = 20.0
+"""A service that was told to end is killed after so long."""
+ROOT: Final = Path(__file__).parents[1]
+
+
+@dataclass(slots=True)
+class Death:
+    """An end that nobody asked for, or that was not as it was asked for."""
+
+    name: str
+    why: str
+    lines: Sequence[str]
+
+
+@dataclass
+class Log:
+    """What the supervisor reports."""
+
+    deaths: list[Death] = field(default_factory=list)
+    restarts: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds from each start of a service until it was ready."""
+    ready: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.wanted: dict[str, frozenset[str]] = {}
+        """How the end of a service that was killed may read."""
+
+    def died(self, name: str, why: str, _log: Path, lines: Sequence[str], _deaths: int) -> None:
+        if why not in self.wanted.pop(name, ()):
+            self.deaths.append(Death(name, why, lines))
+
+    def started(self, service: Service, seconds: float) -> None:
+        self.restarts.setdefault(service.name, []).append(seconds)
+
+
+class Reporter:
+    """The supervisor's view of a `Log`: what is of no interest here is not kept."""
+
+    def __init__(self, log: Log) -> None:
+        self.died = log.died
+        self.ready = log.started
+        self._log = log
+
+    def gave_up(self, name: str, log: Path) -> None:
+        """Never: deaths are not counted here."""
+
+    def all_ready(self, _seconds: float) -> None:
+        self._log.ready.set()
+
+    def output(self, name: str, lines: Sequence[str]) -> None:
+        """The logs are in files."""
+
+    def stopping(self) -> None:
+        """The run says so itself."""
+
+    def stopped(self, killed: Sequence[str], seconds: float) -> None:
+        """The run says so itself."""
+
+
+class Stack(Supervisor):
+    """Runs in the main thread; the other methods may be called from any.
+
+    Redis syncs every write before it answers: with `everysec`, an acknowledged write can be lost, and with it the
+    record that makes an event's effect happen once. That setting is weaker, and is not what is tried here.
+    """
+
+    def __init__(self, directory: Path, options: Options) -> None:
+        self.directory = directory
+        self.free = free_ports()
+        self.ports = stack_ports(self.free)
+        self.log = Log()
+        self.interrupted = False
+        self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._leaving: list[tuple[Child, float]] = []
+        self._shared = _environment(directory, options, self.sandbox_url)
+        write_tenants(directory / "tenants.yaml", self.sandbox_url)
+        write_accounts(directory / "accounts.json")
+        planned = [_adapted(service) for service in services(self.ports, directory, self._shared)]
+        super().__init__(planned, directory / "logs", Reporter(self.log), max_deaths=None)
+
+    @property
+    def ingress_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.ingress}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.sandbox}"
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{LOOPBACK}:{self.ports.kafka}"
+
+    @property
+    def redis_url(self) -> str:
+        return f"redis://{LOOPBACK}:{self.ports.redis}/0"
+
+    @property
+    def all_ready(self) -> bool:
+        return all(child.state is State.READY for child in list(self._children))
+
+    def kill(self, name: str, act: Act, then: Callable[[bool], None]) -> None:
+        """Kills a service; `then` is told whether it ran. It is started again."""
+        self._orders.put(lambda: then(self._kill(name, act)))
+
+    def add(self, name: str, app: str) -> None:
+        """A second worker of `app` joins."""
+        self._orders.put(lambda: self._add(name, app))
+
+    def remove(self, name: str) -> None:
+        """A worker leaves by SIGTERM and is not started again."""
+        self._orders.put(lambda: self._remove(name))
+
+    def stop(self) -> None:
+        """Ends `run`."""
+        self._signals += 1
+        self._wake.set()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.interrupted = True
+        super()._on_signal(number, frame)
+
+    def _tick(self) -> None:
+        while order := _next(self._orders):
+            order()
+        super()._tick()
+        self._see_off()
+
+    def _kill(self, name: str, act: Act) -> bool:
+        child = self._by_name.get(name)
+        if child is None or not child.running:
+            return False
+        if act is Act.SIGKILL:
+            self.log.wanted[name] = frozenset({"was killed by SIGKILL"})
+            child.kill()
+            return True
+        # What is still starting may not have a handler for the signal yet.
+        early = {"was killed by SIGTERM"} if child.state is State.STARTING else set()
+        self.log.wanted[name] = frozenset({_ended_by_sigterm(name)} | early)
+        child.terminate()
+        self._leaving.append((child, time.monotonic() + LEAVE_SECONDS))
+        return True
+
+    def _add(self, name: str, app: str) -> None:
+        model = self._by_name[app].service
+        port = next(self.free)
+        own = {
+            "PIPELINE_INSTANCE_ID": "2",
+            "PIPELINE_WORKER_PORT": str(port),
+            "PIPELINE_DATA_DIR": str(self.directory / name),
+        }
+        where, ready = f"http://{LOOPBACK}:{port}", partial(http_ready, LOOPBACK, port)
+        service = replace(model, name=name, env={**(model.env or {}), **own}, where=where, ready=ready)
+        child = Child(service, self.directory / "logs" / f"{name}.log", None)
+        self._children.append(child)
+        self._by_name[name] = child
+
+    def _remove(self, name: str) -> None:
+        child = self._by_name.pop(name)
+        self._children.remove(child)
+        child.terminate()
+        self._leaving.append((child, time.monotonic() + LEAVE_SECONDS))
+
+    def _see_off(self) -> None:
+        """Kills what was told to end and has not."""
+        for child, until in self._leaving:
+            if child.running and time.monotonic() > until:
+                self.log.deaths.append(Death(child.name, f"did not end within {LEAVE_SECONDS:.0f} s of SIGTERM", ()))
+                child.kill()
+        self._leaving = [(child, until) for child, until in self._leaving if child.running]
+
+    def _stop(self) -> None:
+        for child, _ in self._leaving:
+            child.kill()
+        super()._stop()
+
+
+def _next(orders: SimpleQueue[Callable[[], None]]) -> Callable[[], None] | None:
+    try:
+        return orders.get_nowait()
+    except Empty:
+        return None
+
+
+def _ended_by_sigterm(name: str) -> str:
+    return f"ended with exit status {143 if name == 'kafka' else 0}"
+
+
+def _environment(directory: Path, options: Options, sandbox_url: str) -> Mapping[str, str]:
+    """Nothing of the caller's own settings, so that a run depends on its options alone."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
+    return kept | {
+        "PYTHONPATH": str(ROOT),
+        "PIPELINE_TENANTS": str(directory / "tenants.yaml"),
+        "PIPELINE_SANDBOX_ACCOUNTS": str(directory / "accounts.json"),
+        "PIPELINE_HANDLER": PATH,
+        "PIPELINE_RECONCILE_WINDOW": str(options.window),
+        "PIPELINE_SANDBOX_URL": sandbox_url,
+    }
+
+
+def _adapted(service: Service) -> Service:
+    if service.name == "redis":
+        return replace(service, argv=[*service.argv, "--appendfsync", "always"])
+    if service.name == "sandbox":
+        return replace(service, argv=[*service.argv, "--status-batch", "20"])
+    return service

@@ -1,0 +1,91 @@
+"""The traffic of a run: webhooks with all that platforms do to them. It follows from the seed alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from random import Random
+from typing import Final, NamedTuple
+
+from chaos.accounts import NUMBERS
+from chaos.options import Options
+from chaos.webhooks import Contact, Message
+
+RECENT: Final = 500
+"""Messages among which one is chosen to come again in another batch."""
+SLOW: Final = 0.02
+"""The part of events that take a handler long."""
+
+
+class Posting(NamedTuple):
+    """One webhook.
+
+    Attributes:
+        at: seconds since the traffic began; it is posted then or, if one before it has a contact in common, after that.
+        copy_at_once: the same bytes are posted a second time beside it, as by a platform that lost patience.
+        copy_after: seconds after which they are posted again; None: they are not.
+    """
+
+    at: float
+    messages: tuple[Message, ...]
+    copy_at_once: bool = False
+    copy_after: float | None = None
+
+    @property
+    def contacts(self) -> frozenset[Contact]:
+        return frozenset(message.contact for message in self.messages)
+
+
+def contacts(options: Options) -> list[Contact]:
+    return [Contact(NUMBERS[n % len(NUMBERS)], f"1555{n:07d}") for n in range(options.contacts)]
+
+
+def traffic(options: Options) -> Iterator[Posting]:
+    """Every webhook of a run, in order of time."""
+    rng = Random(f"{options.seed}:traffic")  # noqa: S311 (replayable, no secret)
+    people, writer = contacts(options), _Writer(rng)
+    for number in range(int(options.seconds * options.rate)):
+        messages = writer.messages(people)
+        at_once, later = rng.random() < 0.03, rng.random() < 0.07
+        yield Posting(number / options.rate, messages, at_once, rng.uniform(0, 8) if later else None)
+
+
+class _Writer:
+    """Makes messages, each contact's counted from 0."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._places: dict[Contact, int] = defaultdict(int)
+        self._recent: deque[Message] = deque(maxlen=RECENT)
+
+    def messages(self, people: list[Contact]) -> tuple[Message, ...]:
+        """Mostly one; else several of one contact, of several contacts, or one with an old one beside it."""
+        rng = self._rng
+        kind = rng.choices(("single", "several", "mixed", "old"), (70, 10, 12, 8))[0]
+        if kind == "several":
+            return tuple(self._next(rng.choice(people), rng.randint(2, 4)))
+        if kind == "mixed":
+            return self._mixed(rng.sample(people, rng.randint(2, 5)))
+        old = (rng.choice(self._recent),) if kind == "old" and self._recent else ()
+        return (*old, *self._next(rng.choice(people), 1))
+
+    def _mixed(self, some: list[Contact]) -> tuple[Message, ...]:
+        """Contacts interleaved, each one's own messages in order."""
+        queues = [deque(self._next(contact, self._rng.randint(1, 2))) for contact in some]
+        mixed: list[Message] = []
+        while queues:
+            queue = self._rng.choice(queues)
+            mixed.append(queue.popleft())
+            queues = [left for left in queues if left]
+        return tuple(mixed)
+
+    def _next(self, contact: Contact, count: int) -> list[Message]:
+        made = [self._message(contact) for _ in range(count)]
+        self._recent.extend(made)
+        return made
+
+    def _message(self, contact: Contact) -> Message:
+        place = self._places[contact]
+        self._places[contact] += 1
+        pause = f" {self._rng.uniform(0.2, 2):.2f}" if self._rng.random() < SLOW else ""
+        return Message(contact, place, f"{place}{pause}")

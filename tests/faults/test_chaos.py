@@ -1,0 +1,27 @@
+"""A short run of the chaos harness, as `make chaos` runs it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import orjson
+
+from tests.stacks import Process
+
+
+def test_everything_is_killed_at_random_and_every_input_has_one_effect_in_order(tmp_path: Path) -> None:
+    """Without it, a change that loses, doubles or reorders under some crash would be found by a user."""
+    report = tmp_path / "report.json"
+    options = ["--seconds", "40", "--rate", "80", "--kill-every", "5", "--seed", "11", "--json", str(report)]
+    run = Process([sys.executable, "-m", "chaos", *options], tmp_path / "chaos.out")
+    try:
+        status = run.wait(240)
+    finally:
+        run.signal(signal.SIGTERM)
+    assert status == 0, run.output
+    done = orjson.loads(report.read_bytes())
+    killed = {each["target"].removesuffix("-2") for each in done["done"] if each["act"].startswith("SIG")}
+    assert killed == {"intake", "handlers", "messenger", "ingress", "kafka", "redis"}
+    assert done["figures"]["inputs"] == done["figures"]["effects"] > 3000

@@ -1,0 +1,47 @@
+"""The chaos stack's books: which ends were wanted, and which were not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.options import Options
+from chaos.plan import Act
+from chaos.stack import Log, Stack
+
+
+def test_an_end_that_was_asked_for_is_none_of_its_own() -> None:
+    """The report would list every kill as a crash, and a crash of its own would drown in them."""
+    log = Log()
+    log.wanted["intake"] = frozenset({"was killed by SIGKILL"})
+    log.died("intake", "was killed by SIGKILL", Path("intake.log"), [], 1)
+    assert not log.deaths
+    log.died("intake", "was killed by SIGKILL", Path("intake.log"), [], 2)
+    assert [death.name for death in log.deaths] == ["intake"]
+
+
+def test_a_worker_that_ends_badly_after_sigterm_is_reported() -> None:
+    """A shutdown that fails would pass for one that was clean."""
+    log = Log()
+    log.wanted["handlers"] = frozenset({"ended with exit status 0"})
+    log.died("handlers", "ended with exit status 1", Path("handlers.log"), ["pipeline: no"], 1)
+    assert log.deaths[0].why == "ended with exit status 1"
+
+
+def test_nothing_of_the_callers_environment_changes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same seed would give another run, or a real broker would be driven."""
+    monkeypatch.setenv("PIPELINE_KAFKA", "production:9092")
+    monkeypatch.setenv("PIPELINE_HANDLER_TIMEOUT", "1")
+    stack = Stack(tmp_path, Options())
+    environments = [child.service.env or {} for child in stack._children]
+    assert all("production" not in str(env) and "PIPELINE_HANDLER_TIMEOUT" not in env for env in environments)
+
+
+def test_a_kill_of_what_does_not_run_is_not_counted_as_one(tmp_path: Path) -> None:
+    """A run would claim kills that never happened."""
+    hits: list[bool] = []
+    stack = Stack(tmp_path, Options())
+    stack.kill("intake", Act.SIGKILL, hits.append)
+    stack._orders.get_nowait()()
+    assert hits == [False]
