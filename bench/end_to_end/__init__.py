@@ -1,0 +1,1 @@
+"""The whole way: a webhook at the door, a reply at the sandbox."""

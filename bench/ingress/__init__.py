@@ -1,0 +1,1 @@
+"""The HTTP door: signed webhooks in, acknowledgements awaited, 200 out."""

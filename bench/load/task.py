@@ -1,0 +1,77 @@
+"""What the load generator is asked for, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from bench.lab import Lab
+from bench.process import running
+from bench.spread import percentile
+from pipeline.errors import PipelineError
+
+PATH = "/webhooks/cloud"
+PATIENCE = 120.0
+"""Seconds that a load may take longer than planned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Webhooks from number `first` on, to `port` on this machine.
+
+    Attributes:
+        seconds: how long new ones are begun.
+        count: how many at most.
+        rate: webhooks per second, begun on time whatever became of those before (open loop); 0 posts the next one
+            on each connection when the last one is answered (closed loop).
+    """
+
+    port: int
+    first: int = 0
+    seconds: float = 10.0
+    count: int = 10_000_000
+    rate: float = 0.0
+    connections: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What came back.
+
+    Attributes:
+        seconds: from the first request to the last answer.
+        latencies: ms of each webhook; in an open loop from the instant when it was due.
+        accepted: the numbers of those that were answered with 200.
+        refused: how many were answered with anything else, or not at all.
+        began: when the first one was due, seconds since the epoch; with `rate`, the others follow from it.
+    """
+
+    seconds: float
+    latencies: Sequence[float]
+    accepted: Sequence[int]
+    refused: int
+    began: float
+
+    @property
+    def rate(self) -> float:
+        """Accepted webhooks per second."""
+        return len(self.accepted) / self.seconds
+
+    def latency(self, share: float) -> float:
+        """A percentile, in ms."""
+        return percentile(self.latencies, share)
+
+
+def post(lab: Lab, load: Load) -> Answers:
+    """Runs the generator. Raises `PipelineError` if it fails, or if anything was refused: then nothing was measured."""
+    place = lab.fresh("load")
+    given, result = place / "load.json", place / "answers.json"
+    given.write_bytes(orjson.dumps(asdict(load)))
+    with running(lambda: lab.spawn(place.name, "bench.load", str(given), str(result))) as (process,):
+        process.wait(load.seconds + PATIENCE)
+    answers = Answers(**orjson.loads(result.read_bytes()))
+    if answers.refused:
+        raise PipelineError(f"{answers.refused:,} of {len(answers.latencies):,} webhooks were not answered with 200")
+    return answers

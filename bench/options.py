@@ -1,0 +1,37 @@
+"""How much is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+NAMES = ("intake", "ingress", "end-to-end", "latency")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One run of the benchmark.
+
+    Attributes:
+        only: the names of what is measured.
+        seconds: length of each timed load.
+        records: webhooks that a candidate of `intake` reads; stock Faust, which is slower, reads a fifth of them.
+        webhooks: webhooks of one `end-to-end` measurement; stock Faust in order gets a fifth of them.
+        rounds: every candidate runs so many times, in turns; the median is reported.
+    """
+
+    only: tuple[str, ...] = NAMES
+    seconds: float = 10.0
+    records: int = 300_000
+    webhooks: int = 10_000
+    rounds: int = 3
+
+    @classmethod
+    def chosen(cls, *, quick: bool, only: tuple[str, ...], **given: Any) -> Options:
+        """The defaults, or those of a quick run, with what was given put over them."""
+        base = QUICK if quick else cls()
+        return replace(base, only=only, **{name: value for name, value in given.items() if value is not None})
+
+
+QUICK = Options(seconds=4.0, records=50_000, webhooks=2_000, rounds=1)
+"""One round of little: whether everything works, not how fast it is."""

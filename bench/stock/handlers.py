@@ -1,0 +1,36 @@
+"""handle as a plain agent: events in, commands out."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import faust
+
+from bench.stock.app import Topics, raw_topic, stock_app
+from pipeline.handlers.runner import HandlerRunner
+from pipeline.settings import Settings
+from pipeline.tenants import Tenants
+from topics.catalogue import HANDLERS, events
+from topics.codec import encode_command
+from topics.events import decode
+from topics.records import Incoming
+
+
+def handlers(settings: Settings, tenants: Tenants, concurrency: int) -> faust.App:
+    """The same runner and handlers as ours.
+
+    Args:
+        concurrency: events handled at once. Above 1, Faust keeps no order, not even of one conversation, and commits
+            past events that are not finished.
+    """
+    app = stock_app(f"{HANDLERS}-default", settings)
+    topics = Topics(app)
+    runner = HandlerRunner(settings, tenants)
+
+    async def run(stream: Any) -> None:
+        async for event in stream.events():
+            for command in await runner.run(decode(cast(Incoming, event.message))):
+                await topics.send(encode_command(command))
+
+    app.agent(raw_topic(app, events("default").name), name=HANDLERS, concurrency=concurrency)(run)
+    return app

@@ -1,0 +1,92 @@
+"""send as a plain agent: commands in, calls to the provider, outcomes out."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, cast
+
+import faust
+
+from bench.stock.app import Topics, raw_topic, stock_app
+from pipeline.providers import PROVIDERS
+from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.providers.dispatch import Dispatcher
+from pipeline.settings import Settings
+from pipeline.tenants import Tenants
+from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, MESSENGER, SENT
+from topics.codec import decode_command, encode_outcome
+from topics.commands import Command
+from topics.outcomes import Outcome, OutcomeStatus
+from topics.records import Incoming
+
+_FINAL = {
+    DeliveryStatus.ACCEPTED: OutcomeStatus.ACCEPTED,
+    DeliveryStatus.PERMANENT: OutcomeStatus.FAILED,
+    DeliveryStatus.RETRYABLE: OutcomeStatus.FAILED,
+    DeliveryStatus.UNKNOWN: OutcomeStatus.UNKNOWN,
+}
+
+
+def messenger(settings: Settings, tenants: Tenants, concurrency: int) -> faust.App:
+    """The same limiter and the same calls as ours, and a table of what was sent.
+
+    Unlike ours it notes nothing before a call, so a call that was cut off is made again.
+
+    Args:
+        concurrency: commands carried out at once; above 1 in no order.
+    """
+    app = stock_app(MESSENGER, settings)
+    sent: Any = app.Table(SENT, key_type=bytes, value_type=bytes, partitions=settings.partitions)
+    topics = Topics(app)
+
+    @cache
+    def dispatcher() -> Dispatcher:
+        """Made inside the running loop."""
+        return Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
+
+    async def run(stream: Any) -> None:
+        async for event in stream.events():
+            command = decode_command(cast(Incoming, event.message))
+            command_id = command.command_id.encode()
+            if sent.get(command_id) is not None:
+                continue
+            delivery = await _delivered(dispatcher(), command)
+            await topics.send(encode_outcome(_outcome(command, delivery)))
+            sent[command_id] = delivery.status.encode()
+
+    app.agent(_commands(app), name=MESSENGER, concurrency=concurrency)(run)
+    return app
+
+
+def _commands(app: faust.App) -> Any:
+    return raw_topic(app, COMMANDS_INTERACTIVE.name, COMMANDS_BULK.name)
+
+
+async def _delivered(dispatcher: Dispatcher, command: Command) -> Delivery:
+    await dispatcher.turn(command, asyncio.sleep)
+    tries = 0
+    while True:
+        delivery, tries = await dispatcher.call(command), tries + 1
+        again = dispatcher.next_try(command, delivery, tries) if delivery.status is DeliveryStatus.RETRYABLE else None
+        if again is None:
+            return delivery
+        await asyncio.sleep(again)
+
+
+def _outcome(command: Command, delivery: Delivery) -> Outcome:
+    return Outcome(
+        command_id=command.command_id,
+        event_id=command.event_id,
+        tenant_id=command.tenant_id,
+        provider=command.provider,
+        account=command.account,
+        recipient=command.recipient,
+        status=_FINAL[delivery.status],
+        message_id=delivery.message_id,
+        error_code=delivery.error_code,
+        error_message=delivery.error_message,
+        at=datetime.now(UTC),
+        traceparent=command.traceparent,
+    )

@@ -1,0 +1,98 @@
+"""The load: Cloud API text webhooks, signed as Meta signs them, and what must come of each.
+
+A webhook is known by its number, so that whoever made it and whoever checks it need not talk to each other.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from hashlib import blake2b
+from typing import Final
+
+import orjson
+
+from topics import headers
+from topics.keys import conversation_key
+from topics.records import Header, Record
+
+TENANT: Final = "bench"
+BUSINESS: Final = "102290129340398"
+ACCOUNT: Final = "106540352242922"
+DISPLAY_NUMBER: Final = "15559990000"
+APP_SECRET: Final = b"sandbox-app-secret"
+VERIFY_TOKEN: Final = "sandbox-verify-token"
+TOKEN: Final = "sandbox-token"
+
+CONTACTS: Final = 5_000
+_FIRST_CONTACT: Final = 15_550_000_000
+_FIRST_SECOND: Final = 1_760_000_000
+_TEXT: Final = (
+    "Hello, I ordered two pairs of shoes last week, in black and in size 42. The page says that they left on Monday. "
+    "When will they be here?"
+)
+_NUMBER: Final = re.compile(rb"number (\d+)")
+
+
+def contact(number: int) -> str:
+    """Who wrote webhook `number`: contacts take turns in an order that no partition or cache can profit from."""
+    return str(_FIRST_CONTACT + number * 2_654_435_761 % CONTACTS)
+
+
+def message_id(number: int) -> str:
+    return f"wamid.HBgLMTU1NTAwMDExMTEVAgASGBQzRUIwQUFBQTEx{number:012d}"
+
+
+def event_id(number: int) -> bytes:
+    """The id of the event that webhook `number` becomes."""
+    return f"cloud:{ACCOUNT}:{message_id(number)}".encode()
+
+
+def body(number: int) -> bytes:
+    """The webhook: some 620 bytes, one text message."""
+    sender = contact(number)
+    message = {
+        "from": sender,
+        "id": message_id(number),
+        "timestamp": str(_FIRST_SECOND + number // 1000),
+        "type": "text",
+        "text": {"body": f"{_TEXT} This is number {number}"},
+    }
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": DISPLAY_NUMBER, "phone_number_id": ACCOUNT},
+        "contacts": [{"profile": {"name": "Ana María"}, "wa_id": sender}],
+        "messages": [message],
+    }
+    entry = {"id": BUSINESS, "changes": [{"value": value, "field": "messages"}]}
+    return orjson.dumps({"object": "whatsapp_business_account", "entry": [entry]})
+
+
+def number_in(text: bytes) -> int | None:
+    """The number of the webhook that `text` (its body, an event, a reply) comes of."""
+    found = _NUMBER.search(text)
+    return int(found[1]) if found else None
+
+
+def signature(content: bytes) -> str:
+    """The value of `X-Hub-Signature-256`."""
+    return "sha256=" + hmac.digest(APP_SECRET, content, "sha256").hex()
+
+
+def record(number: int, topic: str) -> Record:
+    """The record that the ingress makes of webhook `number`, one a millisecond."""
+    content = body(number)
+    digest = blake2b(content, digest_size=16).hexdigest()
+    key = conversation_key("cloud", ACCOUNT, contact(number))
+    return Record(topic, key.encode(), content, _headers(digest, _FIRST_SECOND * 1000 + number))
+
+
+def _headers(digest: str, received_at: int) -> tuple[Header, ...]:
+    return (
+        (headers.WEBHOOK_ID, f"wh-{digest}".encode()),
+        (headers.RECEIVED_AT, str(received_at).encode()),
+        (headers.TRACEPARENT, f"00-{digest}-{digest[:16]}-01".encode()),
+        (headers.PROVIDER, b"cloud"),
+        (headers.ACCOUNT, ACCOUNT.encode()),
+        (headers.TENANT, TENANT.encode()),
+    )
