@@ -1,0 +1,60 @@
+# Needs Python 3.11 to 3.13 and make, nothing else: everything is installed into .venv, at the versions of the lock.
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOCKER := build/lock
+UV := uv==0.13.8
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test lint format bench chaos lock
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  ARGS=... goes to the command, PYTHON=python3.12 picks the Python."
+
+install: $(INSTALLED) ## Make .venv with everything that the other targets need
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "make: $(PYTHON) is not a Python from 3.11 to 3.13: name one, as in make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "make: $(PYTHON) can't make a venv: install it (on Debian: apt install python3-venv)" >&2; exit 1; }
+	@test -x $(BIN)/python || echo "Installing into $(VENV), once ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --no-deps -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: install ## Start the whole pipeline here: Kafka, Redis, sandbox, ingress, workers
+	@$(BIN)/pipeline up $(ARGS)
+
+test: install ## Run the tests; they start what they need
+	@$(BIN)/pytest $(ARGS)
+
+lint: install ## Check style, types and the laws of the house
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: install ## Let ruff format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install ## Measure, against stock Faust and raw clients
+	@$(BIN)/python -m bench $(ARGS)
+
+chaos: install ## Kill everything at random under load and count the effects: ARGS="--seconds 600 --rate 200"
+	@$(BIN)/python -m chaos $(ARGS)
+
+lock: ## Write requirements.lock anew from pyproject.toml
+	@$(PYTHON) -m venv $(LOCKER)
+	@$(LOCKER)/bin/python -m pip --disable-pip-version-check --quiet install '$(UV)'
+	@printf 'setuptools>=77\n' | $(LOCKER)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--extra local --extra dev --generate-hashes --no-annotate --no-emit-index-url \
+		--custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml -
