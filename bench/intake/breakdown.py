@@ -15,7 +15,7 @@ PARTS: Mapping[str, str] = {
     "parse": "JSON, envelope, who and what, ids, shape",
     "deduplicate": "look-up in RocksDB, mark",
     "route": "tenant, headers, JSON of the event",
-    "build output batches": "with 9 headers each",
+    "build output batches": "with 8 headers each, checksums",
     "build changelog batches": "one mark an event",
     "write RocksDB": "one atomic batch a partition",
 }
