@@ -128,8 +128,7 @@ def _live(outside: Outside, window: float = 60, command: Command | None = None) 
             outcome = asyncio.run(_carry_out(outside, window, command or _command()))
         except RetryAfter:
             outside.restart()  # what a failed attempt wrote and did not persist is undone
-            if outside.get("cmd-1") is None or Standing(State.INTENT, 0).state.encode() in outside.durable["cmd-1"]:
-                _receipt_if_done(outside)
+            _receipt_if_done(outside)
             continue
         asyncio.run(outside.persist())
         return outcome
