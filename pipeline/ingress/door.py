@@ -79,11 +79,12 @@ class Door:
         body = await self._read(request)
         start = time.perf_counter()
         at_ms = time.time_ns() // 1_000_000
-        if not provider.authenticate(_webhook(request, body, tenant_id), self._tenants):
+        webhook = _webhook(request, body, tenant_id)
+        if not provider.authenticate(webhook, self._tenants):
             return 401
         trace = traceparent(request.headers.get("traceparent"))
         arrival = Arrival(provider.name, tenant_id, webhook_id(body), at_ms, trace)
-        await self._publisher.publish(self._labeller.records(provider.split(body), arrival))
+        await self._publisher.publish(self._labeller.records(provider.split(webhook, self._tenants), arrival))
         _seconds(provider.name).observe(time.perf_counter() - start)
         return 200
 
