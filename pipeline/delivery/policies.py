@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from pipeline.delivery import meta_codes
+from pipeline.delivery import gateway_codes, meta_codes
 from pipeline.delivery.retry import TRANSPORT, RetryPolicy
 
-_BY_PROVIDER: Final[Mapping[str, Callable[[int], RetryPolicy]]] = {"cloud": meta_codes.policy}
+_BY_PROVIDER: Final[Mapping[str, Callable[[int], RetryPolicy]]] = {
+    "cloud": meta_codes.policy,
+    "waha": gateway_codes.policy,
+    "wawp": gateway_codes.policy,
+}
 
 
-_ACCOUNT_LIMITS: Final[Mapping[str, frozenset[int]]] = {"cloud": frozenset({meta_codes.NUMBER_LIMIT})}
+_ACCOUNT_LIMITS: Final[Mapping[str, frozenset[int]]] = {
+    "cloud": frozenset({meta_codes.NUMBER_LIMIT}),
+    "waha": frozenset({gateway_codes.ACCOUNT_LIMIT}),
+    "wawp": frozenset({gateway_codes.ACCOUNT_LIMIT}),
+}
 
 
 def slows_account(provider: str, code: int | None) -> bool:

@@ -6,7 +6,10 @@ from typing import Final
 
 from pipeline.providers.base import Provider
 from pipeline.providers.cloud import Cloud
+from pipeline.providers.waha import Waha
+from pipeline.providers.wawp import Wawp
 
 CLOUD: Final = Cloud()
+_ALL: Final[tuple[Provider, ...]] = (CLOUD, Wawp(), Waha())
 
-PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({CLOUD.name: CLOUD})
+PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({each.name: each for each in _ALL})
