@@ -67,7 +67,7 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = "PIPELINE_" + "_".join(str(part) for part in first["loc"]).upper()
+        name = f"PIPELINE_{first['loc'][0]}".upper()
         raise ConfigurationError(
             f"{name} is wrong ({first['msg'].lower()}): correct it in the environment or .env"
         ) from None

@@ -146,13 +146,17 @@ class Outbox:
     def _batch(self, first: Update) -> list[Update]:
         """`first` and others that are ready and may share its webhook."""
         batch = [first]
-        while len(batch) < self._config.status_batch and not self._ready.empty():
+        while len(batch) < self._limit(first) and not self._ready.empty():
             update = self._ready.get_nowait()
             if _sender(update) != _sender(first):
                 self._ready.put_nowait(update)
                 break
             batch.append(update)
         return batch
+
+    def _limit(self, first: Update) -> int:
+        """Only the Cloud API's webhooks hold more than one status."""
+        return self._config.status_batch if first.account.provider == "cloud" else 1
 
     async def _deliver(self, batch: list[Update]) -> None:
         follow_up = self._advance if await self._taken(self._render(batch)) else self._try_again

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from pipeline.providers.vcards import contact_of
 from pipeline.providers.waha.identity import Payload, inner
-from pipeline.providers.waha.vcards import contact_of
 
 Content = dict[str, Any]
 
@@ -146,7 +146,9 @@ def _poll(payload: Payload) -> Content | None:
     if type(name) is not str or type(options) is not list:
         return None
     named = [option.get("name") if type(option) is dict else option for option in options]
-    return {"question": name, "options": [option for option in named if type(option) is str]}
+    count = data.get("pollSelectableOptionsCount")
+    limit = {"selectable_count": count} if type(count) is int else {}
+    return {"name": name, "options": [option for option in named if type(option) is str]} | limit
 
 
 _CONTENTS: Final[dict[str, Callable[[Payload], Any]]] = {

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from pipeline.providers.waha.times import instant
+from pipeline.providers.times import instant
 
 SESSION_STATUS: Final = "session.status"
 

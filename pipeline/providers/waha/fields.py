@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.providers.waha.jids import addressed, taken_apart
-from pipeline.providers.waha.vcards import plain
 from topics.commands import Command, CommandKind
 
 Json = dict[str, Any]
@@ -20,6 +19,7 @@ _MIME: Final = {
     CommandKind.AUDIO: "audio/ogg; codecs=opus",
 }
 _NAMELESS: Final = "application/octet-stream"
+_SEPARATORS: Final = str.maketrans("", "", " -()+")
 
 
 def chat_id(command: Command) -> str:
@@ -91,7 +91,20 @@ def contacts(command: Command) -> Json:
     given = command.body.get("contacts")
     if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
         raise InvalidRecord("a contacts command without contacts")
-    return {"contacts": [plain(each) for each in given]}
+    return {"contacts": [_card(each) for each in given]}
+
+
+def _card(contact: Json) -> Json:
+    """A contact of the Cloud API's shape: full name, organisation and one phone number."""
+    name, phones, org = contact.get("name") or {}, contact.get("phones") or [{}], contact.get("org") or {}
+    phone = str(phones[0].get("phone", ""))
+    made = {
+        "fullName": name.get("formatted_name"),
+        "organization": org.get("company"),
+        "phoneNumber": phone,
+        "whatsappId": phones[0].get("wa_id") or phone.translate(_SEPARATORS),
+    }
+    return {field: value for field, value in made.items() if value}
 
 
 def coordinates(command: Command) -> tuple[float, float]:

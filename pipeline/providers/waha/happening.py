@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.providers.cloud.wire import Body, Delivery
+from pipeline.providers.times import instant
 from pipeline.providers.waha.envelope import Envelope
 from pipeline.providers.waha.identity import Payload, conversation, other_side
 from pipeline.providers.waha.jids import normalised, phone
-from pipeline.providers.waha.times import instant
 
 
 class Happening(NamedTuple):

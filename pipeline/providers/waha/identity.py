@@ -36,6 +36,14 @@ def author(payload: Payload) -> str | None:
     return _shown(found, payload, _AUTHOR_ALIASES) if found else None
 
 
+def is_ours(payload: Payload) -> bool:
+    """Whether the account itself wrote it, with a phone or through an API: it comes back as an echo."""
+    holder = next((each for each in _holders(payload) if each.get("id")), payload)
+    composite = taken_apart(holder.get("id"))
+    told = holder.get("fromMe")
+    return told if type(told) is bool else composite is not None and composite.from_me
+
+
 def other_side(payload: Payload) -> str | None:
     """The contact's part of the conversation key: phone number, else the JID of person, group, channel or list."""
     found = chat(payload)
@@ -75,7 +83,7 @@ def inner(payload: Payload, *names: str) -> Payload:
 
 
 def _chats(payload: Payload) -> Iterator[str | None]:
-    for holder in (payload, *(inner(payload, name) for name in _HOLDERS)):
+    for holder in (payload, *_holders(payload)):
         composite = taken_apart(holder.get("id"))
         if composite:
             yield _shown(composite.chat, holder, _CHAT_ALIASES)
@@ -83,6 +91,10 @@ def _chats(payload: Payload) -> Iterator[str | None]:
     yield normalised(inner(payload, "group").get("id"))
     yield _shown(_correspondent(payload), payload, _CHAT_ALIASES)
     yield normalised(message_id(payload.get("id")))
+
+
+def _holders(payload: Payload) -> Iterator[Payload]:
+    return (inner(payload, name) for name in _HOLDERS)
 
 
 def _correspondent(payload: Payload) -> str | None:

@@ -15,6 +15,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+STORIES: Final = "status@broadcast"
+"""Where people show what all their contacts may see."""
+
 _PERSON: Final = "@c.us"
 _SAME: Final = {"s.whatsapp.net": "c.us"}
 _MANY: Final = ("@g.us", "@broadcast", "@newsletter")

@@ -1,116 +1,143 @@
-"""What users write and do: messages, reactions, edits, deletions, votes."""
+"""What users write and do: messages, reactions, edits, deletions, votes. What the account did itself is an echo."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
+from pipeline.providers.times import instant
 from pipeline.providers.waha.contents import content
 from pipeline.providers.waha.happening import Happening
-from pipeline.providers.waha.identity import Payload, chat, event_id, inner, message_event_id
-from pipeline.providers.waha.jids import addressed, is_many, message_id, taken_apart
+from pipeline.providers.waha.identity import Payload, chat, event_id, inner, is_ours, message_event_id
+from pipeline.providers.waha.jids import STORIES, addressed, is_many, message_id, taken_apart
 from pipeline.providers.waha.people import names, sender, user
-from pipeline.providers.waha.times import instant
 
 OFTEN: Final = 5
 """Forwards from which on WhatsApp calls a message frequently forwarded."""
 
-Part = tuple[str, Any]
-"""A type and its content."""
+
+class Part(NamedTuple):
+    """What a message is made of.
+
+    Attributes:
+        holder: the JSON that says who wrote it, where and when.
+        id: the message's; None where `holder` has it.
+    """
+
+    holder: Payload
+    kind: str
+    content: Any
+    id: str | None = None
 
 
 def message(found: Happening, body: Body) -> bool:
-    """Makes `body` a message. False, if it holds nothing that has a model.
-
-    `message` and `message.any` of one message become events with one id.
-    """
-    given = message_id(found.payload.get("id"))
-    part = content(found.payload)
-    if given is None or part is None:
+    """Makes `body` a message of a user. False for other events, and for what has no model."""
+    if is_ours(found.payload) or chat(found.payload) == STORIES:
         return False
-    return _settle(found, found.payload, part, message_event_id(found.provider, found.account, given), body)
-
-
-def reaction(found: Happening, body: Body) -> bool:
-    """Wawp's page has the emoji itself where WAHA has an object; an empty one takes the reaction back."""
-    payload = found.payload
-    given = payload.get("reaction")
-    told = given if type(given) is dict else {"text": given, "messageId": payload.get("messageId")}
-    part = ("reaction", {"message_id": told.get("messageId"), "emoji": told.get("text")})
-    return _happened(found, payload, part, body)
-
-
-def edited(found: Happening, body: Body) -> bool:
-    payload = found.payload
-    part, original = content(payload), _original(payload, payload.get("editedMessageId"))
-    if part is None or original is None:
+    part = _part(found)
+    if part is None:
         return False
-    kind, held = part
-    return _happened(found, payload, ("edit", _about(original, {"type": kind, kind: held})), body)
-
-
-def revoked(found: Happening, body: Body) -> bool:
-    """Wawp's page names the deleted message as `id`; WAHA gives its bare id, and the message before and after."""
-    payload = found.payload
-    holder = next((each for each in (inner(payload, "after"), inner(payload, "before"), payload) if each.get("id")), {})
-    bare = payload.get("revokedMessageId")
-    original = _original(holder, bare) if bare else message_id(inner(payload, "before").get("id") or payload.get("id"))
-    return original is not None and _happened(found, holder, ("revoke", _about(original)), body)
-
-
-def poll_vote(found: Happening, body: Body) -> bool:
-    vote, poll = inner(found.payload, "vote"), inner(found.payload, "poll")
-    part = ("poll_vote", {"poll_id": message_id(poll.get("id")), "options": vote.get("selectedOptions")})
-    return _happened(found, vote, part, body)
-
-
-BUILDERS: Final[dict[str, Callable[[Happening, Body], bool]]] = {
-    "message": message,
-    "message.any": message,
-    "message.reaction": reaction,
-    "message.edited": edited,
-    "message.revoked": revoked,
-    "poll.vote": poll_vote,
-}
-
-
-def is_ours(payload: Payload) -> bool:
-    """Whether the account itself wrote it, with a phone or through an API: it comes back as an echo."""
-    holder = inner(payload, "vote") or payload
-    composite = taken_apart(holder.get("id"))
-    return holder.get("fromMe") is True or (composite is not None and composite.from_me and "fromMe" not in holder)
-
-
-def _happened(found: Happening, payload: Payload, part: Part, body: Body) -> bool:
-    """Something about a message that is no message itself: it has the event's id, not the message's."""
-    return _settle(found, payload, part, event_id(found.provider, found.account, found.enveloped, found.payload), body)
-
-
-def _settle(found: Happening, payload: Payload, part: Part, event: str, body: Body) -> bool:
-    kind, held = part
-    made = _message(found, payload) | {"type": kind, kind: held}
+    made = _shaped(found, part)
     body |= {
         "kind": "message",
-        "event_type": f"message.{kind}",
-        "event_id": event,
-        "user": user(payload),
+        "event_type": f"message.{part.kind}",
+        "event_id": message_id_of_event(found),
+        "user": user(part.holder),
         "message": made,
     }
-    return (kind == "text" and made.keys() <= _PLAIN) or settled(body)
+    return made.keys() <= _PLAIN or settled(body)
 
 
+def written(found: Happening) -> Body | None:
+    """The message in the Cloud API's shape, whoever wrote it; None for other events and for what holds nothing known."""
+    part = _part(found)
+    return _shaped(found, part) if part else None
+
+
+def message_id_of_event(found: Happening) -> str:
+    """A message has its own id, so `message` and `message.any` are one event; what happens to it has the event's."""
+    given = message_id(found.payload.get("id"))
+    if found.event in MESSAGES and given:
+        return message_event_id(found.provider, found.account, given)
+    return event_id(found.provider, found.account, found.enveloped, found.payload)
+
+
+def _message(payload: Payload) -> Part | None:
+    held = content(payload)
+    return Part(payload, *held) if held and message_id(payload.get("id")) else None
+
+
+def _reaction(payload: Payload) -> Part:
+    """Wawp's page has the emoji itself where WAHA has an object; an empty one takes the reaction back."""
+    given = payload.get("reaction")
+    told = given if type(given) is dict else {"text": given, "messageId": payload.get("messageId")}
+    return Part(payload, "reaction", {"message_id": told.get("messageId"), "emoji": told.get("text")})
+
+
+def _edited(payload: Payload) -> Part | None:
+    held, original = content(payload), _original(payload, payload.get("editedMessageId"))
+    if held is None or original is None:
+        return None
+    kind, now = held
+    return Part(payload, "edit", {"original_message_id": original, "message": {"type": kind, kind: now}})
+
+
+def _revoked(payload: Payload) -> Part | None:
+    """Wawp's page names the deleted message as `id`; WAHA gives its bare id, and the message before and after."""
+    before, after = inner(payload, "before"), inner(payload, "after")
+    holder = next((each for each in (after, before, payload) if each.get("id")), payload)
+    original = _original(holder, payload.get("revokedMessageId")) or message_id(before.get("id") or payload.get("id"))
+    if original is None:
+        return None
+    return Part(holder, "revoke", {"original_message_id": original}, f"{original}:revoke")
+
+
+def _vote(payload: Payload) -> Part:
+    vote, poll = inner(payload, "vote"), inner(payload, "poll")
+    chosen = {"poll_message_id": message_id(poll.get("id")), "selected_options": vote.get("selectedOptions")}
+    return Part(vote | {"replyTo": {"id": poll.get("id")}}, "poll_vote", chosen)
+
+
+def _unreadable_vote(payload: Payload) -> Part:
+    part = _vote(payload)
+    return part._replace(content=part.content | {"selected_options": None})
+
+
+MESSAGES: Final = frozenset({"message", "message.any"})
+_PARTS: Final[dict[str, Callable[[Payload], Part | None]]] = {
+    "message": _message,
+    "message.any": _message,
+    "message.reaction": _reaction,
+    "message.edited": _edited,
+    "message.revoked": _revoked,
+    "poll.vote": _vote,
+    "poll.vote.failed": _unreadable_vote,
+}
+NAMES: Final = frozenset(_PARTS)
+"""The events that are messages, if what they hold has a model."""
 _PLAIN: Final = frozenset({"id", "from", "from_user_id", "from_jid", "group_id", "timestamp", "type", "text"})
-"""What is sure to validate, because it was made here."""
+"""The fields of a message that is sure to validate, because it was made here."""
 
 
-def _message(found: Happening, payload: Payload) -> dict[str, Any]:
+def _part(found: Happening) -> Part | None:
+    build = _PARTS.get(found.event)
+    return build(found.payload) if build else None
+
+
+def _shaped(found: Happening, part: Part) -> Body:
+    return _common(found, part) | {"type": part.kind, part.kind: part.content}
+
+
+def _common(found: Happening, part: Part) -> dict[str, Any]:
     """What messages of all types have in common."""
+    payload = part.holder
     where, who = chat(payload), sender(payload)
     at = instant(payload.get("timestamp")) or found.at
-    made: dict[str, Any] = {"id": message_id(payload.get("id")) or found.enveloped.id, "timestamp": int(at.timestamp())}
-    if who:
+    given = part.id or message_id(payload.get("id")) or found.enveloped.id
+    made: dict[str, Any] = {"id": given, "timestamp": int(at.timestamp())}
+    if who and not is_ours(payload):
         made |= names(who, "from", "from_user_id") | {"from_jid": who}
     if where and is_many(where):
         made["group_id"] = where
@@ -142,7 +169,3 @@ def _original(payload: Payload, bare: object) -> str | None:
         return bare
     parts = [str(composite.from_me).lower(), composite.chat, bare, composite.participant]
     return "_".join(part for part in parts if part)
-
-
-def _about(original: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"original_message_id": original} | ({"message": message} if message else {})

@@ -11,7 +11,7 @@ from typing import Final
 
 from pipeline.providers.cloud.wire import Body
 from pipeline.providers.waha.happening import Happening
-from pipeline.providers.waha.identity import Payload, author, chat, status_event_id
+from pipeline.providers.waha.identity import Payload, author, chat, is_ours, status_event_id
 from pipeline.providers.waha.jids import contact, is_many, message_id
 from pipeline.providers.waha.people import names
 
@@ -29,8 +29,10 @@ _BY_NUMBER: Final = dict(enumerate(_BY_NAME.values(), -1))
 
 
 def status(found: Happening, body: Body) -> bool:
-    """Makes `body` a status. False, if it does not say of which message, what, or where."""
+    """Makes `body` a status. False for other events, and for one that says not of which message of ours, what or where."""
     payload = found.payload
+    if found.event not in EVENTS or not is_ours(payload):
+        return False
     message, name, where = message_id(payload.get("id")), status_name(payload), chat(payload)
     if message is None or name is None or where is None:
         return False

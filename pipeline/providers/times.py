@@ -1,4 +1,4 @@
-"""Times as these engines give them: seconds in payloads, milliseconds in envelopes, floats and strings of both.
+"""Times as gateways give them: seconds in messages, milliseconds in envelopes, floats and strings of both.
 
 The least number that can be milliseconds is 10¹¹: as seconds that would be the year 5138.
 """

@@ -1,4 +1,4 @@
-"""Contacts between vCard (RFC 6350 and its version 3, which WhatsApp writes) and the Cloud API's shape."""
+"""vCards (RFC 6350 and its version 3, which WhatsApp writes) as contacts of the Cloud API's shape."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Final
 _LINE: Final = re.compile(r"^(?:item\d+\.)?([A-Za-z-]+)((?:;[^:]*)?):(.*)$")
 _WAID: Final = re.compile(r"waid=(\d+)", re.IGNORECASE)
 _ESCAPED: Final = re.compile(r"\\(.)")
-_SEPARATORS: Final = str.maketrans("", "", " -()")
 
 
 def contact_of(card: str) -> dict[str, Any]:
@@ -25,20 +24,7 @@ def contact_of(card: str) -> dict[str, Any]:
             contact.setdefault("emails", []).append({"email": value})
         elif field == "ORG":
             contact["org"] = {"company": value.rstrip(";")}
-    return contact
-
-
-def plain(contact: dict[str, Any]) -> dict[str, str]:
-    """A contact of the Cloud API's shape as WAHA takes it: full name, organisation and one phone number."""
-    name, phones, org = contact.get("name") or {}, contact.get("phones") or [{}], contact.get("org") or {}
-    phone = str(phones[0].get("phone", ""))
-    made = {
-        "fullName": name.get("formatted_name", ""),
-        "organization": org.get("company", ""),
-        "phoneNumber": phone,
-        "whatsappId": phones[0].get("wa_id") or phone.translate(_SEPARATORS).lstrip("+"),
-    }
-    return {field: value for field, value in made.items() if value}
+    return contact | {"vcard": card}
 
 
 def _lines(card: str) -> list[tuple[str, str, str]]:
