@@ -51,7 +51,7 @@ def message(found: Happening, body: Body) -> bool:
 
 
 def written(found: Happening) -> Body | None:
-    """The message in the Cloud API's shape, whoever wrote it; None for other events and for what holds nothing known."""
+    """The message in the Cloud API's shape, whoever wrote it; None for other events and what holds nothing known."""
     part = _part(found)
     return _shaped(found, part) if part else None
 

@@ -29,7 +29,7 @@ _BY_NUMBER: Final = dict(enumerate(_BY_NAME.values(), -1))
 
 
 def status(found: Happening, body: Body) -> bool:
-    """Makes `body` a status. False for other events, and for one that says not of which message of ours, what or where."""
+    """Makes `body` a status. False for other events, and where message of ours, status or chat are not named."""
     payload = found.payload
     if found.event not in EVENTS or not is_ours(payload):
         return False
