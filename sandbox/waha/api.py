@@ -73,8 +73,8 @@ class WahaApi(Gateway):
         return _error(status, f"the sandbox was told to answer with {code}" if status != 429 else "Too Many Requests")
 
     def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
-        message_id, payload = webhooks.text(account, message)
-        return [message_id], webhooks.waha_webhook(account, webhooks.enveloped(account, "message", payload))
+        message_id, event, payload = webhooks.users(account, message)
+        return [message_id], webhooks.waha_webhook(account, webhooks.enveloped(account, event, payload))
 
     def status_webhook(self, updates: Sequence[Update]) -> Webhook:
         (update,) = updates

@@ -13,6 +13,7 @@ from sandbox.config import Account
 from sandbox.errors import SandboxError
 from sandbox.outbox import Update
 from sandbox.provider import UserMessage
+from sandbox.waha.contents import payload
 from sandbox.waha.ids import inbound_id, jid
 from sandbox.webhooks import Webhook
 
@@ -43,17 +44,18 @@ def waha_webhook(account: Account, body: bytes) -> Webhook:
     return Webhook(f"/webhooks/waha/{tenant(account)}", headers, body)
 
 
-def text(account: Account, message: UserMessage) -> tuple[str, Json]:
-    """The id and the payload of what a user writes."""
-    if len(message.texts) != 1:
+def users(account: Account, message: UserMessage) -> tuple[str, str, Json]:
+    """The id, the event and the payload of what a user writes or does."""
+    if len(message.contents) != 1:
         raise SandboxError(f"a webhook of {account.provider} brings one message: give one text")
     chat = jid(message.sender)
     message_id = message.id or inbound_id(chat)
-    return message_id, _message(message_id, chat, own_jid(account), message.texts[0]) | {
-        "fromMe": False,
-        "source": "app",
-        "_data": {"type": "chat", "notifyName": message.name or message.sender},
-    }
+    event, held = payload(message.type, message.contents[0])
+    data = {"notifyName": message.name or message.sender} | held.pop("_data", {})
+    common = _message(message_id, chat, own_jid(account), "") | {"fromMe": False, "source": "app", "_data": data}
+    if event == "poll.vote":
+        return message_id, event, {"vote": common | held.pop("vote"), **held}
+    return message_id, event, common | held
 
 
 def own_message(account: Account, message_id: str, chat: str, content: Json) -> Json:

@@ -74,14 +74,25 @@ class WawpApi(Gateway):
         return _error(status, f"the sandbox was told to answer with {code}")
 
     def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
-        message_id, payload = webhooks.text(account, message)
-        return [message_id], _webhook(account, "message", payload)
+        message_id, event, payload = webhooks.users(account, message)
+        return [message_id], _webhook(account, event, _as_on_its_page(event, payload))
 
     def status_webhook(self, updates: Sequence[Update]) -> Webhook:
         (update,) = updates
         told = webhooks.ack(update)
         payload = {"id": told["id"], "ack": told["ack"], "ackName": told["ackName"], "chatId": update.fields["chat"]}
         return _webhook(update.account, "message.ack", payload)
+
+
+def _as_on_its_page(event: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Wawp's pages show reactions and deletions simpler than WAHA sends them."""
+    if event == "message.reaction":
+        told = payload["reaction"]
+        named = {"id": payload["id"], "senderId": payload["from"]}
+        return named | {"reaction": told["text"], "messageId": told["messageId"]}
+    if event == "message.revoked":
+        return {"id": payload["before"]["id"], "revokedBy": payload["from"]}
+    return payload
 
 
 def _webhook(account: Account, event: str, payload: dict[str, Any]) -> Webhook:

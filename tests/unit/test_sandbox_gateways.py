@@ -60,6 +60,52 @@ def test_a_users_message_is_taken(api: type[WawpApi | WahaApi]) -> None:
     assert (event.get_message_text(), event.message.id, event.user.profile_name) == ("hi", message_id, "Ana")
 
 
+ORIGINAL = "false_15550001111@c.us_A"
+FILE = {"url": "https://files.example/a", "mime_type": "image/jpeg", "filename": "a.jpg", "caption": "look"}
+CONTENTS: dict[str, Any] = {
+    "image": FILE,
+    "video": FILE | {"mime_type": "video/mp4"},
+    "document": FILE | {"mime_type": "application/pdf"},
+    "audio": {"url": "https://files.example/a", "mime_type": "audio/ogg; codecs=opus", "voice": True},
+    "sticker": {"url": "https://files.example/a", "mime_type": "image/webp"},
+    "location": {"latitude": 38.9, "longitude": -77.1, "name": "HQ", "address": "123 Main St"},
+    "contacts": [{"name": {"formatted_name": "Jane"}, "phones": [{"phone": "+91 111", "wa_id": "91111"}]}],
+    "interactive": {"type": "list_reply", "list_reply": {"id": "1", "title": "One"}},
+    "reaction": {"message_id": ORIGINAL, "emoji": "👍"},
+    "edit": {"original_message_id": ORIGINAL, "message": {"type": "text", "text": {"body": "better"}}},
+    "revoke": {"original_message_id": ORIGINAL},
+    "poll": {"name": "When?", "options": ["Now", "Later"], "selectable_count": 1},
+    "poll_vote": {"poll_message_id": ORIGINAL, "selected_options": ["Now"]},
+}
+
+
+@BOTH
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_every_type_of_message_goes_there_and_back(api: type[WawpApi | WahaApi], kind: str) -> None:
+    """What a user sends through the sandbox would reach the handler as something else."""
+    sandbox, provider = provider_of(api)
+    sent = {"from": "15550001111", "type": kind, "content": CONTENTS[kind]}
+    _, webhook = provider.message_webhook(sandbox.account(api.name, None), UserMessage.model_validate(sent))
+    event = taken(api.name, webhook)
+    assert isinstance(event, MessageEvent)
+    assert event.user.user_id == "15550001111"
+    held = event.message.model_dump(mode="json", exclude_unset=True)[kind]
+    given, found = ([each] if isinstance(each, dict) else each for each in (CONTENTS[kind], held))
+    assert [{name: each[name] for name in wanted} for wanted, each in zip(given, found, strict=True)] == given
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "message", [{"type": "order", "content": {}}, {"type": "location", "content": {}}, {"type": "edit", "content": {}}]
+)
+def test_what_the_engines_do_not_have(api: type[WawpApi | WahaApi], message: dict[str, Any]) -> None:
+    """A slip in a request to the sandbox would be an error of the sandbox."""
+    sandbox, provider = provider_of(api)
+    sent = UserMessage.model_validate({"from": "15550001111"} | message)
+    with pytest.raises(NotSupported):
+        provider.message_webhook(sandbox.account(api.name, None), sent)
+
+
 @BOTH
 @pytest.mark.parametrize("status", ["failed", "pending", "sent", "delivered", "read", "played"])
 def test_statuses_are_taken(api: type[WawpApi | WahaApi], status: str) -> None:
