@@ -28,7 +28,7 @@ from tests.unit.cloud_webhooks import (
     webhook,
     webhooks,
 )
-from topics.events import ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent, decode
+from topics.events import ErrorEvent, EventBase, MessageEvent, StatusEvent, TextMessage, UnknownEvent, decode
 from topics.events.wire import WireEvent
 
 ACCOUNT = f"cloud:{NUMBER}"
@@ -63,6 +63,7 @@ def test_a_text_message() -> None:
     assert event.received_at == datetime(2025, 10, 9, 8, 53, 20, 123000, tzinfo=UTC)
     assert (event.webhook_id, event.traceparent, event.display_phone_number) == ("wh-1", "00-a-b-01", "15559990000")
     assert (event.user.user_id, event.user.phone_number, event.user.profile_name) == ("US.1", "15550001111", "Ana")
+    assert isinstance(event.message, TextMessage)
     assert event.message.text.body == "Hello"
     assert event.get_raw_webhook_data() == whole
 
@@ -151,6 +152,7 @@ def test_unknown_fields_are_kept() -> None:
     """A field that Meta adds would be invisible until this project has heard of it."""
     event = _only(webhook(value(messages=[text("wamid.1", new={"deep": [1]}, text={"body": "b", "style": "bold"})])))
     assert isinstance(event, MessageEvent)
+    assert isinstance(event.message, TextMessage)
     assert event.message.model_extra == {"new": {"deep": [1]}}
     assert event.message.text.model_extra == {"style": "bold"}
 

@@ -22,6 +22,7 @@ from topics.events import (
     MessageStatus,
     PlatformType,
     StatusEvent,
+    TextMessage,
     UnknownEvent,
     decode,
     validate,
@@ -43,6 +44,12 @@ def _event(kind: type[Kind], **lists: Any) -> Kind:
 
 def _message(body: str = "Hello", **more: Any) -> MessageEvent:
     return _event(MessageEvent, contacts=[contact()], messages=[text("wamid.1", body=body, **more)])
+
+
+def _text(body: str = "Hello", **more: Any) -> TextMessage:
+    message = _message(body, **more).message
+    assert isinstance(message, TextMessage)
+    return message
 
 
 def _status(name: str, **more: Any) -> StatusEvent:
@@ -102,7 +109,7 @@ def test_a_reply() -> None:
     assert context.original_sender_id == "15559990000"
     assert webhook.message.is_reply
     assert webhook.message.is_reply()
-    assert webhook.message.get_reply_context() == ("15559990000", "wamid.0")
+    assert _text(context={"id": "wamid.0", "from": "15559990000"}).get_reply_context() == ("15559990000", "wamid.0")
     assert context.to_universal_dict()["is_reply"] is True
 
 
@@ -127,8 +134,9 @@ def test_a_question_about_a_product() -> None:
     assert context is not None
     assert context.has_product_context()
     assert (context.catalog_id, context.product_retailer_id, context.contextual_message_id) == ("555", "SKU-1", "w")
-    assert webhook.message.get_product_context() == ("555", "SKU-1")
-    assert webhook.message.is_business_button_reply
+    message = _text(context={"referred_product": product})
+    assert message.get_product_context() == ("555", "SKU-1")
+    assert message.is_business_button_reply
 
 
 def test_a_customer_from_an_ad() -> None:
@@ -146,7 +154,7 @@ def test_a_customer_from_an_ad() -> None:
 
 def test_what_text_messages_can_be_asked() -> None:
     """Keyword bots would not understand their users."""
-    message = _message("Where is my ORDER?").message
+    message = _text("Where is my ORDER?")
     assert message.contains_keyword("order")
     assert not message.contains_keyword("order", case_sensitive=True)
     assert message.contains_any_keyword(["refund", "order"])
