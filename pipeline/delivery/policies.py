@@ -8,10 +8,24 @@ from typing import Final
 from pipeline.delivery import meta_codes
 from pipeline.delivery.retry import TRANSPORT, RetryPolicy
 
-_BY_PROVIDER: Final[Mapping[str, Callable[[int], RetryPolicy]]] = {"cloud": meta_codes.policy}
+_TOO_MANY: Final = 429
+"""Providers without codes of their own say it with the HTTP status."""
+_LIMITED: Final = RetryPolicy(attempts=None, first=1, longest=60)
 
 
-_ACCOUNT_LIMITS: Final[Mapping[str, frozenset[int]]] = {"cloud": frozenset({meta_codes.NUMBER_LIMIT})}
+def _by_status(status: int) -> RetryPolicy:
+    return _LIMITED if status == _TOO_MANY else TRANSPORT
+
+
+_BY_PROVIDER: Final[Mapping[str, Callable[[int], RetryPolicy]]] = {
+    "cloud": meta_codes.policy,
+    "wasender": _by_status,
+}
+
+_ACCOUNT_LIMITS: Final[Mapping[str, frozenset[int]]] = {
+    "cloud": frozenset({meta_codes.NUMBER_LIMIT}),
+    "wasender": frozenset({_TOO_MANY}),
+}
 
 
 def slows_account(provider: str, code: int | None) -> bool:

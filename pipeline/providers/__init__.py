@@ -6,7 +6,9 @@ from typing import Final
 
 from pipeline.providers.base import Provider
 from pipeline.providers.cloud import Cloud
+from pipeline.providers.wasender import Wasender
 
 CLOUD: Final = Cloud()
+WASENDER: Final = Wasender()
 
-PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({CLOUD.name: CLOUD})
+PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({CLOUD.name: CLOUD, WASENDER.name: WASENDER})
