@@ -13,6 +13,7 @@ Sources: Wawp, webhooks overview (JID reference); WAHA, chat ids and message ids
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 STORIES: Final = "status@broadcast"
@@ -36,11 +37,7 @@ class MessageId(NamedTuple):
 
 def normalised(value: object) -> str | None:
     """A JID in full and in its one spelling: without the device (`:12`), people at `c.us`. None for what is none."""
-    if type(value) is not str:
-        return None
-    user, _, server = value.rpartition("@")
-    user = user.partition(":")[0]
-    return f"{user}@{_SAME.get(server, server)}" if user and server else None
+    return _normalised(value) if type(value) is str and "@" in value else None
 
 
 def addressed(value: object) -> str | None:
@@ -84,7 +81,22 @@ def message_id(value: object) -> str | None:
 
 def taken_apart(value: object) -> MessageId | None:
     """The parts of a composite id; None for an id of any other form."""
-    parts = (message_id(value) or "").split("_", 3)
+    given = message_id(value)
+    return _taken_apart(given) if given else None
+
+
+@lru_cache(maxsize=4096)
+def _normalised(value: str) -> str | None:
+    """Kept, because the same few people are named again and again."""
+    user, _, server = value.rpartition("@")
+    user = user.partition(":")[0]
+    return f"{user}@{_SAME.get(server, server)}" if user and server else None
+
+
+@lru_cache(maxsize=256)
+def _taken_apart(value: str) -> MessageId | None:
+    """Kept, because all that is made of one event asks for it."""
+    parts = value.split("_", 3)
     if len(parts) < 3 or parts[0] not in _DIRECTION:
         return None
     chat = normalised(parts[1])
