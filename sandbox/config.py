@@ -52,7 +52,7 @@ SAMPLE_ACCOUNTS: Final = (
         display_phone_number="15559990000",
         verify_token="sandbox-verify-token",  # noqa: S106
     ),
-    Account("wasender", "globex-session", "sandbox-wasender-key", "sandbox-wasender-secret"),
+    Account("wasender", "globex-session", "sandbox-wasender-key", "sandbox-wasender-secret", tenant="globex"),
     Account("wawp", "initech-instance", "sandbox-wawp-token", "sandbox-wawp-secret", tenant="initech"),
     Account("waha", "initech-session", "sandbox-waha-key", "sandbox-waha-secret", tenant="initech"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, Final
 
 import orjson
@@ -38,6 +39,9 @@ def author(payload: Payload) -> str | None:
 
 def is_ours(payload: Payload) -> bool:
     """Whether the account itself wrote it, with a phone or through an API: it comes back as an echo."""
+    told = payload.get("fromMe")
+    if type(told) is bool:
+        return told
     holder = next((each for each in _holders(payload) if each.get("id")), payload)
     composite = taken_apart(holder.get("id"))
     told = holder.get("fromMe")
@@ -83,7 +87,7 @@ def inner(payload: Payload, *names: str) -> Payload:
 
 
 def _chats(payload: Payload) -> Iterator[str | None]:
-    for holder in (payload, *_holders(payload)):
+    for holder in chain((payload,), _holders(payload)):
         composite = taken_apart(holder.get("id"))
         if composite:
             yield _shown(composite.chat, holder, _CHAT_ALIASES)
