@@ -22,7 +22,7 @@ class WebhookRequest:
     Attributes:
         headers: names in lower case.
         tenant_id: from the path, for providers that have it there.
-        remote: the peer's address.
+        remote: the caller's address, as the peer or the trusted proxies in between tell it; None if it can't be known.
     """
 
     body: bytes
