@@ -43,6 +43,7 @@ class Outside:
     """
 
     name = "cloud"
+    kinds = frozenset(CommandKind)
 
     def __init__(self, answers: Iterable[Delivery] = (ACCEPTED,), dies_at: int = 0) -> None:
         self.answers = list(answers)
