@@ -9,25 +9,25 @@ from pipeline.delivery import gateway_codes, meta_codes
 from pipeline.delivery.retry import TRANSPORT, RetryPolicy
 
 _TOO_MANY: Final = 429
-"""Providers without codes of their own say it with the HTTP status."""
-_LIMITED: Final = RetryPolicy(attempts=None, first=1, longest=60)
 
 
-def _by_status(status: int) -> RetryPolicy:
-    return _LIMITED if status == _TOO_MANY else TRANSPORT
+def _wasender(status: int) -> RetryPolicy:
+    """Wasender says with every refusal for its limits how long to wait."""
+    return RetryPolicy(attempts=None, first=1, longest=60) if status == _TOO_MANY else TRANSPORT
 
 
 _BY_PROVIDER: Final[Mapping[str, Callable[[int], RetryPolicy]]] = {
     "cloud": meta_codes.policy,
+    "wasender": _wasender,
     "waha": gateway_codes.policy,
-    "wasender": _by_status,
     "wawp": gateway_codes.policy,
 }
 
+
 _ACCOUNT_LIMITS: Final[Mapping[str, frozenset[int]]] = {
     "cloud": frozenset({meta_codes.NUMBER_LIMIT}),
-    "waha": frozenset({gateway_codes.ACCOUNT_LIMIT}),
     "wasender": frozenset({_TOO_MANY}),
+    "waha": frozenset({gateway_codes.ACCOUNT_LIMIT}),
     "wawp": frozenset({gateway_codes.ACCOUNT_LIMIT}),
 }
 

@@ -11,7 +11,6 @@ from pipeline.providers.wasender import Wasender
 from pipeline.providers.wawp import Wawp
 
 CLOUD: Final = Cloud()
-WASENDER: Final = Wasender()
-_ALL: Final[tuple[Provider, ...]] = (CLOUD, WASENDER, Wawp(), Waha())
+_ALL: Final[tuple[Provider, ...]] = (CLOUD, Wasender(), Wawp(), Waha())
 
 PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({each.name: each for each in _ALL})

@@ -39,6 +39,7 @@ class Provider:
     """A provider that does what it is told and then gives the next answer, or never answers."""
 
     name = "cloud"
+    kinds = frozenset(CommandKind)
 
     def __init__(self, *answers: Delivery | Died) -> None:
         self.answers = list(answers)

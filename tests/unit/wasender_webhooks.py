@@ -9,8 +9,8 @@ import orjson
 from hypothesis import strategies as st
 
 from pipeline.ingress.records import Arrival, Labeller, webhook_id
-from pipeline.providers import WASENDER
 from pipeline.providers.base import Slice, WebhookRequest
+from pipeline.providers.wasender import Wasender
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
 from topics.events.wire import WireEvent
@@ -66,14 +66,14 @@ def received(item: Json, event: str = "messages.received") -> Json:
 
 def slices(content: Json | bytes) -> list[Slice]:
     body = content if isinstance(content, bytes) else orjson.dumps(content)
-    return list(WASENDER.split(request(body), TENANTS))
+    return list(Wasender().split(request(body), TENANTS))
 
 
 def events(content: Json | bytes, at_ms: int = 1_760_000_000_500) -> list[WireEvent]:
     """What comes of a webhook that arrives at a time: the ingress' records, parsed."""
     arrival = Arrival("wasender", "shop", webhook_id(b""), at_ms, b"trace")
     records = Labeller(TENANTS).records(slices(content), arrival)
-    return [event for record in records for event in WASENDER.parse(TestRecord.of(record))]
+    return [event for record in records for event in Wasender().parse(TestRecord.of(record))]
 
 
 def examples() -> list[Json]:

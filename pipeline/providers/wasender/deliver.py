@@ -20,17 +20,10 @@ from typing import Final
 from urllib.parse import quote
 
 import orjson
-from aiohttp import (
-    ClientConnectorError,
-    ClientError,
-    ClientSession,
-    ClientTimeout,
-    ConnectionTimeoutError,
-    InvalidURL,
-    NonHttpUrlClientError,
-)
+from aiohttp import ClientError, ClientSession
 
 from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.providers.cloud.deliver import TIMEOUT, UNREACHED
 from pipeline.providers.wasender.answer import read_answer, read_object
 from pipeline.providers.wasender.bodies import Body, Call, Refusal, build_calls, upload_of
 from pipeline.providers.wasender.jids import LID, normalised, phone
@@ -38,10 +31,6 @@ from pipeline.tenants import Account
 from topics.commands import Command
 
 API: Final = "https://www.wasenderapi.com"
-TIMEOUT: Final = ClientTimeout(total=None, connect=15, sock_connect=10, sock_read=30)
-"""No total: when that is over nobody can tell whether the request was written."""
-
-_UNREACHED: Final = (ClientConnectorError, ConnectionTimeoutError, InvalidURL, NonHttpUrlClientError)
 
 
 class _Ended(Exception):
@@ -122,7 +111,7 @@ class _Attempt:
                 call.method, self._base + call.path, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
             ) as response:
                 raw = await response.read()
-        except _UNREACHED as error:
+        except UNREACHED as error:
             return _failed(DeliveryStatus.RETRYABLE, error, "Wasender could not be reached"), {}
         except (ClientError, TimeoutError) as error:
             failed = _failed(DeliveryStatus.UNKNOWN, error, "the request was written and no answer came")
