@@ -22,6 +22,7 @@ from pipeline.handlers.runner import HandlerRunner
 from pipeline.providers import PROVIDERS
 from pipeline.providers.courier import Courier
 from pipeline.providers.dispatch import Dispatcher
+from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
 from pipeline.runtime.hearing import Hearing, Hop
 from pipeline.settings import Settings
@@ -41,9 +42,12 @@ def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
 
 def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
     app = PipelineApp(f"{topics.HANDLERS}-{lane}", settings)
-    runner = HandlerRunner(settings, tenants)
+    abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
+    media = AccountMedia(PROVIDERS, tenants)
+    runner = HandlerRunner(settings, tenants, abilities=abilities, media=media)
     app.flow(topics.events(lane).name, handle(runner, settings.handler_concurrency))
     app.on_close(runner.close)
+    app.on_close(media.close)
     return app
 
 

@@ -33,7 +33,7 @@ class Standing(NamedTuple):
     Attributes:
         at: unix seconds.
         tries: calls that are known not to have been done.
-        detail: the message id of a receipt, the status of an outcome.
+        detail: the provider's id of the message, once it is known.
     """
 
     state: State

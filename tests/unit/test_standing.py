@@ -17,7 +17,7 @@ DOUBT = Doubt(window=60, resend=True, since=0, heard=101)
         (None, Decision.CALL),
         (Standing(State.RETRY, 100, 1), Decision.CALL),
         (Standing(State.RECEIPT, 100, detail="wamid"), Decision.RECEIVED),
-        (Standing(State.CLOSED, 100, detail="accepted"), Decision.DONE),
+        (Standing(State.CLOSED, 100, detail="wamid"), Decision.DONE),
         (Standing(State.INTENT, 100), Decision.WAIT),
         (Standing(State.INTENT, 40), Decision.CALL),
     ],
