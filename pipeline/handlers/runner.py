@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
-from pipeline.errors import HandlerTimeout, UnknownTenant
+from pipeline.errors import Conflict, HandlerTimeout, UnknownTenant
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import hold
 from pipeline.handlers.loading import load_handler
@@ -20,6 +22,9 @@ from pipeline.state import Store, open_store
 from pipeline.tenants import Tenants
 from topics.commands import Command
 from topics.events import EventBase
+
+_PAUSES: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds, each at most, before an event that met a conflict is handled again."""
 
 
 class HandlerRunner:
@@ -55,6 +60,7 @@ class HandlerRunner:
     async def run(self, event: EventBase) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
 
+        An event that wrote a row which another event wrote meanwhile is handled again, from the row as it is now.
         Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `Unavailable` while the store is away, and
         `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may have:
         running the event again finds out.
@@ -63,14 +69,12 @@ class HandlerRunner:
         if not handler.handles(event):
             await handler.handle(event)
             return []
-        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl)
-        recorded = await unit.recorded()
-        if recorded is not None:
-            return recorded
-        await self._hook(handler, event, unit)
-        commands = await unit.commit()
-        HANDLED.labels(event.tenant_id, event.kind).inc()
-        return commands
+        for pause in _PAUSES:
+            try:
+                return await self._once(handler, event)
+            except Conflict:
+                await asyncio.sleep(pause * random.random())  # noqa: S311 (jitter, not a secret)
+        return await self._once(handler, event)
 
     def handler(self, tenant_id: str) -> EventHandler:
         """The tenant's handler. Raises `UnknownTenant`."""
@@ -85,6 +89,16 @@ class HandlerRunner:
 
     async def close(self) -> None:
         await self._store.close()
+
+    async def _once(self, handler: EventHandler, event: EventBase) -> list[Command]:
+        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl)
+        recorded = await unit.recorded()
+        if recorded is not None:
+            return recorded
+        await self._hook(handler, event, unit)
+        commands = await unit.commit()
+        HANDLED.labels(event.tenant_id, event.kind).inc()
+        return commands
 
     async def _hook(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}

@@ -117,6 +117,16 @@ class Forgetful(Recorder):
         await self.messenger.send_text("late", webhook.user.user_id)
 
 
+class SharedRow(Recorder):
+    """Reads a row that all conversations share, waits, and writes it back with one more."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        table = self.cache_factory.create_table_cache()
+        row = await table.get("visitors") or {"count": 0}
+        await asyncio.sleep(0)
+        await table.set("visitors", {"count": row["count"] + 1})
+
+
 class UsesState(Recorder):
     """Uses `self.cache`."""
 

@@ -163,6 +163,18 @@ def test_one_object_serves_many_tenants_at_once() -> None:
     asyncio.run(body())
 
 
+def test_conversations_that_write_one_row_lose_nothing() -> None:
+    """If two conversations' read-modify-writes on a shared row overwrote each other, a seat would be sold twice."""
+
+    async def body() -> None:
+        runner, _, store = runner_of(handlers.SharedRow)
+        events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(30)]
+        await asyncio.gather(*(runner.run(event) for event in events))
+        assert await store.field("{acme}:table:visitors", "count") == b"30"
+
+    asyncio.run(body())
+
+
 def test_each_tenant_has_its_handler() -> None:
     """If tenants got each other's handlers, one company's bot would answer another's users."""
 
