@@ -24,7 +24,7 @@ class WebhookRequest:
     Attributes:
         headers: names in lower case.
         tenant_id: from the path, for providers that have it there.
-        remote: the peer's address.
+        remote: the caller's address, as the peer or the trusted proxies in between tell it; None if it can't be known.
     """
 
     body: bytes
@@ -88,8 +88,12 @@ class Provider(Protocol):
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         """Whether the raw bytes come from the provider. Constant time, and False where no secret is configured."""
 
-    def split(self, body: bytes) -> Sequence[Slice]:
-        """One slice for each conversation in `body`, in order. Never raises: what it can't read is one slice."""
+    def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
+        """One slice for each conversation in an authentic request, in order. Never raises: what it can't read is one.
+
+        The account is the tenant's where the body does not name it; `parse` finds it in the record's header. Secrets
+        that the provider puts into the body are not in the slices.
+        """
 
     def parse(self, record: Incoming) -> Iterable[WireEvent]:
         """Every event of a slice. Raises `InvalidRecord` when the bytes are not JSON or not an object."""

@@ -55,7 +55,7 @@ class Provider:
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return False
 
-    def split(self, body: bytes) -> Sequence[Slice]:
+    def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return ()
 
     def parse(self, record: Incoming) -> Iterable[WireEvent]:

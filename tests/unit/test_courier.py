@@ -80,7 +80,7 @@ class Outside:
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return False
 
-    def split(self, body: bytes) -> list[Slice]:
+    def split(self, request: WebhookRequest, tenants: Tenants) -> list[Slice]:
         return []
 
     def parse(self, record: Incoming) -> list[WireEvent]:

@@ -36,8 +36,8 @@ class Cloud:
         """The challenge of a subscription handshake, or None when it is refused."""
         return verify(query, tenants)
 
-    def split(self, body: bytes) -> Sequence[Slice]:
-        return split(body)
+    def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
+        return split(request.body)
 
     def parse(self, record: Incoming) -> Iterable[WireEvent]:
         return parse(record)

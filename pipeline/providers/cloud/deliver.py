@@ -40,7 +40,7 @@ from topics.commands import Command, CommandKind
 TIMEOUT: Final = ClientTimeout(total=None, connect=15, sock_connect=10, sock_read=30)
 """No total: when that is over nobody can tell whether the request was written."""
 
-_UNREACHED: Final = (ClientConnectorError, ConnectionTimeoutError, InvalidURL, NonHttpUrlClientError)
+UNREACHED: Final = (ClientConnectorError, ConnectionTimeoutError, InvalidURL, NonHttpUrlClientError)
 
 
 async def deliver(command: Command, account: Account, session: ClientSession) -> Delivery:
@@ -71,7 +71,7 @@ async def _post(body: bytes, command: Command, account: Account, session: Client
     try:
         async with session.post(url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False) as response:
             return read_answer(response.status, response.headers, await response.read(), command, account)
-    except _UNREACHED as error:
+    except UNREACHED as error:
         return _failed(DeliveryStatus.RETRYABLE, error, "the Cloud API could not be reached")
     except (ClientError, TimeoutError) as error:
         return _failed(DeliveryStatus.UNKNOWN, error, "the request was written and no answer came")
