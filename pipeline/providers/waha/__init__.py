@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 
 from pipeline.providers.base import Delivery, Slice, WebhookRequest
 from pipeline.providers.waha.authenticate import authenticate
+from pipeline.providers.waha.bodies import BUILDERS
 from pipeline.providers.waha.deliver import DIALECT, carry_out
 from pipeline.providers.waha.parse import parse
 from pipeline.providers.waha.split import split
@@ -22,6 +23,7 @@ class Waha:
     """WAHA as a `pipeline.providers.base.Provider`; each account is a session of an installation."""
 
     name: Final = "waha"
+    kinds: Final = frozenset(BUILDERS)
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(self.name, request, tenants)

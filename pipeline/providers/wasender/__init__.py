@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 
 from pipeline.providers.base import Delivery, Slice, WebhookRequest
 from pipeline.providers.wasender.authenticate import authenticate
+from pipeline.providers.wasender.bodies import KINDS
 from pipeline.providers.wasender.deliver import deliver
 from pipeline.providers.wasender.identity import PROVIDER
 from pipeline.providers.wasender.parse import parse
@@ -23,6 +24,7 @@ class Wasender:
     """Wasender as a `pipeline.providers.base.Provider`; each session has a secret and a key of its own."""
 
     name: Final = PROVIDER
+    kinds: Final = KINDS
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(request, tenants)

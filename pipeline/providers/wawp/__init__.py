@@ -12,6 +12,7 @@ from pipeline.providers.waha.deliver import carry_out
 from pipeline.providers.waha.parse import parse
 from pipeline.providers.waha.split import split
 from pipeline.providers.wawp.authenticate import authenticate
+from pipeline.providers.wawp.bodies import BUILDERS
 from pipeline.providers.wawp.deliver import DIALECT
 from pipeline.tenants import Account, Tenants
 from topics.commands import Command
@@ -23,6 +24,7 @@ class Wawp:
     """Wawp as a `pipeline.providers.base.Provider`; each account is an instance."""
 
     name: Final = "wawp"
+    kinds: Final = frozenset(BUILDERS)
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(self.name, request, tenants)
