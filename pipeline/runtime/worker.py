@@ -21,10 +21,11 @@ import uvloop
 
 from pipeline.errors import Unavailable
 from pipeline.logging import get_logger
-from pipeline.runtime.admin import require_topics
+from pipeline.runtime.admin import largest, require_topics
 from pipeline.runtime.app import PipelineApp
 from pipeline.runtime.health import Health
 from pipeline.settings import Settings
+from topics.dead_letters import REASON_BYTES
 
 log = get_logger(__name__)
 
@@ -49,6 +50,7 @@ async def _serve(settings: Settings, build: Build) -> None:
     apps = await build()
     if not await _may_start(settings, apps, stop):
         return
+    await _warn_of_narrow_topics(settings, apps)
     health = Health(apps, settings.worker_host, settings.worker_port)
     port = await health.start()
     log.info("worker starts", apps=[app.conf.id for app in apps], health=f"http://{settings.worker_host}:{port}")
@@ -98,6 +100,23 @@ async def _found_topics(settings: Settings, names: set[str], stop: asyncio.Event
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 1)
     return False
+
+
+async def _warn_of_narrow_topics(settings: Settings, apps: Sequence[PipelineApp]) -> None:
+    """A dead letter that its topic refuses holds up its flow until there is room: better told before."""
+    pairs = [(source, letters) for app in apps for source, names in app.dead_letters.items() for letters in names]
+    with suppress(Unavailable):
+        bytes_of = await largest(settings.kafka, {name for pair in pairs for name in pair})
+        for source, letters in pairs:
+            needed = bytes_of.get(source, 0) + REASON_BYTES
+            if bytes_of.get(letters, needed) < needed:
+                log.warning(
+                    "a record may be too large for its dead letters: raise their topic's max.message.bytes",
+                    topic=letters,
+                    now=bytes_of[letters],
+                    needed=needed,
+                    source=source,
+                )
 
 
 async def _start(app: PipelineApp) -> None:
