@@ -33,6 +33,8 @@ Build = Callable[[], Awaitable[Sequence[PipelineApp]]]
 """Makes the apps, inside the running loop."""
 BROKER_SECONDS = 30.0
 """How long a start waits for a broker that does not answer."""
+LEAVE_SECONDS = 2.0
+"""How long an end waits for the broker to hear of it."""
 
 
 def run(settings: Settings, build: Build) -> None:
@@ -57,7 +59,7 @@ async def _serve(settings: Settings, build: Build) -> None:
     for app in apps:
         app.on_startup_finished = partial(_announce, app)
     starting = [asyncio.ensure_future(_start(app)) for app in apps]
-    crashed = [asyncio.ensure_future(_crash(app)) for app in apps]
+    crashed = [asyncio.ensure_future(_crash(app, apps)) for app in apps]
     await asyncio.wait([*crashed, *starting, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     while not stop.is_set():
         await asyncio.wait([*crashed, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -131,10 +133,18 @@ async def _announce(app: PipelineApp) -> None:
     log.info("app ready", app=app.conf.id, partitions=len(app.list_consumer.assignment()))
 
 
-async def _crash(app: PipelineApp) -> None:
+async def _crash(app: PipelineApp, apps: Sequence[PipelineApp]) -> None:
     await app.wait_until_crashed()
     log.critical("worker ends: what it had not finished will be delivered again", app=app.conf.id, error=app.why())
+    await _leave(apps)
     _exit(1)
+
+
+async def _leave(apps: Sequence[PipelineApp]) -> None:
+    """Who dies without a word is waited for by its group: a minute at a rebalance, a session otherwise."""
+    leaving = [asyncio.ensure_future(app.list_consumer.leave_group()) for app in apps if app.started]
+    if leaving:
+        await asyncio.wait(leaving, timeout=LEAVE_SECONDS)
 
 
 def _end_the_process_after(seconds: float) -> None:

@@ -196,7 +196,7 @@ class Site:
 
     def configure(self, topic: str, **settings: str) -> None:
         keys = {key.replace("_", "."): value for key, value in settings.items()}
-        asyncio.run(_configure(self.bootstrap, topic, keys))
+        asyncio.run(configure(self.bootstrap, topic, keys))
 
 
 @contextmanager
@@ -328,7 +328,7 @@ async def _members(bootstrap: str, group: str) -> int:
     return len(answer.groups[0][5])
 
 
-async def _configure(bootstrap: str, topic: str, keys: dict[str, str]) -> None:
+async def configure(bootstrap: str, topic: str, keys: dict[str, str]) -> None:
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await client.start()
     try:

@@ -16,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import TransactionManager
@@ -74,6 +75,8 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "faust rocksdb Store.apply_changelog_batch": (Store.apply_changelog_batch, "ea3344d369fc"),
     "mode Service.crash": (Service.crash, "14980000465d"),
     "aiokafka AIOKafkaProducer.send_batch": (AIOKafkaProducer.send_batch, "bf42b0f0c5c0"),
+    "aiokafka GroupCoordinator._maybe_leave_group": (GroupCoordinator._maybe_leave_group, "016cd88a16e6"),
+    "aiokafka GroupCoordinator._send_req": (GroupCoordinator._send_req, "fa4b12e914ce"),
     "aiokafka AIOKafkaProducer.__init__": (AIOKafkaProducer.__init__, "fd6f2966fb3d"),
     "aiokafka Sender.__init__": (Sender.__init__, "dae60514401a"),
     "aiokafka Sender._send_produce_req": (Sender._send_produce_req, "aea01ae4b6c7"),
