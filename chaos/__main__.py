@@ -56,9 +56,9 @@ def _run(options: Options, directory: Path, json: Path | None, console: Console)
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     stack = Stack(directory.absolute(), options)
     run = Runner(options, stack, lambda line: console.print(f"  {line}", style="dim", highlight=False)).run()
-    report.show(console, run, stack.log)
+    report.show(console, run, stack)
     if json:
-        json.write_bytes(orjson.dumps(report.as_json(run, stack.log), option=orjson.OPT_INDENT_2))
+        json.write_bytes(orjson.dumps(report.as_json(run, stack), option=orjson.OPT_INDENT_2))
     return 0 if run.verdict.good else 1
 
 
