@@ -26,7 +26,7 @@ Cells = tuple[str, ...]
 def show(console: Console, run: Run, stack: Stack) -> None:
     """Prints what was done, what was counted, and every finding."""
     log = stack.log
-    console.print(_table("What was done to it", ("target", *(act.value for act in Act)), _done(run)))
+    console.print(_table(f"What was done to {run.options.on}", ("target", *(act.value for act in Act)), _done(run)))
     console.print(_table("What came of it", ("", "count"), _counts(run, log)))
     console.print(_table("Resident memory, MiB", ("service", "peak", "by minute"), _memory(stack.memory.grown())))
     for name, lines in run.verdict.findings().items():

@@ -19,6 +19,7 @@ from chaos.memory import Memory
 from chaos.options import Options
 from chaos.plan import Act
 from chaos.ports import free_ports, stack_ports
+from chaos.target import ROOT, aimed
 from pipeline.local.child import Change, Child, State
 from pipeline.local.probe import http_ready
 from pipeline.local.services import LOOPBACK, Service, services
@@ -26,7 +27,6 @@ from pipeline.local.supervisor import LAST_LINES, Supervisor
 
 LEAVE_SECONDS: Final = 20.0
 """A service that was told to end is killed after so long."""
-ROOT: Final = Path(__file__).parents[1]
 _KILLED: Final = "was killed by SIGKILL"
 
 
@@ -94,6 +94,7 @@ class Stack(Supervisor):
 
     def __init__(self, directory: Path, options: Options) -> None:
         self.directory = directory
+        self.target = options.on
         self.free = free_ports()
         self.ports = stack_ports(self.free)
         self.log = Log()
@@ -104,7 +105,7 @@ class Stack(Supervisor):
         self._shared = _environment(directory, options, self.sandbox_url)
         write_tenants(directory / "tenants.yaml", self.sandbox_url)
         write_accounts(directory / "accounts.json")
-        planned = [_adapted(service) for service in services(self.ports, directory, self._shared)]
+        planned = [_adapted(aimed(service, options.on)) for service in services(self.ports, directory, self._shared)]
         super().__init__(planned, directory / "logs", Reporter(self.log), max_deaths=None)
 
     @property
