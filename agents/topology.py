@@ -22,10 +22,15 @@ from pipeline.handlers.runner import HandlerRunner
 from pipeline.providers import PROVIDERS
 from pipeline.providers.courier import Courier
 from pipeline.providers.dispatch import Dispatcher
+from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
+from pipeline.runtime.hearing import Hearing, Hop
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from topics import catalogue as topics
+
+HEARD = (Hop(topics.INTAKE, topics.RAW.name), Hop(topics.MESSENGER, topics.RECEIPTS.name))
+"""The way of a status to the messenger."""
 
 
 def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
@@ -37,9 +42,12 @@ def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
 
 def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
     app = PipelineApp(f"{topics.HANDLERS}-{lane}", settings)
-    runner = HandlerRunner(settings, tenants)
+    abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
+    media = AccountMedia(PROVIDERS, tenants)
+    runner = HandlerRunner(settings, tenants, abilities=abilities, media=media)
     app.flow(topics.events(lane).name, handle(runner, settings.handler_concurrency))
     app.on_close(runner.close)
+    app.on_close(media.close)
     return app
 
 
@@ -47,9 +55,11 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app = PipelineApp(topics.MESSENGER, settings)
     app.table(topics.SENT, ttl=settings.outcome_ttl)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
-    courier = Courier(dispatcher, settings.reconcile_window)
+    hearing = Hearing(settings.kafka, HEARD, settings.partitions)
+    courier = Courier(dispatcher, settings.reconcile_window, hearing.until)
     app.flow(topics.COMMANDS_INTERACTIVE.name, send(courier))
     app.flow(topics.COMMANDS_BULK.name, send(courier))
     app.flow(topics.RECEIPTS.name, receive())
     app.on_close(dispatcher.close)
+    app.on_close(hearing.close)
     return app

@@ -9,6 +9,7 @@ PipelineError
 │   ├── UnknownTenant       nobody owns the account it speaks of
 │   ├── UnsupportedCommand  the provider has no way of doing what a command asks for
 │   └── OversizeRecord      the broker would never take what became of it
+├── Unsendable              a handler asked for a send or an upload that can't be: its result says so, nothing raises
 ├── Unavailable             something outside is away: retried in place without limit, never a dead letter
 │   └── RetryAfter          it said how long to wait
 ├── HandlerTimeout          a handler took longer than it may: retried like any other exception
@@ -67,6 +68,18 @@ class RetryAfter(Unavailable):
     def __init__(self, message: str, delay: float) -> None:
         super().__init__(message)
         self.delay = delay
+
+
+class Unsendable(PipelineError):
+    """What a handler asked for can't be sent as it is. Never leaves the messenger: it becomes the send's result.
+
+    Attributes:
+        code: what is wrong, for programs, e.g. `BUTTON_TITLE_TOO_LONG`.
+    """
+
+    def __init__(self, message: str, code: str = "VALIDATION") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class HandlerTimeout(PipelineError, TimeoutError):

@@ -22,6 +22,12 @@ WEBHOOK_SECONDS: Final = Histogram(
     ["provider"],
     buckets=_FAST,
 )
+DELIVERY_GAP: Final = Histogram(
+    "pipeline_webhook_gap_seconds",
+    "From an event at its provider to its webhook here. Growing: the provider is behind, or has to try again.",
+    ["provider"],
+    buckets=(0.5, 1, 2.5, 5, 10, 25, 60, 300, 1800, 3600, 21600, 86400),
+)
 RECORDS: Final = Counter(
     "pipeline_records_total",
     "Source records by stage chain and what became of them (done, dead). Any dead: `pipeline dead-letters list`.",

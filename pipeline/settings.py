@@ -5,12 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.errors import ConfigurationError
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _comma_separated(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_comma_separated)]
+"""Addresses and networks, comma separated."""
 
 
 class Settings(BaseSettings):
@@ -31,6 +39,7 @@ class Settings(BaseSettings):
     ingress_port: Port = 8080
     ingress_deadline: float = Field(4.0, gt=0, description="seconds until a webhook is answered 503")
     body_limit: int = Field(3 * 1024 * 1024, description="bytes of a webhook; larger ones are answered 413")
+    trusted_proxies: Networks = Field((), description="proxies whose X-Forwarded-For is believed, comma separated")
     sandbox_host: str = "127.0.0.1"
     sandbox_port: Port = 8090
     worker_host: str = "127.0.0.1"
@@ -58,7 +67,7 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = "PIPELINE_" + "_".join(str(part) for part in first["loc"]).upper()
+        name = f"PIPELINE_{first['loc'][0]}".upper()
         raise ConfigurationError(
             f"{name} is wrong ({first['msg'].lower()}): correct it in the environment or .env"
         ) from None

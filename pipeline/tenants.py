@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 
 from pipeline.errors import ConfigurationError
 
@@ -70,7 +79,10 @@ class Account(_Model):
     Attributes:
         id: phone_number_id (Cloud API), session (Wasender) or instance (Wawp).
         business_id: the WABA id, where the provider has one.
+        session: the provider's name for it, where that is not unique and can't be the id: one WAHA calls its only
+            session `default`, and so does the next one.
         webhook_secrets: what authenticates webhooks, for providers whose secret belongs to the account.
+        allowed_ips: addresses or networks that webhooks may come from, beside the secret; empty: any.
         token: what authenticates calls to the provider.
     """
 
@@ -78,11 +90,18 @@ class Account(_Model):
     id: str
     business_id: str | None = None
     display_phone_number: str | None = None
+    session: str | None = None
     webhook_secrets: tuple[Secret, ...] = Field((), max_length=2)
+    allowed_ips: tuple[IPvAnyNetwork, ...] = ()
     token: Secret
     base_url: Resolved | None = None
     api_version: str = "v23.0"
     limits: Limits = Limits()
+
+    @property
+    def session_name(self) -> str:
+        """What the provider calls it in webhooks and calls."""
+        return self.session or self.id
 
 
 class Tenant(_Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 
@@ -11,12 +12,18 @@ from sandbox.config import Config
 from sandbox.control import Control
 from sandbox.core import Sandbox
 from sandbox.page import Page
+from sandbox.provider import Provider
+from sandbox.waha import WahaApi
+from sandbox.wawp import WawpApi
+
+_PROVIDERS: Final[tuple[Callable[[Sandbox], Provider], ...]] = (GraphApi, WawpApi, WahaApi)
 
 
 def build(config: Config) -> web.Application:
     """The application of one sandbox: every provider's endpoints, `/_sandbox`, health and the page."""
     sandbox = Sandbox(config)
-    sandbox.add(GraphApi)
+    for create in _PROVIDERS:
+        sandbox.add(create)
     app = web.Application()
     for provider in sandbox.providers.values():
         app.add_routes(provider.routes())

@@ -26,6 +26,7 @@ class Account:
         webhook_secret: what webhooks are signed with; of the Meta app for the Cloud API.
         business_id: the WABA id, where the provider has one.
         verify_token: what the handshake of a callback URL carries, where the provider has one.
+        tenant: whose it is, where the ingress' path names the tenant.
     """
 
     # A misspelt field in the accounts file is an error, not a default.
@@ -38,6 +39,7 @@ class Account:
     business_id: str | None = None
     display_phone_number: str | None = None
     verify_token: str | None = field(default=None, repr=False)
+    tenant: str | None = None
 
 
 SAMPLE_ACCOUNTS: Final = (
@@ -50,8 +52,9 @@ SAMPLE_ACCOUNTS: Final = (
         display_phone_number="15559990000",
         verify_token="sandbox-verify-token",  # noqa: S106
     ),
-    Account("wasender", "globex-session", "sandbox-wasender-key", "sandbox-wasender-secret"),
-    Account("wawp", "initech-instance", "sandbox-wawp-token", "sandbox-wawp-secret"),
+    Account("wasender", "globex-session", "sandbox-wasender-key", "sandbox-wasender-secret", tenant="globex"),
+    Account("wawp", "initech-instance", "sandbox-wawp-token", "sandbox-wawp-secret", tenant="initech"),
+    Account("waha", "initech-session", "sandbox-waha-key", "sandbox-waha-secret", tenant="initech"),
 )
 """The accounts of `examples/tenants.yaml`. Their secrets open nothing but a sandbox."""
 

@@ -76,7 +76,7 @@ class Control:
         message = _model(UserMessage, await request.read())
         provider = self._sandbox.provider(message.provider)
         account = self._sandbox.account(message.provider, message.account)
-        if message.id and len(message.texts) != 1:
+        if message.id and len(message.contents) != 1:
             raise SandboxError("an id belongs to one text: leave id out, or give one text")
         ids, webhook = provider.message_webhook(account, message)
         answers = [await self._sandbox.ingress.post(webhook) for _ in range(message.repeat)]

@@ -1,4 +1,4 @@
-"""What happened: every message accepted, every limit broken, every message marked as read."""
+"""What happened: every message accepted, every limit broken, every message marked as read, every file uploaded."""
 
 from __future__ import annotations
 
@@ -55,7 +55,23 @@ class Read(NamedTuple):
         return self._asdict()
 
 
-Row = Sent | Violation | Read
+class Stored(NamedTuple):
+    """A file that was uploaded. `size` is in bytes, `sha256` hexadecimal."""
+
+    provider: str
+    account: str
+    media_id: str
+    mime_type: str
+    filename: str
+    size: int
+    sha256: str
+    at: float
+
+    def entry(self) -> Entry:
+        return self._asdict()
+
+
+Row = Sent | Violation | Read | Stored
 
 
 class Journal:
@@ -95,19 +111,20 @@ class Journal:
         ]
 
 
-JOURNALS: Final = ("sent", "violations", "reads")
+JOURNALS: Final = ("sent", "violations", "reads", "media")
 
 
 class Ledger:
-    """The three journals."""
+    """The four journals."""
 
     def __init__(self, cap: int) -> None:
         self.sent = Journal(cap)
         self.violations = Journal(cap)
         self.reads = Journal(cap)
+        self.media = Journal(cap)
 
     def counts(self) -> Entry:
         return {name: self.journal(name).counts() for name in JOURNALS}
 
     def journal(self, name: str) -> Journal:
-        return {"sent": self.sent, "violations": self.violations, "reads": self.reads}[name]
+        return {"sent": self.sent, "violations": self.violations, "reads": self.reads, "media": self.media}[name]

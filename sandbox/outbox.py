@@ -70,6 +70,10 @@ def backoff(attempts: int) -> float:
     return min(5.0, 0.1 * 2.0 ** min(attempts - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
 
 
+FIXED: Final = {"wawp": (5, 5.0), "waha": (15, 2.0)}
+"""Gateways that try again so many times, so many seconds apart, and then drop the event. Their documented defaults."""
+
+
 class Gate:
     """Closed for a growing while when the ingress is away, so that a backlog does not fall upon it."""
 
@@ -146,13 +150,17 @@ class Outbox:
     def _batch(self, first: Update) -> list[Update]:
         """`first` and others that are ready and may share its webhook."""
         batch = [first]
-        while len(batch) < self._config.status_batch and not self._ready.empty():
+        while len(batch) < self._limit(first) and not self._ready.empty():
             update = self._ready.get_nowait()
             if _sender(update) != _sender(first):
                 self._ready.put_nowait(update)
                 break
             batch.append(update)
         return batch
+
+    def _limit(self, first: Update) -> int:
+        """Only the Cloud API's webhooks hold more than one status."""
+        return self._config.status_batch if first.account.provider == "cloud" else 1
 
     async def _deliver(self, batch: list[Update]) -> None:
         follow_up = self._advance if await self._taken(self._render(batch)) else self._try_again
@@ -182,11 +190,12 @@ class Outbox:
         update.attempts += 1
         if update.attempts == 1:
             update.give_up_at = _now() + self._config.give_up_after
-        if _now() >= update.give_up_at:
+        tries, pause = FIXED.get(update.account.provider, (None, backoff(update.attempts)))
+        if _now() >= update.give_up_at or (tries is not None and update.attempts > tries):
             self._give_up(update)
             return
         self.retried += 1
-        self._later(update, backoff(update.attempts))
+        self._later(update, pause)
 
     def _give_up(self, update: Update) -> None:
         self.given_up += len(update.steps) - update.position

@@ -85,7 +85,8 @@ class CommandKind(StrEnum):
     GROUP_INVITE = "group_invite"
     """`{"group_id": str, "text?": str}`"""
     TEMPLATE = "template"
-    """`{"name": str, "language": str, "components?": [component]}`, the components as the Cloud API writes them."""
+    """`{"name": str, "language": str, "components?": [component], "marketing?": bool}`, the components as the Cloud
+    API writes them; `marketing` takes Meta's endpoint for marketing messages."""
     REACTION = "reaction"
     """`{"message_id": str, "emoji": str}`; an empty emoji takes the reaction back."""
     POLL = "poll"

@@ -11,5 +11,6 @@ class EchoHandler(EventHandler):
         message_id = webhook.message.message_id
         await self.messenger.mark_as_read(message_id, typing=True)
         await self.cache_factory.create_user_cache().increment_field("echo", "messages")
-        answer = f"You said: {webhook.get_message_text()}"
-        await self.messenger.send_text(answer[:4096], webhook.user.user_id, reply_to_message_id=message_id)
+        if text := webhook.get_message_text():
+            answer = f"You said: {text}"[:4096]
+            await self.messenger.send_text(answer, webhook.user.user_id, reply_to_message_id=message_id)

@@ -33,11 +33,13 @@ def ingress(settings: Settings, tenants: Tenants) -> faust.App:
     class Webhooks(View):
         async def post(self, request: Request, **_: Any) -> Response:
             body = await request.read()
-            if not CLOUD.authenticate(WebhookRequest(body, request.headers, {}), tenants):
+            webhook = WebhookRequest(body, request.headers, {})
+            if not CLOUD.authenticate(webhook, tenants):
                 return self.json({"error": "bad or missing secret"}, status=401)
             trace = traceparent(request.headers.get("traceparent"))
             arrival = Arrival(CLOUD.name, None, webhook_id(body), time.time_ns() // 1_000_000, trace)
-            for future in [await _send(topic, record) for record in labeller.records(CLOUD.split(body), arrival)]:
+            records = labeller.records(CLOUD.split(webhook, tenants), arrival)
+            for future in [await _send(topic, record) for record in records]:
                 await future
             return self.json({"status": "taken"})
 

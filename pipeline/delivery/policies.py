@@ -5,13 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from pipeline.delivery import meta_codes
+from pipeline.delivery import gateway_codes, meta_codes
 from pipeline.delivery.retry import TRANSPORT, RetryPolicy
 
-_BY_PROVIDER: Final[Mapping[str, Callable[[int], RetryPolicy]]] = {"cloud": meta_codes.policy}
+_TOO_MANY: Final = 429
 
 
-_ACCOUNT_LIMITS: Final[Mapping[str, frozenset[int]]] = {"cloud": frozenset({meta_codes.NUMBER_LIMIT})}
+def _wasender(status: int) -> RetryPolicy:
+    """Wasender says with every refusal for its limits how long to wait."""
+    return RetryPolicy(attempts=None, first=1, longest=60) if status == _TOO_MANY else TRANSPORT
+
+
+_BY_PROVIDER: Final[Mapping[str, Callable[[int], RetryPolicy]]] = {
+    "cloud": meta_codes.policy,
+    "wasender": _wasender,
+    "waha": gateway_codes.policy,
+    "wawp": gateway_codes.policy,
+}
+
+
+_ACCOUNT_LIMITS: Final[Mapping[str, frozenset[int]]] = {
+    "cloud": frozenset({meta_codes.NUMBER_LIMIT}),
+    "wasender": frozenset({_TOO_MANY}),
+    "waha": frozenset({gateway_codes.ACCOUNT_LIMIT}),
+    "wawp": frozenset({gateway_codes.ACCOUNT_LIMIT}),
+}
 
 
 def slows_account(provider: str, code: int | None) -> bool:

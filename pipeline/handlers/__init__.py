@@ -1,18 +1,41 @@
-"""What a business handler is given: base class, messenger, caches, and the unit of work around one event."""
+"""What a business handler is given: base class, messenger, media, caches, and the unit of work around one event."""
 
 from __future__ import annotations
 
 from pipeline.handlers.base import DependencyStatus, EventHandler, WappaEventHandler
+from pipeline.handlers.media.handler import IMediaHandler, MediaHandler
 from pipeline.handlers.messenger import IMessenger
 from pipeline.handlers.results import MessageResult, SendResult
 from pipeline.handlers.runner import HandlerRunner
+from pipeline.handlers.sends.contacts import ContactCard
+from pipeline.handlers.sends.models import (
+    CarouselCard,
+    HeaderType,
+    InteractiveHeader,
+    ListRow,
+    ListSection,
+    ProductSection,
+    ReplyButton,
+    TemplateType,
+)
 
 __all__ = [
+    "CarouselCard",
+    "ContactCard",
     "DependencyStatus",
     "EventHandler",
     "HandlerRunner",
+    "HeaderType",
+    "IMediaHandler",
     "IMessenger",
+    "InteractiveHeader",
+    "ListRow",
+    "ListSection",
+    "MediaHandler",
     "MessageResult",
+    "ProductSection",
+    "ReplyButton",
     "SendResult",
+    "TemplateType",
     "WappaEventHandler",
 ]

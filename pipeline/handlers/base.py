@@ -16,7 +16,7 @@ from pipeline.handlers.statistics_shapes import AllStats, ErrorStats, MessageSta
 from pipeline.handlers.user_state import USER_STATES, UserStates
 from pipeline.logging import get_logger
 from pipeline.state.base import ICacheFactory
-from topics.events import ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
+from topics.events import AccountEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
 
 _HOOKS: Final = {
     "message": "process_message",
@@ -51,8 +51,8 @@ class EventHandler(ABC):
     - `process_message`: a user wrote something that this version has a model for.
     - `process_status`: something became of a message that was sent.
     - `process_error`: the platform reports errors.
-    - `process_account_event`: templates, limits, calls, … of the account itself.
-    - `process_unknown`: everything without a model: messages of other types too (`event.is_message`).
+    - `process_account_event`: templates, limits, calls, groups, sessions, …; also echoes of the business' own messages.
+    - `process_unknown`: everything without a model: messages of new types too (`event.is_message`).
 
     An event whose hook is not written costs nothing beyond being counted.
     """
@@ -67,8 +67,8 @@ class EventHandler(ABC):
     async def process_error(self, webhook: ErrorEvent) -> None:  # noqa: B027 (optional)
         """Takes note of a platform's error. By default nothing."""
 
-    async def process_account_event(self, webhook: EventBase) -> None:  # noqa: B027 (optional)
-        """Takes note of what happens to the account. By default nothing."""
+    async def process_account_event(self, webhook: AccountEvent) -> None:  # noqa: B027 (optional)
+        """Takes note of what happens to the account; `webhook.event_type` says what. By default nothing."""
 
     async def process_unknown(self, webhook: UnknownEvent) -> None:  # noqa: B027 (optional)
         """Takes note of what has no model yet; `webhook.event_type` and `webhook.part` say what it is."""

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Final, NamedTuple
 
 from pipeline.errors import OutsideEvent
+from pipeline.handlers.services import Services, no_services
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state.buffer import FINISHED
 from pipeline.state.factory import CacheFactory, CacheScope
@@ -19,10 +20,11 @@ from topics.events import EventBase, MessageEvent, StatusEvent
 
 
 class EventInHand(NamedTuple):
-    """An event and its effects."""
+    """An event, its effects, and what its handler may use for them."""
 
     event: EventBase
     unit: UnitOfWork
+    services: Services
 
 
 _IN_HAND: Final[ContextVar[EventInHand | None]] = ContextVar("event_in_hand", default=None)
@@ -44,9 +46,9 @@ def is_in_hand() -> bool:
 
 
 @contextmanager
-def hold(event: EventBase, unit: UnitOfWork) -> Iterator[None]:
+def hold(event: EventBase, unit: UnitOfWork, services: Services | None = None) -> Iterator[None]:
     """Puts an event into hand; its unit of work is closed afterwards, whatever happened."""
-    token = _IN_HAND.set(EventInHand(event, unit))
+    token = _IN_HAND.set(EventInHand(event, unit, services or no_services()))
     try:
         yield
     finally:
@@ -64,7 +66,7 @@ def person(event: EventBase) -> str | None:
 
 
 def _scope() -> CacheScope:
-    event, unit = in_hand()
+    event, unit, _ = in_hand()
     return CacheScope(unit.rows, event.tenant_id, person(event))
 
 

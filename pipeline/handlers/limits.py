@@ -1,6 +1,7 @@
 """What a provider would refuse, found when the handler asks. Each check says what is wrong, or None.
 
-Sources: Cloud API, messages endpoint. The messages name lengths and types, never the text itself.
+What belongs to one kind of send is checked beside it (`sends`). The messages name lengths and types, never the text
+itself.
 """
 
 from __future__ import annotations
@@ -10,21 +11,12 @@ from typing import Final
 
 from topics.commands import Priority
 
-TEXT: Final = 4096
-"""Characters of a text message's body."""
-
 YEAR: Final = 366 * 86400.0
 
-_PRIORITIES: Final = frozenset(Priority)
+_PRIORITIES: Final = tuple(Priority)
 
 Lifetime = float | timedelta | None
 """Seconds or a timedelta; None for a send that never loses its worth."""
-
-
-def wrong_text(text: object) -> str | None:
-    if not isinstance(text, str):
-        return f"the text is a {type(text).__name__}: pass a string"
-    return None if 1 <= len(text) <= TEXT else f"the text has {len(text)} characters: WhatsApp takes 1 to {TEXT}"
 
 
 def wrong_message_id(message_id: object) -> str | None:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Final
+from abc import abstractmethod
+from typing import Any, Final, Unpack
 
+from pipeline.errors import Unsendable
 from pipeline.handlers.context import in_hand
-from pipeline.handlers.limits import Lifetime, wrong_message_id, wrong_text
+from pipeline.handlers.limits import wrong_message_id
+from pipeline.handlers.media.handler import MEDIA, MediaHandler
+from pipeline.handlers.media.sources import file_of, reference
 from pipeline.handlers.outbox import Request, queue
 from pipeline.handlers.results import SendResult
-from topics.commands import CommandKind, Priority
+from pipeline.handlers.sends import checks
+from pipeline.handlers.sends.changes import ChangeSends
+from pipeline.handlers.sends.commerce import CommerceSends
+from pipeline.handlers.sends.family import Body, SendOptions
+from pipeline.handlers.sends.interactive import InteractiveSends
+from pipeline.handlers.sends.media import MediaSends
+from pipeline.handlers.sends.specialised import SpecialisedSends
+from pipeline.handlers.sends.templates import TemplateSends
+from topics.commands import CommandKind
 from topics.events import PlatformType
 
 
-class IMessenger(ABC):
-    """What a handler can send. A bad request raises nothing: its result says what is wrong (`SendResult.error`).
+class IMessenger(MediaSends, InteractiveSends, TemplateSends, CommerceSends, SpecialisedSends, ChangeSends):
+    """What a handler can send, with Wappa's names and order of arguments. `recipient` and all else go by keyword, too.
 
-    Every send takes, beside what it sends:
-
-    - `priority`: `interactive` answers somebody; `bulk` is a campaign and never stands in front of an answer.
-    - `expires_in`: seconds (or a timedelta) after which it is worth nothing and is not sent; its outcome says so.
+    A recipient is a phone number, a business-scoped user id, a group id or a JID, as the provider writes it. A bad
+    request raises nothing: its result says what is wrong (`SendResult.error`, `error_code`). Every send takes
+    `priority` and `expires_in` (`SendOptions`).
     """
 
     @property
@@ -31,29 +41,36 @@ class IMessenger(ABC):
     def tenant_id(self) -> str:
         """The tenant of the event in hand."""
 
+    @property
     @abstractmethod
+    def inbox_id(self) -> str:
+        """The account that sends (Cloud API: phone_number_id)."""
+
+    @property
+    @abstractmethod
+    def media_handler(self) -> MediaHandler:
+        """Uploads, downloads and deletes the account's media."""
+
     async def send_text(
         self,
         text: str,
         recipient: str,
         reply_to_message_id: str | None = None,
         disable_preview: bool = False,
-        *,
-        priority: Priority | str = Priority.INTERACTIVE,
-        expires_in: Lifetime = None,
+        **options: Unpack[SendOptions],
     ) -> SendResult:
-        """Sends a text of 1 to 4,096 characters to a phone number or business-scoped user id."""
+        """Sends a text of 1 to 4,096 characters. The first link in it is previewed, unless `disable_preview`."""
+        return self._send(CommandKind.TEXT, recipient, reply_to_message_id, options, text_body, text, disable_preview)
 
     @abstractmethod
-    async def mark_as_read(
-        self,
-        message_id: str,
-        typing: bool = False,
-        *,
-        priority: Priority | str = Priority.INTERACTIVE,
-        expires_in: Lifetime = None,
-    ) -> SendResult:
+    async def mark_as_read(self, message_id: str, typing: bool = False, **options: Unpack[SendOptions]) -> SendResult:
         """Marks a message, and all before it, as read; `typing` shows the user that an answer is being written."""
+
+
+def text_body(text: object, disable_preview: bool) -> Body:
+    said = checks.text("text", text, checks.TEXT)
+    linked = "http://" in said or "https://" in said
+    return {"text": said, "preview_url": linked and not disable_preview}
 
 
 class Messenger(IMessenger):
@@ -67,32 +84,37 @@ class Messenger(IMessenger):
     def tenant_id(self) -> str:
         return in_hand().event.tenant_id
 
-    async def send_text(
-        self,
-        text: str,
-        recipient: str,
-        reply_to_message_id: str | None = None,
-        disable_preview: bool = False,
-        *,
-        priority: Priority | str = Priority.INTERACTIVE,
-        expires_in: Lifetime = None,
-    ) -> SendResult:
-        body = {"text": text, "preview_url": not disable_preview}
-        wrong = wrong_text(text)
-        return queue(Request(CommandKind.TEXT, recipient, body, priority, expires_in, reply_to_message_id, wrong))
+    @property
+    def inbox_id(self) -> str:
+        return in_hand().event.account
 
-    async def mark_as_read(
-        self,
-        message_id: str,
-        typing: bool = False,
-        *,
-        priority: Priority | str = Priority.INTERACTIVE,
-        expires_in: Lifetime = None,
-    ) -> SendResult:
+    @property
+    def media_handler(self) -> MediaHandler:
+        return MEDIA
+
+    async def mark_as_read(self, message_id: str, typing: bool = False, **options: Unpack[SendOptions]) -> SendResult:
         contact = in_hand().event.contact
         body = {"message_id": message_id, "typing": typing}
         wrong = wrong_message_id(message_id)
-        return queue(Request(CommandKind.READ, contact, body, priority, expires_in, wrong=wrong))
+        return queue(Request(CommandKind.READ, contact, body, wrong=wrong, **options))
+
+    def _queue(self, request: Request) -> SendResult:
+        return queue(request)
+
+    def _check_kind(self, kind: CommandKind) -> None:
+        event, services = in_hand().event, in_hand().services
+        if not services.does(event.provider, kind):
+            raise Unsendable(f"{event.provider} can't do {kind}: use another kind of send", "UNSUPPORTED")
+
+    async def _medium(self, source: object, kind: str, mime_type: str | None, filename: str | None) -> dict[str, Any]:
+        here = in_hand()
+        named = {"filename": filename} if filename else {}
+        if (known := reference(source)) is not None:
+            return known | named
+        upload = await file_of(source, mime_type, filename, kind)
+        if kind == CommandKind.DOCUMENT:
+            named = {"filename": upload.filename}
+        return await here.services.library.medium(here.event, upload) | named
 
 
 MESSENGER: Final = Messenger()

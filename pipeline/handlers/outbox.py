@@ -19,16 +19,17 @@ class Request:
 
     Attributes:
         body: the shape that belongs to `kind` (`topics.commands.CommandKind`).
-        wrong: what is wrong with the body, if anything.
+        wrong: what is wrong with the body, if anything; `error_code` says it to programs.
     """
 
     kind: CommandKind
     recipient: str | None
     body: dict[str, Any]
-    priority: Priority | str
-    expires_in: Lifetime
+    priority: Priority | str = Priority.INTERACTIVE
+    expires_in: Lifetime = None
     reply_to: str | None = None
     wrong: str | None = None
+    error_code: str = "VALIDATION"
 
     def fault(self) -> str | None:
         """The first thing that is wrong, in words for the handler's author."""
@@ -42,9 +43,9 @@ class Request:
 
 def queue(request: Request) -> SendResult:
     """Adds a command to the unit of the event in hand, or says why not. Raises `OutsideEvent` where there is none."""
-    event, unit = in_hand()
+    event, unit, _ = in_hand()
     if fault := request.fault():
-        return SendResult(False, error=fault, error_code="VALIDATION", tenant_id=event.tenant_id)
+        return _refused(request, fault, event)
     command = _command(request, event, len(unit.commands))
     unit.send(command)
     return SendResult(
@@ -53,8 +54,15 @@ def queue(request: Request) -> SendResult:
         command.command_id,
         queued=True,
         tenant_id=event.tenant_id,
+        inbox_id=event.account,
         timestamp=command.created_at,
     )
+
+
+def _refused(request: Request, fault: str, event: EventBase) -> SendResult:
+    code = request.error_code if request.wrong else "VALIDATION"
+    to = request.recipient if isinstance(request.recipient, str) else ""
+    return SendResult(False, to, error=fault, error_code=code, tenant_id=event.tenant_id, inbox_id=event.account)
 
 
 def _command(request: Request, event: EventBase, step: int) -> Command:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from topics.events import PlatformType
+
+_BSUID: Final = re.compile(r"^[A-Z]{2}\.")
+_SEPARATORS: Final = str.maketrans("", "", "+-.() ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +24,15 @@ class SendResult:
 
     Attributes:
         success: False when the request can't be sent as it is; `error` then says why, and nothing is queued.
-        queued: whether there is a command; the same as `success` until sends of other kinds exist.
-        message_id: the command's id, as long as the provider has not given its own; None without success.
-        error_code: `VALIDATION` for a request outside the provider's limits.
+        queued: whether there is a command.
+        message_id: the command's id, as long as the provider has not given its own; None without success. It can be
+            answered, reacted to, edited and deleted by this id: the messenger knows which message it became.
+        error: what is wrong and what to do, without the text of the message.
+        error_code: `VALIDATION` for a request outside the provider's limits, or a code of its own where Wappa has one
+            (`BUTTON_TITLE_TOO_LONG`, …); `UNSUPPORTED` for what the account's provider can't do.
+        inbox_id: the account that sends (Cloud API: phone_number_id).
         timestamp: when the handler asked. UTC.
+        api_response: always None: the provider has not been asked yet.
     """
 
     success: bool
@@ -32,12 +42,34 @@ class SendResult:
     error: str | None = None
     error_code: str | None = None
     tenant_id: str = ""
+    inbox_id: str = ""
     platform: PlatformType = PlatformType.WHATSAPP
     timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
+    api_response: None = None
 
     @property
     def command_id(self) -> str | None:
         return self.message_id
+
+    @property
+    def recipient_bsuid(self) -> str | None:
+        """The recipient, if it is a business-scoped user id."""
+        return self.recipient if _BSUID.match(self.recipient) else None
+
+    @property
+    def recipient_phone(self) -> str | None:
+        """The recipient's digits, if it is a phone number."""
+        digits = self.recipient.translate(_SEPARATORS)
+        return digits if digits.isascii() and digits.isdigit() else None
+
+    @property
+    def recipient_parent_bsuid(self) -> str | None:
+        """The recipient, if it is the id that a user has with a group of businesses."""
+        return self.recipient if self.recipient[2:7] == ".ENT." and self.recipient_bsuid else None
+
+    @property
+    def recipient_username(self) -> None:
+        """Nobody knows it before the provider has answered."""
 
 
 MessageResult = SendResult

@@ -10,6 +10,9 @@ from pipeline.errors import HandlerTimeout, UnknownTenant
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import hold
 from pipeline.handlers.loading import load_handler
+from pipeline.handlers.media.gateway import MediaGateway
+from pipeline.handlers.media.library import MediaLibrary
+from pipeline.handlers.services import Abilities, Services
 from pipeline.handlers.unit_of_work import RETRY_SPAN, UnitOfWork
 from pipeline.metrics import HANDLED
 from pipeline.settings import Settings
@@ -26,6 +29,8 @@ class HandlerRunner:
         settings: names the default handler, the time a hook may take, and the caches' backend.
         store: where caches and finished events are; by default what the settings name.
         record_ttl: seconds for which a finished event is known again.
+        abilities: the kinds of command that each provider can do; what it can't is refused when a handler asks.
+        media: where the providers keep media.
 
     Raises `ConfigurationError` for a path that leads to no handler.
     """
@@ -36,6 +41,8 @@ class HandlerRunner:
         tenants: Tenants,
         store: Store | None = None,
         record_ttl: int = RETRY_SPAN,
+        abilities: Abilities | None = None,
+        media: MediaGateway | None = None,
     ) -> None:
         paths = {tenant.id: tenant.handler or settings.handler for tenant in tenants}
         loaded = {path: load_handler(path) for path in sorted({*paths.values(), settings.handler})}
@@ -43,6 +50,7 @@ class HandlerRunner:
         self._store = store or open_store(settings.cache, settings.redis)
         self._timeout = settings.handler_timeout
         self._record_ttl = record_ttl
+        self._services = Services(MediaLibrary(self._store, media), abilities or {})
 
     async def run(self, event: EventBase) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
@@ -80,7 +88,7 @@ class HandlerRunner:
 
     async def _hook(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
-        with hold(event, unit), bound_contextvars(stage="handle", **names):
+        with hold(event, unit, self._services), bound_contextvars(stage="handle", **names):
             await self._in_time(handler, event)
 
     async def _in_time(self, handler: EventHandler, event: EventBase) -> None:

@@ -15,6 +15,7 @@ from pipeline.errors import OversizeRecord, Unavailable
 from pipeline.ingress.answers import answer
 from pipeline.ingress.publisher import Publisher
 from pipeline.ingress.records import Arrival, Labeller, webhook_id
+from pipeline.ingress.remote import Proxies
 from pipeline.ingress.trace import traceparent
 from pipeline.metrics import WEBHOOK_SECONDS, WEBHOOKS
 from pipeline.providers.base import Provider, WebhookRequest
@@ -32,6 +33,7 @@ class Door:
         body_limit: bytes.
         deadline: seconds from the head of the request to its answer.
         max_in_flight: bytes.
+        proxies: those that may say who is calling.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Door:
         body_limit: int,
         deadline: float,
         max_in_flight: int = MAX_IN_FLIGHT,
+        proxies: Proxies | None = None,
     ) -> None:
         self._publisher = publisher
         self._tenants = tenants
@@ -49,6 +52,7 @@ class Door:
         self._body_limit = body_limit
         self._deadline = deadline
         self._max_in_flight = max_in_flight
+        self._proxies = proxies or Proxies()
         self._reading = 0
 
     async def take(self, request: web.Request, provider: Provider, tenant_id: str | None = None) -> web.Response:
@@ -79,11 +83,12 @@ class Door:
         body = await self._read(request)
         start = time.perf_counter()
         at_ms = time.time_ns() // 1_000_000
-        if not provider.authenticate(_webhook(request, body, tenant_id), self._tenants):
+        webhook = self._webhook(request, body, tenant_id)
+        if not provider.authenticate(webhook, self._tenants):
             return 401
         trace = traceparent(request.headers.get("traceparent"))
         arrival = Arrival(provider.name, tenant_id, webhook_id(body), at_ms, trace)
-        await self._publisher.publish(self._labeller.records(provider.split(body), arrival))
+        await self._publisher.publish(self._labeller.records(provider.split(webhook, self._tenants), arrival))
         _seconds(provider.name).observe(time.perf_counter() - start)
         return 200
 
@@ -95,6 +100,12 @@ class Door:
         finally:
             self._reading -= length
 
+    def _webhook(self, request: web.Request, body: bytes, tenant_id: str | None) -> WebhookRequest:
+        """aiohttp's headers are found by their names in lower case as well."""
+        query = request.query if request.query_string else _NO_QUERY
+        remote = self._proxies.caller(request.remote, request.headers.getall("X-Forwarded-For", ()))
+        return WebhookRequest(body, request.headers, query, tenant_id, remote)
+
     @property
     def _in_flight(self) -> int:
         return self._reading + self._publisher.unacknowledged
@@ -103,12 +114,6 @@ class Door:
         """The body's; as large as allowed where the request does not say."""
         length = request.content_length
         return self._body_limit if length is None else length
-
-
-def _webhook(request: web.Request, body: bytes, tenant_id: str | None) -> WebhookRequest:
-    """aiohttp's headers are found by their names in lower case as well."""
-    query = request.query if request.query_string else _NO_QUERY
-    return WebhookRequest(body, request.headers, query, tenant_id, request.remote)
 
 
 @lru_cache(maxsize=256)

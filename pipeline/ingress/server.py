@@ -18,6 +18,7 @@ from pipeline.ingress.door import MAX_IN_FLIGHT, Door
 from pipeline.ingress.guard import closed_accounts, require_secrets
 from pipeline.ingress.probes import Probes
 from pipeline.ingress.publisher import Publisher
+from pipeline.ingress.remote import Proxies
 from pipeline.logging import get_logger
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Provider
@@ -62,7 +63,14 @@ async def serving(
     publisher = Publisher(settings.kafka)
     probes = Probes(publisher)
     limit = settings.body_limit
-    door = Door(publisher, tenants, body_limit=limit, deadline=settings.ingress_deadline, max_in_flight=max_in_flight)
+    door = Door(
+        publisher,
+        tenants,
+        body_limit=limit,
+        deadline=settings.ingress_deadline,
+        max_in_flight=max_in_flight,
+        proxies=Proxies(settings.trusted_proxies),
+    )
     runner = web.AppRunner(
         create_app(door, probes, tenants, providers, body_limit=limit),
         access_log=None,

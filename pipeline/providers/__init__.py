@@ -6,7 +6,11 @@ from typing import Final
 
 from pipeline.providers.base import Provider
 from pipeline.providers.cloud import Cloud
+from pipeline.providers.waha import Waha
+from pipeline.providers.wasender import Wasender
+from pipeline.providers.wawp import Wawp
 
 CLOUD: Final = Cloud()
+_ALL: Final[tuple[Provider, ...]] = (CLOUD, Wasender(), Wawp(), Waha())
 
-PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({CLOUD.name: CLOUD})
+PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({each.name: each for each in _ALL})

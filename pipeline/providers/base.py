@@ -1,16 +1,18 @@
-"""What a provider is: four verbs, none of which knows Kafka."""
+"""What a provider is: four verbs, and the kinds of command it can do. None of it knows Kafka."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from aiohttp import ClientSession
+from aiohttp import ClientResponse, ClientSession
 
+from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
 from pipeline.tenants import Account, Tenants
-from topics.commands import Command
+from topics.commands import Command, CommandKind
 from topics.events.wire import WireEvent
 from topics.records import Incoming
 
@@ -22,7 +24,7 @@ class WebhookRequest:
     Attributes:
         headers: names in lower case.
         tenant_id: from the path, for providers that have it there.
-        remote: the peer's address.
+        remote: the caller's address, as the peer or the trusted proxies in between tell it; None if it can't be known.
     """
 
     body: bytes
@@ -75,14 +77,48 @@ class Provider(Protocol):
     def name(self) -> str:
         """Its name in paths, keys and headers, e.g. `cloud`."""
 
+    @property
+    def kinds(self) -> frozenset[CommandKind]:
+        """The kinds that `deliver` can do. Any other is refused at the moment a handler asks for it.
+
+        Name a kind only if every body of `topics.commands` for it can be carried out, save for what its docstring
+        leaves optional; `deliver` still raises `UnsupportedCommand` for the rest, and for kinds that are not here.
+        """
+
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         """Whether the raw bytes come from the provider. Constant time, and False where no secret is configured."""
 
-    def split(self, body: bytes) -> Sequence[Slice]:
-        """One slice for each conversation in `body`, in order. Never raises: what it can't read is one slice."""
+    def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
+        """One slice for each conversation in an authentic request, in order. Never raises: what it can't read is one.
+
+        The account is the tenant's where the body does not name it; `parse` finds it in the record's header. Secrets
+        that the provider puts into the body are not in the slices.
+        """
 
     def parse(self, record: Incoming) -> Iterable[WireEvent]:
         """Every event of a slice. Raises `InvalidRecord` when the bytes are not JSON or not an object."""
 
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
         """Carries out one command. Raises `UnsupportedCommand` for a kind it has no endpoint for."""
+
+
+@runtime_checkable
+class MediaProvider(Protocol):
+    """A provider that keeps media: a `Provider` with these four methods as well. No other registration is needed.
+
+    A provider without them is given small files within its commands (`{"data": base64}`).
+
+    All raise `Unavailable` for what may pass (they are tried again, since doing them twice does no harm) and
+    `Unsendable`, with a code of Wappa's media handler, for what the provider refuses or does not know.
+    """
+
+    async def upload_media(self, upload: Upload, account: Account, session: ClientSession) -> Uploaded: ...
+
+    async def media_info(self, media_id: str, account: Account, session: ClientSession) -> MediaInfo: ...
+
+    def open_media(
+        self, info: MediaInfo, account: Account, session: ClientSession
+    ) -> AbstractAsyncContextManager[ClientResponse]:
+        """The answer whose body is the medium; it has a good status."""
+
+    async def delete_media(self, media_id: str, account: Account, session: ClientSession) -> None: ...

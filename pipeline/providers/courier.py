@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from pipeline.delivery.standing import Decision, Doubt, Standing, State, decide,
 from pipeline.errors import RetryAfter
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.dispatch import Dispatcher
-from topics.commands import Command, CommandKind
+from topics.commands import PREFIX, Command, CommandKind
 from topics.outcomes import Outcome, OutcomeStatus
 
 ASK_AGAIN = 0.25
@@ -35,17 +36,22 @@ class Hand(Protocol):
 
 
 class Courier:
-    """Decides about commands and calls providers through the dispatcher."""
+    """Decides about commands and calls providers through the dispatcher.
 
-    def __init__(self, dispatcher: Dispatcher, reconcile_window: float) -> None:
+    `heard` tells until when, in unix seconds, every status that came has been heard: behind a backlog a window of
+    wall time would be over before the statuses that it waits for are read.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, reconcile_window: float, heard: Callable[[], float] = time.time) -> None:
         self._dispatcher = dispatcher
         self._window = reconcile_window
+        self._heard = heard
         self._started = time.time()
 
     async def carry_out(self, command: Command, rows: Rows, hand: Hand) -> Outcome | None:
         """The outcome, or None if the command has one already. Raises `RetryAfter` to be asked again later."""
         standing = decode(rows.get(command.command_id))
-        match decide(standing, self._doubt(command), time.time()):
+        match decide(standing, self._doubt(command, standing)):
             case Decision.DONE:
                 return None
             case Decision.WAIT:
@@ -57,15 +63,18 @@ class Courier:
                 outcome = _outcome(command, OutcomeStatus.UNKNOWN)
             case Decision.CALL:
                 outcome = await self._call(command, standing.tries if standing else 0, rows, hand)
-        rows.put(command.command_id, Standing(State.CLOSED, time.time(), detail=outcome.status).encode())
+        rows.put(command.command_id, Standing(State.CLOSED, time.time(), detail=outcome.message_id or "").encode())
         return outcome
 
     async def _call(self, command: Command, tries: int, rows: Rows, hand: Hand) -> Outcome:
         await self._dispatcher.turn(command, hand.wait)
         if command.expires_at is not None and command.expires_at <= datetime.now(UTC):
             return _outcome(command, OutcomeStatus.EXPIRED, retried=tries)
+        meant = with_message_ids(command, rows)
+        if isinstance(meant, Delivery):
+            return _outcome(command, OutcomeStatus.FAILED, meant, tries)
         await self._note(command, State.INTENT, tries, rows, hand)
-        delivery = await self._dispatcher.call(command)
+        delivery = await self._dispatcher.call(meant)
         if delivery.status is DeliveryStatus.UNKNOWN:
             raise RetryAfter("no answer came: waiting for its status", ASK_AGAIN)
         if delivery.status is DeliveryStatus.RETRYABLE:
@@ -83,9 +92,38 @@ class Courier:
         rows.put(command.command_id, Standing(state, time.time(), tries).encode())
         await hand.persist()
 
-    def _doubt(self, command: Command) -> Doubt:
+    def _doubt(self, command: Command, standing: Standing | None) -> Doubt:
         repeatable = command.kind is CommandKind.READ
-        return Doubt(self._window, self._dispatcher.resends(command), self._started, repeatable)
+        heard = self._heard() if standing is not None and standing.state is State.INTENT else 0.0
+        return Doubt(self._window, self._dispatcher.resends(command), self._started, heard, repeatable)
+
+
+def with_message_ids(command: Command, rows: Rows) -> Command | Delivery:
+    """The command, speaking of messages by the provider's ids where it speaks of them by commands' ids.
+
+    A command that never became a message can't be answered or changed: that is a failure for good. Raises `RetryAfter`
+    for one that is still on its way.
+    """
+    about = command.body.get("message_id")
+    known = {each: _message_of(each, rows) for each in (command.reply_to, about) if _is_command(each)}
+    if lost := next((each for each, message_id in known.items() if not message_id), None):
+        return Delivery(DeliveryStatus.PERMANENT, error_message=f"{lost} did not become a message")
+    if not known:
+        return command
+    body = command.body | ({"message_id": known[about]} if about in known else {})
+    return command.model_copy(update={"reply_to": known.get(command.reply_to, command.reply_to), "body": body})
+
+
+def _message_of(command_id: str | None, rows: Rows) -> str:
+    """The provider's id of the message that a command became; empty if it became none."""
+    standing = decode(rows.get(command_id or ""))
+    if standing is not None and standing.state in (State.INTENT, State.RETRY):
+        raise RetryAfter("the message that it is about is still on its way", ASK_AGAIN)
+    return standing.detail if standing else ""
+
+
+def _is_command(message_id: object) -> bool:
+    return isinstance(message_id, str) and message_id.startswith(PREFIX)
 
 
 def _outcome(command: Command, status: OutcomeStatus, delivery: Delivery | None = None, retried: int = 0) -> Outcome:

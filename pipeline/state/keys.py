@@ -28,6 +28,11 @@ def unit_key(tenant: str, event_id: str) -> str:
     return f"{_tag(tenant)}:unit:{_key(event_id)}"
 
 
+def media_key(tenant: str, account: str, name: str) -> str:
+    """What is known of one medium of an account."""
+    return f"{_tag(tenant)}:media:{_part(account)}:{_key(name)}"
+
+
 def row_id(table: str, pkid: str) -> str:
     """The key of one row of a table that is named by table and primary key."""
     return f"{_part(table)}:{_key(pkid)}"

@@ -1,4 +1,4 @@
-"""`POST /{version}/{phone_number_id}/messages` as the Graph API answers it."""
+"""The Graph API of a WhatsApp number: messages, media, and the invitations of groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -16,17 +16,20 @@ from aiohttp import web
 from sandbox.cloud import webhooks
 from sandbox.cloud.errors import GraphError, bad_token, known, no_such_object
 from sandbox.cloud.ids import outbound_id
+from sandbox.cloud.media import DOWNLOADS, MediaShelf, Medium, no_medium, uploaded
 from sandbox.cloud.validation import Recipient, Send, parsed, read_mark, validated
 from sandbox.config import Account
 from sandbox.core import Codes, Refused, Sandbox
 from sandbox.errors import SandboxError
-from sandbox.ledger import Read, Sent
+from sandbox.ledger import Read, Sent, Stored
 from sandbox.outbox import Update
 from sandbox.provider import UserMessage
 from sandbox.webhooks import IngressClient, Webhook
 
 CODES: Final = Codes(messages_per_second=130429, pair=131056, unreachable=131026)
 _SUCCESS: Final = b'{"success":true}'
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class _Silence(Exception):
@@ -45,10 +48,18 @@ class GraphApi:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._numbers = {each.id: each for each in sandbox.config.accounts if each.provider == self.name}
+        self._shelf = MediaShelf()
         self._tokens = {_digest(each.token.encode()) for each in self._numbers.values()}
 
     def routes(self) -> Iterable[web.RouteDef]:
-        return [web.post(r"/{version:v\d+\.\d+}/{phone_number_id}/messages", self.messages)]
+        version = r"/{version:v\d+\.\d+}"
+        for endpoint in ("messages", "marketing_messages"):
+            yield web.post(f"{version}/{{phone_number_id}}/{endpoint}", self.messages)
+        yield web.post(f"{version}/{{phone_number_id}}/media", _explained(self.upload))
+        yield web.get(f"{version}/{{media_id}}", _explained(self.media_info))
+        yield web.delete(f"{version}/{{media_id}}", _explained(self.delete_media))
+        yield web.get(DOWNLOADS, _explained(self.download))
+        yield web.get(f"{version}/{{group_id}}/invite_link", _explained(self.invite_link))
 
     async def messages(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -61,6 +72,32 @@ class GraphApi:
         if self._sandbox.faults.current.latency:
             await asyncio.sleep(self._sandbox.faults.current.latency)
         return answer
+
+    async def upload(self, request: web.Request) -> web.Response:
+        account = self._authorised(request)
+        medium = await uploaded(request, account.id)
+        media_id = self._shelf.add(medium)
+        row = (media_id, medium.mime_type, medium.filename, len(medium.content), medium.sha256, time.time())
+        self._sandbox.ledger.media.add(Stored(self.name, account.id, *row))
+        return _json(orjson.dumps({"id": media_id}))
+
+    async def media_info(self, request: web.Request) -> web.Response:
+        media_id, medium = self._own_medium(request, request.match_info["media_id"], "get")
+        return _json(orjson.dumps(self._shelf.info(media_id, medium, str(request.url.origin()))))
+
+    async def delete_media(self, request: web.Request) -> web.Response:
+        self._shelf.remove(self._own_medium(request, request.match_info["media_id"], "delete")[0])
+        return _json(_SUCCESS)
+
+    async def download(self, request: web.Request) -> web.Response:
+        _, medium = self._own_medium(request, request.query.get("mid", ""), "get")
+        return web.Response(body=medium.content, headers={"Content-Type": medium.mime_type})
+
+    async def invite_link(self, request: web.Request) -> web.Response:
+        self._known_token(request)
+        code = hashlib.sha256(request.match_info["group_id"].encode()).hexdigest()[:22]
+        link = f"https://chat.whatsapp.com/{code}"
+        return _json(orjson.dumps({"messaging_product": "whatsapp", "invite_link": link}))
 
     def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
         return webhooks.message_webhook(account, message)
@@ -93,13 +130,30 @@ class GraphApi:
             raise no_such_object(number)
         raise bad_token()
 
+    def _known_token(self, request: web.Request) -> Account:
+        """Whose token a call carries that names no number."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = _digest(token.strip().encode(errors="surrogateescape"))
+        owner = next((each for each in self._numbers.values() if _digest(each.token.encode()) == given), None)
+        if scheme.lower() != "bearer" or owner is None:
+            raise bad_token()
+        return owner
+
+    def _own_medium(self, request: web.Request, media_id: str, verb: str) -> tuple[str, Medium]:
+        """A medium that the token may see: one of a number that it is good for."""
+        token = self._known_token(request).token
+        medium = self._shelf.get(media_id)
+        if medium is None or self._numbers[medium.account].token != token:
+            raise no_medium(media_id, verb)
+        return media_id, medium
+
     def _mark_read(self, account: Account, body: dict[str, Any]) -> bytes:
         message_id, typing = read_mark(body)
         self._sandbox.ledger.reads.add(Read(self.name, account.id, message_id, typing, time.time()))
         return _SUCCESS
 
     def _send(self, account: Account, body: dict[str, Any]) -> bytes:
-        send = validated(body)
+        send = validated(body, lambda media_id: self._shelf.get(media_id, account.id) is not None)
         if send.to.id == account.display_phone_number:
             raise known(131021)
         try:
@@ -118,6 +172,18 @@ class GraphApi:
         content = orjson.dumps(send.content).decode()
         message_id = outbound_id(send.to.id)
         return Sent(self.name, account.id, send.to.id, send.type, content, message_id, send.command_id, time.time())
+
+
+def _explained(handler: Handler) -> Handler:
+    """Answers a `GraphError` in its form."""
+
+    async def explained(request: web.Request) -> web.Response:
+        try:
+            return await handler(request)
+        except GraphError as error:
+            return _json(error.body(), error.http)
+
+    return explained
 
 
 def _accepted(send: Send, message_id: str) -> bytes:

@@ -75,6 +75,7 @@ KNOWN: Final = {
     ),
     131057: Known(503, "Account in maintenance mode", "Business Account is in maintenance mode"),
     132001: Known(404, "Template name does not exist in the translation", "The template does not exist."),
+    132012: Known(400, "Parameter format does not match format in the created template", "Parameter format mismatch."),
     135000: Known(400, "Generic user error", "Message failed to send because of an unknown error."),
 }
 _UNLISTED: Final = Known(400, "Something went wrong", "The sandbox was told to answer with this code.")

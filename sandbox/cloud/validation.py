@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from sandbox.cloud.content import check_content
 from sandbox.cloud.errors import known, missing, wrong
+from sandbox.cloud.fields import Has
 
-TEXT_LIMIT: Final = 4096
 CALLBACK_DATA_LIMIT: Final = 512
 TYPES: Final = (
     "audio",
@@ -67,13 +68,20 @@ def parsed(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def validated(body: dict[str, Any]) -> Send:
-    """What a body asks for. Raises `GraphError`."""
+def validated(body: dict[str, Any], has: Has = lambda _: False) -> Send:
+    """What a body asks for. Raises `GraphError`.
+
+    Args:
+        has: whether the number has a medium of an id.
+    """
     to = _recipient(body)
     kind = body.get("type", "text")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise wrong("Param type must be one of {" + ", ".join(TYPES).upper() + "}")
     content = _content(body, kind)
+    check_content(kind, content, has)
+    if kind == "pin" and to.kind != "group":
+        raise known(131009, details="Messages can only be pinned in groups")
     _check_context(body.get("context"))
     return Send(to, kind, content, _command_id(body.get("biz_opaque_callback_data")))
 
@@ -124,18 +132,7 @@ def _content(body: dict[str, Any], kind: str) -> Any:
         raise known(131008, details=f"Parameter '{kind}' is mandatory for type '{kind}'")
     if not isinstance(content, list if kind == "contacts" else dict):
         raise wrong(f"Param {kind} must be a JSON {'array' if kind == 'contacts' else 'object'}.")
-    if kind == "text":
-        _check_text(body["text"].get("body"))
     return content
-
-
-def _check_text(text: object) -> None:
-    if text is None or text == "":
-        raise missing("text['body']")
-    if not isinstance(text, str):
-        raise wrong("Param text['body'] must be a string")
-    if len(text) > TEXT_LIMIT:
-        raise wrong(f"Param text['body'] must be at most {TEXT_LIMIT} characters long.")
 
 
 def _check_context(context: object) -> None:

@@ -32,8 +32,8 @@ def signature(secret: str, body: bytes) -> str:
 def message_webhook(account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
     """The ids of a user's messages, and the webhook that brings them all."""
     first = [message.id] if message.id else []
-    ids = first + [inbound_id(message.sender) for _ in message.texts[len(first) :]]
-    messages = [_message(message, *pair) for pair in zip(ids, message.texts, strict=True)]
+    ids = first + [inbound_id(message.sender) for _ in message.contents[len(first) :]]
+    messages = [_message(message, *pair) for pair in zip(ids, message.contents, strict=True)]
     value = _value(account) | {"contacts": [_contact(message)], "messages": messages}
     return ids, _webhook(account, [(account, value)])
 
@@ -76,9 +76,9 @@ def _errors(step: StatusStep) -> Json:
     return {} if step.code is None else {"errors": [reported(step.code)]}
 
 
-def _message(message: UserMessage, message_id: str, text: str) -> Json:
+def _message(message: UserMessage, message_id: str, content: Json) -> Json:
     sender = {"from": message.sender} | ({"from_user_id": message.user_id} if message.user_id else {})
-    told = {"id": message_id, "timestamp": str(int(time.time())), "type": "text", "text": {"body": text}}
+    told = {"id": message_id, "timestamp": str(int(time.time())), "type": message.type, message.type: content}
     return sender | told
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.observers import get, records, request
+from tests.observers import get, post, records, request
 from tests.ports import free_ports
 from tests.stacks import Stack, eventually
 from tests.webhooks import change, signed, status, text, webhook
@@ -123,6 +123,36 @@ def test_outcome_and_statuses_of_a_reply_carry_its_command(running: Stack, conta
     outcomes = [orjson.loads(record.value) for record in records(running.bootstrap, "commands.outcomes")]
     (outcome,) = [found for found in outcomes if found["command_id"] == reply["command_id"]]
     assert (outcome["status"], outcome["message_id"]) == ("accepted", reply["message_id"])
+
+
+@pytest.mark.parametrize(("provider", "text"), [("wawp", "message"), ("waha", "text")])
+def test_a_gateways_message_is_answered_in_its_own_form(running: Stack, contact: str, provider: str, text: str) -> None:
+    """Without it, a handler would work with one provider only."""
+    message = {"provider": provider, "from": contact, "text": "hi", "id": f"false_{contact}@c.us_A", "repeat": 3}
+    assert post(f"{running.sandbox_url}/_sandbox/receive", message)["status"] == 200
+    eventually(lambda: _sent(running, contact), 30, "a reply")
+    _drained(running)
+    (reply,) = _sent(running, contact)
+    assert (reply["provider"], reply["body"]["chatId"]) == (provider, f"{contact}@c.us")
+    assert (reply["body"][text], reply["body"]["reply_to"]) == ("You said: hi", message["id"])
+
+    def statuses() -> set[str]:
+        found = [orjson.loads(record.value) for record in records(running.bootstrap, "events.default")]
+        return {event["status"] for event in found if event.get("message_id") == reply["message_id"]}
+
+    eventually(lambda: statuses() == {"sent", "delivered", "read"}, 30, "three statuses")
+    secrets = (b"sandbox-wawp-secret", b"sandbox-waha-secret", b"sandbox-wawp-token", b"sandbox-waha-key")
+    for topic in ("webhooks.raw", "events.default", "commands.interactive", "commands.outcomes"):
+        kept = [record.value + repr(record.headers).encode() for record in records(running.bootstrap, topic)]
+        assert not any(secret in record for secret in secrets for record in kept)
+
+
+@pytest.mark.parametrize("path", ["wawp/initech", "wawp/initech?secret=guessed", "waha/initech", "wawp/acme?secret=x"])
+def test_a_gateways_door_is_closed_without_its_secret(running: Stack, path: str) -> None:
+    """Without it, anybody could write to a business in the name of its customers."""
+    body = orjson.dumps({"event": "message", "session": "initech-instance", "payload": {}})
+    status = request(f"{running.ingress_url}/webhooks/{path}", body, {"Content-Type": "application/json"})
+    assert status == (404 if "acme" in path else 401)
 
 
 def test_no_limit_was_broken(running: Stack) -> None:

@@ -39,6 +39,7 @@ class Provider:
     """A provider that does what it is told and then gives the next answer, or never answers."""
 
     name = "cloud"
+    kinds = frozenset(CommandKind)
 
     def __init__(self, *answers: Delivery | Died) -> None:
         self.answers = list(answers)
@@ -54,7 +55,7 @@ class Provider:
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return False
 
-    def split(self, body: bytes) -> Sequence[Slice]:
+    def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return ()
 
     def parse(self, record: Incoming) -> Iterable[WireEvent]:

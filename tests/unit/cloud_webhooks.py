@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,18 +78,32 @@ def merged(*webhooks: Json) -> Json:
     return {"object": "whatsapp_business_account", "entry": [e for each in webhooks for e in each["entry"]]}
 
 
-def examples() -> Iterator[Json]:
+class Example(NamedTuple):
+    """A documented webhook: what it is in words, the types of the events that it holds, and its body."""
+
+    name: str
+    events: list[str]
+    body: Json
+
+
+def named_examples() -> Iterator[Example]:
     """Every webhook of the Cloud API's documents; elements are put into the envelope that they come in."""
-    yield from _load("webhooks")
-    yield from (webhook(each) for each in _load("values"))
-    yield from (webhook(value(messages=[each])) for each in _load("messages"))
-    yield from (webhook(value(statuses=[each])) for each in _load("statuses"))
-    yield from (webhook(value(messages=[text("wamid.F") | each])) for each in _load("fragments"))
+    for each in orjson.loads((EXAMPLES / "examples.json").read_bytes()):
+        form = next(name for name in _FORMS if name in each)
+        yield Example(each["name"], each["events"], _FORMS[form](each[form]))
 
 
-def _load(name: str) -> list[Json]:
-    loaded: list[Json] = orjson.loads((EXAMPLES / f"{name}.json").read_bytes())
-    return loaded
+def examples() -> Iterator[Json]:
+    return (example.body for example in named_examples())
+
+
+_FORMS: dict[str, Callable[[Json], Json]] = {
+    "webhook": lambda whole: whole,
+    "value": webhook,
+    "message": lambda each: webhook(value(messages=[each])),
+    "status": lambda each: webhook(value(statuses=[each])),
+    "fragment": lambda each: webhook(value(messages=[text("wamid.F") | each])),
+}
 
 
 PHONES = [f"1555000{n:04d}" for n in range(4)]

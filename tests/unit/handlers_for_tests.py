@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.handlers import EventHandler
 from pipeline.state import ICache
-from topics.events import ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
+from topics.events import AccountEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
 
 
 class Recorder(EventHandler):
@@ -41,7 +41,7 @@ class Everything(Recorder):
     async def process_error(self, webhook: ErrorEvent) -> None:
         await self.note(f"error {webhook.get_primary_error().error_code}")
 
-    async def process_account_event(self, webhook: EventBase) -> None:
+    async def process_account_event(self, webhook: AccountEvent) -> None:
         await self.note(f"account {webhook.event_type}")
 
     async def process_unknown(self, webhook: UnknownEvent) -> None:

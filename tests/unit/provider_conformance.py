@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import orjson
 import pytest
 
 from pipeline.errors import InvalidRecord
+from pipeline.ingress.records import Arrival, Labeller, webhook_id
 from pipeline.providers.base import Provider, WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
-from tests.unit.cloud_webhooks import Raw
+from pipeline.testing import TestRecord
 from topics.events import MessageEvent, UnknownEvent, decode
 from topics.events.wire import WireEvent
 
@@ -61,9 +63,15 @@ class ProviderConformance(ABC):
     def odd(self) -> Sequence[bytes]:
         """JSON objects with wrong types in every place that the provider's code looks at."""
 
+    def records(self, body: bytes) -> list[TestRecord]:
+        """The records that the ingress makes of a body."""
+        slices = self.provider.split(self.signed(body, self.secrets[0]), self.tenants)
+        arrival = Arrival(self.provider.name, None, webhook_id(body), 1_760_000_000_500, b"trace")
+        return [TestRecord.of(record) for record in Labeller(self.tenants).records(slices, arrival)]
+
     def events(self, body: bytes) -> list[WireEvent]:
-        """What comes of a body: cut into slices as the ingress does, and parsed as the intake does."""
-        return [event for part in self.provider.split(body) for event in self.provider.parse(Raw(part.body))]
+        """What the intake makes of those."""
+        return [event for record in self.records(body) for event in self.provider.parse(record)]
 
     def authentic(self, request: WebhookRequest) -> bool:
         return self.provider.authenticate(request, self.tenants)
@@ -87,7 +95,7 @@ class ProviderConformance(ABC):
     def test_a_redelivery_is_the_same(self) -> None:
         """It would be handled twice, or on another partition."""
         body, again = self.message(1), self.message(1)
-        assert self.provider.split(body)[0].key == self.provider.split(again)[0].key
+        assert self.records(body)[0].key == self.records(again)[0].key
         assert [event.event_id for event in self.events(body)] == [event.event_id for event in self.events(again)]
 
     def test_another_message_is_another_event_of_the_same_conversation(self) -> None:
@@ -104,12 +112,12 @@ class ProviderConformance(ABC):
     def test_a_webhook_of_one_conversation_stays_as_it_is(self) -> None:
         """What is kept would not be what the provider sent."""
         body = self.message(1)
-        assert [part.body for part in self.provider.split(body)] == [body]
+        assert [record.value for record in self.records(body)] == [body]
 
     def test_a_text_message_is_typed(self) -> None:
         """Handlers would not get the one thing that every business reads."""
         (wire,) = self.events(self.message(7))
-        event = decode(Raw(orjson.dumps(wire.body)))
+        event = decode(TestRecord(orjson.dumps(wire.body)))
         assert isinstance(event, MessageEvent)
         assert event.get_message_text() == "text 7"
         assert event.provider == self.provider.name
@@ -125,22 +133,23 @@ class ProviderConformance(ABC):
     def test_a_batch_is_in_order_per_conversation(self) -> None:
         """Answers would come in another order than the questions."""
         body, _ = self.batch()
-        whole = list(self.provider.parse(Raw(body)))
-        for part in self.provider.split(body):
-            found = [event.event_id for event in self.provider.parse(Raw(part.body))]
-            assert found == [event.event_id for event in whole if event.conversation == part.key]
+        records = self.records(body)
+        whole = list(self.provider.parse(replace(records[0], value=body)))
+        for record in records:
+            found = [event.event_id for event in self.provider.parse(record)]
+            assert found == [event.event_id for event in whole if event.conversation.encode() == record.key]
 
     def test_every_event_is_on_the_key_of_its_slice(self) -> None:
         """An event would change its partition between two stages, and lose its order."""
         for body in (self.message(1), self.batch()[0], *self.unknown()):
-            for part in self.provider.split(body):
-                assert {event.conversation for event in self.provider.parse(Raw(part.body))} <= {part.key}
+            for record in self.records(body):
+                assert {event.conversation.encode() for event in self.provider.parse(record)} <= {record.key}
 
     def test_the_unknown_arrives(self) -> None:
         """What the provider adds tomorrow would be lost."""
         for body in self.unknown():
             (wire,) = self.events(body)
-            event = decode(Raw(orjson.dumps(wire.body)))
+            event = decode(TestRecord(orjson.dumps(wire.body)))
             assert isinstance(event, UnknownEvent)
             assert event.event_type
 
@@ -148,22 +157,22 @@ class ProviderConformance(ABC):
         """One odd webhook would stop its partition."""
         for body in self.odd():
             for wire in self.events(body):
-                assert decode(Raw(orjson.dumps(wire.body))).event_id == wire.event_id
+                assert decode(TestRecord(orjson.dumps(wire.body))).event_id == wire.event_id
 
     @pytest.mark.parametrize("body", [b"", b"not json", b"[1]", b'"text"', b"null", b"\xff\xfe"], ids=str)
     def test_what_is_no_object_is_kept_and_refused(self, body: bytes) -> None:
         """It would vanish between the 200 and the dead letters."""
-        (part,) = self.provider.split(body)
-        assert part.body == body
-        assert part.key
+        (record,) = self.records(body)
+        assert record.value == body
+        assert record.key
         with pytest.raises(InvalidRecord):
-            list(self.provider.parse(Raw(body)))
+            list(self.provider.parse(record))
 
     def test_a_huge_body_is_read(self) -> None:
         """A long text, or a webhook as large as the ingress takes, would stop the partition."""
         body = self.message(1).replace(b"text 1", b"x" * 3_000_000)
         (wire,) = self.events(body)
-        assert decode(Raw(orjson.dumps(wire.body))).event_id == self.events(self.message(1))[0].event_id
+        assert decode(TestRecord(orjson.dumps(wire.body))).event_id == self.events(self.message(1))[0].event_id
 
     def test_secrets_do_not_travel(self) -> None:
         """A secret would be on every topic and in every dead letter."""

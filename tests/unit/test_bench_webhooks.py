@@ -11,6 +11,7 @@ from bench.lab import Lab
 from bench.load.connection import answered, request
 from pipeline.providers import CLOUD
 from pipeline.providers.base import WebhookRequest
+from pipeline.providers.cloud.split import split
 from pipeline.tenants import load_tenants
 from pipeline.testing import TestRecord
 from topics.catalogue import RAW
@@ -31,7 +32,7 @@ def test_webhooks_are_keyed_as_the_ingress_keys_them() -> None:
     """Another key would put a conversation on another partition than the real door does."""
     for number in NUMBERS:
         record = webhooks.record(number, RAW.name)
-        (part,) = CLOUD.split(record.value)
+        (part,) = split(record.value)
         assert part.key.encode() == record.key
         assert part.body == record.value
 

@@ -63,8 +63,9 @@ def test_the_pipeline_takes_every_webhook_for_authentic_and_finds_every_message_
     for posting in POSTINGS[:300]:
         body = webhook(posting.messages)
         named = {name.lower(): value for name, value in signed(body).items()}
-        assert cloud.authenticate(WebhookRequest(body, named, {}), tenants)
-        assert {part.key for part in cloud.split(body)} == {_key(contact) for contact in posting.contacts}
+        request = WebhookRequest(body, named, {})
+        assert cloud.authenticate(request, tenants)
+        assert {part.key for part in cloud.split(request, tenants)} == {_key(contact) for contact in posting.contacts}
 
 
 def test_the_sandbox_knows_the_numbers_of_the_tenants(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_the_sample_is_known_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:8090")
     findings, tenants = _checks.check_tenants(settings(tenants=SAMPLE))
     assert [finding.state for finding in findings] == [State.OK, State.OK]
-    assert "3 tenants, 3 accounts" in findings[0].text
+    assert "3 tenants, 4 accounts" in findings[0].text
     assert tenants is not None
 
 

@@ -15,20 +15,31 @@ from pipeline.providers.cloud.parse import parse
 from tests.unit.cloud_webhooks import (
     NUMBER,
     WABA,
+    Example,
     Json,
     Raw,
     anything,
     contact,
     disfigured,
-    examples,
     merged,
+    named_examples,
     status,
     text,
     value,
     webhook,
     webhooks,
 )
-from topics.events import ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent, decode
+from topics.events import (
+    AccountEvent,
+    ErrorEvent,
+    EventBase,
+    MessageEvent,
+    StatusEvent,
+    TextMessage,
+    UnknownEvent,
+    decode,
+)
+from topics.events.details import TemplateStatus
 from topics.events.wire import WireEvent
 
 ACCOUNT = f"cloud:{NUMBER}"
@@ -63,6 +74,7 @@ def test_a_text_message() -> None:
     assert event.received_at == datetime(2025, 10, 9, 8, 53, 20, 123000, tzinfo=UTC)
     assert (event.webhook_id, event.traceparent, event.display_phone_number) == ("wh-1", "00-a-b-01", "15559990000")
     assert (event.user.user_id, event.user.phone_number, event.user.profile_name) == ("US.1", "15550001111", "Ana")
+    assert isinstance(event.message, TextMessage)
     assert event.message.text.body == "Hello"
     assert event.get_raw_webhook_data() == whole
 
@@ -87,30 +99,32 @@ def test_errors_of_a_value_are_one_event() -> None:
     assert event.conversation == ACCOUNT
 
 
-@pytest.mark.parametrize("whole", list(examples()), ids=str)
-def test_every_documented_webhook_becomes_events_that_survive_the_topic(whole: Json) -> None:
-    """A kind of webhook that Meta documents would be dead-lettered by the stage that reads it."""
-    made = _wire(whole)
-    assert made
+@pytest.mark.parametrize("example", list(named_examples()), ids=lambda example: example.name)
+def test_every_documented_webhook_becomes_typed_events_that_survive_the_topic(example: Example) -> None:
+    """A kind of webhook that Meta documents would reach no hook, or be dead-lettered by the stage that reads it."""
+    made = _wire(example.body)
+    assert [wire.body["event_type"] for wire in made] == example.events
+    assert ["unknown" for wire in made if wire.kind == "unknown"] == ["unknown"] * example.name.startswith(
+        "chat opened"
+    )
     for wire in made:
         event = _decoded(wire)
         assert (event.event_id, event.kind, event.conversation) == wire[:3]
         assert decode(Raw(event.to_json())) == event
-        assert _wire(event.raw)[0].event_id == event.event_id
+        assert [again.event_id for again in _wire(event.raw)] == [event.event_id]
 
 
 @pytest.mark.parametrize(
     ("whole", "event_type"),
     [
-        (webhook(value(messages=[text("wamid.I", type="image", image={"id": "1"})])), "message.image"),
+        (webhook(value(messages=[text("wamid.H", type="hologram", hologram={"id": "1"})])), "message.hologram"),
+        (webhook(value(messages=[text("wamid.I", type="image")])), "message.image"),
         (webhook(value(messages=[text("wamid.W", type="request_welcome")])), "message.request_welcome"),
         (webhook(value(messages=[text("wamid.X", type="no type?")])), "message.unknown"),
-        (webhook(value(user_actions=[{"action_type": "x", "timestamp": "1760000000"}])), "field.user_actions"),
-        (webhook(value(calls=[{"id": "c", "event": "connect"}]), field="calls"), "field.calls"),
-        (webhook(value(statuses=[status("c", type="call")]), field="calls"), "field.calls"),
-        (webhook(value(message_echoes=[text("wamid.E")]), field="smb_message_echoes"), "field.smb_message_echoes"),
-        (webhook(value(messages=[text("wamid.S")]), field="standby"), "field.standby"),
-        (webhook({"event": "PAUSED"}, field="message_template_status_update"), "field.message_template_status_update"),
+        (webhook(value(holograms=[{"id": "1"}])), "field.holograms"),
+        (webhook(value(holograms=[{"id": "1"}]), field="calls"), "field.calls"),
+        (webhook(value(calls=["odd"]), field="calls"), "field.calls"),
+        (webhook({"event": "SHONE"}, field="holograms"), "field.holograms"),
         (webhook({"new": 1}), "field.messages"),
         ({"entry": [{"id": "1", "changes": ["odd"]}]}, "change"),
         ({"entry": ["odd"]}, "entry"),
@@ -127,9 +141,48 @@ def test_what_has_no_model_arrives_whole(whole: Json, event_type: str) -> None:
     assert orjson.dumps(event.part) in orjson.dumps(whole)
 
 
+def test_an_account_event_keeps_its_content_and_reads_it_by_name() -> None:
+    """A campaign would go on with a paused template, or a user who said stop would be written to."""
+    whole = webhook({"event": "PAUSED", "message_template_id": 7, "new": [1]}, field="message_template_status_update")
+    event = _only(whole)
+    assert isinstance(event, AccountEvent)
+    assert (event.field, event.action, event.account) == ("message_template_status_update", "PAUSED", WABA)
+    assert event.data == whole["entry"][0]["changes"][0]["value"]
+    assert isinstance(event.detail, TemplateStatus)
+    assert (event.detail.event, event.detail.message_template_id) == ("PAUSED", "7")
+    assert event.detail.model_extra == {"new": [1]}
+    assert event.get_raw_webhook_data() == whole
+
+
+def test_an_account_event_about_a_person_is_keyed_by_that_person() -> None:
+    """A stop would overtake, or be overtaken by, what the same person writes."""
+    stop = {"wa_id": "15550001111", "user_id": "US.1", "value": "stop", "timestamp": 1760000000}
+    event = _only(webhook(value(contacts=[contact()], user_preferences=[stop]), field="user_preferences"))
+    assert isinstance(event, AccountEvent)
+    assert (event.contact, event.conversation, event.action) == ("US.1", f"{ACCOUNT}:US.1", "stop")
+    assert event.user is not None
+    assert (event.user.bsuid, event.user.phone_number, event.user.profile_name) == ("US.1", "15550001111", "Ana")
+    assert event.is_marketing_preference
+    assert event.event_detail.preference_value == "stop"
+
+
+def test_an_echo_is_no_message_of_a_user() -> None:
+    """A handler would answer what a colleague wrote."""
+    sent = {"from": "15559990000", "to": "15550001111"} | {"id": "wamid.E", "timestamp": "1760000000", "type": "text"}
+    event = _only(webhook(value(message_echoes=[sent | {"text": {"body": "On our way"}}]), field="smb_message_echoes"))
+    assert isinstance(event, AccountEvent)
+    assert (event.event_type, event.conversation) == ("echo", f"{ACCOUNT}:15550001111")
+    assert isinstance(event.message, TextMessage)
+    assert event.message.text_content == "On our way"
+    odd = _only(webhook(value(message_echoes=[sent]), field="smb_message_echoes"))
+    assert isinstance(odd, AccountEvent)
+    assert odd.message is None
+    assert odd.data == sent
+
+
 def test_every_part_of_a_batch_is_an_event_of_its_own() -> None:
     """All but the first message of a batch would be lost, as in the frameworks before this one."""
-    messages = [text("wamid.1"), text("wamid.2"), text("wamid.3", type="image")]
+    messages = [text("wamid.1"), text("wamid.2"), text("wamid.3", type="image", image={})]
     first = webhook(
         value(messages=messages, statuses=[status("wamid.O"), status("wamid.O", "read")], errors=[{"code": 1}])
     )
@@ -151,6 +204,7 @@ def test_unknown_fields_are_kept() -> None:
     """A field that Meta adds would be invisible until this project has heard of it."""
     event = _only(webhook(value(messages=[text("wamid.1", new={"deep": [1]}, text={"body": "b", "style": "bold"})])))
     assert isinstance(event, MessageEvent)
+    assert isinstance(event.message, TextMessage)
     assert event.message.model_extra == {"new": {"deep": [1]}}
     assert event.message.text.model_extra == {"style": "bold"}
 
@@ -219,6 +273,10 @@ def test_ids_are_the_same_in_another_batch(one: Json, other: Json) -> None:
     assert _ids(merged(other, one)) == _ids(one) | _ids(other)
 
 
+def _at(seconds: int, whole: Json) -> Json:
+    return whole | {"entry": [entry | {"time": seconds} for entry in whole["entry"]]}
+
+
 def test_ids_tell_events_apart() -> None:
     """A second status, member or number would be taken for a redelivery of the first."""
     group = {"recipient_type": "group", "recipient_id": "g"}
@@ -236,13 +294,19 @@ def test_ids_tell_events_apart() -> None:
         webhook({"event": "PAUSED"}, field="a"),
         webhook({"event": "PAUSED"}, field="b"),
         webhook({"event": "PAUSED"}, field="b", waba="2"),
+        _at(1760000000, webhook({"event": "PAUSED"}, field="b")),
+        _at(1760000001, webhook({"event": "PAUSED"}, field="b")),
+        webhook(value(calls=[{"id": "c", "event": "connect"}]), field="calls"),
+        webhook(value(calls=[{"id": "c", "event": "terminate"}]), field="calls"),
+        webhook(value(messages=[text("wamid.1")]), field="standby"),
     ]
     assert len({next(iter(_ids(whole))) for whole in wholes}) == len(wholes)
 
 
 def test_a_message_keeps_its_id_whatever_its_type() -> None:
-    """When images get a model, every redelivery of an older one would count as new."""
-    assert _ids(webhook(value(messages=[text("wamid.1", type="image")]))) == {f"{ACCOUNT}:wamid.1"}
+    """When a type gets a model, every redelivery of an older message would count as new."""
+    for kind in ("image", "hologram"):
+        assert _ids(webhook(value(messages=[text("wamid.1", type=kind)]))) == {f"{ACCOUNT}:wamid.1"}
 
 
 @given(disfigured())

@@ -43,6 +43,7 @@ class Outside:
     """
 
     name = "cloud"
+    kinds = frozenset(CommandKind)
 
     def __init__(self, answers: Iterable[Delivery] = (ACCEPTED,), dies_at: int = 0) -> None:
         self.answers = list(answers)
@@ -79,7 +80,7 @@ class Outside:
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return False
 
-    def split(self, body: bytes) -> list[Slice]:
+    def split(self, request: WebhookRequest, tenants: Tenants) -> list[Slice]:
         return []
 
     def parse(self, record: Incoming) -> list[WireEvent]:
@@ -88,6 +89,7 @@ class Outside:
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
         self.step()
         self.calls += 1
+        self.last = command
         answer = self.answers.pop(0) if self.answers else ACCEPTED
         if answer.status is DeliveryStatus.ACCEPTED:
             self.effects.append(command.command_id)
@@ -218,3 +220,35 @@ def test_a_kind_without_an_endpoint_fails_for_good(monkeypatch: pytest.MonkeyPat
     outcome = _live(outside)
     assert outcome is not None
     assert (outcome.status, outcome.error_message) == (OutcomeStatus.FAILED, "the provider can't do text")
+
+
+def _about(message_id: str) -> Command:
+    about = {"command_id": "cmd-2", "reply_to": message_id, "body": {"text": "and", "message_id": message_id}}
+    return _command().model_copy(update=about)
+
+
+def test_an_earlier_send_is_meant_by_the_id_that_its_result_had() -> None:
+    """A handler that answers, edits or deletes what it sent would name a message that the provider does not know."""
+    outside = Outside()
+    _live(outside)
+    _live(outside, command=_about("cmd-1"))
+    assert (outside.last.reply_to, outside.last.body["message_id"]) == (ACCEPTED.message_id, ACCEPTED.message_id)
+    assert outside.last.command_id == "cmd-2"
+
+
+def test_what_never_became_a_message_can_not_be_answered() -> None:
+    """A command's id would go to the provider as a message's, or the command would wait for ever."""
+    outside = Outside()
+    outcome = _live(outside, command=_about("cmd-9"))
+    assert outcome and outcome.status is OutcomeStatus.FAILED
+    assert outcome.error_message == "cmd-9 did not become a message"
+    assert outside.calls == 0
+
+
+def test_an_answer_waits_for_what_it_answers() -> None:
+    """An answer that overtook its message, on the other topic of commands, would be given up."""
+    outside = Outside()
+    outside.durable["cmd-1"] = Standing(State.RETRY, time.time(), 1).encode()
+    with pytest.raises(RetryAfter):
+        asyncio.run(_carry_out(outside, 60, _about("cmd-1")))
+    assert outside.calls == 0

@@ -42,8 +42,8 @@ class Paper:
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return request.query.get("secret") == "right" and request.tenant_id == "acme"
 
-    def split(self, body: bytes) -> Sequence[Slice]:
-        return [Slice("paper:1:2", "1", body)]
+    def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
+        return [Slice("paper:1:2", "1", request.body)]
 
     def parse(self, record: Incoming) -> Iterable[WireEvent]:
         return []

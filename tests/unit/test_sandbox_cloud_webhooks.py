@@ -147,3 +147,20 @@ def test_statuses_of_two_numbers_share_a_webhook_in_changes_of_their_own() -> No
         for change in entry["changes"]
     }
     assert found == {(ACCOUNT.business_id, ACCOUNT.id): ["wamid.1", "wamid.3"], ("3", "2"): ["wamid.2"]}
+
+
+def test_a_message_of_any_type_holds_its_content() -> None:
+    """Only texts could be tried out."""
+    place = {"latitude": 38.9, "longitude": -77.1}
+    sent = UserMessage.model_validate({"from": "15550001111", "type": "location", "content": place})
+    (found,) = value_of(message_webhook(ACCOUNT, sent)[1])["messages"]
+    assert (found["type"], found["location"]) == ("location", place)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"text": "a", "type": "image", "content": {}}, {"type": "image"}, {"content": {}}]
+)
+def test_a_message_holds_one_thing(fields: dict[str, Any]) -> None:
+    """Half of a request would be left out in silence."""
+    with pytest.raises(ValueError, match="give text, or a type and its content"):
+        UserMessage.model_validate({"from": "15550001111"} | fields)

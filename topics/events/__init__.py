@@ -1,67 +1,111 @@
 """Events: what happened, provider by provider brought into one form.
 
-`decode` reads a record of `events.<lane>`. The union is discriminated by `kind`; account events (templates, limits,
-restrictions) take their place in it when they get models and are `UnknownEvent`s until then. The names that
-handlers written for Wappa import are here as well.
+`decode` reads a record of `events.<lane>`. The union is discriminated by `kind`. The names that handlers written for
+Wappa import are here as well.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, TypeAlias
 
+import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.errors import InvalidRecord
+from topics.events import messages
+from topics.events.account import AccountEvent
+from topics.events.account_names import SystemEventDetail, SystemEventType
+from topics.events.account_types import AccountEventType
 from topics.events.base import EventBase
-from topics.events.billing import ConversationWindow, Pricing
+from topics.events.billing import ConversationBase, ConversationWindow, Pricing
 from topics.events.context import AdReferral, BusinessContext, ForwardContext, MessageContext
+from topics.events.details import Detail
 from topics.events.error import ErrorEvent
-from topics.events.error_detail import ErrorDetail
+from topics.events.error_detail import ErrorData, ErrorDetail
 from topics.events.message import MessageEvent
-from topics.events.messages import Message, TextMessage
-from topics.events.names import ConversationType, MessageStatus, MessageType, PlatformType
+from topics.events.messages import *  # noqa: F403 (every message model, listed in its own `__all__`)
+from topics.events.messages import MessageBase
+from topics.events.names import (
+    ConversationType,
+    InteractiveType,
+    MediaType,
+    MessageStatus,
+    MessageType,
+    PlatformType,
+    WebhookType,
+)
 from topics.events.status import StatusEvent
 from topics.events.tenant import TenantBase
 from topics.events.unknown import UnknownEvent
 from topics.events.user import User
 from topics.records import Incoming
 
-Event: TypeAlias = Annotated[MessageEvent | StatusEvent | ErrorEvent | UnknownEvent, Field(discriminator="kind")]
+AnyEvent: TypeAlias = MessageEvent | StatusEvent | ErrorEvent | AccountEvent | UnknownEvent
+Event: TypeAlias = Annotated[AnyEvent, Field(discriminator="kind")]
 
 IncomingMessageWebhook = InboundMessageWebhook = MessageEvent
 StatusWebhook = StatusEvent
 ErrorWebhook = ErrorEvent
+SystemWebhook = CallWebhook = AccountEvent
+CustomWebhook = UnknownEvent
 UniversalWebhook: TypeAlias = Event
+BaseMessage = MessageBase
 InboxBase = TenantBase
 UserBase = User
-ErrorDetailBase = ErrorDetail
+AdReferralBase, BusinessContextBase, ForwardContextBase = AdReferral, BusinessContext, ForwardContext
+ErrorDetailBase = MessageError = ErrorDetail
 
-_EVENT: Final[TypeAdapter[MessageEvent | StatusEvent | ErrorEvent | UnknownEvent]] = TypeAdapter(Event)
+_EVENT: Final[TypeAdapter[AnyEvent]] = TypeAdapter(Event)
+_NEW: Final = "union_tag_invalid"
+"""pydantic's word for a kind of event, or a type of message, that a union does not have."""
 
 
-def decode(record: Incoming) -> MessageEvent | StatusEvent | ErrorEvent | UnknownEvent:
-    """The event of a record. Raises `InvalidRecord`, without quoting what the record holds."""
+def decode(record: Incoming) -> AnyEvent:
+    """The event of a record. Raises `InvalidRecord`, without quoting what the record holds.
+
+    What a newer version wrote (a message of a type that this one has no model for) is an `UnknownEvent`, as it would
+    have been if this version had parsed the webhook.
+    """
+    value = record.value or b""
     try:
-        return _EVENT.validate_json(record.value or b"")
+        return _EVENT.validate_json(value)
     except ValidationError as error:
-        raise InvalidRecord(f"not an event: {_first(error)}") from None
+        return _newer(value, error)
 
 
-def validate(body: dict[str, Any]) -> MessageEvent | StatusEvent | ErrorEvent | UnknownEvent:
+def validate(body: dict[str, Any]) -> AnyEvent:
     """The event of a `WireEvent`'s body. Raises pydantic's `ValidationError`."""
     return _EVENT.validate_python(body)
 
 
-def _first(error: ValidationError) -> str:
+def _newer(value: bytes, error: ValidationError) -> UnknownEvent:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc']) or 'top'}: {first['type']}"
+    if first["type"] == _NEW:
+        try:
+            body = orjson.loads(value)
+            return UnknownEvent.model_validate(body | {"kind": "unknown", "part": body.get("message", body)})
+        except (ValidationError, orjson.JSONDecodeError):
+            pass
+    where = ".".join(str(part) for part in first["loc"]) or "top"
+    raise InvalidRecord(f"not an event: {where}: {first['type']}") from None
 
 
-__all__ = [
+__all__ = [  # noqa: PLE0604 (the messages' own list is one of strings)
+    "AccountEvent",
+    "AccountEventType",
     "AdReferral",
+    "AdReferralBase",
+    "AnyEvent",
+    "BaseMessage",
     "BusinessContext",
+    "BusinessContextBase",
+    "CallWebhook",
+    "ConversationBase",
     "ConversationType",
     "ConversationWindow",
+    "CustomWebhook",
+    "Detail",
+    "ErrorData",
     "ErrorDetail",
     "ErrorDetailBase",
     "ErrorEvent",
@@ -69,11 +113,14 @@ __all__ = [
     "Event",
     "EventBase",
     "ForwardContext",
+    "ForwardContextBase",
     "InboundMessageWebhook",
     "InboxBase",
     "IncomingMessageWebhook",
-    "Message",
+    "InteractiveType",
+    "MediaType",
     "MessageContext",
+    "MessageError",
     "MessageEvent",
     "MessageStatus",
     "MessageType",
@@ -81,12 +128,16 @@ __all__ = [
     "Pricing",
     "StatusEvent",
     "StatusWebhook",
+    "SystemEventDetail",
+    "SystemEventType",
+    "SystemWebhook",
     "TenantBase",
-    "TextMessage",
     "UniversalWebhook",
     "UnknownEvent",
     "User",
     "UserBase",
+    "WebhookType",
     "decode",
     "validate",
+    *messages.__all__,
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from topics.events.model import Model
+from topics.events.model import Model, Seconds
 
 
 class Pricing(Model):
@@ -32,7 +32,7 @@ class ConversationWindow(Model):
     """The provider's 24-hour conversation. Absent since v24 of the API except for free entry points."""
 
     id: str | None = None
-    expiration_timestamp: int | None = None
+    expiration_timestamp: Seconds | None = None
     origin: ConversationOrigin | None = None
 
     @property
@@ -51,3 +51,37 @@ class ConversationWindow(Model):
         if self.expiration_timestamp is None:
             return False
         return (now or datetime.now(UTC)).timestamp() >= self.expiration_timestamp
+
+
+class ConversationBase(Model):
+    """Window and price in one, as handlers written for Wappa read them. None where the status does not tell."""
+
+    conversation_id: str | None = None
+    expiration_timestamp: int | None = None
+    category: str | None = None
+    origin_type: str | None = None
+    is_billable: bool | None = None
+    pricing_model: str | None = None
+    pricing_category: str | None = None
+    pricing_type: str | None = None
+
+    @classmethod
+    def of(cls, window: ConversationWindow | None, pricing: Pricing | None) -> ConversationBase:
+        window, pricing = window or ConversationWindow(), pricing or Pricing()
+        return cls(
+            conversation_id=window.id,
+            expiration_timestamp=window.expiration_timestamp,
+            category=window.category or pricing.category,
+            origin_type=window.origin_type,
+            is_billable=pricing.billable,
+            pricing_model=pricing.pricing_model,
+            pricing_category=pricing.category,
+            pricing_type=pricing.type,
+        )
+
+    def is_free_conversation(self) -> bool:
+        """Whether the status says that nothing is charged."""
+        return self.is_billable is False
+
+    def is_expired(self, now: datetime | None = None) -> bool:
+        return ConversationWindow(expiration_timestamp=self.expiration_timestamp).is_expired(now)

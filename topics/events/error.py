@@ -7,11 +7,15 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from topics.events.base import EventBase
+from topics.events.error_codes import RATE_LIMITS
 from topics.events.error_detail import ErrorDetail
 
 
 class ErrorEvent(EventBase):
-    """Errors of the system, the app or the account: the argument of `process_error`."""
+    """Errors of the system, the app or the account: the argument of `process_error`.
+
+    A provider fills `errors`. All errors that came together are one event.
+    """
 
     webhook_type: ClassVar[str] = "error"
 
@@ -35,6 +39,61 @@ class ErrorEvent(EventBase):
     def has_retryable_errors(self) -> bool:
         """Whether trying again later may help (`topics.events.error_codes`)."""
         return any(error.is_retryable for error in self.errors)
+
+    @property
+    def error_count(self) -> int:
+        return len(self.errors)
+
+    @property
+    def primary_error(self) -> ErrorDetail:
+        return self.errors[0]
+
+    @property
+    def error_codes(self) -> list[int]:
+        return self.get_error_codes()
+
+    @property
+    def error_titles(self) -> list[str]:
+        return [error.title for error in self.errors]
+
+    @property
+    def error_messages(self) -> list[str]:
+        return [error.error_message for error in self.errors]
+
+    def has_error_code(self, code: int) -> bool:
+        return code in self.error_codes
+
+    def get_error_by_code(self, code: int) -> ErrorDetail | None:
+        return next((error for error in self.errors if error.code == code), None)
+
+    def is_rate_limit_error(self) -> bool:
+        """Whether something is throttled: the number, a pair, the app or the WABA."""
+        return any(code in RATE_LIMITS for code in self.error_codes)
+
+    def is_bsuid_auth_error(self) -> bool:
+        """Whether something can't be sent to a business-scoped user id."""
+        return self.has_error_code(131062)
+
+    def is_system_error(self) -> bool:
+        return self._any_between(100_000, 199_999)
+
+    def is_app_error(self) -> bool:
+        return self._any_between(200_000, 299_999)
+
+    def is_account_error(self) -> bool:
+        return self._any_between(300_000, 399_999)
+
+    def get_error_severity(self) -> str:
+        """`critical`: somebody must act; `warning`: it passes by itself; else `error`."""
+        if self.has_critical_errors():
+            return "critical"
+        return "warning" if self.has_retryable_errors() else "error"
+
+    def get_documentation_url(self) -> str | None:
+        return self.primary_error.documentation_url
+
+    def _any_between(self, first: int, last: int) -> bool:
+        return any(first <= code <= last for code in self.error_codes)
 
     def get_summary(self) -> dict[str, Any]:
         return super().get_summary() | {

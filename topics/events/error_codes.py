@@ -33,6 +33,9 @@ RETRYABLE: Final = frozenset(
 )
 """Trying again later, unchanged, may help. 131049 is not here: it asks for a day's silence."""
 
+RATE_LIMITS: Final = frozenset({4, 429, 613, 80007, 130429, 131048, 131056, 132069, 133016})
+"""Something was asked for too often."""
+
 CRITICAL: Final = frozenset(
     {
         0,  # authentication failed

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from topics.events.base import EventBase
 from topics.events.context import AdReferral, BusinessContext, ForwardContext
-from topics.events.messages import Message
+from topics.events.messages import InteractiveMessage, Message
 from topics.events.user import User
 
 
+class _ContactsName(str):
+    """`contacts`, which half of the published examples call `contact`."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return other in ("contact", "contacts")
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
+CONTACTS: Final = _ContactsName("contacts")
+
+
 class MessageEvent(EventBase):
-    """One message of a user: the argument of `process_message`."""
+    """One message of a user: the argument of `process_message`.
+
+    A provider fills `user` and `message` (`topics.events.messages`); `event_type` is `message.<type>`.
+    """
 
     webhook_type: ClassVar[str] = "incoming_message"
 
@@ -48,15 +68,17 @@ class MessageEvent(EventBase):
         return self.message.referral
 
     def get_message_text(self) -> str:
-        """The text, or an empty string where the message has none. Captions are not text."""
-        return self.message.text_content
+        """The text or the template's button; else the id of what was chosen; else empty. Captions are not text."""
+        return self.message.text_content or self.get_interactive_selection() or ""
 
     def get_message_type_name(self) -> str:
-        return self.message.type
+        """`text`, `image`, …; a contact card's equals both `contacts` and `contact`, since documents say both."""
+        return CONTACTS if self.message.type == "contacts" else self.message.type
 
     def get_interactive_selection(self) -> str | None:
         """The id of the button or row that the user chose; None for anything else."""
-        return None
+        message = self.message
+        return (message.selected_option_id or None) if isinstance(message, InteractiveMessage) else None
 
     def get_conversation_id(self) -> str:
         return self.message.conversation_id

@@ -8,11 +8,18 @@ from pydantic import Field
 
 from topics.commands import PREFIX
 from topics.events.base import EventBase
-from topics.events.billing import ConversationWindow, Pricing
+from topics.events.billing import ConversationBase, ConversationWindow, Pricing
 from topics.events.error_detail import ErrorDetail
 from topics.events.names import MessageStatus
 from topics.events.user import User
 
+_PROGRESS: Final = {
+    MessageStatus.PENDING: 0,
+    MessageStatus.SENT: 1,
+    MessageStatus.DELIVERED: 2,
+    MessageStatus.READ: 3,
+    MessageStatus.PLAYED: 4,
+}
 _ARRIVED: Final = frozenset({MessageStatus.DELIVERED, MessageStatus.READ, MessageStatus.PLAYED})
 
 
@@ -20,6 +27,8 @@ class StatusEvent(EventBase):
     """One status of one message for one recipient: the argument of `process_status`.
 
     Statuses come in any order and some never come: read implies delivered, and a late delivered does not undo a read.
+    `progress` orders them; a failed status stands beside that order. A provider fills `message_id`, `status` (one of
+    `MessageStatus`, else its own word) and the recipient; its `event_type` is `status.<status>`.
 
     Attributes:
         message_id: the id that the provider gave when it took the message.
@@ -90,6 +99,49 @@ class StatusEvent(EventBase):
     def has_recipient_phone(self) -> bool:
         return bool(self.recipient_phone_id)
 
+    @property
+    def progress(self) -> int | None:
+        """How far the message has come: pending 0, sent 1, delivered 2, read 3, played 4; None for anything else.
+
+        Keep the largest: a lower one that comes later is late, not news.
+        """
+        return _PROGRESS.get(self.status)
+
+    @property
+    def is_sent(self) -> bool:
+        return self.status == MessageStatus.SENT
+
+    @property
+    def is_delivered(self) -> bool:
+        return self.status == MessageStatus.DELIVERED
+
+    @property
+    def is_read(self) -> bool:
+        return self.status == MessageStatus.READ
+
+    @property
+    def is_failed(self) -> bool:
+        return self.is_failed_status()
+
+    @property
+    def is_successful(self) -> bool:
+        return self.progress is not None and self.progress > 0
+
+    @property
+    def has_billing_info(self) -> bool:
+        return self.pricing is not None
+
+    @property
+    def is_billable(self) -> bool:
+        return self.is_billable_message()
+
+    @property
+    def billing(self) -> ConversationBase | None:
+        """Window and price in one object (`conversation` is the partition key here)."""
+        if self.pricing is None and self.conversation_window is None:
+            return None
+        return ConversationBase.of(self.conversation_window, self.pricing)
+
     def is_delivered_status(self) -> bool:
         """Delivered, or what implies it: read, and played for voice messages."""
         return self.status in _ARRIVED
@@ -105,6 +157,25 @@ class StatusEvent(EventBase):
 
     def get_all_errors(self) -> list[ErrorDetail]:
         return list(self.errors or ())
+
+    def get_error_info(self) -> dict[str, Any] | None:
+        error = self.get_primary_error()
+        return error.model_dump(exclude_unset=True) if error else None
+
+    def get_delivery_info(self) -> dict[str, Any]:
+        return {
+            "message_id": self.message_id,
+            "status": self.status.value,
+            "recipient_id": self.recipient_id,
+            "timestamp": int(self.timestamp.timestamp()),
+        }
+
+    def get_conversation_info(self) -> dict[str, Any] | None:
+        window = self.conversation_window
+        return window.model_dump(exclude_unset=True) if window else None
+
+    def get_pricing_info(self) -> dict[str, Any] | None:
+        return self.pricing.model_dump(exclude_unset=True) if self.pricing else None
 
     def is_billable_message(self) -> bool:
         """Read from `pricing`, the only field that says so."""

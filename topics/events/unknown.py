@@ -13,8 +13,10 @@ from topics.events.user import User
 class UnknownEvent(EventBase):
     """A message of a type without a model, a webhook field without one, or a shape that nobody promised.
 
-    `event_type` is what it calls itself: `message.image`, `status.read`, `error`, `user_action`, `field.calls`; and
-    `change`, `entry` or `webhook` for a piece of the envelope that is not built as it should be.
+    This is the one way that something new takes: there is no message and no account event "of unknown type".
+    `event_type` is what it calls itself: `message.hologram`, `status.read`, `error`, `field.holograms`; and `change`,
+    `entry` or `webhook` for a piece of the envelope that is not built as it should be. When a type gets a model, its
+    events keep their ids and change their kind.
 
     Attributes:
         part: the JSON of this part alone, e.g. the element of `messages[]`; `raw` holds it in its envelope.
@@ -29,7 +31,7 @@ class UnknownEvent(EventBase):
 
     @property
     def is_message(self) -> bool:
-        """Whether a user wrote it: an image, a location, a type of tomorrow."""
+        """Whether a user wrote it, in a type of tomorrow or an odd shape."""
         return self.event_type.startswith("message.")
 
     @property
@@ -39,8 +41,16 @@ class UnknownEvent(EventBase):
         return found if isinstance(found, str) else None
 
     def get_message_type_name(self) -> str:
-        """`image` for `message.image`; `calls` for `field.calls`."""
+        """`hologram` for `message.hologram` and for `field.hologram`."""
         return self.event_type.partition(".")[2] or self.event_type
+
+    @property
+    def field_name(self) -> str:
+        return self.get_message_type_name()
+
+    @property
+    def raw_value(self) -> Any:
+        return self.part
 
     def get_summary(self) -> dict[str, Any]:
         return super().get_summary() | {"event_type": self.event_type}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from aiohttp import ClientSession
+from aiohttp import ClientResponse, ClientSession
 
+from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
 from pipeline.providers.base import Delivery, Slice, WebhookRequest
+from pipeline.providers.cloud import media
 from pipeline.providers.cloud.authenticate import authenticate, verify
+from pipeline.providers.cloud.bodies import KINDS
 from pipeline.providers.cloud.deliver import deliver
 from pipeline.providers.cloud.identity import PROVIDER
 from pipeline.providers.cloud.parse import parse
@@ -23,6 +27,7 @@ class Cloud:
     """The Cloud API as a `pipeline.providers.base.Provider`; one app's secret covers all of its numbers."""
 
     name: Final = PROVIDER
+    kinds: Final = KINDS
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(request, tenants)
@@ -31,11 +36,25 @@ class Cloud:
         """The challenge of a subscription handshake, or None when it is refused."""
         return verify(query, tenants)
 
-    def split(self, body: bytes) -> Sequence[Slice]:
-        return split(body)
+    def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
+        return split(request.body)
 
     def parse(self, record: Incoming) -> Iterable[WireEvent]:
         return parse(record)
 
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
         return await deliver(command, account, session)
+
+    async def upload_media(self, upload: Upload, account: Account, session: ClientSession) -> Uploaded:
+        return await media.upload(upload, account, session)
+
+    async def media_info(self, media_id: str, account: Account, session: ClientSession) -> MediaInfo:
+        return await media.info(media_id, account, session)
+
+    def open_media(
+        self, info: MediaInfo, account: Account, session: ClientSession
+    ) -> AbstractAsyncContextManager[ClientResponse]:
+        return media.opened(info, account, session)
+
+    async def delete_media(self, media_id: str, account: Account, session: ClientSession) -> None:
+        await media.delete(media_id, account, session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -19,6 +19,11 @@ _UNCLEAR: Final = frozenset({500, 502, 504})
 _LONGEST_WAIT: Final = 3600.0
 _LONGEST_MESSAGE: Final = 500
 _HIDDEN: Final = "[redacted]"
+_NAMES: Final = frozenset(
+    {"type", "sub_type", "id", "message_id", "group_id", "catalog_id", "product_retailer_id", "product_retailer_ids"}
+    | {"country", "mode", "flow_id", "flow_name", "flow_action", "parameter_name", "mime_type", "screen"}
+)
+"""Fields whose values help to understand an error and tell nothing of a person."""
 
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes, command: Command, account: Account) -> Delivery:
@@ -39,6 +44,12 @@ def _success(content: dict[str, Any], command: Command) -> Delivery:
     if message_id is None:
         return Delivery(DeliveryStatus.UNKNOWN, error_message="Meta answered a success without a message id")
     return Delivery(DeliveryStatus.ACCEPTED, message_id=message_id)
+
+
+def read_link(body: bytes) -> str | None:
+    """The link in an answer about a group's invitation."""
+    link = _object(body).get("invite_link")
+    return link if isinstance(link, str) and link else None
 
 
 def _message_id(content: dict[str, Any]) -> str | None:
@@ -69,13 +80,34 @@ def _uncoded(status: int, headers: Mapping[str, str]) -> Delivery:
 
 def _words(error: dict[str, Any], command: Command, account: Account) -> str:
     """Meta's message and details, without what they may quote: it is known to repeat a malformed token."""
+    words = said(error)
+    for secret in (account.token.get_secret_value(), *sorted(contents(command), key=len, reverse=True)):
+        words = words.replace(secret, _HIDDEN)
+    return words[:_LONGEST_MESSAGE]
+
+
+def said(error: dict[str, Any]) -> str:
     data = error.get("error_data")
     parts = [error.get("message"), data.get("details") if isinstance(data, dict) else None]
-    words = ": ".join(dict.fromkeys(part for part in parts if isinstance(part, str)))
-    for secret in (account.token.get_secret_value(), command.body.get("text")):
-        if isinstance(secret, str) and len(secret) > 3:
-            words = words.replace(secret, _HIDDEN)
-    return words[:_LONGEST_MESSAGE]
+    return ": ".join(dict.fromkeys(part for part in parts if isinstance(part, str)))
+
+
+def contents(command: Command) -> set[str]:
+    """The strings of a command that are written to people: all but the words of the API and the names of things."""
+    what = command.body.get("components") if command.kind is CommandKind.TEMPLATE else command.body
+    return {each for each in _leaves(what) if len(each) > 3}
+
+
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in _NAMES:
+                yield from _leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner)
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -1,4 +1,4 @@
-"""Carries out commands through the Cloud API: one POST each, and what its answer means.
+"""Carries out commands through the Cloud API: one POST of a message each, and what its answer means.
 
 There is no idempotency key at Meta, so the one thing that must never happen is to try again what may have been done.
 Hence four outcomes:
@@ -10,7 +10,8 @@ Hence four outcomes:
 - unknown: the request was written and no answer came, or an answer that does not say: a timeout, a reset, 500, 502 or
   504 without a code, a 2xx that can't be read. Its status webhooks carry the command's id and will tell.
 
-Marking as read may be done twice without harm, so what is unknown there is retryable.
+Marking as read may be done twice without harm, so what is unknown there is retryable. An invitation to a group is a
+text with the group's link, which is asked for first; asking twice does no harm either.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ from aiohttp import (
 )
 
 from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.providers.cloud.answer import read_answer
+from pipeline.providers.cloud.answer import read_answer, read_link
 from pipeline.providers.cloud.bodies import build_body
+from pipeline.providers.cloud.graph import bearer, graph_url
 from pipeline.tenants import Account
 from topics.commands import Command, CommandKind
 
-GRAPH: Final = "https://graph.facebook.com"
 TIMEOUT: Final = ClientTimeout(total=None, connect=15, sock_connect=10, sock_read=30)
 """No total: when that is over nobody can tell whether the request was written."""
 
-_UNREACHED: Final = (ClientConnectorError, ConnectionTimeoutError, InvalidURL, NonHttpUrlClientError)
+UNREACHED: Final = (ClientConnectorError, ConnectionTimeoutError, InvalidURL, NonHttpUrlClientError)
 
 
 async def deliver(command: Command, account: Account, session: ClientSession) -> Delivery:
@@ -52,6 +53,11 @@ async def deliver(command: Command, account: Account, session: ClientSession) ->
     what its kind needs. Nothing else is raised for what the network or Meta does, and neither the token nor a
     message's text is in any error.
     """
+    if command.kind is CommandKind.GROUP_INVITE:
+        link = await invite_link(command, account, session)
+        if isinstance(link, Delivery):
+            return link
+        command = command.model_copy(update={"body": {**command.body, "link": link}})
     body = orjson.dumps(build_body(command))
     delivery = await _post(body, command, account, session)
     if command.kind is CommandKind.READ and delivery.status is DeliveryStatus.UNKNOWN:
@@ -60,18 +66,31 @@ async def deliver(command: Command, account: Account, session: ClientSession) ->
 
 
 async def _post(body: bytes, command: Command, account: Account, session: ClientSession) -> Delivery:
-    url = f"{(account.base_url or GRAPH).rstrip('/')}/{account.api_version}/{account.id}/messages"
-    headers = {
-        "Authorization": f"Bearer {account.token.get_secret_value()}",
-        "Content-Type": "application/json",
-    }
+    url = graph_url(account, account.id, _endpoint(command))
+    headers = bearer(account) | {"Content-Type": "application/json"}
     try:
         async with session.post(url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False) as response:
             return read_answer(response.status, response.headers, await response.read(), command, account)
-    except _UNREACHED as error:
+    except UNREACHED as error:
         return _failed(DeliveryStatus.RETRYABLE, error, "the Cloud API could not be reached")
     except (ClientError, TimeoutError) as error:
         return _failed(DeliveryStatus.UNKNOWN, error, "the request was written and no answer came")
+
+
+def _endpoint(command: Command) -> str:
+    marketing = command.kind is CommandKind.TEMPLATE and command.body.get("marketing") is True
+    return "marketing_messages" if marketing else "messages"
+
+
+async def invite_link(command: Command, account: Account, session: ClientSession) -> str | Delivery:
+    """The link by which people join a group, or why there is none. Source: Cloud API, groups, invite link."""
+    url = graph_url(account, str(command.body.get("group_id")), "invite_link")
+    try:
+        async with session.get(url, headers=bearer(account), timeout=TIMEOUT, allow_redirects=False) as response:
+            content = await response.read()
+            return read_link(content) or read_answer(response.status, response.headers, content, command, account)
+    except (ClientError, TimeoutError) as error:
+        return _failed(DeliveryStatus.RETRYABLE, error, "the group's link could not be asked for")
 
 
 def _failed(status: DeliveryStatus, error: Exception, what: str) -> Delivery:

@@ -50,11 +50,25 @@ def status_event_id(account: str, message_id: str, status: str, participant: str
     return f"{event_id}:{participant}" if participant else event_id
 
 
+def call_event_id(part: Part) -> str | None:
+    """A call begins and ends once, and takes each status once. None for a call that names neither itself nor that."""
+    change, _, item = part
+    call, what = item.get("id"), item.get("event") or item.get("status")
+    named = type(call) is str and type(what) is str and call and what
+    return f"cloud:{change.account}:{call}:{what}" if named else None
+
+
 def content_event_id(part: Part) -> str:
-    """For parts without an id of their own: the same content in the same place is the same event."""
+    """For parts without an id of their own: the same content in the same place is the same event.
+
+    The entry's time is a part of it where the content has none: a template may be paused twice in a week.
+    """
     change, name, item = part
-    place = orjson.dumps([change.business_id, change.field, name, item], option=orjson.OPT_SORT_KEYS)
-    return f"cloud:{change.account}:hash-{blake2b(place, digest_size=16).hexdigest()}"
+    place = [change.business_id, change.field, name, item]
+    if type(change.entry) is dict and "time" in change.entry and not (type(item) is dict and "timestamp" in item):
+        place.append(change.entry["time"])
+    content = orjson.dumps(place, option=orjson.OPT_SORT_KEYS)
+    return f"cloud:{change.account}:hash-{blake2b(content, digest_size=16).hexdigest()}"
 
 
 def _group(item: dict[str, Any]) -> str | None:

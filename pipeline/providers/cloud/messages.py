@@ -7,11 +7,8 @@ from typing import Any, Final
 from pipeline.providers.cloud.envelope import Part
 from pipeline.providers.cloud.identity import message_event_id
 from pipeline.providers.cloud.people import Person
-from pipeline.providers.cloud.shapes import MESSAGE, fits, settled
+from pipeline.providers.cloud.shapes import CONTENTS, MESSAGE, fits, is_message
 from pipeline.providers.cloud.wire import Body, instant
-
-_TYPED: Final = {"text": ("message.text", "body")}
-"""The types that have a model: the event's type, and the string that the content has to have."""
 
 _PERSON: Final = {
     "wa_id": "phone_number",
@@ -26,22 +23,25 @@ _SENDER: Final = {"from": "phone_number", "from_user_id": "bsuid", "from_parent_
 def message(part: Part, person: Person | None, body: Body) -> bool:
     """Makes `body` a message event. False, if it can't be one: no model for its type, or not built as promised."""
     change, _, item = part
-    if type(item) is not dict:
+    if type(item) is not dict or not is_typed(item):
         return False
-    kind, message_id, at = item.get("type"), item.get("id"), instant(item.get("timestamp"))
-    typed = _TYPED.get(kind) if type(kind) is str else None
-    if typed is None or type(message_id) is not str or not message_id or at is None:
-        return False
-    event_type, needed = typed
     body["kind"] = "message"
-    body["event_type"] = event_type
-    body["event_id"] = message_event_id(change.account, message_id)
-    body["timestamp"] = at
+    body["event_type"] = f"message.{item['type']}"
+    body["event_id"] = message_event_id(change.account, item["id"])
+    body["timestamp"] = instant(item["timestamp"])
     body["user"] = user(part, person)
     body["message"] = item
-    content = item.get(kind)
-    usual = type(content) is dict and type(content.get(needed)) is str and fits(item, MESSAGE)
-    return usual or settled(body)
+    return True
+
+
+def is_typed(item: dict[str, Any]) -> bool:
+    """Whether it is sure to validate as a `topics.events.messages.Message`."""
+    kind, message_id = item.get("type"), item.get("id")
+    if type(kind) is not str or type(message_id) is not str or not message_id or instant(item.get("timestamp")) is None:
+        return False
+    shape, content = CONTENTS.get(kind), item.get(kind)
+    usual = shape is not None and type(content) is dict and fits(content, shape) and fits(item, MESSAGE)
+    return usual or is_message(item)
 
 
 def user(part: Part, person: Person | None) -> dict[str, str]:

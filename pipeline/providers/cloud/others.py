@@ -1,9 +1,8 @@
-"""Everything that is neither a message nor a status with a model: errors, and what nobody knows yet."""
+"""Errors, and what nobody knows yet."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Any, Final
 
 from pipeline.providers.cloud import messages, statuses
@@ -11,16 +10,20 @@ from pipeline.providers.cloud.envelope import MALFORMED, WHOLE, Part
 from pipeline.providers.cloud.identity import content_event_id, message_event_id
 from pipeline.providers.cloud.people import Person
 from pipeline.providers.cloud.shapes import settled
-from pipeline.providers.cloud.wire import Body, instant
+from pipeline.providers.cloud.wire import Body, time_of
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
 def errors(part: Part, _: Person | None, body: Body) -> bool:
-    """Makes `body` one event of all errors of a value: they are about the system, the app or the account."""
+    """Makes `body` one event of all errors of a value: they are about the system, the app or the account.
+
+    The platform gives them neither id nor time: the same errors again, within the deduplication's window, count as
+    the same event.
+    """
     body["kind"] = body["event_type"] = "error"
     body["event_id"] = content_event_id(part)
-    body["timestamp"] = _time(part) or body["received_at"]
+    body["timestamp"] = time_of(part) or body["received_at"]
     body["errors"] = part[2]
     return settled(body)
 
@@ -30,7 +33,7 @@ def unknown(part: Part, person: Person | None, body: Body) -> None:
     body["kind"] = "unknown"
     body["event_type"] = _event_type(part)
     body["event_id"] = _event_id(part, body["contact"])
-    body["timestamp"] = _time(part) or body["received_at"]
+    body["timestamp"] = time_of(part) or body["received_at"]
     body["part"] = part[2]
     user = messages.user(part, person)
     if user:
@@ -53,23 +56,20 @@ def _event_type(part: Part) -> str:
     change, name, item = part
     if name in MALFORMED:
         return name
+    if name == "errors":
+        return "error"
     if change.field != "messages" or name == WHOLE:
         return f"field.{_named(change.field)}"
     if name == "messages":
         return f"message.{_named(_of(item, 'type'))}"
     if name == "statuses":
         return f"status.{_named(_of(item, 'status'))}"
-    return "error" if name == "errors" else f"field.{_named(name)}"
+    return f"field.{_named(name)}"
 
 
 def _named(value: object) -> str:
     """A name that may stand in a label; `unknown` for anything that is none."""
     return value if type(value) is str and _NAME.fullmatch(value) else "unknown"
-
-
-def _time(part: Part) -> datetime | None:
-    """The part's own time, else the entry's."""
-    return instant(_of(part[2], "timestamp")) or instant(_of(part[0].entry, "time"))
 
 
 def _of(value: Any, name: str) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
 from pipeline.errors import InvalidRecord
+from pipeline.providers.cloud.accounts import account
 from pipeline.providers.cloud.envelope import Part, parts
 from pipeline.providers.cloud.holding import holding
 from pipeline.providers.cloud.identity import other_side
@@ -20,12 +21,10 @@ from pipeline.providers.cloud.wire import Body, Delivery, begin, delivery
 from topics.events.wire import WireEvent
 from topics.records import Incoming
 
-_BUILDERS: Final[dict[str, Callable[[Part, Person | None, Body], bool]]] = {
-    "messages": message,
-    "statuses": status,
-    "errors": errors,
-}
-"""What the lists of the field `messages` become. Other fields hold the same lists and mean other things by them."""
+_Builder: TypeAlias = Callable[[Part, Person | None, Body], bool]
+
+_BUILDERS: Final[dict[str, _Builder]] = {"messages": message, "statuses": status}
+"""What the lists of the field `messages` become. In other fields lists of the same names mean other things."""
 
 
 def parse(record: Incoming) -> Iterable[WireEvent]:
@@ -51,11 +50,17 @@ def general(webhook: dict[str, Any], delivered: Delivery) -> Iterator[WireEvent]
 def _event(part: Part, raw: Body, delivered: Delivery) -> WireEvent:
     contact, person = other_side(part)
     body = begin(part, contact, raw, delivered)
-    build = _BUILDERS.get(part[1]) if part[0].field == "messages" else None
-    if build is None or not build(part, person, body):
+    if not _builder(part)(part, person, body):
         body = begin(part, contact, raw, delivered)
         unknown(part, person, body)
     return WireEvent(body["event_id"], body["kind"], body["conversation"], body)
+
+
+def _builder(part: Part) -> _Builder:
+    change, name, _ = part
+    if name == "errors":
+        return errors
+    return _BUILDERS.get(name, account) if change.field == "messages" else account
 
 
 def _loaded(value: bytes) -> dict[str, Any]:

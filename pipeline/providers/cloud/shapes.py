@@ -5,14 +5,19 @@ What fits is sure to validate as an event. What does not fit may still: it is lo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from topics.events import validate
+from topics.events.messages import AnyMessage, Message
 
 Shape: TypeAlias = dict[str, Any]
 """The exact type of each field, or the shape of the object in it. Fields that it does not name may hold anything."""
+
+NEEDED: Final = ""
+"""The key of a shape under which are the names of the fields that must be there."""
 
 
 class _Rare:
@@ -41,7 +46,48 @@ MESSAGE: Final[Shape] = {
     "type": str,
     "context": _CONTEXT,
     "referral": _RARE,
+    "errors": _RARE,
 }
+
+_MEDIA: Final[Shape] = {
+    "id": str,
+    "mime_type": str,
+    "sha256": str,
+    "url": str,
+    "caption": str,
+    "filename": str,
+    "file_size": _RARE,
+    "duration": _RARE,
+}
+
+CONTENTS: Final[Mapping[str, Shape]] = {
+    "text": {NEEDED: ("body",), "body": str},
+    "image": _MEDIA,
+    "video": _MEDIA | {"note": _RARE, "width": _RARE, "height": _RARE},
+    "audio": _MEDIA | {"voice": bool},
+    "document": _MEDIA,
+    "sticker": _MEDIA | {"animated": bool},
+    "location": {
+        NEEDED: ("latitude", "longitude"),
+        "latitude": float,
+        "longitude": float,
+        "name": str,
+        "address": str,
+        "url": str,
+        "live": bool,
+    },
+    "interactive": {
+        NEEDED: ("type",),
+        "type": str,
+        "button_reply": {NEEDED: ("id",), "id": str, "title": str},
+        "list_reply": {NEEDED: ("id",), "id": str, "title": str, "description": str},
+        "nfm_reply": {"name": str, "body": str, "response_json": str},
+        "call_permission_reply": _RARE,
+    },
+    "button": {"text": str, "payload": str},
+    "reaction": {NEEDED: ("message_id",), "message_id": str, "emoji": str},
+}
+"""The content of the usual types. The others are the model's to judge."""
 
 STATUS: Final[Shape] = {
     "id": str,
@@ -63,13 +109,25 @@ STATUS: Final[Shape] = {
 
 
 def fits(value: dict[str, Any], shape: Shape) -> bool:
-    """Whether every field that the shape names has exactly its type."""
+    """Whether every field that the shape names has exactly its type, and those that it needs are there."""
+    for name in shape.get(NEEDED, ()):
+        if name not in value:
+            return False
     for name, item in value.items():
         expected = shape.get(name)
         if expected is None or type(item) is expected:
             continue
         if type(expected) is not dict or type(item) is not dict or not fits(item, expected):
             return False
+    return True
+
+
+def is_message(item: dict[str, Any]) -> bool:
+    """The last word on a message whose shape is not the usual one: its model's."""
+    try:
+        _MESSAGE.validate_python(item)
+    except ValidationError:
+        return False
     return True
 
 
@@ -80,3 +138,6 @@ def settled(body: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+_MESSAGE: Final[TypeAdapter[AnyMessage]] = TypeAdapter(Message)

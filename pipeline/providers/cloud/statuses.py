@@ -9,6 +9,7 @@ from pipeline.providers.cloud.identity import status_event_id
 from pipeline.providers.cloud.people import Person, digits
 from pipeline.providers.cloud.shapes import STATUS, fits, settled
 from pipeline.providers.cloud.wire import Body, instant
+from topics.events import StatusEvent
 
 _NAMES: Final = {
     "id": "message_id",
@@ -27,6 +28,9 @@ _NAMES: Final = {
     "errors": "errors",
 }
 
+_OURS: Final = frozenset(StatusEvent.model_fields)
+"""Names that mean something else in the event; whatever else a status carries keeps its name."""
+
 
 def status(part: Part, _: Person | None, body: Body) -> bool:
     """Makes `body` a status event. False, if the status does not say of which message, what, or when."""
@@ -42,6 +46,8 @@ def status(part: Part, _: Person | None, body: Body) -> bool:
     for name, value in item.items():
         if name in _NAMES:
             body[_NAMES[name]] = value
+        elif name not in _OURS:
+            body[name] = value
     return fits(item, STATUS) or settled(body)
 
 

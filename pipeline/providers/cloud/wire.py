@@ -47,6 +47,19 @@ def begin(part: Part, contact: str | None, raw: Body, delivered: Delivery) -> Bo
     }
 
 
+def time_of(part: Part) -> datetime | None:
+    """A part's own time, else its entry's: for parts that need not have one."""
+    item, entry = part[2], part[0].entry
+    own = item.get("timestamp") or _synced(item) if type(item) is dict else None
+    return instant(own) or instant(entry.get("time") if type(entry) is dict else None)
+
+
+def _synced(item: dict[str, Any]) -> Any:
+    """Contacts of a number's app have their time one level down."""
+    metadata = item.get("metadata")
+    return metadata.get("timestamp") if type(metadata) is dict else None
+
+
 def instant(value: object) -> datetime | None:
     """The time of unix seconds, which most fields give as a string and some as a number; None for anything else."""
     return _instant(value) if type(value) is str or type(value) is int else None

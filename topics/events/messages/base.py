@@ -8,12 +8,16 @@ from typing import Any, Self
 from pydantic import Field
 
 from topics.events.context import AdReferral, MessageContext
-from topics.events.model import Model
+from topics.events.error_detail import ErrorDetail
+from topics.events.model import Flag, Model, Seconds
 from topics.events.names import ConversationType, MessageType, PlatformType
 
 
 class MessageBase(Model):
     """A message of a user, in the Cloud API's shape; other providers' messages are brought into it.
+
+    A provider must fill `id`, `timestamp`, `type` and the field of the type's own name; whatever else it knows goes
+    into the other fields, and what it knows beyond them may be added under its own names.
 
     Attributes:
         id: the provider's id (Cloud API: wamid).
@@ -22,6 +26,7 @@ class MessageBase(Model):
         group_id: the group it was written in.
         timestamp: unix seconds. The event's own `timestamp` is an aware datetime.
         type: the field that holds the content has the same name.
+        errors: why the platform could not hand over all of it.
     """
 
     id: str = Field(min_length=1)
@@ -29,13 +34,14 @@ class MessageBase(Model):
     from_bsuid: str | None = Field(None, alias="from_user_id")
     from_parent_bsuid: str | None = Field(None, alias="from_parent_user_id")
     group_id: str | None = None
-    timestamp: int
+    timestamp: Seconds
     type: str
     context: MessageContext | None = None
     referral: AdReferral | None = None
+    errors: list[ErrorDetail] | None = None
 
     @classmethod
-    def from_platform_data(cls, data: dict[str, Any]) -> Self:
+    def from_platform_data(cls, data: dict[str, Any], **_: Any) -> Self:
         """The message of the provider's JSON. Raises pydantic's `ValidationError`."""
         return cls.model_validate(data)
 
@@ -96,6 +102,48 @@ class MessageBase(Model):
     def text_content(self) -> str:
         """What a handler reads as the message's text. Captions are not text."""
         return ""
+
+    @property
+    def is_reply(self) -> Flag:
+        return Flag(self.context is not None and self.context.is_reply)
+
+    @property
+    def is_forwarded(self) -> Flag:
+        """Also when the platform says only that it was forwarded often."""
+        return Flag(self.context is not None and self.context.is_forward)
+
+    @property
+    def is_frequently_forwarded(self) -> Flag:
+        return Flag(self.context is not None and bool(self.context.frequently_forwarded))
+
+    @property
+    def is_ad_message(self) -> Flag:
+        return Flag(self.referral is not None)
+
+    @property
+    def original_message_id(self) -> str | None:
+        """The message that this one answers: the one whose button was pressed, the one that was quoted."""
+        return self.context.id if self.context else None
+
+    @property
+    def original_sender(self) -> str | None:
+        return self.context.original_sender_id if self.context else None
+
+    @property
+    def is_image(self) -> Flag:
+        return Flag(self.type == "image")
+
+    @property
+    def is_video(self) -> Flag:
+        return Flag(self.type == "video")
+
+    @property
+    def is_audio(self) -> Flag:
+        return Flag(self.type == "audio")
+
+    @property
+    def is_document(self) -> Flag:
+        return Flag(self.type == "document")
 
     def has_context(self) -> bool:
         return self.context is not None

@@ -18,7 +18,7 @@ class TextContent(Model):
 
 
 class TextMessage(MessageBase):
-    """A text, alone, as a reply, forwarded, or about a product or an ad."""
+    """A text, alone, as a reply, forwarded, or about a product or an ad. A provider fills `text.body`."""
 
     type: Literal["text"]
     text: TextContent
@@ -32,26 +32,9 @@ class TextMessage(MessageBase):
         return self.text.body
 
     @property
-    def is_reply(self) -> Flag:
-        return Flag(self.context is not None and self.context.is_reply)
-
-    @property
-    def is_forwarded(self) -> Flag:
-        """Also when the platform says only that it was forwarded often."""
-        return Flag(self.context is not None and self.context.is_forward)
-
-    @property
-    def is_frequently_forwarded(self) -> Flag:
-        return Flag(self.context is not None and bool(self.context.frequently_forwarded))
-
-    @property
     def is_business_button_reply(self) -> Flag:
         """Whether it was written from a catalogue item's "message business" button."""
         return Flag(self.context is not None and self.context.referred_product is not None)
-
-    @property
-    def is_ad_message(self) -> Flag:
-        return Flag(self.referral is not None)
 
     def get_text_length(self) -> int:
         return len(self.text.body)

@@ -1,0 +1,72 @@
+"""What a handler may give as a medium: a URL, a provider's id, a path, bytes, an open file, or `{"id"|"link": …}`."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from pipeline.errors import Unsendable
+from pipeline.handlers.media import limits
+from pipeline.handlers.media.gateway import Upload
+
+Source = str | Path | bytes | bytearray | BinaryIO | Mapping[str, Any]
+
+_REFERENCES: Final = ("id", "link", "data")
+
+
+def reference(source: object) -> dict[str, Any] | None:
+    """The medium of a source that needs no upload; None for one that does."""
+    if isinstance(source, Mapping):
+        named = [name for name in _REFERENCES if source.get(name)]
+        if len(named) != 1:
+            raise Unsendable("a medium has exactly one of id, link and data", "NO_MEDIA_ID")
+        return dict(source)
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
+        return {"link": source}
+    return {"id": source} if isinstance(source, str) and _is_id(source) else None
+
+
+def _is_id(source: str) -> bool:
+    """Whether a string is a provider's id and no path: it has no separator and no file's extension."""
+    return bool(source) and not ({"/", "\\"} & set(source)) and mimetypes.guess_type(source)[0] is None
+
+
+async def file_of(source: object, mime_type: str | None, filename: str | None, kind: str | None = None) -> Upload:
+    """What is to be uploaded. Raises `Unsendable` for a file that is not there, or that WhatsApp does not take."""
+    if isinstance(source, bytes | bytearray):
+        return _checked(bytes(source), mime_type, filename or "", kind)
+    if isinstance(source, str | Path) and source:
+        return _checked(await asyncio.to_thread(_read, Path(source)), mime_type, filename or Path(source).name, kind)
+    if hasattr(source, "read"):
+        content = await asyncio.to_thread(source.read, limits.LARGEST + 1)
+        return _checked(content, mime_type, filename or _name(source), kind)
+    raise Unsendable(f"a {type(source).__name__} is no medium: pass a URL, an id, a path or bytes", "NO_MEDIA_ID")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > limits.LARGEST:
+            raise Unsendable(f"the file is larger than {limits.LARGEST} bytes", "FILE_SIZE_EXCEEDED")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise Unsendable(f"can't read the file {path.name} ({reason})", "FILE_NOT_FOUND") from None
+
+
+def _name(stream: object) -> str:
+    name = getattr(stream, "name", "")
+    return Path(name).name if isinstance(name, str) else ""
+
+
+def _checked(content: object, mime_type: str | None, filename: str, kind: str | None) -> Upload:
+    if not isinstance(content, bytes):
+        raise Unsendable("the file gives no bytes: open it in binary mode", "NO_MEDIA_ID")
+    found = mime_type or limits.type_of(filename, content)
+    if found is None:
+        raise Unsendable("the medium's type can't be told: pass mime_type", "MIME_TYPE_UNKNOWN")
+    limits.check_type(found, kind)
+    limits.check_size(len(content), found, content)
+    return Upload(content, found, filename or f"file{limits.extension(found)}")

@@ -1,0 +1,103 @@
+"""Sends about other messages: reactions, edits, deletions, forwards, pins; and polls.
+
+Each names the message by the provider's id, or by the `message_id` of an earlier result: the messenger knows which
+message that command became.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Unpack
+
+from pipeline.errors import Unsendable
+from pipeline.handlers.limits import seconds, wrong_message_id
+from pipeline.handlers.results import SendResult
+from pipeline.handlers.sends import checks
+from pipeline.handlers.sends.family import Body, Family, SendOptions
+from topics.commands import CommandKind
+
+PIN_SPAN = 30 * 86_400
+"""Seconds for which a message may stay pinned at most."""
+
+
+class ChangeSends(Family):
+    """What Wappa does not offer. Not every provider can do all of these: what it can't do is refused."""
+
+    async def send_reaction(
+        self, emoji: str, message_id: str, recipient: str, **options: Unpack[SendOptions]
+    ) -> SendResult:
+        """Reacts to a message with one emoji; a later reaction takes the place of an earlier one."""
+        return self._send(CommandKind.REACTION, recipient, None, options, reaction_body, emoji, message_id)
+
+    async def remove_reaction(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
+        return self._send(CommandKind.REACTION, recipient, None, options, about_body, message_id, "emoji", "")
+
+    async def send_poll(
+        self,
+        question: str,
+        choices: Sequence[str],
+        recipient: str,
+        multiple: bool = False,
+        reply_to_message_id: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        """A question with 2 to 12 different answers; `multiple` lets users choose several."""
+        what = (question, choices, multiple)
+        return self._send(CommandKind.POLL, recipient, reply_to_message_id, options, poll_body, *what)
+
+    async def edit_message(
+        self, message_id: str, text: str, recipient: str, **options: Unpack[SendOptions]
+    ) -> SendResult:
+        """Gives a text that was sent another wording."""
+        return self._send(CommandKind.EDIT, recipient, None, options, edit_body, message_id, text)
+
+    async def delete_message(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
+        """Deletes a message that was sent, for everyone."""
+        return self._send(CommandKind.REVOKE, recipient, None, options, about_body, message_id)
+
+    async def forward_message(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
+        return self._send(CommandKind.FORWARD, recipient, None, options, about_body, message_id)
+
+    async def pin_message(
+        self,
+        message_id: str,
+        recipient: str,
+        pin_for: float | timedelta | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        """Pins a message to the top of the chat for `pin_for` seconds (the Cloud API: groups only, whole days)."""
+        return self._send(CommandKind.PIN, recipient, None, options, pin_body, message_id, pin_for)
+
+    async def unpin_message(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
+        return self._send(CommandKind.PIN, recipient, None, options, about_body, message_id, "on", False)
+
+
+def about_body(message_id: object, field: str | None = None, value: object = None) -> Body:
+    """A body that names a message, with one field more where it is named."""
+    if wrong := wrong_message_id(message_id):
+        raise Unsendable(wrong)
+    return {"message_id": message_id} | ({field: value} if field else {})
+
+
+def reaction_body(emoji: object, message_id: object) -> Body:
+    return about_body(message_id, "emoji", checks.text("emoji", emoji, 64))
+
+
+def edit_body(message_id: object, text: object) -> Body:
+    return about_body(message_id, "text", checks.text("text", text, checks.TEXT))
+
+
+def pin_body(message_id: object, pin_for: float | timedelta | None) -> Body:
+    if pin_for is None:
+        return about_body(message_id, "on", True)
+    span = seconds(pin_for)
+    if not 0 < span <= PIN_SPAN:
+        raise Unsendable("pin_for is not between 0 seconds and 30 days")
+    return about_body(message_id, "on", True) | {"seconds": int(span)}
+
+
+def poll_body(question: object, choices: object, multiple: object) -> Body:
+    answers = [checks.text("poll's answer", each, 100) for each in checks.items("answers", choices, 2, 12)]
+    checks.unique("answers", answers)
+    return {"question": checks.text("poll's question", question, 255), "options": answers, "multiple": bool(multiple)}

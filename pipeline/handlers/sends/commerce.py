@@ -1,0 +1,167 @@
+"""Sends of shops and forms: catalogue, products, carousel, flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from pipeline.errors import Unsendable
+from pipeline.handlers.results import SendResult
+from pipeline.handlers.sends import checks
+from pipeline.handlers.sends.family import Body, Family, SendOptions
+from pipeline.handlers.sends.headers import Header, header_of, text_header
+from pipeline.handlers.sends.interactive import button, framed
+from pipeline.handlers.sends.models import CarouselCard, ProductSection
+from topics.commands import CommandKind
+
+PRODUCTS = 30
+"""Products of a list, over all of its sections."""
+
+
+class CommerceSends(Family):
+    """What Wappa does not offer. Names as in PyWa where it has them."""
+
+    async def send_catalog(
+        self,
+        body: str,
+        recipient: str,
+        thumbnail_product_retailer_id: str | None = None,
+        footer: str | None = None,
+        reply_to_message_id: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        """A button to the whole catalogue; the thumbnail is a product's picture."""
+        what = (body, thumbnail_product_retailer_id, footer)
+        return self._send(CommandKind.CATALOG, recipient, reply_to_message_id, options, catalog_body, *what)
+
+    async def send_product(
+        self,
+        catalog_id: str,
+        product_retailer_id: str,
+        recipient: str,
+        body: str | None = None,
+        footer: str | None = None,
+        reply_to_message_id: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        what = (catalog_id, product_retailer_id, body, footer)
+        return self._send(CommandKind.PRODUCT, recipient, reply_to_message_id, options, product_body, *what)
+
+    async def send_products(
+        self,
+        catalog_id: str,
+        sections: Sequence[ProductSection | Mapping[str, Any]],
+        recipient: str,
+        header: str,
+        body: str,
+        footer: str | None = None,
+        reply_to_message_id: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        """1 to 30 products in 1 to 10 sections. The text header is required."""
+        what = (catalog_id, sections, header, body, footer)
+        return self._send(CommandKind.PRODUCTS, recipient, reply_to_message_id, options, products_body, *what)
+
+    async def send_carousel(
+        self,
+        body: str,
+        cards: Sequence[CarouselCard | Mapping[str, Any]],
+        recipient: str,
+        reply_to_message_id: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        """2 to 10 cards side by side, all with as many buttons of the same kind."""
+        return self._send(CommandKind.CAROUSEL, recipient, reply_to_message_id, options, carousel_body, body, cards)
+
+    async def send_flow(
+        self,
+        flow: Mapping[str, Any],
+        recipient: str,
+        body: str,
+        button_text: str,
+        header: Header = None,
+        footer: str | None = None,
+        reply_to_message_id: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        """A form.
+
+        Args:
+            flow: the parameters of Meta's flow action: `flow_id` or `flow_name`, `flow_token`, and, where wanted,
+                `mode` (published, draft), `flow_action` (navigate, data_exchange), `flow_action_payload`.
+        """
+        what = (flow, body, button_text, header, footer)
+        return self._send(CommandKind.FLOW, recipient, reply_to_message_id, options, flow_body, *what)
+
+
+def catalog_body(body: object, thumbnail: object, footer: object) -> Body:
+    sku = checks.optional("thumbnail's product id", thumbnail, 1024)
+    return framed(body, None, footer) | checks.given(thumbnail_product_retailer_id=sku)
+
+
+def product_body(catalog_id: object, sku: object, body: object, footer: object) -> Body:
+    return checks.given(
+        catalog_id=checks.text("catalogue id", catalog_id, 1024),
+        product_retailer_id=checks.text("product id", sku, 1024),
+        text=checks.optional("body", body, checks.BODY, "BODY_TOO_LONG"),
+        footer=checks.optional("footer", footer, checks.SHORT, "FOOTER_TOO_LONG"),
+    )
+
+
+def products_body(catalog_id: object, sections: object, header: object, body: object, footer: object) -> Body:
+    made = [product_section(each) for each in checks.items("sections", sections, 1, 10, "TOO_MANY_SECTIONS")]
+    count = sum(len(each["product_retailer_ids"]) for each in made)
+    if count > PRODUCTS:
+        raise Unsendable(f"there are {count} products: WhatsApp takes {PRODUCTS} over all sections")
+    above = text_header(header)
+    if above is None:
+        raise Unsendable("a list of products needs a header of text", "INVALID_TEXT_HEADER")
+    return framed(body, above, footer, catalog_id=checks.text("catalogue id", catalog_id, 1024), sections=made)
+
+
+def product_section(value: object) -> Body:
+    given = checks.model(ProductSection, value)
+    ids = [checks.text("product id", each, 1024) for each in given.product_retailer_ids]
+    return {
+        "title": checks.text("section's title", given.title, 24, "SECTION_TITLE_TOO_LONG"),
+        "product_retailer_ids": list(checks.items("products of a section", ids, 1, PRODUCTS)),
+    }
+
+
+def carousel_body(body: object, cards: object) -> Body:
+    made = [card(each) for each in checks.items("cards", cards, 2, 10)]
+    if len({(bool(each.get("cta")), len(each.get("buttons", ()))) for each in made}) > 1:
+        raise Unsendable("the cards differ in their buttons: give all as many, of the same kind")
+    return {"text": checks.body_text(body), "cards": made}
+
+
+def card(value: object) -> Body:
+    given = checks.model(CarouselCard, value)
+    header = header_of(given.header)
+    if header is None or header["type"] not in ("image", "video"):
+        raise Unsendable("a card's header is an image or a video", "INVALID_HEADER_TYPE")
+    return checks.given(header=header, text=card_text(given.body)) | card_action(given)
+
+
+def card_text(value: object) -> str | None:
+    text = checks.optional("card's body", value, 160, "BODY_TOO_LONG")
+    if text and text.count("\n") > 2:
+        raise Unsendable("a card's body has more than 2 line breaks", "BODY_TOO_LONG")
+    return text
+
+
+def card_action(given: CarouselCard) -> Body:
+    if bool(given.buttons) == bool(given.button_url):
+        raise Unsendable("a card has either buttons, or button_text and button_url")
+    if given.buttons:
+        return {"buttons": [button(each) for each in checks.items("buttons of a card", given.buttons, 1, 3)]}
+    title = checks.text("button's text", given.button_text, checks.BUTTON, "BUTTON_TEXT_TOO_LONG")
+    return {"cta": {"button": title, "url": checks.url(given.button_url)}}
+
+
+def flow_body(flow: object, body: object, button_text: object, header: object, footer: object) -> Body:
+    parameters = checks.mapping("flow", flow)
+    if bool(parameters.get("flow_id")) == bool(parameters.get("flow_name")):
+        raise Unsendable("the flow is named by exactly one of flow_id and flow_name")
+    title = checks.text("flow's button", button_text, checks.BUTTON, "BUTTON_TEXT_TOO_LONG")
+    return framed(body, header, footer, button=title, flow=parameters)

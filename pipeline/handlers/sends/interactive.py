@@ -1,0 +1,140 @@
+"""Interactive sends: buttons, lists, links, and requests that the user answers with one tap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from pipeline.errors import Unsendable
+from pipeline.handlers.results import SendResult
+from pipeline.handlers.sends import checks
+from pipeline.handlers.sends.family import Body, Family, SendOptions
+from pipeline.handlers.sends.headers import Header, header_of, text_header
+from pipeline.handlers.sends.models import ListRow, ListSection, ReplyButton
+from topics.commands import CommandKind
+
+Buttons = Sequence[ReplyButton | Mapping[str, Any]]
+Sections = Sequence[ListSection | Mapping[str, Any]]
+
+ROWS = 10
+"""Rows of a list, over all of its sections."""
+
+
+class InteractiveSends(Family):
+    """Messages with something to tap. What the user chose comes back as an interactive message."""
+
+    async def send_button_message(
+        self,
+        buttons: Buttons,
+        recipient: str,
+        body: str,
+        header: Header = None,
+        footer: str | None = None,
+        reply_to_message_id: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        """1 to 3 reply buttons under a body of up to 1,024 characters. The header may be text or a medium."""
+        what = (buttons, body, header, footer)
+        return self._send(CommandKind.BUTTONS, recipient, reply_to_message_id, options, buttons_body, *what)
+
+    async def send_list_message(
+        self,
+        sections: Sections,
+        recipient: str,
+        body: str,
+        button_text: str,
+        header: Header = None,
+        footer: str | None = None,
+        reply_to_message_id: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        """A list of 1 to 10 rows in sections, behind a button. The body has up to 4,096 characters."""
+        what = (sections, body, button_text, header, footer)
+        return self._send(CommandKind.LIST, recipient, reply_to_message_id, options, list_body, *what)
+
+    async def send_cta_message(
+        self,
+        button_text: str,
+        button_url: str,
+        recipient: str,
+        body: str,
+        header: Header = None,
+        footer: str | None = None,
+        reply_to_message_id: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> SendResult:
+        """A button (up to 20 characters) that opens a URL."""
+        what = (button_text, button_url, body, header, footer)
+        return self._send(CommandKind.CTA, recipient, reply_to_message_id, options, cta_body, *what)
+
+    async def send_location_request(
+        self, body: str, recipient: str, reply_to_message_id: str | None = None, **options: Unpack[SendOptions]
+    ) -> SendResult:
+        """Asks for the user's location."""
+        return self._send(CommandKind.LOCATION_REQUEST, recipient, reply_to_message_id, options, request_body, body)
+
+    async def send_contact_request(
+        self, body: str, recipient: str, reply_to_message_id: str | None = None, **options: Unpack[SendOptions]
+    ) -> SendResult:
+        """Asks a user whose phone number is hidden to share it."""
+        return self._send(CommandKind.CONTACT_REQUEST, recipient, reply_to_message_id, options, request_body, body)
+
+
+def request_body(body: object) -> Body:
+    return {"text": checks.body_text(body)}
+
+
+def framed(body: object, header: object, footer: object, most: int = checks.BODY, **content: object) -> Body:
+    """A body with its text, and with header and footer where there are any."""
+    foot = checks.optional("footer", footer, checks.SHORT, "FOOTER_TOO_LONG")
+    return checks.given(text=checks.body_text(body, most), header=header_of(header), footer=foot, **content)
+
+
+def buttons_body(buttons: object, body: object, header: object, footer: object) -> Body:
+    made = [button(each) for each in checks.items("buttons", buttons, 1, 3)]
+    checks.unique("button ids", (each["id"] for each in made))
+    return framed(body, header, footer, buttons=made)
+
+
+def button(value: object) -> Body:
+    given = checks.model(ReplyButton, value)
+    return {
+        "id": checks.text("button's id", given.id, 256, "BUTTON_ID_TOO_LONG"),
+        "title": checks.text("button's title", given.title, checks.BUTTON, "BUTTON_TITLE_TOO_LONG"),
+    }
+
+
+def list_body(sections: object, body: object, button_text: object, header: object, footer: object) -> Body:
+    several = checks.items("sections", sections, 1, 10, "TOO_MANY_SECTIONS")
+    made = [section(each, titled=len(several) > 1) for each in several]
+    rows = [row["id"] for each in made for row in each["rows"]]
+    if len(rows) > ROWS:
+        raise Unsendable(f"there are {len(rows)} rows: WhatsApp takes {ROWS} over all sections", "TOO_MANY_ROWS")
+    checks.unique("row ids", rows, "DUPLICATE_ROW_ID")
+    title = checks.text("list's button", button_text, checks.BUTTON, "BUTTON_TEXT_TOO_LONG")
+    return framed(body, text_header(header), footer, checks.TEXT, button=title, sections=made)
+
+
+def section(value: object, titled: bool) -> Body:
+    given = checks.model(ListSection, value)
+    rows = [row(each) for each in checks.items("rows", given.rows, 1, ROWS, "TOO_MANY_ROWS")]
+    title = checks.optional("section's title", given.title, 24, "SECTION_TITLE_TOO_LONG")
+    if titled and title is None:
+        raise Unsendable("a section has no title: with more than one section each needs one")
+    return checks.given(title=title, rows=rows)
+
+
+def row(given: ListRow) -> Body:
+    return checks.given(
+        id=checks.text("row's id", given.id, 200, "ROW_ID_TOO_LONG"),
+        title=checks.text("row's title", given.title, 24, "ROW_TITLE_TOO_LONG"),
+        description=checks.optional("row's description", given.description, 72, "ROW_DESCRIPTION_TOO_LONG"),
+    )
+
+
+def cta_body(button_text: object, button_url: object, body: object, header: object, footer: object) -> Body:
+    missing = "MISSING_REQUIRED_PARAMS"
+    if not (button_text and button_url and body):
+        raise Unsendable("body, button_text and button_url are all needed", missing)
+    title = checks.text("button's text", button_text, checks.BUTTON, "BUTTON_TEXT_TOO_LONG", missing=missing)
+    return framed(body, header, footer, button=title, url=checks.url(button_url))

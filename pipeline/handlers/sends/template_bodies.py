@@ -1,0 +1,133 @@
+"""The bodies of templates. Sources: Cloud API, template messages; Wappa 0.31 for what its three sends check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipeline.errors import Unsendable
+from pipeline.handlers.sends import checks
+from pipeline.handlers.sends.family import Body
+from pipeline.handlers.sends.models import TemplateType
+from pipeline.handlers.sends.specialised import degrees
+
+NAME: Final = 512
+CODE: Final = 15
+"""Characters of a one-time code."""
+
+_TYPES: Final = tuple(TemplateType)
+_METHODS: Final = ("one_tap", "zero_tap", "copy_code")
+_MEDIA: Final = ("image", "video", "document")
+_ROUTES: Final = ("category_default", "cloud_messages_fallback")
+
+
+def generic_body(name: object, language: object, components: object, kind: object, route: object) -> Body:
+    listed = None
+    if components:
+        listed = [checks.mapping("component", each) for each in checks.items("components", components, 1, 25)]
+    return checks.given(
+        name=checks.text("template's name", name, NAME),
+        language=_language(language),
+        components=listed,
+        marketing=_marketing(kind, route) or None,
+    )
+
+
+def text_template_body(
+    name: object, language: object, parameters: object, kind: object, route: object, method: object, index: object
+) -> Body:
+    components = body_component(parameters)
+    if kind == TemplateType.AUTHENTICATION:
+        components = [*components, _code_button(components, method, index)]
+    elif method is not None:
+        raise Unsendable("authentication_method belongs to authentication templates only", "INVALID_TEMPLATE_TYPE")
+    return generic_body(name, language, components, kind, route)
+
+
+def media_template_body(
+    name: object, language: object, parameters: object, kind: object, route: object, *header: object
+) -> Body:
+    return generic_body(name, language, [_media_header(*header), *body_component(parameters)], kind, route)
+
+
+def location_template_body(
+    name: object, language: object, parameters: object, kind: object, route: object, *place: object
+) -> Body:
+    return generic_body(name, language, [_location_header(*place), *body_component(parameters)], kind, route)
+
+
+def body_component(parameters: object) -> list[Body]:
+    """The body's component, if there are parameters. Text only, as in Wappa; `send_template` takes the others."""
+    if not parameters:
+        return []
+    listed = checks.items("parameters", parameters, 1, 10)
+    return [{"type": "body", "parameters": [_parameter(each) for each in listed]}]
+
+
+def _parameter(value: object) -> Body:
+    given = checks.mapping("parameter", value)
+    if given.get("type", "text") != "text":
+        raise Unsendable("a parameter is not of type text: use send_template for the others")
+    text = checks.text("parameter", given.get("text"), 1024)
+    name = checks.optional("parameter's name", given.get("parameter_name"), 128)
+    return {"type": "text", "text": text} | checks.given(parameter_name=name)
+
+
+def _code_button(components: list[Body], method: object, index: object) -> Body:
+    """The button that Meta requires beside the body of an authentication template: it repeats the code."""
+    if method not in _METHODS:
+        raise Unsendable(f"authentication_method is none of {', '.join(_METHODS)}", "INVALID_TEMPLATE_TYPE")
+    if not isinstance(index, int) or not 0 <= index <= 9:
+        raise Unsendable("authentication_button_index is not between 0 and 9")
+    parameters: list[Body] = components[0]["parameters"] if components else []
+    if len(parameters) != 1 or "parameter_name" in parameters[0]:
+        raise Unsendable("an authentication template has one parameter without a name: the code")
+    code = checks.text("code", parameters[0]["text"], CODE)
+    return {
+        "type": "button",
+        "sub_type": "url",
+        "index": str(index),
+        "parameters": [{"type": "text", "text": code}],
+    }
+
+
+def _media_header(media_type: object, media_id: object, media_url: object) -> Body:
+    if media_type not in _MEDIA:
+        raise Unsendable(f"media_type is none of {', '.join(_MEDIA)}", "INVALID_MEDIA_TYPE")
+    if bool(media_id) == bool(media_url):
+        raise Unsendable("give exactly one of media_id and media_url", "NO_MEDIA_ID")
+    medium = {"id": str(media_id)} if media_id else {"link": checks.url(media_url)}
+    return _header({"type": str(media_type), str(media_type): medium})
+
+
+def _location_header(latitude: object, longitude: object, name: object, address: object) -> Body:
+    degrees("latitude", latitude, 90)
+    degrees("longitude", longitude, 180)
+    place = {
+        "latitude": str(latitude),
+        "longitude": str(longitude),
+        "name": checks.text("location's name", name, 100),
+        "address": checks.text("location's address", address, 1000),
+    }
+    return _header({"type": "location", "location": place})
+
+
+def _header(parameter: Mapping[str, Any]) -> Body:
+    return {"type": "header", "parameters": [dict(parameter)]}
+
+
+def _language(value: object) -> str:
+    if not isinstance(value, str) or not 2 <= len(value) <= 32:
+        raise Unsendable("the language code has not 2 to 32 characters, e.g. es or en_US")
+    return value
+
+
+def _marketing(kind: object, route: object) -> bool:
+    """Whether it goes through the endpoint for marketing messages."""
+    if kind is not None and kind not in _TYPES:
+        raise Unsendable(f"template_type is none of {', '.join(TemplateType)}", "INVALID_TEMPLATE_TYPE")
+    if route not in _ROUTES:
+        raise Unsendable(f"routing_policy is none of {', '.join(_ROUTES)}", "INVALID_TEMPLATE_TYPE")
+    if route != "category_default" and kind != TemplateType.MARKETING:
+        raise Unsendable("only marketing templates have a routing fallback", "INVALID_TEMPLATE_TYPE")
+    return kind == TemplateType.MARKETING and route == "category_default"

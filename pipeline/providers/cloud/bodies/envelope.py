@@ -1,0 +1,43 @@
+"""What surrounds every message: whom it is for, what it answers, and the command's id."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+from topics.commands import Command, CommandKind
+
+_BSUID: Final = re.compile(r"^[A-Z]{2}\.")
+_GROUP: Final = "Y2FwaV9ncm91cDo"
+"""How a group's id begins: `capi_group:` in base64."""
+
+
+class Content(NamedTuple):
+    """A message's type, and the value of the field that is named after it."""
+
+    type: str
+    value: Any
+
+
+def addressed(command: Command, content: Content) -> dict[str, Any]:
+    body: dict[str, Any] = {"messaging_product": "whatsapp", "recipient_type": _recipient_type(command)}
+    body[_address_field(command.recipient)] = command.recipient
+    body |= {
+        "type": content.type,
+        content.type: content.value,
+        "biz_opaque_callback_data": command.command_id,
+    }
+    if command.reply_to:
+        body["context"] = {"message_id": command.reply_to}
+    return body
+
+
+def _recipient_type(command: Command) -> str:
+    # Only groups have pins, so the recipient of one is a group whatever its id looks like.
+    group = command.kind is CommandKind.PIN or command.recipient.startswith(_GROUP)
+    return "group" if group else "individual"
+
+
+def _address_field(recipient: str) -> str:
+    """Business-scoped user ids go into a field of their own: two capital letters and a dot, then anything."""
+    return "recipient" if _BSUID.match(recipient) else "to"

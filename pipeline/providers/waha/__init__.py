@@ -1,0 +1,38 @@
+"""WAHA, the WhatsApp HTTP API that one runs oneself, and all that who runs its engines shares with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from aiohttp import ClientSession
+
+from pipeline.providers.base import Delivery, Slice, WebhookRequest
+from pipeline.providers.waha.authenticate import authenticate
+from pipeline.providers.waha.bodies import BUILDERS
+from pipeline.providers.waha.deliver import DIALECT, carry_out
+from pipeline.providers.waha.parse import parse
+from pipeline.providers.waha.split import split
+from pipeline.tenants import Account, Tenants
+from topics.commands import Command
+from topics.events.wire import WireEvent
+from topics.records import Incoming
+
+
+class Waha:
+    """WAHA as a `pipeline.providers.base.Provider`; each account is a session of an installation."""
+
+    name: Final = "waha"
+    kinds: Final = frozenset(BUILDERS)
+
+    def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
+        return authenticate(self.name, request, tenants)
+
+    def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
+        return split(self.name, request, tenants)
+
+    def parse(self, record: Incoming) -> Iterable[WireEvent]:
+        return parse(self.name, record)
+
+    async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
+        return await carry_out(DIALECT, command, account, session)

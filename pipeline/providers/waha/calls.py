@@ -1,0 +1,48 @@
+"""Calls of a gateway, and the kinds of commands that may be carried out twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from pipeline.errors import UnsupportedCommand
+from pipeline.tenants import Account
+from topics.commands import Command, CommandKind
+
+
+class Call(NamedTuple):
+    """One HTTP request. `path` begins with a slash."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+
+
+Builders = Mapping[CommandKind, Callable[[Command, Account], Call]]
+
+SILENT: Final = frozenset(
+    {
+        CommandKind.READ,
+        CommandKind.TYPING,
+        CommandKind.REACTION,
+        CommandKind.EDIT,
+        CommandKind.REVOKE,
+        CommandKind.PIN,
+    }
+)
+"""They make no message, so their answers have no id; and doing them twice is as doing them once."""
+
+
+def calls(command: Command, account: Account, builders: Builders) -> list[Call]:
+    """The calls that carry a command out: one, and another for a read mark that also shows typing.
+
+    Raises `UnsupportedCommand` for a kind without an endpoint, `InvalidRecord` for one without what it needs.
+    """
+    build = builders.get(command.kind)
+    if build is None:
+        raise UnsupportedCommand(f"{command.provider} can't do {command.kind}")
+    first = build(command, account)
+    if command.kind is not CommandKind.READ or not command.body.get("typing"):
+        return [first]
+    typing = command.model_copy(update={"kind": CommandKind.TYPING, "body": {"on": True}})
+    return [first, builders[CommandKind.TYPING](typing, account)]

@@ -1,0 +1,224 @@
+"""What a message holds: WhatsApp's own names for it, which Wasender passes on, brought into the Cloud API's shape.
+
+Source: Wasender, webhooks; the names under `message` are those of WhatsApp Web's protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from pipeline.providers.vcards import contact_of
+from pipeline.providers.wasender.fields import field
+
+Json = dict[str, Any]
+Content = tuple[str, Any]
+"""A type and the content that goes into the field of its name."""
+
+_WRAPPERS: Final = (
+    "ephemeralMessage",
+    "viewOnceMessage",
+    "viewOnceMessageV2",
+    "viewOnceMessageV2Extension",
+    "documentWithCaptionMessage",
+    "editedMessage",
+)
+_REVOKE: Final = (0, "0", "REVOKE")
+_EDIT: Final = (14, "14", "MESSAGE_EDIT")
+_FILE: Final = {
+    "url": "url",
+    "mimetype": "mime_type",
+    "fileSha256": "sha256",
+    "caption": "caption",
+    "fileName": "filename",
+    "mediaKey": "mediaKey",
+}
+
+
+def content(message: Json, body: object = None) -> Content | None:
+    """The type and content of `message`; None for what there is no model for. `body` is Wasender's `messageBody`."""
+    bare = unwrapped(message)
+    for name, build in _BUILDERS.items():
+        if name in bare and (made := build(bare[name])) is not None:
+            return made
+    return ("text", {"body": body}) if not bare and type(body) is str and body else None
+
+
+def unwrapped(message: Json) -> Json:
+    """The message inside of what says that it disappears, is shown once, or was edited."""
+    for _ in _WRAPPERS:
+        name = next((each for each in _WRAPPERS if type(message.get(each)) is dict), None)
+        inner = message[name].get("message") if name else None
+        if type(inner) is not dict:
+            break
+        message = inner
+    return message
+
+
+def type_name(message: Json) -> str:
+    """What a message without a model calls itself: `groupInvite` for `groupInviteMessage`."""
+    named = (name for name in unwrapped(message) if name.endswith("Message"))
+    return next((name.removesuffix("Message") for name in named), "unknown")
+
+
+def context_info(message: Json) -> Json:
+    """What the message refers to, in WhatsApp's words."""
+    found = (each.get("contextInfo") for each in unwrapped(message).values() if type(each) is dict)
+    return next((info for info in found if type(info) is dict), {})
+
+
+def _text(value: Any) -> Content | None:
+    return ("text", {"body": value}) if type(value) is str else None
+
+
+def _extended(value: Any) -> Content | None:
+    return _text(field(value, "text"))
+
+
+def _media(kind: str) -> Callable[[Any], Content | None]:
+    def build(value: Any) -> Content | None:
+        if type(value) is not dict:
+            return None
+        found: Json = {ours: value[theirs] for theirs, ours in _FILE.items() if type(value.get(theirs)) is str}
+        numbers = {"file_size": _number(value.get("fileLength")), "duration": _number(value.get("seconds"))}
+        flags = {"voice": value.get("ptt"), "animated": value.get("isAnimated")}
+        found |= {name: number for name, number in numbers.items() if number is not None}
+        return kind, found | {name: flag for name, flag in flags.items() if type(flag) is bool}
+
+    return build
+
+
+def _location(live: bool) -> Callable[[Any], Content | None]:
+    def build(value: Any) -> Content | None:
+        latitude, longitude = field(value, "degreesLatitude"), field(value, "degreesLongitude")
+        if latitude is None or longitude is None:
+            return None
+        told = {name: value[name] for name in ("name", "address", "url") if type(value.get(name)) is str}
+        return "location", {"latitude": latitude, "longitude": longitude, **told} | ({"live": True} if live else {})
+
+    return build
+
+
+def _contact(value: Any) -> Content | None:
+    return "contacts", [_card(value)]
+
+
+def _contacts(value: Any) -> Content | None:
+    cards = field(value, "contacts")
+    return ("contacts", [_card(each) for each in cards]) if type(cards) is list else None
+
+
+def _card(value: Any) -> Json:
+    card = field(value, "vcard")
+    made = contact_of(card) if type(card) is str else {"name": {}}
+    name = field(value, "displayName")
+    return made | ({"name": {"formatted_name": name}} if type(name) is str and name else {})
+
+
+def _reaction(value: Any) -> Content | None:
+    target, emoji = field(field(value, "key"), "id"), field(value, "text")
+    return ("reaction", {"message_id": target, "emoji": emoji or ""}) if type(target) is str else None
+
+
+def _button_reply(value: Any) -> Content | None:
+    return _interactive("button_reply", field(value, "selectedButtonId"), field(value, "selectedDisplayText"))
+
+
+def _list_reply(value: Any) -> Content | None:
+    row, description = field(field(value, "singleSelectReply"), "selectedRowId"), field(value, "description")
+    return _interactive("list_reply", row, field(value, "title"), description)
+
+
+def _interactive(kind: str, chosen: Any, title: Any, description: Any = None) -> Content | None:
+    if type(chosen) is not str:
+        return None
+    reply = {"id": chosen, "title": title or ""} | ({"description": description} if description else {})
+    return "interactive", {"type": kind, kind: reply}
+
+
+def _flow_reply(value: Any) -> Content | None:
+    told = field(value, "nativeFlowResponseMessage")
+    if type(told) is not dict:
+        return None
+    reply = {
+        "name": told.get("name"),
+        "response_json": told.get("paramsJson"),
+        "body": field(field(value, "body"), "text"),
+    }
+    return "interactive", {"type": "nfm_reply", "nfm_reply": {name: each for name, each in reply.items() if each}}
+
+
+def _template_reply(value: Any) -> Content | None:
+    chosen = field(value, "selectedId")
+    return ("button", {"text": field(value, "selectedDisplayText") or "", "payload": chosen}) if chosen else None
+
+
+def _poll(value: Any) -> Content | None:
+    options = field(value, "options")
+    if type(options) is not list:
+        return None
+    made: Json = {"name": field(value, "name") or "", "options": [field(option, "optionName") for option in options]}
+    count = _number(field(value, "selectableOptionsCount"))
+    return "poll", made | ({} if count is None else {"selectable_count": count})
+
+
+def _vote(value: Any) -> Content | None:
+    """Encrypted: what was chosen comes with `poll.results`."""
+    poll = field(field(value, "pollCreationMessageKey"), "id")
+    return ("poll_vote", {"poll_message_id": poll}) if type(poll) is str else None
+
+
+def _order(value: Any) -> Content | None:
+    """A gateway tells how many items an order has, and not which."""
+    text, order_id = field(value, "message"), field(value, "orderId")
+    return ("order", {"text": text, "product_items": [], "order_id": order_id}) if order_id else None
+
+
+def _protocol(value: Any) -> Content | None:
+    target, kind = field(field(value, "key"), "id"), field(value, "type")
+    if type(target) is not str or type(kind) not in (int, str):
+        return None
+    if kind in _REVOKE:
+        return "revoke", {"original_message_id": target}
+    return ("edit", _edit(target, field(value, "editedMessage"))) if kind in _EDIT else None
+
+
+def _edit(target: str, message: Any) -> Json:
+    now = content(message) if type(message) is dict else None
+    return {"original_message_id": target} | ({"message": {"type": now[0], now[0]: now[1]}} if now else {})
+
+
+def _number(value: object) -> int | None:
+    """Lengths come as numbers, as strings, and as the two halves of a long."""
+    if type(value) is dict:
+        value = value.get("low")
+    if type(value) is str and value.isdecimal() and value.isascii():
+        return int(value)
+    return value if type(value) is int else None
+
+
+_BUILDERS: Final[dict[str, Callable[[Any], Content | None]]] = {
+    "conversation": _text,
+    "extendedTextMessage": _extended,
+    "imageMessage": _media("image"),
+    "videoMessage": _media("video"),
+    "ptvMessage": _media("video"),
+    "audioMessage": _media("audio"),
+    "documentMessage": _media("document"),
+    "stickerMessage": _media("sticker"),
+    "locationMessage": _location(live=False),
+    "liveLocationMessage": _location(live=True),
+    "contactMessage": _contact,
+    "contactsArrayMessage": _contacts,
+    "reactionMessage": _reaction,
+    "buttonsResponseMessage": _button_reply,
+    "listResponseMessage": _list_reply,
+    "interactiveResponseMessage": _flow_reply,
+    "templateButtonReplyMessage": _template_reply,
+    "pollCreationMessage": _poll,
+    "pollCreationMessageV2": _poll,
+    "pollCreationMessageV3": _poll,
+    "pollUpdateMessage": _vote,
+    "orderMessage": _order,
+    "protocolMessage": _protocol,
+}

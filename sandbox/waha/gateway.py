@@ -1,0 +1,148 @@
+"""What the endpoints of WAHA and Wawp do alike: let in, enter into the ledger, answer, keep silent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, ClassVar, Final
+
+import orjson
+from aiohttp import web
+
+from sandbox.config import Account
+from sandbox.core import Codes, Refused, Sandbox
+from sandbox.errors import NotSupported
+from sandbox.ledger import Read, Sent
+from sandbox.outbox import Update
+from sandbox.provider import UserMessage
+from sandbox.waha import webhooks
+from sandbox.waha.endpoints import TEXT_LIMIT, Endpoint, lacking
+from sandbox.waha.ids import contact, jid, outbound_id
+from sandbox.webhooks import IngressClient, Webhook
+
+Json = dict[str, Any]
+
+CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=404)
+
+
+class GatewayError(Exception):
+    """A request that the gateway refuses, with its own body."""
+
+    def __init__(self, http: int, body: Json) -> None:
+        super().__init__(http)
+        self.http = http
+        self.body = body
+
+
+class _Silence(Exception):
+    """The message was accepted, and its sender is not to hear of it."""
+
+    def __init__(self, hold: float) -> None:
+        super().__init__(hold)
+        self.hold = hold
+
+
+class Gateway(ABC):
+    """One gateway of one sandbox."""
+
+    name: ClassVar[str]
+    endpoints: ClassVar[Sequence[Endpoint]]
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self.accounts = {each.id: each for each in sandbox.config.accounts if each.provider == self.name}
+
+    @abstractmethod
+    def authorised(self, request: web.Request, body: Json) -> Account:
+        """The account that a call is made for. Raises `GatewayError`."""
+
+    @abstractmethod
+    def content(self, request: web.Request, body: Json) -> Json:
+        """What is asked for: the body without credentials, and what the path says."""
+
+    @abstractmethod
+    def incomplete(self, fields: Sequence[str]) -> GatewayError:
+        """The refusal of a call without these fields."""
+
+    @abstractmethod
+    def refused(self, code: int, http: int | None) -> GatewayError:
+        """The refusal that stands for a broken limit or a fault."""
+
+    @abstractmethod
+    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]: ...
+
+    @abstractmethod
+    def status_webhook(self, updates: Sequence[Update]) -> Webhook: ...
+
+    async def verify(self, account: Account, ingress: IngressClient) -> bool:
+        raise NotSupported(f"{self.name} has no handshake: its webhooks' URLs are taken as they are entered")
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [web.route(each.method, each.path, self._handler(each)) for each in self.endpoints]
+
+    def _handler(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        return partial(self._respond, endpoint)
+
+    async def _respond(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
+        try:
+            answer = _json(self._answer(endpoint, request, _object(await request.read())))
+        except GatewayError as error:
+            answer = _json(error.body, error.http)
+        except _Silence as silence:
+            await self._sandbox.silence(request, silence.hold)
+            return web.Response(status=500)
+        if self._sandbox.faults.current.latency:
+            await asyncio.sleep(self._sandbox.faults.current.latency)
+        return answer
+
+    def _answer(self, endpoint: Endpoint, request: web.Request, body: Json) -> Json:
+        account = self.authorised(request, body)
+        content = self.content(request, body)
+        missing = lacking(content, endpoint.needed)
+        if missing or len(str(content.get("text") or content.get("message") or "")) > TEXT_LIMIT:
+            raise self.incomplete(missing or ["a shorter text"])
+        chat = jid(str(content.get("chatId") or ""))
+        return (
+            self._act(endpoint, account, chat, content)
+            if endpoint.is_action
+            else self._send(endpoint, account, chat, content)
+        )
+
+    def _act(self, endpoint: Endpoint, account: Account, chat: str, content: Json) -> Json:
+        if endpoint.type in ("read", "typing"):
+            read = (content.get("messageIds") or [""])[0]
+            self._sandbox.ledger.reads.add(Read(self.name, account.id, read, endpoint.type == "typing", time.time()))
+        else:
+            self._sandbox.ledger.sent.add(self._sent(endpoint, account, chat, content))
+        return {"success": True}
+
+    def _send(self, endpoint: Endpoint, account: Account, chat: str, content: Json) -> Json:
+        try:
+            steps = self._sandbox.admit(account, contact(chat), None, CODES)
+        except Refused as refused:
+            raise self.refused(refused.code, refused.http) from None
+        sent = self._sent(endpoint, account, chat, content)
+        self._sandbox.accept(account, sent, steps, {"chat": chat})
+        silence = self._sandbox.faults.silence(account.id, contact(chat))
+        if silence:
+            raise _Silence(silence.hold)
+        return webhooks.own_message(account, sent.message_id, chat, content)
+
+    def _sent(self, endpoint: Endpoint, account: Account, chat: str, content: Json) -> Sent:
+        body = orjson.dumps(content).decode()
+        return Sent(self.name, account.id, contact(chat), endpoint.type, body, outbound_id(chat), None, time.time())
+
+
+def _object(raw: bytes) -> Json:
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _json(body: Json, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, headers={"Content-Type": "application/json"})

@@ -1,0 +1,105 @@
+"""`/v2/send/…` and `/v2/messages/…` as Wawp answers them: credentials in the body, some refusals with 200."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from sandbox.config import Account
+from sandbox.outbox import Update
+from sandbox.provider import UserMessage
+from sandbox.waha import webhooks
+from sandbox.waha.endpoints import Endpoint
+from sandbox.waha.gateway import Gateway, GatewayError
+from sandbox.webhooks import Webhook
+
+_CREDENTIALS: Final = ("instance_id", "access_token")
+_FILE: Final = ("chatId", "file[url]|file[data]", "file[filename]", "file[mimetype]")
+_CODES: Final = {
+    401: "missing_access_token",
+    403: "subscription_required",
+    404: "invalid_session",
+    502: "wawp_upstream_error",
+}
+_LIMIT: Final = {"status": False, "message": "You have reached the sending limit of your rate policy."}
+
+
+class WawpApi(Gateway):
+    """Wawp of one sandbox."""
+
+    name: ClassVar[str] = "wawp"
+    endpoints: ClassVar[Sequence[Endpoint]] = (
+        Endpoint("POST", "/v2/send/text", "text", ("chatId", "message")),
+        Endpoint("POST", "/v2/send/image", "image", (*_FILE, "caption")),
+        Endpoint("POST", "/v2/send/pdf", "document", (*_FILE, "caption")),
+        Endpoint("POST", "/v2/send/voice", "audio", _FILE),
+        Endpoint("POST", "/v2/send/video", "video", _FILE),
+        Endpoint("POST", "/v2/send/location", "location", ("chatId", "latitude", "longitude")),
+        Endpoint("POST", "/v2/send/contact", "contacts", ("chatId", "contacts")),
+        Endpoint("POST", "/v2/send/list", "list", ("chatId", "message")),
+        Endpoint("POST", "/v2/send/poll", "poll", ("chatId", "poll")),
+        Endpoint("POST", "/v2/send/seen", "read", ("chatId", "messageIds")),
+        Endpoint("POST", "/v2/send/start-typing", "typing", ("chatId",)),
+        Endpoint("POST", "/v2/send/stop-typing", "typing", ("chatId",)),
+        Endpoint("PUT", "/v2/send/reaction", "reaction", ("chatId", "messageId")),
+        Endpoint("PUT", "/v2/messages/edit", "edit", ("chatId", "messageId", "text")),
+        Endpoint("DELETE", "/v2/messages/delete", "revoke", ("chatId", "messageId")),
+    )
+
+    def authorised(self, request: web.Request, body: dict[str, Any]) -> Account:
+        given = str(body.get("access_token") or "").encode(errors="surrogatepass")
+        known = [each for each in self.accounts.values() if hmac.compare_digest(given, each.token.encode())]
+        if not known:
+            raise _error(401, "Missing access_token" if not given else "Invalid access_token")
+        account = self.accounts.get(str(body.get("instance_id")))
+        if account is None or account not in known:
+            raise _error(404, "Session not found")
+        return account
+
+    def content(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in body.items() if name not in _CREDENTIALS}
+
+    def incomplete(self, fields: Sequence[str]) -> GatewayError:
+        return GatewayError(400, {"code": "missing_param", "message": f"Missing: {', '.join(fields)}"})
+
+    def refused(self, code: int, http: int | None) -> GatewayError:
+        """A limit is told with 200 and a false status, as its users report; other errors by their own status."""
+        if code == 429:
+            return GatewayError(http or 200, _LIMIT)
+        status = http or (code if 400 <= code <= 599 else 500)
+        return _error(status, f"the sandbox was told to answer with {code}")
+
+    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+        message_id, event, payload = webhooks.users(account, message)
+        return [message_id], _webhook(account, event, _as_on_its_page(event, payload))
+
+    def status_webhook(self, updates: Sequence[Update]) -> Webhook:
+        (update,) = updates
+        told = webhooks.ack(update)
+        payload = {"id": told["id"], "ack": told["ack"], "ackName": told["ackName"], "chatId": update.fields["chat"]}
+        return _webhook(update.account, "message.ack", payload)
+
+
+def _as_on_its_page(event: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Wawp's pages show reactions and deletions simpler than WAHA sends them."""
+    if event == "message.reaction":
+        told = payload["reaction"]
+        named = {"id": payload["id"], "senderId": payload["from"]}
+        return named | {"reaction": told["text"], "messageId": told["messageId"]}
+    if event == "message.revoked":
+        return {"id": payload["before"]["id"], "revokedBy": payload["from"]}
+    return payload
+
+
+def _webhook(account: Account, event: str, payload: dict[str, Any]) -> Webhook:
+    """Nothing is signed: the secret is a part of the URL."""
+    path = f"/webhooks/wawp/{webhooks.tenant(account)}?secret={quote(account.webhook_secret, safe='')}"
+    return Webhook(path, {"Content-Type": "application/json"}, webhooks.enveloped(account, event, payload))
+
+
+def _error(status: int, message: str) -> GatewayError:
+    return GatewayError(status, {"code": _CODES.get(status, "error"), "message": message})

@@ -1,0 +1,92 @@
+"""WAHA's webhooks, which are Wawp's as well, for tests: builders, the documented examples, and tenants."""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+from pathlib import Path
+from typing import Any
+
+import orjson
+from hypothesis import strategies as st
+
+from pipeline.providers import PROVIDERS
+from pipeline.providers.base import WebhookRequest
+from pipeline.tenants import Tenants, TenantsFile
+from pipeline.testing import TestRecord
+from topics import headers
+from topics.events import decode
+from topics.events.wire import WireEvent
+
+SESSION = "INSTANCE_ID"
+OWN = "15559990000@c.us"
+ANA = "15550001111@c.us"
+GROUP = "120363000000000001@g.us"
+SECRETS = ("current-webhook-secret", "previous-webhook-secret")
+EXAMPLES = Path(__file__).parents[1] / "data"
+
+Json = dict[str, Any]
+
+
+def tenants(provider: str, **more: Any) -> Tenants:
+    """Two tenants: `initech` has the session of the builders, `umbrella` another one."""
+    account = {"provider": provider, "id": SESSION, "webhook_secrets": list(SECRETS), "token": "a-token", **more}
+    other = {"provider": provider, "id": "OTHER_ID", "webhook_secrets": ["umbrellas-own-secret"], "token": "t"}
+    owners = [{"id": "initech", "accounts": [account]}, {"id": "umbrella", "accounts": [other]}]
+    return Tenants(TenantsFile.model_validate({"tenants": owners}))
+
+
+def request(provider: str, body: bytes, secret: str = SECRETS[0], **more: Any) -> WebhookRequest:
+    """The request by which the provider sends `body` to initech's path."""
+    fields = {"tenant_id": "initech", "remote": "203.0.113.7", **more}
+    if provider == "wawp":
+        return WebhookRequest(body, {}, {"secret": secret}, **fields)
+    return WebhookRequest(body, {"x-webhook-hmac": signature(body, secret)}, {}, **fields)
+
+
+def signature(body: bytes, secret: str = SECRETS[0]) -> str:
+    return hmac.digest(secret.encode(), body, "sha512").hex()
+
+
+def webhook(event: str, payload: object, **more: Any) -> Json:
+    envelope = {"id": f"evt_{event}", "timestamp": 1760000000123, "session": SESSION, "engine": "WEBJS", "event": event}
+    return envelope | {"payload": payload, "me": {"id": OWN, "lid": "123123@lid", "pushName": "Shop"}} | more
+
+
+def text(number: int, sender: str = ANA, body: str = "Hello", **more: Any) -> Json:
+    """The payload of the `number`-th message."""
+    named = {"id": f"false_{sender}_3EB0{number:04d}", "from": sender, "to": OWN, "fromMe": False}
+    return named | {"timestamp": 1760000000, "body": body, "hasMedia": False, "_data": {"notifyName": "Ana"}} | more
+
+
+def ack(number: int, value: int, name: str | None = None, chat: str = ANA, **more: Any) -> Json:
+    named = {"ackName": name} if name else {}
+    return {"id": f"true_{chat}_3EB0{number:04d}", "ack": value, **named, "chatId": chat} | more
+
+
+def parsed(provider: str, content: Json, account: str | None = SESSION) -> WireEvent:
+    """The event of a webhook that reached the intake."""
+    named = ((headers.ACCOUNT, account.encode()),) if account else ()
+    (event,) = PROVIDERS[provider].parse(TestRecord(orjson.dumps(content), headers=named))
+    return event
+
+
+def event_of(provider: str, content: Json) -> Any:
+    """The same as a handler gets it."""
+    return decode(TestRecord(orjson.dumps(parsed(provider, content).body)))
+
+
+def examples(provider: str) -> list[Json]:
+    """Every webhook of the provider's pages."""
+    loaded: list[Json] = orjson.loads((EXAMPLES / provider / "webhooks.json").read_bytes())
+    return loaded
+
+
+_serial = itertools.count()
+_people = st.sampled_from([ANA, "15550002222@c.us", "777000111@lid", GROUP])
+_messages = st.builds(lambda chat: webhook("message", text(next(_serial), chat)), _people)
+_acks = st.builds(
+    lambda chat, value: webhook("message.ack", ack(next(_serial), value, chat=chat)), _people, st.integers(-1, 4)
+)
+webhooks = st.one_of(_messages, _acks)
+"""Messages and statuses, each of them another one."""

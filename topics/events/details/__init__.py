@@ -1,0 +1,124 @@
+"""What account events say, a model for each type.
+
+Shapes: Cloud API, "Other webhook fields"; gateways' events of the same meaning are brought into the same shape. Every
+field may be missing, and unknown ones are kept: these are views for reading, nothing is refused for not fitting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from topics.events.account_types import AccountEventType as Type
+from topics.events.details.account import (
+    AccountAlert,
+    AccountChange,
+    AccountReview,
+    AccountUpdate,
+    Capability,
+    PhoneNumberName,
+    PhoneNumberQuality,
+    SecurityChange,
+    UsernameUpdate,
+)
+from topics.events.details.automation import AutomaticEvent, FlowUpdate, Handover
+from topics.events.details.base import Detail
+from topics.events.details.calls import Call, CallStatus
+from topics.events.details.chats import ChatChange, ContactChange, EventResponse, LabelChange, PollResults
+from topics.events.details.groups import GroupChange, GroupParticipant
+from topics.events.details.history import History, HistoryThread
+from topics.events.details.sessions import SessionQr, SessionStatus
+from topics.events.details.templates import TemplateCategory, TemplateComponents, TemplateQuality, TemplateStatus
+from topics.events.details.users import Presence, UserAction, UserIdChange, UserPreference
+
+DETAILS: Final[Mapping[str, type[Detail]]] = MappingProxyType(
+    {
+        Type.TEMPLATE_STATUS: TemplateStatus,
+        Type.TEMPLATE_QUALITY: TemplateQuality,
+        Type.TEMPLATE_CATEGORY: TemplateCategory,
+        Type.TEMPLATE_COMPONENTS: TemplateComponents,
+        Type.ACCOUNT_UPDATE: AccountUpdate,
+        Type.ACCOUNT_ALERT: AccountAlert,
+        Type.ACCOUNT_REVIEW: AccountReview,
+        Type.ACCOUNT_CAPABILITY: Capability,
+        Type.ACCOUNT_OFFBOARDED: AccountChange,
+        Type.ACCOUNT_RECONNECTED: AccountChange,
+        Type.ACCOUNT_USERNAME: UsernameUpdate,
+        Type.ACCOUNT_SECURITY: SecurityChange,
+        Type.PHONE_NUMBER_QUALITY: PhoneNumberQuality,
+        Type.PHONE_NUMBER_NAME: PhoneNumberName,
+        Type.CALL: Call,
+        Type.CALL_STATUS: CallStatus,
+        Type.FLOW: FlowUpdate,
+        Type.AUTOMATIC_EVENT: AutomaticEvent,
+        Type.HANDOVER: Handover,
+        Type.USER_PREFERENCE: UserPreference,
+        Type.USER_ACTION: UserAction,
+        Type.USER_ID: UserIdChange,
+        Type.USER_PRESENCE: Presence,
+        Type.CONTACT: ContactChange,
+        Type.CHAT: ChatChange,
+        Type.LABEL: LabelChange,
+        Type.GROUP: GroupChange,
+        Type.GROUP_PARTICIPANTS: GroupChange,
+        Type.GROUP_SETTINGS: GroupChange,
+        Type.GROUP_STATUS: GroupChange,
+        Type.HISTORY: History,
+        Type.SESSION_STATUS: SessionStatus,
+        Type.SESSION_QR: SessionQr,
+        Type.POLL_RESULTS: PollResults,
+        Type.EVENT_RESPONSE: EventResponse,
+    }
+)
+"""The model of each type's `data`. Types that are not here have no shape that is sure."""
+
+
+def detail_of(event_type: str, data: dict[str, Any]) -> Detail:
+    """`data` as its type's model; as a bare `Detail` where it has none or does not fit."""
+    try:
+        return DETAILS.get(event_type, Detail).model_validate(data)
+    except ValidationError:
+        return Detail.model_validate(data)
+
+
+__all__ = [
+    "DETAILS",
+    "AccountAlert",
+    "AccountChange",
+    "AccountReview",
+    "AccountUpdate",
+    "AutomaticEvent",
+    "Call",
+    "CallStatus",
+    "Capability",
+    "ChatChange",
+    "ContactChange",
+    "Detail",
+    "EventResponse",
+    "FlowUpdate",
+    "GroupChange",
+    "GroupParticipant",
+    "Handover",
+    "History",
+    "HistoryThread",
+    "LabelChange",
+    "PhoneNumberName",
+    "PhoneNumberQuality",
+    "PollResults",
+    "Presence",
+    "SecurityChange",
+    "SessionQr",
+    "SessionStatus",
+    "TemplateCategory",
+    "TemplateComponents",
+    "TemplateQuality",
+    "TemplateStatus",
+    "UserAction",
+    "UserIdChange",
+    "UserPreference",
+    "UsernameUpdate",
+    "detail_of",
+]

@@ -1,0 +1,33 @@
+"""Voice messages and audio files."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from topics.events.messages.media import MediaContent, MediaMessage
+from topics.events.model import Flag
+
+
+class AudioContent(MediaContent):
+    """`voice` is true for a recording, and may be missing."""
+
+    voice: bool | None = None
+
+
+class AudioMessage(MediaMessage):
+    """Something to hear. A provider fills `audio` (`AudioContent`), with `voice` where it can tell."""
+
+    type: Literal["audio"]
+    audio: AudioContent
+
+    @property
+    def is_voice_message(self) -> Flag:
+        return Flag(bool(self.audio.voice))
+
+    @property
+    def is_voice_recording(self) -> Flag:
+        return self.is_voice_message
+
+    @property
+    def is_audio_file(self) -> Flag:
+        return Flag(not self.audio.voice)

@@ -1,0 +1,121 @@
+"""Contact cards."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from topics.events.messages.base import MessageBase
+from topics.events.model import Model
+
+
+class ContactName(Model):
+    formatted_name: str | None = Field(None, repr=False)
+    first_name: str | None = Field(None, repr=False)
+    last_name: str | None = Field(None, repr=False)
+    middle_name: str | None = Field(None, repr=False)
+    prefix: str | None = None
+    suffix: str | None = None
+
+
+class ContactPhone(Model):
+    """`wa_id` is there where the number is on WhatsApp."""
+
+    phone: str | None = Field(None, repr=False)
+    wa_id: str | None = Field(None, repr=False)
+    type: str | None = None
+
+
+class ContactOrg(Model):
+    company: str | None = None
+    department: str | None = None
+    title: str | None = None
+
+
+class ContactCard(Model):
+    """One person or company. Anything can be missing: a card that answers a contact request has no name.
+
+    Attributes:
+        origin: `contact_request` or `other`.
+        vcard: the card as the sender's phone wrote it. Gateways give it, and often nothing else.
+    """
+
+    name: ContactName | None = None
+    phones: list[ContactPhone] = Field(default_factory=list)
+    emails: list[dict[str, Any]] = Field(default_factory=list, repr=False)
+    urls: list[dict[str, Any]] = Field(default_factory=list, repr=False)
+    addresses: list[dict[str, Any]] = Field(default_factory=list, repr=False)
+    org: ContactOrg | None = None
+    birthday: str | None = Field(None, repr=False)
+    vcard: str | None = Field(None, repr=False)
+    origin: str | None = None
+
+    @property
+    def display_name(self) -> str:
+        """The formatted name, else the first phone number, else empty."""
+        named = self.name.formatted_name if self.name else None
+        return named or (self.phones[0].phone if self.phones else None) or ""
+
+
+class ContactsMessage(MessageBase):
+    """One or more contact cards.
+
+    A provider fills `contacts`; from a vCard at least `name.formatted_name` and `phones`, with the card in `vcard`.
+    """
+
+    type: Literal["contacts"]
+    contacts: list[ContactCard]
+
+    @property
+    def contact_name(self) -> str:
+        """Of the first card."""
+        card = self.get_primary_contact()
+        return card.display_name if card else ""
+
+    @property
+    def contact_phone(self) -> str | None:
+        """The first number of the first card, as the sender wrote it."""
+        card = self.get_primary_contact()
+        return card.phones[0].phone if card and card.phones else None
+
+    @property
+    def contact_data(self) -> dict[str, Any]:
+        """Everything that the first card says."""
+        card = self.get_primary_contact()
+        return card.model_dump(exclude_unset=True) if card else {}
+
+    @property
+    def contact_count(self) -> int:
+        return len(self.contacts)
+
+    @property
+    def is_single_contact(self) -> bool:
+        return len(self.contacts) == 1
+
+    @property
+    def is_multiple_contacts(self) -> bool:
+        return len(self.contacts) > 1
+
+    def get_primary_contact(self) -> ContactCard | None:
+        return self.contacts[0] if self.contacts else None
+
+    def get_contact_names(self) -> list[str]:
+        return [card.display_name for card in self.contacts]
+
+    def get_whatsapp_contacts(self) -> list[ContactCard]:
+        """Those with a number that is on WhatsApp."""
+        return [card for card in self.contacts if any(phone.wa_id for phone in card.phones)]
+
+    def get_business_contacts(self) -> list[ContactCard]:
+        """Those that name a company."""
+        return [card for card in self.contacts if card.org and card.org.company]
+
+    def get_contact_phone_count(self) -> int:
+        return sum(len(card.phones) for card in self.contacts)
+
+    def get_contact_email_count(self) -> int:
+        return sum(len(card.emails) for card in self.contacts)
+
+    def get_contact_address_count(self) -> int:
+        return sum(len(card.addresses) for card in self.contacts)

@@ -1,0 +1,31 @@
+"""Images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from topics.events.messages.media import MediaContent, MediaMessage
+from topics.events.model import Flag
+
+
+class ImageMessage(MediaMessage):
+    """A picture. A provider fills `image` (`MediaContent`), and `filename` only where it knows one."""
+
+    type: Literal["image"]
+    image: MediaContent
+
+    @property
+    def image_mime_type(self) -> str | None:
+        return self.image.mime_type
+
+    @property
+    def image_hash(self) -> str | None:
+        return self.image.sha256
+
+    @property
+    def caption_text(self) -> str:
+        return self.image.caption or ""
+
+    @property
+    def is_ad_image(self) -> Flag:
+        return self.is_ad_message

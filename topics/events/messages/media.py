@@ -1,0 +1,119 @@
+"""What images, videos, voice messages, documents and stickers have in common: a file that has to be fetched."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import PurePath
+from typing import Any
+
+from pydantic import Field
+
+from topics.events.messages.base import MessageBase
+from topics.events.model import Model, Number
+from topics.events.names import MediaType
+
+FETCHED_BY_ID = "media_endpoint"
+FETCHED_DIRECTLY = "direct"
+
+
+class MediaContent(Model):
+    """Where a file is and what it is. Every field may be missing.
+
+    Attributes:
+        id: what the provider's media endpoint takes. The Cloud API always gives it.
+        mime_type: with its parameters, e.g. `audio/ogg; codecs=opus`.
+        sha256: of the file, base64.
+        url: where it is. Expires; the Cloud API wants the access token there too. What a gateway's file needs beside
+            it (Wasender's `mediaKey`) stays in this object under the gateway's own name.
+        file_size: bytes. The Cloud API's webhooks do not tell; its media endpoint does.
+        duration: seconds. The same.
+    """
+
+    id: str | None = None
+    mime_type: str | None = None
+    sha256: str | None = None
+    url: str | None = Field(None, repr=False)
+    caption: str | None = Field(None, repr=False)
+    filename: str | None = Field(None, repr=False)
+    file_size: int | None = None
+    duration: Number | None = None
+
+
+class MediaMessage(MessageBase):
+    """A message with a file. A provider fills `id` or `url` of the content, and `mime_type`."""
+
+    @property
+    def media(self) -> MediaContent:
+        """The content, whatever the type is called."""
+        content: MediaContent = getattr(self, self.type)
+        return content
+
+    @property
+    def media_id(self) -> str:
+        """What the provider's media endpoint takes; empty where the file has a URL only."""
+        return self.media.id or ""
+
+    @property
+    def media_asset_id(self) -> str:
+        return self.media_id
+
+    @property
+    def mime_type(self) -> str | None:
+        return self.media.mime_type
+
+    @property
+    def media_type(self) -> MediaType:
+        return MediaType.of(self.media.mime_type)
+
+    @property
+    def file_hash(self) -> str | None:
+        return self.media.sha256
+
+    @property
+    def file_size(self) -> int | None:
+        return self.media.file_size
+
+    @property
+    def duration(self) -> float | None:
+        return self.media.duration
+
+    @property
+    def caption(self) -> str | None:
+        return self.media.caption
+
+    @property
+    def has_caption(self) -> bool:
+        return bool(self.media.caption)
+
+    def get_download_info(self) -> dict[str, Any]:
+        """How to get the file.
+
+        `download_method` is `direct` (GET `url`) or `media_endpoint` (ask the provider for the URL of `media_id`).
+        Both want the account's own authorization where `requires_auth`: it is in no event, so `headers` is empty.
+        """
+        media = self.media
+        return {
+            "media_id": self.media_id,
+            "url": media.url,
+            "headers": {},
+            "mime_type": media.mime_type,
+            "sha256": media.sha256,
+            "platform": self.platform.value,
+            "requires_auth": True,
+            "download_method": FETCHED_DIRECTLY if media.url else FETCHED_BY_ID,
+        }
+
+    def get_file_extension(self) -> str:
+        """With its dot, from the name or else the type; empty where neither tells."""
+        suffix = PurePath(self.media.filename or "").suffix
+        bare = (self.media.mime_type or "").partition(";")[0].strip().lower()
+        return suffix or _EXTENSIONS.get(bare) or mimetypes.guess_extension(bare) or ""
+
+    def get_suggested_filename(self) -> str:
+        """The sender's name for the file, else one made of type and id. Never a path."""
+        named = PurePath((self.media.filename or "").replace("\\", "/")).name
+        return named or f"{self.type}_{self.media_id or self.id}{self.get_file_extension()}"
+
+
+_EXTENSIONS = {"image/jpeg": ".jpg", "image/webp": ".webp", "audio/ogg": ".ogg", "audio/amr": ".amr"}
+"""Where the system's own table is missing or surprising."""

@@ -1,0 +1,88 @@
+"""Orders from a catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import Field
+
+from topics.events.messages.base import MessageBase
+from topics.events.model import Model, Number
+
+
+class OrderItem(Model):
+    """Some of one product. Numbers may come as strings."""
+
+    product_retailer_id: str
+    quantity: Number = 1
+    item_price: Number = 0
+    currency: str | None = None
+
+    @property
+    def amount(self) -> Decimal:
+        """Exact: the price as it was written, times the quantity."""
+        return Decimal(str(self.item_price)) * Decimal(str(self.quantity))
+
+
+class OrderContent(Model):
+    catalog_id: str | None = None
+    text: str | None = Field(None, repr=False)
+    product_items: list[OrderItem] = Field(default_factory=list)
+
+
+class OrderMessage(MessageBase):
+    """A basket that was sent. A provider fills `order.product_items`, and the catalogue where there is one."""
+
+    type: Literal["order"]
+    order: OrderContent
+
+    @property
+    def catalog_id(self) -> str | None:
+        return self.order.catalog_id
+
+    @property
+    def order_text(self) -> str | None:
+        return self.order.text
+
+    @property
+    def has_order_text(self) -> bool:
+        return bool(self.order.text)
+
+    @property
+    def total_amount(self) -> float:
+        """Over all items, whatever their currency: see `is_multi_currency`."""
+        return _sum(self.order.product_items)
+
+    @property
+    def item_count(self) -> float:
+        """Pieces, over all products."""
+        return sum(item.quantity for item in self.order.product_items)
+
+    @property
+    def unique_products(self) -> int:
+        return len({item.product_retailer_id for item in self.order.product_items})
+
+    @property
+    def currencies(self) -> list[str]:
+        """In the order of the items, each once."""
+        return list(dict.fromkeys(item.currency for item in self.order.product_items if item.currency))
+
+    @property
+    def is_multi_currency(self) -> bool:
+        return len(self.currencies) > 1
+
+    def get_products(self) -> list[dict[str, Any]]:
+        return [item.model_dump(exclude_unset=True) for item in self.order.product_items]
+
+    def get_product_by_id(self, product_id: str) -> dict[str, Any] | None:
+        return next((each for each in self.get_products() if each["product_retailer_id"] == product_id), None)
+
+    def get_total_by_currency(self) -> dict[str, float]:
+        items = self.order.product_items
+        return {each: _sum(item for item in items if item.currency == each) for each in self.currencies}
+
+
+def _sum(items: Iterable[OrderItem]) -> float:
+    return float(sum((item.amount for item in items), Decimal()))

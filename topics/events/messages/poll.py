@@ -1,0 +1,64 @@
+"""Polls and votes. The Cloud API has neither; the gateways do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from topics.events.messages.base import MessageBase
+from topics.events.model import Flag, Model
+
+
+class PollContent(Model):
+    """A question with options. `selectable_count` is how many may be chosen, 0 for any number."""
+
+    name: str = Field("", repr=False)
+    options: list[str] = Field(default_factory=list, repr=False)
+    selectable_count: int | None = None
+
+
+class PollMessage(MessageBase):
+    """A poll that a user made. A provider fills `poll.name` (the question) and `poll.options`."""
+
+    type: Literal["poll"]
+    poll: PollContent
+
+    @property
+    def question(self) -> str:
+        return self.poll.name
+
+    @property
+    def is_multiple_choice(self) -> Flag:
+        return Flag(self.poll.selectable_count != 1)
+
+
+class PollVoteContent(Model):
+    """Which options one person has chosen now, by their words. None: the vote could not be decrypted."""
+
+    poll_message_id: str
+    selected_options: list[str] | None = Field(None, repr=False)
+
+
+class PollVoteMessage(MessageBase):
+    """A vote, or its change: the whole choice, not the difference.
+
+    A provider fills `poll_vote`, and `context.id` with the poll's message. Where it gives the vote no id of its own, it
+    makes one of the poll's id, the voter and the choice.
+    """
+
+    type: Literal["poll_vote"]
+    poll_vote: PollVoteContent
+
+    @property
+    def poll_message_id(self) -> str:
+        return self.poll_vote.poll_message_id
+
+    @property
+    def selected_options(self) -> list[str]:
+        return list(self.poll_vote.selected_options or ())
+
+    @property
+    def is_withdrawn(self) -> Flag:
+        """Whether the person has chosen nothing any more."""
+        return Flag(self.poll_vote.selected_options == [])

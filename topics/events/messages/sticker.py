@@ -1,0 +1,33 @@
+"""Stickers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from topics.events.messages.media import MediaContent, MediaMessage
+from topics.events.model import Flag
+
+
+class StickerContent(MediaContent):
+    """`animated` may be missing."""
+
+    animated: bool | None = None
+
+
+class StickerMessage(MediaMessage):
+    """A sticker. A provider fills `sticker` (`StickerContent`)."""
+
+    type: Literal["sticker"]
+    sticker: StickerContent
+
+    @property
+    def is_animated(self) -> Flag:
+        return Flag(bool(self.sticker.animated))
+
+    @property
+    def is_static(self) -> Flag:
+        return Flag(not self.sticker.animated)
+
+    @property
+    def is_webp(self) -> Flag:
+        return Flag(self.media_type == "image/webp")

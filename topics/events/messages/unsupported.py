@@ -1,0 +1,48 @@
+"""Messages that the platform itself could not hand over."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from topics.events.error_detail import ErrorDetail
+from topics.events.messages.base import MessageBase
+
+_UNKNOWN_TYPE = 131051
+
+
+class UnsupportedMessage(MessageBase):
+    """Something arrived, and the platform says that it can't say what.
+
+    A provider fills `errors` and `unsupported.type` where it knows them. What this project has no model for is an
+    `UnknownEvent` instead.
+    """
+
+    type: Literal["unsupported"]
+    unsupported: dict[str, Any] | None = None
+
+    @property
+    def primary_error(self) -> ErrorDetail | None:
+        return self.errors[0] if self.errors else None
+
+    @property
+    def error_codes(self) -> list[int]:
+        return [error.code for error in self.errors or ()]
+
+    @property
+    def error_messages(self) -> list[str]:
+        return [error.error_message for error in self.errors or ()]
+
+    def has_error_code(self, code: int) -> bool:
+        return code in self.error_codes
+
+    def get_error_by_code(self, code: int) -> ErrorDetail | None:
+        return next((error for error in self.errors or () if error.code == code), None)
+
+    def is_unknown_message_type(self) -> bool:
+        return self.has_error_code(_UNKNOWN_TYPE)
+
+    def get_unsupported_reason(self) -> str:
+        """What the platform says of it: details, else title, else the type it names, else empty."""
+        error, kind = self.primary_error, (self.unsupported or {}).get("type")
+        told = (error.error_details or error.title) if error else None
+        return told or (kind if isinstance(kind, str) else "")
