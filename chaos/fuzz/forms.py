@@ -45,7 +45,12 @@ def any_form(mark: str, rng: Random) -> Tree:
 
 def _status(mark: str) -> Tree:
     pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "service"}
-    status = {"id": f"wamid.fuzz.{mark}", "status": "delivered", "timestamp": "1760000001", "recipient_id": "15550001111"}
+    status = {
+        "id": f"wamid.fuzz.{mark}",
+        "status": "delivered",
+        "timestamp": "1760000001",
+        "recipient_id": "15550001111",
+    }
     return webhook(container(statuses=[status | {"pricing": pricing, "biz_opaque_callback_data": f"cmd-{mark}"}]))
 
 

@@ -1,4 +1,4 @@
-"""The corpus: every kind of input, each a function of a ticket. A taken one is an event or a dead letter, no third way."""
+"""The corpus: every kind of input, a function of a ticket. A taken one is an event or a dead letter, no third way."""
 
 from __future__ import annotations
 
@@ -19,10 +19,44 @@ LIMIT: Final = 3 * 1024 * 1024
 """Bytes of a body that the ingress takes."""
 Kind = Callable[[Ticket], Input]
 
-_DEPTHS: Final = (5, 100, 200, 240, 248, 249, 250, 251, 252, 253, 254, 255, 256, 300, 1000, 1022, 1023, 1024, 1025, 50_000)
+_DEPTHS: Final = (
+    5,
+    100,
+    200,
+    240,
+    248,
+    249,
+    250,
+    251,
+    252,
+    253,
+    254,
+    255,
+    256,
+    300,
+    1000,
+    1022,
+    1023,
+    1024,
+    1025,
+    50_000,
+)
 _SIZES: Final = (70_000, 400_000, 520_000, 1_000_000, 1_400_000, 1_900_000, 2_100_000, 2_900_000, LIMIT - 700)
 _BROKEN_UTF8: Final = (b"\xff", b"\x80", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\xfe\xff")
-_NOT_JSON: Final = ("NaN", "Infinity", "-Infinity", "1e", "0x10", "01", "+1", ".5", "'a'", "undefined", '"\\ud800"', '"\\x"')
+_NOT_JSON: Final = (
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e",
+    "0x10",
+    "01",
+    "+1",
+    ".5",
+    "'a'",
+    "undefined",
+    '"\\ud800"',
+    '"\\x"',
+)
 _EXTREME: Final = ("1e400", "-1e400", "1" * 400, "-0", "1E+2", "123456789012345678901234567890", "0." + "3" * 300)
 _ENCODINGS: Final = ("utf-16", "utf-32", "utf-8-sig", "utf-16-be", "utf-7")
 _EMPTY: Final = (
@@ -127,7 +161,9 @@ def duplicate_keys(ticket: Ticket) -> Input:
     whole = orjson.dumps(forms.any_form(ticket.mark(), ticket.rng)).decode()
     name = ticket.rng.choice([name for name in ("entry", "changes", "id", "value", "field") if f'"{name}":' in whole])
     earlier = orjson.dumps(odd(ticket.mark(), ticket.rng)).decode()
-    return authentic("duplicate keys", whole.replace(f'"{name}":', f'"{name}":{earlier},"{name}":').encode(), ticket.mark())
+    return authentic(
+        "duplicate keys", whole.replace(f'"{name}":', f'"{name}":{earlier},"{name}":').encode(), ticket.mark()
+    )
 
 
 def repeated_id(ticket: Ticket) -> Input:
@@ -142,7 +178,9 @@ def huge(ticket: Ticket) -> Input:
     where = ticket.rng.choice(("text", "unknown", "id"))
     tree = forms.written(ticket.mark(), **{where: f"{ticket.mark()} @"})
     room = LIMIT - len(orjson.dumps(tree))
-    return authentic("huge string", _with(tree, "x" * min(ticket.rng.choice(_SIZES), room), quoted=False), ticket.mark())
+    return authentic(
+        "huge string", _with(tree, "x" * min(ticket.rng.choice(_SIZES), room), quoted=False), ticket.mark()
+    )
 
 
 def long_names(ticket: Ticket) -> Input:

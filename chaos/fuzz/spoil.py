@@ -41,14 +41,35 @@ NAMES: Final = ("", "__class__", "__proto__", "id", "type", "kind", "event_id", 
 def spoil(tree: Tree, mark: str, rng: Random) -> Tree:
     """`tree` itself, changed in one to four places."""
     for _ in range(rng.choice((1, 1, 1, 2, 3, 4))):
-        rng.choice((_replace, _replace, _replace, _remove, _rename, _wrap, _repeat))(rng.choice(_places(tree)), mark, rng)
+        rng.choice((_replace, _replace, _replace, _remove, _rename, _wrap, _repeat))(
+            rng.choice(_places(tree)), mark, rng
+        )
     return tree
 
 
 def odd(mark: str, rng: Random) -> Any:
     """A value that nobody expects."""
-    kinds: tuple[Any, ...] = (None, True, False, [], {}, rng.choice(_STRINGS), rng.choice(_NUMBERS), [[[]]], {"": {"": {}}})
-    marked = (mark, int(mark), float(mark), [mark], {"id": mark}, [None, mark], {mark: None}, rng.choice(_STRINGS) + mark)
+    kinds: tuple[Any, ...] = (
+        None,
+        True,
+        False,
+        [],
+        {},
+        rng.choice(_STRINGS),
+        rng.choice(_NUMBERS),
+        [[[]]],
+        {"": {"": {}}},
+    )
+    marked = (
+        mark,
+        int(mark),
+        float(mark),
+        [mark],
+        {"id": mark},
+        [None, mark],
+        {mark: None},
+        rng.choice(_STRINGS) + mark,
+    )
     return rng.choice((*kinds, *marked))
 
 
