@@ -16,8 +16,9 @@ import types
 from collections import defaultdict, deque
 from collections.abc import Coroutine, Generator, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.futures import notify
@@ -39,6 +40,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def leave(self) -> None:
+        """Tells the group that this member is gone, unless it is a static one, whose place is kept for its return.
+
+        The client is not told: it would join again. Only for a process that ends now.
+        """
+        coordinator = cast(Any, self._consumer)._coordinator
+        if coordinator.generation > 0 and coordinator._group_instance_id is None:
+            await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Mapping[TP, list[Any]]:
         """A fetch that a new assignment overtook gives its records back: whoever asked for them is gone."""
@@ -78,6 +88,11 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def leave_group(self) -> None:
+        """See `ConsumerThread.leave`."""
+        thread = cast(ConsumerThread, self._thread)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(thread.leave(), thread.thread_loop))
 
     # Flows
 
