@@ -167,5 +167,6 @@ def test_what_has_no_model_arrives_whole(content: Json, name: str) -> None:
     """Nobody could write a handler for what the project does not know yet."""
     event = one(received(holding(content)))
     assert isinstance(event, UnknownEvent)
+    assert event.user is not None
     assert (event.event_type, event.part["message"], event.user.phone_number) == (name, content, "15550001111")
     assert event.event_id == "wasender:shop-session:3EB0AA"
