@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import TransactionManager
@@ -96,6 +97,8 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "faust driver Producer._producer_type": (vars(driver.Producer)["_producer_type"].fget, "311dc214fc43"),
     "aiokafka AIOKafkaConsumer.seek_to_committed": (AIOKafkaConsumer.seek_to_committed, "f6cd85c8b70a"),
+    "aiokafka GroupCoordinator.check_errors": (GroupCoordinator.check_errors, "ba6ca51ad348"),
+    "aiokafka GroupCoordinator._push_error_to_user": (GroupCoordinator._push_error_to_user, "743ff515bd7e"),
     "aiokafka Fetcher.fetched_records": (Fetcher.fetched_records, "be4348896b9b"),
     "aiokafka Fetcher.seek_to": (Fetcher.seek_to, "f0ba6aba6c22"),
     "aiokafka AIOKafkaProducer.partitions_for": (AIOKafkaProducer.partitions_for, "0d526b6cfcfd"),
