@@ -24,6 +24,7 @@ from pipeline.runtime.plain_agents import AgentFunction, ending
 from pipeline.runtime.producer import Producer
 from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.retry import Retries
+from pipeline.runtime.rocksdb import Table
 from pipeline.runtime.stage import ConcurrentStage, Link, Stage, split
 from pipeline.runtime.table_store import TableStore
 from pipeline.runtime.tables import Pending
@@ -201,6 +202,7 @@ def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
     return {
         "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
         "store": "rocksdb://",
+        "Table": Table,
         "datadir": Path(settings.data_dir, "tables", name),
         "processing_guarantee": "at_least_once",
         "stream_wait_empty": True,

@@ -51,7 +51,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Mapping[TP, list[Any]]:
-        """A fetch that a new assignment overtook gives its records back: whoever asked for them is gone."""
+        """A fetch that a new assignment overtook gives its records back: whoever asked for them is gone.
+
+        Raises what ended the client's place in its group. The client waits for somebody to ask and does nothing more
+        for its membership until then; stock Faust never asks, so a worker went on with partitions that were another's.
+        """
+        consumer._coordinator.check_errors()
         before = _assignment(consumer)
         records: Mapping[TP, list[Any]] = await super()._fetch_records(consumer, *args, **kwargs)
         if _assignment(consumer) is before:
