@@ -24,9 +24,13 @@ from pipeline.providers.courier import Courier
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
+from pipeline.runtime.hearing import Hearing, Hop
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from topics import catalogue as topics
+
+HEARD = (Hop(topics.INTAKE, topics.RAW.name), Hop(topics.MESSENGER, topics.RECEIPTS.name))
+"""The way of a status to the messenger."""
 
 
 def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
@@ -51,9 +55,11 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app = PipelineApp(topics.MESSENGER, settings)
     app.table(topics.SENT, ttl=settings.outcome_ttl)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
-    courier = Courier(dispatcher, settings.reconcile_window)
+    hearing = Hearing(settings.kafka, HEARD, settings.partitions)
+    courier = Courier(dispatcher, settings.reconcile_window, hearing.until)
     app.flow(topics.COMMANDS_INTERACTIVE.name, send(courier))
     app.flow(topics.COMMANDS_BULK.name, send(courier))
     app.flow(topics.RECEIPTS.name, receive())
     app.on_close(dispatcher.close)
+    app.on_close(hearing.close)
     return app

@@ -17,6 +17,7 @@ from chaos.options import Options
 from chaos.plan import plan
 from chaos.runner import Runner
 from chaos.stack import Stack
+from chaos.target import Target
 from pipeline.errors import PipelineError, UsageError
 
 _USUAL = Options()
@@ -31,12 +32,13 @@ def main(
     contacts: Annotated[int, typer.Option(min=10, help="People who write.")] = _USUAL.contacts,
     window: Annotated[float, typer.Option(min=5, help="Seconds to wait for a status in doubt.")] = _USUAL.window,
     drain: Annotated[float, typer.Option(min=10, help="Seconds to come to rest afterwards.")] = _USUAL.drain,
+    on: Annotated[Target, typer.Option(help="Kill this pipeline, or the same stages on stock Faust.")] = _USUAL.on,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Write the report there.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep data and logs in this new directory.")] = None,
     show_plan: Annotated[bool, typer.Option("--show-plan", help="Only print what would be done.")] = False,
 ) -> None:
     """Drive the whole pipeline, kill its parts at random, and count every effect."""
-    options = Options(seconds, seed, rate, kill_every, contacts, window, drain)
+    options = Options(seconds, seed, rate, kill_every, contacts, window, drain, on)
     console = Console() if sys.stdout.isatty() else Console(width=140)
     if show_plan:
         for fault in plan(options):
@@ -56,9 +58,9 @@ def _run(options: Options, directory: Path, json: Path | None, console: Console)
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     stack = Stack(directory.absolute(), options)
     run = Runner(options, stack, lambda line: console.print(f"  {line}", style="dim", highlight=False)).run()
-    report.show(console, run, stack.log)
+    report.show(console, run, stack)
     if json:
-        json.write_bytes(orjson.dumps(report.as_json(run, stack.log), option=orjson.OPT_INDENT_2))
+        json.write_bytes(orjson.dumps(report.as_json(run, stack), option=orjson.OPT_INDENT_2))
     return 0 if run.verdict.good else 1
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chaos.target import Target
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -18,6 +20,7 @@ class Options:
         window: seconds that the messenger waits for the status of a send in doubt. Longer than any outage of the plan:
             what is decided without the status may be decided wrongly, and would be counted.
         drain: seconds for everything to come to rest afterwards.
+        on: whose processes are killed.
     """
 
     seconds: float = 60.0
@@ -27,3 +30,4 @@ class Options:
     contacts: int = 300
     window: float = 45.0
     drain: float = 180.0
+    on: Target = Target.PIPELINE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from statistics import median
 from typing import Any, Final
@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from chaos.campaign import Run
+from chaos.memory import Grown
 from chaos.plan import KILLS, Act
-from chaos.stack import Death, Log
+from chaos.stack import Death, Log, Stack
 
 SHOWN: Final = 20
 """Lines of one finding that are printed; the JSON report has all of them."""
@@ -22,10 +23,12 @@ _TIMESTAMP: Final = re.compile(r"^\S+Z ")
 Cells = tuple[str, ...]
 
 
-def show(console: Console, run: Run, log: Log) -> None:
+def show(console: Console, run: Run, stack: Stack) -> None:
     """Prints what was done, what was counted, and every finding."""
-    console.print(_table("What was done to it", ("target", *(act.value for act in Act)), _done(run)))
+    log = stack.log
+    console.print(_table(f"What was done to {run.options.on}", ("target", *(act.value for act in Act)), _done(run)))
     console.print(_table("What came of it", ("", "count"), _counts(run, log)))
+    console.print(_table("Resident memory, MiB", ("service", "peak", "by minute"), _memory(stack.memory.grown())))
     for name, lines in run.verdict.findings().items():
         _findings(console, name.replace("_", " "), lines)
     _findings(console, "ended by itself", _own_ends(log))
@@ -33,8 +36,9 @@ def show(console: Console, run: Run, log: Log) -> None:
     console.print(f"{verdict} Seed {run.options.seed}: the same again with --seed {run.options.seed}.", highlight=False)
 
 
-def as_json(run: Run, log: Log) -> dict[str, Any]:
+def as_json(run: Run, stack: Stack) -> dict[str, Any]:
     """All of it."""
+    log = stack.log
     return {
         "good": run.verdict.good,
         "options": asdict(run.options),
@@ -45,6 +49,7 @@ def as_json(run: Run, log: Log) -> dict[str, Any]:
         "answers": run.driver.answers,
         "findings": run.verdict.findings(),
         "seconds_to_ready": log.restarts,
+        "memory_mib": {name: grown._asdict() for name, grown in stack.memory.grown().items()},
         "ended_by_themselves": [asdict(death) for death in log.deaths],
     }
 
@@ -102,6 +107,11 @@ def _counts(run: Run, log: Log) -> Iterable[Cells]:
     yield "to be ready again, s (median)", _restarts(log)
     for name, lines in run.verdict.findings().items():
         yield name.replace("_", " "), f"[{'red' if lines else 'green'}]{len(lines)}[/]"
+
+
+def _memory(grown: Mapping[str, Grown]) -> Iterable[Cells]:
+    for name, (peak, minutes) in grown.items():
+        yield name, f"{peak:.0f}", " ".join(f"{most:.0f}" for most in minutes)
 
 
 def _restarts(log: Log) -> str:

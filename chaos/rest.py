@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from chaos.broker import lag
 from chaos.sandbox_client import SandboxClient
 from chaos.stack import Stack
+from chaos.target import groups
 
 POLL: Final = 0.5
 LOOKS: Final = 3
@@ -33,7 +34,7 @@ async def _unfinished(stack: Stack, sandbox: SandboxClient) -> list[str]:
     if not stack.all_ready:
         return ["a service is not ready"]
     try:
-        behind = await asyncio.wait_for(lag(stack.bootstrap), 20)
+        behind = await asyncio.wait_for(lag(stack.bootstrap, groups(stack.target)), 20)
         pending = await sandbox.pending()
     except (KafkaError, ClientError, OSError) as error:
         return [f"the stack does not answer: {error!r}"]

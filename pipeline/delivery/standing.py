@@ -66,19 +66,21 @@ class Doubt(NamedTuple):
     """What is done about an intent without an outcome.
 
     Attributes:
-        window: seconds to wait for a status.
+        window: seconds in which a status has to come.
         resend: whether to call again after that.
-        since: unix seconds; statuses could not be heard before.
+        since: unix seconds; before, nobody listened for statuses.
+        heard: unix seconds; every status that came until then has been heard, whatever backlog there was.
         repeatable: doing it twice is as doing it once (read marks), so there is no doubt.
     """
 
     window: float
     resend: bool
     since: float
+    heard: float
     repeatable: bool = False
 
 
-def decide(standing: Standing | None, doubt: Doubt, now: float) -> Decision:
+def decide(standing: Standing | None, doubt: Doubt) -> Decision:
     """What to do with a command that stands so."""
     if standing is None or standing.state is State.RETRY:
         return Decision.CALL
@@ -88,6 +90,6 @@ def decide(standing: Standing | None, doubt: Doubt, now: float) -> Decision:
         return Decision.RECEIVED
     if doubt.repeatable:
         return Decision.CALL
-    if now - max(standing.at, doubt.since) < doubt.window:
+    if doubt.heard - max(standing.at, doubt.since) < doubt.window:
         return Decision.WAIT
     return Decision.CALL if doubt.resend else Decision.GIVE_UP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -35,17 +36,22 @@ class Hand(Protocol):
 
 
 class Courier:
-    """Decides about commands and calls providers through the dispatcher."""
+    """Decides about commands and calls providers through the dispatcher.
 
-    def __init__(self, dispatcher: Dispatcher, reconcile_window: float) -> None:
+    `heard` tells until when, in unix seconds, every status that came has been heard: behind a backlog a window of
+    wall time would be over before the statuses that it waits for are read.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, reconcile_window: float, heard: Callable[[], float] = time.time) -> None:
         self._dispatcher = dispatcher
         self._window = reconcile_window
+        self._heard = heard
         self._started = time.time()
 
     async def carry_out(self, command: Command, rows: Rows, hand: Hand) -> Outcome | None:
         """The outcome, or None if the command has one already. Raises `RetryAfter` to be asked again later."""
         standing = decode(rows.get(command.command_id))
-        match decide(standing, self._doubt(command), time.time()):
+        match decide(standing, self._doubt(command, standing)):
             case Decision.DONE:
                 return None
             case Decision.WAIT:
@@ -86,9 +92,10 @@ class Courier:
         rows.put(command.command_id, Standing(state, time.time(), tries).encode())
         await hand.persist()
 
-    def _doubt(self, command: Command) -> Doubt:
+    def _doubt(self, command: Command, standing: Standing | None) -> Doubt:
         repeatable = command.kind is CommandKind.READ
-        return Doubt(self._window, self._dispatcher.resends(command), self._started, repeatable)
+        heard = self._heard() if standing is not None and standing.state is State.INTENT else 0.0
+        return Doubt(self._window, self._dispatcher.resends(command), self._started, heard, repeatable)
 
 
 def with_message_ids(command: Command, rows: Rows) -> Command | Delivery:

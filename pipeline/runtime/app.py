@@ -24,6 +24,7 @@ from pipeline.runtime.plain_agents import AgentFunction, ending
 from pipeline.runtime.producer import Producer
 from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.retry import Retries
+from pipeline.runtime.rocksdb import Table
 from pipeline.runtime.stage import ConcurrentStage, Link, Stage, split
 from pipeline.runtime.table_store import TableStore
 from pipeline.runtime.tables import Pending
@@ -60,7 +61,7 @@ class PipelineApp(faust.App):
         self.marking = asyncio.Lock()
         self.table_stores: dict[str, TableStore] = {}
         self.sources: set[str] = set()
-        self.dead_letters: set[str] = set()
+        self.dead_letters: dict[str, set[str]] = {}
         self.loops: list[ChainLoop | ConcurrentLoop] = []
         self._publisher: Publisher | None = None
         self._backlogs: dict[str, Backlog] = {}
@@ -114,7 +115,7 @@ class PipelineApp(faust.App):
         if source in self.sources:
             raise UsageError(f"app {self.conf.id} has two flows from {source}: chain their stages, or make another app")
         self.sources.add(source)
-        self.dead_letters.update(PREFIX + stage for stage in stages)
+        self.dead_letters[source] = {PREFIX + stage for stage in stages}
         self.loops.append(loop)
         self._backlogs[source] = loop.backlog
         topic = self.topic(source, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
@@ -133,7 +134,8 @@ class PipelineApp(faust.App):
     @property
     def topic_names(self) -> set[str]:
         """Every topic that the app can't start without."""
-        return self.sources | self.dead_letters | {store.changelog for store in self.table_stores.values()}
+        changelogs = {store.changelog for store in self.table_stores.values()}
+        return self.sources.union(changelogs, *self.dead_letters.values())
 
     async def stop(self) -> None:
         await super().stop()
@@ -175,7 +177,7 @@ class PipelineApp(faust.App):
     @property
     def stopped(self) -> dict[str, str]:
         """The kind of error that stopped a flow from taking in, by the flow's source."""
-        return {loop.source: loop.breaker.cause for loop in self.loops if loop.breaker.cause is not None}
+        return {loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)}
 
     def progress(self) -> float:
         """Seconds since the slowest flow that has work last finished some; 0 when there is nothing to do."""
@@ -200,6 +202,7 @@ def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
     return {
         "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
         "store": "rocksdb://",
+        "Table": Table,
         "datadir": Path(settings.data_dir, "tables", name),
         "processing_guarantee": "at_least_once",
         "stream_wait_empty": True,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
@@ -13,9 +14,11 @@ from faust.types import TP
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.breaker import Breaker
-from pipeline.runtime.chain import Chain, Held, Result, pause
+from pipeline.runtime.chain import Chain, Held, Output, Result, pause
 from pipeline.runtime.commit import commit
 from pipeline.runtime.consumer import Busy
+from pipeline.runtime.dead_letters import Unburied, is_dead_letter, refused
+from pipeline.runtime.tables import Mark
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
@@ -54,6 +57,7 @@ class ChainLoop:
         self.source = source
         self.backlog = Backlog()
         self.breaker = breaker
+        self.unburied = Unburied()
         self._app = app
         self._chain = chain
         self._taken = 0
@@ -117,8 +121,12 @@ class ChainLoop:
         """Takes a batch to its end; gives the number of dead letters, or None if it had to be abandoned."""
         results, dead = passed.results, 0
         while True:
+            bad = await self._commit(results)
+            letters = [self._chain.letter(output) for output in bad]
             dead += sum(result.dead for result in results.values())
-            await self._commit(results.values())
+            dead += sum(not is_dead_letter(record) for record, _ in bad)
+            if not await self._bury(letters):
+                return None
             held = {partition: result.held for partition, result in results.items() if result.held}
             if not held:
                 return dead
@@ -128,21 +136,41 @@ class ChainLoop:
             if self.breaker.open:  # a probe is progress: a restart would not help
                 self._since = time.monotonic()
 
-    async def _commit(self, results: Iterable[Result]) -> None:
-        outputs, marks = [], []
-        for result in results:
-            outputs.extend(result.outputs)
-            marks.extend(result.marks)
-        await commit(self._app, outputs, marks)
+    async def _commit(self, results: Mapping[int, Result]) -> list[Output]:
+        """Gives what the broker refused, one output of each source record."""
+        outputs = [output for result in results.values() for output in result.outputs]
+        bad = await commit(self._app, outputs, partial(self._marks, results))
+        return list({(output[1].partition, output[1].offset): output for output in bad}.values())
+
+    def _marks(self, results: Mapping[int, Result], bad: Sequence[Output]) -> list[Mark]:
+        for partition in {source.partition for _, source in bad}:
+            offsets = {source.offset for _, source in bad if source.partition == partition}
+            self._chain.take_back(results[partition], offsets)
+        return [mark for result in results.values() for mark in result.marks]
+
+    async def _bury(self, letters: list[Output]) -> bool:
+        """Publishes dead letters, however often it takes. False: partitions are moving before it is done."""
+        tries = 0
+        while letters and (letters := await self._app.publisher.publish(letters)):
+            tries += 1
+            self.unburied.tell(*letters[0])
+            self._since = time.monotonic()  # as with the breaker: a restart would not help
+            if not await self._undisturbed(self._app.retries.delay(refused(letters[0][0]), tries)):
+                return False
+        self.unburied.clear()
+        return True
 
     async def _wait(self, held: Mapping[int, Sequence[Held]]) -> bool:
         """Waits for the next try. False: partitions are moving, so the records will be delivered again."""
         for item in (item for items in held.values() for item in items):
             if item.error is not None:
                 RETRIES.labels(self.source, type(item.error).__name__).inc()
-        suspended = self._app.list_consumer.suspend_flow
+        return await self._undisturbed(pause(held, self._app.retries))
+
+    async def _undisturbed(self, seconds: float) -> bool:
+        """Waits. False: partitions are moving."""
         try:
-            await asyncio.wait_for(suspended.wait(), pause(held, self._app.retries))
+            await asyncio.wait_for(self._app.list_consumer.suspend_flow.wait(), seconds)
         except TimeoutError:
             return True
         return False

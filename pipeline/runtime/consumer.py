@@ -16,8 +16,9 @@ import types
 from collections import defaultdict, deque
 from collections.abc import Coroutine, Generator, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+from aiokafka.protocol.group import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.futures import notify
@@ -40,8 +41,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def leave(self) -> None:
+        """Tells the group that this member is gone, unless it is a static one, whose place is kept for its return.
+
+        The client is not told: it would join again. Only for a process that ends now.
+        """
+        coordinator = cast(Any, self._consumer)._coordinator
+        if coordinator.generation > 0 and coordinator._group_instance_id is None:
+            await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
+
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Mapping[TP, list[Any]]:
-        """A fetch that a new assignment overtook gives its records back: whoever asked for them is gone."""
+        """A fetch that a new assignment overtook gives its records back: whoever asked for them is gone.
+
+        Raises what ended the client's place in its group. The client waits for somebody to ask and does nothing more
+        for its membership until then; stock Faust never asks, so a worker went on with partitions that were another's.
+        """
+        consumer._coordinator.check_errors()
         before = _assignment(consumer)
         records: Mapping[TP, list[Any]] = await super()._fetch_records(consumer, *args, **kwargs)
         if _assignment(consumer) is before:
@@ -78,6 +93,11 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def leave_group(self) -> None:
+        """See `ConsumerThread.leave`."""
+        thread = cast(ConsumerThread, self._thread)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(thread.leave(), thread.thread_loop))
 
     # Flows
 

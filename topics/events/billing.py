@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from topics.events.model import Model
+from topics.events.model import Model, Seconds
 
 
 class Pricing(Model):
@@ -32,7 +32,7 @@ class ConversationWindow(Model):
     """The provider's 24-hour conversation. Absent since v24 of the API except for free entry points."""
 
     id: str | None = None
-    expiration_timestamp: int | None = None
+    expiration_timestamp: Seconds | None = None
     origin: ConversationOrigin | None = None
 
     @property

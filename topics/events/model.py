@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 
 class Model(BaseModel):
@@ -25,3 +27,18 @@ class Flag(int):
 
     def __repr__(self) -> str:
         return repr(bool(self))
+
+
+def _text(value: object) -> object:
+    return str(value) if type(value) is int else value
+
+
+_ANY_NUMBER: Final = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]})
+_ANY_INTEGER: Final = WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
+
+Seconds: TypeAlias = Annotated[int, _ANY_INTEGER]
+"""Unix seconds. On the topic they are as the provider wrote them: a number, or a string of digits."""
+Number: TypeAlias = Annotated[float, _ANY_NUMBER]
+"""A number. On the topic it is as the provider wrote it: a number, or one in a string."""
+Text: TypeAlias = Annotated[str, BeforeValidator(_text), _ANY_INTEGER]
+"""An id or a name that some fields give as a number."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from topics.events.details.base import Detail, Seconds
+from topics.events.details.base import Detail, Number, Seconds
 
 
 class Call(Detail):
@@ -31,7 +31,7 @@ class Call(Detail):
     status: str | None = None
     start_time: Seconds | None = None
     end_time: Seconds | None = None
-    duration: float | None = None
+    duration: Number | None = None
     session: dict[str, Any] | None = Field(None, repr=False)
     biz_opaque_callback_data: str | None = None
     group_id: str | None = None

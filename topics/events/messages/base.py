@@ -9,7 +9,7 @@ from pydantic import Field
 
 from topics.events.context import AdReferral, MessageContext
 from topics.events.error_detail import ErrorDetail
-from topics.events.model import Flag, Model
+from topics.events.model import Flag, Model, Seconds
 from topics.events.names import ConversationType, MessageType, PlatformType
 
 
@@ -34,7 +34,7 @@ class MessageBase(Model):
     from_bsuid: str | None = Field(None, alias="from_user_id")
     from_parent_bsuid: str | None = Field(None, alias="from_parent_user_id")
     group_id: str | None = None
-    timestamp: int
+    timestamp: Seconds
     type: str
     context: MessageContext | None = None
     referral: AdReferral | None = None

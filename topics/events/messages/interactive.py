@@ -9,7 +9,7 @@ import orjson
 from pydantic import Field
 
 from topics.events.messages.base import MessageBase
-from topics.events.model import Flag, Model
+from topics.events.model import Flag, Model, Seconds
 from topics.events.names import InteractiveType
 
 
@@ -57,7 +57,7 @@ class CallPermissionReply(Model):
     """`response` is `accept` or `reject`; the permission ends at `expiration_timestamp` (unix seconds)."""
 
     response: str
-    expiration_timestamp: int | None = None
+    expiration_timestamp: Seconds | None = None
     response_source: str | None = None
 
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from topics.events.messages.base import MessageBase
-from topics.events.model import Model
+from topics.events.model import Model, Number
 
 EARTH_RADIUS: Final = 6371.0088
 """Mean radius in km."""
@@ -17,8 +17,8 @@ EARTH_RADIUS: Final = 6371.0088
 class LocationContent(Model):
     """Degrees. Only the coordinates are sent for a user's own place; `live` is true while it moves."""
 
-    latitude: float = Field(repr=False)
-    longitude: float = Field(repr=False)
+    latitude: Number = Field(repr=False)
+    longitude: Number = Field(repr=False)
     name: str | None = Field(None, repr=False)
     address: str | None = Field(None, repr=False)
     url: str | None = Field(None, repr=False)

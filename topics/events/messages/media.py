@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from topics.events.messages.base import MessageBase
-from topics.events.model import Model
+from topics.events.model import Model, Number
 from topics.events.names import MediaType
 
 FETCHED_BY_ID = "media_endpoint"
@@ -36,7 +36,7 @@ class MediaContent(Model):
     caption: str | None = Field(None, repr=False)
     filename: str | None = Field(None, repr=False)
     file_size: int | None = None
-    duration: float | None = None
+    duration: Number | None = None
 
 
 class MediaMessage(MessageBase):

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from topics.events.messages.base import MessageBase
-from topics.events.model import Flag, Model
+from topics.events.model import Flag, Model, Number
 
 
 class GroupNoticeContent(Model):
@@ -42,7 +42,7 @@ class CallNoticeContent(Model):
     action: str
     call_id: str | None = None
     video: bool | None = None
-    duration: float | None = None
+    duration: Number | None = None
 
 
 class CallNoticeMessage(MessageBase):

@@ -9,15 +9,15 @@ from typing import Any, Literal
 from pydantic import Field
 
 from topics.events.messages.base import MessageBase
-from topics.events.model import Model
+from topics.events.model import Model, Number
 
 
 class OrderItem(Model):
     """Some of one product. Numbers may come as strings."""
 
     product_retailer_id: str
-    quantity: float = 1
-    item_price: float = 0
+    quantity: Number = 1
+    item_price: Number = 0
     currency: str | None = None
 
     @property

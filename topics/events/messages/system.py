@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from topics.events.messages.base import MessageBase
-from topics.events.model import Flag, Model
+from topics.events.model import Flag, Model, Seconds
 
 _NUMBER_CHANGES = frozenset({"user_changed_number", "customer_changed_number"})
 _PHONE = re.compile(r"\+?\d{7,15}")
@@ -40,7 +40,7 @@ class Identity(Model):
     """The key of a user's phone, beside `system` when it changed."""
 
     acknowledged: bool | None = None
-    created_timestamp: int | None = None
+    created_timestamp: Seconds | None = None
     hash: str | None = None
 
 

@@ -1,0 +1,91 @@
+"""The JSON Schemas of every record: `python -m topics.schemas` writes them to docs/schemas/.
+
+It refuses a change that would break a reader (`topics.compatibility`) unless `--breaking` says that it is meant.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from topics.commands import Command
+from topics.compatibility import breaks
+from topics.events import AccountEvent, ErrorEvent, MessageEvent, StatusEvent, UnknownEvent
+from topics.events.details import DETAILS
+from topics.outcomes import Outcome
+from topics.receipts import Receipt
+
+DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "schemas"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+RECORDS: Final[dict[str, Any]] = {
+    "event.message": MessageEvent,
+    "event.status": StatusEvent,
+    "event.error": ErrorEvent,
+    "event.account": AccountEvent,
+    "event.unknown": UnknownEvent,
+    "command": Command,
+    "outcome": Outcome,
+    "receipt": Receipt,
+}
+"""By the name of the file. A record of `events.<lane>` is one of the events, told apart by `kind`."""
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Every schema by the name of its file."""
+    found = {name: _schema(model) for name, model in RECORDS.items()}
+    return found | {f"account.{kind}": _schema(model) for kind, model in DETAILS.items()}
+
+
+def text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def stored(directory: Path = DIRECTORY) -> dict[str, dict[str, Any]]:
+    """Those that are checked in."""
+    return {path.name.removesuffix(".json"): json.loads(path.read_text()) for path in sorted(directory.glob("*.json"))}
+
+
+def broken(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> list[str]:
+    """What readers of the old schemas would trip over."""
+    gone = [f"{name}: is gone" for name in old if name not in new]
+    return gone + [line for name in old if name in new for line in breaks(old[name], new[name])]
+
+
+def write(directory: Path = DIRECTORY, *, breaking: bool = False) -> list[str]:
+    """Writes all of them and returns nothing; or writes nothing and returns what would break."""
+    new = schemas()
+    found = [] if breaking else broken(stored(directory), new)
+    if not found:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path in directory.glob("*.json"):
+            path.unlink()
+        for name, schema in new.items():
+            (directory / f"{name}.json").write_text(text(schema))
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status 0 good, 1 a reader would break, 2 wrong usage."""
+    if set(arguments) - {"--breaking"}:
+        sys.stderr.write("usage: python -m topics.schemas [--breaking]\n")
+        return 2
+    found = write(breaking="--breaking" in arguments)
+    for line in found:
+        sys.stderr.write(f"would break readers: {line}\n")
+    if found:
+        sys.stderr.write("nothing was written: keep the old form beside the new one, or say --breaking\n")
+    return 1 if found else 0
+
+
+def _schema(model: Any) -> dict[str, Any]:
+    return {"$schema": DIALECT} | TypeAdapter(model).json_schema(mode="validation", by_alias=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
