@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +11,14 @@ import typer
 from rich.console import Console
 
 from chaos import report
+from chaos.campaign import campaign
 from chaos.options import Options
+from chaos.place import console_of, place
 from chaos.plan import plan
 from chaos.runner import Runner
 from chaos.stack import Stack
-from pipeline.errors import PipelineError, UsageError
+from chaos.target import Target
+from pipeline.errors import PipelineError
 
 _USUAL = Options()
 
@@ -31,34 +32,32 @@ def main(
     contacts: Annotated[int, typer.Option(min=10, help="People who write.")] = _USUAL.contacts,
     window: Annotated[float, typer.Option(min=5, help="Seconds to wait for a status in doubt.")] = _USUAL.window,
     drain: Annotated[float, typer.Option(min=10, help="Seconds to come to rest afterwards.")] = _USUAL.drain,
+    on: Annotated[Target, typer.Option(help="Kill this pipeline, or the same stages on stock Faust.")] = _USUAL.on,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Write the report there.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep data and logs in this new directory.")] = None,
     show_plan: Annotated[bool, typer.Option("--show-plan", help="Only print what would be done.")] = False,
 ) -> None:
     """Drive the whole pipeline, kill its parts at random, and count every effect."""
-    options = Options(seconds, seed, rate, kill_every, contacts, window, drain)
-    console = Console() if sys.stdout.isatty() else Console(width=140)
+    options = Options(seconds, seed, rate, kill_every, contacts, window, drain, on)
+    console = console_of(sys.stdout)
     if show_plan:
         for fault in plan(options):
             console.print(f"{fault.at:8.2f} s  {fault.act:<8} {fault.target:<12} {fault.amount or ''}", highlight=False)
         return
-    directory = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
-    if directory.exists() and any(directory.iterdir()):
-        raise UsageError(f"{directory} is not empty: what an earlier run left there would be counted; name a new one")
-    try:
+    with place(keep) as directory:
         raise typer.Exit(_run(options, directory, json, console))
-    finally:
-        if keep is None:
-            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _run(options: Options, directory: Path, json: Path | None, console: Console) -> int:
-    (directory / "logs").mkdir(parents=True, exist_ok=True)
-    stack = Stack(directory.absolute(), options)
-    run = Runner(options, stack, lambda line: console.print(f"  {line}", style="dim", highlight=False)).run()
-    report.show(console, run, stack.log)
+    stack = Stack(directory, options)
+
+    def say(line: str) -> None:
+        console.print(f"  {line}", style="dim", highlight=False)
+
+    run = Runner(stack, say, lambda: campaign(options, stack, say)).run()
+    report.show(console, run, stack)
     if json:
-        json.write_bytes(orjson.dumps(report.as_json(run, stack.log), option=orjson.OPT_INDENT_2))
+        json.write_bytes(orjson.dumps(report.as_json(run, stack), option=orjson.OPT_INDENT_2))
     return 0 if run.verdict.good else 1
 
 

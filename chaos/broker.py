@@ -12,39 +12,39 @@ from aiokafka.structs import ConsumerRecord
 
 from topics import catalogue as topics
 
-GROUPS: Final[Mapping[str, Sequence[str]]] = {
-    topics.INTAKE: (topics.RAW.name,),
-    f"{topics.HANDLERS}-default": (topics.events("default").name,),
-    topics.MESSENGER: (topics.COMMANDS_INTERACTIVE.name, topics.COMMANDS_BULK.name, topics.RECEIPTS.name),
-}
-"""The consumer groups and what they read."""
 DEAD_LETTERS: Final = tuple(topics.dead_letters(stage).name for stage in topics.STAGES)
 
 
-async def lag(bootstrap: str) -> dict[str, int]:
-    """Records that are not finished, by group: an offset is let go only when its record's effects are safe."""
-    ends = await _ends(bootstrap)
+async def lag(bootstrap: str, groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Records that are not finished, by group: an offset is let go only when its record's effects are safe.
+
+    `groups` says which topics each group reads.
+    """
+    ends = await _ends(bootstrap, [name for names in groups.values() for name in names])
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await admin.start()
-        return {group: await _group_lag(ends, admin, group, names) for group, names in GROUPS.items()}
+        return {group: await _group_lag(ends, admin, group, names) for group, names in groups.items()}
     finally:
         await admin.close()
 
 
 async def records(bootstrap: str, names: Sequence[str]) -> list[ConsumerRecord]:
     """Everything on these topics, partition by partition."""
+    return [record async for some in batches(bootstrap, names) for record in some]
+
+
+async def batches(bootstrap: str, names: Sequence[str]) -> AsyncIterator[Sequence[ConsumerRecord]]:
+    """Everything on these topics, some at a time."""
     async with _reading(bootstrap, names) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
-        found: list[ConsumerRecord] = []
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             for some in (await consumer.getmany(timeout_ms=200)).values():
-                found += some
-        return found
+                yield some
 
 
-async def _ends(bootstrap: str) -> dict[TopicPartition, int]:
-    async with _reading(bootstrap, [name for names in GROUPS.values() for name in names]) as consumer:
+async def _ends(bootstrap: str, names: Sequence[str]) -> dict[TopicPartition, int]:
+    async with _reading(bootstrap, names) as consumer:
         ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
         return ends
 

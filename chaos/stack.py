@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,17 +15,19 @@ from typing import Final
 
 from chaos.accounts import write_accounts, write_tenants
 from chaos.handler import PATH
+from chaos.memory import Memory
 from chaos.options import Options
 from chaos.plan import Act
 from chaos.ports import free_ports, stack_ports
-from pipeline.local.child import Child, State
+from chaos.target import ROOT, aimed, groups
+from pipeline.local.child import Change, Child, State
 from pipeline.local.probe import http_ready
 from pipeline.local.services import LOOPBACK, Service, services
-from pipeline.local.supervisor import Supervisor
+from pipeline.local.supervisor import LAST_LINES, Supervisor
 
 LEAVE_SECONDS: Final = 20.0
 """A service that was told to end is killed after so long."""
-ROOT: Final = Path(__file__).parents[1]
+_KILLED: Final = "was killed by SIGKILL"
 
 
 @dataclass(slots=True)
@@ -79,7 +81,8 @@ class Reporter:
         """The run says so itself."""
 
     def stopped(self, killed: Sequence[str], seconds: float) -> None:
-        """The run says so itself."""
+        for name in killed:
+            self._log.deaths.append(Death(name, f"did not end within {seconds:.0f} s of the final stop", ()))
 
 
 class Stack(Supervisor):
@@ -87,21 +90,30 @@ class Stack(Supervisor):
 
     Redis syncs every write before it answers: with `everysec`, an acknowledged write can be lost, and with it the
     record that makes an event's effect happen once. That setting is weaker, and is not what is tried here.
+
+    Args:
+        without: services that are left out.
+        handler: dotted path of every tenant's handler.
     """
 
-    def __init__(self, directory: Path, options: Options) -> None:
+    def __init__(
+        self, directory: Path, options: Options, *, without: Collection[str] = (), handler: str = PATH
+    ) -> None:
         self.directory = directory
         self.free = free_ports()
         self.ports = stack_ports(self.free)
         self.log = Log()
+        self.memory = Memory()
         self.interrupted = False
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._leaving: list[tuple[Child, float]] = []
-        self._shared = _environment(directory, options, self.sandbox_url)
+        self._shared = _environment(directory, options, self.sandbox_url, handler)
         write_tenants(directory / "tenants.yaml", self.sandbox_url)
         write_accounts(directory / "accounts.json")
-        planned = [_adapted(service) for service in services(self.ports, directory, self._shared)]
-        super().__init__(planned, directory / "logs", Reporter(self.log), max_deaths=None)
+        planned = [_adapted(aimed(service, options.on)) for service in services(self.ports, directory, self._shared)]
+        kept = [service for service in planned if service.name not in without]
+        self.groups = groups(options.on, without)
+        super().__init__(kept, directory / "logs", Reporter(self.log), max_deaths=None)
 
     @property
     def ingress_url(self) -> str:
@@ -149,23 +161,33 @@ class Stack(Supervisor):
             order()
         super()._tick()
         self._see_off()
+        self.memory.look((child.name, child.pid) for child in self._children if child.pid is not None)
 
     def _kill(self, name: str, act: Act) -> bool:
         child = self._by_name.get(name)
         if child is None or not child.running:
             return False
         if act is Act.SIGKILL:
-            self.log.wanted[name] = frozenset({"was killed by SIGKILL"})
-            child.kill()
-            return True
-        # What is still starting may not have a handler for the signal yet.
-        early = {"was killed by SIGTERM"} if child.state is State.STARTING else set()
-        self.log.wanted[name] = frozenset({_ended_by_sigterm(name)} | early)
-        child.terminate()
-        self._leaving.append((child, time.monotonic() + LEAVE_SECONDS))
+            self._cut_down(child)
+        else:
+            self._tell_to_end(child)
         return True
 
+    def _cut_down(self, child: Child) -> None:
+        self.log.wanted[child.name] = frozenset({_KILLED})
+        child.kill()
+
+    def _tell_to_end(self, child: Child) -> None:
+        # What is still starting may not have a handler for the signal yet.
+        early = {"was killed by SIGTERM"} if child.state is State.STARTING else set()
+        self.log.wanted[child.name] = frozenset({_ended_by_sigterm(child.name)} | early)
+        child.terminate()
+        self._leaving.append((child, time.monotonic() + LEAVE_SECONDS))
+
     def _add(self, name: str, app: str) -> None:
+        for child in [child for child, _ in self._leaving if child.name == name]:
+            self._cut_down(child)  # two with one instance id push each other out, which nobody promises to survive
+            child.reap()
         model = self._by_name[app].service
         port = next(self.free)
         own = {
@@ -182,15 +204,16 @@ class Stack(Supervisor):
     def _remove(self, name: str) -> None:
         child = self._by_name.pop(name)
         self._children.remove(child)
-        child.terminate()
-        self._leaving.append((child, time.monotonic() + LEAVE_SECONDS))
+        self._tell_to_end(child)
 
     def _see_off(self) -> None:
-        """Kills what was told to end and has not."""
+        """Kills what was told to end and has not; hears how those that left for good have ended."""
         for child, until in self._leaving:
             if child.running and time.monotonic() > until:
                 self.log.deaths.append(Death(child.name, f"did not end within {LEAVE_SECONDS:.0f} s of SIGTERM", ()))
-                child.kill()
+                self._cut_down(child)
+            elif child not in self._children and child.observe() is Change.DIED:
+                self.log.died(child.name, child.why, child.log.path, child.last_lines(LAST_LINES), 1)
         self._leaving = [(child, until) for child, until in self._leaving if child.running]
 
     def _stop(self) -> None:
@@ -210,14 +233,14 @@ def _ended_by_sigterm(name: str) -> str:
     return f"ended with exit status {143 if name == 'kafka' else 0}"
 
 
-def _environment(directory: Path, options: Options, sandbox_url: str) -> Mapping[str, str]:
+def _environment(directory: Path, options: Options, sandbox_url: str, handler: str) -> Mapping[str, str]:
     """Nothing of the caller's own settings, so that a run depends on its options alone."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
     return kept | {
         "PYTHONPATH": str(ROOT),
         "PIPELINE_TENANTS": str(directory / "tenants.yaml"),
         "PIPELINE_SANDBOX_ACCOUNTS": str(directory / "accounts.json"),
-        "PIPELINE_HANDLER": PATH,
+        "PIPELINE_HANDLER": handler,
         "PIPELINE_RECONCILE_WINDOW": str(options.window),
         "PIPELINE_SANDBOX_URL": sandbox_url,
     }

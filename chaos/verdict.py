@@ -23,7 +23,7 @@ class Verdict:
         unasked: effects without an input.
         disordered: effects that came before one of an earlier input of the same contact.
         state: people whose rows in Redis are not what their messages make of them.
-        unaccepted: outcomes that say something else than accepted.
+        unaccepted: commands whose outcomes say something else than accepted, and effects whose command has none.
         restless: what had not come to rest when it was counted.
     """
 
@@ -59,7 +59,7 @@ def judge(accepted: Iterable[Message], evidence: Evidence, restless: Sequence[st
         state=_state(inputs.values(), evidence.rows),
         dead_letters=evidence.dead_letters,
         violations=evidence.violations,
-        unaccepted=_unaccepted(evidence.outcomes),
+        unaccepted=_unaccepted(evidence),
         restless=restless,
     )
 
@@ -111,5 +111,7 @@ def _gaps(places: Sequence[int]) -> str:
     return f"{len(places)}, in order up to {at}: then {list(places[at : at + 5])}"
 
 
-def _unaccepted(outcomes: Mapping[str, Sequence[str]]) -> list[str]:
-    return [f"{command}: {', '.join(said)}" for command, said in outcomes.items() if set(said) != {"accepted"}]
+def _unaccepted(evidence: Evidence) -> list[str]:
+    outcomes: dict[str, Sequence[str]] = {effect.command_id: () for effect in evidence.effects}
+    told = {**outcomes, **evidence.outcomes}
+    return [f"{command}: {', '.join(said) or 'nothing'}" for command, said in told.items() if set(said) != {"accepted"}]

@@ -14,9 +14,10 @@ from sandbox.core import Sandbox
 from sandbox.page import Page
 from sandbox.provider import Provider
 from sandbox.waha import WahaApi
+from sandbox.wasender import WasenderApi
 from sandbox.wawp import WawpApi
 
-_PROVIDERS: Final[tuple[Callable[[Sandbox], Provider], ...]] = (GraphApi, WawpApi, WahaApi)
+_PROVIDERS: Final[tuple[Callable[[Sandbox], Provider], ...]] = (GraphApi, WasenderApi, WawpApi, WahaApi)
 
 
 def build(config: Config) -> web.Application:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -27,6 +27,7 @@ class Account:
         business_id: the WABA id, where the provider has one.
         verify_token: what the handshake of a callback URL carries, where the provider has one.
         tenant: whose it is, where the ingress' path names the tenant.
+        plan: of Wasender: what the session may send (`sandbox.wasender.limits`).
     """
 
     # A misspelt field in the accounts file is an error, not a default.
@@ -40,6 +41,7 @@ class Account:
     display_phone_number: str | None = None
     verify_token: str | None = field(default=None, repr=False)
     tenant: str | None = None
+    plan: Literal["paid", "protected", "trial"] = "paid"
 
 
 SAMPLE_ACCOUNTS: Final = (

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
+from topics.dead_letters import PREFIX, REASON_BYTES
+
 Cleanup = Literal["delete", "compact,delete"]
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
-"""The largest record that any topic takes: a webhook of 3 MiB, its headers, and room for what `parse` adds."""
+"""The largest record: a webhook of 3 MiB, its headers, and room for what `parse` adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Topic:
         purpose: one line, shown by `pipeline topics list`.
         retention: how long records stay.
         cleanup: Kafka's `cleanup.policy`.
+        largest: bytes of a record with all that belongs to it, Kafka's `max.message.bytes`.
     """
 
     name: str
@@ -29,13 +32,14 @@ class Topic:
     purpose: str
     retention: timedelta = timedelta(days=7)
     cleanup: Cleanup = "delete"
+    largest: int = MAX_MESSAGE_BYTES
 
     def config(self) -> dict[str, str]:
         """The topic's configuration as the broker spells it."""
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(int(self.retention.total_seconds() * 1000)),
-            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+            "max.message.bytes": str(self.largest),
         }
 
 
@@ -64,7 +68,14 @@ def events(lane: str) -> Topic:
 
 
 def dead_letters(stage: str) -> Topic:
-    return Topic(f"dead-letters.{stage}", "as it was", f"records that {stage} could not process", timedelta(days=30))
+    """A stage's dead letters. Whatever any topic takes fits in here with its reason."""
+    return Topic(
+        PREFIX + stage,
+        "as it was",
+        f"records that {stage} could not process",
+        timedelta(days=30),
+        largest=MAX_MESSAGE_BYTES + REASON_BYTES,
+    )
 
 
 def changelog(app: str, table: str, ttl: timedelta) -> Topic:

@@ -101,6 +101,10 @@ class CommandKind(StrEnum):
     """`{"message_id": str, "on": bool, "seconds?": int}`"""
 
 
+EARLY: Final = frozenset({CommandKind.READ, CommandKind.TYPING})
+"""What is worth most while the answer is still being made, and changes nothing when it is done twice."""
+
+
 class Command(BaseModel):
     """One thing to be done for one recipient through one account.
 
@@ -135,6 +139,6 @@ class Command(BaseModel):
 
 
 def command_id(event_id: str, step: int) -> str:
-    """The id of the `step`-th command (from 0) that `event_id` causes: 32 hexadecimal digits after `cmd-`."""
+    """The id of the `step`-th command that `event_id` causes (early ones: -1, -2, …): 32 hex digits after `cmd-`."""
     digest = hashlib.blake2b(f"{event_id}\n{step}".encode(), digest_size=16)
     return PREFIX + digest.hexdigest()

@@ -14,6 +14,8 @@ from topics import headers
 from topics.records import Header, Incoming, Record, header
 
 PREFIX: Final = "dead-letters."
+REASON_BYTES: Final = 16 * 1024
+"""More than a reason takes. By so much a letter may be larger than its record, and its topic takes more."""
 
 
 class State(StrEnum):

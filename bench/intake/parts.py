@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 import rocksdict
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from faust.stores.rocksdb import RocksDBOptions
 
 from agents.deduplicate import deduplicate
@@ -27,7 +26,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.runtime import Scope, Stage
 from pipeline.runtime.chain import Chain, Result
 from pipeline.runtime.chain_loop import BATCH
-from pipeline.runtime.publisher import Content, Publisher
+from pipeline.runtime.publisher import Content, Line
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.table_store import ROCKSDB
 from pipeline.runtime.tables import Pending
@@ -55,6 +54,9 @@ def _chain_cost(stages: Sequence[Stage], store: Any, records: Sequence[ConsumerR
     return _cost(lambda: _results(ended, store, records))
 
 
+NO_COMPRESSION: Final = 0
+
+
 def _nothing(_: object, __: Scope) -> Sequence[Record]:
     return ()
 
@@ -70,33 +72,27 @@ def _results(stages: Sequence[Stage], store: Any, records: Sequence[ConsumerReco
 
 def _output_costs(result: Result, store: Any) -> dict[str, float]:
     """Of making batches for the topics and rows for the store, without sending or keeping them elsewhere."""
-    publisher = asyncio.run(_publisher())
-    outputs: list[Content] = [(record.key, record.value, record.headers) for record, _ in result.outputs]
-    marks: list[Content] = [(key, value, ()) for _, _, key, value in result.marks]
+    outputs: list[Content] = [(record.key, record.value, record.headers, record) for record, _ in result.outputs]
+    marks: list[Content] = [(key, value, (), None) for _, _, key, value in result.marks]
     return {
-        "build output batches": _cost(lambda: _build(publisher, outputs)),
-        "build changelog batches": _cost(lambda: _build(publisher, marks)),
+        "build output batches": _cost(lambda: _build(outputs)),
+        "build changelog batches": _cost(lambda: _build(marks)),
         "write RocksDB": _cost(lambda: _write(store, marks)),
     }
 
 
-async def _publisher() -> Publisher:
-    """Of a producer that is never started: what it builds goes nowhere."""
-    producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
-    await producer.stop()
-    return Publisher(producer)
-
-
-def _build(publisher: Publisher, contents: Sequence[Content]) -> None:
+def _build(contents: list[Content]) -> None:
     for _ in range(RECORDS // BATCH):
-        for batch in publisher._batches(contents):
-            batch._build()
+        line = Line(("out", 0), contents)
+        while line.left:
+            line.batch(NO_COMPRESSION)._build()
+            line.landed(0)
 
 
 def _write(store: Any, marks: Sequence[Content]) -> None:
     for _ in range(RECORDS // BATCH):
         batch = rocksdict.WriteBatch(raw_mode=True)
-        for key, value, _headers in marks:
+        for key, value, *_ in marks:
             batch.put(key, value)
         store.write(batch)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import faust
 
 from bench.stock.app import Topics, raw_topic, stock_app
+from pipeline.errors import Unavailable
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from topics.catalogue import HANDLERS, events
 from topics.codec import encode_command
-from topics.events import decode
+from topics.commands import Command
+from topics.events import Event, decode
 from topics.records import Incoming
 
 
@@ -29,8 +32,17 @@ def handlers(settings: Settings, tenants: Tenants, concurrency: int) -> faust.Ap
 
     async def run(stream: Any) -> None:
         async for event in stream.events():
-            for command in await runner.run(decode(cast(Incoming, event.message))):
+            for command in await _run(runner, decode(cast(Incoming, event.message))):
                 await topics.send(encode_command(command))
 
     app.agent(raw_topic(app, events("default").name), name=HANDLERS, concurrency=concurrency)(run)
     return app
+
+
+async def _run(runner: HandlerRunner, event: Event) -> list[Command]:
+    """Until Redis is back: an exception would end the agent, and stock Faust would let the event's offset go."""
+    while True:
+        try:
+            return await runner.run(event)
+        except Unavailable:
+            await asyncio.sleep(0.5)

@@ -15,7 +15,7 @@ from pipeline.handlers.loading import load_handler
 from pipeline.handlers.media.gateway import MediaGateway
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.services import Abilities, Services
-from pipeline.handlers.unit_of_work import RETRY_SPAN, UnitOfWork
+from pipeline.handlers.unit_of_work import RETRY_SPAN, Publish, UnitOfWork
 from pipeline.metrics import HANDLED
 from pipeline.settings import Settings
 from pipeline.state import Store, open_store
@@ -57,10 +57,13 @@ class HandlerRunner:
         self._record_ttl = record_ttl
         self._services = Services(MediaLibrary(self._store, media), abilities or {})
 
-    async def run(self, event: EventBase) -> list[Command]:
+    async def run(self, event: EventBase, early: Publish | None = None) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
 
         An event that wrote a row which another event wrote meanwhile is handled again, from the row as it is now.
+        What can't wait for the end of the hook (read marks, typing) goes out through `early`, where there is one, and
+        once, however often the event is handled.
+
         Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `Unavailable` while the store is away, and
         `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may have:
         running the event again finds out.
@@ -69,12 +72,13 @@ class HandlerRunner:
         if not handler.handles(event):
             await handler.handle(event)
             return []
+        early = early and _each_once(early)
         for pause in _PAUSES:
             try:
-                return await self._once(handler, event)
+                return await self._once(handler, event, early)
             except Conflict:
                 await asyncio.sleep(pause * random.random())  # noqa: S311 (jitter, not a secret)
-        return await self._once(handler, event)
+        return await self._once(handler, event, early)
 
     def handler(self, tenant_id: str) -> EventHandler:
         """The tenant's handler. Raises `UnknownTenant`."""
@@ -90,8 +94,8 @@ class HandlerRunner:
     async def close(self) -> None:
         await self._store.close()
 
-    async def _once(self, handler: EventHandler, event: EventBase) -> list[Command]:
-        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl)
+    async def _once(self, handler: EventHandler, event: EventBase, early: Publish | None) -> list[Command]:
+        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
         recorded = await unit.recorded()
         if recorded is not None:
             return recorded
@@ -103,7 +107,10 @@ class HandlerRunner:
     async def _hook(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
         with hold(event, unit, self._services), bound_contextvars(stage="handle", **names):
-            await self._in_time(handler, event)
+            try:
+                await self._in_time(handler, event)
+            finally:
+                await unit.early_ones()
 
     async def _in_time(self, handler: EventHandler, event: EventBase) -> None:
         deadline = asyncio.timeout(self._timeout)
@@ -118,3 +125,15 @@ class HandlerRunner:
                 f"{type(handler).__name__} took longer than {self._timeout:g} s: make it quicker or raise "
                 "PIPELINE_HANDLER_TIMEOUT"
             )
+
+
+def _each_once(publish: Publish) -> Publish:
+    """Publishes each command once, by its id."""
+    gone: set[str] = set()
+
+    async def once(command: Command) -> None:
+        if command.command_id not in gone:
+            await publish(command)
+            gone.add(command.command_id)
+
+    return once

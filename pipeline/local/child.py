@@ -58,6 +58,11 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int | None:
+        """None while it does not run."""
+        return self._process.pid if self._process is not None and self.running else None
+
+    @property
     def doomed(self) -> bool:
         """Whether it has died so often that starting it again would not help."""
         return len(self._deaths) == self._deaths.maxlen and self._deaths[-1] - self._deaths[0] <= WINDOW

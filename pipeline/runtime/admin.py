@@ -30,6 +30,7 @@ TIMEOUT: Final = 4.0
 CREATE_TIMEOUT: Final = 30.0
 """Seconds for creating topics, until the metadata shows all of them with their leaders."""
 MIN_INSYNC: Final = "min.insync.replicas"
+MAX_BYTES: Final = "max.message.bytes"
 
 
 class TopicSpec(Protocol):
@@ -104,6 +105,13 @@ async def check(bootstrap: str, topics: Sequence[TopicSpec], partitions: int, re
     for name, actual in configs.items():
         found[name] += _compare_config(name, wanted[name], actual)
     return [each for name in wanted for each in found.get(name, [_missing(name)])]
+
+
+async def largest(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
+    """The `max.message.bytes` of topics that exist, by name; without those that we may not ask about."""
+    async with _admin(bootstrap) as admin:
+        found = await _configs(admin, {name: {MAX_BYTES: ""} for name in names})
+    return {name: int(config[MAX_BYTES]) for name, config in found.items() if config.get(MAX_BYTES)}
 
 
 async def require_topics(bootstrap: str, names: Iterable[str], partitions: int) -> None:

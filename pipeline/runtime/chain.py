@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipeline.errors import OversizeRecord
 from pipeline.runtime.breaker import OFF, Breaker
-from pipeline.runtime.dead_letters import dead_letter
+from pipeline.runtime.dead_letters import dead_letter, is_dead_letter, refused
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import Scope, Stage
 from pipeline.runtime.tables import Mark, Pending, Store, TableView, undo
@@ -38,11 +38,13 @@ class Result:
 
     Attributes:
         held: what must be tried again, in order; empty when the batch is finished.
+        ends: where in `marks` the writes of a record end, for each that wrote any.
         dead: how many records were given up.
     """
 
     outputs: list[Output] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    ends: list[tuple[Incoming, int]] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     dead: int = 0
 
@@ -86,6 +88,22 @@ class Chain:
         """Another pass over what the last one held back."""
         return self._pass(partition, ((item.record, item.attempts) for item in held))
 
+    def take_back(self, result: Result, offsets: Collection[int]) -> None:
+        """Takes back the table writes of the records at these offsets: the broker refused their outputs."""
+        kept, failed, start = list[Mark](), list[Mark](), 0
+        for record, end in result.ends:
+            (failed if record.offset in offsets else kept).extend(result.marks[start:end])
+            start = end
+        result.marks[:] = kept + failed
+        undo(result.marks, len(kept), self._pending)
+
+    def letter(self, output: Output) -> Output:
+        """The dead letter of the record that a refused output came from; the same if it is a dead letter itself."""
+        record, source = output
+        if is_dead_letter(record):
+            return output
+        return dead_letter(source, self._stages[-1].name, refused(record), 1), source
+
     def _pass(self, partition: int, todo: Iterable[tuple[Incoming, int]]) -> Result:
         result = Result()
         tables = self._views(partition, result.marks)
@@ -104,6 +122,8 @@ class Chain:
                 fresh = 0
                 self._failed(Held(record, attempts + 1, failure.error), failure.stage, result, waiting)
             else:
+                if len(result.marks) > length:
+                    result.ends.append((record, len(result.marks)))
                 if attempts:
                     self._breaker.recovered(exhausted=attempts >= self._retries.attempts)
                 else:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
@@ -13,9 +14,11 @@ from faust.types import TP
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.breaker import Breaker
-from pipeline.runtime.chain import Chain, Held, Result, pause
+from pipeline.runtime.chain import Chain, Held, Output, Result, pause
 from pipeline.runtime.commit import commit
 from pipeline.runtime.consumer import Busy
+from pipeline.runtime.dead_letters import Unburied, is_dead_letter, refused
+from pipeline.runtime.tables import Mark
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
@@ -54,17 +57,13 @@ class ChainLoop:
         self.source = source
         self.backlog = Backlog()
         self.breaker = breaker
+        self.unburied = Unburied()
         self._app = app
         self._chain = chain
         self._taken = 0
-        self._since = time.monotonic()
 
     def __len__(self) -> int:
         return len(self.backlog) + self._taken
-
-    def idle_for(self) -> float:
-        """Seconds since a batch was last begun, finished or, by an open breaker, tried; 0 while there is no work."""
-        return time.monotonic() - self._since if len(self) else 0.0
 
     async def run(self) -> None:
         app = self._app
@@ -90,8 +89,7 @@ class ChainLoop:
 
     def _pass(self, batch: Batch) -> Pass:
         consumer, started = self._app.list_consumer, time.monotonic()
-        if not self._taken:
-            self._since = started
+        self._tried(tp.partition for tp in batch)
         count = sum(len(records) for records in batch.values())
         self._taken += count
         busy = consumer.begin()
@@ -110,39 +108,68 @@ class ChainLoop:
         self._taken -= passed.count
         if not self._taken:
             self.breaker.emptied()
-        self._since = time.monotonic()
-        BATCH_SECONDS.labels(app).observe(self._since - passed.started)
+        BATCH_SECONDS.labels(app).observe(time.monotonic() - passed.started)
 
     async def _process(self, passed: Pass) -> int | None:
         """Takes a batch to its end; gives the number of dead letters, or None if it had to be abandoned."""
         results, dead = passed.results, 0
         while True:
+            bad = await self._commit(results)
+            letters = [self._chain.letter(output) for output in bad]
             dead += sum(result.dead for result in results.values())
-            await self._commit(results.values())
+            dead += sum(not is_dead_letter(record) for record, _ in bad)
+            if not await self._bury(letters):
+                return None
             held = {partition: result.held for partition, result in results.items() if result.held}
             if not held:
                 return dead
             if not await self._wait(held):
                 return None
             results = {partition: self._chain.again(partition, items) for partition, items in held.items()}
-            if self.breaker.open:  # a probe is progress: a restart would not help
-                self._since = time.monotonic()
 
-    async def _commit(self, results: Iterable[Result]) -> None:
-        outputs, marks = [], []
-        for result in results:
-            outputs.extend(result.outputs)
-            marks.extend(result.marks)
-        await commit(self._app, outputs, marks)
+    async def _commit(self, results: Mapping[int, Result]) -> list[Output]:
+        """Gives what the broker refused, one output of each source record."""
+        outputs = [output for result in results.values() for output in result.outputs]
+        bad = await commit(self._app, outputs, partial(self._marks, results))
+        return list({(output[1].partition, output[1].offset): output for output in bad}.values())
+
+    def _marks(self, results: Mapping[int, Result], bad: Sequence[Output]) -> list[Mark]:
+        for partition in {source.partition for _, source in bad}:
+            offsets = {source.offset for _, source in bad if source.partition == partition}
+            self._chain.take_back(results[partition], offsets)
+        return [mark for result in results.values() for mark in result.marks]
+
+    async def _bury(self, letters: list[Output]) -> bool:
+        """Publishes dead letters, however often it takes. False: partitions are moving before it is done."""
+        tries = 0
+        while letters and (letters := await self._app.publisher.publish(letters)):
+            tries += 1
+            self.unburied.tell(*letters[0])
+            delay = self._app.retries.delay(refused(letters[0][0]), tries)
+            self._tried((source.partition for _, source in letters), delay)
+            if not await self._undisturbed(delay):
+                return False
+        self.unburied.clear()
+        return True
 
     async def _wait(self, held: Mapping[int, Sequence[Held]]) -> bool:
         """Waits for the next try. False: partitions are moving, so the records will be delivered again."""
         for item in (item for items in held.values() for item in items):
             if item.error is not None:
                 RETRIES.labels(self.source, type(item.error).__name__).inc()
-        suspended = self._app.list_consumer.suspend_flow
+        delay = pause(held, self._app.retries)
+        self._tried(held, delay)
+        return await self._undisturbed(delay)
+
+    def _tried(self, partitions: Iterable[int], due: float = 0.0) -> None:
+        """Tells liveness. What is tried again in place is alive: a restart would not help."""
+        for partition in partitions:
+            self._app.list_consumer.progress.tried(TP(self.source, partition), due)
+
+    async def _undisturbed(self, seconds: float) -> bool:
+        """Waits. False: partitions are moving."""
         try:
-            await asyncio.wait_for(suspended.wait(), pause(held, self._app.retries))
+            await asyncio.wait_for(self._app.list_consumer.suspend_flow.wait(), seconds)
         except TimeoutError:
             return True
         return False

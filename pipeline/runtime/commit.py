@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.runtime.chain import Output
@@ -12,13 +12,20 @@ from pipeline.runtime.tables import Mark
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
 
+Marks = Callable[[Sequence[Output]], Sequence[Mark]]
+"""What is to be remembered, given the outputs that the broker refused: nothing of their source records."""
 
-async def commit(app: PipelineApp, outputs: Sequence[Output], marks: Sequence[Mark]) -> None:
-    """Publish, await, mark. The caller lets the offsets go afterwards, and not if this raises."""
-    if outputs:
-        await app.publisher.publish(outputs)
-    if marks:
-        await _mark(app, marks)
+
+async def commit(app: PipelineApp, outputs: Sequence[Output], marks: Marks) -> list[Output]:
+    """Publish, await, mark. The caller lets the offsets go afterwards, and not if this raises.
+
+    Gives the outputs that the broker refuses for their size. Their source records are finished when their dead letters
+    are published.
+    """
+    refused = await app.publisher.publish(outputs) if outputs else []
+    if left := marks(refused):
+        await _mark(app, left)
+    return refused
 
 
 async def _mark(app: PipelineApp, marks: Sequence[Mark]) -> None:

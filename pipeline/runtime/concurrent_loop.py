@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from faust.types import TP
 
+from pipeline.errors import OversizeRecord
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.breaker import Breaker
 from pipeline.runtime.chain import Output, checked
 from pipeline.runtime.commit import commit
 from pipeline.runtime.consumer import Busy
-from pipeline.runtime.dead_letters import dead_letter
+from pipeline.runtime.dead_letters import Unburied, dead_letter, refused
 from pipeline.runtime.offsets import OffsetTracker
 from pipeline.runtime.stage import Abandoned, ConcurrentStage, Scope
 from pipeline.runtime.tables import Mark, TableView, undo
+from topics.records import Record
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
@@ -53,11 +55,16 @@ class Job:
 
 
 class Commit(NamedTuple):
-    """What is to take effect, and what to do when it has."""
+    """What is to take effect, and what to do when it has, or when the broker refused some of it."""
 
     outputs: list[Output]
     marks: list[Mark]
-    then: Callable[[], None]
+    then: Callable[[], object]
+    refused: Callable[[], object]
+
+    def hit_by(self, bad: Container[int]) -> bool:
+        """Whether one of its outputs is among these, by identity."""
+        return any(id(output) in bad for output in self.outputs)
 
 
 class ConcurrentLoop:
@@ -67,6 +74,7 @@ class ConcurrentLoop:
         self.source = source
         self.backlog = Backlog()
         self.breaker = breaker
+        self.unburied = Unburied()
         self._app = app
         self._stage = stage
         self._lanes: dict[Hashable, deque[Job]] = {}
@@ -77,7 +85,6 @@ class ConcurrentLoop:
         self._commits: list[Commit] = []
         self._some_commits = asyncio.Event()
         self._room = asyncio.Event()
-        self._since = time.monotonic()
 
     def __len__(self) -> int:
         return len(self.backlog) + (self._unfinished() if self._trackers else 0)
@@ -86,10 +93,6 @@ class ConcurrentLoop:
         if self._epoch != self._app.list_consumer.epoch:  # all of it will be delivered again, perhaps elsewhere
             return 0
         return sum(tracker.unfinished for tracker in self._trackers.values())
-
-    def idle_for(self) -> float:
-        """Seconds since work was last finished or, by an open breaker, tried; 0 while there is no work."""
-        return time.monotonic() - self._since if len(self) else 0.0
 
     async def run(self) -> None:
         self._slots = asyncio.Semaphore(self._stage.concurrency)
@@ -130,8 +133,8 @@ class ConcurrentLoop:
         tracker = self._trackers.setdefault(tp, OffsetTracker())
         room = WINDOW - tracker.unfinished if tracker.size < WINDOW_BYTES else 0
         records = self.backlog.take(tp, room, WINDOW_BYTES - tracker.size)
-        if not tracker.unfinished and records:
-            self._since = time.monotonic()
+        if records:
+            self._tried(tp)
         for record in records:
             tracker.take(record.offset, len(record.value or b""))
             self._admit(Job(tp, record, self._epoch))
@@ -179,7 +182,7 @@ class ConcurrentLoop:
                 return
             self._end()
             RETRIES.labels(self._stage.name, type(error).__name__).inc()
-            await self._pause(self._app.retries.delay(error, job.attempts))
+            await self._pause(job.tp, self._app.retries.delay(error, job.attempts))
 
     def _require_current(self, job: Job) -> None:
         if job.epoch != self._app.list_consumer.epoch or not self._app.flowing:
@@ -210,7 +213,6 @@ class ConcurrentLoop:
             self.breaker.failed(error)
         if not self.breaker.holds(error):
             return self._app.retries.gives_up(error, job.attempts)
-        self._since = time.monotonic()  # a probe is progress: a restart would not help
         return False
 
     def _went_through(self, job: Job) -> None:
@@ -225,14 +227,21 @@ class ConcurrentLoop:
             name: TableView(name, partition, store.partition(partition), app.pending.rows(name, partition), job.journal)
             for name, store in app.table_stores.items()
         }
-        return Scope(job.record, views, partial(self._wait, job), partial(self._persist, job), job.attempts)
+        return Scope(
+            job.record,
+            views,
+            wait=partial(self._wait, job),
+            persist=partial(self._persist, job),
+            publish=partial(self._publish, job),
+            attempt=job.attempts,
+        )
 
     async def _wait(self, job: Job, seconds: float) -> None:
         """`Scope.wait`: neither a slot nor a rebalance is held up meanwhile."""
         self._end()
         self._slots.release()
         try:
-            await self._pause(seconds)
+            await self._pause(job.tp, seconds)
         finally:
             await self._slots.acquire()
             self._begin()
@@ -242,11 +251,32 @@ class ConcurrentLoop:
         """`Scope.persist`."""
         marks = list(job.journal)
         job.journal.clear()
-        done = asyncio.Event()
-        self._enqueue(Commit([], marks, done.set))
-        await done.wait()
+        await self._commit_now([], marks)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _publish(self, job: Job, records: Iterable[Record]) -> None:
+        """`Scope.publish`."""
+        await self._commit_now([(record, job.record) for record in checked(list(records))], [])
+
+    async def _commit_now(self, outputs: list[Output], marks: list[Mark]) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def accept() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        def refuse() -> None:
+            if not done.done():
+                done.set_exception(OversizeRecord("the broker takes no record of this size"))
+
+        self._enqueue(Commit(outputs, marks, accept, refuse))
+        await done
+
+    def _tried(self, tp: TP, due: float = 0.0) -> None:
+        """Tells liveness. What is tried again in place is alive: a restart would not help."""
+        self._app.list_consumer.progress.tried(tp, due)
+
+    async def _pause(self, tp: TP, seconds: float) -> None:
+        self._tried(tp, seconds)
         suspended = self._app.list_consumer.suspend_flow
         try:
             await asyncio.wait_for(suspended.wait(), seconds)
@@ -265,7 +295,27 @@ class ConcurrentLoop:
     # Finishing
 
     def _finish(self, job: Job) -> None:
-        self._enqueue(Commit(job.outputs, job.journal, partial(self._let_go, job)))
+        self._enqueue(Commit(job.outputs, job.journal, partial(self._let_go, job), partial(self._refused, job)))
+
+    def _refused(self, job: Job) -> None:
+        """The broker takes no output of this size: a dead letter, and if it is one already, once more later."""
+        record = job.outputs[0][0]
+        if job.dead:
+            self.unburied.tell(record, job.record)
+            self._tasks.create_task(self._finish_later(job, refused(record)))
+        else:
+            self._undo(job)
+            self._give_up(job, refused(record))
+
+    async def _finish_later(self, job: Job, error: Exception) -> None:
+        job.attempts += 1
+        try:
+            await self._pause(job.tp, self._app.retries.delay(error, job.attempts))
+        except Abandoned:
+            self.unburied.settle(job.record)
+            self._end()
+        else:
+            self._finish(job)
 
     def _enqueue(self, work: Commit) -> None:
         self._commits.append(work)
@@ -281,15 +331,19 @@ class ConcurrentLoop:
     async def _commit(self, commits: list[Commit]) -> None:
         started = time.monotonic()
         outputs = [output for work in commits for output in work.outputs]
-        await commit(self._app, outputs, [mark for work in commits for mark in work.marks])
+        bad = {id(output) for output in await commit(self._app, outputs, partial(_marks, commits))}
         for work in commits:
-            work.then()
-        self._since = time.monotonic()
-        BATCH_SECONDS.labels(self._app.conf.id).observe(self._since - started)
+            if bad and work.hit_by(bad):
+                work.refused()
+            else:
+                work.then()
+        BATCH_SECONDS.labels(self._app.conf.id).observe(time.monotonic() - started)
         self._room.set()
 
     def _let_go(self, job: Job) -> None:
         RECORDS.labels(self._app.conf.id, "dead" if job.dead else "done").inc()
+        if job.dead:
+            self.unburied.settle(job.record)
         if job.epoch == self._epoch:
             position = self._trackers[job.tp].finish(job.record.offset)
             if position is not None:
@@ -308,6 +362,11 @@ class ConcurrentLoop:
         if not self._working and self._busy is not None:
             self._app.list_consumer.finish(self._busy)
             self._busy = None
+
+
+def _marks(commits: Sequence[Commit], refused: Sequence[Output]) -> list[Mark]:
+    bad = {id(output) for output in refused}
+    return [mark for work in commits if not (bad and work.hit_by(bad)) for mark in work.marks]
 
 
 async def _own(work: Awaitable[T]) -> T:

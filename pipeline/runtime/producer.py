@@ -14,6 +14,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.transport.producer import ProducerBuffer
 from faust.types.tuples import FutureMessage
 
+from pipeline.runtime.sequence import SequencedProducer
+
 
 class Buffer(ProducerBuffer):
     """A buffer whose flush means flush: stock Faust's gives up after 100 ms and does not count what is being sent."""
@@ -59,6 +61,10 @@ class Producer(driver.Producer):
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
+
+    @property
+    def _producer_type(self) -> type[SequencedProducer]:
+        return SequencedProducer
 
     async def send(self, *args: Any, **kwargs: Any) -> Any:
         future = await super().send(*args, **kwargs)

@@ -24,20 +24,23 @@ class Scope:
     `attempt` is how often this record failed before, in this process.
     """
 
-    __slots__ = ("_persist", "_tables", "_wait", "attempt", "record")
+    __slots__ = ("_persist", "_publish", "_tables", "_wait", "attempt", "record")
 
     def __init__(
         self,
         record: Incoming,
         tables: Mapping[str, TableView],
+        *,
         wait: Callable[[float], Awaitable[None]] | None = None,
         persist: Callable[[], Awaitable[None]] | None = None,
+        publish: Callable[[Iterable[Record]], Awaitable[None]] | None = None,
         attempt: int = 0,
     ) -> None:
         self.record = record
         self._tables = tables
         self._wait = wait
         self._persist = persist
+        self._publish = publish
         self.attempt = attempt
 
     def table(self, name: str) -> TableView:
@@ -55,6 +58,16 @@ class Scope:
         if self._persist is None:
             raise TypeError("only a concurrent stage can persist before its record is finished")
         await self._persist()
+
+    async def publish(self, records: Iterable[Record]) -> None:
+        """Publishes now, in a concurrent stage, whatever becomes of the record in hand; returns when acknowledged.
+
+        For what is worth most when it is early and does no harm twice: a retry or a redelivery publishes it again.
+        Raises `OversizeRecord` for what the broker does not take.
+        """
+        if self._publish is None:
+            raise TypeError("only a concurrent stage can publish before its record is finished")
+        await self._publish(records)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ delivered again to whoever comes next.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
 import os
 import signal
@@ -21,10 +22,11 @@ import uvloop
 
 from pipeline.errors import Unavailable
 from pipeline.logging import get_logger
-from pipeline.runtime.admin import require_topics
+from pipeline.runtime.admin import largest, require_topics
 from pipeline.runtime.app import PipelineApp
 from pipeline.runtime.health import Health
 from pipeline.settings import Settings
+from topics.dead_letters import REASON_BYTES
 
 log = get_logger(__name__)
 
@@ -32,6 +34,8 @@ Build = Callable[[], Awaitable[Sequence[PipelineApp]]]
 """Makes the apps, inside the running loop."""
 BROKER_SECONDS = 30.0
 """How long a start waits for a broker that does not answer."""
+LEAVE_SECONDS = 2.0
+"""How long an end waits for the broker to hear of it."""
 
 
 def run(settings: Settings, build: Build) -> None:
@@ -49,13 +53,14 @@ async def _serve(settings: Settings, build: Build) -> None:
     apps = await build()
     if not await _may_start(settings, apps, stop):
         return
-    health = Health(apps, settings.worker_host, settings.worker_port)
+    await _warn_of_narrow_topics(settings, apps)
+    health = Health(apps, settings.worker_host, settings.worker_port, settings.stuck_after)
     port = await health.start()
     log.info("worker starts", apps=[app.conf.id for app in apps], health=f"http://{settings.worker_host}:{port}")
     for app in apps:
         app.on_startup_finished = partial(_announce, app)
     starting = [asyncio.ensure_future(_start(app)) for app in apps]
-    crashed = [asyncio.ensure_future(_crash(app)) for app in apps]
+    crashed = [asyncio.ensure_future(_crash(app, apps)) for app in apps]
     await asyncio.wait([*crashed, *starting, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     while not stop.is_set():
         await asyncio.wait([*crashed, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -100,6 +105,23 @@ async def _found_topics(settings: Settings, names: set[str], stop: asyncio.Event
     return False
 
 
+async def _warn_of_narrow_topics(settings: Settings, apps: Sequence[PipelineApp]) -> None:
+    """A dead letter that its topic refuses holds up its flow until there is room: better told before."""
+    pairs = [(source, letters) for app in apps for source, names in app.dead_letters.items() for letters in names]
+    with suppress(Unavailable):
+        bytes_of = await largest(settings.kafka, {name for pair in pairs for name in pair})
+        for source, letters in pairs:
+            needed = bytes_of.get(source, 0) + REASON_BYTES
+            if bytes_of.get(letters, needed) < needed:
+                log.warning(
+                    "a record may be too large for its dead letters: raise their topic's max.message.bytes",
+                    topic=letters,
+                    now=bytes_of[letters],
+                    needed=needed,
+                    source=source,
+                )
+
+
 async def _start(app: PipelineApp) -> None:
     """An app that can't be started has crashed; Faust by itself would leave it half started."""
     try:
@@ -112,10 +134,20 @@ async def _announce(app: PipelineApp) -> None:
     log.info("app ready", app=app.conf.id, partitions=len(app.list_consumer.assignment()))
 
 
-async def _crash(app: PipelineApp) -> None:
+async def _crash(app: PipelineApp, apps: Sequence[PipelineApp]) -> None:
     await app.wait_until_crashed()
     log.critical("worker ends: what it had not finished will be delivered again", app=app.conf.id, error=app.why())
+    _leave(apps)
     _exit(1)
+
+
+def _leave(apps: Sequence[PipelineApp]) -> None:
+    """Who dies without a word is waited for by its group: a minute at a rebalance, a session otherwise.
+
+    It blocks, on purpose: nothing more may be done here meanwhile.
+    """
+    with suppress(Exception):  # there may be no group yet
+        concurrent.futures.wait([app.list_consumer.leave_group() for app in apps if app.started], LEAVE_SECONDS)
 
 
 def _end_the_process_after(seconds: float) -> None:

@@ -84,9 +84,13 @@ class StageDriver:
             self._mark(journal)
             journal.clear()
 
+        async def publish(records: Iterable[Record]) -> None:
+            self.published += checked(list(records))
+
         while True:
             try:
-                scope = Scope(record, self._views(record.partition, journal), _no_wait, persist, attempt)
+                views = self._views(record.partition, journal)
+                scope = Scope(record, views, wait=_no_wait, persist=persist, publish=publish, attempt=attempt)
                 return checked(list(await stage.function(stage.decode(record), scope))), journal
             except Exception as error:
                 attempt += 1

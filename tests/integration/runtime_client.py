@@ -30,7 +30,7 @@ from pipeline.runtime.partitions import partition_of
 from tests.integration.runtime_worker import SEEN, Order
 from tests.ports import free_ports
 from tests.stacks import Process, eventually
-from topics.catalogue import Topic, changelog
+from topics.catalogue import Topic, changelog, dead_letters
 from topics.records import Record, header
 
 PARTITIONS = 4
@@ -115,9 +115,9 @@ class Site:
 
     @property
     def topics(self) -> list[Topic]:
-        plain = [f"{self.name}.in", f"{self.name}.out", f"dead-letters.{self.name}"]
+        plain = [f"{self.name}.in", f"{self.name}.out"]
         table = changelog(self.name, SEEN, timedelta(hours=1))
-        return [*(Topic(name, "key", "a test's") for name in plain), table]
+        return [*(Topic(name, "key", "a test's") for name in plain), dead_letters(self.name), table]
 
     def create(self, *, without: str = "") -> None:
         wanted = [topic for topic in self.topics if topic.name != without]
@@ -196,7 +196,7 @@ class Site:
 
     def configure(self, topic: str, **settings: str) -> None:
         keys = {key.replace("_", "."): value for key, value in settings.items()}
-        asyncio.run(_configure(self.bootstrap, topic, keys))
+        asyncio.run(configure(self.bootstrap, topic, keys))
 
 
 @contextmanager
@@ -328,7 +328,7 @@ async def _members(bootstrap: str, group: str) -> int:
     return len(answer.groups[0][5])
 
 
-async def _configure(bootstrap: str, topic: str, keys: dict[str, str]) -> None:
+async def configure(bootstrap: str, topic: str, keys: dict[str, str]) -> None:
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await client.start()
     try:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.local.kafka import Kafka
-from tests.integration.runtime_client import Site, copies, named, numbered, site
+from tests.integration.runtime_client import Site, copies, named, numbered, order_of, site
+from tests.stacks import eventually
 from topics.records import Record
 
 ONE = {"PIPELINE_INSTANCE_ID": "one"}
@@ -92,14 +93,43 @@ def test_what_fails_is_retried_in_order_for_its_key_or_dead_lettered_and_the_res
     assert named(letters[b"hopeless"], "attempts") == "3"
 
 
-def test_an_output_that_the_broker_refuses_ends_the_process_and_commits_nothing(place: Site) -> None:
-    """The input would be acknowledged while its output never arrived."""
-    place.configure(f"{place.name}.out", max_message_bytes="2000")
-    place.feed([("k", {"id": "k-0", "size": 10_000}), ("k", {"id": "k-1"})])
+def test_what_the_broker_refuses_for_its_size_is_a_dead_letter_and_all_else_goes_on_in_order(place: Site) -> None:
+    """One large output would end the worker again and again, or take the rest of its batch along."""
+    large = ("k3-50", "k3-51", "k7-199")
+    orders = numbered(keys=10, each=200)
+    place.configure(f"{place.name}.out", max_message_bytes="6000")
+    place.feed((key, {**order, "text": "x" * 9_000} if order["id"] in large else order) for key, order in orders)
+    worker = place.ready("chained")
+    place.wait_committed()
+    assert sorted(place.ids()) == sorted(order["id"] for _, order in orders if order["id"] not in large)
+    assert place.in_order()
+    letters = place.dead_letters()
+    assert {order_of(letter)["id"] for letter in letters} == set(large)
+    assert {(named(letter, "error-type"), named(letter, "stage")) for letter in letters} == {
+        ("OversizeRecord", place.name)
+    }
+    assert not worker.ended, worker.output
+
+    place.configure(f"{place.name}.out", max_message_bytes="20000")
+    place.feed((key, {**order, "text": "x" * 9_000}) for key, order in orders if order["id"] in large)
+    place.wait_committed()
+    assert set(place.ids()) >= set(large), "what a refused output was made of is not remembered as seen"
+
+
+def test_a_dead_letter_that_its_topic_refuses_waits_for_room_and_readiness_says_so(place: Site) -> None:
+    """The bytes of a message would be lost, or its worker end for ever, because a topic's limit was lowered."""
+    letters = f"dead-letters.{place.name}"
+    place.configure(letters, max_message_bytes="6000")
+    place.feed([("k", {"id": "k-0", "do": "poison", "text": "x" * 9_000}), ("k", {"id": "k-1"})])
     worker = place.start("chained")
-    assert worker.wait(30) == 1
-    assert "MessageSizeTooLargeError" in worker.output
-    assert (place.committed(), place.written()) == ({}, 0)
+    worker.wait_for("a record may be too large for its dead letters", 20)
+    eventually(lambda: letters in worker.get("/readyz")[1], 20, "readiness names the topic")
+    assert place.committed() == {}
+    place.configure(letters, max_message_bytes="20000")
+    place.wait_committed()
+    assert [order_of(letter)["id"] for letter in place.dead_letters()] == ["k-0"]
+    assert place.ids() == ["k-1"]
+    eventually(lambda: worker.ready, 5, "it is ready again")
 
 
 def test_a_partition_that_was_never_committed_is_read_from_its_start(place: Site) -> None:

@@ -82,8 +82,8 @@ def account(provider: str, base_url: str | None = None, **changes: Any) -> Accou
     return Account.model_validate({**fields, **changes})
 
 
-def delivered(provider: str, answer: Answer, *commands: Command) -> list[Delivery]:
-    """The deliveries of commands through a server that gives `answer`."""
+def delivered(provider: str, answer: Answer, *commands: Command, base_url: str | None = None) -> list[Delivery]:
+    """The deliveries of commands through a server that gives `answer`, or to whatever is at `base_url`."""
 
     async def run() -> list[Delivery]:
         app = web.Application()
@@ -94,7 +94,7 @@ def delivered(provider: str, answer: Answer, *commands: Command) -> list[Deliver
         host, port = runner.addresses[0][:2]
         try:
             async with ClientSession() as session:
-                to = account(provider, f"http://{host}:{port}/")
+                to = account(provider, base_url or f"http://{host}:{port}/")
                 return [await PROVIDERS[provider].deliver(each, to, session) for each in commands]
         finally:
             await runner.cleanup()
@@ -124,6 +124,18 @@ def requests(*commands: Command) -> list[Seen]:
         seen.append(Seen(request.method, request.path, body, request.headers.get("X-Api-Key")))
         assert TOKEN not in str(request.url)
         return web.json_response({"id": "true_x@c.us_OUT"}, status=201)
+
+    delivered(commands[0].provider, answer, *commands)
+    return seen
+
+
+def asked(*commands: Command) -> list[str]:
+    """The paths that are asked for commands; every call is taken, in every provider's words."""
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        return web.json_response({"success": True, "id": "1", "data": {"msgId": 1}, "messages": [{"id": "1"}]})
 
     delivered(commands[0].provider, answer, *commands)
     return seen

@@ -64,6 +64,21 @@ def ack(number: int, value: int, name: str | None = None, chat: str = ANA, **mor
     return {"id": f"true_{chat}_3EB0{number:04d}", "ack": value, **named, "chatId": chat} | more
 
 
+def about(person: str) -> list[Json]:
+    """A webhook of each kind of event that names a person, each telling something else."""
+    told = [
+        ("message", text(1, person)),
+        ("message.reaction", text(2, person) | {"reaction": {"text": "👍", "messageId": f"true_{person}_A"}}),
+        ("message.revoked", {"after": {"id": f"false_{person}_D"}, "revokedMessageId": "A", "before": None}),
+        ("message.edited", text(3, person) | {"editedMessageId": "B", "body": "New"}),
+        ("message", text(4, person) | {"body": None, "type": "hologram"}),
+        *(("message.ack", ack(5, value, chat=person)) for value in (-1, 1, 3)),
+        ("call.received", {"id": "CALL1", "from": person, "timestamp": 1760000000, "isVideo": False}),
+        ("chat.archive", {"id": person, "timestamp": 1760000000, "archived": True}),
+    ]
+    return [webhook(event, payload, id=f"evt_{number}") for number, (event, payload) in enumerate(told)]
+
+
 def parsed(provider: str, content: Json, account: str | None = SESSION) -> WireEvent:
     """The event of a webhook that reached the intake."""
     named = ((headers.ACCOUNT, account.encode()),) if account else ()

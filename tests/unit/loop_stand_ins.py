@@ -11,6 +11,8 @@ from faust.types import TP
 
 from pipeline.runtime.chain import Output
 from pipeline.runtime.consumer import Busy
+from pipeline.runtime.dead_letters import is_dead_letter
+from pipeline.runtime.progress import Progress
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.sole_writer import Span
 from pipeline.runtime.tables import Mark, Pending
@@ -27,6 +29,7 @@ class Group:
         self.suspend_flow = asyncio.Event()
         self.working: set[Busy] = set()
         self.positions: dict[TP, int] = {}
+        self.progress = Progress()
 
     def begin(self) -> Busy:
         busy = Busy()
@@ -42,19 +45,35 @@ class Group:
 
 
 class Sink:
-    """Stands for the publisher. While its gate is closed nothing is acknowledged."""
+    """Stands for the publisher. While its gate is closed nothing is acknowledged; it refuses what is in `too_large`.
+
+    Attributes:
+        letters: the values of what was published as a dead letter.
+        too_large: topic and value of outputs.
+    """
 
     def __init__(self) -> None:
         self.published: list[bytes] = []
+        self.letters: list[bytes] = []
+        self.too_large: set[tuple[str, bytes]] = set()
+        self.refusals = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def watch(self, _: Iterable[str]) -> None:
         """Every topic is there."""
 
-    async def publish(self, outputs: Iterable[Output]) -> None:
+    async def publish(self, outputs: Iterable[Output]) -> list[Output]:
         await self.gate.wait()
-        self.published += [record.value for record, _ in outputs]
+        refused = []
+        for output in outputs:
+            record = output[0]
+            if (record.topic, record.value) in self.too_large:
+                refused.append(output)
+            else:
+                (self.letters if is_dead_letter(record) else self.published).append(record.value)
+        self.refusals += len(refused)
+        return refused
 
     async def changelog(self, _: Mapping[str, str], marks: Sequence[Mark]) -> dict[tuple[str, int], Span]:
         return {(table, partition): Span(0, 0, 1) for table, partition, _, _ in marks}

@@ -10,20 +10,34 @@ Nothing here knows any provider's form; pytest collects it through the subclasse
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import orjson
 import pytest
+from aiohttp import web
 
-from pipeline.errors import InvalidRecord
+from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.ingress.records import Arrival, Labeller, webhook_id
-from pipeline.providers.base import Provider, WebhookRequest
+from pipeline.providers.base import Delivery, DeliveryStatus, Provider, WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
+from tests.ports import free_ports
+from tests.unit import gateway_calls as calls
+from topics.commands import Command, CommandKind
 from topics.events import MessageEvent, UnknownEvent, decode
 from topics.events.wire import WireEvent
+
+
+class Said(NamedTuple):
+    """An answer of the provider to a text message, and what it means. `delay`: seconds that it asks for at least."""
+
+    http: int
+    body: object
+    status: DeliveryStatus
+    delay: float = 0.0
+    headers: Mapping[str, str] | None = None
 
 
 class ProviderConformance(ABC):
@@ -63,15 +77,32 @@ class ProviderConformance(ABC):
     def odd(self) -> Sequence[bytes]:
         """JSON objects with wrong types in every place that the provider's code looks at."""
 
-    def records(self, body: bytes) -> list[TestRecord]:
+    @abstractmethod
+    def about(self, person: str) -> Sequence[bytes]:
+        """A webhook of each kind of event that names this person (a phone number), each telling something else."""
+
+    @abstractmethod
+    def answers(self) -> Sequence[Said]:
+        """What the provider says to a text: taken, over a limit, refused, and every other error that it documents."""
+
+    def command(self, kind: CommandKind = CommandKind.TEXT) -> Command:
+        """A command of this kind that the provider can carry out, if it can do the kind at all."""
+        return calls.command(self.provider.name, kind)
+
+    def records(self, body: bytes, at_ms: int = 1_760_000_000_500) -> list[TestRecord]:
         """The records that the ingress makes of a body."""
         slices = self.provider.split(self.signed(body, self.secrets[0]), self.tenants)
-        arrival = Arrival(self.provider.name, None, webhook_id(body), 1_760_000_000_500, b"trace")
+        arrival = Arrival(self.provider.name, None, webhook_id(body), at_ms, b"trace")
         return [TestRecord.of(record) for record in Labeller(self.tenants).records(slices, arrival)]
 
-    def events(self, body: bytes) -> list[WireEvent]:
+    def events(self, body: bytes, at_ms: int = 1_760_000_000_500) -> list[WireEvent]:
         """What the intake makes of those."""
-        return [event for record in self.records(body) for event in self.provider.parse(record)]
+        return [event for record in self.records(body, at_ms) for event in self.provider.parse(record)]
+
+    def delivered(self, answer: calls.Answer) -> Delivery:
+        """What becomes of a text that the provider answers like that."""
+        (delivery,) = calls.delivered(self.provider.name, answer, self.command())
+        return delivery
 
     def authentic(self, request: WebhookRequest) -> bool:
         return self.provider.authenticate(request, self.tenants)
@@ -86,6 +117,12 @@ class ProviderConformance(ABC):
         body = self.message(1)
         assert not any(self.authentic(request) for request in self.forged(body))
         assert not self.authentic(self.signed(body, "another secret"))
+
+    def test_a_part_of_a_secret_is_none(self) -> None:
+        """A secret could be found out letter by letter, or guessed from its beginning."""
+        secret = self.secrets[0]
+        for wrong in (secret[:-1], secret[1:], secret + "x", secret * 2, f"{secret}\n", secret.upper(), "\0", " "):
+            assert not self.authentic(self.signed(self.message(1), wrong))
 
     def test_no_secret_no_door(self) -> None:
         """An installation that forgot its secret would take everything."""
@@ -103,6 +140,34 @@ class ProviderConformance(ABC):
         (one,), (other,) = self.events(self.message(1)), self.events(self.message(2))
         assert one.event_id != other.event_id
         assert one.conversation == other.conversation
+
+    def test_every_kind_of_event_is_the_same_however_late_it_comes_again(self) -> None:
+        """A webhook that is delivered again after an outage would be handled again."""
+        for body in self.about("15550001111"):
+            first, late = self.events(body), self.events(body, 1_760_000_000_500 + 3 * 86_400_000)
+            assert [event.event_id for event in first] == [event.event_id for event in late]
+
+    def test_a_person_has_one_conversation_in_all_kinds_of_events(self) -> None:
+        """A status would overtake the message that it is about, and two workers would answer one person."""
+        found = [event for body in self.about("15550001111") for event in self.events(body)]
+        keys = {record.key for body in self.about("15550001111") for record in self.records(body)}
+        assert keys == {found[0].conversation.encode()}
+        assert len({event.event_id for event in found}) == len(found) > 1
+
+    def test_events_go_to_a_topic_and_back(self) -> None:
+        """A handler would see something else than what was parsed."""
+        for body in (*self.about("15550001111"), self.batch()[0], *self.unknown()):
+            for wire in self.events(body):
+                event = decode(TestRecord(orjson.dumps(wire.body)))
+                assert decode(TestRecord(event.to_json())) == event
+                assert event.get_raw_webhook_data() == orjson.loads(orjson.dumps(wire.body))["raw"]
+
+    def test_the_raw_form_is_a_webhook_that_holds_this_event_alone(self) -> None:
+        """What a handler takes for the original would hold other people's messages, or could not be sent in again."""
+        for body in (*self.about("15550001111"), self.batch()[0]):
+            for wire in self.events(body):
+                (again,) = self.events(orjson.dumps(wire.body["raw"]))
+                assert (again.event_id, again.conversation) == (wire.event_id, wire.conversation)
 
     def test_another_person_has_another_conversation(self) -> None:
         """Everybody would wait for everybody else."""
@@ -178,3 +243,60 @@ class ProviderConformance(ABC):
         """A secret would be on every topic and in every dead letter."""
         for wire in self.events(self.message(1)):
             assert not any(secret.encode() in orjson.dumps(wire.body) for secret in self.secrets)
+
+    def test_every_answer_has_its_meaning(self) -> None:
+        """A message would be sent twice, or given up although it could have been sent."""
+        for said in self.answers():
+            found = self.delivered(calls.says(said.http, said.body, dict(said.headers or {})))
+            assert (found.status, said.body) == (said.status, said.body)
+            assert found.delay >= said.delay
+            assert (found.message_id is not None) is (said.status is DeliveryStatus.ACCEPTED)
+        assert {said.status for said in self.answers()} >= set(DeliveryStatus) - {DeliveryStatus.UNKNOWN}
+
+    def test_a_provider_that_is_not_there_is_asked_again(self) -> None:
+        """Messages would be lost while the provider, or the way to it, is away."""
+
+        async def answer(_: web.Request) -> web.Response:
+            raise AssertionError("nobody listens here")
+
+        (found,) = calls.delivered(
+            self.provider.name, answer, self.command(), base_url=f"http://127.0.0.1:{free_ports()}"
+        )
+        assert found.status is DeliveryStatus.RETRYABLE
+        assert found.delay > 0
+
+    def test_a_request_without_an_answer_is_never_repeated_blindly(self) -> None:
+        """The customer would get the message twice."""
+
+        async def cut(request: web.Request) -> web.Response:
+            await request.read()
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+
+        assert self.delivered(cut).status is DeliveryStatus.UNKNOWN
+
+    @pytest.mark.parametrize("http", [200, 400, 500, 502])
+    @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"error":5,"data":[]}'], ids=str)
+    def test_an_answer_that_can_not_be_read_is_no_success(self, http: int, body: bytes) -> None:
+        """A message that was never sent would be reported as sent, or the answer of a proxy would stop the worker."""
+        assert self.delivered(calls.says(http, body)).status is not DeliveryStatus.ACCEPTED
+
+    def test_no_error_quotes_token_or_text(self) -> None:
+        """Logs and outcomes would hold what only the customer and the provider may know."""
+        quoted = f"you said {calls.TEXT} with {calls.TOKEN}"
+        for body in ({"message": quoted}, {"error": quoted}, {"error": {"code": 100, "message": quoted}}):
+            words = self.delivered(calls.says(400, body)).error_message or ""
+            assert calls.TEXT not in words
+            assert calls.TOKEN not in words
+
+    def test_what_it_can_do_is_asked_of_the_provider(self) -> None:
+        """A handler would be told that something is sent which nobody sends."""
+        for kind in sorted(self.provider.kinds & calls.BODIES.keys()):
+            assert calls.asked(self.command(kind)), kind
+
+    def test_what_it_can_not_do_is_refused_without_a_call(self) -> None:
+        """The handler would hear of it from the provider, in the provider's words, after a retry."""
+        for kind in set(CommandKind) - self.provider.kinds:
+            with pytest.raises(UnsupportedCommand):
+                calls.asked(self.command(kind))

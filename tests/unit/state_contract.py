@@ -129,7 +129,7 @@ class StoreContract(ABC):
             await store.put(f"{tag}:table:orders:1", "x", b"1", 1)
             await store.put(f"{tag}:table:orders:2", "x", b"1", None)
             async with asyncio.timeout(5):
-                while await store.exists(f"{tag}:table:orders:1"):
+                while await store.exists(f"{tag}:table:orders:1"):  # noqa: ASYNC110 (a store sets no events)
                     await asyncio.sleep(0.05)
             assert await store.keys(f"{tag}:group:table:orders") == [f"{tag}:table:orders:2"]
 
@@ -422,7 +422,7 @@ class CacheContract(ABC):
         self.on_factory(body)
 
     def test_the_same_calls_with_a_key(self) -> None:
-        """If a call with a key reached the user's own row, old and new parts of a handler would overwrite each other."""
+        """If a call with a key reached the user's own row, old and new parts of a handler would mix their data."""
 
         async def body(make: CacheFactory) -> None:
             cache = make.create_user_cache()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topics.catalogue import MAX_MESSAGE_BYTES, STAGES, Topic, catalogue, changelog, events
+from topics.dead_letters import REASON_BYTES
 
 WEEK = timedelta(days=7)
 
@@ -48,6 +49,14 @@ def test_dead_letters_stay_longer_than_what_they_came_from() -> None:
     """A failure found after a holiday could not be re-driven."""
     topics = of("default")
     assert topics["dead-letters.parse"].retention > topics["webhooks.raw"].retention
+
+
+def test_dead_letters_have_room_for_the_largest_record_and_its_reason() -> None:
+    """The largest of messages, once it fails, would fit nowhere and hold up its partition."""
+    topics = of("default")
+    letters = {name for name in topics if name.startswith("dead-letters.")}
+    most = max(topic.largest for name, topic in topics.items() if name not in letters)
+    assert all(topics[name].largest == most + REASON_BYTES for name in letters)
 
 
 def test_configuration_is_spelled_as_the_broker_spells_it() -> None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+import pytest
+
 from pipeline.errors import RetryAfter
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.chain import Chain
@@ -79,6 +81,49 @@ def test_what_was_in_hand_when_partitions_moved_goes_through_when_it_comes_again
         loop.backlog.add(TP0, [record(b"first", 0), record(b"second", 1)])
         await until(lambda: app.list_consumer.positions.get(TP0) == 2)
         assert app.publisher.published == [b"first", b"second"]
+
+    _play(door, play)
+
+
+def test_what_the_broker_refuses_is_a_dead_letter_of_its_source_that_leaves_no_trace() -> None:
+    """One large message would end the worker again and again; or its redrive would be dropped as a duplicate."""
+    door = Door()
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        app.publisher.too_large.add(("out", b"large"))
+        loop.backlog.add(TP0, [record(value, offset) for offset, value in enumerate((b"1", b"large", b"2"))])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 3)
+        assert (app.publisher.published, app.publisher.letters) == ([b"1", b"2"], [b"large"])
+        assert set(app.table_stores["seen"].rows) == {b"1", b"2"}
+        app.publisher.too_large.clear()
+        loop.backlog.add(TP0, [record(value, 3 + offset) for offset, value in enumerate((b"1", b"large", b"2"))])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 6)
+        assert app.publisher.published == [b"1", b"2", b"large"]
+
+    _play(door, play)
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_dead_letter_that_its_topic_refuses_stays_in_hand_until_it_is_taken(moves: bool) -> None:
+    """The bytes of a message would be gone for good, because somebody lowered the limit of a topic."""
+    door = Door()
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        app.publisher.too_large |= {("out", b"large"), ("dead-letters.door", b"large")}
+        found = [record(b"1", 0), record(b"large", 1)]
+        loop.backlog.add(TP0, found)
+        await until(lambda: app.publisher.refusals > 3)
+        assert loop.unburied.cause == "OversizeRecord: dead-letters.door"
+        assert not app.list_consumer.positions
+        if moves:
+            app.move()
+            await until(lambda: not app.list_consumer.working)
+            app.moved()
+        app.publisher.too_large.clear()
+        if moves:
+            loop.backlog.add(TP0, found)
+        await until(lambda: app.list_consumer.positions.get(TP0) == 2 and loop.unburied.cause is None)
+        assert sorted(app.publisher.published + app.publisher.letters) == [b"1", b"large"]
 
     _play(door, play)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from chaos.options import Options
 from chaos.plan import Act
 from chaos.stack import Log, Stack
+from pipeline.local.child import Child, State
+from pipeline.local.services import Service
+from tests.stacks import eventually
 
 
 def test_an_end_that_was_asked_for_is_none_of_its_own() -> None:
@@ -36,6 +40,25 @@ def test_nothing_of_the_callers_environment_changes_a_run(tmp_path: Path, monkey
     stack = Stack(tmp_path, Options())
     environments = [child.service.env or {} for child in stack._children]
     assert all("production" not in str(env) and "PIPELINE_HANDLER_TIMEOUT" not in env for env in environments)
+
+
+def test_a_worker_that_leaves_for_good_with_an_error_is_reported(tmp_path: Path) -> None:
+    """Whoever scales down would lose a worker's last words, and the report would call the run clean."""
+    stack = Stack(tmp_path, Options())
+    said = tmp_path / "said"
+    script = f"import pathlib, signal; pathlib.Path({str(said)!r}).touch(); signal.sigwait([15]); raise SystemExit(3)"
+    prelude = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); "
+    child = Child(Service("intake-2", [sys.executable, "-c", prelude + script]), tmp_path / "intake-2.log", None)
+    stack._children.append(child)
+    stack._by_name["intake-2"] = child
+    child.start()
+    eventually(said.exists, 20, "the child is up")
+    child.state = State.READY
+    stack._remove("intake-2")
+    eventually(lambda: not child.running, 20, "it has ended")
+    stack._see_off()
+    assert [(death.name, death.why) for death in stack.log.deaths] == [("intake-2", "ended with exit status 3")]
+    assert not stack._leaving
 
 
 def test_a_kill_of_what_does_not_run_is_not_counted_as_one(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ ALL = [effect(ANA, 0), effect(BEN, 0), effect(ANA, 1)]
 def evidence(
     effects: list[Effect] = ALL, rows: dict[tuple[str, str], Row] = ROWS, outcomes: dict[str, list[str]] | None = None
 ) -> Evidence:
-    return Evidence(effects, rows, outcomes or {"cmd-1": ["accepted"]}, [], [])
+    return Evidence(effects, rows, outcomes or {"cmd-1": ["accepted"], "cmd-2": ["accepted"]}, [], [])
 
 
 def wrong(verdict: Verdict) -> set[str]:
@@ -67,6 +67,11 @@ def test_a_row_of_nobody_and_a_missing_row_are_wrong() -> None:
 def test_an_outcome_that_tells_another_story_is_wrong() -> None:
     """The topic of outcomes would tell its readers of a failure that was none."""
     assert wrong(judge(INPUTS, evidence(outcomes={"cmd-1": ["unknown"]}))) == {"unaccepted"}
+
+
+def test_an_effect_without_an_outcome_is_wrong() -> None:
+    """A send that the messenger forgot to tell of would pass, and its readers would wait for it for ever."""
+    assert wrong(judge(INPUTS, evidence(outcomes={"cmd-2": ["accepted"]}))) == {"unaccepted"}
 
 
 def test_what_never_came_to_rest_is_wrong() -> None:

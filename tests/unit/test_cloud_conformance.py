@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import WebhookRequest
+from pipeline.providers.base import DeliveryStatus, WebhookRequest
 from tests.unit.cloud_webhooks import (
     SECRETS,
     Json,
@@ -22,7 +22,7 @@ from tests.unit.cloud_webhooks import (
     value,
     webhook,
 )
-from tests.unit.provider_conformance import ProviderConformance
+from tests.unit.provider_conformance import ProviderConformance, Said
 
 
 class TestCloud(ProviderConformance):
@@ -53,6 +53,38 @@ class TestCloud(ProviderConformance):
         second = value(statuses=[status("wamid.O", name, "1") for name in ("sent", "delivered", "read")])
         third = value("2", messages=[text("wamid.0", "1")], errors=[{"code": 130429, "title": "Rate limit hit"}])
         return orjson.dumps(merged(webhook(first, second), webhook(third))), 11
+
+    def about(self, person: str) -> Sequence[bytes]:
+        reaction = text("wamid.3", person, type="reaction", reaction={"message_id": "wamid.O", "emoji": "👍"})
+        call = {"id": "wacid.1", "from": person, "event": "connect", "timestamp": "1760000000"}
+        preference = {"wa_id": person, "category": "marketing_messages", "value": "stop", "timestamp": 1760000000}
+        values: list[tuple[str, Json]] = [
+            ("messages", {"contacts": [contact(person)], "messages": [text("wamid.1", person)]}),
+            ("messages", {"messages": [text("wamid.2", person, type="image", image={"id": "1"})]}),
+            ("messages", {"messages": [reaction]}),
+            ("messages", {"messages": [text("wamid.4", person, type="hologram", hologram={})]}),
+            *(("messages", {"statuses": [status("wamid.O", name, person)]}) for name in ("sent", "read", "failed")),
+            ("calls", {"calls": [call]}),
+            ("user_preferences", {"user_preferences": [preference]}),
+        ]
+        return [orjson.dumps(webhook(value(**lists), field=field)) for field, lists in values]
+
+    def answers(self) -> Sequence[Said]:
+        def error(code: int) -> Json:
+            return {"error": {"message": "no", "type": "OAuthException", "code": code}}
+
+        return [
+            Said(200, {"messages": [{"id": "wamid.1"}]}, DeliveryStatus.ACCEPTED),
+            Said(400, error(130429), DeliveryStatus.RETRYABLE, 1),
+            Said(400, error(131056), DeliveryStatus.RETRYABLE, 1),
+            Said(500, error(131000), DeliveryStatus.RETRYABLE),
+            Said(503, error(2), DeliveryStatus.RETRYABLE, 7, {"Retry-After": "7"}),
+            Said(401, error(190), DeliveryStatus.PERMANENT),
+            Said(400, error(131047), DeliveryStatus.PERMANENT),
+            Said(400, error(100), DeliveryStatus.PERMANENT),
+            Said(404, {}, DeliveryStatus.PERMANENT),
+            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+        ]
 
     def unknown(self) -> Sequence[bytes]:
         return [

@@ -153,3 +153,17 @@ def test_a_thousand_people_in_one_webhook() -> None:
     whole = webhook(value(contacts=[contact(p) for p in people], messages=[text(f"wamid.{p}", p) for p in people]))
     made = _split(whole)
     assert [each.key for each in made] == [f"{ACCOUNT}:{p}" for p in people]
+
+
+@pytest.mark.parametrize("name", ["entry", "change", "webhook", ""], ids=repr)
+def test_a_list_may_have_any_name(name: str) -> None:
+    """A list that Meta calls `entry` one day would be taken for a broken envelope, and end on another partition."""
+    whole = webhook(value(messages=[text("wamid.1")]) | {name: [{"id": "1"}]})
+    for part in split(orjson.dumps(whole)):
+        assert [event.conversation for event in parse(Raw(part.body))] == [part.key]
+
+
+def test_equal_pieces_are_not_one() -> None:
+    """Of two broken pieces in one webhook, or of all that came with them, something would be lost."""
+    whole = {"entry": [None, None, {"id": "1", "changes": [None, None, 5, 5]}, *webhook(value())["entry"]]}
+    assert len([event for part in split(orjson.dumps(whole)) for event in parse(Raw(part.body))]) == 7

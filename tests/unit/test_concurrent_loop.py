@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+import pytest
+
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.stage import ConcurrentStage, Scope
@@ -90,7 +92,7 @@ def test_what_moved_away_is_no_work_of_ours_any_more() -> None:
         await until(lambda: len(loop) == 1 and not loop.backlog.some.is_set())
         app.move()
         app.moved()
-        assert (len(loop), loop.idle_for()) == (0, 0.0)
+        assert len(loop) == 0
 
     _play(work, play)
 
@@ -117,6 +119,71 @@ def test_a_slot_is_given_back_however_work_ends() -> None:
     _play(work, play, concurrency=2)
 
 
+@pytest.mark.parametrize("moves", [False, True])
+def test_what_the_broker_refuses_is_a_dead_letter_and_holds_nobody_up(moves: bool) -> None:
+    """One large answer would end the worker again and again, or, where letters are refused too, be gone for good."""
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        app.publisher.too_large |= {("out", b"large"), ("dead-letters.slow", b"large")}
+        found = [record(b"1", 0), record(b"large", 1), record(b"2", 2)]
+        loop.backlog.add(TP0, found)
+        await until(lambda: app.publisher.refusals > 3)
+        assert sorted(app.publisher.published) == [b"1", b"2"]
+        assert app.list_consumer.positions == {TP0: 1}
+        assert loop.unburied.cause == "OversizeRecord: dead-letters.slow"
+        if moves:
+            app.move()
+            await until(lambda: not app.list_consumer.working)
+            app.moved()
+        app.publisher.too_large.remove(("dead-letters.slow", b"large"))
+        if moves:
+            loop.backlog.add(TP0, found[1:])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 3 and not app.list_consumer.working)
+        await until(lambda: loop.unburied.cause is None)
+        assert app.publisher.letters == [b"large"]
+
+    _play(work, play)
+
+
+def test_what_is_published_before_the_end_is_out_whatever_becomes_of_the_record() -> None:
+    """A read mark would wait for the answer that it should come before."""
+    answer = asyncio.Event()
+
+    async def work(record: Any, scope: Scope) -> list[Record]:
+        await scope.publish([Record("out", b"k", b"early")])
+        await answer.wait()
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(b"late", 0)])
+        await until(lambda: app.publisher.published == [b"early"])
+        assert not app.list_consumer.positions
+        answer.set()
+        await until(lambda: app.list_consumer.positions.get(TP0) == 1)
+        assert app.publisher.published == [b"early", b"late"]
+
+    _play(work, play)
+
+
+def test_what_is_too_large_to_be_published_early_fails_its_record() -> None:
+    """It would be gone without a word, or stop the worker."""
+
+    async def work(record: Any, scope: Scope) -> list[Record]:
+        await scope.publish([Record("out", b"k", b"early")])
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        app.publisher.too_large.add(("out", b"early"))
+        loop.backlog.add(TP0, [record(b"late", 0)])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 1)
+        assert (app.publisher.published, app.publisher.letters) == ([], [b"late"])
+
+    _play(work, play)
+
+
 def test_a_lane_that_is_no_key_is_the_records_failure() -> None:
     """A stage whose lane is a list would end the process with every record."""
 
@@ -126,6 +193,6 @@ def test_a_lane_that_is_no_key_is_the_records_failure() -> None:
     async def play(app: App, loop: ConcurrentLoop) -> None:
         loop.backlog.add(TP0, [record(b"odd", 0), record(b"even", 1)])
         await until(lambda: app.list_consumer.positions.get(TP0) == 2)
-        assert sorted(app.publisher.published) == [b"even", b"odd"]
+        assert (app.publisher.published, app.publisher.letters) == ([b"even"], [b"odd"])
 
     _play(work, play, lane=lambda record: [] if record.value == b"odd" else record.key)

@@ -19,7 +19,7 @@ from pipeline.replay.dead_letters import Filters, Found, Ledger, find, history
 from pipeline.replay.reader import Reader, Span
 from pipeline.runtime.dead_letters import dead_letter
 from pipeline.testing import TestRecord
-from topics.dead_letters import Letter, LetterId, Mark, State, read
+from topics.dead_letters import REASON_BYTES, Letter, LetterId, Mark, State, read
 from topics.records import Incoming, Record
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -181,3 +181,11 @@ def test_a_list_as_json_is_one_object_a_line() -> None:
     found = orjson.loads(as_json(_letter(TestRecord(b"{}", b"k", (("tenant", b"acme"),), "webhooks.raw")), State.OPEN))
     assert (found["id"], found["tenant"], found["state"]) == ("route/3/0", "acme", "open")
     assert found["origin"] == {"topic": "webhooks.raw", "partition": 0, "offset": 0}
+
+
+def test_a_reason_has_its_room() -> None:
+    """The largest of messages would fit nowhere once it fails, and hold up its partition."""
+    error = UnknownTenant("\N{GRINNING FACE}" * 5_000)
+    record = TestRecord(b"", b"", (), "t" * 249, 2**31 - 1, 2**62)
+    made = dead_letter(record, "s" * 236, error, 10**9)
+    assert sum(len(name) + len(value) + 10 for name, value in made.headers) < REASON_BYTES / 2

@@ -19,6 +19,7 @@ from pipeline.handlers.context import hold
 from pipeline.handlers.media.handler import MEDIA
 from pipeline.handlers.media.library import INLINE, MARGIN, MediaLibrary
 from pipeline.handlers.media.results import MediaDownloadResult
+from pipeline.handlers.media.sources import Source
 from pipeline.handlers.messenger import MESSENGER
 from pipeline.handlers.services import Services
 from pipeline.handlers.unit_of_work import UnitOfWork
@@ -91,7 +92,7 @@ def test_a_file_is_uploaded_once_for_all_its_sends(tmp_path: Path) -> None:
     path.write_bytes(JPEG)
 
     async def hook(here: Here) -> None:
-        sources = [path, str(path), JPEG, io.BytesIO(JPEG)]
+        sources: list[Source] = [path, str(path), JPEG, io.BytesIO(JPEG)]
         results = await asyncio.gather(*(here.messenger.send_image(each, USER) for each in sources))
         assert [each.error for each in results] == [None] * 4
         (entry,) = await stored(here)

@@ -16,9 +16,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
+from aiokafka.producer.sender import Sender, SendProduceReqHandler
+from aiokafka.producer.transaction_manager import TransactionManager
 from faust.app.base import App
-from faust.stores.rocksdb import Store
+from faust.stores.rocksdb import RocksDBOptions, Store
+from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
 from faust.transport import consumer, producer
 from faust.transport.drivers import aiokafka as driver
@@ -67,12 +71,33 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "faust Recovery._resume_streams": (Recovery._resume_streams, "d986a6710c1a"),
     "faust Recovery.on_recovery_completed": (Recovery.on_recovery_completed, "6ef567acf072"),
     "faust Recovery._build_highwaters": (Recovery._build_highwaters, "91b4cc0d3724"),
+    "faust rocksdb RocksDBOptions.open": (RocksDBOptions.open, "ff87e92d69e2"),
+    "faust rocksdb RocksDBOptions.as_options": (RocksDBOptions.as_options, "d2a1bea17736"),
+    "faust Collection._new_store": (Collection._new_store, "914a2bda605d"),
     "faust rocksdb Store._db_for_partition": (Store._db_for_partition, "cb7e67d5f9ef"),
     "faust rocksdb Store.set_persisted_offset": (Store.set_persisted_offset, "b4c811926678"),
     "faust rocksdb Store.apply_changelog_batch": (Store.apply_changelog_batch, "ea3344d369fc"),
     "mode Service.crash": (Service.crash, "14980000465d"),
     "aiokafka AIOKafkaProducer.send_batch": (AIOKafkaProducer.send_batch, "bf42b0f0c5c0"),
+    "aiokafka GroupCoordinator._maybe_leave_group": (GroupCoordinator._maybe_leave_group, "016cd88a16e6"),
+    "aiokafka GroupCoordinator._send_req": (GroupCoordinator._send_req, "fa4b12e914ce"),
+    "aiokafka AIOKafkaProducer.__init__": (AIOKafkaProducer.__init__, "fd6f2966fb3d"),
+    "aiokafka Sender.__init__": (Sender.__init__, "dae60514401a"),
+    "aiokafka Sender._send_produce_req": (Sender._send_produce_req, "aea01ae4b6c7"),
+    "aiokafka Sender._sender_routine": (Sender._sender_routine, "2380dc5e333d"),
+    "aiokafka SendProduceReqHandler.do": (SendProduceReqHandler.do, "2dccd3d56b16"),
+    "aiokafka SendProduceReqHandler.handle_response": (SendProduceReqHandler.handle_response, "850323cc8f77"),
+    "aiokafka MessageAccumulator._pop_batch": (MessageAccumulator._pop_batch, "41cc98a298ef"),
+    "aiokafka MessageBatch.drain_ready": (MessageBatch.drain_ready, "9a6a2b6c56f8"),
+    "aiokafka MessageBatch.failure": (MessageBatch.failure, "719b2122c318"),
+    "aiokafka TransactionManager.increment_sequence_number": (
+        TransactionManager.increment_sequence_number,
+        "0fce01d42f0f",
+    ),
+    "faust driver Producer._producer_type": (vars(driver.Producer)["_producer_type"].fget, "311dc214fc43"),
     "aiokafka AIOKafkaConsumer.seek_to_committed": (AIOKafkaConsumer.seek_to_committed, "f6cd85c8b70a"),
+    "aiokafka GroupCoordinator.check_errors": (GroupCoordinator.check_errors, "ba6ca51ad348"),
+    "aiokafka GroupCoordinator._push_error_to_user": (GroupCoordinator._push_error_to_user, "743ff515bd7e"),
     "aiokafka Fetcher.fetched_records": (Fetcher.fetched_records, "be4348896b9b"),
     "aiokafka Fetcher.seek_to": (Fetcher.seek_to, "f0ba6aba6c22"),
     "aiokafka AIOKafkaProducer.partitions_for": (AIOKafkaProducer.partitions_for, "0d526b6cfcfd"),

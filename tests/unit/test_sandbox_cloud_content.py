@@ -93,10 +93,9 @@ def test_a_known_medium_is_taken() -> None:
 
 
 words = st.sampled_from(["", "1", "text", "image", "button", "list", "flow", "carousel", "wamid.1"])
-_names = st.sampled_from(
-    "type body text action buttons sections rows cards header parameters name id components language title reply image"
-    " link product_items message_id emoji latitude".split()
-)
+_FRAMES = ["type", "body", "text", "action", "header", "parameters", "name", "id", "components", "language"]
+_PARTS = ["buttons", "sections", "rows", "cards", "title", "reply", "image", "link", "product_items", "latitude"]
+_names = st.sampled_from([*_FRAMES, *_PARTS])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | words,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=4),

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import WebhookRequest
+from pipeline.providers.base import DeliveryStatus, WebhookRequest
 from tests.unit import gateway_webhooks as gateway
 from tests.unit.gateway_webhooks import SECRETS, Json, request, text, webhook
-from tests.unit.provider_conformance import ProviderConformance
+from tests.unit.provider_conformance import ProviderConformance, Said
 
 NAME = "waha"
 
@@ -42,6 +42,22 @@ class TestWaha(ProviderConformance):
     def batch(self) -> tuple[bytes, int]:
         """There are no batches: a webhook is one event."""
         return self.message(1), 1
+
+    def about(self, person: str) -> Sequence[bytes]:
+        return [orjson.dumps(each) for each in gateway.about(f"{person}@c.us")]
+
+    def answers(self) -> Sequence[Said]:
+        starting = {"error": "not as expected", "status": "STARTING", "expected": ["WORKING"]}
+        return [
+            Said(201, {"id": "true_15550001111@c.us_A"}, DeliveryStatus.ACCEPTED),
+            Said(429, {"statusCode": 429, "message": "Too Many Requests"}, DeliveryStatus.RETRYABLE, 60),
+            Said(422, starting, DeliveryStatus.RETRYABLE, 5),
+            Said(503, {"statusCode": 503, "message": "no"}, DeliveryStatus.RETRYABLE, 9, {"Retry-After": "9"}),
+            Said(401, {"statusCode": 401, "message": "Unauthorized"}, DeliveryStatus.PERMANENT),
+            Said(422, {"statusCode": 422, "message": "this engine can't"}, DeliveryStatus.PERMANENT),
+            Said(400, {"statusCode": 400, "message": ["chatId should not be empty"]}, DeliveryStatus.PERMANENT),
+            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+        ]
 
     def unknown(self) -> Sequence[bytes]:
         hologram = text(1) | {"body": None, "type": "hologram", "hologram": {}}

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import WebhookRequest
+from pipeline.providers.base import DeliveryStatus, WebhookRequest
 from tests.unit import gateway_webhooks as gateway
 from tests.unit.gateway_webhooks import SECRETS, Json, request, text, webhook
-from tests.unit.provider_conformance import ProviderConformance
+from tests.unit.provider_conformance import ProviderConformance, Said
 
 NAME = "wawp"
 
@@ -41,6 +41,20 @@ class TestWawp(ProviderConformance):
     def batch(self) -> tuple[bytes, int]:
         """There are no batches: a webhook is one event."""
         return self.message(1), 1
+
+    def about(self, person: str) -> Sequence[bytes]:
+        return [orjson.dumps(each) for each in gateway.about(f"{person}@c.us")]
+
+    def answers(self) -> Sequence[Said]:
+        return [
+            Said(200, {"id": "true_15550001111@c.us_A"}, DeliveryStatus.ACCEPTED),
+            Said(200, {"error": "daily limit reached"}, DeliveryStatus.RETRYABLE, 60),
+            Said(403, {"code": "subscription_required", "message": "no"}, DeliveryStatus.PERMANENT),
+            Said(404, {"code": "invalid_session", "message": "no"}, DeliveryStatus.PERMANENT),
+            Said(401, {"code": "missing_access_token", "message": "no"}, DeliveryStatus.PERMANENT),
+            Said(200, {"success": False}, DeliveryStatus.PERMANENT),
+            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+        ]
 
     def unknown(self) -> Sequence[bytes]:
         hologram = text(1) | {"body": None, "type": "hologram", "hologram": {}}

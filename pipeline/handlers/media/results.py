@@ -30,6 +30,11 @@ class _Result:
     error_code: str | None = None
     inbox_id: str | None = None
 
+    @property
+    def tenant_id(self) -> str | None:
+        """The account, by the name that it has in Wappa 0.1."""
+        return self.inbox_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaUploadResult(_Result):

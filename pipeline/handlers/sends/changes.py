@@ -31,6 +31,7 @@ class ChangeSends(Family):
         return self._send(CommandKind.REACTION, recipient, None, options, reaction_body, emoji, message_id)
 
     async def remove_reaction(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
+        """Takes the reaction to a message back."""
         return self._send(CommandKind.REACTION, recipient, None, options, about_body, message_id, "emoji", "")
 
     async def send_poll(
@@ -57,6 +58,7 @@ class ChangeSends(Family):
         return self._send(CommandKind.REVOKE, recipient, None, options, about_body, message_id)
 
     async def forward_message(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
+        """Sends a message of this account on to somebody else."""
         return self._send(CommandKind.FORWARD, recipient, None, options, about_body, message_id)
 
     async def pin_message(
@@ -70,6 +72,7 @@ class ChangeSends(Family):
         return self._send(CommandKind.PIN, recipient, None, options, pin_body, message_id, pin_for)
 
     async def unpin_message(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
+        """Takes a message from the top of the chat."""
         return self._send(CommandKind.PIN, recipient, None, options, about_body, message_id, "on", False)
 
 

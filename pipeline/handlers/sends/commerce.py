@@ -44,6 +44,7 @@ class CommerceSends(Family):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
+        """One product of a catalogue."""
         what = (catalog_id, product_retailer_id, body, footer)
         return self._send(CommandKind.PRODUCT, recipient, reply_to_message_id, options, product_body, *what)
 

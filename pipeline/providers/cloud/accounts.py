@@ -19,15 +19,15 @@ class _Kind(NamedTuple):
     action: str = ""
 
 
-def _whole(event_type: Type, action: str = "event") -> dict[str, _Kind]:
+def _whole(event_type: Type, action: str = "event") -> dict[str | None, _Kind]:
     return {WHOLE: _Kind(event_type, action)}
 
 
-def _group(event_type: Type) -> dict[str, _Kind]:
+def _group(event_type: Type) -> dict[str | None, _Kind]:
     return {"groups": _Kind(event_type, "type")}
 
 
-KINDS: Final[dict[str, dict[str, _Kind]]] = {
+KINDS: Final[dict[str, dict[str | None, _Kind]]] = {
     "messages": {"user_actions": _Kind(Type.USER_ACTION, "action_type")},
     "calls": {"calls": _Kind(Type.CALL, "event"), "statuses": _Kind(Type.CALL_STATUS, "status")},
     "user_preferences": {"user_preferences": _Kind(Type.USER_PREFERENCE, "value")},
@@ -77,7 +77,7 @@ def account(part: Part, person: Person | None, body: Body) -> bool:
     """Makes `body` an account event. False, if nobody knows the field or the list, or the part is no object."""
     change, name, item = part
     kind = KINDS.get(change.field, {}).get(name)
-    if kind is None or type(item) is not dict:
+    if kind is None or change.malformed or type(item) is not dict:
         return False
     body["kind"] = "account"
     body["event_type"] = kind.event_type.value

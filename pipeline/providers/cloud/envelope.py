@@ -14,13 +14,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from pipeline.providers.cloud.people import People, people
 
-WHOLE: Final = ""
-"""The name of a part that is a change's whole value."""
+WHOLE: Final = None
+"""In the place of a list's name: the part is a change's whole value, or a malformed piece. No list is called so."""
 CHANGE: Final = "change"
 ENTRY: Final = "entry"
 WEBHOOK: Final = "webhook"
-MALFORMED: Final = frozenset({CHANGE, ENTRY, WEBHOOK})
-"""The names of parts that are not built as a change should be; the part is the piece itself."""
+"""What is not built as it should be; the part is that piece itself."""
 
 CONTAINER: Final = frozenset({"messaging_product", "metadata"})
 """What tells a container from a value that is one part. Never parts themselves, whatever they hold."""
@@ -35,6 +34,7 @@ class Change(NamedTuple):
         account: phone_number_id, or the WABA id where no number is named; empty where neither is.
         business_id: the WABA id, or empty.
         people: `contacts[]`.
+        malformed: `change`, `entry` or `webhook` where that piece is no such thing; else empty.
     """
 
     entry: Any
@@ -44,10 +44,11 @@ class Change(NamedTuple):
     business_id: str
     display_phone_number: str | None
     people: People
+    malformed: str = ""
 
 
-Part: TypeAlias = tuple[Change, str, Any]
-"""What becomes one event: an element of a list in the value of a change, with the list's name before it."""
+Part: TypeAlias = tuple[Change, str | None, Any]
+"""What becomes one event: an element of a list in the value of a change, with the list's name (`WHOLE`) before it."""
 
 
 def parts(webhook: dict[str, Any]) -> list[Part]:
@@ -58,7 +59,7 @@ def parts(webhook: dict[str, Any]) -> list[Part]:
         for entry in entries:
             _add_entry(found, entry)
     elif webhook.keys() - {"object"}:
-        found.append((_bare(webhook, None), WEBHOOK, webhook))
+        found.append((_bare(webhook, None, WEBHOOK), WHOLE, webhook))
     return found
 
 
@@ -72,14 +73,14 @@ def text(value: object) -> str:
 def _add_entry(found: list[Part], entry: Any) -> None:
     changes = entry.get("changes") if type(entry) is dict else None
     if type(changes) is not list:
-        found.append((_bare(entry, None), ENTRY, entry))
+        found.append((_bare(entry, None, ENTRY), WHOLE, entry))
         return
     for body in changes:
         value = body.get("value") if type(body) is dict else None
         if type(value) is dict:
             _add_value(found, _change(entry, body, value), value)
         else:
-            found.append((_bare(entry, body), CHANGE, body))
+            found.append((_bare(entry, body, CHANGE), WHOLE, body))
 
 
 def _add_value(found: list[Part], change: Change, value: dict[str, Any]) -> None:
@@ -107,7 +108,7 @@ def _change(entry: dict[str, Any], body: dict[str, Any], value: dict[str, Any]) 
     return Change(entry, body, field, account, business_id, display, known)
 
 
-def _bare(entry: Any, body: Any) -> Change:
+def _bare(entry: Any, body: Any, malformed: str) -> Change:
     business_id = text(entry.get("id")) if type(entry) is dict else ""
     field = text(body.get("field")) if type(body) is dict else ""
-    return Change(entry, body, field, business_id, business_id, None, {})
+    return Change(entry, body, field, business_id, business_id, None, {}, malformed)

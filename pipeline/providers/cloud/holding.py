@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from pipeline.providers.cloud.envelope import CONTAINER, ENTRY, MALFORMED, WHOLE, Part
+from pipeline.providers.cloud.envelope import CONTAINER, ENTRY, WHOLE, Part
 from pipeline.providers.cloud.people import find, ids
 
 
@@ -15,21 +15,27 @@ def holding(webhook: dict[str, Any], members: Iterable[Part]) -> dict[str, Any]:
 
     What surrounds the parts comes along; of the contacts those that the parts name.
     """
-    entries = [_entry(list(found)) for _, found in groupby(members, lambda part: id(part[0].entry))]
+    entries = [_entry(list(found)) for _, found in groupby(members, _place)]
     return webhook | {"entry": entries}
 
 
+def _place(part: Part) -> int:
+    """Tells entries apart. Two that are null are one object, so what is no object is told apart by its change."""
+    change = part[0]
+    return id(change.entry if type(change.entry) is dict else change)
+
+
 def _entry(members: list[Part]) -> Any:
-    change, name, item = members[0]
-    if name == ENTRY:
+    change, _, item = members[0]
+    if change.malformed == ENTRY:
         return item
-    changes = [_change(list(found)) for _, found in groupby(members, lambda part: id(part[0].body))]
+    changes = [_change(list(found)) for _, found in groupby(members, lambda part: id(part[0]))]
     return change.entry | {"changes": changes}
 
 
 def _change(members: list[Part]) -> Any:
     change, name, _ = members[0]
-    if name in MALFORMED or name == WHOLE:
+    if name is WHOLE:
         return change.body
     return change.body | {"value": _value(change.body["value"], members)}
 
@@ -49,7 +55,7 @@ def _lists(members: list[Part]) -> dict[str, Any]:
         if name == "errors":
             lists[name] = item
         else:
-            lists.setdefault(name, []).append(item)
+            lists.setdefault(str(name), []).append(item)
     return lists
 
 

@@ -52,10 +52,13 @@ def status_event_id(account: str, message_id: str, status: str, participant: str
 
 def call_event_id(part: Part) -> str | None:
     """A call begins and ends once, and takes each status once. None for a call that names neither itself nor that."""
-    change, _, item = part
-    call, what = item.get("id"), item.get("event") or item.get("status")
-    named = type(call) is str and type(what) is str and call and what
-    return f"cloud:{change.account}:{call}:{what}" if named else None
+    change, name, item = part
+    call, what = item.get("id"), item.get("event" if name == "calls" else "status")
+    if type(call) is not str or type(what) is not str or not call or not what:
+        return None
+    return (
+        f"cloud:{change.account}:{call}:{what}" if name == "calls" else f"cloud:{change.account}:{call}:status:{what}"
+    )
 
 
 def content_event_id(part: Part) -> str:

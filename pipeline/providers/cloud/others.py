@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from pipeline.providers.cloud import messages, statuses
-from pipeline.providers.cloud.envelope import MALFORMED, WHOLE, Part
+from pipeline.providers.cloud.envelope import WHOLE, Part
 from pipeline.providers.cloud.identity import content_event_id, message_event_id
 from pipeline.providers.cloud.people import Person
 from pipeline.providers.cloud.shapes import settled
@@ -54,11 +54,11 @@ def _event_id(part: Part, contact: str | None) -> str:
 
 def _event_type(part: Part) -> str:
     change, name, item = part
-    if name in MALFORMED:
-        return name
+    if change.malformed:
+        return change.malformed
     if name == "errors":
         return "error"
-    if change.field != "messages" or name == WHOLE:
+    if change.field != "messages" or name is WHOLE:
         return f"field.{_named(change.field)}"
     if name == "messages":
         return f"message.{_named(_of(item, 'type'))}"

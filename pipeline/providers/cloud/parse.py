@@ -60,7 +60,7 @@ def _builder(part: Part) -> _Builder:
     change, name, _ = part
     if name == "errors":
         return errors
-    return _BUILDERS.get(name, account) if change.field == "messages" else account
+    return _BUILDERS.get(name or "", account) if change.field == "messages" else account
 
 
 def _loaded(value: bytes) -> dict[str, Any]:

@@ -43,9 +43,9 @@ def people(contacts: object) -> People:
     return index
 
 
-def ids(name: str, item: dict[str, Any]) -> Named | None:
+def ids(name: str | None, item: dict[str, Any]) -> Named | None:
     """The person that an element of the list `name` names."""
-    fields = _FIELDS.get(name)
+    fields = _FIELDS.get(name) if name else None
     if fields is None:
         return None
     if name == "calls" and item.get("direction") == "BUSINESS_INITIATED":

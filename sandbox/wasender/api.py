@@ -1,0 +1,191 @@
+"""`/api/send-message` and its neighbours, as Wasender answers them."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import count
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from sandbox.config import Account
+from sandbox.core import Codes, Refused, Sandbox
+from sandbox.errors import NotSupported
+from sandbox.ledger import Read, Sent, Violation
+from sandbox.outbox import Update
+from sandbox.provider import UserMessage
+from sandbox.wasender import webhooks
+from sandbox.wasender.errors import ApiError, invalid, over_limit
+from sandbox.wasender.limits import PLANS, Allowance
+from sandbox.wasender.validation import Send, contact, validated
+from sandbox.webhooks import IngressClient, Webhook
+
+CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=422)
+
+Json = dict[str, Any]
+Endpoint = Callable[[web.Request, Account, Json], Json]
+
+
+class _Silence(Exception):
+    """The message was accepted, and its sender is not to hear of it."""
+
+    def __init__(self, hold: float) -> None:
+        super().__init__(hold)
+        self.hold = hold
+
+
+class WasenderApi:
+    """Wasender of one sandbox; its accounts are sessions."""
+
+    name: Final = "wasender"
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._accounts = [each for each in sandbox.config.accounts if each.provider == self.name]
+        self._allowances = {each.id: Allowance(PLANS[each.plan]) for each in self._accounts}
+        self._numbers = count(100_000)
+        self._sent: dict[str, Sent] = {}
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [
+            web.post("/api/send-message", self._endpoint(self._send)),
+            web.put(r"/api/messages/{number:\d+}", self._endpoint(self._edit)),
+            web.delete(r"/api/messages/{number:\d+}", self._endpoint(self._delete)),
+            web.post("/api/messages/read", self._endpoint(self._read)),
+            web.post("/api/send-presence-update", self._endpoint(self._presence)),
+            web.post("/api/upload", self._endpoint(self._upload)),
+            web.get("/api/pn-from-lid/{lid}", self._endpoint(self._number_of)),
+            web.get("/api/status", self._endpoint(lambda *_: {"status": "connected"})),
+        ]
+
+    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+        return webhooks.message_webhook(account, message)
+
+    def status_webhook(self, updates: Sequence[Update]) -> Webhook:
+        (update,) = updates
+        return webhooks.status_webhook(update)
+
+    async def verify(self, account: Account, ingress: IngressClient) -> bool:
+        raise NotSupported("wasender has no handshake: its webhooks' URLs are taken as they are entered")
+
+    def _endpoint(self, act: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def respond(request: web.Request) -> web.StreamResponse:
+            account = self._authorised(request)
+            try:
+                if account is None:
+                    raise ApiError(401)
+                answer, status = act(request, account, _object(await request.read())), 200
+            except ApiError as error:
+                answer, status = error.body, error.http
+            except _Silence as silence:
+                await self._sandbox.silence(request, silence.hold)
+                return web.Response(status=500)
+            if self._sandbox.faults.current.latency:
+                await asyncio.sleep(self._sandbox.faults.current.latency)
+            headers = self._allowances[account.id].headers(time.monotonic()) if account else {}
+            return _json(answer, status, headers)
+
+        return respond
+
+    def _authorised(self, request: web.Request) -> Account | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = token.strip().encode(errors="surrogateescape")
+        known = [each for each in self._accounts if hmac.compare_digest(given, each.token.encode())]
+        return known[0] if known and scheme.lower() == "bearer" else None
+
+    def _send(self, _: web.Request, account: Account, body: Json) -> Json:
+        send = validated(body)
+        to = contact(send.chat)
+        self._count(account, to)
+        try:
+            steps = self._sandbox.admit(account, to, None, CODES)
+        except Refused as refused:
+            raise _refusal(refused) from None
+        sent = self._entry(account, send, str(next(self._numbers)))
+        self._remember(sent)
+        self._sandbox.accept(account, sent, steps, {"chat": send.chat, "id": webhooks.new_id()})
+        silence = self._sandbox.faults.silence(account.id, to)
+        if silence:
+            raise _Silence(silence.hold)
+        data = {"msgId": int(sent.message_id), "jid": body["to"], "status": "in_progress"}
+        return {"success": True, "data": data}
+
+    def _remember(self, sent: Sent) -> None:
+        """What can be edited and deleted, as long as the ledger knows it."""
+        self._sent[sent.message_id] = sent
+        if len(self._sent) > self._sandbox.config.ledger_cap:
+            del self._sent[next(iter(self._sent))]
+
+    def _count(self, account: Account, to: str) -> None:
+        wait = self._allowances[account.id].take(time.monotonic())
+        if wait is None:
+            return
+        row = Violation(self.name, account.id, to, f"plan: {account.plan}", 429, None, time.time())
+        self._sandbox.ledger.violations.add(row)
+        raise over_limit(f"You have reached the limit of messages of your plan ({account.plan}).", wait)
+
+    def _edit(self, request: web.Request, account: Account, body: Json) -> Json:
+        if not body.get("text"):
+            raise invalid({"text": "The text field is required."})
+        return self._change(request, account, "edit", body)
+
+    def _delete(self, request: web.Request, account: Account, _: Json) -> Json:
+        return self._change(request, account, "revoke", {})
+
+    def _change(self, request: web.Request, account: Account, kind: str, body: Json) -> Json:
+        sent = self._sent.get(request.match_info["number"])
+        if sent is None or sent.account != account.id:
+            raise ApiError(404)
+        told = orjson.dumps(body | {"msgId": int(sent.message_id)}).decode()
+        self._sandbox.ledger.sent.add(sent._replace(type=kind, body=told, at=time.time()))
+        return {"success": True, "data": {"msgId": int(sent.message_id)}}
+
+    def _read(self, _: web.Request, account: Account, body: Json) -> Json:
+        key = body.get("key")
+        if not isinstance(key, dict) or not key.get("id") or not key.get("remoteJid"):
+            raise invalid({"key": "The key field is required."})
+        self._sandbox.ledger.reads.add(Read(self.name, account.id, key["id"], False, time.time()))
+        return {"success": True}
+
+    def _presence(self, _: web.Request, account: Account, body: Json) -> Json:
+        if body.get("type") not in ("composing", "recording", "paused", "available", "unavailable"):
+            raise invalid({"type": "The selected type is invalid."})
+        typing = body["type"] in ("composing", "recording")
+        self._sandbox.ledger.reads.add(Read(self.name, account.id, "", typing, time.time()))
+        return {"success": True}
+
+    def _upload(self, request: web.Request, _: Account, body: Json) -> Json:
+        data = body.get("base64")
+        if not isinstance(data, str) or not data.startswith("data:") or ";base64," not in data:
+            raise invalid({"base64": "The base64 field must be a data URL."})
+        return {"success": True, "publicUrl": f"{request.scheme}://{request.host}/uploads/{webhooks.new_id().lower()}"}
+
+    def _number_of(self, request: web.Request, _: Account, __: Json) -> Json:
+        """In the sandbox a linked id hides the number of the same digits."""
+        digits = request.match_info["lid"].removesuffix("@lid")
+        return {"success": True, "data": {"pn": f"{digits}@s.whatsapp.net"}}
+
+    def _entry(self, account: Account, send: Send, number: str) -> Sent:
+        content = orjson.dumps(send.content).decode()
+        return Sent(self.name, account.id, contact(send.chat), send.type, content, number, None, time.time())
+
+
+def _refusal(refused: Refused) -> ApiError:
+    status = refused.http or (refused.code if 400 <= refused.code <= 599 else 500)
+    return over_limit("Too Many Attempts.", 1) if status == CODES.pair else ApiError(status)
+
+
+def _object(raw: bytes) -> Json:
+    try:
+        body = orjson.loads(raw or b"{}")
+    except orjson.JSONDecodeError:
+        raise ApiError(400, "The body is not valid JSON.") from None
+    return body if isinstance(body, dict) else {}
+
+
+def _json(body: Json, status: int, headers: dict[str, str]) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, headers={"Content-Type": "application/json", **headers})

@@ -1,0 +1,61 @@
+"""Records the public names of Wappa's messenger, media handler, results and models, for `tests/names.py`.
+
+pip download --no-deps wappa==0.31.0; unzip it into WAPPA; python record_names.py WAPPA > names-0.31.0.json
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+MODELS: Final = "messaging/whatsapp/models"
+FILES: Final = {
+    "domain/interfaces/messaging_interface.py": ["IMessenger"],
+    "domain/interfaces/media_interface.py": ["IMediaHandler"],
+    f"{MODELS}/basic_models.py": ["MessageResult"],
+    f"{MODELS}/interactive_models.py": ["ReplyButton", "InteractiveHeader", "HeaderType", "ListRow", "ListSection"],
+    f"{MODELS}/specialized_models.py": [
+        *("ContactCard", "ContactName", "ContactPhone", "ContactEmail"),
+        *("ContactAddress", "ContactOrganization", "ContactUrl"),
+    ],
+    "domain/models/media_result.py": [
+        *("MediaUploadResult", "MediaInfoResult", "MediaDownloadResult", "MediaDeleteResult"),
+    ],
+}
+
+Members = dict[str, list[str] | None]
+
+
+def members(body: list[ast.stmt]) -> Members:
+    found: Members = {}
+    for each in body:
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            found[each.name] = parameters(each)
+        elif isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            found[each.target.id] = None
+        elif isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name):
+            found[each.targets[0].id] = None
+    return {name: value for name, value in found.items() if not name.startswith("_") and name != "model_config"}
+
+
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str] | None:
+    """Of a method; None for a property."""
+    if any(isinstance(each, ast.Name) and each.id == "property" for each in function.decorator_list):
+        return None
+    given = [each.arg for each in (*function.args.args, *function.args.kwonlyargs)]
+    return [name for name in given if name not in ("self", "cls")]
+
+
+def record(root: Path) -> dict[str, Members]:
+    found: dict[str, Members] = {}
+    for file, names in FILES.items():
+        tree = ast.parse((root / "wappa" / file).read_text())
+        classes = {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
+        found |= {name: members(classes[name].body) for name in names}
+    return found
+
+
+print(json.dumps(record(Path(sys.argv[1])), indent=1))

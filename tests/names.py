@@ -1,0 +1,152 @@
+"""Every public name of Wappa's messenger in both generations, and whether it is here: `docs/names.md`.
+
+    python -m tests.names > docs/names.md
+
+The names and parameters were read out of the classes of Wappa 0.1.10 and 0.31.0 by `tests/data/wire/record_names.py`:
+class → member → parameters, or null for what is no method.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from pipeline.handlers import IMediaHandler, IMessenger, MessageResult
+from pipeline.handlers.media import results
+from pipeline.handlers.sends import contacts, models
+
+DATA: Final = Path(__file__).parent / "data" / "wire"
+GENERATIONS: Final = ("0.1.10", "0.31.0")
+OURS: Final[dict[str, type]] = {
+    "IMessenger": IMessenger,
+    "IMediaHandler": IMediaHandler,
+    "MessageResult": MessageResult,
+    **{name: getattr(models, name) for name in ("ReplyButton", "InteractiveHeader", "HeaderType")},
+    **{name: getattr(models, name) for name in ("ListRow", "ListSection")},
+    **{name: value for name, value in vars(contacts).items() if name.startswith("Contact") and name != "Contact"},
+    **{name: value for name, value in vars(results).items() if name.startswith("Media")},
+}
+
+_VALIDATOR: Final = "a validator of the model; the send checks it, and says so in its result"
+_NO_ANSWER: Final = "builds a result from the provider's answer; here that answer is an outcome on `commands.outcomes`"
+REASONS: Final = {
+    "MessageResult.from_api_response": _NO_ANSWER,
+    "MessageResult.from_response_payload": _NO_ANSWER,
+    "InteractiveHeader.validate_text_header": _VALIDATOR,
+    "InteractiveHeader.validate_media_header": _VALIDATOR,
+    "ListSection.validate_row_uniqueness": _VALIDATOR,
+    "ContactCard.validate_at_least_one_phone": _VALIDATOR,
+    "ContactName.validate_formatted_name_required": _VALIDATOR,
+    "MediaDownloadResult.mark_as_temp_file": "`download_media(…, use_tempfile=True, auto_cleanup=…)` says it",
+}
+"""Why a name is not here."""
+
+NOTES: Final = {
+    "IMessenger.tenant_id": "the tenant's id in the tenants file, not the phone_number_id: that is `inbox_id`",
+    "IMessenger.send_document": "the caption goes out; Wappa loses it",
+    "IMessenger.send_location": "numbers on the wire, as Meta's reference has them; Wappa sends strings",
+    "IMessenger.mark_as_read": "`typing` shows the indicator; Wappa leaves it out",
+    "IMessenger.send_text_template": "`template_type` may be left out, as in 0.1.10",
+    "IMessenger.send_media_template": "`template_type` may be left out, as in 0.1.10",
+    "IMessenger.send_location_template": "`template_type` may be left out, as in 0.1.10",
+    "IMediaHandler.stream_media": "the one method that raises (`Unsendable`): a stream has no result",
+    "MessageResult.message_id": "the command's id until the provider gave its own (`StatusEvent.command_id`)",
+    "MessageResult.tenant_id": "the tenant's id in the tenants file; the account is `inbox_id`",
+    "MessageResult.recipient_username": "always None: nobody knows it before the provider has answered",
+    "MessageResult.api_response": "always None: the provider has not been asked yet",
+}
+
+Inventory = dict[str, dict[str, list[str] | None]]
+
+
+class Row(NamedTuple):
+    """One name: in which generations it is, and what is to be said of it."""
+
+    owner: str
+    name: str
+    generations: tuple[bool, ...]
+    here: bool
+    remark: str
+
+
+def inventories() -> list[Inventory]:
+    return [orjson.loads((DATA / f"names-{generation}.json").read_bytes()) for generation in GENERATIONS]
+
+
+def has(owner: str, name: str, parameters: list[str] | None) -> bool:
+    """Whether our class has the member, and takes its parameters in their order."""
+    ours = OURS[owner]
+    if parameters is None:
+        return name in _fields(ours) or hasattr(ours, name)
+    method = getattr(ours, name, None)
+    taken = [each for each in inspect.signature(method).parameters if each != "self"] if method else []
+    return callable(method) and [each for each in taken if each in parameters] == parameters
+
+
+def _fields(ours: type) -> set[str]:
+    return {*getattr(ours, "model_fields", ()), *getattr(ours, "__dataclass_fields__", ())}
+
+
+def rows() -> Iterator[Row]:
+    known = inventories()
+    for owner in OURS:
+        names = dict.fromkeys(name for each in known for name in each.get(owner, {}))
+        for name in names:
+            yield _row(owner, name, known)
+
+
+def _row(owner: str, name: str, known: list[Inventory]) -> Row:
+    where = tuple(name in each.get(owner, {}) for each in known)
+    wanted = [each[owner][name] for each, there in zip(known, where, strict=True) if there]
+    key = f"{owner}.{name}"
+    here = all(has(owner, name, each) for each in wanted)
+    return Row(owner, name, where, here, REASONS.get(key) or NOTES.get(key, ""))
+
+
+def added() -> list[str]:
+    """The sends that Wappa does not have."""
+    known = {name for each in inventories() for name in each["IMessenger"]}
+    return [name for name in dir(IMessenger) if not name.startswith("_") and name not in known]
+
+
+def table() -> str:
+    """The page."""
+    return _HEAD + "".join(_section(owner) for owner in OURS) + _tail()
+
+
+def _section(owner: str) -> str:
+    mine = [row for row in rows() if row.owner == owner]
+    head = f"\n## {owner}\n\n| name | 0.1.10 | 0.31.0 | here | |\n| --- | --- | --- | --- | --- |\n"
+    return head + "".join(_line(row) for row in mine) if mine else ""
+
+
+def _line(row: Row) -> str:
+    marks = " | ".join("✔" if there else "" for there in (*row.generations, row.here))
+    return f"| `{row.name}` | {marks} | {row.remark} |\n"
+
+
+def _tail() -> str:
+    lines = "".join(f"| `{name}` | {_first_line(getattr(IMessenger, name))} |\n" for name in added())
+    return f"\n## Beyond Wappa\n\n| name | |\n| --- | --- |\n{lines}"
+
+
+def _first_line(member: Any) -> str:
+    return (inspect.getdoc(member) or "").split("\n")[0]
+
+
+_HEAD: Final = """# Names from Wappa
+
+Every public name of Wappa's messenger, media handler, results and models, in the generation of its published documents
+(0.1.10) and in 0.31.0. ✔ under *here*: the name works with the same parameters in the same order. No name is missing
+without a reason. This page is made from the code by `python -m tests.names`, and a test compares the two.
+
+Wherever Wappa takes a model, a dict with the same fields will do, and the other way round. Every send takes `priority`
+and `expires_in` besides.
+"""
+
+if __name__ == "__main__":
+    print(table(), end="")

@@ -1,0 +1,102 @@
+"""The publisher against a broker that refuses: what it takes is published once and in order, the rest is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError, NotEnoughReplicasError
+from aiokafka.record.memory_records import MemoryRecords
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import Unacknowledged
+from pipeline.runtime import publisher
+from pipeline.runtime.publisher import Publisher
+from pipeline.testing import TestRecord
+from topics.records import Record
+
+
+class Broker:
+    """Stands for the producer and its broker, which takes no batch of more than `limit` bytes."""
+
+    def __init__(self, limit: int, error: type[Exception] = MessageSizeTooLargeError) -> None:
+        self.limit = limit
+        self.error = error
+        self.taken: dict[tuple[str, int], list[bytes]] = defaultdict(list)
+        self._message_accumulator = SimpleNamespace(_compression_type=0)
+
+    async def partitions_for(self, _: str) -> set[int]:
+        return {0, 1, 2}
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        answer = asyncio.get_running_loop().create_future()
+        data = bytes(batch._build())
+        if len(data) > self.limit:
+            answer.set_exception(self.error())
+        else:
+            log = self.taken[topic, partition]
+            answer.set_result(SimpleNamespace(offset=len(log)))
+            log += [record.value for found in _batches(data) for record in found]
+        return answer
+
+
+def _batches(data: bytes) -> Any:
+    records = MemoryRecords(data)
+    while records.has_next():
+        yield records.next_batch()
+
+
+def _outputs(sizes: list[int]) -> list[Any]:
+    values = [b"%06d" % number + b"x" * size for number, size in enumerate(sizes)]
+    return [(Record("out", b"k%d" % (number % 5), value), TestRecord(value)) for number, value in enumerate(values)]
+
+
+@given(st.lists(st.sampled_from([0, 10, 300, 900, 2_000, 9_000]), min_size=1, max_size=60), st.integers(600, 12_000))
+def test_what_is_refused_is_told_and_all_else_is_published_once_and_in_order(sizes: list[int], limit: int) -> None:
+    """One record that is too large would take its whole batch along, double a part of it, or turn it round."""
+    broker, outputs = Broker(limit), _outputs(sizes)
+    refused = asyncio.run(Publisher(broker).publish(outputs))
+    fits = [record for record, _ in outputs if len(record.value) + 200 < limit]
+    large = [record for record, _ in outputs if len(record.value) > limit]
+    assert {record.value for record, _ in refused} >= {record.value for record in large}
+    taken = [value for log in broker.taken.values() for value in log]
+    assert sorted(taken + [record.value for record, _ in refused]) == sorted(record.value for record, _ in outputs)
+    assert {record.value for record in fits} <= set(taken)
+    assert all(log == sorted(log) for log in broker.taken.values())
+
+
+def test_several_batches_of_a_partition_keep_their_order_around_a_refusal() -> None:
+    """What follows a refused batch would overtake its good half."""
+    sizes = [100_000] * 7 + [700_000] + [100_000] * 12
+    outputs = [(record._replace(key=b"k"), source) for record, source in _outputs(sizes)]
+    broker = Broker(600_000)
+    assert asyncio.run(Publisher(broker).publish(outputs)) == [outputs[7]]
+    (log,) = broker.taken.values()
+    assert log == [record.value for record, _ in outputs if len(record.value) < publisher.BATCH_BYTES]
+
+
+def test_any_other_answer_ends_the_process() -> None:
+    """A broker without enough replicas would turn a day of messages into dead letters."""
+    with pytest.raises(Unacknowledged, match="NotEnoughReplicas"):
+        asyncio.run(Publisher(Broker(0, NotEnoughReplicasError)).publish(_outputs([1])))
+
+
+def test_where_rows_landed_is_known_through_refusals() -> None:
+    """A table's offset would be remembered too low or too high, and recovery read the wrong rows."""
+    broker = Broker(3_000)
+    marks = [("seen", number % 2, b"%d" % number, b"v" * 200) for number in range(40)]
+    landed = asyncio.run(Publisher(broker).changelog({"seen": "log"}, marks))
+    assert {place: tuple(span) for place, span in landed.items()} == {
+        ("seen", 0): (0, 19, 20),
+        ("seen", 1): (0, 19, 20),
+    }
+
+
+def test_a_row_that_its_changelog_refuses_ends_the_process_and_says_what_to_do() -> None:
+    """The row would be gone after the next restart, and with it that its event was seen."""
+    with pytest.raises(Unacknowledged, match=r"log takes no row of 5000 bytes: raise its max\.message\.bytes"):
+        asyncio.run(Publisher(Broker(3_000)).changelog({"seen": "log"}, [("seen", 0, b"k", b"v" * 5_000)]))
