@@ -52,7 +52,7 @@ class HandlerRunner:
         paths = {tenant.id: tenant.handler or settings.handler for tenant in tenants}
         loaded = {path: load_handler(path) for path in sorted({*paths.values(), settings.handler})}
         self._handlers = {tenant: loaded[path] for tenant, path in paths.items()}
-        self._store = store or open_store(settings.cache, settings.redis)
+        self._store = store or open_store(settings.cache, settings.redis, settings.data_dir / "cache")
         self._timeout = settings.handler_timeout
         self._record_ttl = record_ttl
         self._services = Services(MediaLibrary(self._store, media), abilities or {})
