@@ -22,6 +22,7 @@ from pipeline.state.store import Rows, UnitRecord
 from tests.ports import free_ports
 from tests.unit.state_contract import CacheContract, StoreContract
 from tests.unit.state_programs import PROGRAMS, Step, run, state
+from tests.unit.state_race import between_processes, writes
 
 
 @asynccontextmanager
@@ -92,6 +93,12 @@ def test_two_workers_count_on_one_row(redis_server: RedisServer) -> None:
             assert await two.field(key, "n") == b"1000"
 
     asyncio.run(body())
+
+
+def test_two_processes_lose_no_write(redis_server: RedisServer) -> None:
+    """If the later of two workers' writes won, a cart would lose what the other one put in."""
+    count, tenant = writes(400), f"race{uuid4().hex[:8]}"
+    assert between_processes("redis", redis_server.url, Path(), tenant, count) == count
 
 
 def test_a_redis_that_forgot_the_script_learns_it_again(redis_server: RedisServer) -> None:
