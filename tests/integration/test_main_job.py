@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,14 @@ from typing import Any
 import orjson
 import pytest
 
+from pipeline.providers import PROVIDERS
+from pipeline.testing import TestRecord
 from tests.observers import get, post, records, request
 from tests.ports import free_ports
 from tests.stacks import Stack, eventually
+from tests.unit.provider_table import ARRIVALS
 from tests.webhooks import change, signed, status, text, webhook
+from topics.events.wire import WireEvent
 
 pytestmark = pytest.mark.integration
 _numbers = count(1)
@@ -164,3 +170,70 @@ def _drained(stack: Stack) -> None:
     """Waits until nothing is in progress in any worker."""
     ports = (stack.ports.intake, stack.ports.handlers, stack.ports.messenger)
     eventually(lambda: all(stack.in_progress(port) == 0 for port in ports), 30, "idle workers")
+
+
+DOORS: dict[str, Callable[[bytes], tuple[str, dict[str, str]]]] = {
+    "cloud": lambda body: ("cloud", signed(body)),
+    "wasender": lambda _: ("wasender/globex", {"X-Webhook-Signature": "sandbox-wasender-secret"}),
+    "wawp": lambda _: ("wawp/initech?secret=sandbox-wawp-secret", {}),
+    "waha": lambda body: (
+        "waha/initech",
+        {"X-Webhook-Hmac": hmac.digest(b"sandbox-waha-secret", body, "sha512").hex()},
+    ),
+}
+OURS = {
+    b"100200300400500": b"106540352242922",
+    b"100200300400501": b"106540352242922",
+    b'"123456789"': b'"106540352242922"',
+    b"900800700600500": b"102290129340398",
+    b"900800700600501": b"102290129340398",
+    b"987654321": b"102290129340398",
+    b"INSTANCE_ID": b"initech-instance",
+    b"your_instance_id": b"initech-instance",
+    b'"session":"default"': b'"session":"initech-session"',
+}
+"""The accounts of the documents' examples, and those of the sample's tenants."""
+
+
+def test_every_documented_webhook_becomes_its_events_once(running: Stack) -> None:
+    """Without it, a webhook that a provider documents would be refused, lost or doubled on its way."""
+    arrivals = [(name, _ours(each.body)) for name, found in ARRIVALS.items() for each in found()]
+    expected = {(name, kind) for name, body in arrivals for kind in _event_types(name, body)}
+    for _ in range(2):
+        assert [_knock(running, name, body) for name, body in arrivals] == [200] * len(arrivals)
+    marks = [f"1999{number:07d}" for number in range(64)]
+    assert _post(running, webhook([change(statuses=[status(each, "wamid.MARK") for each in marks])])) == 200
+    eventually(lambda: len(_marked(running, marks)) == len(marks), 60, "what came last on every partition")
+    assert {record.partition for record in _marked(running, marks)} == set(range(8))
+    on_lane = records(running.bootstrap, "events.default")
+    ids = Counter(dict(record.headers)["event-id"] for record in on_lane)
+    assert [name for name, times in ids.items() if times > 1] == []
+    found = [(orjson.loads(record.value), record) for record in on_lane]
+    assert expected <= {(event["provider"], event["event_type"]) for event, _ in found}
+    wanted = {event.event_id for name, body in arrivals if name == "cloud" for event in _offline(name, body)}
+    assert wanted <= {event["event_id"] for event, _ in found}
+
+
+def _ours(body: bytes) -> bytes:
+    for theirs, ours in OURS.items():
+        body = body.replace(theirs, ours)
+    return body
+
+
+def _knock(stack: Stack, provider: str, body: bytes) -> int:
+    path, headers = DOORS[provider](body)
+    return request(f"{stack.ingress_url}/webhooks/{path}", body, {"Content-Type": "application/json"} | headers)
+
+
+def _event_types(provider: str, body: bytes) -> set[str]:
+    return {event.body["event_type"] for event in _offline(provider, body)}
+
+
+def _offline(provider: str, body: bytes) -> list[WireEvent]:
+    return list(PROVIDERS[provider].parse(TestRecord(body, headers=(("account", b"account"),))))
+
+
+def _marked(stack: Stack, recipients: Sequence[str]) -> list[Any]:
+    """The records of the statuses that were posted last."""
+    wanted = {f"cloud:106540352242922:wamid.MARK:delivered:{each}".encode() for each in recipients}
+    return [each for each in records(stack.bootstrap, "events.default") if dict(each.headers)["event-id"] in wanted]
