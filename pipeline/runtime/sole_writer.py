@@ -1,15 +1,13 @@
 """Whether we are the only one who writes to a changelog.
 
 A worker that was frozen for longer than its session (a paused machine, a stopped process) goes on for a moment with
-partitions that are another's by then. Its writes land behind rows that it never read. Were their offset remembered as
-read, a later recovery would begin after those rows, and what they remember would happen again.
+partitions that are another's by then. Both find out by where their rows land: behind rows that they never read. The
+log has one order, so of two who note what they are about to do, the second one sees it before it does it.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
-
-FOREIGN = -1
 
 
 class Span(NamedTuple):
@@ -28,13 +26,9 @@ class SoleWriter:
         self._next: dict[int, int] = {}
 
     def wrote(self, generation: int, partition: int, span: Span, recovered: int) -> bool:
-        """Whether all up to `span.last` was read or written here. `recovered` is the last offset that was read.
-
-        Once somebody else has written, it stays False until the next generation, which reads the changelog anew.
-        """
+        """Whether all up to `span.last` was read or written here. `recovered` is the last offset that was read."""
         if generation != self._generation:
             self._generation, self._next = generation, {}
         expected = self._next.get(partition, recovered + 1)
-        alone = span.first == expected and span.last == expected + span.records - 1
-        self._next[partition] = span.last + 1 if alone else FOREIGN
-        return alone
+        self._next[partition] = span.last + 1
+        return span.first == expected and span.last == expected + span.records - 1

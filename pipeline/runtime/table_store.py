@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import rocksdict
 from faust.types import TP
 
-from pipeline.runtime.sole_writer import FOREIGN, SoleWriter, Span
+from pipeline.errors import Unacknowledged
+from pipeline.runtime.sole_writer import SoleWriter, Span
 from pipeline.runtime.tables import Mark, Store
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ ROCKSDB = {
     "max_open_files": 64,
 }
 """Per partition. Faust's 64 MiB buffers and 2 GiB of cache, 48 times, would not fit in a worker."""
+NOTHING_READ = -1
 
 
 class TableStore:
@@ -50,18 +52,20 @@ class TableStore:
     def apply(self, marks: Iterable[Mark], spans: Mapping[int, Span]) -> None:
         """Writes rows whose changelog records are acknowledged, each partition in one atomic batch with its offset.
 
-        Without the offset where somebody else has written in between, so that a recovery will read that.
+        Raises `Unacknowledged` where somebody else has written in between: what that row remembers is not known here,
+        so nothing that rests on it may be done, and only a new process reads it.
         """
         store: Any = self._table.data
         batches: dict[int, Any] = defaultdict(lambda: rocksdict.WriteBatch(raw_mode=True))
         for _, partition, key, value in marks:
             batches[partition].put(key, value)
         for partition, batch in batches.items():
-            if self._is_alone(partition, spans[partition]):
-                batch.put(store.offset_key, str(spans[partition].last).encode())
+            self._require_alone(partition, spans[partition])
+            batch.put(store.offset_key, str(spans[partition].last).encode())
             store._db_for_partition(partition).write(batch)
 
-    def _is_alone(self, partition: int, span: Span) -> bool:
+    def _require_alone(self, partition: int, span: Span) -> None:
         recovery: Any = self._app.tables
-        recovered = recovery.recovery.active_highwaters.get(TP(self.changelog, partition), FOREIGN)
-        return self._writer.wrote(self._app.consumer_generation_id, partition, span, recovered)
+        recovered = recovery.recovery.active_highwaters.get(TP(self.changelog, partition), NOTHING_READ)
+        if not self._writer.wrote(self._app.consumer_generation_id, partition, span, recovered):
+            raise Unacknowledged(f"another worker writes to {self.changelog}/{partition}: this one reads it anew")

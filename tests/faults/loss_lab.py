@@ -21,7 +21,7 @@ from pipeline.runtime import admin
 from tests.faults import loss_cases as cases
 from tests.faults.loss_cases import Order
 from tests.ports import free_ports
-from tests.stacks import Process
+from tests.stacks import Process, eventually
 
 
 class Side(Process):
@@ -44,6 +44,15 @@ class Side(Process):
     @property
     def ended(self) -> bool:
         return self._popen.poll() is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has its partitions and its tables, by its log."""
+        return "Worker ready" in self.output
+
+    def wait_until_ready(self, seconds: float = 40) -> None:
+        eventually(lambda: self.ready or self.ended, seconds, f"{self.name} is ready")
+        assert self.ready, self.output
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
@@ -79,6 +88,11 @@ def feed(bootstrap: str, records: Sequence[tuple[str, Order]]) -> None:
 def committed(bootstrap: str, name: str) -> dict[str, int]:
     """The group's position by path."""
     return asyncio.run(_committed(bootstrap, name))
+
+
+def group_state(bootstrap: str, name: str) -> str:
+    """As the broker names it, e.g. `Stable`."""
+    return asyncio.run(_state(bootstrap, name))
 
 
 def look(bootstrap: str, name: str) -> Found:
@@ -131,6 +145,16 @@ async def _feed(bootstrap: str, records: Sequence[tuple[str, Order]]) -> None:
             await producer.send(topic, orjson.dumps(order), key=b"k", partition=0)
     finally:
         await producer.stop()
+
+
+async def _state(bootstrap: str, name: str) -> str:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    try:
+        (answer,) = await client.describe_consumer_groups([name])
+    finally:
+        await client.close()
+    return str(answer.groups[0][2])
 
 
 async def _committed(bootstrap: str, name: str) -> dict[str, int]:

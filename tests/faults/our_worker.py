@@ -6,6 +6,7 @@ Beside them, `NAME-plain` runs some of the stock worker's very agents on a `Pipe
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -95,6 +96,7 @@ async def _until_free(order: Order) -> None:
 
 def main(name: str, program: str = "flows") -> None:
     configure("json", "info")
+    logging.getLogger("faust.tables.recovery").setLevel(logging.INFO)  # says when the worker is ready
     settings = load_settings()
 
     async def build() -> Sequence[PipelineApp]:

@@ -58,7 +58,11 @@ class Lab:
         return self.stock, self.ours, self.plain
 
     def start(self, **env: str) -> tuple[Side, Side]:
-        return self._start("stock_worker", self.stock, **env), self._start("our_worker", self.ours, **env)
+        """Starts both. What comes before a stock worker is ready it may skip, so the test waits until it is."""
+        both = self._start("stock_worker", self.stock, **env), self._start("our_worker", self.ours, **env)
+        for worker in both:
+            worker.wait_until_ready()
+        return both
 
     def _start(self, module: str, name: str, **env: str) -> Side:
         worker = Side(self.kafka.bootstrap, module, name, self.directory / module, **STATIC, **env)
@@ -105,8 +109,9 @@ def lab(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
 @pytest.fixture(scope="module")
 def found(lab: Lab) -> dict[str, Found]:
     """What became of everything, by side."""
+    stock, ours = lab.start(POWER=str(lab.directory))
     feed_all(lab)
-    until_the_power_fails(lab, *lab.start(POWER=str(lab.directory)))
+    until_the_power_fails(lab, stock, ours)
     stop_and_go_on_with(lab)
     return {name: look(lab.kafka.bootstrap, name) for name in lab.names}
 
@@ -115,6 +120,7 @@ def feed_all(lab: Lab) -> None:
     lab.feed(UNFINISHED, _orders(UNFINISHED, {3: {"until": lab.path("unfinished")}}), *lab.names)
     lab.feed(RAISED, _orders(RAISED, {4: {"do": "raise"}}))
     lab.feed(BATCH, _orders(BATCH, {5: {"do": "raise"}}))
+    lab.feed(CANCELLED, [{"id": "cancelled-0"}], *lab.names)
     lab.feed(REFUSED, _orders(REFUSED, {number: {"text": "x" * 5_000} for number in range(1, EACH, 2)}))
 
 
@@ -124,8 +130,9 @@ def _orders(path: str, special: dict[int, Order]) -> list[Order]:
 
 def until_the_power_fails(lab: Lab, stock: Side, ours: Side) -> None:
     """L1 to L4 happen, then L5."""
-    rest = {RAISED: EACH, BATCH: EACH, REFUSED: EACH}
-    wanted = {lab.stock: {UNFINISHED: EACH, **rest}, lab.ours: {UNFINISHED: 3, **rest}, lab.plain: {UNFINISHED: 3}}
+    rest = {RAISED: EACH, BATCH: EACH, REFUSED: EACH, CANCELLED: 1}
+    plain = {UNFINISHED: 3, CANCELLED: 1}
+    wanted = {lab.stock: {UNFINISHED: EACH, **rest}, lab.ours: {UNFINISHED: 3, **rest}, lab.plain: plain}
     until_committed(lab.kafka.bootstrap, wanted)
     rows: Order = {"id": "flush-0", "do": "rows", "until": lab.path("rows"), "began": ""}
     lab.feed(FLUSH, [rows, {"id": "flush-1", "began": ""}], *lab.names)
@@ -144,9 +151,9 @@ def stop_and_go_on_with(lab: Lab) -> None:
     for path in (UNFINISHED, RAISED, BATCH, REFUSED):
         lab.feed(path, [{"id": f"{path}-{EACH}"}], *(lab.names if path == UNFINISHED else lab.names[:2]))
     last: Order = {"id": "cancelled-1", "until": lab.path("cancelled"), "began": ""}
-    lab.feed(CANCELLED, [{"id": "cancelled-0"}, last], *lab.names)
-    after = dict.fromkeys((UNFINISHED, RAISED, BATCH, REFUSED), EACH + 1) | {CANCELLED: 1}
-    wanted = {lab.stock: {**after, FLUSH: 2}, lab.ours: {**after, FLUSH: 2}, lab.plain: {UNFINISHED: 11, FLUSH: 2}}
+    lab.feed(CANCELLED, [last], *lab.names)
+    after = dict.fromkeys((UNFINISHED, RAISED, BATCH, REFUSED), EACH + 1) | {FLUSH: 2}
+    wanted = {lab.stock: after, lab.ours: after, lab.plain: {UNFINISHED: EACH + 1, FLUSH: 2}}
     until_committed(lab.kafka.bootstrap, wanted)
     lab.wait_until_began("cancelled-1")
     for worker in (stock, ours):

@@ -6,6 +6,9 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from aiokafka.errors import KafkaError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
 from pipeline.runtime.consumer import ConsumerThread
@@ -20,12 +23,18 @@ class Client:
     _closed = False
     _max_poll_records = None
 
-    def __init__(self, reassigns: bool) -> None:
+    def __init__(self, reassigns: bool, lost: Exception | None = None) -> None:
         self._reassigns = reassigns
+        self._lost = lost
+        self._coordinator = self
         self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=object()))
         self._fetcher = self
         self._subscriptions = self
         self.sought: dict[TP, int] = {}
+
+    def check_errors(self) -> None:
+        if self._lost is not None:
+            raise self._lost
 
     def fetch_context(self) -> Client:
         return self
@@ -43,8 +52,8 @@ class Client:
         self.sought[tp] = offset
 
 
-def _fetch(client: Client) -> Any:
-    thread: Any = object.__new__(ConsumerThread)
+def _fetch(client: Client, kind: type[AIOKafkaConsumerThread] = ConsumerThread) -> Any:
+    thread: Any = object.__new__(kind)
     thread.consumer = SimpleNamespace(flow_active=True)
     return asyncio.run(thread._fetch_records(client, {TP0}, timeout=1.0))
 
@@ -61,3 +70,11 @@ def test_any_other_fetch_keeps_its_records() -> None:
     client = Client(reassigns=False)
     assert [record.offset for record in _fetch(client)[TP0]] == [7, 8]
     assert not client.sought
+
+
+def test_a_client_that_has_lost_its_group_ends_the_worker_which_stock_faust_never_hears_of() -> None:
+    """It would go on with partitions that another worker has by now, without a heartbeat, until it is killed."""
+    client = Client(reassigns=False, lost=KafkaError("the heartbeat has died"))
+    assert _fetch(client, AIOKafkaConsumerThread)
+    with pytest.raises(KafkaError, match="the heartbeat has died"):
+        _fetch(client)

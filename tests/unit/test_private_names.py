@@ -21,7 +21,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulat
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import TransactionManager
 from faust.app.base import App
-from faust.stores.rocksdb import Store
+from faust.stores.rocksdb import RocksDBOptions, Store
+from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
 from faust.transport import consumer, producer
 from faust.transport.drivers import aiokafka as driver
@@ -70,6 +71,9 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "faust Recovery._resume_streams": (Recovery._resume_streams, "d986a6710c1a"),
     "faust Recovery.on_recovery_completed": (Recovery.on_recovery_completed, "6ef567acf072"),
     "faust Recovery._build_highwaters": (Recovery._build_highwaters, "91b4cc0d3724"),
+    "faust rocksdb RocksDBOptions.open": (RocksDBOptions.open, "ff87e92d69e2"),
+    "faust rocksdb RocksDBOptions.as_options": (RocksDBOptions.as_options, "d2a1bea17736"),
+    "faust Collection._new_store": (Collection._new_store, "914a2bda605d"),
     "faust rocksdb Store._db_for_partition": (Store._db_for_partition, "cb7e67d5f9ef"),
     "faust rocksdb Store.set_persisted_offset": (Store.set_persisted_offset, "b4c811926678"),
     "faust rocksdb Store.apply_changelog_batch": (Store.apply_changelog_batch, "ea3344d369fc"),
@@ -92,6 +96,8 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "faust driver Producer._producer_type": (vars(driver.Producer)["_producer_type"].fget, "311dc214fc43"),
     "aiokafka AIOKafkaConsumer.seek_to_committed": (AIOKafkaConsumer.seek_to_committed, "f6cd85c8b70a"),
+    "aiokafka GroupCoordinator.check_errors": (GroupCoordinator.check_errors, "ba6ca51ad348"),
+    "aiokafka GroupCoordinator._push_error_to_user": (GroupCoordinator._push_error_to_user, "743ff515bd7e"),
     "aiokafka Fetcher.fetched_records": (Fetcher.fetched_records, "be4348896b9b"),
     "aiokafka Fetcher.seek_to": (Fetcher.seek_to, "f0ba6aba6c22"),
     "aiokafka AIOKafkaProducer.partitions_for": (AIOKafkaProducer.partitions_for, "0d526b6cfcfd"),

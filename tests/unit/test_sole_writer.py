@@ -1,23 +1,22 @@
-"""Which changelog offsets may be remembered as read: those behind which nobody else has written."""
+"""Whether somebody else writes to a changelog: told by where our own rows land."""
 
 from __future__ import annotations
 
 from pipeline.runtime.sole_writer import SoleWriter, Span
 
 
-def test_writes_that_follow_on_each_other_may_be_remembered() -> None:
-    """Every restart would read the whole changelog again."""
+def test_writes_that_follow_on_each_other_are_ours_alone() -> None:
+    """A worker that nobody disturbs would end itself, again and again."""
     writer = SoleWriter()
     assert writer.wrote(1, 0, Span(10, 12, 3), recovered=9)
     assert writer.wrote(1, 0, Span(13, 13, 1), recovered=9)
     assert writer.wrote(1, 1, Span(0, 4, 5), recovered=-1)
 
 
-def test_after_somebody_else_wrote_nothing_is_remembered_until_the_changelog_is_read_anew() -> None:
-    """A recovery would begin behind rows that were never read, and what they remember would happen again."""
+def test_a_write_behind_rows_that_were_not_read_is_told_until_they_are() -> None:
+    """Of two workers that both think an account is theirs, each would send what the other has sent already."""
     writer = SoleWriter()
     assert not writer.wrote(1, 0, Span(12, 12, 1), recovered=9)
-    assert not writer.wrote(1, 0, Span(13, 14, 2), recovered=9)
     assert writer.wrote(2, 0, Span(15, 15, 1), recovered=14)
 
 

@@ -83,7 +83,7 @@ class _Attempt:
         given = normalised(self._command.recipient)
         if not given.endswith(LID):
             return self._command
-        match await self._looked_up(Call("GET", f"/pn-from-lid/{quote(given, safe='')}")):
+        match await self._looked_up(Call("GET", f"/pn-from-lid/{quote(given, safe='@')}")):
             case {"data": {"pn": str(found)}} if number := phone(found):
                 return self._command.model_copy(update={"recipient": number})
         raise Refusal("WhatsApp does not tell the phone number of this linked id, and Wasender sends to no other")

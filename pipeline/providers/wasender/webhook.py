@@ -1,0 +1,363 @@
+"""A Wasender webhook as a member of a typed union, by the names of the provider's Python SDK.
+
+Handlers get events of one form for all providers, which is what to write new code against. This is for code that was
+written against the SDK, and for whoever wants what only Wasender tells:
+
+    match read(event.raw):
+        case SessionStatusEvent(data=SessionStatusData(status="need_scan")): ...
+        case MessagesEvent(data=messages): ...
+
+Unlike the SDK it takes every shape that the servers send: `data` as an object, a list or flat, words and numbers as
+statuses, both spellings of everything. What has no model, or does not fit it, is an `UnknownWebhookEvent`; nothing is
+refused. Sources: Wasender's webhook pages and its SDKs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from pydantic import Field, ValidationError
+
+from pipeline.providers.wasender import envelope
+from topics.events.model import Model
+from topics.events.names import OpenName
+
+
+class WasenderWebhookEventType(OpenName):
+    """What happened. Any other name is a member of its own."""
+
+    MESSAGES_RECEIVED = "messages.received"
+    MESSAGES_RECIEVED = "messages.recieved"
+    """So spelt in the SDK."""
+    MESSAGES_UPSERT = "messages.upsert"
+    PERSONAL_MESSAGE_RECEIVED = "messages-personal.received"
+    GROUP_MESSAGE_RECEIVED = "messages-group.received"
+    NEWSLETTER_MESSAGE_RECEIVED = "messages-newsletter.received"
+    MESSAGES_UPDATE = "messages.update"
+    MESSAGES_DELETE = "messages.delete"
+    MESSAGES_REACTION = "messages.reaction"
+    MESSAGE_RECEIPT_UPDATE = "message-receipt.update"
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_CREATED = "message.created"
+    MESSAGE_UPDATED = "message.updated"
+    SESSION_STATUS = "session.status"
+    SESSION_QR_CODE_UPDATED = "session.qr_code.updated"
+    QRCODE_UPDATED = "qrcode.updated"
+    CHATS_UPSERT = "chats.upsert"
+    CHATS_UPDATE = "chats.update"
+    CHATS_DELETE = "chats.delete"
+    GROUPS_UPSERT = "groups.upsert"
+    GROUPS_UPDATE = "groups.update"
+    GROUP_PARTICIPANTS_UPDATE = "group-participants.update"
+    CONTACTS_UPSERT = "contacts.upsert"
+    CONTACTS_UPDATE = "contacts.update"
+    POLL_RESULTS = "poll.results"
+    CALL = "call"
+    CALL_RECEIVED = "call.received"
+
+
+class MessageKey(Model):
+    """Which message: WhatsApp's `id`, the chat, and who wrote it. `msg_id` is Wasender's own number."""
+
+    id: str | None = None
+    from_me: bool | None = Field(None, alias="fromMe")
+    remote_jid: str | None = Field(None, alias="remoteJid")
+    participant: str | None = None
+    msg_id: int | str | None = Field(None, alias="msgId")
+    sender_pn: str | None = Field(None, alias="senderPn")
+    cleaned_sender_pn: str | None = Field(None, alias="cleanedSenderPn")
+    sender_lid: str | None = Field(None, alias="senderLid")
+    participant_pn: str | None = Field(None, alias="participantPn")
+    cleaned_participant_pn: str | None = Field(None, alias="cleanedParticipantPn")
+    participant_lid: str | None = Field(None, alias="participantLid")
+    addressing_mode: str | None = Field(None, alias="addressingMode")
+
+
+class MessageEntry(Model):
+    """A message. `message` is in WhatsApp's own words."""
+
+    key: MessageKey
+    message: dict[str, Any] | None = Field(None, repr=False)
+    message_body: str | None = Field(None, alias="messageBody", repr=False)
+    push_name: str | None = Field(None, alias="pushName", repr=False)
+    message_timestamp: Any = Field(None, alias="messageTimestamp")
+
+
+class StatusUpdate(Model):
+    """A number from 0 (error) to 5 (played), or the word for it."""
+
+    status: int | str | None = None
+
+
+class MessagesUpdateEntry(Model):
+    key: MessageKey
+    update: StatusUpdate
+
+
+class Receipt(Model):
+    user_jid: str | None = Field(None, alias="userJid")
+    status: str | None = None
+    t: int | None = None
+    receipt_timestamp: int | None = Field(None, alias="receiptTimestamp")
+    read_timestamp: int | None = Field(None, alias="readTimestamp")
+
+
+class MessageReceiptEntry(Model):
+    key: MessageKey
+    receipt: Receipt
+
+
+class Reaction(Model):
+    """An empty `text` takes it back. `key` names the reaction itself, or what was reacted to."""
+
+    text: str | None = None
+    key: MessageKey | None = None
+    sender_timestamp_ms: int | None = Field(None, alias="senderTimestampMs")
+
+
+class MessagesReactionEntry(Model):
+    key: MessageKey
+    reaction: Reaction
+
+
+class MessageSentData(Model):
+    key: MessageKey
+    message: dict[str, Any] | None = Field(None, repr=False)
+    success: bool | None = None
+    status: int | str | None = None
+    error: Any = None
+
+
+class MessageInfo(Model):
+    """A message as the SDK's page shows it; no server is known to send it."""
+
+    id: str
+    from_number: str = Field(alias="from")
+    to_number: str = Field(alias="to")
+    type: str
+    text: str | None = Field(None, repr=False)
+
+
+class MessageCreatedData(Model):
+    message: MessageInfo
+
+
+class SessionStatusData(Model):
+    """`status`: connected, disconnected, need_scan, connecting, logged_out, expired; upper case in older versions."""
+
+    status: str
+    reason: str | None = None
+
+
+class QrCodeUpdatedData(Model):
+    """`qr` is a fingerprint: the ingress hands no code on."""
+
+    qr: str | None = Field(None, repr=False)
+
+
+class ChatEntry(Model):
+    id: str
+    name: str | None = Field(None, repr=False)
+    conversation_timestamp: int | None = Field(None, alias="conversationTimestamp")
+    unread_count: int | None = Field(None, alias="unreadCount")
+    mute_end_time: int | None = Field(None, alias="muteEndTime")
+    is_spam: bool | None = Field(None, alias="isSpam")
+
+
+class _Addressed(Model):
+    """What the Python SDK calls `jid`, and the TypeScript SDK `id`."""
+
+    jid: str | None = None
+    id: str | None = None
+
+    @property
+    def address(self) -> str:
+        return self.jid or self.id or ""
+
+
+class GroupParticipant(Model):
+    id: str
+    admin: str | None = None
+
+
+class GroupMetadata(_Addressed):
+    subject: str | None = Field(None, repr=False)
+    creation: int | None = None
+    owner: str | None = None
+    desc: str | None = Field(None, repr=False)
+    participants: list[GroupParticipant | str] = Field(default_factory=list)
+    announce: bool | None = None
+    restrict: bool | None = None
+
+
+class GroupParticipantsUpdateData(_Addressed):
+    """`action`: add, remove, promote, demote."""
+
+    participants: list[GroupParticipant | str] = Field(default_factory=list)
+    action: str
+
+
+class ContactEntry(_Addressed):
+    name: str | None = Field(None, repr=False)
+    notify: str | None = Field(None, repr=False)
+    verified_name: str | None = Field(None, alias="verifiedName")
+    status: str | None = Field(None, repr=False)
+    img_url: str | None = Field(None, alias="imgUrl")
+
+
+class PollOption(Model):
+    name: str = Field(repr=False)
+    voters: list[str] = Field(default_factory=list, repr=False)
+
+
+class PollResultsData(Model):
+    """The whole tally."""
+
+    key: MessageKey
+    poll_result: list[PollOption] = Field(alias="pollResult")
+
+
+class CallData(Model):
+    """`status`: offer, and whatever follows."""
+
+    id: str | None = None
+    from_: str | None = Field(None, alias="from")
+    date: str | None = None
+    is_group: bool | None = Field(None, alias="isGroup")
+    is_video: bool | None = Field(None, alias="isVideo")
+    status: str | None = None
+
+
+DT = TypeVar("DT")
+
+
+class BaseWebhookEvent(Model, Generic[DT]):
+    """The envelope. `timestamp` is in seconds or milliseconds, as it came; `session_id` may be a fingerprint."""
+
+    type: WasenderWebhookEventType
+    timestamp: int | None = None
+    data: DT
+    session_id: str | None = Field(None, alias="sessionId")
+    instance_id: str | None = Field(None, alias="instanceId")
+    api_key_id: str | None = Field(None, alias="apiKeyId")
+
+    @property
+    def event(self) -> WasenderWebhookEventType:
+        return self.type
+
+
+class MessagesEvent(BaseWebhookEvent[list[MessageEntry]]): ...
+
+
+class MessagesUpdateEvent(BaseWebhookEvent[list[MessagesUpdateEntry]]): ...
+
+
+class MessageReceiptUpdateEvent(BaseWebhookEvent[list[MessageReceiptEntry]]): ...
+
+
+class MessagesReactionEvent(BaseWebhookEvent[list[MessagesReactionEntry]]): ...
+
+
+class MessagesDeleteEvent(BaseWebhookEvent[list[MessageKey]]): ...
+
+
+class MessageSentEvent(BaseWebhookEvent[MessageSentData]): ...
+
+
+class MessageCreatedEvent(BaseWebhookEvent[MessageCreatedData]): ...
+
+
+class SessionStatusEvent(BaseWebhookEvent[SessionStatusData]): ...
+
+
+class QrCodeUpdatedEvent(BaseWebhookEvent[QrCodeUpdatedData]): ...
+
+
+class ChatsEvent(BaseWebhookEvent[list[ChatEntry]]): ...
+
+
+class ChatsDeleteEvent(BaseWebhookEvent[list[str]]): ...
+
+
+class GroupsEvent(BaseWebhookEvent[list[GroupMetadata]]): ...
+
+
+class GroupParticipantsUpdateEvent(BaseWebhookEvent[GroupParticipantsUpdateData]): ...
+
+
+class ContactsEvent(BaseWebhookEvent[list[ContactEntry]]): ...
+
+
+class PollResultsEvent(BaseWebhookEvent[PollResultsData]): ...
+
+
+class CallEvent(BaseWebhookEvent[CallData]): ...
+
+
+class UnknownWebhookEvent(BaseWebhookEvent[Any]):
+    """Something new, or of an odd shape: `data` as it came."""
+
+
+WasenderWebhookEvent: TypeAlias = (
+    MessagesEvent
+    | MessagesUpdateEvent
+    | MessageReceiptUpdateEvent
+    | MessagesReactionEvent
+    | MessagesDeleteEvent
+    | MessageSentEvent
+    | MessageCreatedEvent
+    | SessionStatusEvent
+    | QrCodeUpdatedEvent
+    | ChatsEvent
+    | ChatsDeleteEvent
+    | GroupsEvent
+    | GroupParticipantsUpdateEvent
+    | ContactsEvent
+    | PollResultsEvent
+    | CallEvent
+    | UnknownWebhookEvent
+)
+
+_LISTED: Final[dict[str, type[WasenderWebhookEvent]]] = {
+    **dict.fromkeys(envelope.MESSAGES, MessagesEvent),
+    "messages.update": MessagesUpdateEvent,
+    "message-receipt.update": MessageReceiptUpdateEvent,
+    "messages.reaction": MessagesReactionEvent,
+    "messages.delete": MessagesDeleteEvent,
+    "chats.upsert": ChatsEvent,
+    "chats.update": ChatsEvent,
+    "chats.delete": ChatsDeleteEvent,
+    "groups.upsert": GroupsEvent,
+    "groups.update": GroupsEvent,
+    "contacts.upsert": ContactsEvent,
+    "contacts.update": ContactsEvent,
+}
+"""Events whose `data` is a list, however many there are."""
+_SINGLE: Final[dict[str, type[WasenderWebhookEvent]]] = {
+    "message.sent": MessageSentEvent,
+    "message.created": MessageCreatedEvent,
+    "message.updated": MessageCreatedEvent,
+    "session.status": SessionStatusEvent,
+    "session.qr_code.updated": QrCodeUpdatedEvent,
+    "qrcode.updated": QrCodeUpdatedEvent,
+    "group-participants.update": GroupParticipantsUpdateEvent,
+    "group.participants.update": GroupParticipantsUpdateEvent,
+    "poll.results": PollResultsEvent,
+    **dict.fromkeys(envelope.CALLS, CallEvent),
+}
+
+
+def read(webhook: dict[str, Any]) -> WasenderWebhookEvent:
+    """The member of the union that a webhook is: that of an event (`event.raw`), or one that was taken by hand."""
+    name = envelope.event_of(webhook) or "unknown"
+    items = [part.item for part in envelope.parts(webhook)]
+    model, data = (_LISTED[name], items) if name in _LISTED else (_SINGLE.get(name), items[0] if items else None)
+    shared = {field: value for field, value in webhook.items() if field != "event"}
+    if model is not None:
+        try:
+            return model.model_validate(shared | {"type": name, "data": data})
+        except ValidationError:
+            pass
+    return UnknownWebhookEvent.model_construct(
+        type=WasenderWebhookEventType(name), data=webhook.get("data"), timestamp=webhook.get("timestamp")
+    )
