@@ -110,7 +110,8 @@ class Tenant(_Model):
     Attributes:
         handler: dotted path; None means the default handler.
         in_doubt: what to do with a send of which nobody knows whether it was done, when no status has told within
-            the reconcile window. `resend` rather writes twice than not at all; `give_up` the other way round.
+            the reconcile window. `resend` rather writes twice than not at all, `PIPELINE_RESENDS` times at most;
+            `give_up` the other way round.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
