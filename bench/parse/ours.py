@@ -15,7 +15,7 @@ from pipeline.testing import TestRecord
 from topics.catalogue import RAW
 from topics.events import decode
 
-_HEADERS: Final = webhooks.record(0, RAW.name).headers
+_HEADERS: Final = tuple(webhooks.record(0, RAW.name).headers)
 
 
 def loaded(body: bytes) -> object:

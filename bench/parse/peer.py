@@ -3,14 +3,20 @@
     PYTHON peer.py wappa|pywa BODIES ROUNDS
 
 BODIES is a file of webhooks, one a line. Prints JSON: what is measured and its version, and µs of CPU per webhook of
-every round; or `{"error": …}` where the package is not there or can't parse them.
+every round, and the same of the floor on that interpreter; or `{"error": …}` where it can't be measured.
 """
 
+# mypy: ignore-errors
+import gc
 import json
 import logging
+import platform
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
+
+import orjson
 
 logging.disable(logging.CRITICAL)
 
@@ -46,16 +52,26 @@ def pywa():
     return parse
 
 
+def floor():
+    from floor import WEBHOOK
+
+    return lambda body: WEBHOOK.validate_python(orjson.loads(body))
+
+
 def main(name, bodies, rounds):
     try:
-        parse = {"wappa": wappa, "pywa": pywa}[name]()
-        with open(bodies, "rb") as file:
-            webhooks = file.read().splitlines()
+        parse, least = {"wappa": wappa, "pywa": pywa}[name](), floor()
+        webhooks = Path(bodies).read_bytes().splitlines()
         seen = parse(webhooks[0])
-        assert "This is number" in repr(seen) or "This is number" in str(vars(seen)), "it has not read the text"
+        if "This is number" not in repr(seen) + str(vars(seen)):
+            raise ValueError("it has not read the text")
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}"[:200]}
-    return {"version": version(name), "costs": [cost(parse, webhooks) for _ in range(rounds)]}
+        return {"error": f"{type(error).__name__}: {error}".splitlines()[0][:160]}
+    gc.collect()
+    gc.freeze()
+    costs = [(cost(parse, webhooks), cost(least, webhooks)) for _ in range(rounds)]
+    found = {"version": version(name), "python": platform.python_version(), "pydantic": version("pydantic")}
+    return found | {"costs": [mine for mine, _ in costs], "floors": [its for _, its in costs]}
 
 
 def cost(parse, webhooks):
