@@ -53,13 +53,13 @@ def _compare(
     form: str, make: Callable[[int], bytes], pythons: Mapping[str, str], rounds: int, tell: peers.Tell
 ) -> tuple[dict[str, list[float]], dict[str, peers.Figures]]:
     made = [make(number) for number in range(WEBHOOKS)]
-    ours = _in_turns(made, rounds * TURNS)
+    ours = in_turns(made, rounds * TURNS)
     theirs = peers.measured(pythons, made, rounds * TURNS, tell)
     tell(f"{form}: {', '.join(f'{name} {min(costs):.1f} µs' for name, costs in ours.items())}")
     return ours, theirs
 
 
-def _in_turns(made: Sequence[bytes], turns: int) -> dict[str, list[float]]:
+def in_turns(made: Sequence[bytes], turns: int) -> dict[str, list[float]]:
     """Every candidate's µs of CPU per webhook, turn by turn; without what was made before, as in a worker."""
     gc.collect()
     gc.freeze()

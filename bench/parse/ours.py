@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -14,6 +14,7 @@ from pipeline.providers import CLOUD
 from pipeline.testing import TestRecord
 from topics.catalogue import RAW
 from topics.events import decode
+from topics.events.wire import WireEvent
 
 _HEADERS: Final = tuple(webhooks.record(0, RAW.name).headers)
 
@@ -26,12 +27,12 @@ def floor(body: bytes) -> object:
     return WEBHOOK.validate_python(orjson.loads(body))
 
 
-def parsed(body: bytes) -> object:
+def parsed(body: bytes) -> list[WireEvent]:
     """As the stage does it, from the record's bytes to events that are ready to be written."""
     return list(CLOUD.parse(TestRecord(body, headers=_HEADERS)))
 
 
-def handed_over(body: bytes) -> object:
+def handed_over(body: bytes) -> list[Any]:
     """Also what a handler's worker does: the event from the bytes of its topic, as a model."""
     return [decode(TestRecord(orjson.dumps(event.body))) for event in CLOUD.parse(TestRecord(body, headers=_HEADERS))]
 
