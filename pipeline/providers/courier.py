@@ -86,9 +86,10 @@ class Courier:
             return _outcome(command, OutcomeStatus.FAILED, meant, tries)
         await self._note(command, intent, rows, hand)
         delivery = await self._dispatcher.call(meant)
-        if delivery.status is DeliveryStatus.UNKNOWN:
+        doubtful = delivery.status is DeliveryStatus.UNKNOWN
+        if doubtful and command.kind not in EARLY:
             raise RetryAfter("no answer came: waiting for its status", ASK_AGAIN)
-        if delivery.status is DeliveryStatus.RETRYABLE:
+        if doubtful or delivery.status is DeliveryStatus.RETRYABLE:
             await self._note(command, intent._replace(state=State.RETRY, tries=tries + 1), rows, hand)
             delay = self._dispatcher.next_try(command, delivery, tries + 1)
             if delay is not None:

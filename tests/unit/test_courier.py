@@ -193,6 +193,14 @@ def test_what_is_never_answered_is_given_up_in_the_end() -> None:
     assert (outcome.status, outside.calls) == (OutcomeStatus.UNKNOWN, 1 + RESENDS)
 
 
+def test_a_read_mark_without_an_answer_is_repeated_ever_more_slowly() -> None:
+    """Without it, a provider that does not answer read marks would be asked four times a second, for each of them."""
+    outside = Outside([UNKNOWN, UNKNOWN, ACCEPTED])
+    outcome = _live(outside, command=_command(CommandKind.READ))
+    assert outcome is not None
+    assert (outcome.status, outcome.retried, outside.calls) == (OutcomeStatus.ACCEPTED, 2, 3)
+
+
 def test_a_refusal_between_two_doubts_does_not_begin_anew() -> None:
     """Without it, a provider that now throttles and now says nothing would be sent the same message for ever."""
     outside = Outside([UNKNOWN, THROTTLED] * 20)
