@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import (
@@ -68,9 +69,19 @@ class CloudApp(_Model):
 
 
 class Limits(_Model):
-    """What the provider allows an account: messages per second and sending number (Cloud API: 80 or 1,000)."""
+    """What the provider allows an account: messages per second and sending number (Cloud API: 80 or 1,000).
 
-    messages_per_second: float = Field(80, gt=0)
+    None is what the provider allows everybody: `RATES`.
+    """
+
+    messages_per_second: float | None = Field(None, gt=0)
+
+
+RATES: Final[Mapping[str, float]] = MappingProxyType({"cloud": 80.0, "wasender": 4.0, "wawp": 0.3, "waha": 1.0})
+"""Messages a second of an account that says nothing. Cloud API: Meta; Wasender: 256 a minute by every paid plan. Wawp
+publishes no figures of its policies, and WhatsApp itself bans who floods, so both get what a busy person writes."""
+_CAREFUL: Final = 1.0
+"""Of a provider that is not in `RATES`."""
 
 
 class Account(_Model):
@@ -97,6 +108,11 @@ class Account(_Model):
     base_url: Resolved | None = None
     api_version: str = "v23.0"
     limits: Limits = Limits()
+
+    @property
+    def rate(self) -> float:
+        """Messages a second that may be sent."""
+        return self.limits.messages_per_second or RATES.get(self.provider, _CAREFUL)
 
     @property
     def session_name(self) -> str:
