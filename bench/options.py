@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-NAMES = ("intake", "ingress", "end-to-end", "latency")
+NAMES = ("parse", "intake", "ingress", "end-to-end", "latency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Options:
         records: webhooks that a candidate of `intake` reads; stock Faust, which is slower, reads a fifth of them.
         webhooks: webhooks of one `end-to-end` measurement; stock Faust in order gets a fifth of them.
         rounds: every candidate runs so many times, in turns; the median is reported.
+        peers: an interpreter that Wappa and PyWa run on (3.12 or newer), for `parse`; None: without them.
     """
 
     only: tuple[str, ...] = NAMES
@@ -25,6 +26,7 @@ class Options:
     records: int = 300_000
     webhooks: int = 10_000
     rounds: int = 3
+    peers: str | None = None
 
     @classmethod
     def chosen(cls, *, quick: bool, only: tuple[str, ...], **given: Any) -> Options:
