@@ -68,6 +68,10 @@ _EMPTY: Final = (
     b'{"entry":[{}]}',
     b'{"entry":[{"id":"990000","changes":[]}]}',
     b'{"entry":[{"changes":[null]}]}',
+    b'{"entry":[{"changes":[{}]}]}',
+    b'{"entry":[{"changes":[{"value":{}}]}]}',
+    b'{"entry":[{"changes":[{"value":{"messages":[{}]}}]}]}',
+    b'{"entry":[{"changes":[{"value":{"metadata":{},"messages":[{}]}}]}]}',
     b'{"entry":[{"changes":[{"value":{"metadata":{},"messages":[null]}}]}]}',
     b"",
     b" ",
@@ -268,7 +272,7 @@ def wrong_request(ticket: Ticket) -> Input:
             Input("wrong request", body, marks, headers, frozenset({404}), path=f"/webhooks/nobody/{ticket.mark()}"),
             Input("wrong request", body, marks, headers, frozenset({404}), path="/webhooks/%00/..%2f"),
             Input("wrong request", body, marks, headers, frozenset({404, 405}), method="PUT"),
-            Input("wrong request", body, marks, headers, frozenset({404, 405}), method="BREW"),
+            Input("wrong request", body, marks, headers, frozenset({400, 404, 405}), method="BREW"),
             Input("wrong request", body, marks, headers | {"X-Long": "x" * 20_000}, frozenset({400, 431})),
         )
     )

@@ -48,23 +48,22 @@ def spoil(tree: Tree, mark: str, rng: Random) -> Tree:
 
 
 def odd(mark: str, rng: Random) -> Any:
-    """A value that nobody expects."""
+    """A value that nobody expects. Where it may become a part of its own, it has the mark."""
     kinds: tuple[Any, ...] = (
         None,
         True,
         False,
         [],
-        {},
         rng.choice(_STRINGS),
         rng.choice(_NUMBERS),
-        [[[]]],
-        {"": {"": {}}},
     )
     marked = (
         mark,
         int(mark),
         float(mark),
         [mark],
+        [[[mark]]],
+        {"": {"": {"": mark}}},
         {"id": mark},
         [None, mark],
         {mark: None},
