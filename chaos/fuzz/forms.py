@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from random import Random
 from typing import Any, Final
 
@@ -61,7 +62,9 @@ def _about(mark: str, status: str) -> Tree:
 def _typed(kind: str, content: Any) -> Callable[[str], Tree]:
     def form(mark: str) -> Tree:
         item = {name: value for name, value in message(mark).items() if name != "text"}
-        return webhook(container(contacts=[person(item["from"])], messages=[item | {"type": kind, kind: content}]))
+        return webhook(
+            container(contacts=[person(item["from"])], messages=[item | {"type": kind, kind: deepcopy(content)}])
+        )
 
     return form
 

@@ -12,7 +12,7 @@ import orjson
 from chaos.accounts import NUMBERS
 from chaos.fuzz import forms
 from chaos.fuzz.inputs import Input, Ticket, authentic, mark
-from chaos.fuzz.spoil import BESIDE, NAMES, odd, spoil
+from chaos.fuzz.spoil import BESIDE, NAMES, odd, own, spoil
 from chaos.webhooks import signed
 
 LIMIT: Final = 3 * 1024 * 1024
@@ -98,7 +98,8 @@ def wrong_types(ticket: Ticket) -> Input:
 
 def hostile_names(ticket: Ticket) -> Input:
     """Fields that a program might trip over, or a great many of them."""
-    item = {name: odd(ticket.mark(), ticket.rng) for name in ticket.rng.sample(NAMES, 5)}
+    said, names = ticket.mark(), ticket.rng.sample(NAMES, 5)
+    item = {name: own(name, odd(said, ticket.rng), said) for name in names}
     if ticket.rng.random() < 0.02:
         item |= {f"field{n}": n for n in range(20_000)}
     item[BESIDE] = ticket.mark()

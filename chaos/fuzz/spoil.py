@@ -72,6 +72,13 @@ def odd(mark: str, rng: Random) -> Any:
     return rng.choice((*kinds, *marked))
 
 
+def own(name: str, value: Any, mark: str) -> Any:
+    """An id is this input's own: with another one's it would be that one's redelivery, and count for nothing."""
+    if name != "id":
+        return value
+    return value + mark if type(value) is str else int(mark) if type(value) is int else value
+
+
 def _places(tree: Any) -> list[Place]:
     found: list[Place] = []
     rest = [tree]
@@ -87,7 +94,7 @@ def _places(tree: Any) -> list[Place]:
 def _replace(place: Place, mark: str, rng: Random) -> None:
     at, key = place
     if type(at) is dict:
-        at[key] = odd(mark, rng)
+        at[key] = own(key, odd(mark, rng), mark)
         at[BESIDE] = mark
     else:
         at[key] = rng.choice((mark, int(mark), [mark], {BESIDE: mark}, {BESIDE: mark, "odd": odd(mark, rng)}))
@@ -105,7 +112,8 @@ def _remove(place: Place, mark: str, rng: Random) -> None:
 def _rename(place: Place, mark: str, rng: Random) -> None:
     at, key = place
     if type(at) is dict:
-        at[rng.choice(NAMES)] = at.pop(key)
+        name = rng.choice(NAMES)
+        at[name] = own(name, at.pop(key), mark)
         at[BESIDE] = mark
     else:
         _replace(place, mark, rng)
