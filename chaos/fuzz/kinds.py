@@ -193,7 +193,7 @@ def long_names(ticket: Ticket) -> Input:
     where, size = ticket.rng.choice(_LONG), ticket.rng.choice((300, 5_000, 40_000, 260_000, *_SIZES))
     text = f"{ticket.mark()} @"
     item = forms.message(ticket.mark()) | ({where: text} if where in ("from", "id", "type", "timestamp") else {})
-    value = forms.container(contacts=[forms.person(item["from"])], messages=[item])
+    value = forms.container(contacts=[forms.person(item["from"], ticket.mark())], messages=[item])
     tree = forms.webhook(value)
     if where == "phone_number_id":
         value["metadata"][where] = text

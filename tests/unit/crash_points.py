@@ -131,14 +131,13 @@ class Process:
                 await asyncio.wait([*running, resting], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.over = True
-            ended = [each.exception() for each in running if each.done()]
             for each in (*running, resting):
                 each.cancel()
             await asyncio.wait([*running, resting])
             for end in self._ends:
                 await end()
-        for error in ended:
-            _expect(error)
+        for each in running:
+            _expect(None if each.cancelled() else each.exception())
 
     def _made(self, flows: Flows, table: str) -> list[ChainLoop | ConcurrentLoop]:
         app: Any = App()
