@@ -37,12 +37,12 @@ def _options(
         os.environ["PIPELINE_DEBUG"] = "1"
 
 
-def main() -> None:
-    """The console script."""
+def main(arguments: list[str] | None = None) -> None:
+    """The console script; its arguments are the command line's unless given."""
     load_dotenv(".env")
     _join_running_stack()
     try:
-        app()
+        app(arguments)
     except Exception as error:
         if os.environ.get("PIPELINE_DEBUG"):
             raise
