@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.runtime import ConcurrentStage, Scope
 from topics.codec import encode_command
+from topics.commands import Command
 from topics.events import Event, decode
 from topics.records import Record
 
 
 def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
-    async def run(event: Event, _: Scope) -> Iterable[Record]:
-        return [encode_command(command) for command in await runner.run(event)]
+    async def run(event: Event, scope: Scope) -> Iterable[Record]:
+        return [encode_command(command) for command in await runner.run(event, partial(_publish, scope))]
 
     return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency)
+
+
+async def _publish(scope: Scope, command: Command) -> None:
+    await scope.publish([encode_command(command)])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +11,14 @@ import typer
 from rich.console import Console
 
 from chaos import report
+from chaos.campaign import campaign
 from chaos.options import Options
+from chaos.place import console_of, place
 from chaos.plan import plan
 from chaos.runner import Runner
 from chaos.stack import Stack
 from chaos.target import Target
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import PipelineError
 
 _USUAL = Options()
 
@@ -39,25 +39,22 @@ def main(
 ) -> None:
     """Drive the whole pipeline, kill its parts at random, and count every effect."""
     options = Options(seconds, seed, rate, kill_every, contacts, window, drain, on)
-    console = Console() if sys.stdout.isatty() else Console(width=140)
+    console = console_of(sys.stdout)
     if show_plan:
         for fault in plan(options):
             console.print(f"{fault.at:8.2f} s  {fault.act:<8} {fault.target:<12} {fault.amount or ''}", highlight=False)
         return
-    directory = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
-    if directory.exists() and any(directory.iterdir()):
-        raise UsageError(f"{directory} is not empty: what an earlier run left there would be counted; name a new one")
-    try:
+    with place(keep) as directory:
         raise typer.Exit(_run(options, directory, json, console))
-    finally:
-        if keep is None:
-            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _run(options: Options, directory: Path, json: Path | None, console: Console) -> int:
-    (directory / "logs").mkdir(parents=True, exist_ok=True)
-    stack = Stack(directory.absolute(), options)
-    run = Runner(options, stack, lambda line: console.print(f"  {line}", style="dim", highlight=False)).run()
+    stack = Stack(directory, options)
+
+    def say(line: str) -> None:
+        console.print(f"  {line}", style="dim", highlight=False)
+
+    run = Runner(stack, say, lambda: campaign(options, stack, say)).run()
     report.show(console, run, stack)
     if json:
         json.write_bytes(orjson.dumps(report.as_json(run, stack), option=orjson.OPT_INDENT_2))

@@ -31,13 +31,16 @@ async def lag(bootstrap: str, groups: Mapping[str, Sequence[str]]) -> dict[str, 
 
 async def records(bootstrap: str, names: Sequence[str]) -> list[ConsumerRecord]:
     """Everything on these topics, partition by partition."""
+    return [record async for some in batches(bootstrap, names) for record in some]
+
+
+async def batches(bootstrap: str, names: Sequence[str]) -> AsyncIterator[Sequence[ConsumerRecord]]:
+    """Everything on these topics, some at a time."""
     async with _reading(bootstrap, names) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
-        found: list[ConsumerRecord] = []
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             for some in (await consumer.getmany(timeout_ms=200)).values():
-                found += some
-        return found
+                yield some
 
 
 async def _ends(bootstrap: str, names: Sequence[str]) -> dict[TopicPartition, int]:

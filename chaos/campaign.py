@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import ClientSession
@@ -15,12 +14,11 @@ from chaos.faults import Faults
 from chaos.options import Options
 from chaos.plan import plan
 from chaos.rest import come_to_rest
+from chaos.runner import Say
 from chaos.sandbox_client import SandboxClient
 from chaos.stack import Stack
 from chaos.traffic import traffic
 from chaos.verdict import Verdict, judge
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ async def _drain(
         await asyncio.wait_for(driving, options.seconds + options.drain)
     except TimeoutError:
         return [f"{driver.waiting} webhooks were never taken"]
-    return await come_to_rest(stack, sandbox, options.drain)
+    return await come_to_rest(stack, options.drain, sandbox)
 
 
 async def _tell(driver: Driver, faults: Faults, say: Say) -> None:

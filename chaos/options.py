@@ -19,7 +19,7 @@ class Options:
         contacts: people who write.
         window: seconds that the messenger waits for the status of a send in doubt. Longer than any outage of the plan:
             what is decided without the status may be decided wrongly, and would be counted.
-        drain: seconds for everything to come to rest afterwards.
+        drain: seconds in which everything must come to rest afterwards.
         on: whose processes are killed.
     """
 
@@ -28,6 +28,6 @@ class Options:
     rate: float = 100.0
     kill_every: float = 7.0
     contacts: int = 300
-    window: float = 45.0
-    drain: float = 180.0
+    window: float = 90.0
+    drain: float = 600.0
     on: Target = Target.PIPELINE

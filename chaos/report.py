@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from statistics import median
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 
 from chaos.campaign import Run
-from chaos.memory import Grown
 from chaos.plan import KILLS, Act
 from chaos.stack import Death, Log, Stack
+from chaos.tables import Cells, memory_table, show_findings, table
 
-SHOWN: Final = 20
-"""Lines of one finding that are printed; the JSON report has all of them."""
 _TIMESTAMP: Final = re.compile(r"^\S+Z ")
-Cells = tuple[str, ...]
 
 
 def show(console: Console, run: Run, stack: Stack) -> None:
     """Prints what was done, what was counted, and every finding."""
     log = stack.log
-    console.print(_table(f"What was done to {run.options.on}", ("target", *(act.value for act in Act)), _done(run)))
-    console.print(_table("What came of it", ("", "count"), _counts(run, log)))
-    console.print(_table("Resident memory, MiB", ("service", "peak", "by minute"), _memory(stack.memory.grown())))
+    console.print(table(f"What was done to {run.options.on}", ("target", *(act.value for act in Act)), _done(run)))
+    console.print(table("What came of it", ("", "count"), _counts(run, log)))
+    console.print(memory_table(stack.memory.grown()))
     for name, lines in run.verdict.findings().items():
-        _findings(console, name.replace("_", " "), lines)
-    _findings(console, "ended by itself", _own_ends(log))
+        show_findings(console, name.replace("_", " "), lines)
+    show_findings(console, "ended by itself", _own_ends(log))
     verdict = "[green]Every input had its effect, once and in order.[/]" if run.verdict.good else "[red]Not good.[/]"
     console.print(f"{verdict} Seed {run.options.seed}: the same again with --seed {run.options.seed}.", highlight=False)
 
@@ -52,15 +48,6 @@ def as_json(run: Run, stack: Stack) -> dict[str, Any]:
         "memory_mib": {name: grown._asdict() for name, grown in stack.memory.grown().items()},
         "ended_by_themselves": [asdict(death) for death in log.deaths],
     }
-
-
-def _table(title: str, columns: Cells, rows: Iterable[Cells]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def _done(run: Run) -> Iterable[Cells]:
@@ -109,11 +96,6 @@ def _counts(run: Run, log: Log) -> Iterable[Cells]:
         yield name.replace("_", " "), f"[{'red' if lines else 'green'}]{len(lines)}[/]"
 
 
-def _memory(grown: Mapping[str, Grown]) -> Iterable[Cells]:
-    for name, (peak, minutes) in grown.items():
-        yield name, f"{peak:.0f}", " ".join(f"{most:.0f}" for most in minutes)
-
-
 def _restarts(log: Log) -> str:
     again = {name: seconds[1:] for name, seconds in log.restarts.items() if len(seconds) > 1}
     return ", ".join(f"{name} {median(seconds):.1f}" for name, seconds in again.items())
@@ -128,14 +110,3 @@ def _own_ends(log: Log) -> list[str]:
 def _last_words(death: Death) -> str:
     ours = [line for line in death.lines if line.startswith("pipeline: ") or "[pipeline." in line]
     return _TIMESTAMP.sub("", ours[-1]) if ours else ""
-
-
-def _findings(console: Console, name: str, lines: Iterable[str]) -> None:
-    lines = list(lines)
-    if not lines:
-        return
-    console.print(f"[bold]{name}[/]: {len(lines)}", highlight=False)
-    for line in lines[:SHOWN]:
-        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
-    if len(lines) > SHOWN:
-        console.print(f"  and {len(lines) - SHOWN} more: see --json")

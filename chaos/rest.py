@@ -12,15 +12,17 @@ from aiokafka.errors import KafkaError
 from chaos.broker import lag
 from chaos.sandbox_client import SandboxClient
 from chaos.stack import Stack
-from chaos.target import groups
 
 POLL: Final = 0.5
 LOOKS: Final = 3
 """Times in a row that nothing may be found to do."""
 
 
-async def come_to_rest(stack: Stack, sandbox: SandboxClient, seconds: float) -> list[str]:
-    """Returns when nothing is left to do, or after `seconds` with what is, one line each."""
+async def come_to_rest(stack: Stack, seconds: float, sandbox: SandboxClient | None = None) -> list[str]:
+    """Returns when nothing is left to do, or after `seconds` with what is, one line each.
+
+    Only groups whose app is in the stack are asked for, and statuses only with a `sandbox`.
+    """
     deadline, quiet = time.monotonic() + seconds, 0
     while True:
         left = await _unfinished(stack, sandbox)
@@ -30,12 +32,12 @@ async def come_to_rest(stack: Stack, sandbox: SandboxClient, seconds: float) -> 
         await asyncio.sleep(POLL)
 
 
-async def _unfinished(stack: Stack, sandbox: SandboxClient) -> list[str]:
+async def _unfinished(stack: Stack, sandbox: SandboxClient | None) -> list[str]:
     if not stack.all_ready:
         return ["a service is not ready"]
     try:
-        behind = await asyncio.wait_for(lag(stack.bootstrap, groups(stack.target)), 20)
-        pending = await sandbox.pending()
+        behind = await asyncio.wait_for(lag(stack.bootstrap, stack.groups), 20)
+        pending = await sandbox.pending() if sandbox else 0
     except (KafkaError, ClientError, OSError) as error:
         return [f"the stack does not answer: {error!r}"]
     left = [f"group {group} has {records} records to finish" for group, records in behind.items() if records]

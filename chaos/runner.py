@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar
 
 import uvloop
 
-from chaos.campaign import Run, Say, campaign
-from chaos.options import Options
 from chaos.stack import Stack
 from pipeline.errors import PipelineError
 
 START_SECONDS: Final = 120.0
+Say = Callable[[str], None]
+T = TypeVar("T")
 
 
-class Runner:
-    """Runs the campaign in a thread and ends the stack after it."""
+class Runner(Generic[T]):
+    """Runs `work` in a thread, once the stack is ready, and ends the stack after it."""
 
-    def __init__(self, options: Options, stack: Stack, say: Say) -> None:
-        self._options = options
+    def __init__(self, stack: Stack, say: Say, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._stack = stack
         self._say = say
-        self._result: Run | None = None
+        self._work = work
+        self._results: list[T] = []
         self._error: BaseException | None = None
 
-    def run(self) -> Run:
+    def run(self) -> T:
         """Blocks until the stack has stopped. Raises `PipelineError` if it did not start or was interrupted."""
         thread = threading.Thread(target=self._beside, daemon=True)
         thread.start()
@@ -36,8 +37,7 @@ class Runner:
         thread.join()
         if self._error is not None:
             raise self._error
-        assert self._result is not None
-        return self._result
+        return self._results[0]
 
     def _beside(self) -> None:
         try:
@@ -45,7 +45,7 @@ class Runner:
                 raise PipelineError(f"the stack did not start within {START_SECONDS:.0f} s: see its logs (--keep)")
             self._say("the stack is ready")
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                self._result = runner.run(campaign(self._options, self._stack, self._say))
+                self._results.append(runner.run(self._work()))
         except BaseException as error:
             self._error = error
         finally:

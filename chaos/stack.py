@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from chaos.memory import Memory
 from chaos.options import Options
 from chaos.plan import Act
 from chaos.ports import free_ports, stack_ports
-from chaos.target import ROOT, aimed
+from chaos.target import ROOT, aimed, groups
 from pipeline.local.child import Change, Child, State
 from pipeline.local.probe import http_ready
 from pipeline.local.services import LOOPBACK, Service, services
@@ -90,11 +90,16 @@ class Stack(Supervisor):
 
     Redis syncs every write before it answers: with `everysec`, an acknowledged write can be lost, and with it the
     record that makes an event's effect happen once. That setting is weaker, and is not what is tried here.
+
+    Args:
+        without: services that are left out.
+        handler: dotted path of every tenant's handler.
     """
 
-    def __init__(self, directory: Path, options: Options) -> None:
+    def __init__(
+        self, directory: Path, options: Options, *, without: Collection[str] = (), handler: str = PATH
+    ) -> None:
         self.directory = directory
-        self.target = options.on
         self.free = free_ports()
         self.ports = stack_ports(self.free)
         self.log = Log()
@@ -102,11 +107,13 @@ class Stack(Supervisor):
         self.interrupted = False
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._leaving: list[tuple[Child, float]] = []
-        self._shared = _environment(directory, options, self.sandbox_url)
+        self._shared = _environment(directory, options, self.sandbox_url, handler)
         write_tenants(directory / "tenants.yaml", self.sandbox_url)
         write_accounts(directory / "accounts.json")
         planned = [_adapted(aimed(service, options.on)) for service in services(self.ports, directory, self._shared)]
-        super().__init__(planned, directory / "logs", Reporter(self.log), max_deaths=None)
+        kept = [service for service in planned if service.name not in without]
+        self.groups = groups(options.on, without)
+        super().__init__(kept, directory / "logs", Reporter(self.log), max_deaths=None)
 
     @property
     def ingress_url(self) -> str:
@@ -226,14 +233,14 @@ def _ended_by_sigterm(name: str) -> str:
     return f"ended with exit status {143 if name == 'kafka' else 0}"
 
 
-def _environment(directory: Path, options: Options, sandbox_url: str) -> Mapping[str, str]:
+def _environment(directory: Path, options: Options, sandbox_url: str, handler: str) -> Mapping[str, str]:
     """Nothing of the caller's own settings, so that a run depends on its options alone."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
     return kept | {
         "PYTHONPATH": str(ROOT),
         "PIPELINE_TENANTS": str(directory / "tenants.yaml"),
         "PIPELINE_SANDBOX_ACCOUNTS": str(directory / "accounts.json"),
-        "PIPELINE_HANDLER": PATH,
+        "PIPELINE_HANDLER": handler,
         "PIPELINE_RECONCILE_WINDOW": str(options.window),
         "PIPELINE_SANDBOX_URL": sandbox_url,
     }

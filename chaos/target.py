@@ -7,7 +7,7 @@ handler, sandbox, traffic and faults. Nothing of theirs is imported.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -37,14 +37,18 @@ class Target(StrEnum):
         return self is not Target.PIPELINE
 
 
-def groups(target: Target) -> Mapping[str, Sequence[str]]:
-    """The consumer groups and what they read. Stock needs no receipts: it has no sends in doubt."""
+def groups(target: Target, without: Collection[str] = ()) -> Mapping[str, Sequence[str]]:
+    """The consumer groups, save those of the apps `without`, and what they read.
+
+    Stock needs no receipts: it has no sends in doubt.
+    """
     commands = (topics.COMMANDS_INTERACTIVE.name, topics.COMMANDS_BULK.name)
-    return {
+    known = {
         topics.INTAKE: (topics.RAW.name,),
         f"{topics.HANDLERS}-default": (topics.events("default").name,),
         topics.MESSENGER: commands if target.stock else (*commands, topics.RECEIPTS.name),
     }
+    return {group: names for group, names in known.items() if group.removesuffix("-default") not in without}
 
 
 def aimed(service: Service, target: Target) -> Service:

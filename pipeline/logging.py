@@ -30,7 +30,7 @@ _SENSITIVE: Final = frozenset(
 _SENSITIVE_ENDS: Final = ("secret", "secrets", "token", "tokens", "signature", "signature256", "hmac")
 _IN_TEXT: Final = (
     (
-        re.compile(r"((?:secret|token|api_?key|password)[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;)]+", re.I),
+        re.compile(r"((?:secret|token|api_?key|media_?key|password)[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;)]+", re.I),
         rf"\1{REDACTED}",
     ),
     (re.compile(r"(\bBearer )\S+", re.I), rf"\1{REDACTED}"),

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     failure_ratio: float = Field(0.5, ge=0, le=1, description="share of failing records that does the same; 0: none")
 
     instance_id: str | None = Field(None, description="static group member id, e.g. the pod's name")
+    stuck_after: float = Field(120.0, gt=0, description="seconds without progress after which /healthz fails")
     session_timeout: int = Field(25, ge=6, le=90, description="seconds until the group gives a silent worker up")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"

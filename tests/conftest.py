@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import settings
 
 from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
 from tests.ports import free_ports
 from tests.stacks import Stack
+
+settings.register_profile("shared", deadline=None)  # machines are shared: how long a test takes is no finding
+settings.load_profile("shared")
 
 LAYERS = ("unit", "stage", "integration", "faults")
 """The folders of tests, in the order of running: what fails fast comes first."""

@@ -101,6 +101,10 @@ class CommandKind(StrEnum):
     """`{"message_id": str, "on": bool, "seconds?": int}`"""
 
 
+EARLY: Final = frozenset({CommandKind.READ, CommandKind.TYPING})
+"""What is worth most while the answer is still being made, and changes nothing when it is done twice."""
+
+
 class Command(BaseModel):
     """One thing to be done for one recipient through one account.
 

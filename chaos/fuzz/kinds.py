@@ -1,4 +1,4 @@
-"""The corpus: every kind of input, a function of a ticket. A taken one is an event or a dead letter, no third way."""
+"""The corpus: every kind of input, each a function of a ticket."""
 
 from __future__ import annotations
 

@@ -42,9 +42,10 @@ class EventHandler(ABC):
     always mean the event in hand, also where the object keeps them, or caches made from them, in attributes. Any other
     attribute is shared by all events of this process and gone with it: keep what matters in a cache.
 
-    A hook's writes and sends take effect together, once, when it returns. When it raises, or takes longer than
-    `PIPELINE_HANDLER_TIMEOUT`, none of them does: the event is tried again, later events of the conversation wait,
-    and in the end it is a dead letter. While Redis is away it waits and is never a dead letter.
+    A hook's writes and sends take effect together, once, when it returns; only read marks and typing indicators go out
+    at once, and may be repeated. When it raises, or takes longer than `PIPELINE_HANDLER_TIMEOUT`, none of them does:
+    the event is tried again, later events of the conversation wait, and in the end it is a dead letter. While Redis is
+    away it waits and is never a dead letter.
 
     Hooks by kind of event:
 

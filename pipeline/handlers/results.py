@@ -18,9 +18,10 @@ class SendResult:
     """What became of a send when the handler asked for it.
 
     A success means *queued*: the request is within the provider's limits, and its command is published as soon as the
-    hook returns and its unit of work is committed. It does not mean sent: the messenger may have to wait for a rate
-    limit, and the provider may refuse. What became of it in the end is on `commands.outcomes` and comes to
-    `process_status`, whose events carry this `command_id` beside the provider's `message_id`.
+    hook returns and its unit of work is committed; a read mark or typing indicator at once. It does not mean sent: the
+    messenger may have to wait for a rate limit, and the provider may refuse. What became of it in the end is on
+    `commands.outcomes` and comes to `process_status`, whose events carry this `command_id` beside the provider's
+    `message_id`.
 
     Attributes:
         success: False when the request can't be sent as it is; `error` then says why, and nothing is queued.

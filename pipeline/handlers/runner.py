@@ -13,7 +13,7 @@ from pipeline.handlers.loading import load_handler
 from pipeline.handlers.media.gateway import MediaGateway
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.services import Abilities, Services
-from pipeline.handlers.unit_of_work import RETRY_SPAN, UnitOfWork
+from pipeline.handlers.unit_of_work import RETRY_SPAN, Publish, UnitOfWork
 from pipeline.metrics import HANDLED
 from pipeline.settings import Settings
 from pipeline.state import Store, open_store
@@ -52,8 +52,10 @@ class HandlerRunner:
         self._record_ttl = record_ttl
         self._services = Services(MediaLibrary(self._store, media), abilities or {})
 
-    async def run(self, event: EventBase) -> list[Command]:
+    async def run(self, event: EventBase, early: Publish | None = None) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
+
+        What can't wait for the end of the hook (read marks, typing) goes out through `early`, where there is one.
 
         Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `Unavailable` while the store is away, and
         `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may have:
@@ -63,7 +65,7 @@ class HandlerRunner:
         if not handler.handles(event):
             await handler.handle(event)
             return []
-        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl)
+        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
         recorded = await unit.recorded()
         if recorded is not None:
             return recorded
@@ -89,7 +91,10 @@ class HandlerRunner:
     async def _hook(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
         with hold(event, unit, self._services), bound_contextvars(stage="handle", **names):
-            await self._in_time(handler, event)
+            try:
+                await self._in_time(handler, event)
+            finally:
+                await unit.early_ones()
 
     async def _in_time(self, handler: EventHandler, event: EventBase) -> None:
         deadline = asyncio.timeout(self._timeout)

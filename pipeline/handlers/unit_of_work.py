@@ -5,6 +5,10 @@ that applies the writes and leaves a record of the event with its commands, a tr
 event again, because a worker died before its commands were published, finds the record, publishes the recorded
 commands, whose ids the messenger knows again, and does not run the handler.
 
+Read marks and typing indicators (`topics.commands.EARLY`) are worth something while the answer is still being made.
+They go out when the handler asks for them, whatever becomes of the rest: when the event is tried again they are
+published again, under the same ids, by which the messenger knows them.
+
 An event for which nothing was written and nothing sent leaves no record: there is nothing to protect, and a read
 receipt that nobody handles should cost Redis nothing. Handling it again has the same nothing as its effect.
 
@@ -14,6 +18,8 @@ between that and the commit, it is done again. Give it the event's id as its ide
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -22,7 +28,7 @@ from pipeline.errors import OutsideEvent
 from pipeline.state.buffer import FINISHED, BufferedRows
 from pipeline.state.keys import unit_key
 from pipeline.state.store import Store, UnitRecord
-from topics.commands import Command
+from topics.commands import EARLY, Command
 
 RETRY_SPAN: Final = 7 * 86400
 """Seconds for which a record is kept: as long as platforms deliver a webhook again.
@@ -30,6 +36,9 @@ RETRY_SPAN: Final = 7 * 86400
 A record with a read mark and a reply takes 850 bytes of Redis: 0.5 GB for each event a second over the whole span.
 Where deduplication before the handlers is sure to hold, a day is plenty.
 """
+
+Publish = Callable[[Command], Awaitable[None]]
+"""Publishes one command now; returns when it is acknowledged."""
 
 _COMMANDS: Final = TypeAdapter(list[Command])
 
@@ -39,15 +48,27 @@ class UnitOfWork:
 
     Attributes:
         rows: the rows that the event's caches read and write.
-        commands: what was sent so far, in order.
+        commands: what was sent so far and waits for the commit, in order.
+
+    Args:
+        early: how a read mark goes out at once. Without it, read marks wait for the commit too.
     """
 
-    def __init__(self, store: Store, tenant_id: str, event_id: str, ttl: int = RETRY_SPAN) -> None:
+    def __init__(
+        self, store: Store, tenant_id: str, event_id: str, ttl: int = RETRY_SPAN, early: Publish | None = None
+    ) -> None:
         self.rows = BufferedRows(store)
         self.commands: list[Command] = []
         self._store = store
         self._key = unit_key(tenant_id, event_id)
         self._ttl = ttl
+        self._early = early
+        self._gone: list[asyncio.Future[None]] = []
+
+    @property
+    def asked(self) -> int:
+        """How many sends the handler asked for: the number of the next one, the same each time the event is handled."""
+        return len(self.commands) + len(self._gone)
 
     @property
     def closed(self) -> bool:
@@ -61,7 +82,14 @@ class UnitOfWork:
     def send(self, command: Command) -> None:
         if self.closed:
             raise OutsideEvent(FINISHED)
-        self.commands.append(command)
+        if self._early is not None and command.kind in EARLY:
+            self._gone.append(asyncio.ensure_future(self._early(command)))
+        else:
+            self.commands.append(command)
+
+    async def early_ones(self) -> None:
+        """Returns when what went out early is acknowledged. Raises what its publishing raised."""
+        await asyncio.gather(*self._gone)
 
     async def commit(self) -> list[Command]:
         """Makes the effects real and returns the commands to be published.

@@ -11,7 +11,7 @@ from pipeline.delivery.standing import Decision, Doubt, Standing, State, decide,
 from pipeline.errors import RetryAfter
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.dispatch import Dispatcher
-from topics.commands import PREFIX, Command, CommandKind
+from topics.commands import EARLY, PREFIX, Command
 from topics.outcomes import Outcome, OutcomeStatus
 
 ASK_AGAIN = 0.25
@@ -86,14 +86,14 @@ class Courier:
         return _outcome(command, OutcomeStatus.ACCEPTED if accepted else OutcomeStatus.FAILED, delivery, tries)
 
     async def _note(self, command: Command, state: State, tries: int, rows: Rows, hand: Hand) -> None:
-        """Remembers a step before the next one is taken. A read mark may be done twice, so it needs no intent."""
-        if command.kind is CommandKind.READ and state is State.INTENT:
+        """Remembers a step before the next one is taken. What may be done twice needs no intent."""
+        if command.kind in EARLY and state is State.INTENT:
             return
         rows.put(command.command_id, Standing(state, time.time(), tries).encode())
         await hand.persist()
 
     def _doubt(self, command: Command, standing: Standing | None) -> Doubt:
-        repeatable = command.kind is CommandKind.READ
+        repeatable = command.kind in EARLY
         heard = self._heard() if standing is not None and standing.state is State.INTENT else 0.0
         return Doubt(self._window, self._dispatcher.resends(command), self._started, heard, repeatable)
 

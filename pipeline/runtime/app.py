@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from pipeline.errors import UsageError
 from pipeline.logging import get_logger
@@ -31,6 +34,10 @@ from pipeline.runtime.tables import Pending
 from pipeline.settings import Settings
 
 log = get_logger(__name__)
+
+
+OBSERVE_SECONDS = 10.0
+"""In which a broker that is there says where its partitions end."""
 
 
 class Transport(driver.Transport):
@@ -170,18 +177,28 @@ class PipelineApp(faust.App):
 
     @property
     def ready(self) -> bool:
-        """Whether tables are recovered, partitions assigned and nothing is moving."""
+        """Whether tables are recovered, partitions assigned and nothing is moving or stopping."""
         recovered = cast(Any, self.tables).recovery.completed.is_set()
-        return bool(self.started and recovered and not self.rebalancing and not self.unassigned)
+        return bool(self.started and recovered and not (self.rebalancing or self.unassigned or self.should_stop))
 
     @property
     def stopped(self) -> dict[str, str]:
         """The kind of error that stopped a flow from taking in, by the flow's source."""
         return {loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)}
 
-    def progress(self) -> float:
-        """Seconds since the slowest flow that has work last finished some; 0 when there is nothing to do."""
-        return max((loop.idle_for() for loop in self.loops), default=0.0)
+    async def observe(self) -> None:
+        """Looks where the partitions stand. While they move, or the broker does not answer, nobody is to blame."""
+        if self.ready:
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(OBSERVE_SECONDS):
+                    await self.list_consumer.observe()
+                    return
+        if self.started:
+            self.list_consumer.progress.keep(())
+
+    def idle(self) -> dict[TP, float]:
+        """Seconds for which nothing was done about each partition that is behind."""
+        return self.list_consumer.progress.ages() if self.started else {}
 
     def _new_consumer(self) -> Consumer:
         consumer = cast(Consumer, super()._new_consumer())

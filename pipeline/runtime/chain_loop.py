@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -61,14 +61,9 @@ class ChainLoop:
         self._app = app
         self._chain = chain
         self._taken = 0
-        self._since = time.monotonic()
 
     def __len__(self) -> int:
         return len(self.backlog) + self._taken
-
-    def idle_for(self) -> float:
-        """Seconds since a batch was last begun, finished or, by an open breaker, tried; 0 while there is no work."""
-        return time.monotonic() - self._since if len(self) else 0.0
 
     async def run(self) -> None:
         app = self._app
@@ -94,8 +89,7 @@ class ChainLoop:
 
     def _pass(self, batch: Batch) -> Pass:
         consumer, started = self._app.list_consumer, time.monotonic()
-        if not self._taken:
-            self._since = started
+        self._tried(tp.partition for tp in batch)
         count = sum(len(records) for records in batch.values())
         self._taken += count
         busy = consumer.begin()
@@ -114,8 +108,7 @@ class ChainLoop:
         self._taken -= passed.count
         if not self._taken:
             self.breaker.emptied()
-        self._since = time.monotonic()
-        BATCH_SECONDS.labels(app).observe(self._since - passed.started)
+        BATCH_SECONDS.labels(app).observe(time.monotonic() - passed.started)
 
     async def _process(self, passed: Pass) -> int | None:
         """Takes a batch to its end; gives the number of dead letters, or None if it had to be abandoned."""
@@ -133,8 +126,6 @@ class ChainLoop:
             if not await self._wait(held):
                 return None
             results = {partition: self._chain.again(partition, items) for partition, items in held.items()}
-            if self.breaker.open:  # a probe is progress: a restart would not help
-                self._since = time.monotonic()
 
     async def _commit(self, results: Mapping[int, Result]) -> list[Output]:
         """Gives what the broker refused, one output of each source record."""
@@ -154,8 +145,9 @@ class ChainLoop:
         while letters and (letters := await self._app.publisher.publish(letters)):
             tries += 1
             self.unburied.tell(*letters[0])
-            self._since = time.monotonic()  # as with the breaker: a restart would not help
-            if not await self._undisturbed(self._app.retries.delay(refused(letters[0][0]), tries)):
+            delay = self._app.retries.delay(refused(letters[0][0]), tries)
+            self._tried((source.partition for _, source in letters), delay)
+            if not await self._undisturbed(delay):
                 return False
         self.unburied.clear()
         return True
@@ -165,7 +157,14 @@ class ChainLoop:
         for item in (item for items in held.values() for item in items):
             if item.error is not None:
                 RETRIES.labels(self.source, type(item.error).__name__).inc()
-        return await self._undisturbed(pause(held, self._app.retries))
+        delay = pause(held, self._app.retries)
+        self._tried(held, delay)
+        return await self._undisturbed(delay)
+
+    def _tried(self, partitions: Iterable[int], due: float = 0.0) -> None:
+        """Tells liveness. What is tried again in place is alive: a restart would not help."""
+        for partition in partitions:
+            self._app.list_consumer.progress.tried(TP(self.source, partition), due)
 
     async def _undisturbed(self, seconds: float) -> bool:
         """Waits. False: partitions are moving."""

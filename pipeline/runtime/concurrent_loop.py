@@ -85,7 +85,6 @@ class ConcurrentLoop:
         self._commits: list[Commit] = []
         self._some_commits = asyncio.Event()
         self._room = asyncio.Event()
-        self._since = time.monotonic()
 
     def __len__(self) -> int:
         return len(self.backlog) + (self._unfinished() if self._trackers else 0)
@@ -94,10 +93,6 @@ class ConcurrentLoop:
         if self._epoch != self._app.list_consumer.epoch:  # all of it will be delivered again, perhaps elsewhere
             return 0
         return sum(tracker.unfinished for tracker in self._trackers.values())
-
-    def idle_for(self) -> float:
-        """Seconds since work was last finished or, by an open breaker, tried; 0 while there is no work."""
-        return time.monotonic() - self._since if len(self) else 0.0
 
     async def run(self) -> None:
         self._slots = asyncio.Semaphore(self._stage.concurrency)
@@ -138,8 +133,8 @@ class ConcurrentLoop:
         tracker = self._trackers.setdefault(tp, OffsetTracker())
         room = WINDOW - tracker.unfinished if tracker.size < WINDOW_BYTES else 0
         records = self.backlog.take(tp, room, WINDOW_BYTES - tracker.size)
-        if not tracker.unfinished and records:
-            self._since = time.monotonic()
+        if records:
+            self._tried(tp)
         for record in records:
             tracker.take(record.offset, len(record.value or b""))
             self._admit(Job(tp, record, self._epoch))
@@ -187,7 +182,7 @@ class ConcurrentLoop:
                 return
             self._end()
             RETRIES.labels(self._stage.name, type(error).__name__).inc()
-            await self._pause(self._app.retries.delay(error, job.attempts))
+            await self._pause(job.tp, self._app.retries.delay(error, job.attempts))
 
     def _require_current(self, job: Job) -> None:
         if job.epoch != self._app.list_consumer.epoch or not self._app.flowing:
@@ -218,7 +213,6 @@ class ConcurrentLoop:
             self.breaker.failed(error)
         if not self.breaker.holds(error):
             return self._app.retries.gives_up(error, job.attempts)
-        self._since = time.monotonic()  # a probe is progress: a restart would not help
         return False
 
     def _went_through(self, job: Job) -> None:
@@ -247,7 +241,7 @@ class ConcurrentLoop:
         self._end()
         self._slots.release()
         try:
-            await self._pause(seconds)
+            await self._pause(job.tp, seconds)
         finally:
             await self._slots.acquire()
             self._begin()
@@ -277,7 +271,12 @@ class ConcurrentLoop:
         self._enqueue(Commit(outputs, marks, accept, refuse))
         await done
 
-    async def _pause(self, seconds: float) -> None:
+    def _tried(self, tp: TP, due: float = 0.0) -> None:
+        """Tells liveness. What is tried again in place is alive: a restart would not help."""
+        self._app.list_consumer.progress.tried(tp, due)
+
+    async def _pause(self, tp: TP, seconds: float) -> None:
+        self._tried(tp, seconds)
         suspended = self._app.list_consumer.suspend_flow
         try:
             await asyncio.wait_for(suspended.wait(), seconds)
@@ -311,7 +310,7 @@ class ConcurrentLoop:
     async def _finish_later(self, job: Job, error: Exception) -> None:
         job.attempts += 1
         try:
-            await self._pause(self._app.retries.delay(error, job.attempts))
+            await self._pause(job.tp, self._app.retries.delay(error, job.attempts))
         except Abandoned:
             self.unburied.settle(job.record)
             self._end()
@@ -338,8 +337,7 @@ class ConcurrentLoop:
                 work.refused()
             else:
                 work.then()
-        self._since = time.monotonic()
-        BATCH_SECONDS.labels(self._app.conf.id).observe(self._since - started)
+        BATCH_SECONDS.labels(self._app.conf.id).observe(time.monotonic() - started)
         self._room.set()
 
     def _let_go(self, job: Job) -> None:

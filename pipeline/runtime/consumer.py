@@ -12,6 +12,7 @@ It overrides private names of faust-streaming 0.15.3 and aiokafka 0.14.0, which
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import types
 from collections import defaultdict, deque
 from collections.abc import Coroutine, Generator, Iterable, Mapping
@@ -24,6 +25,7 @@ from faust.types import TP
 from mode.utils.futures import notify
 
 from pipeline.runtime.backlog import Backlog
+from pipeline.runtime.progress import Position, Progress
 
 FETCH_WAIT_MS = 100
 """Faust's 1,500 ms makes every rebalance of a quiet group wait behind a long poll."""
@@ -82,11 +84,12 @@ class Busy:
 
 
 class Consumer(driver.Consumer):
-    """See the module. `backlogs` maps a topic to the backlog of the flow that reads it."""
+    """See the module. `backlogs` maps a topic to the backlog of the flow that reads it; `progress` is told of it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.backlogs: dict[str, Backlog] = {}
+        self.progress = Progress()
         self.epoch = 0  # goes up whenever positions are set anew: what was fetched before is void
         self._delivered: dict[TP, deque[int]] = defaultdict(deque)
         self._done: dict[TP, int] = {}
@@ -94,10 +97,10 @@ class Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    async def leave_group(self) -> None:
-        """See `ConsumerThread.leave`."""
+    def leave_group(self) -> concurrent.futures.Future[None]:
+        """See `ConsumerThread.leave`. It is done in that thread, whatever this one does."""
         thread = cast(ConsumerThread, self._thread)
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(thread.leave(), thread.thread_loop))
+        return asyncio.run_coroutine_threadsafe(thread.leave(), thread.thread_loop)
 
     # Flows
 
@@ -114,6 +117,7 @@ class Consumer(driver.Consumer):
 
     def done(self, tp: TP, position: int, epoch: int) -> None:
         """Everything of `tp` below `position` is finished, if positions were not set anew in between."""
+        self.progress.tried(tp)
         if epoch == self.epoch:
             self._done[tp] = max(position, self._done.get(tp, 0))
 
@@ -151,6 +155,22 @@ class Consumer(driver.Consumer):
         return bool(super().ack(message))
 
     # Positions
+
+    async def observe(self) -> None:
+        """Looks where every partition stands, by the broker's own word about its end.
+
+        Raises what aiokafka raises while the broker does not answer.
+        """
+        mine = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
+        self.progress.keep(mine)
+        for tp, end in (await self.highwaters(*mine)).items():
+            committed = self._committed_offset[tp] or 0
+            finished = self._done.get(tp, committed)
+            taken = self._read_offset[tp] or 0
+            # The end may lie behind records that nobody gets: markers of transactions, what compaction took.
+            in_hand = max(finished, taken) > committed or bool(self._delivered.get(tp))
+            behind = in_hand or (end > taken and end > (await self.position(tp) or 0))
+            self.progress.seen(tp, Position(committed, finished, behind))
 
     async def perform_seek(self) -> None:
         await super().perform_seek()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -12,17 +14,23 @@ from pipeline.metrics import COMMIT_AGE, exposition
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
 
-STUCK_AFTER = 120.0
-"""Seconds without progress, while there is work, after which a worker calls itself dead."""
+LOOKS = 8
+"""How often the partitions are looked at in the time after which one is stuck."""
 
 
 class Health:
-    """The health server of one worker process."""
+    """The health server of one worker process.
 
-    def __init__(self, apps: Sequence[PipelineApp], host: str, port: int) -> None:
+    Args:
+        stuck_after: seconds for which nothing may be done about a partition that has something to do.
+    """
+
+    def __init__(self, apps: Sequence[PipelineApp], host: str, port: int, stuck_after: float) -> None:
         self._apps = apps
         self._host = host
         self._port = port
+        self._stuck_after = stuck_after
+        self._looking: asyncio.Task[None] | None = None
         server = web.Application()
         server.add_routes(
             [
@@ -38,15 +46,32 @@ class Health:
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
         await site.start()
+        self._looking = asyncio.create_task(self._look())
         port: int = self._runner.addresses[0][1]
         return port
 
     async def stop(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._looking
         await self._runner.cleanup()
 
+    async def _look(self) -> None:
+        while True:
+            for app in self._apps:
+                await app.observe()
+            await asyncio.sleep(self._stuck_after / LOOKS)
+
     async def _healthz(self, _: web.Request) -> web.Response:
-        stuck = {app.conf.id: round(app.progress(), 1) for app in self._apps if app.progress() > STUCK_AFTER}
+        stuck = {app.conf.id: found for app in self._apps if (found := self._stuck(app))}
         return web.json_response({"stuck": stuck} if stuck else {"status": "ok"}, status=503 if stuck else 200)
+
+    def _stuck(self, app: PipelineApp) -> dict[str, float]:
+        """Seconds by partition, as `topic/partition`."""
+        return {
+            f"{tp.topic}/{tp.partition}": round(age, 1) for tp, age in app.idle().items() if age > self._stuck_after
+        }
 
     async def _readyz(self, _: web.Request) -> web.Response:
         waiting = [app.conf.id for app in self._apps if not app.ready]
@@ -56,5 +81,5 @@ class Health:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         for app in self._apps:
-            COMMIT_AGE.labels(app.conf.id).set(app.progress())
+            COMMIT_AGE.labels(app.conf.id).set(max(app.idle().values(), default=0.0))
         return web.Response(body=exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

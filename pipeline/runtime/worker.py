@@ -7,6 +7,7 @@ delivered again to whoever comes next.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
 import os
 import signal
@@ -53,7 +54,7 @@ async def _serve(settings: Settings, build: Build) -> None:
     if not await _may_start(settings, apps, stop):
         return
     await _warn_of_narrow_topics(settings, apps)
-    health = Health(apps, settings.worker_host, settings.worker_port)
+    health = Health(apps, settings.worker_host, settings.worker_port, settings.stuck_after)
     port = await health.start()
     log.info("worker starts", apps=[app.conf.id for app in apps], health=f"http://{settings.worker_host}:{port}")
     for app in apps:
@@ -136,15 +137,17 @@ async def _announce(app: PipelineApp) -> None:
 async def _crash(app: PipelineApp, apps: Sequence[PipelineApp]) -> None:
     await app.wait_until_crashed()
     log.critical("worker ends: what it had not finished will be delivered again", app=app.conf.id, error=app.why())
-    await _leave(apps)
+    _leave(apps)
     _exit(1)
 
 
-async def _leave(apps: Sequence[PipelineApp]) -> None:
-    """Who dies without a word is waited for by its group: a minute at a rebalance, a session otherwise."""
-    leaving = [asyncio.ensure_future(app.list_consumer.leave_group()) for app in apps if app.started]
-    if leaving:
-        await asyncio.wait(leaving, timeout=LEAVE_SECONDS)
+def _leave(apps: Sequence[PipelineApp]) -> None:
+    """Who dies without a word is waited for by its group: a minute at a rebalance, a session otherwise.
+
+    It blocks, on purpose: nothing more may be done here meanwhile.
+    """
+    with suppress(Exception):  # there may be no group yet
+        concurrent.futures.wait([app.list_consumer.leave_group() for app in apps if app.started], LEAVE_SECONDS)
 
 
 def _end_the_process_after(seconds: float) -> None:

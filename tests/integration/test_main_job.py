@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,14 @@ from typing import Any
 import orjson
 import pytest
 
+from pipeline.providers import PROVIDERS
+from pipeline.testing import TestRecord
 from tests.observers import get, post, records, request
 from tests.ports import free_ports
 from tests.stacks import Stack, eventually
+from tests.unit.provider_table import ARRIVALS
 from tests.webhooks import change, signed, status, text, webhook
+from topics.events.wire import WireEvent
 
 pytestmark = pytest.mark.integration
 _numbers = count(1)
@@ -142,12 +148,35 @@ def test_a_gateways_message_is_answered_in_its_own_form(running: Stack, contact:
 
     eventually(lambda: statuses() == {"sent", "delivered", "read"}, 30, "three statuses")
     secrets = (b"sandbox-wawp-secret", b"sandbox-waha-secret", b"sandbox-wawp-token", b"sandbox-waha-key")
-    for topic in ("webhooks.raw", "events.default", "commands.interactive", "commands.outcomes"):
-        kept = [record.value + repr(record.headers).encode() for record in records(running.bootstrap, topic)]
-        assert not any(secret in record for secret in secrets for record in kept)
+    assert not _published(running, *secrets)
 
 
-@pytest.mark.parametrize("path", ["wawp/initech", "wawp/initech?secret=guessed", "waha/initech", "wawp/acme?secret=x"])
+def test_wasenders_message_is_answered_in_its_own_form(running: Stack, contact: str) -> None:
+    """Without it, a tenant's API key, which the provider writes into every webhook, would be on every topic."""
+    message = {"provider": "wasender", "from": contact, "text": "hi", "id": f"3EB0{contact}", "repeat": 3}
+    assert post(f"{running.sandbox_url}/_sandbox/receive", message)["status"] == 200
+    eventually(lambda: _sent(running, contact), 30, "a reply")
+    _drained(running)
+    (reply,) = _sent(running, contact)
+    assert (reply["provider"], reply["account"], reply["body"]) == (
+        "wasender",
+        "globex-session",
+        {"text": "You said: hi"},
+    )
+
+    def told() -> list[Any]:
+        found = [orjson.loads(record.value) for record in records(running.bootstrap, "events.default")]
+        return [event for event in found if event.get("contact") == contact and event["kind"] == "status"]
+
+    eventually(lambda: {event["status"] for event in told()} == {"sent", "delivered", "read"}, 30, "three statuses")
+    assert [event["msg_id"] for event in told() if event["status"] == "sent"] == [reply["message_id"]]
+    assert not _published(running, b"sandbox-wasender-key", b"sandbox-wasender-secret")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["wasender/globex", "wawp/initech", "wawp/initech?secret=guessed", "waha/initech", "wawp/acme?secret=x"],
+)
 def test_a_gateways_door_is_closed_without_its_secret(running: Stack, path: str) -> None:
     """Without it, anybody could write to a business in the name of its customers."""
     body = orjson.dumps({"event": "message", "session": "initech-instance", "payload": {}})
@@ -160,7 +189,83 @@ def test_no_limit_was_broken(running: Stack) -> None:
     assert get(f"{running.sandbox_url}/_sandbox/violations") == []
 
 
+def _published(stack: Stack, *secrets: bytes) -> list[str]:
+    """The topics on which one of the secrets stands."""
+    found = []
+    for topic in ("webhooks.raw", "events.default", "commands.interactive", "commands.outcomes"):
+        kept = b"".join(record.value + repr(record.headers).encode() for record in records(stack.bootstrap, topic))
+        found += [topic for secret in secrets if secret in kept]
+    return found
+
+
 def _drained(stack: Stack) -> None:
     """Waits until nothing is in progress in any worker."""
     ports = (stack.ports.intake, stack.ports.handlers, stack.ports.messenger)
     eventually(lambda: all(stack.in_progress(port) == 0 for port in ports), 30, "idle workers")
+
+
+DOORS: dict[str, Callable[[bytes], tuple[str, dict[str, str]]]] = {
+    "cloud": lambda body: ("cloud", signed(body)),
+    "wasender": lambda _: ("wasender/globex", {"X-Webhook-Signature": "sandbox-wasender-secret"}),
+    "wawp": lambda _: ("wawp/initech?secret=sandbox-wawp-secret", {}),
+    "waha": lambda body: (
+        "waha/initech",
+        {"X-Webhook-Hmac": hmac.digest(b"sandbox-waha-secret", body, "sha512").hex()},
+    ),
+}
+OURS = {
+    b"100200300400500": b"106540352242922",
+    b"100200300400501": b"106540352242922",
+    b'"123456789"': b'"106540352242922"',
+    b"900800700600500": b"102290129340398",
+    b"900800700600501": b"102290129340398",
+    b"987654321": b"102290129340398",
+    b"INSTANCE_ID": b"initech-instance",
+    b"your_instance_id": b"initech-instance",
+    b'"session":"default"': b'"session":"initech-session"',
+}
+"""The accounts of the documents' examples, and those of the sample's tenants."""
+
+
+def test_every_documented_webhook_becomes_its_events_once(running: Stack) -> None:
+    """Without it, a webhook that a provider documents would be refused, lost or doubled on its way."""
+    arrivals = [(name, _ours(each.body)) for name, found in ARRIVALS.items() for each in found()]
+    expected = {(name, kind) for name, body in arrivals for kind in _event_types(name, body)}
+    for _ in range(2):
+        assert [_knock(running, name, body) for name, body in arrivals] == [200] * len(arrivals)
+    marks = [f"1999{number:07d}" for number in range(64)]
+    assert _post(running, webhook([change(statuses=[status(each, "wamid.MARK") for each in marks])])) == 200
+    eventually(lambda: len(_marked(running, marks)) == len(marks), 60, "what came last on every partition")
+    assert {record.partition for record in _marked(running, marks)} == set(range(8))
+    on_lane = records(running.bootstrap, "events.default")
+    ids = Counter(dict(record.headers)["event-id"] for record in on_lane)
+    assert [name for name, times in ids.items() if times > 1] == []
+    found = [(orjson.loads(record.value), record) for record in on_lane]
+    assert expected <= {(event["provider"], event["event_type"]) for event, _ in found}
+    wanted = {event.event_id for name, body in arrivals if name == "cloud" for event in _offline(name, body)}
+    assert wanted <= {event["event_id"] for event, _ in found}
+
+
+def _ours(body: bytes) -> bytes:
+    for theirs, ours in OURS.items():
+        body = body.replace(theirs, ours)
+    return body
+
+
+def _knock(stack: Stack, provider: str, body: bytes) -> int:
+    path, headers = DOORS[provider](body)
+    return request(f"{stack.ingress_url}/webhooks/{path}", body, {"Content-Type": "application/json"} | headers)
+
+
+def _event_types(provider: str, body: bytes) -> set[str]:
+    return {event.body["event_type"] for event in _offline(provider, body)}
+
+
+def _offline(provider: str, body: bytes) -> list[WireEvent]:
+    return list(PROVIDERS[provider].parse(TestRecord(body, headers=(("account", b"account"),))))
+
+
+def _marked(stack: Stack, recipients: Sequence[str]) -> list[Any]:
+    """The records of the statuses that were posted last."""
+    wanted = {f"cloud:106540352242922:wamid.MARK:delivered:{each}".encode() for each in recipients}
+    return [each for each in records(stack.bootstrap, "events.default") if dict(each.headers)["event-id"] in wanted]

@@ -394,7 +394,7 @@ def test_a_users_message_reports_what_the_ingress_answered() -> None:
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({"provider": "wasender", "from": "15550001111", "text": "hi"}, 501, "wasender"),
+        ({"provider": "telegram", "from": "15550001111", "text": "hi"}, 501, "telegram"),
         ({"account": "7", "from": "15550001111", "text": "hi"}, 400, "no cloud account 7"),
         ({"from": "15550001111"}, 400, "text"),
         ({"from": "Ana", "text": "hi"}, 400, "from"),

@@ -137,6 +137,21 @@ class Reports(Recorder):
         self.logger.info("from inside")
 
 
+class Attentive(Recorder):
+    """Marks the message as read, then fails for as long as `failures` says, then answers."""
+
+    failures = 0
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await self.messenger.send_text("one", webhook.user.user_id)
+        await self.messenger.mark_as_read(webhook.message.message_id, typing=True)
+        await asyncio.sleep(0)
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("not yet")
+        await self.messenger.send_text("two", webhook.user.user_id)
+
+
 class NoSuper(EventHandler):
     """Forgets `super().__init__()`."""
 

@@ -12,6 +12,7 @@ from faust.types import TP
 from pipeline.runtime.chain import Output
 from pipeline.runtime.consumer import Busy
 from pipeline.runtime.dead_letters import is_dead_letter
+from pipeline.runtime.progress import Progress
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.sole_writer import Span
 from pipeline.runtime.tables import Mark, Pending
@@ -28,6 +29,7 @@ class Group:
         self.suspend_flow = asyncio.Event()
         self.working: set[Busy] = set()
         self.positions: dict[TP, int] = {}
+        self.progress = Progress()
 
     def begin(self) -> Busy:
         busy = Busy()

@@ -6,15 +6,16 @@ writes it. A new provider gives its examples here, in one line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import orjson
 
 from pipeline.providers import PROVIDERS
-from tests.unit import cloud_webhooks
-from tests.unit.cloud_webhooks import Raw
+from pipeline.testing import TestRecord
+from tests.unit import cloud_webhooks, gateway_webhooks, wasender_webhooks
+from topics import headers
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "providers.md"
 BEGIN: Final = "<!-- The table below is written by `python -m tests.unit.provider_table`. -->\n"
@@ -32,14 +33,24 @@ def _cloud() -> Iterator[Arrival]:
     return (Arrival(each.name, orjson.dumps(each.body)) for each in cloud_webhooks.named_examples())
 
 
-ARRIVALS: Final[Mapping[str, Callable[[], Iterator[Arrival]]]] = {"cloud": _cloud}
+def _by_event(webhooks: Iterable[cloud_webhooks.Json]) -> Iterator[Arrival]:
+    """Gateways name what arrives themselves; some webhooks of theirs have no envelope and no name."""
+    return (Arrival(f"`{each.get('event', '(no name)')}`", orjson.dumps(each)) for each in webhooks)
+
+
+ARRIVALS: Final[Mapping[str, Callable[[], Iterator[Arrival]]]] = {
+    "cloud": _cloud,
+    "wasender": lambda: _by_event(wasender_webhooks.examples()),
+    "wawp": lambda: _by_event(gateway_webhooks.examples("wawp")),
+    "waha": lambda: _by_event(gateway_webhooks.examples("waha")),
+}
 """The examples of each provider, by its name."""
 
 
 def table() -> str:
     """One table of three columns: provider, what arrives, kind and type of what comes of it."""
     rows = [f"| {name} | {each.name} | {_becomes(name, each)} |" for name in ARRIVALS for each in ARRIVALS[name]()]
-    return "\n".join(["| provider | what arrives | events |", "| --- | --- | --- |", *rows]) + "\n"
+    return "\n".join(["| provider | what arrives | events |", "| --- | --- | --- |", *dict.fromkeys(rows)]) + "\n"
 
 
 def page(old: str) -> str:
@@ -49,8 +60,8 @@ def page(old: str) -> str:
 
 
 def _becomes(provider: str, arrival: Arrival) -> str:
-    made = PROVIDERS[provider].parse(Raw(arrival.body))
-    return ", ".join(f"{event.kind} `{event.body['event_type']}`" for event in made)
+    made = PROVIDERS[provider].parse(TestRecord(arrival.body, headers=((headers.ACCOUNT, b"account"),)))
+    return ", ".join(f"{event.kind} `{event.body['event_type']}`" for event in made) or "none: there is nothing in it"
 
 
 if __name__ == "__main__":

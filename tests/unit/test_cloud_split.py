@@ -158,7 +158,7 @@ def test_a_thousand_people_in_one_webhook() -> None:
 @pytest.mark.parametrize("name", ["entry", "change", "webhook", ""], ids=repr)
 def test_a_list_may_have_any_name(name: str) -> None:
     """A list that Meta calls `entry` one day would be taken for a broken envelope, and end on another partition."""
-    whole = webhook(value(messages=[text("wamid.1")], **{name: [{"id": "1"}]}))
+    whole = webhook(value(messages=[text("wamid.1")]) | {name: [{"id": "1"}]})
     for part in split(orjson.dumps(whole)):
         assert [event.conversation for event in parse(Raw(part.body))] == [part.key]
 

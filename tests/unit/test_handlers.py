@@ -9,14 +9,14 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from pipeline.errors import ConfigurationError, HandlerTimeout, OutsideEvent, UnknownTenant
+from pipeline.errors import ConfigurationError, HandlerTimeout, OutsideEvent, OversizeRecord, UnknownTenant
 from pipeline.handlers import EventHandler, HandlerRunner, WappaEventHandler
 from pipeline.handlers.statistics import OTHERS, Tally
 from pipeline.metrics import HANDLED
 from pipeline.state import MemoryStore
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import USER, error, settings, status, tenants, text, unknown
-from topics.commands import Command
+from topics.commands import Command, CommandKind, command_id
 from topics.events import EventBase
 
 H = "tests.unit.handlers_for_tests."
@@ -95,6 +95,47 @@ def test_a_hooks_own_timeout_is_its_own() -> None:
         runner, _, _ = runner_of(handlers.ImpatientClient)
         with pytest.raises(TimeoutError, match="a service of mine"):
             await runner.run(text())
+
+    asyncio.run(body())
+
+
+def test_a_read_mark_goes_out_at_once_and_disturbs_nothing() -> None:
+    """If a read mark waited for a slow answer, the user would believe that nobody is there."""
+
+    async def body() -> None:
+        runner, handler, _ = runner_of(handlers.Attentive)
+        handler.failures = 1
+        out: list[Command] = []
+
+        async def early(command: Command) -> None:
+            out.append(command)
+
+        with pytest.raises(RuntimeError):
+            await runner.run(text(), early)
+        assert [command.kind for command in out] == [CommandKind.READ]
+        commands = await runner.run(text(), early)
+        assert texts(commands) == ["one", "two"]
+        assert [command.command_id for command in out] == [command_id(text().event_id, 1)] * 2, "known as the same"
+        assert [command.command_id for command in commands] == [command_id(text().event_id, step) for step in (0, 2)]
+        assert await runner.run(text(), early) == commands
+        assert len(out) == 2, "a finished event is not handled again, so nothing more goes out"
+
+    asyncio.run(body())
+
+
+def test_an_event_is_not_finished_before_its_read_mark_is_out() -> None:
+    """If a lost read mark were forgotten, a crash right then would lose it for good."""
+
+    async def body() -> None:
+        runner, _, store = runner_of(handlers.Attentive)
+
+        async def early(_: Command) -> None:
+            await asyncio.sleep(0.01)
+            raise OversizeRecord("too large")
+
+        with pytest.raises(OversizeRecord):
+            await runner.run(text(), early)
+        assert not store._rows
 
     asyncio.run(body())
 

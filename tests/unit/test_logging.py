@@ -164,6 +164,7 @@ def test_sensitive_values_never_reach_the_log(key: str) -> None:
         "connecting to redis://user:hush@cache:6379/0",
         '{"access_token": "hush"}',
         "api_key=hush",
+        "AudioContent(url='https://x.example', mediaKey='hush')",
     ],
 )
 def test_secrets_in_running_text_are_hidden(text: str) -> None:

@@ -16,6 +16,7 @@ from pipeline.testing import TestRecord
 from sandbox.config import SAMPLE_ACCOUNTS, Account, Config
 from sandbox.core import Sandbox
 from sandbox.errors import NotSupported, SandboxError
+from sandbox.limits import Limits
 from sandbox.outbox import Update
 from sandbox.provider import Provider, UserMessage
 from sandbox.server import served
@@ -194,10 +195,8 @@ async def posted(body: Any, token: str = SAMPLE.token, plan: str = "paid", times
     """The last answer to so many sends."""
     account = Account("wasender", "s", SAMPLE.token, "secret", tenant="globex", plan=plan)  # type: ignore[arg-type]
     headers = {"Authorization": f"Bearer {token}"}
-    async with (
-        served(Config(port=0, accounts=(account,), statuses=())) as url,
-        ClientSession(headers=headers) as session,
-    ):
+    config = Config(port=0, accounts=(account,), statuses=(), limits=Limits(messages_per_second=None))
+    async with served(config) as url, ClientSession(headers=headers) as session:
         for _ in range(times):
             async with session.post(f"{url}/api/send-message", json=body) as response:
                 status, answer, told = response.status, await response.json(), dict(response.headers)

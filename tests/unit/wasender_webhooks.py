@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -82,4 +83,17 @@ def examples() -> list[Json]:
     return loaded
 
 
-people = st.sampled_from([ANA, "15550002222", "15550003333"])
+_serial = itertools.count()
+_chats = st.sampled_from([ANA, "15550002222", "777000111@lid", GROUP])
+
+
+def _written(chat: str, member: str) -> Json:
+    sender = {"remoteJid": chat} if "@" in chat else {"remoteJid": f"{chat}@s.whatsapp.net"}
+    participant = {"participant": f"{member}@s.whatsapp.net"} if chat == GROUP else {}
+    return text(f"3EB0{next(_serial):08d}") | {"key": key(f"3EB0{next(_serial):08d}") | sender | participant}
+
+
+messages = st.builds(_written, _chats, st.sampled_from([ANA, "15550002222"]))
+"""Messages of several chats, each of them another one."""
+webhooks = st.lists(messages, min_size=1, max_size=6).map(lambda many: webhook("messages.upsert", {"messages": many}))
+"""Batches of those."""

@@ -50,6 +50,6 @@ def _without_fields(body: bytes, session: bytes) -> bytes:
 
 
 def _spellings(secret: str) -> set[bytes]:
-    """How the encoders of JSON write it: as it is, with escapes, and with PHP's escaped slashes."""
-    escaped = json.dumps(secret)[1:-1]
-    return {secret.encode(), escaped.encode(), escaped.replace("/", "\\/").encode()}
+    """How the encoders of JSON write it: with few escapes or many, and with PHP's escaped slashes."""
+    written = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    return {each.encode() for text in (secret, *written) for each in (text, text.replace("/", "\\/"))}

@@ -1,0 +1,44 @@
+"""One fuzz run from its first input to its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from chaos.fuzz.door import Door
+from chaos.fuzz.kinds import corpus
+from chaos.fuzz.traces import Traces, gather
+from chaos.fuzz.verdict import Verdict, judge
+from chaos.rest import come_to_rest
+from chaos.runner import Say
+from chaos.stack import Stack
+
+DRAIN_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was posted, where it has ended, what is to be thought of it."""
+
+    seed: int
+    door: Door
+    traces: Traces
+    verdict: Verdict
+
+
+async def campaign(seed: int, inputs: int, stack: Stack, say: Say) -> Run:
+    """Posts, waits until everything has come to rest, counts."""
+    door = Door(stack.ingress_url)
+    progress = asyncio.create_task(_tell(door, say))
+    await door.post(corpus(seed, inputs))
+    restless = await come_to_rest(stack, DRAIN_SECONDS)
+    progress.cancel()
+    traces = await gather(stack.bootstrap)
+    deaths = [f"{death.name} {death.why}" for death in stack.log.deaths]
+    return Run(seed, door, traces, judge(door, traces, deaths, restless))
+
+
+async def _tell(door: Door, say: Say) -> None:
+    while True:
+        await asyncio.sleep(10)
+        say(f"{door.posted} inputs answered, {door.busy} times 503")

@@ -1,0 +1,32 @@
+"""handle: what a handler asks for, in the order in which it takes effect."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agents.handle import handle
+from pipeline.handlers.runner import HandlerRunner
+from pipeline.state import MemoryStore
+from pipeline.testing import StageDriver, TestRecord
+from tests.unit import handlers_for_tests as handlers
+from tests.unit.handler_events import settings, tenants, text
+from topics.codec import decode_command
+from topics.commands import CommandKind
+
+
+def _driver() -> StageDriver:
+    path = f"{handlers.__name__}.{handlers.Attentive.__name__}"
+
+    async def runner() -> HandlerRunner:
+        return HandlerRunner(settings(path), tenants(), MemoryStore())
+
+    return StageDriver(handle(asyncio.run(runner()), 10))
+
+
+def test_a_read_mark_is_published_before_the_answers_that_were_asked_for_before_it() -> None:
+    """The user would see the answer first, and then that it is being written."""
+    driver, event = _driver(), text()
+    driver.pipe(TestRecord(event.model_dump_json().encode()))
+    commands = [decode_command(TestRecord.of(record)) for record in driver.published]
+    assert [command.kind for command in commands] == [CommandKind.READ, CommandKind.TEXT, CommandKind.TEXT]
+    assert {record.topic for record in driver.published} == {"commands.interactive"}
