@@ -92,8 +92,10 @@ class HandlerDriver:
     def _noted(self, results: list[list[Command]]) -> list[Command]:
         """An event that was handled before gives its commands again; the messenger knows them by their ids."""
         made = [command for commands in results for command in commands]
-        known = {command.command_id for command in self.sent}
-        self.sent += [command for command in made if command.command_id not in known]
+        known: dict[str, Command] = {}
+        for command in [*self.sent, *made]:
+            known.setdefault(command.command_id, command)
+        self.sent = list(known.values())
         return made
 
 
