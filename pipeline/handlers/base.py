@@ -15,7 +15,7 @@ from pipeline.handlers.statistics import Statistics
 from pipeline.handlers.statistics_shapes import AllStats, ErrorStats, MessageStats, StatusStats, SystemStats
 from pipeline.handlers.user_state import USER_STATES, UserStates
 from pipeline.logging import get_logger
-from pipeline.state.base import ICacheFactory
+from pipeline.state.factory import ICacheFactory
 from topics.events import AccountEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
 
 _HOOKS: Final = {

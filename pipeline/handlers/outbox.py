@@ -46,7 +46,7 @@ def queue(request: Request) -> SendResult:
     event, unit, _ = in_hand()
     if fault := request.fault():
         return _refused(request, fault, event)
-    command = _command(request, event, unit.asked)
+    command = _command(request, event, unit.step(request.kind))
     unit.send(command)
     return SendResult(
         True,

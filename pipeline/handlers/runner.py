@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
-from pipeline.errors import HandlerTimeout, UnknownTenant
+from pipeline.errors import Conflict, HandlerTimeout, UnknownTenant
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import hold
 from pipeline.handlers.loading import load_handler
@@ -20,6 +22,9 @@ from pipeline.state import Store, open_store
 from pipeline.tenants import Tenants
 from topics.commands import Command
 from topics.events import EventBase
+
+_PAUSES: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds, each at most, before an event that met a conflict is handled again."""
 
 
 class HandlerRunner:
@@ -55,7 +60,9 @@ class HandlerRunner:
     async def run(self, event: EventBase, early: Publish | None = None) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
 
-        What can't wait for the end of the hook (read marks, typing) goes out through `early`, where there is one.
+        An event that wrote a row which another event wrote meanwhile is handled again, from the row as it is now.
+        What can't wait for the end of the hook (read marks, typing) goes out through `early`, where there is one, and
+        once, however often the event is handled.
 
         Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `Unavailable` while the store is away, and
         `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may have:
@@ -65,14 +72,13 @@ class HandlerRunner:
         if not handler.handles(event):
             await handler.handle(event)
             return []
-        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
-        recorded = await unit.recorded()
-        if recorded is not None:
-            return recorded
-        await self._hook(handler, event, unit)
-        commands = await unit.commit()
-        HANDLED.labels(event.tenant_id, event.kind).inc()
-        return commands
+        early = early and _each_once(early)
+        for pause in _PAUSES:
+            try:
+                return await self._once(handler, event, early)
+            except Conflict:
+                await asyncio.sleep(pause * random.random())  # noqa: S311 (jitter, not a secret)
+        return await self._once(handler, event, early)
 
     def handler(self, tenant_id: str) -> EventHandler:
         """The tenant's handler. Raises `UnknownTenant`."""
@@ -87,6 +93,16 @@ class HandlerRunner:
 
     async def close(self) -> None:
         await self._store.close()
+
+    async def _once(self, handler: EventHandler, event: EventBase, early: Publish | None) -> list[Command]:
+        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
+        recorded = await unit.recorded()
+        if recorded is not None:
+            return recorded
+        await self._hook(handler, event, unit)
+        commands = await unit.commit()
+        HANDLED.labels(event.tenant_id, event.kind).inc()
+        return commands
 
     async def _hook(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
@@ -109,3 +125,15 @@ class HandlerRunner:
                 f"{type(handler).__name__} took longer than {self._timeout:g} s: make it quicker or raise "
                 "PIPELINE_HANDLER_TIMEOUT"
             )
+
+
+def _each_once(publish: Publish) -> Publish:
+    """Publishes each command once, by its id."""
+    gone: set[str] = set()
+
+    async def once(command: Command) -> None:
+        if command.command_id not in gone:
+            await publish(command)
+            gone.add(command.command_id)
+
+    return once

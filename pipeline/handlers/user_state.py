@@ -15,15 +15,15 @@ class UserStates:
 
     async def get_user_state(self, user_id: str) -> dict[str, Any]:
         """The state; an empty dict for a user without one."""
-        return await CACHES.create_user_cache(user_id).get(_KEY) or {}
+        return await CACHES.create_user_cache(user_id=user_id).get(_KEY) or {}
 
     async def set_user_state(self, user_id: str, state: Data, ttl: int | None = None) -> bool:
         """Replaces the state. `ttl` in seconds; without it the state stays."""
-        return await CACHES.create_user_cache(user_id).set(_KEY, state, ttl)
+        return await CACHES.create_user_cache(user_id=user_id).set(_KEY, state, ttl)
 
     async def user_exists(self, user_id: str) -> bool:
         """Whether the user has a state."""
-        return await CACHES.create_user_cache(user_id).exists(_KEY)
+        return await CACHES.create_user_cache(user_id=user_id).exists(_KEY)
 
 
 USER_STATES: Final = UserStates()

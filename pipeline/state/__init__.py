@@ -4,13 +4,43 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.state.base import ICache, ICacheFactory
+from pipeline.state.base import ICache
 from pipeline.state.cache import Cache
-from pipeline.state.factory import CacheFactory, CacheScope
+from pipeline.state.caches import AIStateCache, ExpiryCache, StateCache, TableCache, UserCache
+from pipeline.state.factory import CacheFactory, ICacheFactory
 from pipeline.state.memory import MemoryStore
+from pipeline.state.scope import CacheScope
 from pipeline.state.store import Store
+from pipeline.state.transitions import TableTransition, TableTransitionResult
+from pipeline.state.typed import TypedTableCache, VersionedTableCache
 
-__all__ = ["Cache", "CacheFactory", "CacheScope", "ICache", "ICacheFactory", "MemoryStore", "Store", "open_store"]
+IUserCache, IStateCache, ITableCache = UserCache, StateCache, TableCache
+IAIStateCache, IExpiryCache = AIStateCache, ExpiryCache
+
+__all__ = [
+    "AIStateCache",
+    "Cache",
+    "CacheFactory",
+    "CacheScope",
+    "ExpiryCache",
+    "IAIStateCache",
+    "ICache",
+    "ICacheFactory",
+    "IExpiryCache",
+    "IStateCache",
+    "ITableCache",
+    "IUserCache",
+    "MemoryStore",
+    "StateCache",
+    "Store",
+    "TableCache",
+    "TableTransition",
+    "TableTransitionResult",
+    "TypedTableCache",
+    "UserCache",
+    "VersionedTableCache",
+    "open_store",
+]
 
 
 def open_store(backend: Literal["memory", "redis"], url: str) -> Store:

@@ -14,6 +14,8 @@ Fields = dict[str, bytes]
 EMPTY: Final = ""
 """The field that keeps an empty row alive, since Redis has no empty hashes. Users can't name a field so."""
 
+FILLER: Final = b"1"
+
 LIMIT: Final = 10**15
 """Counters stay below this in both directions, where a double (Lua's only number) is still exact."""
 
@@ -45,7 +47,7 @@ def encode_row(data: Mapping[str, object] | BaseModel) -> Fields:
         data = data.model_dump(mode="json")
     if not isinstance(data, Mapping):
         raise TypeError(f"a row of a cache is a dict or a pydantic model, not {type(data).__name__}")
-    return {field_name(name): encode(value) for name, value in data.items()} or {EMPTY: b"1"}
+    return {field_name(name): encode(value) for name, value in data.items()} or {EMPTY: FILLER}
 
 
 def decode_row(fields: Fields) -> dict[str, Any]:

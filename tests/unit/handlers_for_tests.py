@@ -117,6 +117,16 @@ class Forgetful(Recorder):
         await self.messenger.send_text("late", webhook.user.user_id)
 
 
+class SharedRow(Recorder):
+    """Reads a row that all conversations share, waits, and writes it back with one more."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        table = self.cache_factory.create_table_cache()
+        row = await table.get("visitors") or {"count": 0}
+        await asyncio.sleep(0)
+        await table.set("visitors", {"count": row["count"] + 1})
+
+
 class UsesState(Recorder):
     """Uses `self.cache`."""
 
@@ -150,6 +160,18 @@ class Attentive(Recorder):
             self.failures -= 1
             raise RuntimeError("not yet")
         await self.messenger.send_text("two", webhook.user.user_id)
+
+
+class ReadsThenTakes(Recorder):
+    """Takes a seat if it is free, marking the message as read before; says so if it is not."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        seats = self.cache_factory.create_table_cache()
+        if seat := await seats.get("seat"):
+            await self.messenger.send_text(f"taken by {seat['by']}", webhook.user.user_id)
+        else:
+            await self.messenger.mark_as_read(webhook.message.message_id)
+            await seats.set("seat", {"by": webhook.user.user_id})
 
 
 class NoSuper(EventHandler):

@@ -14,6 +14,7 @@ from pipeline.handlers import EventHandler, HandlerRunner, WappaEventHandler
 from pipeline.handlers.statistics import OTHERS, Tally
 from pipeline.metrics import HANDLED
 from pipeline.state import MemoryStore
+from pipeline.state.keys import table_key
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import USER, error, settings, status, tenants, text, unknown
 from topics.commands import Command, CommandKind, command_id
@@ -115,10 +116,29 @@ def test_a_read_mark_goes_out_at_once_and_disturbs_nothing() -> None:
         assert [command.kind for command in out] == [CommandKind.READ]
         commands = await runner.run(text(), early)
         assert texts(commands) == ["one", "two"]
-        assert [command.command_id for command in out] == [command_id(text().event_id, 1)] * 2, "known as the same"
-        assert [command.command_id for command in commands] == [command_id(text().event_id, step) for step in (0, 2)]
+        assert [command.command_id for command in out] == [command_id(text().event_id, -1)] * 2, "known as the same"
+        assert [command.command_id for command in commands] == [command_id(text().event_id, step) for step in (0, 1)]
         assert await runner.run(text(), early) == commands
         assert len(out) == 2, "a finished event is not handled again, so nothing more goes out"
+
+    asyncio.run(body())
+
+
+def test_a_conflict_repeats_no_read_mark_and_hides_no_answer() -> None:
+    """If the answer of a second handling had the id of the first one's read mark, it would pass for sent already."""
+
+    async def body() -> None:
+        runner, _, store = runner_of(handlers.ReadsThenTakes)
+        out: list[Command] = []
+
+        async def early(command: Command) -> None:
+            out.append(command)
+            await store.put(table_key("acme", "seat"), "by", b'"somebody else"', None)
+
+        commands = await runner.run(text(), early)
+        assert texts(commands) == ["taken by somebody else"]
+        assert [command.kind for command in out] == [CommandKind.READ]
+        assert commands[0].command_id != out[0].command_id
 
     asyncio.run(body())
 
@@ -200,6 +220,18 @@ def test_one_object_serves_many_tenants_at_once() -> None:
         for event, (command,) in zip(events, answers, strict=True):
             assert (command.tenant_id, command.recipient) == (event.tenant_id, event.contact)
             assert await store.row(f"{{{event.tenant_id}}}:user:{event.contact}:{event.contact}") == {"count": b"1"}
+
+    asyncio.run(body())
+
+
+def test_conversations_that_write_one_row_lose_nothing() -> None:
+    """If two conversations' read-modify-writes on a shared row overwrote each other, a seat would be sold twice."""
+
+    async def body() -> None:
+        runner, _, store = runner_of(handlers.SharedRow)
+        events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(30)]
+        await asyncio.gather(*(runner.run(event) for event in events))
+        assert await store.field("{acme}:table:visitors", "count") == b"30"
 
     asyncio.run(body())
 
