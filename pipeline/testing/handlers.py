@@ -71,11 +71,13 @@ class HandlerDriver:
 
     def user_data(self, key: str, user_id: str = USER) -> dict[str, Any] | None:
         """One row of a user's cache."""
-        return self.run(self.caches(user_id).create_user_cache().get(key))
+        row: dict[str, Any] | None = self.run(self.caches(user_id).create_user_cache().get(key))
+        return row
 
     def state(self, key: str, user_id: str = USER) -> dict[str, Any] | None:
         """One row of a conversation's state."""
-        return self.run(self.caches(user_id).create_state_cache().get(key))
+        row: dict[str, Any] | None = self.run(self.caches(user_id).create_state_cache().get(key))
+        return row
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Awaits something, from a test that is no coroutine itself."""
