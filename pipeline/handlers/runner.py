@@ -15,6 +15,7 @@ from pipeline.handlers.loading import load_handler
 from pipeline.handlers.media.gateway import MediaGateway
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.services import Abilities, Services
+from pipeline.handlers.turns import Turns
 from pipeline.handlers.unit_of_work import RETRY_SPAN, Publish, UnitOfWork
 from pipeline.metrics import HANDLED
 from pipeline.settings import Settings
@@ -23,8 +24,11 @@ from pipeline.tenants import Tenants
 from topics.commands import Command
 from topics.events import EventBase
 
-_PAUSES: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Seconds, each at most, before an event that met a conflict is handled again."""
+_PAUSES: Final = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds, each at most, before an event that met a conflict is handled again: in turn, by the rows it wrote.
+
+Then only other processes can still be first; after the last pause the runtime tries again, with pauses of its own.
+"""
 
 
 class HandlerRunner:
@@ -52,9 +56,10 @@ class HandlerRunner:
         paths = {tenant.id: tenant.handler or settings.handler for tenant in tenants}
         loaded = {path: load_handler(path) for path in sorted({*paths.values(), settings.handler})}
         self._handlers = {tenant: loaded[path] for tenant, path in paths.items()}
-        self._store = store or open_store(settings.cache, settings.redis)
+        self._store = store or open_store(settings.cache, settings.redis, settings.data_dir / "cache")
         self._timeout = settings.handler_timeout
         self._record_ttl = record_ttl
+        self._turns = Turns()
         self._services = Services(MediaLibrary(self._store, media), abilities or {})
 
     async def run(self, event: EventBase, early: Publish | None = None) -> list[Command]:
@@ -72,13 +77,7 @@ class HandlerRunner:
         if not handler.handles(event):
             await handler.handle(event)
             return []
-        early = early and _each_once(early)
-        for pause in _PAUSES:
-            try:
-                return await self._once(handler, event, early)
-            except Conflict:
-                await asyncio.sleep(pause * random.random())  # noqa: S311 (jitter, not a secret)
-        return await self._once(handler, event, early)
+        return await self._settled(handler, event, early and _each_once(early))
 
     def handler(self, tenant_id: str) -> EventHandler:
         """The tenant's handler. Raises `UnknownTenant`."""
@@ -94,8 +93,19 @@ class HandlerRunner:
     async def close(self) -> None:
         await self._store.close()
 
-    async def _once(self, handler: EventHandler, event: EventBase, early: Publish | None) -> list[Command]:
-        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
+    async def _settled(self, handler: EventHandler, event: EventBase, early: Publish | None) -> list[Command]:
+        rows: list[str] = []
+        for pause in _PAUSES:
+            unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
+            try:
+                async with self._turns.of(rows):
+                    return await self._once(handler, event, unit)
+            except Conflict as error:
+                conflict, rows = error, unit.rows.contested
+            await asyncio.sleep(pause * random.random())  # noqa: S311 (jitter, not a secret)
+        raise conflict
+
+    async def _once(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> list[Command]:
         recorded = await unit.recorded()
         if recorded is not None:
             return recorded

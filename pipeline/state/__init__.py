@@ -1,13 +1,15 @@
-"""Caches behind one interface, and the stores that hold them: memory and Redis."""
+"""Caches behind one interface, and the stores that hold them: memory, JSON files and Redis."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pipeline.state.base import ICache
 from pipeline.state.cache import Cache
 from pipeline.state.caches import AIStateCache, ExpiryCache, StateCache, TableCache, UserCache
 from pipeline.state.factory import CacheFactory, ICacheFactory
+from pipeline.state.json_files import JsonStore
 from pipeline.state.memory import MemoryStore
 from pipeline.state.scope import CacheScope
 from pipeline.state.store import Store
@@ -19,6 +21,7 @@ IAIStateCache, IExpiryCache = AIStateCache, ExpiryCache
 
 __all__ = [
     "AIStateCache",
+    "Backend",
     "Cache",
     "CacheFactory",
     "CacheScope",
@@ -30,6 +33,7 @@ __all__ = [
     "IStateCache",
     "ITableCache",
     "IUserCache",
+    "JsonStore",
     "MemoryStore",
     "StateCache",
     "Store",
@@ -43,10 +47,18 @@ __all__ = [
 ]
 
 
-def open_store(backend: Literal["memory", "redis"], url: str) -> Store:
-    """The store that the settings name. Connects on first use. Raises `ConfigurationError` for a bad URL."""
+Backend = Literal["memory", "json", "redis"]
+
+
+def open_store(backend: Backend, url: str, directory: Path) -> Store:
+    """The store that the settings name: `directory` for `json`, `url` for `redis`.
+
+    Connects on first use. Raises `ConfigurationError` for a bad URL.
+    """
     if backend == "memory":
         return MemoryStore()
-    from pipeline.state.redis import RedisStore  # noqa: PLC0415 (a memory cache needs no client)
+    if backend == "json":
+        return JsonStore(directory)
+    from pipeline.state.redis import RedisStore  # noqa: PLC0415 (the other caches need no client)
 
     return RedisStore(url)

@@ -42,6 +42,11 @@ class BufferedRows:
     def changes(self) -> list[RowChange]:
         return list(self._changes.values())
 
+    @property
+    def contested(self) -> list[str]:
+        """The rows that must still be as they were read."""
+        return [key for key, change in self._changes.items() if change.expects or change.size is not None]
+
     async def row(self, key: str) -> Fields | None:
         await self._load(key)
         self._known.add(key)

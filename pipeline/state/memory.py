@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
 from pipeline.state.keys import groups
-from pipeline.state.store import MISSING, NO_EXPIRY, Applied, Committed, Store, UnitRecord
+from pipeline.state.store import MISSING, NO_EXPIRY, Applied, Committed, Store, UnitRecord, applied
 
 _RECORD = "record"
 
@@ -78,12 +78,11 @@ class MemoryStore(Store):
         return change.over(before.fields if before else None)
 
     def _write(self, change: RowChange, before: _Row | None, row: Fields | None) -> Applied:
-        dropped = len(change.dropped(before.fields)) if before else 0
         if row is None:
             self._forget(change.key)
-            return Applied(before is not None, ())
-        self._store(change.key, row, self._expiry(change, before))
-        return Applied(before is not None, [int(row[name]) for name in change.increments], dropped)
+        else:
+            self._store(change.key, row, self._expiry(change, before))
+        return applied(change, before.fields if before else None, row)
 
     def _expiry(self, change: RowChange, before: _Row | None) -> float | None:
         if change.ttl is not None:

@@ -161,3 +161,9 @@ class Store(ABC):
 
     async def _apply(self, change: RowChange) -> Applied:
         return (await self.commit((change,))).applied[0]
+
+
+def applied(change: RowChange, before: Fields | None, after: Fields | None) -> Applied:
+    """What a change did, where the backend itself does not say."""
+    counters = [int(after[name]) for name in change.increments] if after else []
+    return Applied(before is not None, counters, len(change.dropped(before or {})))

@@ -26,7 +26,7 @@ from tests.unit.state_programs import PROGRAMS, Step, run, state
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Store]:
-    store = open_store("redis", url)
+    store = open_store("redis", url, Path())
     yield store
     await store.close()
 
@@ -112,7 +112,7 @@ def test_a_redis_that_forgot_the_script_learns_it_again(redis_server: RedisServe
 def test_a_wrong_url_is_said_in_one_line() -> None:
     """If a typo in the URL became a traceback, the operator would look for it in our code."""
     with pytest.raises(ConfigurationError, match="PIPELINE_REDIS is not a Redis URL"):
-        open_store("redis", "http://127.0.0.1:6379")
+        open_store("redis", "http://127.0.0.1:6379", Path())
 
 
 @pytest.fixture

@@ -120,11 +120,17 @@ class Forgetful(Recorder):
 class SharedRow(Recorder):
     """Reads a row that all conversations share, waits, and writes it back with one more."""
 
+    pause = 0.0
+
     async def script(self, webhook: MessageEvent) -> None:
         table = self.cache_factory.create_table_cache()
         row = await table.get("visitors") or {"count": 0}
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.pause)
         await table.set("visitors", {"count": row["count"] + 1})
+
+
+class SlowlySharedRow(SharedRow):
+    pause = 0.005
 
 
 class UsesState(Recorder):

@@ -9,10 +9,11 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from pipeline.errors import ConfigurationError, HandlerTimeout, OutsideEvent, OversizeRecord, UnknownTenant
+from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, OutsideEvent, OversizeRecord, UnknownTenant
 from pipeline.handlers import EventHandler, HandlerRunner, WappaEventHandler
 from pipeline.handlers.statistics import OTHERS, Tally
 from pipeline.metrics import HANDLED
+from pipeline.runtime.retry import Retries
 from pipeline.state import MemoryStore
 from pipeline.state.keys import table_key
 from tests.unit import handlers_for_tests as handlers
@@ -234,6 +235,26 @@ def test_conversations_that_write_one_row_lose_nothing() -> None:
         assert await store.field("{acme}:table:visitors", "count") == b"30"
 
     asyncio.run(body())
+
+
+def test_many_slow_handlers_of_one_row_in_two_workers_come_to_an_end() -> None:
+    """If everybody tried again at once, a busy table would be handled over and over, and events become dead letters."""
+
+    async def body() -> None:
+        store = MemoryStore()
+        workers = [HandlerRunner(settings(H + "SlowlySharedRow"), tenants(acme=None), store) for _ in range(2)]
+        events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(100)]
+        await asyncio.gather(*(workers[number % 2].run(event) for number, event in enumerate(events)))
+        assert await store.field("{acme}:table:visitors", "count") == b"100"
+        seen = [handler.seen for worker in workers if isinstance(handler := worker.handler("acme"), handlers.Recorder)]
+        assert sum(map(len, seen)) < 500, "a few handlings an event, not a hundred"
+
+    asyncio.run(body())
+
+
+def test_a_conflict_is_no_fault_of_the_event() -> None:
+    """If a conflict were an attempt, the busiest row's events would end as dead letters."""
+    assert not Retries().gives_up(Conflict("changed"), 1000)
 
 
 def test_each_tenant_has_its_handler() -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pipeline.state import MemoryStore, Store, open_store
+from pipeline.state import MemoryStore, Store
 from pipeline.state.buffer import BufferedRows
 from pipeline.state.change import RowChange
 from pipeline.state.store import Rows, UnitRecord
@@ -16,7 +16,7 @@ from tests.unit.state_contract import CacheContract, StoreContract
 class TestMemoryStore(StoreContract):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Store]:
-        yield open_store("memory", "")
+        yield MemoryStore()
 
 
 class TestMemoryCache(CacheContract):
