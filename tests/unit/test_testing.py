@@ -142,6 +142,21 @@ def test_a_handler_is_run_as_in_its_worker() -> None:
     assert (driver.texts, driver.user_data("count")) == (["1"], {"n": 1})
 
 
+class Asker(EventHandler):
+    """Says whose caches it has."""
+
+    async def process_message(self, webhook: MessageEvent) -> None:
+        await self.messenger.send_text(f"{self.cache_factory.user_id} {self.cache_factory.inbox_id}", USER)
+
+
+def test_a_cache_factory_knows_whose_it_is() -> None:
+    """A handler that keys a table by its user would find the table empty."""
+    driver = HandlerDriver(Asker())
+    event = incoming_text("hi")
+    driver.handle(event)
+    assert driver.texts == [f"{event.user.user_id} {event.account}"]
+
+
 def test_time_passes_for_the_caches() -> None:
     """What a handler forgets after a minute could only be tested by waiting for a minute."""
     driver = HandlerDriver(Counter())
