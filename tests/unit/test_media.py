@@ -107,7 +107,9 @@ def test_a_file_as_large_as_meta_takes_is_uploaded() -> None:
     """A picture of two megabytes would be refused here, and taken in production."""
 
     async def body(here: Here) -> None:
-        done = await here.media.upload_media_from_bytes(JPEG + bytes(5 * 1024 * 1024 - len(JPEG)), "image/jpeg", "a.jpg")
+        done = await here.media.upload_media_from_bytes(
+            JPEG + bytes(5 * 1024 * 1024 - len(JPEG)), "image/jpeg", "a.jpg"
+        )
         assert (done.success, done.error) == (True, None)
 
     within(body)
