@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
-from pipeline.errors import Conflict, HandlerTimeout, UnknownTenant
+from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, UnknownTenant
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import hold
 from pipeline.handlers.loading import load_handler
@@ -55,6 +56,8 @@ class HandlerRunner:
     ) -> None:
         paths = {tenant.id: tenant.handler or settings.handler for tenant in tenants}
         loaded = {path: load_handler(path) for path in sorted({*paths.values(), settings.handler})}
+        for path, handler in loaded.items():
+            _check_timeout(path, handler, settings.handler_timeout)
         self._handlers = {tenant: loaded[path] for tenant, path in paths.items()}
         self._store = store or open_store(settings.cache, settings.redis, settings.data_dir / "cache")
         self._timeout = settings.handler_timeout
@@ -79,6 +82,14 @@ class HandlerRunner:
             return []
         return await self._settled(handler, event, early and _each_once(early))
 
+    async def last_word(self, event: EventBase, error: Exception) -> list[Command]:
+        """What the handler's `process_failure` does about an event that becomes a dead letter: its commands."""
+        handler = self.handler(event.tenant_id)
+        if not handler.has_last_word():
+            return []
+        unit = UnitOfWork(self._store, event.tenant_id, f"{event.event_id}:failure", self._record_ttl)
+        return await self._once(event, unit, lambda: self._in_time(handler, handler.process_failure(event, error)))
+
     def handler(self, tenant_id: str) -> EventHandler:
         """The tenant's handler. Raises `UnknownTenant`."""
         try:
@@ -99,42 +110,52 @@ class HandlerRunner:
             unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
             try:
                 async with self._turns.of(rows):
-                    return await self._once(handler, event, unit)
+                    return await self._once(event, unit, lambda: self._in_time(handler, handler.handle(event)))
             except Conflict as error:
                 conflict, rows = error, unit.rows.contested
             await asyncio.sleep(pause * random.random())  # noqa: S311 (jitter, not a secret)
         raise conflict
 
-    async def _once(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> list[Command]:
+    async def _once(self, event: EventBase, unit: UnitOfWork, hook: Callable[[], Awaitable[None]]) -> list[Command]:
         recorded = await unit.recorded()
         if recorded is not None:
             return recorded
-        await self._hook(handler, event, unit)
+        await self._in_hand(event, unit, hook)
         commands = await unit.commit()
         HANDLED.labels(event.tenant_id, event.kind).inc()
         return commands
 
-    async def _hook(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> None:
+    async def _in_hand(self, event: EventBase, unit: UnitOfWork, hook: Callable[[], Awaitable[None]]) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
         with hold(event, unit, self._services), bound_contextvars(stage="handle", **names):
             try:
-                await self._in_time(handler, event)
+                await hook()
             finally:
                 await unit.early_ones()
 
-    async def _in_time(self, handler: EventHandler, event: EventBase) -> None:
-        deadline = asyncio.timeout(self._timeout)
+    async def _in_time(self, handler: EventHandler, work: Awaitable[None]) -> None:
+        limit = handler.timeout or self._timeout
+        deadline = asyncio.timeout(limit)
         try:
             async with deadline:
-                await handler.handle(event)
+                await work
         except TimeoutError:
             if not deadline.expired():
                 raise
         if deadline.expired():
             raise HandlerTimeout(
-                f"{type(handler).__name__} took longer than {self._timeout:g} s: make it quicker or raise "
-                "PIPELINE_HANDLER_TIMEOUT"
+                f"{type(handler).__name__} took longer than {limit:g} s: make it quicker or raise its timeout "
+                "or PIPELINE_HANDLER_TIMEOUT"
             )
+
+
+def _check_timeout(path: str, handler: EventHandler, longest: float) -> None:
+    """A rebalance waits for `longest`: what takes more would be cut off and done twice."""
+    if handler.timeout is not None and not 0 < handler.timeout <= longest:
+        raise ConfigurationError(
+            f"the timeout of {path} is {handler.timeout:g} s: make it more than 0 and at most "
+            f"PIPELINE_HANDLER_TIMEOUT ({longest:g} s), or raise that"
+        )
 
 
 def _each_once(publish: Publish) -> Publish:

@@ -49,6 +49,7 @@ class UnitOfWork:
     Attributes:
         rows: the rows that the event's caches read and write.
         commands: what was sent so far and waits for the commit, in order.
+        cause: whence the ids of its commands are made: the event's id.
 
     Args:
         early: how a read mark goes out at once. Without it, read marks wait for the commit too.
@@ -59,6 +60,7 @@ class UnitOfWork:
     ) -> None:
         self.rows = BufferedRows(store)
         self.commands: list[Command] = []
+        self.cause = event_id
         self._store = store
         self._key = unit_key(tenant_id, event_id)
         self._ttl = ttl

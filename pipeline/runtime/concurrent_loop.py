@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from faust.types import TP
 
 from pipeline.errors import OversizeRecord
+from pipeline.logging import get_logger
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.breaker import Breaker
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
 
 T = TypeVar("T")
+_LOGGER = get_logger(__name__)
 WINDOW = 1_000
 """Records of one partition that may be taken and not finished."""
 WINDOW_BYTES = 4 * 1024 * 1024
@@ -201,6 +203,7 @@ class ConcurrentLoop:
             self._undo(job)
             if not self._is_last(job, error):
                 return error
+            await self._last_word(job, error)
             self._give_up(job, error)
         else:
             self._went_through(job)
@@ -283,6 +286,14 @@ class ConcurrentLoop:
         except TimeoutError:
             return
         raise Abandoned
+
+    async def _last_word(self, job: Job, error: Exception) -> None:
+        """Goes out before the dead letter, so that its own failure keeps nothing."""
+        if self._stage.last_word is not None:
+            try:
+                await self._publish(job, await _own(self._stage.last_word(job.value, self._scope(job), error)))
+            except Exception as worse:
+                _LOGGER.warning("no last word goes out with a dead letter", stage=self._stage.name, exc_info=worse)
 
     def _give_up(self, job: Job, error: Exception) -> None:
         job.dead = True

@@ -13,8 +13,8 @@ from pipeline.state.json_files import JsonStore
 from pipeline.state.memory import MemoryStore
 from pipeline.state.scope import CacheScope
 from pipeline.state.store import Store
-from pipeline.state.transitions import TableTransition, TableTransitionResult
-from pipeline.state.typed import TypedTableCache, VersionedTableCache
+from pipeline.state.transitions import TableRowTransition, TableTransitionResult
+from pipeline.state.typed import TypedRowTransition, TypedTableCache, VersionedTableCache
 
 IUserCache, IStateCache, ITableCache = UserCache, StateCache, TableCache
 IAIStateCache, IExpiryCache = AIStateCache, ExpiryCache
@@ -38,8 +38,9 @@ __all__ = [
     "StateCache",
     "Store",
     "TableCache",
-    "TableTransition",
+    "TableRowTransition",
     "TableTransitionResult",
+    "TypedRowTransition",
     "TypedTableCache",
     "UserCache",
     "VersionedTableCache",

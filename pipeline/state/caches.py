@@ -23,7 +23,7 @@ from pipeline.state.keys import (
 )
 from pipeline.state.scope import Ownership
 from pipeline.state.store import Rows
-from pipeline.state.transitions import TableTransition, TableTransitionResult, agrees
+from pipeline.state.transitions import TableRowTransition, TableTransitionResult, agrees
 
 
 class _BothGenerations(Cache):
@@ -192,9 +192,9 @@ class TableCache(_BothGenerations):
         after = encode_row(data)
         while True:
             if (before := await rows.row(name)) is not None:
-                return TableTransitionResult(TableTransition.ALREADY_EXISTS, decode_row(before))
+                return TableTransitionResult(TableRowTransition.ALREADY_EXISTS, decode_row(before))
             if await rows.swap(name, None, after, seconds(ttl)):
-                return TableTransitionResult(TableTransition.CREATED, decode_row(after))
+                return TableTransitionResult(TableRowTransition.CREATED)
 
     async def replace_if(
         self, table_name: str, pkid: str, data: Data, expected: Data, ttl: int | None = None
@@ -205,11 +205,11 @@ class TableCache(_BothGenerations):
         while True:
             before = await rows.row(name)
             if before is None:
-                return TableTransitionResult(TableTransition.MISSING, None)
+                return TableTransitionResult(TableRowTransition.MISSING)
             if not agrees(before, wanted):
-                return TableTransitionResult(TableTransition.CONDITION_NOT_MET, decode_row(before))
+                return TableTransitionResult(TableRowTransition.CONDITION_NOT_MET, decode_row(before))
             if await rows.swap(name, before, after, seconds(ttl)):
-                return TableTransitionResult(TableTransition.REPLACED, decode_row(after))
+                return TableTransitionResult(TableRowTransition.REPLACED)
 
     async def get_all(self, table_name: str, models: type[Model] | None = None) -> list[Any]:
         """The rows of a table, by primary key."""

@@ -46,9 +46,9 @@ class CacheFactory:
         """Rows that all conversations of the tenant share. `context_id` is an `inbox_id` by another name."""
         return TableCache(Ownership(self._scope, inbox_id=context_id))
 
-    def create_expiry_cache(self, inbox_id: str | None = None) -> ExpiryCache:
-        """Deadlines of the tenant."""
-        return ExpiryCache(Ownership(self._scope, inbox_id=inbox_id))
+    def create_expiry_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> ExpiryCache:
+        """Deadlines of the tenant, whoever the user is: an identifier may be anything."""
+        return ExpiryCache(Ownership(self._scope, user_id, inbox_id))
 
 
 ICacheFactory = CacheFactory

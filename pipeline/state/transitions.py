@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pipeline.state.encoding import EMPTY, Fields
 
 
-class TableTransition(StrEnum):
+class TableRowTransition(StrEnum):
     CREATED = "created"
     REPLACED = "replaced"
     ALREADY_EXISTS = "already_exists"
@@ -17,15 +17,15 @@ class TableTransition(StrEnum):
 
 
 class TableTransitionResult(NamedTuple):
-    """`row` is the row as it is now; None where there is none."""
+    """`row` is the row that stood in the way; None where this call wrote it, and where there is none."""
 
-    transition: TableTransition
-    row: dict[str, Any] | None
+    transition: TableRowTransition
+    row: dict[str, Any] | None = None
 
     @property
     def written(self) -> bool:
         """Whether this call wrote the row."""
-        return self.transition in (TableTransition.CREATED, TableTransition.REPLACED)
+        return self.transition in (TableRowTransition.CREATED, TableRowTransition.REPLACED)
 
 
 def agrees(row: Fields, expected: Fields) -> bool:

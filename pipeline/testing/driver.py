@@ -88,15 +88,15 @@ class StageDriver:
             self.published += checked(list(records))
 
         while True:
+            views = self._views(record.partition, journal)
+            scope = Scope(record, views, wait=_no_wait, persist=persist, publish=publish, attempt=attempt)
             try:
-                views = self._views(record.partition, journal)
-                scope = Scope(record, views, wait=_no_wait, persist=persist, publish=publish, attempt=attempt)
                 return checked(list(await stage.function(stage.decode(record), scope))), journal
             except Exception as error:
                 attempt += 1
                 undo(journal, 0, self._pending)
                 if self._retries.gives_up(error, attempt):
-                    return [dead_letter(record, stage.name, error, attempt)], []
+                    return [*await _last_word(stage, scope, error), dead_letter(record, stage.name, error, attempt)], []
 
     def _views(self, partition: int, journal: list[Mark]) -> dict[str, TableView]:
         return {
@@ -109,6 +109,15 @@ class StageDriver:
         for table, partition, key, value in marks:
             self.rows(table, partition)[key] = value
         self._pending.settle(marks)
+
+
+async def _last_word(stage: ConcurrentStage, scope: Scope, error: Exception) -> list[Record]:
+    """What goes out before a dead letter; nothing for bytes that could not be decoded."""
+    try:
+        value = stage.decode(scope.record)
+    except Exception:
+        return []
+    return checked(list(await stage.last_word(value, scope, error))) if stage.last_word else []
 
 
 async def _no_wait(_: float) -> None:

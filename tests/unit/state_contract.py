@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import Conflict
 from pipeline.state import Cache, CacheFactory, CacheScope, Store, TypedTableCache, VersionedTableCache
@@ -528,11 +528,11 @@ class CacheContract(ABC):
             missing = await table.replace_if("seats", "1", {"by": "ana"}, {"by": None})
             assert (missing.transition.value, missing.row, missing.written) == ("missing", None, False)
             created = await table.create_if_absent("seats", "1", {"by": None}, ttl=60)
-            assert (created.transition.value, created.row, created.written) == ("created", {"by": None}, True)
+            assert (created.transition.value, created.row, created.written) == ("created", None, True)
             again = await table.create_if_absent("seats", "1", {"by": "bo"})
             assert (again.transition.value, again.row, again.written) == ("already_exists", {"by": None}, False)
             taken = await table.replace_if("seats", "1", {"by": "ana"}, {"by": None}, ttl=60)
-            assert (taken.transition.value, taken.row, taken.written) == ("replaced", {"by": "ana"}, True)
+            assert (taken.transition.value, taken.row, taken.written) == ("replaced", None, True)
             late = await table.replace_if("seats", "1", {"by": "bo"}, {"by": None})
             assert (late.transition.value, late.row, late.written) == ("condition_not_met", {"by": "ana"}, False)
             assert await table.get("seats", "1") == {"by": "ana"}
@@ -548,9 +548,9 @@ class CacheContract(ABC):
                 *(table.create_if_absent("seats", "1", {"by": guest}) for guest in range(20))
             )
             assert [result.written for result in results].count(True) == 1
-            moves = await asyncio.gather(
-                *(table.replace_if("seats", "1", {"by": "new"}, results[0].row or {}) for _ in range(20))
-            )
+            (taken,) = await table.get_all("seats")
+            assert [result.row for result in results].count(taken) == 19
+            moves = await asyncio.gather(*(table.replace_if("seats", "1", {"by": "new"}, taken) for _ in range(20)))
             assert [result.written for result in moves].count(True) == 1
 
         self.on_factory(body)
@@ -593,13 +593,23 @@ class CacheContract(ABC):
             assert await table.get("ana") is None
             await table.upsert("ana", Profile(name="Ana"))
             assert await table.get("ana") == Profile(name="Ana")
-            assert 58 <= await make.create_table_cache().get_ttl("crm.people", "ana") <= 60
-            assert (await table.create_if_absent("ana", Profile(name="Bo"))).written is False
+            assert 58 <= await make.create_table_cache().get_ttl("crm:people", "ana") <= 60
+            lost = await table.create_if_absent("ana", Profile(name="Bo"))
+            assert (lost.written, lost.row) == (False, Profile(name="Ana"))
             assert (await table.replace_if("ana", Profile(name="Bo"), {"visits": 0})).written is True
             assert await table.get_all() == [Profile(name="Bo")]
             assert await table.list_pkids() == ["ana"]
-            with pytest.raises(TypeError, match="Profile"):
-                await table.upsert("bo", {"name": "Bo"})  # type: ignore[arg-type]
+            await table.upsert("ana", {"name": "Bo", "visits": "3"}, ttl=30)
+            assert await table.get("ana") == Profile(name="Bo", visits=3)
+            with pytest.raises(ValidationError):
+                await table.upsert("bo", {"visits": 1})
+            assert await table.update_field("ana", "visits", 4, ttl=90) is True
+            assert await table.renew_ttl("ana") is True
+            assert 58 <= await make.create_table_cache().get_ttl(await table.current_table_name(), "ana") <= 60
+            with pytest.raises(ValueError, match="ttl"):
+                await TypedTableCache(make.create_table_cache(), "people", Profile).renew_ttl("ana")
+            with pytest.raises(ValueError, match="colon"):
+                TypedTableCache(make.create_table_cache(), "people", Profile, cache_space="a:b")
             assert await table.delete("ana") == 1
             assert await table.exists("ana") is False
 
@@ -610,13 +620,13 @@ class CacheContract(ABC):
 
         async def body(make: CacheFactory) -> None:
             menu = VersionedTableCache(make.create_table_cache(), "menu", Profile)
-            assert await menu.current_version() == 0
+            assert await menu.current_version() == 1
             await menu.upsert("tea", Profile(name="tea"))
-            assert await menu.bump_version() == 1
+            assert await menu.bump_version() == 2
             assert await menu.get("tea") is None
             await menu.upsert("pie", Profile(name="pie"))
             assert await menu.get_all() == [Profile(name="pie")]
-            assert await menu.current_version() == 1
+            assert await menu.current_version() == 2
 
         self.on_factory(body)
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+import time
+from typing import Any, TypeVar, cast
 
 import pytest
 import structlog
 from structlog.testing import LogCapture
 
 from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, OutsideEvent, OversizeRecord, UnknownTenant
-from pipeline.handlers import EventHandler, HandlerRunner, WappaEventHandler
-from pipeline.handlers.statistics import OTHERS, Tally
+from pipeline.handlers import EventHandler, HandlerRunner, IMessenger, SendResult, WappaEventHandler
+from pipeline.handlers.statistics import Tally
 from pipeline.metrics import HANDLED
 from pipeline.runtime.retry import Retries
-from pipeline.state import MemoryStore
+from pipeline.state import CacheFactory, CacheScope, MemoryStore
 from pipeline.state.keys import table_key
 from tests.unit import handlers_for_tests as handlers
-from tests.unit.handler_events import USER, error, settings, status, tenants, text, unknown
+from tests.unit.handler_events import ACCOUNT, USER, error, settings, status, tenants, text, unknown
 from topics.commands import Command, CommandKind, command_id
 from topics.events import EventBase
 
@@ -125,6 +126,51 @@ def test_a_read_mark_goes_out_at_once_and_disturbs_nothing() -> None:
     asyncio.run(body())
 
 
+def test_what_fails_for_good_gets_a_last_word_once() -> None:
+    """If an apology were repeated, or took the id of an answer, a re-driven event would apologise and not answer."""
+
+    async def body() -> None:
+        runner, _, _ = runner_of(handlers.Sorry)
+        with pytest.raises(RuntimeError) as caught:
+            await runner.run(text())
+        apology = await runner.last_word(text(), caught.value)
+        assert texts(apology) == ["sorry: once"]
+        assert await runner.last_word(text(), ValueError("another")) == apology
+        answer = await runner.run(text())
+        assert texts(answer) == ["hi"]
+        assert apology[0].command_id not in {command.command_id for command in answer}
+        assert apology[0].event_id == text().event_id
+
+    asyncio.run(body())
+
+
+def test_who_has_no_last_word_costs_nothing() -> None:
+    """If every dead letter asked Redis for an apology that nobody wrote, a bad day would become worse."""
+
+    async def body() -> None:
+        runner = HandlerRunner(settings(H + "OnlyMessages"), tenants(), NoCalls())
+        assert await runner.last_word(text(), ValueError()) == []
+
+    asyncio.run(body())
+
+
+def test_a_handlers_own_timeout() -> None:
+    """If a handler could not be given less time than the others, one slow service would hold all conversations."""
+
+    async def body() -> None:
+        runner, _, _ = runner_of(handlers.Hasty)
+        with pytest.raises(HandlerTimeout, match=r"Hasty took longer than 0\.02 s"):
+            await runner.run(text())
+
+    asyncio.run(body())
+
+
+def test_a_handlers_timeout_is_within_the_longest() -> None:
+    """If a handler took longer than a rebalance waits, its event would be cut off and handled twice."""
+    with pytest.raises(ConfigurationError, match="PIPELINE_HANDLER_TIMEOUT"):
+        HandlerRunner(settings(H + "Hasty", 0.01), tenants(), MemoryStore())
+
+
 def test_a_conflict_repeats_no_read_mark_and_hides_no_answer() -> None:
     """If the answer of a second handling had the id of the first one's read mark, it would pass for sent already."""
 
@@ -225,6 +271,30 @@ def test_one_object_serves_many_tenants_at_once() -> None:
     asyncio.run(body())
 
 
+def test_attributes_of_the_object_are_shared_and_safe() -> None:
+    """If each event had a copy of the object, the documents' counters would not count; if context leaked, worse."""
+
+    async def body() -> None:
+        runner, handler, _ = runner_of(handlers.KeepsAttributes)
+        events = [
+            text(message_id=f"wamid.{tenant}.{user}", from_=f"1555{user}", tenant=tenant)
+            for tenant in ("acme", "globex")
+            for user in range(100)
+        ]
+        answers = await asyncio.gather(*(runner.run(event) for event in events))
+        assert handler._count == len(handler._times) == 200
+        assert handler._by_tenant == {"acme": 100, "globex": 100}
+        for event, commands in zip(events, answers, strict=True):
+            tenant, words = event.tenant_id, texts(commands)
+            assert sorted(words[:2]) == [f"gathered {tenant}", f"task {tenant}"]
+            assert words[2].startswith(f"{event.contact} {ACCOUNT} ")
+            assert {(command.tenant_id, command.recipient) for command in commands} == {(tenant, event.contact)}
+        with pytest.raises(OutsideEvent):
+            _ = handler.user_id
+
+    asyncio.run(body())
+
+
 def test_conversations_that_write_one_row_lose_nothing() -> None:
     """If two conversations' read-modify-writes on a shared row overwrote each other, a seat would be sold twice."""
 
@@ -255,6 +325,21 @@ def test_many_slow_handlers_of_one_row_in_two_workers_come_to_an_end() -> None:
 def test_a_conflict_is_no_fault_of_the_event() -> None:
     """If a conflict were an attempt, the busiest row's events would end as dead letters."""
     assert not Retries().gives_up(Conflict("changed"), 1000)
+
+
+def test_a_thousand_slow_conversations_at_once() -> None:
+    """If handlers that wait for a service ran one after the other, a thousand users would wait for minutes."""
+
+    async def body() -> None:
+        runner, handler, _ = runner_of(handlers.Waits)
+        events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(1000)]
+        started = time.perf_counter()
+        answers = await asyncio.gather(*(runner.run(event) for event in events))
+        assert time.perf_counter() - started < 2
+        assert [texts(commands) for commands in answers] == [["hi"]] * 1000
+        assert len(handler.seen) == 1000
+
+    asyncio.run(body())
 
 
 def test_each_tenant_has_its_handler() -> None:
@@ -382,12 +467,15 @@ def test_statistics_have_the_documented_shapes() -> None:
         assert stats["messages"]["by_type"] == {"text": 3}
         assert stats["messages"]["by_user"] == {USER: 3}
         assert stats["messages"]["by_tenant"] == {"acme": 3}
+        assert stats["messages"]["by_inbox"] == {ACCOUNT: 3}
+        assert stats["messages"]["sensitive_content_detected"] == 0
         status_stats = handler.get_status_stats()
         assert (status_stats["total_processed"], status_stats["sent"], status_stats["failed"]) == (2, 1, 0)
         errors = handler.get_error_stats()
         assert (errors["total_errors"], errors["critical_errors"]) == (2, 1)
-        assert errors["error_types"] == {"190": 1, "131000": 1}
-        assert errors["last_error"] == errors["recent_errors"][-1]
+        assert errors["error_types"] == {190: 1, 131000: 1}
+        assert [each["error_code"] for each in errors["recent_errors"]] == [190, 131000]
+        assert errors["last_error"] and errors["escalated_errors"] == 0
         assert handler.get_system_stats()["by_type"] == {"message.image": 1}
         handler.reset_stats()
         assert handler.get_message_stats()["total_messages"] == 0
@@ -397,11 +485,11 @@ def test_statistics_have_the_documented_shapes() -> None:
 
 def test_statistics_are_bounded() -> None:
     """If every user had a counter for ever, a worker would grow until it is killed."""
-    tally = Tally(limit=3)
+    tally = Tally("(others)", limit=3)
     for number in range(10):
         tally.add(str(number))
     tally.add("0")
-    assert tally.counts() == {"0": 2, "1": 1, "2": 1, OTHERS: 7}
+    assert tally.counts() == {"0": 2, "1": 1, "2": 1, "(others)": 7}
 
 
 def test_a_handler_without_super_init_works() -> None:
@@ -450,3 +538,34 @@ def test_the_echo_handler() -> None:
         assert await store.row(f"{{acme}}:user:{USER}:echo") == {"messages": b"2"}
 
     asyncio.run(body())
+
+
+def test_a_handler_with_what_a_test_gives_it() -> None:
+    """If `with_context` were gone, people could not carry their tests of hooks over."""
+
+    async def body() -> None:
+        store = MemoryStore()
+        caches = CacheFactory(lambda: CacheScope(store, "acme", USER))
+        handler = handlers.UsesState()
+        sent = SentTexts()
+        bound = handler.with_context("106", USER, cast(IMessenger, sent), caches, db="mine")
+        assert (bound.inbox_id, bound.user_id, bound.db, bound.inbox_ref) == ("106", USER, "mine", None)
+        assert bound.validate_dependencies()
+        await bound.process_message(text())
+        assert sent.texts == ["False {}"]
+        assert await bound.cache.get_user_state(USER) == {"step": 1}
+        assert not handler.validate_dependencies()
+        assert isinstance(bound, handlers.UsesState)
+
+    asyncio.run(body())
+
+
+class SentTexts:
+    """A messenger as people write them for their tests."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    async def send_text(self, text: str, recipient: str, *_: Any) -> SendResult:
+        self.texts.append(text)
+        return SendResult(True, recipient, "m")

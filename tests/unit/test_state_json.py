@@ -25,6 +25,7 @@ from pipeline.state.folder import HOUR, Folder, StoredRow
 from pipeline.state.store import Rows, UnitRecord
 from tests.unit.state_contract import CacheContract, StoreContract
 from tests.unit.state_programs import PROGRAMS, Step, run, state
+from tests.unit.state_race import between_processes, writes
 
 
 class OnFiles:
@@ -208,3 +209,9 @@ def test_what_has_expired_is_removed(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(body())
+
+
+def test_two_processes_lose_no_write(tmp_path: Path) -> None:
+    """If the later of two workers' writes won, a cart would lose what the other one put in."""
+    count = writes(200)
+    assert between_processes("json", "", tmp_path, "acme", count) == count
