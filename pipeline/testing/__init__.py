@@ -1,5 +1,6 @@
 """For your own tests: events of every kind in one line, handlers and stages without Kafka, and what came of them."""
 
+from pipeline.testing.conformance import AgentConformance
 from pipeline.testing.driver import StageDriver
 from pipeline.testing.events import (
     account_event,
@@ -23,6 +24,7 @@ from pipeline.testing.handlers import HandlerDriver
 from pipeline.testing.records import TestRecord
 
 __all__ = [
+    "AgentConformance",
     "HandlerDriver",
     "StageDriver",
     "TestRecord",

@@ -89,7 +89,7 @@ class HandlerDriver:
 
     def _runner(self) -> HandlerRunner:
         abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
-        return _OneHandler(self.handler, self._settings, sample_tenants(), self._store, abilities=abilities)
+        return OneHandler(self.handler, self._settings, sample_tenants(), self._store, abilities=abilities)
 
     def _noted(self, results: list[list[Command]]) -> list[Command]:
         """An event that was handled before gives its commands again; the messenger knows them by their ids."""
@@ -101,7 +101,7 @@ class HandlerDriver:
         return made
 
 
-class _OneHandler(HandlerRunner):
+class OneHandler(HandlerRunner):
     """A runner whose tenants all have one handler."""
 
     def __init__(self, handler: EventHandler, *arguments: Any, **more: Any) -> None:
