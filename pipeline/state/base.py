@@ -2,8 +2,8 @@
 
 Rules that hold for every backend, and for a cache inside a handler as well as outside:
 
-- A row is a dict with string keys. It comes back with exactly the types that went in; what JSON would change (dates,
-  tuples, NaN) is refused with `TypeError` when it is written.
+- A row is a dict with string keys. It comes back with exactly the types that went in, dates and times too; what would
+  come back changed (tuples, NaN) is refused with `TypeError` when it is written.
 - What is returned is the caller's own: changing it changes no cache.
 - `set` makes the row what it is given: fields that are not given are gone. To change one field, use `set_field`.
 - `ttl` is in whole seconds, per key. `set` without ttl makes a row that stays; the other writes without ttl leave the

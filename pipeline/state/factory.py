@@ -20,6 +20,16 @@ class CacheFactory:
     def __init__(self, scope: Callable[[], CacheScope]) -> None:
         self._scope = scope
 
+    @property
+    def user_id(self) -> str | None:
+        """The contact whom the event is about; None where it is about nobody."""
+        return self._scope().user_id
+
+    @property
+    def inbox_id(self) -> str | None:
+        """The account that the event came by."""
+        return self._scope().inbox_id
+
     def create_user_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> UserCache:
         """Rows of one user."""
         return UserCache(Ownership(self._scope, user_id, inbox_id))
