@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from bench import machine, report
+from bench.backlog.benchmark import backlog as backlog_benchmark
 from bench.end_to_end.benchmark import end_to_end
 from bench.end_to_end.latency import latency
 from bench.ingress.benchmark import ingress
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "ingress": ingress,
     "end-to-end": end_to_end,
     "latency": latency,
+    "backlog": backlog_benchmark,
 }
 
 
@@ -42,6 +44,8 @@ def main(
     seconds: Annotated[float | None, typer.Option(min=1, help="Length of each timed load.")] = None,
     records: Annotated[int | None, typer.Option(min=1000, help="Webhooks that intake reads.")] = None,
     webhooks: Annotated[int | None, typer.Option(min=100, help="Webhooks that go end to end.")] = None,
+    backlog: Annotated[int | None, typer.Option(min=1000, help="Records that wait for each worker in backlog.")] = None,
+    hold: Annotated[float | None, typer.Option(min=1, help="Seconds for which each worker is looked at then.")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each candidate.")] = None,
     peers: Annotated[str | None, typer.Option(help="A Python 3.12 or newer: parse runs Wappa and PyWa too.")] = None,
 ) -> None:
@@ -49,7 +53,15 @@ def main(
     unknown = sorted(set(only or ()) - set(NAMES))
     if unknown:
         raise typer.BadParameter(f"there is no benchmark {unknown[0]!r}: choose from {', '.join(NAMES)}")
-    given = {"seconds": seconds, "records": records, "webhooks": webhooks, "rounds": rounds, "peers": peers}
+    given = {
+        "seconds": seconds,
+        "records": records,
+        "webhooks": webhooks,
+        "backlog": backlog,
+        "hold": hold,
+        "rounds": rounds,
+        "peers": peers,
+    }
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: servers stop, the directory goes
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leader for a moment
     _run(Options.chosen(quick=quick, only=tuple(only or NAMES), **given), Console(width=max(WIDTH, Console().width)))

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     partitions: int = Field(48, ge=1, description="partitions of every keyed topic; can't be changed afterwards")
     replication: int = Field(3, ge=1, description="replicas of every topic")
     handler: str = Field("agents.handlers.echo.EchoHandler", description="dotted path of the default handler")
-    cache: Literal["memory", "redis"] = Field("redis", description="backend of the handlers' caches")
+    cache: Literal["memory", "json", "redis"] = Field("redis", description="backend of the handlers' caches")
 
     ingress_host: str = "127.0.0.1"
     ingress_port: Port = 8080

@@ -1,4 +1,4 @@
-"""The courier: between any two of its steps the process may die, and the command still has one effect."""
+"""What the courier makes of a command, and of each answer. `test_crashes_of_send` kills it everywhere."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.delivery.standing import Standing, State
 from pipeline.errors import RetryAfter, UnsupportedCommand
@@ -26,38 +24,25 @@ from topics.outcomes import Outcome, OutcomeStatus
 from topics.records import Incoming
 
 ACCEPTED = Delivery(DeliveryStatus.ACCEPTED, "wamid.1")
-THROTTLED = Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=0)
 REFUSED = Delivery(DeliveryStatus.PERMANENT, error_code=131047, error_message="more than 24 hours")
 UNKNOWN = Delivery(DeliveryStatus.UNKNOWN)
-
-
-class Died(BaseException):
-    """The process is gone: nobody catches it."""
 
 
 class Outside:
     """A provider that counts its effects, and the disk that outlives the process.
 
-    It fits both `Rows` and `Hand`. `dies_at` counts steps, a durable write or a call, until the process dies;
-    0 means never.
+    It fits both `Rows` and `Hand`.
     """
 
     name = "cloud"
     kinds = frozenset(CommandKind)
 
-    def __init__(self, answers: Iterable[Delivery] = (ACCEPTED,), dies_at: int = 0) -> None:
+    def __init__(self, answers: Iterable[Delivery] = (ACCEPTED,)) -> None:
         self.answers = list(answers)
         self.effects: list[str] = []
         self.calls = 0
         self.durable: dict[str, bytes] = {}
         self.pending: dict[str, bytes] = {}
-        self.dies_at = dies_at
-        self.steps = 0
-
-    def step(self) -> None:
-        self.steps += 1
-        if self.steps == self.dies_at:
-            raise Died
 
     def get(self, key: str) -> bytes | None:
         return self.pending.get(key) or self.durable.get(key)
@@ -69,10 +54,8 @@ class Outside:
         """Time passes at once."""
 
     async def persist(self) -> None:
-        self.step()
         self.durable |= self.pending
         self.pending.clear()
-        self.step()
 
     def restart(self) -> None:
         self.pending.clear()
@@ -87,13 +70,11 @@ class Outside:
         return []
 
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
-        self.step()
         self.calls += 1
         self.last = command
         answer = self.answers.pop(0) if self.answers else ACCEPTED
         if answer.status is DeliveryStatus.ACCEPTED:
             self.effects.append(command.command_id)
-        self.step()
         return answer
 
 
@@ -141,21 +122,6 @@ def _receipt_if_done(outside: Outside) -> None:
     """The status webhook of a message that was taken: `receive` puts it into the row."""
     if outside.effects:
         outside.durable["cmd-1"] = Standing(State.RECEIPT, time.time(), detail="wamid.1").encode()
-
-
-@given(st.integers(1, 12), st.integers(1, 12), st.lists(st.sampled_from([THROTTLED, ACCEPTED]), max_size=3))
-def test_a_death_between_any_two_steps_leaves_one_effect(first: int, second: int, answers: list[Delivery]) -> None:
-    """Without it, a messenger that is killed at the wrong moment would send twice or never."""
-    outside = Outside([*answers, ACCEPTED], dies_at=first)
-    for dies_at in (first, second, 0):
-        outside.steps, outside.dies_at = 0, dies_at
-        outside.restart()
-        try:
-            _live(outside, window=60 if outside.effects else 0)
-        except Died:
-            continue
-        break
-    assert outside.effects == ["cmd-1"]
 
 
 def test_an_accepted_command_is_not_sent_again() -> None:
