@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Final
 
 from structlog.contextvars import bound_contextvars
@@ -109,7 +110,7 @@ class HandlerRunner:
         for pause in _PAUSES:
             unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
             try:
-                async with self._turns.of(rows):
+                async with self._turns.of(rows) if rows else nullcontext():
                     commands = await self._once(event, unit, lambda: self._in_time(handler, handler.handle(event)))
                 if unit.closed:  # and not found as recorded
                     HANDLED.labels(event.tenant_id, event.kind).inc()

@@ -68,6 +68,8 @@ class JsonStore(Store):
         return await self._locked(group, lambda folder: self._members(folder, group))
 
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        if not changes and record is None:
+            return Committed(())
         name = record.key if record else changes[0].key
         return await self._locked(name, lambda folder: self._commit(folder, changes, record))
 

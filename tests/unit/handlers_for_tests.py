@@ -109,6 +109,14 @@ class Waits(Recorder):
         await super().script(webhook)
 
 
+class Dawdles(Recorder):
+    """Takes its time, now more, now less."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await asyncio.sleep(len(self.seen) * 7 % 5 / 1000)
+        await super().script(webhook)
+
+
 class Stubborn(Recorder):
     """Takes no notice of being cancelled."""
 

@@ -81,8 +81,7 @@ def test_files_mean_what_memory_means(tmp_path: Path, before: list[Step], progra
         assert await run(files, before, tag) == await run(memory, before, tag)
         buffered = BufferedRows(files)
         assert await run(buffered, program, tag) == await run(memory, program, tag)
-        if buffered.changes:
-            await files.commit(buffered.changes)
+        await files.commit(buffered.changes)
         assert await state(files, tag) == await state(memory, tag)
         await files.close()
 

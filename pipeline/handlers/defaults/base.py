@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from topics.events import EventBase
 E = TypeVar("E", bound=EventBase)
 
 _LOGGER: Final = get_logger("pipeline.handlers")
+_SHOWN: Final = logging.getLogger("pipeline.handlers")
+_LEVELS: Final = {level.value: getattr(logging, level.name) for level in LogLevel}
 
 
 class DefaultHandler(ABC, Generic[E]):
@@ -51,9 +54,9 @@ class DefaultHandler(ABC, Generic[E]):
         """An event whose hook returned, after `seconds`."""
         self._last = datetime.now(UTC)
         self.count(event)
-        entry = self.entry(event)
-        if entry is not None:
-            write = getattr(_LOGGER, self.level(event).value)
+        level = self.level(event).value
+        if _SHOWN.isEnabledFor(_LEVELS[level]) and (entry := self.entry(event)) is not None:
+            write = getattr(_LOGGER, level)
             write("event handled", event_type=event.event_type, seconds=round(seconds, 6), **entry)
 
     def failed(self) -> None:

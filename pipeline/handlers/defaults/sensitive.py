@@ -7,17 +7,15 @@ from typing import Final
 
 MASK: Final = "***"
 
-_DIGITS: Final = r"\+?\(?\d(?:[ ().-]{0,2}\d){7,18}"
+_DIGITS: Final = re.compile(r"\+?\(?\d(?:[ ().-]{0,2}\d){7,18}")
 """Eight digits or more, as phone and card numbers are written."""
 
-_ADDRESS: Final = r"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
-
-_PATTERN: Final = re.compile(f"{_ADDRESS}|{_DIGITS}")
+_ADDRESS: Final = re.compile(r"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 
 
 def is_sensitive(text: str) -> bool:
-    return _PATTERN.search(text) is not None
+    return ("@" in text and _ADDRESS.search(text) is not None) or _DIGITS.search(text) is not None
 
 
 def masked(text: str) -> str:
-    return _PATTERN.sub(MASK, text)
+    return _DIGITS.sub(MASK, _ADDRESS.sub(MASK, text) if "@" in text else text)

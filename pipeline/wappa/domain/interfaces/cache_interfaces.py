@@ -1,7 +1,21 @@
 """The caches of generation 0.31."""
 
-from pipeline.state import ICache
+from pipeline.state import (
+    IAIStateCache,
+    IExpiryCache,
+    IStateCache,
+    ITableCache,
+    IUserCache,
+    TableRowTransition,
+    TableTransitionResult,
+)
 
-IUserCache = IStateCache = ITableCache = ICache
-
-__all__ = ["IStateCache", "ITableCache", "IUserCache"]
+__all__ = [
+    "IAIStateCache",
+    "IExpiryCache",
+    "IStateCache",
+    "ITableCache",
+    "IUserCache",
+    "TableRowTransition",
+    "TableTransitionResult",
+]

@@ -1,0 +1,25 @@
+"""What counts and logs events."""
+
+from pipeline.handlers.defaults import (
+    DefaultErrorHandler,
+    DefaultHandlerFactory,
+    DefaultMessageHandler,
+    DefaultStatusHandler,
+    DefaultSystemHandler,
+    ErrorLogStrategy,
+    LogLevel,
+    MessageLogStrategy,
+    StatusLogStrategy,
+)
+
+__all__ = [
+    "DefaultErrorHandler",
+    "DefaultHandlerFactory",
+    "DefaultMessageHandler",
+    "DefaultStatusHandler",
+    "DefaultSystemHandler",
+    "ErrorLogStrategy",
+    "LogLevel",
+    "MessageLogStrategy",
+    "StatusLogStrategy",
+]

@@ -1,0 +1,5 @@
+"""Tables of one model."""
+
+from pipeline.state import TypedRowTransition, TypedTableCache
+
+__all__ = ["TypedRowTransition", "TypedTableCache"]

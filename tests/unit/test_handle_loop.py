@@ -1,0 +1,71 @@
+"""The stage handle in its loop, as one worker runs it: slow handlers side by side, each conversation in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from typing import Any
+
+from agents.handle import handle
+from pipeline.handlers import EventHandler
+from pipeline.runtime.breaker import OFF, Breaker
+from pipeline.runtime.concurrent_loop import ConcurrentLoop
+from pipeline.settings import Settings
+from pipeline.testing import TestRecord
+from tests.unit import handlers_for_tests as handlers
+from tests.unit.handler_events import text
+from tests.unit.loop_stand_ins import TP0, App, until
+from tests.unit.runners import runner_of
+from topics.codec import decode_command
+from topics.commands import Command
+from topics.events import EventBase
+
+
+def _worked(kind: type[EventHandler], events: list[EventBase]) -> tuple[list[Command], float]:
+    """What one worker publishes for these events, and the seconds that it takes."""
+
+    async def body() -> tuple[list[Command], float]:
+        app: Any = App()
+        runner, _, _ = runner_of(kind)
+        loop = ConcurrentLoop(app, "in", handle(runner, Settings().handler_concurrency), Breaker(OFF))
+        loop.backlog.add(TP0, [_record(event, offset) for offset, event in enumerate(events)])
+        running = asyncio.ensure_future(loop.run())
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(60):
+                await until(lambda: app.list_consumer.positions.get(TP0) == len(events))
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+        took = time.perf_counter() - started
+        return [decode_command(TestRecord(value)) for value in app.publisher.published], took
+
+    return asyncio.run(body())
+
+
+def _record(event: EventBase, offset: int) -> TestRecord:
+    return TestRecord(event.model_dump_json().encode(), event.conversation.encode(), topic="in", offset=offset)
+
+
+def test_a_thousand_users_of_a_slow_handler_are_answered_in_two_seconds() -> None:
+    """If one slow service held up who does not ask it, the thousandth user would wait for two minutes."""
+    events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(1000)]
+    commands, took = _worked(handlers.Waits, [*events])
+    assert {command.recipient for command in commands} == {event.contact for event in events}
+    assert len(commands) == 1000
+    assert took < 2
+
+
+def test_each_conversation_stays_in_order() -> None:
+    """If a quick answer overtook a slow one, a conversation would make no sense."""
+    events = [
+        text(str(turn), message_id=f"wamid.{user}.{turn}", from_=f"1555{user}")
+        for turn in range(20)
+        for user in range(20)
+    ]
+    commands, _ = _worked(handlers.Dawdles, [*events])
+    answers: dict[str, list[str]] = defaultdict(list)
+    for command in commands:
+        answers[command.recipient].append(command.body["text"])
+    assert list(answers.values()) == [[str(turn) for turn in range(20)]] * 20
