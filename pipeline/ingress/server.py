@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 
 import uvloop
@@ -15,6 +15,7 @@ from aiohttp import web
 from pipeline.errors import UsageError
 from pipeline.ingress.app import create_app
 from pipeline.ingress.door import MAX_IN_FLIGHT, Door
+from pipeline.ingress.gate import Gate
 from pipeline.ingress.guard import closed_accounts, require_secrets
 from pipeline.ingress.probes import Probes
 from pipeline.ingress.publisher import Publisher
@@ -79,11 +80,17 @@ async def serving(
         lingering_time=_LINGER_SECONDS,
         shutdown_timeout=_FINISH_SECONDS,
     )
+    stops = ExitStack()
     try:
         await runner.setup()
-        yield Ingress(publisher, await _listen(runner, settings.ingress_host, settings.ingress_port))
+        assert runner.server is not None
+        gate = Gate(runner.server, settings.ingress_connections)
+        listening = await _listen(gate, settings.ingress_host, settings.ingress_port)
+        stops.callback(listening.close)
+        yield Ingress(publisher, int(listening.sockets[0].getsockname()[1]))
     finally:
         probes.closing = True
+        stops.close()
         await runner.cleanup()
         await publisher.stop(_FLUSH_SECONDS)
 
@@ -102,15 +109,13 @@ async def _until_told(settings: Settings, tenants: Tenants) -> None:
         raise ingress.publisher.lost.result()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
-    site = web.TCPSite(runner, host, port, backlog=1024)
+async def _listen(gate: Gate, host: str, port: int) -> asyncio.Server:
     try:
-        await site.start()
+        return await asyncio.get_running_loop().create_server(gate, host, port, backlog=1024)
     except OSError as error:
         raise UsageError(
             f"can't listen on {host}:{port} ({error.strerror}): choose another with --port or PIPELINE_INGRESS_PORT"
         ) from None
-    return int(runner.addresses[0][1])
 
 
 def _on_signals(tell: Callable[[], None]) -> None:
