@@ -17,7 +17,10 @@ def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
     async def run(event: Event, scope: Scope) -> Iterable[Record]:
         return [encode_command(command) for command in await runner.run(event, partial(_publish, scope))]
 
-    return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency)
+    async def last_word(event: Event, _: Scope, error: Exception) -> Iterable[Record]:
+        return [encode_command(command) for command in await runner.last_word(event, error)]
+
+    return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency, last_word)
 
 
 async def _publish(scope: Scope, command: Command) -> None:

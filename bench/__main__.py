@@ -18,6 +18,7 @@ from bench.end_to_end.latency import latency
 from bench.ingress.benchmark import ingress
 from bench.intake.benchmark import intake
 from bench.options import NAMES, Options
+from bench.parse.benchmark import parse
 from bench.report import Result
 from pipeline.errors import PipelineError
 
@@ -27,6 +28,7 @@ WIDTH = 118
 Benchmark = Callable[[Options, Callable[[str], None]], Result]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
+    "parse": parse,
     "intake": intake,
     "ingress": ingress,
     "end-to-end": end_to_end,
@@ -45,6 +47,7 @@ def main(
     backlog: Annotated[int | None, typer.Option(min=1000, help="Records that wait for each worker in backlog.")] = None,
     hold: Annotated[float | None, typer.Option(min=1, help="Seconds for which each worker is looked at then.")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each candidate.")] = None,
+    peers: Annotated[str | None, typer.Option(help="A Python 3.12 or newer: parse runs Wappa and PyWa too.")] = None,
 ) -> None:
     """Measure this pipeline, beside stock Faust and raw clients, on this machine."""
     unknown = sorted(set(only or ()) - set(NAMES))
@@ -57,6 +60,7 @@ def main(
         "backlog": backlog,
         "hold": hold,
         "rounds": rounds,
+        "peers": peers,
     }
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: servers stop, the directory goes
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leader for a moment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-NAMES = ("intake", "ingress", "end-to-end", "latency", "backlog")
+NAMES = ("parse", "intake", "ingress", "end-to-end", "latency", "backlog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Options:
         webhooks: webhooks of one `end-to-end` measurement; stock Faust in order gets a fifth of them.
         backlog: records that wait for each worker in `backlog`; it is looked at for `hold` seconds at most.
         rounds: every candidate runs so many times, in turns; the median is reported.
+        peers: an interpreter that Wappa and PyWa run on (3.12 or newer), for `parse`; None: without them.
     """
 
     only: tuple[str, ...] = NAMES
@@ -28,6 +29,7 @@ class Options:
     rounds: int = 3
     backlog: int = 1_000_000
     hold: float = 120.0
+    peers: str | None = None
 
     @classmethod
     def chosen(cls, *, quick: bool, only: tuple[str, ...], **given: Any) -> Options:

@@ -7,13 +7,14 @@ PipelineError
 ├── PermanentError          this record can never succeed: a dead letter at once, without retries
 │   ├── InvalidRecord       its bytes are not what its topic promises
 │   ├── UnknownTenant       nobody owns the account it speaks of
+│   ├── ForeignAccount      it came as one tenant's and speaks of another tenant's account
 │   ├── UnsupportedCommand  the provider has no way of doing what a command asks for
 │   └── OversizeRecord      the broker would never take what became of it
 ├── Unsendable              a handler asked for a send or an upload that can't be: its result says so, nothing raises
 ├── Unavailable             something outside is away: retried in place without limit, never a dead letter
-│   └── RetryAfter          it said how long to wait
+│   ├── RetryAfter          it said how long to wait
+│   └── Conflict            others wrote a row that an event read and wrote: it is handled again, from the new row
 ├── HandlerTimeout          a handler took longer than it may: retried like any other exception
-├── Conflict                a row changed its type under a handler: retried, and the handler sees the new row
 └── Unacknowledged          the broker did not take an output: the process ends, nothing is acknowledged
 
 An exception that is none of these is retried in place a few times, then becomes a dead letter.
@@ -50,6 +51,10 @@ class UnknownTenant(PermanentError):
     """No tenant owns the account that the record speaks of. Re-driven once the tenant is there."""
 
 
+class ForeignAccount(PermanentError):
+    """A webhook came by one tenant's way in, with its secret, and speaks of an account that another tenant owns."""
+
+
 class UnsupportedCommand(PermanentError):
     """The provider has no endpoint for this kind of command."""
 
@@ -70,6 +75,10 @@ class RetryAfter(Unavailable):
         self.delay = delay
 
 
+class Conflict(Unavailable):
+    """Another event wrote what this one read and wants to write. Nothing was applied, and the event is not at fault."""
+
+
 class Unsendable(PipelineError):
     """What a handler asked for can't be sent as it is. Never leaves the messenger: it becomes the send's result.
 
@@ -84,10 +93,6 @@ class Unsendable(PipelineError):
 
 class HandlerTimeout(PipelineError, TimeoutError):
     """A handler did not finish its event in time. Nothing of what it did takes effect."""
-
-
-class Conflict(PipelineError):
-    """Another event made something else of a counter or a list that this one wanted to add to. Nothing was applied."""
 
 
 class Unacknowledged(PipelineError):

@@ -17,6 +17,9 @@ from sandbox.waha import WahaApi
 from sandbox.wasender import WasenderApi
 from sandbox.wawp import WawpApi
 
+BODY_LIMIT: Final = 101 * 1024 * 1024
+"""Bytes of a request: the largest file that a provider takes, and its form. aiohttp's own limit is 1 MiB."""
+
 _PROVIDERS: Final[tuple[Callable[[Sandbox], Provider], ...]] = (GraphApi, WasenderApi, WawpApi, WahaApi)
 
 
@@ -25,7 +28,7 @@ def build(config: Config) -> web.Application:
     sandbox = Sandbox(config)
     for create in _PROVIDERS:
         sandbox.add(create)
-    app = web.Application()
+    app = web.Application(client_max_size=BODY_LIMIT)
     for provider in sandbox.providers.values():
         app.add_routes(provider.routes())
     app.add_routes([*Control(sandbox).routes(), *Page(sandbox).routes()])

@@ -1,9 +1,10 @@
-"""Every public name of Wappa's messenger in both generations, and whether it is here: `docs/names.md`.
+"""Every public name of Wappa's messenger and caches in both generations, and whether it is here: `docs/names.md`.
 
     python -m tests.names > docs/names.md
 
 The names and parameters were read out of the classes of Wappa 0.1.10 and 0.31.0 by `tests/data/wire/record_names.py`:
-class → member → parameters, or null for what is no method.
+class → member → parameters, or null for what is no method. The caches take the calls of both generations, so what
+they take is shown by calling them (`tests.cache_calls`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,15 @@ import orjson
 from pipeline.handlers import IMediaHandler, IMessenger, MessageResult
 from pipeline.handlers.media import results
 from pipeline.handlers.sends import contacts, models
+from pipeline.state import (
+    ICache,
+    ICacheFactory,
+    TableRowTransition,
+    TableTransitionResult,
+    TypedTableCache,
+    VersionedTableCache,
+)
+from tests import cache_calls
 
 DATA: Final = Path(__file__).parent / "data" / "wire"
 GENERATIONS: Final = ("0.1.10", "0.31.0")
@@ -29,6 +39,11 @@ OURS: Final[dict[str, type]] = {
     **{name: getattr(models, name) for name in ("ListRow", "ListSection")},
     **{name: value for name, value in vars(contacts).items() if name.startswith("Contact") and name != "Contact"},
     **{name: value for name, value in vars(results).items() if name.startswith("Media")},
+    "ICacheFactory": ICacheFactory,
+    "ICache": ICache,
+    **cache_calls.CACHES,
+    **{each.__name__: each for each in (TableRowTransition, TableTransitionResult)},
+    **{each.__name__: each for each in (TypedTableCache, VersionedTableCache)},
 }
 
 _VALIDATOR: Final = "a validator of the model; the send checks it, and says so in its result"
@@ -57,6 +72,16 @@ NOTES: Final = {
     "MessageResult.message_id": "the command's id until the provider gave its own (`StatusEvent.command_id`)",
     "MessageResult.tenant_id": "the tenant's id in the tenants file; the account is `inbox_id`",
     "MessageResult.recipient_username": "always None: nobody knows it before the provider has answered",
+    "ICacheFactory.create_expiry_cache": "with every backend; Wappa's needs Redis",
+    "ICacheFactory.create_table_cache": "`context_id` may name the event's own account or tenant, never another's",
+    "ICache.set": "replaces the row with every backend; Wappa's Redis merges",
+    "ICache.delete": "False for what is not there; Wappa's memory says True",
+    "ICache.get_ttl": "per key with every backend; Wappa's JSON files have one for all states of a user",
+    "IUserCache.upsert": "replaces the row with every backend; Wappa's Redis merges, and expires it after a day",
+    "IUserCache.delete": "0 for what is not there; Wappa's memory says 1",
+    "ITableCache.create_if_absent": "within an event it is decided when the event is committed: `docs/caches.md`",
+    "ITableCache.replace_if": "within an event it is decided when the event is committed: `docs/caches.md`",
+    "IExpiryCache.set": "a deadline that can be looked at; nothing is called when it is over",
     "MessageResult.api_response": "always None: the provider has not been asked yet",
 }
 
@@ -82,6 +107,8 @@ def has(owner: str, name: str, parameters: list[str] | None) -> bool:
     ours = OURS[owner]
     if parameters is None:
         return name in _fields(ours) or hasattr(ours, name)
+    if owner in cache_calls.CACHES:
+        return hasattr(ours, name) and cache_calls.takes(owner, name, parameters)
     method = getattr(ours, name, None)
     taken = [each for each in inspect.signature(method).parameters if each != "self"] if method else []
     return callable(method) and [each for each in taken if each in parameters] == parameters
@@ -140,9 +167,12 @@ def _first_line(member: Any) -> str:
 
 _HEAD: Final = """# Names from Wappa
 
-Every public name of Wappa's messenger, media handler, results and models, in the generation of its published documents
-(0.1.10) and in 0.31.0. ✔ under *here*: the name works with the same parameters in the same order. No name is missing
-without a reason. This page is made from the code by `python -m tests.names`, and a test compares the two.
+Every public name of Wappa's messenger, media handler, results, models and caches, in the generation of its published
+documents (0.1.10) and in 0.31.0. ✔ under *here*: the name works with the same parameters in the same order. No name is
+missing without a reason. This page is made from the code by `python -m tests.names`, and a test compares the two.
+
+One cache takes the calls of both generations ([caches.md](caches.md)). What only Wappa's Redis caches have is here for
+every backend: `find_by_field`, `delete_field`, `merge`, `delete_all_by_pkid`.
 
 Wherever Wappa takes a model, a dict with the same fields will do, and the other way round. Every send takes `priority`
 and `expires_in` besides.

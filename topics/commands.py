@@ -139,6 +139,6 @@ class Command(BaseModel):
 
 
 def command_id(event_id: str, step: int) -> str:
-    """The id of the `step`-th command (from 0) that `event_id` causes: 32 hexadecimal digits after `cmd-`."""
+    """The id of the `step`-th command that `event_id` causes (early ones: -1, -2, …): 32 hex digits after `cmd-`."""
     digest = hashlib.blake2b(f"{event_id}\n{step}".encode(), digest_size=16)
     return PREFIX + digest.hexdigest()

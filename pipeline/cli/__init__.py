@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from dotenv import load_dotenv
 
-from pipeline.cli import dead_letters, doctor, ingress, sandbox, topics, up, worker
+from pipeline.cli import dead_letters, doctor, ingress, new_agent, new_handler, sandbox, topics, up, worker
 from pipeline.errors import PipelineError
 from pipeline.local.data_dir import announced
 
@@ -27,6 +27,8 @@ app.command("sandbox")(sandbox.sandbox)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("doctor")(doctor.doctor)
+app.command("new-agent")(new_agent.new_agent)
+app.command("new-handler")(new_handler.new_handler)
 
 
 @app.callback()
@@ -37,12 +39,12 @@ def _options(
         os.environ["PIPELINE_DEBUG"] = "1"
 
 
-def main() -> None:
-    """The console script."""
+def main(arguments: list[str] | None = None) -> None:
+    """The console script; its arguments are the command line's unless given."""
     load_dotenv(".env")
     _join_running_stack()
     try:
-        app()
+        app(arguments)
     except Exception as error:
         if os.environ.get("PIPELINE_DEBUG"):
             raise

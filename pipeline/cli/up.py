@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def up(
     *,
     ports_from: Annotated[
-        int | None, typer.Option(metavar="N", help="Use the ports from N on, to run a second stack beside one.")
+        int | None,
+        typer.Option(
+            metavar="N", envvar="PIPELINE_PORTS_FROM", help="Use the ports from N on, to run a second stack beside one."
+        ),
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where data and logs are kept. [PIPELINE_DATA_DIR]")

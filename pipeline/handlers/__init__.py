@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.handlers.base import DependencyStatus, EventHandler, WappaEventHandler
+from pipeline.handlers.functions import Agent, Effects, agent
 from pipeline.handlers.media.handler import IMediaHandler, MediaHandler
 from pipeline.handlers.messenger import IMessenger
 from pipeline.handlers.results import MessageResult, SendResult
@@ -20,9 +21,11 @@ from pipeline.handlers.sends.models import (
 )
 
 __all__ = [
+    "Agent",
     "CarouselCard",
     "ContactCard",
     "DependencyStatus",
+    "Effects",
     "EventHandler",
     "HandlerRunner",
     "HeaderType",
@@ -38,4 +41,5 @@ __all__ = [
     "SendResult",
     "TemplateType",
     "WappaEventHandler",
+    "agent",
 ]

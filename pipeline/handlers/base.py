@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from functools import cached_property
 from time import perf_counter
-from typing import Final, TypedDict
+from typing import Any, ClassVar, Final, NamedTuple, Self, TypedDict
 
 from structlog.stdlib import BoundLogger
 
-from pipeline.handlers.context import CACHES, is_in_hand
+from pipeline.handlers.context import CACHES, in_hand, is_in_hand, person
+from pipeline.handlers.defaults import (
+    DefaultErrorHandler,
+    DefaultMessageHandler,
+    DefaultStatusHandler,
+    DefaultSystemHandler,
+    LogLevel,
+    StatusLogStrategy,
+)
+from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.messenger import MESSENGER, IMessenger
-from pipeline.handlers.statistics import Statistics
 from pipeline.handlers.statistics_shapes import AllStats, ErrorStats, MessageStats, StatusStats, SystemStats
-from pipeline.handlers.user_state import USER_STATES, UserStates
+from pipeline.handlers.user_state import UserStates
 from pipeline.logging import get_logger
-from pipeline.state.base import ICacheFactory
+from pipeline.state.factory import ICacheFactory
 from topics.events import AccountEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
 
 _HOOKS: Final = {
@@ -33,6 +42,15 @@ class DependencyStatus(TypedDict):
     messenger: bool
     cache_factory: bool
     logger: bool
+
+
+class BoundContext(NamedTuple):
+    """What `EventHandler.with_context` gives a copy of a handler instead of the event in hand."""
+
+    inbox_id: str | None
+    user_id: str | None
+    messenger: IMessenger | None
+    cache_factory: ICacheFactory | None
 
 
 class EventHandler(ABC):
@@ -56,7 +74,18 @@ class EventHandler(ABC):
     - `process_unknown`: everything without a model: messages of new types too (`event.is_message`).
 
     An event whose hook is not written costs nothing beyond being counted.
+
+    Attributes:
+        timeout: seconds that a hook of this class may take; None for `PIPELINE_HANDLER_TIMEOUT`, which is also the
+            longest that one may set.
+        db, db_read, inbox_ref: None, for handlers that ask for them; `with_context` sets them.
     """
+
+    timeout: ClassVar[float | None] = None
+    db: Any = None
+    db_read: Any = None
+    inbox_ref: Any = None
+    _context: BoundContext | None = None
 
     @abstractmethod
     async def process_message(self, webhook: MessageEvent) -> None:
@@ -74,20 +103,37 @@ class EventHandler(ABC):
     async def process_unknown(self, webhook: UnknownEvent) -> None:  # noqa: B027 (optional)
         """Takes note of what has no model yet; `webhook.event_type` and `webhook.part` say what it is."""
 
+    async def process_failure(self, webhook: EventBase, error: Exception) -> None:  # noqa: B027 (optional)
+        """Says sorry, when an event has failed for good and becomes a dead letter. By default nothing.
+
+        It may send and write as the other hooks do; its effects are a unit of their own and take effect once, also
+        where the event is re-driven and fails again. What it raises itself is logged, and no more.
+        """
+
     @property
     def messenger(self) -> IMessenger:
         """Sends to users, through the account that the event came by."""
-        return MESSENGER
+        return (self._context and self._context.messenger) or MESSENGER
 
     @property
     def cache_factory(self) -> ICacheFactory:
-        """Makes the tenant's caches: `create_user_cache()`, `create_state_cache()`, `create_table_cache()`."""
-        return CACHES
+        """Makes the tenant's caches: `create_user_cache()`, `create_state_cache()`, `create_table_cache()`, …"""
+        return (self._context and self._context.cache_factory) or CACHES
 
     @property
     def cache(self) -> UserStates:
         """One small state per user: `get_user_state`, `set_user_state`, `user_exists`."""
-        return USER_STATES
+        return UserStates(self.cache_factory)
+
+    @property
+    def inbox_id(self) -> str | None:
+        """The account that the event came by. Raises `OutsideEvent` where none is in hand."""
+        return self._context.inbox_id if self._context else in_hand().event.account
+
+    @property
+    def user_id(self) -> str | None:
+        """Whom the event is about, if anybody. Raises `OutsideEvent` where none is in hand."""
+        return self._context.user_id if self._context else person(in_hand().event)
 
     @cached_property
     def logger(self) -> BoundLogger:
@@ -96,49 +142,104 @@ class EventHandler(ABC):
 
     def validate_dependencies(self) -> bool:
         """Whether messenger and caches can be used: inside a hook, yes."""
-        return is_in_hand()
+        return is_in_hand() or bool(self._context and self._context.messenger)
 
     def get_dependency_status(self) -> DependencyStatus:
-        here = is_in_hand()
+        here = self.validate_dependencies()
         return {"context": here, "messenger": here, "cache_factory": here, "logger": True}
 
+    def with_context(
+        self,
+        inbox_id: str | None,
+        user_id: str | None,
+        messenger: IMessenger | None,
+        cache_factory: ICacheFactory | None,
+        db: Any = None,
+        db_read: Any = None,
+        inbox_ref: Any = None,
+    ) -> Self:
+        """A copy that uses what it is given instead of the event in hand: for tests of a hook without a runner."""
+        bound = copy.copy(self)
+        bound._context = BoundContext(inbox_id, user_id, messenger, cache_factory)
+        bound.db, bound.db_read, bound.inbox_ref = db, db_read, inbox_ref
+        return bound
+
+    def configure_default_handlers(
+        self,
+        message_handler: DefaultMessageHandler | None = None,
+        status_handler: DefaultStatusHandler | None = None,
+        error_handler: DefaultErrorHandler | None = None,
+        system_handler: DefaultSystemHandler | None = None,
+    ) -> None:
+        """Replaces what counts and logs events, for those kinds that are given. Call it in `__init__`."""
+        given = {"message": message_handler, "status": status_handler, "error": error_handler, "system": system_handler}
+        vars(self).update({f"_{kind}_default": handler for kind, handler in given.items() if handler})
+
     def get_message_stats(self) -> MessageStats:
-        return self._statistics.message_stats()
+        return self._message_default.get_stats()
 
     def get_status_stats(self) -> StatusStats:
-        return self._statistics.status_stats()
+        return self._status_default.get_stats()
 
     def get_error_stats(self) -> ErrorStats:
-        return self._statistics.error_stats()
+        return self._error_default.get_stats()
 
     def get_system_stats(self) -> SystemStats:
-        return self._statistics.system_stats()
+        return self._system_default.get_stats()
 
     def get_all_stats(self) -> AllStats:
-        return self._statistics.all_stats()
+        """What this process has handled since it started, or since `reset_stats`."""
+        return {
+            "messages": self.get_message_stats(),
+            "status": self.get_status_stats(),
+            "errors": self.get_error_stats(),
+            "system": self.get_system_stats(),
+        }
 
     def reset_stats(self) -> None:
-        self._statistics.reset()
+        for default in (self._message_default, self._status_default, self._error_default, self._system_default):
+            default.reset_stats()
 
     def handles(self, event: EventBase) -> bool:
         """Whether this class has written the hook for such an event."""
         name = _HOOKS.get(event.kind, "process_unknown")
         return getattr(type(self), name) is not getattr(EventHandler, name)
 
+    def has_last_word(self) -> bool:
+        """Whether this class has written `process_failure`."""
+        return type(self).process_failure is not EventHandler.process_failure
+
     async def handle(self, event: EventBase) -> None:
         """What happens to every event: before, the hook, after. Called by the runner; override the hooks instead."""
         started = perf_counter()
+        default = self._default(event)
         try:
             await getattr(self, _HOOKS.get(event.kind, "process_unknown"))(event)
         except BaseException:
-            self._statistics.failed(event)
+            default.failed()
             raise
-        self._statistics.handled(event)
-        self.logger.debug("event handled", event_type=event.event_type, seconds=perf_counter() - started)
+        default.handled(event, perf_counter() - started)
+
+    def _default(self, event: EventBase) -> DefaultHandler[Any]:
+        name = event.kind if event.kind in ("message", "status", "error") else "system"
+        default: DefaultHandler[Any] = getattr(self, f"_{name}_default")
+        return default
 
     @cached_property
-    def _statistics(self) -> Statistics:
-        return Statistics()
+    def _message_default(self) -> DefaultMessageHandler:
+        return DefaultMessageHandler(log_level=LogLevel.DEBUG)
+
+    @cached_property
+    def _status_default(self) -> DefaultStatusHandler:
+        return DefaultStatusHandler(StatusLogStrategy.ALL, LogLevel.DEBUG)
+
+    @cached_property
+    def _error_default(self) -> DefaultErrorHandler:
+        return DefaultErrorHandler()
+
+    @cached_property
+    def _system_default(self) -> DefaultSystemHandler:
+        return DefaultSystemHandler(LogLevel.DEBUG)
 
 
 WappaEventHandler = EventHandler

@@ -15,7 +15,8 @@ from pipeline.errors import OutsideEvent
 from pipeline.handlers.services import Services, no_services
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state.buffer import FINISHED
-from pipeline.state.factory import CacheFactory, CacheScope
+from pipeline.state.factory import CacheFactory
+from pipeline.state.scope import CacheScope
 from topics.events import EventBase, MessageEvent, StatusEvent
 
 
@@ -67,7 +68,7 @@ def person(event: EventBase) -> str | None:
 
 def _scope() -> CacheScope:
     event, unit, _ = in_hand()
-    return CacheScope(unit.rows, event.tenant_id, person(event))
+    return CacheScope(unit.rows, event.tenant_id, person(event), event.account)
 
 
 CACHES: Final = CacheFactory(_scope)

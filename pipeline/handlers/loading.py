@@ -9,25 +9,31 @@ from pipeline.handlers.base import EventHandler
 
 
 def load_handler(path: str) -> EventHandler:
-    """Makes the handler at `package.module.Class`. Raises `ConfigurationError` with one line if that can't be done."""
+    """The handler at `package.module.Class`, which it makes, or at `package.module:name`, which may be one already.
+
+    Raises `ConfigurationError` with one line if that can't be done.
+    """
     try:
-        return _handler_class(path)()
-    except ConfigurationError:
-        raise
+        found = _find(path)
+        made = found() if isinstance(found, type) and issubclass(found, EventHandler) else found
     except Exception as error:
         raise ConfigurationError(
             f"the handler {path} can't be made ({_line(error)}): correct it, or the tenants file or PIPELINE_HANDLER"
         ) from error
-
-
-def _handler_class(path: str) -> type[EventHandler]:
-    module, _, name = path.rpartition(".")
-    found = getattr(import_module(module), name, None) if module else None
-    if not (isinstance(found, type) and issubclass(found, EventHandler)):
+    if not isinstance(made, EventHandler):
         raise ConfigurationError(
             f"{path} is no handler: name a subclass of EventHandler as package.module.Class in the tenants file or "
             "PIPELINE_HANDLER"
         )
+    return made
+
+
+def _find(path: str) -> object:
+    """What is called so in its module; None if nothing is."""
+    module, _, name = path.partition(":") if ":" in path else path.rpartition(".")
+    found: object = import_module(module) if module else None
+    for part in name.split("."):
+        found = getattr(found, part, None)
     return found
 
 

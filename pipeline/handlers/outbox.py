@@ -46,7 +46,7 @@ def queue(request: Request) -> SendResult:
     event, unit, _ = in_hand()
     if fault := request.fault():
         return _refused(request, fault, event)
-    command = _command(request, event, unit.asked)
+    command = _command(request, event, command_id(unit.cause, unit.step(request.kind)))
     unit.send(command)
     return SendResult(
         True,
@@ -65,10 +65,10 @@ def _refused(request: Request, fault: str, event: EventBase) -> SendResult:
     return SendResult(False, to, error=fault, error_code=code, tenant_id=event.tenant_id, inbox_id=event.account)
 
 
-def _command(request: Request, event: EventBase, step: int) -> Command:
+def _command(request: Request, event: EventBase, identity: str) -> Command:
     now = datetime.now(UTC)
     return Command(
-        command_id=command_id(event.event_id, step),
+        command_id=identity,
         event_id=event.event_id,
         tenant_id=event.tenant_id,
         provider=event.provider,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
-from pipeline.errors import HandlerTimeout, UnknownTenant
+from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, UnknownTenant
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import hold
 from pipeline.handlers.loading import load_handler
 from pipeline.handlers.media.gateway import MediaGateway
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.services import Abilities, Services
+from pipeline.handlers.turns import Turns
 from pipeline.handlers.unit_of_work import RETRY_SPAN, Publish, UnitOfWork
 from pipeline.metrics import HANDLED
 from pipeline.settings import Settings
@@ -20,6 +24,12 @@ from pipeline.state import Store, open_store
 from pipeline.tenants import Tenants
 from topics.commands import Command
 from topics.events import EventBase
+
+_PAUSES: Final = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds, each at most, before an event that met a conflict is handled again: in turn, by the rows it wrote.
+
+Then only other processes can still be first; after the last pause the runtime tries again, with pauses of its own.
+"""
 
 
 class HandlerRunner:
@@ -46,16 +56,21 @@ class HandlerRunner:
     ) -> None:
         paths = {tenant.id: tenant.handler or settings.handler for tenant in tenants}
         loaded = {path: load_handler(path) for path in sorted({*paths.values(), settings.handler})}
+        for path, handler in loaded.items():
+            _check_timeout(path, handler, settings.handler_timeout)
         self._handlers = {tenant: loaded[path] for tenant, path in paths.items()}
-        self._store = store or open_store(settings.cache, settings.redis)
+        self._store = store or open_store(settings.cache, settings.redis, settings.data_dir / "cache")
         self._timeout = settings.handler_timeout
         self._record_ttl = record_ttl
+        self._turns = Turns()
         self._services = Services(MediaLibrary(self._store, media), abilities or {})
 
     async def run(self, event: EventBase, early: Publish | None = None) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
 
-        What can't wait for the end of the hook (read marks, typing) goes out through `early`, where there is one.
+        An event that wrote a row which another event wrote meanwhile is handled again, from the row as it is now.
+        What can't wait for the end of the hook (read marks, typing) goes out through `early`, where there is one, and
+        once, however often the event is handled.
 
         Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `Unavailable` while the store is away, and
         `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may have:
@@ -65,14 +80,15 @@ class HandlerRunner:
         if not handler.handles(event):
             await handler.handle(event)
             return []
-        unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
-        recorded = await unit.recorded()
-        if recorded is not None:
-            return recorded
-        await self._hook(handler, event, unit)
-        commands = await unit.commit()
-        HANDLED.labels(event.tenant_id, event.kind).inc()
-        return commands
+        return await self._settled(handler, event, early and _each_once(early))
+
+    async def last_word(self, event: EventBase, error: Exception) -> list[Command]:
+        """What the handler's `process_failure` does about an event that becomes a dead letter: its commands."""
+        handler = self.handler(event.tenant_id)
+        if not handler.has_last_word():
+            return []
+        unit = UnitOfWork(self._store, event.tenant_id, f"{event.event_id}:failure", self._record_ttl)
+        return await self._once(event, unit, lambda: self._in_time(handler, handler.process_failure(event, error)))
 
     def handler(self, tenant_id: str) -> EventHandler:
         """The tenant's handler. Raises `UnknownTenant`."""
@@ -88,24 +104,68 @@ class HandlerRunner:
     async def close(self) -> None:
         await self._store.close()
 
-    async def _hook(self, handler: EventHandler, event: EventBase, unit: UnitOfWork) -> None:
+    async def _settled(self, handler: EventHandler, event: EventBase, early: Publish | None) -> list[Command]:
+        rows: list[str] = []
+        for pause in _PAUSES:
+            unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
+            try:
+                async with self._turns.of(rows):
+                    commands = await self._once(event, unit, lambda: self._in_time(handler, handler.handle(event)))
+                if unit.closed:  # and not found as recorded
+                    HANDLED.labels(event.tenant_id, event.kind).inc()
+                return commands
+            except Conflict as error:
+                conflict, rows = error, unit.rows.contested
+            await asyncio.sleep(pause * random.random())  # noqa: S311 (jitter, not a secret)
+        raise conflict
+
+    async def _once(self, event: EventBase, unit: UnitOfWork, hook: Callable[[], Awaitable[None]]) -> list[Command]:
+        recorded = await unit.recorded()
+        if recorded is not None:
+            return recorded
+        await self._in_hand(event, unit, hook)
+        return await unit.commit()
+
+    async def _in_hand(self, event: EventBase, unit: UnitOfWork, hook: Callable[[], Awaitable[None]]) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
         with hold(event, unit, self._services), bound_contextvars(stage="handle", **names):
             try:
-                await self._in_time(handler, event)
+                await hook()
             finally:
                 await unit.early_ones()
 
-    async def _in_time(self, handler: EventHandler, event: EventBase) -> None:
-        deadline = asyncio.timeout(self._timeout)
+    async def _in_time(self, handler: EventHandler, work: Awaitable[None]) -> None:
+        limit = handler.timeout or self._timeout
+        deadline = asyncio.timeout(limit)
         try:
             async with deadline:
-                await handler.handle(event)
+                await work
         except TimeoutError:
             if not deadline.expired():
                 raise
         if deadline.expired():
             raise HandlerTimeout(
-                f"{type(handler).__name__} took longer than {self._timeout:g} s: make it quicker or raise "
-                "PIPELINE_HANDLER_TIMEOUT"
+                f"{type(handler).__name__} took longer than {limit:g} s: make it quicker or raise its timeout "
+                "or PIPELINE_HANDLER_TIMEOUT"
             )
+
+
+def _check_timeout(path: str, handler: EventHandler, longest: float) -> None:
+    """A rebalance waits for `longest`: what takes more would be cut off and done twice."""
+    if handler.timeout is not None and not 0 < handler.timeout <= longest:
+        raise ConfigurationError(
+            f"the timeout of {path} is {handler.timeout:g} s: make it more than 0 and at most "
+            f"PIPELINE_HANDLER_TIMEOUT ({longest:g} s), or raise that"
+        )
+
+
+def _each_once(publish: Publish) -> Publish:
+    """Publishes each command once, by its id."""
+    gone: set[str] = set()
+
+    async def once(command: Command) -> None:
+        if command.command_id not in gone:
+            await publish(command)
+            gone.add(command.command_id)
+
+    return once

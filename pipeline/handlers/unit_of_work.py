@@ -28,7 +28,7 @@ from pipeline.errors import OutsideEvent
 from pipeline.state.buffer import FINISHED, BufferedRows
 from pipeline.state.keys import unit_key
 from pipeline.state.store import Store, UnitRecord
-from topics.commands import EARLY, Command
+from topics.commands import EARLY, Command, CommandKind
 
 RETRY_SPAN: Final = 7 * 86400
 """Seconds for which a record is kept: as long as platforms deliver a webhook again.
@@ -49,6 +49,7 @@ class UnitOfWork:
     Attributes:
         rows: the rows that the event's caches read and write.
         commands: what was sent so far and waits for the commit, in order.
+        cause: whence the ids of its commands are made: the event's id.
 
     Args:
         early: how a read mark goes out at once. Without it, read marks wait for the commit too.
@@ -59,6 +60,7 @@ class UnitOfWork:
     ) -> None:
         self.rows = BufferedRows(store)
         self.commands: list[Command] = []
+        self.cause = event_id
         self._store = store
         self._key = unit_key(tenant_id, event_id)
         self._ttl = ttl
@@ -66,13 +68,16 @@ class UnitOfWork:
         self._gone: list[asyncio.Future[None]] = []
 
     @property
-    def asked(self) -> int:
-        """How many sends the handler asked for: the number of the next one, the same each time the event is handled."""
-        return len(self.commands) + len(self._gone)
-
-    @property
     def closed(self) -> bool:
         return self.rows.closed
+
+    def step(self, kind: CommandKind) -> int:
+        """The number of the next command: from 0, the same each time the event is handled.
+
+        What goes out early counts apart, downwards from -1. It is gone though the handling may fail, and if another
+        handling sent something else under its id, the messenger would take that for done.
+        """
+        return -1 - len(self._gone) if self._goes_early(kind) else len(self.commands)
 
     async def recorded(self) -> list[Command] | None:
         """The commands of this event if it was finished before; None if it is new."""
@@ -82,7 +87,7 @@ class UnitOfWork:
     def send(self, command: Command) -> None:
         if self.closed:
             raise OutsideEvent(FINISHED)
-        if self._early is not None and command.kind in EARLY:
+        if self._early is not None and self._goes_early(command.kind):
             self._gone.append(asyncio.ensure_future(self._early(command)))
         else:
             self.commands.append(command)
@@ -106,6 +111,9 @@ class UnitOfWork:
         record = UnitRecord(self._key, _COMMANDS.dump_json(self.commands, exclude_none=True), self._ttl)
         committed = await self._store.commit(self.rows.changes, record)
         return self.commands if committed.recorded is None else _COMMANDS.validate_json(committed.recorded)
+
+    def _goes_early(self, kind: CommandKind) -> bool:
+        return self._early is not None and kind in EARLY
 
     def close(self) -> None:
         """From here on nothing can be added. Without a commit, nothing ever happened."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipeline.handlers.context import CACHES
 from pipeline.state.base import Data
+from pipeline.state.caches import UserCache
+from pipeline.state.factory import ICacheFactory
 
 _KEY: Final = "state"
 
@@ -13,17 +14,20 @@ _KEY: Final = "state"
 class UserStates:
     """A user's state, kept in that user's cache under the key `state`."""
 
+    def __init__(self, caches: ICacheFactory) -> None:
+        self._caches = caches
+
     async def get_user_state(self, user_id: str) -> dict[str, Any]:
         """The state; an empty dict for a user without one."""
-        return await CACHES.create_user_cache(user_id).get(_KEY) or {}
+        return await self._of(user_id).get(_KEY) or {}
 
     async def set_user_state(self, user_id: str, state: Data, ttl: int | None = None) -> bool:
         """Replaces the state. `ttl` in seconds; without it the state stays."""
-        return await CACHES.create_user_cache(user_id).set(_KEY, state, ttl)
+        return await self._of(user_id).set(_KEY, state, ttl)
 
     async def user_exists(self, user_id: str) -> bool:
         """Whether the user has a state."""
-        return await CACHES.create_user_cache(user_id).exists(_KEY)
+        return await self._of(user_id).exists(_KEY)
 
-
-USER_STATES: Final = UserStates()
+    def _of(self, user_id: str) -> UserCache:
+        return self._caches.create_user_cache(user_id=user_id)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from faust.types import TP
 
 from pipeline.errors import OversizeRecord
+from pipeline.logging import get_logger
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.breaker import Breaker
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
 
 T = TypeVar("T")
+_LOGGER = get_logger(__name__)
 WINDOW = 1_000
 """Records of one partition that may be taken and not finished."""
 WINDOW_BYTES = 4 * 1024 * 1024
@@ -63,8 +65,8 @@ class Commit(NamedTuple):
     refused: Callable[[], object]
 
     def hit_by(self, bad: Container[int]) -> bool:
-        """Whether one of its outputs is among these, by identity."""
-        return any(id(output) in bad for output in self.outputs)
+        """Whether the source of its outputs is among these, by identity."""
+        return any(id(source) in bad for _, source in self.outputs)
 
 
 class ConcurrentLoop:
@@ -201,6 +203,7 @@ class ConcurrentLoop:
             self._undo(job)
             if not self._is_last(job, error):
                 return error
+            await self._last_word(job, error)
             self._give_up(job, error)
         else:
             self._went_through(job)
@@ -284,6 +287,14 @@ class ConcurrentLoop:
             return
         raise Abandoned
 
+    async def _last_word(self, job: Job, error: Exception) -> None:
+        """Goes out before the dead letter, so that its own failure keeps nothing."""
+        if self._stage.last_word is not None:
+            try:
+                await self._publish(job, await _own(self._stage.last_word(job.value, self._scope(job), error)))
+            except Exception as worse:
+                _LOGGER.warning("no last word goes out with a dead letter", stage=self._stage.name, exc_info=worse)
+
     def _give_up(self, job: Job, error: Exception) -> None:
         job.dead = True
         job.outputs = [(dead_letter(job.record, self._stage.name, error, max(job.attempts, 1)), job.record)]
@@ -330,8 +341,8 @@ class ConcurrentLoop:
 
     async def _commit(self, commits: list[Commit]) -> None:
         started = time.monotonic()
-        outputs = [output for work in commits for output in work.outputs]
-        bad = {id(output) for output in await commit(self._app, outputs, partial(_marks, commits))}
+        draft = self._app.publisher.draft(output for work in commits for output in work.outputs)
+        bad = {id(source) for _, source in await commit(self._app, draft, partial(_marks, commits))}
         for work in commits:
             if bad and work.hit_by(bad):
                 work.refused()
@@ -365,7 +376,7 @@ class ConcurrentLoop:
 
 
 def _marks(commits: Sequence[Commit], refused: Sequence[Output]) -> list[Mark]:
-    bad = {id(output) for output in refused}
+    bad = {id(source) for _, source in refused}
     return [mark for work in commits if not (bad and work.hit_by(bad)) for mark in work.marks]
 
 

@@ -94,6 +94,8 @@ class ConcurrentStage:
         lane: what must stay in order, e.g. the conversation. Nothing waits behind another lane's failure.
         function: `async (value, scope) -> Records`.
         concurrency: how many values are worked on at once, those that are in `Scope.wait` not counted.
+        last_word: `async (value, scope, error) -> Records` that go out before the dead letter of a value that is given
+            up. What it raises is logged, and no more.
     """
 
     name: str
@@ -101,6 +103,7 @@ class ConcurrentStage:
     decode: Callable[[Incoming], Any]
     lane: Callable[[Any], Hashable]
     concurrency: int = 100
+    last_word: Callable[[Any, Scope, Exception], Awaitable[Iterable[Record]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

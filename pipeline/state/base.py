@@ -2,16 +2,16 @@
 
 Rules that hold for every backend, and for a cache inside a handler as well as outside:
 
-- A row is a dict with string keys. It comes back with exactly the types that went in; what JSON would change (dates,
-  tuples, NaN) is refused with `TypeError` when it is written.
+- A row is a dict with string keys. It comes back with exactly the types that went in, dates and times too; what would
+  come back changed (tuples, NaN) is refused with `TypeError` when it is written.
 - What is returned is the caller's own: changing it changes no cache.
 - `set` makes the row what it is given: fields that are not given are gone. To change one field, use `set_field`.
 - `ttl` is in whole seconds, per key. `set` without ttl makes a row that stays; the other writes without ttl leave the
   row's expiry as it is.
 - Deleting what is not there is False, and so is giving it a ttl.
 
-The newer generation's names are here too (`upsert`, `update_field`, `renew_ttl`). Its signatures, in which a cache is
-bound to its key, belong in classes of their own over `cache.Cache`.
+The newer generation's names are here too (`upsert`, `update_field`, `renew_ttl`); its signatures, in which a cache
+knows its row, are in `caches`, beside these.
 """
 
 from __future__ import annotations
@@ -90,19 +90,3 @@ class ICache(ABC):
     def create_table_key(table_name: str, pkid: str) -> str:
         """The key of one row in a table cache."""
         return row_id(table_name, pkid)
-
-
-class ICacheFactory(ABC):
-    """Makes caches of one tenant, and of one contact where a cache belongs to one."""
-
-    @abstractmethod
-    def create_user_cache(self, user_id: str | None = None) -> ICache:
-        """Rows of one user: by default whom the event is about."""
-
-    @abstractmethod
-    def create_state_cache(self, user_id: str | None = None) -> ICache:
-        """Rows of one user's conversation."""
-
-    @abstractmethod
-    def create_table_cache(self) -> ICache:
-        """Rows that all conversations of a tenant share."""

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from pipeline.errors import OutsideEvent, Unavailable
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields, integer, is_list
+from pipeline.state.keys import groups
 from pipeline.state.store import MISSING, NO_EXPIRY, Store
 
 T = TypeVar("T")
@@ -19,7 +20,9 @@ class BufferedRows:
     """Rows whose writes wait for a commit (`store.Rows`).
 
     A row is read once, whole, and stays as it was read, so keep rows small. A counter that other conversations count
-    on too is returned as this event sees it; what is committed is the increment, so none is lost.
+    on too is returned as this event sees it; what is committed is the increment, so none is lost. What a handler read
+    and then wrote must still be as it was read when it is committed (`Conflict` otherwise), so no other's write is lost
+    either.
 
     Attributes:
         failure: set once the store was away. What was read is then incomplete, and nothing may be committed, even
@@ -30,6 +33,7 @@ class BufferedRows:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._read: dict[str, Fields | None] = {}
+        self._known: set[str] = set()
         self._changes: dict[str, RowChange] = {}
         self.failure: Unavailable | None = None
         self.closed = False
@@ -38,8 +42,14 @@ class BufferedRows:
     def changes(self) -> list[RowChange]:
         return list(self._changes.values())
 
+    @property
+    def contested(self) -> list[str]:
+        """The rows that must still be as they were read."""
+        return [key for key, change in self._changes.items() if change.expects or change.size is not None]
+
     async def row(self, key: str) -> Fields | None:
         await self._load(key)
+        self._known.add(key)
         return self._seen(key)
 
     async def field(self, key: str, name: str) -> bytes | None:
@@ -62,7 +72,11 @@ class BufferedRows:
         self._put(RowChange(key, remove=True, sets=dict(fields), ttl=ttl))
 
     async def put(self, key: str, name: str, value: bytes, ttl: int | None) -> None:
-        self._change(key, ttl).set_field(name, value)
+        self._expecting(key, name, ttl).set_field(name, value)
+
+    async def merge(self, key: str, fields: Fields, ttl: int | None) -> None:
+        for name, value in fields.items():
+            await self.put(key, name, value, ttl)
 
     async def increment(self, key: str, name: str, by: int, ttl: int | None) -> int | None:
         await self._load(key)
@@ -78,6 +92,26 @@ class BufferedRows:
             return False
         self._change(key, ttl).append(name, item)
         return True
+
+    async def drop(self, key: str, name: str) -> bool:
+        if await self.field(key, name) is None:
+            return False
+        self._expecting(key, name, None).drop(name)
+        return True
+
+    async def swap(self, key: str, before: Fields | None, after: Fields, ttl: int | None) -> bool:
+        if await self.row(key) != before:
+            return False
+        await self.replace(key, after, ttl)
+        return True
+
+    async def keys(self, group: str) -> list[str]:
+        found = set(await self._ask(self._store.keys(group)))
+        mine = [key for key in self._changes if group in groups(key)]
+        for key in mine:
+            await self._load(key)
+            (found.discard if self._seen(key) is None else found.add)(key)
+        return sorted(found)
 
     async def remove(self, key: str) -> bool:
         existed = await self.exists(key)
@@ -100,9 +134,20 @@ class BufferedRows:
             change.ttl = ttl
         return change
 
+    def _expecting(self, key: str, name: str, ttl: int | None) -> RowChange:
+        """The row's change, which expects of the field what the handler read."""
+        change = self._change(key, ttl)
+        if key in self._known and key in self._read:
+            change.expect_field(name, (self._read[key] or {}).get(name))
+        return change
+
     def _put(self, change: RowChange) -> RowChange:
         if self.closed:
             raise OutsideEvent(FINISHED)
+        if before := self._changes.get(change.key):
+            change.expect_as(before)
+        if change.remove and change.key in self._known and change.key in self._read:
+            change.expect_row(self._read[change.key])
         self._changes[change.key] = change
         return change
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, overload
 
+from pydantic import BaseModel
+
 from pipeline.state.base import Data, ICache, Model
 from pipeline.state.encoding import LIMIT, decode, decode_row, encode, encode_row, field_name
 from pipeline.state.store import Rows
@@ -31,14 +33,11 @@ class Cache(ICache):
     async def get(self, key: str, models: type[Model] | None = None) -> dict[str, Any] | Model | None:
         rows, name = self._locate(key)
         fields = await rows.row(name)
-        if fields is None:
-            return None
-        row = decode_row(fields)
-        return row if models is None else models.model_validate(row)
+        return None if fields is None else typed(decode_row(fields), models)
 
     async def set(self, key: str, data: Data, ttl: int | None = None) -> bool:
         rows, name = self._locate(key)
-        await rows.replace(name, encode_row(data), _seconds(ttl))
+        await rows.replace(name, encode_row(data), seconds(ttl))
         return True
 
     async def delete(self, key: str) -> bool:
@@ -56,16 +55,29 @@ class Cache(ICache):
 
     async def set_field(self, key: str, field: str, value: Any, ttl: int | None = None) -> bool:
         rows, name = self._locate(key)
-        await rows.put(name, field_name(field), encode(value), _seconds(ttl))
+        await rows.put(name, field_name(field), encode(value), seconds(ttl))
         return True
 
     async def increment_field(self, key: str, field: str, increment: int = 1, ttl: int | None = None) -> int | None:
         rows, name = self._locate(key)
-        return await rows.increment(name, field_name(field), _step(increment), _seconds(ttl))
+        return await rows.increment(name, field_name(field), _step(increment), seconds(ttl))
 
     async def append_to_list(self, key: str, field: str, value: Any, ttl: int | None = None) -> bool:
         rows, name = self._locate(key)
-        return await rows.append(name, field_name(field), encode(value), _seconds(ttl))
+        return await rows.append(name, field_name(field), encode(value), seconds(ttl))
+
+    async def delete_field(self, key: str, field: str) -> bool:
+        """Forgets one field. Whether it was there."""
+        rows, name = self._locate(key)
+        return await rows.drop(name, field_name(field))
+
+    async def merge(
+        self, key: str, state_data: Data, ttl: int | None = None, models: type[BaseModel] | None = None
+    ) -> Any:
+        """Sets the given fields, leaves the others, and returns the whole row, as a model where one is given."""
+        rows, name = self._locate(key)
+        await rows.merge(name, encode_row(state_data), seconds(ttl))
+        return typed(decode_row(await rows.row(name) or {}), models)
 
     async def get_ttl(self, key: str) -> int:
         rows, name = self._locate(key)
@@ -73,14 +85,19 @@ class Cache(ICache):
 
     async def set_ttl(self, key: str, ttl: int) -> bool:
         rows, name = self._locate(key)
-        return await rows.expire(name, _positive(ttl))
+        return await rows.expire(name, positive(ttl))
 
 
-def _seconds(ttl: int | None) -> int | None:
-    return None if ttl is None else _positive(ttl)
+def typed(row: dict[str, Any], models: type[Model] | None) -> Any:
+    """The row, as a model where one is given."""
+    return row if models is None else models.model_validate(row)
 
 
-def _positive(ttl: int) -> int:
+def seconds(ttl: int | None) -> int | None:
+    return None if ttl is None else positive(ttl)
+
+
+def positive(ttl: int) -> int:
     if not isinstance(ttl, int) or ttl < 1:
         raise ValueError("a ttl is a whole number of seconds, at least 1: to drop a row at once, delete it")
     return ttl

@@ -1,8 +1,13 @@
-"""How a value of a cache is stored: JSON, one text per field, read back as exactly what was written."""
+"""How a value of a cache is stored: JSON, one text per field, read back as exactly what was written.
+
+A point in time, which JSON has no form for, is an object of one field: `{"$datetime": "2026-01-01T12:00:00+00:00"}` or
+`{"$date": "2026-01-01"}`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
@@ -14,6 +19,8 @@ Fields = dict[str, bytes]
 EMPTY: Final = ""
 """The field that keeps an empty row alive, since Redis has no empty hashes. Users can't name a field so."""
 
+FILLER: Final = b"1"
+
 LIMIT: Final = 10**15
 """Counters stay below this in both directions, where a double (Lua's only number) is still exact."""
 
@@ -21,22 +28,54 @@ _NATIVE: Final = (str, int, bool, type(None))
 _STRICT: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
+_TIMES: Final[Mapping[str, Callable[[str], date]]] = {
+    "$datetime": datetime.fromisoformat,
+    "$date": date.fromisoformat,
+}
+
+
 def encode(value: object) -> bytes:
-    """`value` as JSON. Raises `TypeError` for what JSON would change: a date, a tuple, NaN, a set, …"""
+    """`value` as JSON. Raises `TypeError` for what would come back changed: a tuple, NaN, a set, a nested model, …"""
     try:
-        data = orjson.dumps(value, option=_STRICT)
+        data = orjson.dumps(value, _time, _STRICT)
     except TypeError as error:
         raise TypeError(f"a cache can't store this value ({error}): {_ADVICE}") from None
-    if type(value) not in _NATIVE and orjson.loads(data) != value:
+    if type(value) not in _NATIVE and not _survives(data, value):
         raise TypeError(f"a cache would give this {type(value).__name__} back changed: {_ADVICE}")
     return data
 
 
-_ADVICE: Final = "use str, int, float, bool, None, list and dict, or a pydantic model for the whole row"
+_ADVICE: Final = "use str, int, float, bool, None, datetime, date, list and dict, or a pydantic model for the whole row"
 
 
 def decode(data: bytes) -> Any:
-    return orjson.loads(data)
+    value = orjson.loads(data)
+    return _restored(value) if b'{"$date' in data else value
+
+
+def _survives(data: bytes, value: object) -> bool:
+    """Whether it comes back as it was: not where a dict of the user's own looks like a point in time."""
+    try:
+        return bool(decode(data) == value)
+    except (TypeError, ValueError):
+        return False
+
+
+def _time(value: object) -> dict[str, str]:
+    name = f"${type(value).__name__}"
+    if name not in _TIMES or not isinstance(value, date):
+        raise TypeError(f"Type is not JSON serializable: {type(value).__name__}")
+    return {name: value.isoformat()}
+
+
+def _restored(value: Any) -> Any:
+    """`value` with its points in time."""
+    if isinstance(value, list):
+        return [_restored(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    name = next(iter(value), "")
+    return _TIMES[name](value[name]) if name in _TIMES else {key: _restored(item) for key, item in value.items()}
 
 
 def encode_row(data: Mapping[str, object] | BaseModel) -> Fields:
@@ -45,11 +84,11 @@ def encode_row(data: Mapping[str, object] | BaseModel) -> Fields:
         data = data.model_dump(mode="json")
     if not isinstance(data, Mapping):
         raise TypeError(f"a row of a cache is a dict or a pydantic model, not {type(data).__name__}")
-    return {field_name(name): encode(value) for name, value in data.items()} or {EMPTY: b"1"}
+    return {field_name(name): encode(value) for name, value in data.items()} or {EMPTY: FILLER}
 
 
 def decode_row(fields: Fields) -> dict[str, Any]:
-    return {name: orjson.loads(value) for name, value in fields.items() if name != EMPTY}
+    return {name: decode(value) for name, value in fields.items() if name != EMPTY}
 
 
 def field_name(name: object) -> str:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
-from pipeline.state.base import ICacheFactory
-from pipeline.state.cache import Cache
-from pipeline.state.keys import state_key, table_key, user_key
-from pipeline.state.store import Rows
+from pipeline.state.caches import AIStateCache, ExpiryCache, StateCache, TableCache, UserCache
+from pipeline.state.scope import CacheScope, Ownership
 
 
-class CacheScope(NamedTuple):
-    """Whose caches they are. `user_id` is None where an event is about nobody."""
-
-    rows: Rows
-    tenant_id: str
-    user_id: str | None
-
-
-class CacheFactory(ICacheFactory):
+class CacheFactory:
     """Caches of whatever `scope` says at the time of each call.
+
+    `inbox_id` may name the event's own account or tenant, never another's. `user_id` is any contact of the tenant; by
+    default the one whom the event is about.
 
     >>> CacheFactory(lambda: CacheScope(store, "acme", "15550001111")).create_user_cache()
     """
@@ -28,22 +20,35 @@ class CacheFactory(ICacheFactory):
     def __init__(self, scope: Callable[[], CacheScope]) -> None:
         self._scope = scope
 
-    def create_user_cache(self, user_id: str | None = None) -> Cache:
-        return self._of_user(user_key, user_id)
+    @property
+    def user_id(self) -> str | None:
+        """The contact whom the event is about; None where it is about nobody."""
+        return self._scope().user_id
 
-    def create_state_cache(self, user_id: str | None = None) -> Cache:
-        return self._of_user(state_key, user_id)
+    @property
+    def inbox_id(self) -> str | None:
+        """The account that the event came by."""
+        return self._scope().inbox_id
 
-    def create_table_cache(self) -> Cache:
-        def locate(key: str) -> tuple[Rows, str]:
-            scope = self._scope()
-            return scope.rows, table_key(scope.tenant_id, key)
+    def create_user_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> UserCache:
+        """Rows of one user."""
+        return UserCache(Ownership(self._scope, user_id, inbox_id))
 
-        return Cache(locate)
+    def create_state_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> StateCache:
+        """States of one user's conversation."""
+        return StateCache(Ownership(self._scope, user_id, inbox_id))
 
-    def _of_user(self, name: Callable[[str, str, str], str], user_id: str | None) -> Cache:
-        def locate(key: str) -> tuple[Rows, str]:
-            scope = self._scope()
-            return scope.rows, name(scope.tenant_id, user_id or scope.user_id or "", key)
+    def create_ai_state_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> AIStateCache:
+        """What agents remember of one user's conversation."""
+        return AIStateCache(Ownership(self._scope, user_id, inbox_id))
 
-        return Cache(locate)
+    def create_table_cache(self, context_id: str | None = None) -> TableCache:
+        """Rows that all conversations of the tenant share. `context_id` is an `inbox_id` by another name."""
+        return TableCache(Ownership(self._scope, inbox_id=context_id))
+
+    def create_expiry_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> ExpiryCache:
+        """Deadlines of the tenant, whoever the user is: an identifier may be anything."""
+        return ExpiryCache(Ownership(self._scope, user_id, inbox_id))
+
+
+ICacheFactory = CacheFactory

@@ -3,12 +3,21 @@
 The braces are a Redis Cluster hash tag: all rows of a tenant share a slot, so that one script may change several.
 Everything before the key is either fixed or escaped, so no contact and no key can reach another one's rows. The key
 itself comes last and stays as the user wrote it.
+
+Rows that can be listed are in groups, which backends keep beside them: looking for a tenant's rows among all others
+would cost as much as the whole store is large.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from urllib.parse import quote
+from typing import Final
+from urllib.parse import quote, unquote
+
+OWN: Final = "@self"
+"""The key of the one row that a cache has without naming a key, as in Wappa 0.31."""
+
+_LISTED: Final = frozenset({"state", "table", "aistate", "expiry"})
 
 
 def user_key(tenant: str, contact: str, key: str) -> str:
@@ -21,6 +30,14 @@ def state_key(tenant: str, contact: str, key: str) -> str:
 
 def table_key(tenant: str, key: str) -> str:
     return f"{_tag(tenant)}:table:{_key(key)}"
+
+
+def ai_state_key(tenant: str, contact: str, agent: str) -> str:
+    return f"{_tag(tenant)}:aistate:{_part(contact)}:{_key(agent)}"
+
+
+def expiry_key(tenant: str, identifier: str, action: str) -> str:
+    return f"{_tag(tenant)}:expiry:{_part(identifier)}:{_key(action)}"
 
 
 def unit_key(tenant: str, event_id: str) -> str:
@@ -36,6 +53,25 @@ def media_key(tenant: str, account: str, name: str) -> str:
 def row_id(table: str, pkid: str) -> str:
     """The key of one row of a table that is named by table and primary key."""
     return f"{_part(table)}:{_key(pkid)}"
+
+
+def group(tenant: str, kind: str, owner: str | None = None) -> str:
+    """The rows of one kind (`state`, `table`, …), all of them or those of one contact, table or identifier."""
+    return f"{_tag(tenant)}:group:{kind}" + ("" if owner is None else f":{_part(owner)}")
+
+
+def groups(name: str) -> tuple[str, ...]:
+    """The groups that a row is in, all in its slot. Table rows are listed where they are named by table and pkid."""
+    tag, kind, *rest = name.split(":", 3)
+    if len(rest) == 2 and kind in _LISTED:
+        return f"{tag}:group:{kind}", f"{tag}:group:{kind}:{rest[0]}"
+    return (f"{tag}:group:{kind}",) if kind == "user" and rest[1:] == [OWN] else ()
+
+
+def owner_and_key(name: str) -> tuple[str, str]:
+    """Whose row it is and its key, from the name of a row that is in a group."""
+    _, _, owner, key = name.split(":", 3)
+    return unquote(owner), key
 
 
 def _tag(tenant: str) -> str:

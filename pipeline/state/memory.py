@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
-from pipeline.state.store import MISSING, NO_EXPIRY, Applied, Committed, Store, UnitRecord
+from pipeline.state.keys import groups
+from pipeline.state.store import MISSING, NO_EXPIRY, Applied, Committed, Store, UnitRecord, applied
 
 _RECORD = "record"
 
@@ -31,6 +32,7 @@ class MemoryStore(Store):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._rows: dict[str, _Row] = {}
+        self._groups: dict[str, set[str]] = {}
         self._expiries: list[tuple[float, str]] = []
 
     async def row(self, key: str) -> Fields | None:
@@ -53,6 +55,9 @@ class MemoryStore(Store):
     async def recorded(self, key: str) -> bytes | None:
         return await self.field(key, _RECORD)
 
+    async def keys(self, group: str) -> list[str]:
+        return sorted(key for key in self._groups.get(group, set()).copy() if self._live(key))
+
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
         self._sweep()
         if record and (found := self._live(record.key)):
@@ -74,10 +79,10 @@ class MemoryStore(Store):
 
     def _write(self, change: RowChange, before: _Row | None, row: Fields | None) -> Applied:
         if row is None:
-            self._rows.pop(change.key, None)
-            return Applied(before is not None, ())
-        self._store(change.key, row, self._expiry(change, before))
-        return Applied(before is not None, [int(row[name]) for name in change.increments])
+            self._forget(change.key)
+        else:
+            self._store(change.key, row, self._expiry(change, before))
+        return applied(change, before.fields if before else None, row)
 
     def _expiry(self, change: RowChange, before: _Row | None) -> float | None:
         if change.ttl is not None:
@@ -86,15 +91,25 @@ class MemoryStore(Store):
 
     def _store(self, key: str, fields: Fields, expires_at: float | None) -> None:
         self._rows[key] = _Row(fields, expires_at)
+        for group in groups(key):
+            self._groups.setdefault(group, set()).add(key)
         if expires_at is not None:
             heapq.heappush(self._expiries, (expires_at, key))
 
     def _live(self, key: str) -> _Row | None:
         found = self._rows.get(key)
         if found and found.expires_at is not None and found.expires_at <= self._clock():
-            del self._rows[key]
+            self._forget(key)
             return None
         return found
+
+    def _forget(self, key: str) -> None:
+        self._rows.pop(key, None)
+        for group in groups(key):
+            members = self._groups.get(group, set())
+            members.discard(key)
+            if not members:
+                self._groups.pop(group, None)
 
     def _sweep(self) -> None:
         """Forgets what has expired, so that rows which nobody reads again do not pile up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -22,13 +23,13 @@ from redis.exceptions import TimeoutError as TimedOut
 from redis.typing import EncodableT
 
 from pipeline.errors import ConfigurationError, Conflict, Unavailable
-from pipeline.state.change import NOT_A_COUNTER, NOT_A_LIST, RowChange
+from pipeline.state.change import CHANGED, NOT_A_COUNTER, NOT_A_LIST, RowChange
 from pipeline.state.encoding import Fields
 from pipeline.state.round_trips import RoundTrips
 from pipeline.state.script import COMMIT, COMMIT_SHA, Argument, answer, arguments
 from pipeline.state.store import Committed, Store, UnitRecord
 
-_CONFLICTS: Final = {"not a counter": NOT_A_COUNTER, "not a list": NOT_A_LIST}
+_CONFLICTS: Final = {"not a counter": NOT_A_COUNTER, "not a list": NOT_A_LIST, "changed": CHANGED}
 
 _NOT_NOW: Final = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
 _NOT_NOW_WORDS: Final = ("BUSY ", "MISCONF ", "NOREPLICAS ")
@@ -68,6 +69,11 @@ class RedisStore(Store):
     async def recorded(self, key: str) -> bytes | None:
         content: bytes | None = await self._ask("GET", key)
         return content
+
+    async def keys(self, group: str) -> list[str]:
+        names = [name.decode() for name in await self._ask("ZRANGE", group, 0, -1)]
+        there = await asyncio.gather(*(self.exists(name) for name in names))
+        return sorted(name for name, exists in zip(names, there, strict=True) if exists)
 
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
         keys, argv = arguments(changes, record)

@@ -7,21 +7,23 @@ together. It checks everything before it writes anything, since Redis does not u
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pipeline.state.change import RowChange
+from pipeline.state.keys import groups
 from pipeline.state.store import Applied, Committed, UnitRecord
 
 COMMIT: Final = """
--- KEYS: the record's (if there is one), then one for each row.
--- ARGV: the record's ttl (0: no record), its content, then for each row: remove, ttl (0: leave), and three lists,
--- each with its length first: field and value, field and increment, field and JSON values to append.
-local first, at, rows = 1, 3, {}
+-- KEYS: the record's (if there is one), then for each row its own and those of its groups.
+-- ARGV: the record's ttl (0: no record), its content, then for each row: remove, ttl (0: leave), how many groups it is
+-- in, how many fields it must have (-1: any), and five lists of pairs, each with its length first: field and expected
+-- value ('': none), field and value, field and increment, field and JSON values to append, field and '' to drop.
+local at_key, at, rows = 1, 3, {}
 if ARGV[1] ~= '0' then
   local recorded = redis.call('GET', KEYS[1])
   if recorded then return {'recorded', recorded} end
-  first = 2
+  at_key = 2
 end
 
 local function pairs_at()
@@ -30,15 +32,21 @@ local function pairs_at()
   at = at + 2 * length + 1
   return list
 end
-for i = first, #KEYS do
-  local row = {key = KEYS[i], remove = ARGV[at] == '1', ttl = ARGV[at + 1]}
-  at = at + 2
-  row.sets, row.increments, row.appends = pairs_at(), pairs_at(), pairs_at()
+while at_key <= #KEYS do
+  local row = {key = KEYS[at_key], remove = ARGV[at] == '1', ttl = ARGV[at + 1], groups = {}, size = ARGV[at + 3]}
+  for i = 1, tonumber(ARGV[at + 2]) do row.groups[i] = KEYS[at_key + i] end
+  at_key, at = at_key + 1 + #row.groups, at + 4
+  row.expects, row.sets, row.increments = pairs_at(), pairs_at(), pairs_at()
+  row.appends, row.drops = pairs_at(), pairs_at()
   rows[#rows + 1] = row
 end
 
 local function held(row, field) return not row.remove and redis.call('HGET', row.key, field) end
 for _, row in ipairs(rows) do
+  if row.size ~= '-1' and redis.call('HLEN', row.key) ~= tonumber(row.size) then return {'changed'} end
+  for _, pair in ipairs(row.expects) do
+    if (redis.call('HGET', row.key, pair[1]) or '') ~= pair[2] then return {'changed'} end
+  end
   for _, pair in ipairs(row.increments) do
     local value = held(row, pair[1])
     if value and not (value:match('^%-?%d+$') and #value:gsub('%-', '') <= 15) then return {'not a counter'} end
@@ -49,9 +57,23 @@ for _, row in ipairs(rows) do
   end
 end
 
+local now
+local function list(row)
+  if not now then
+    local time = redis.call('TIME')
+    now = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  local left = redis.call('PTTL', row.key)
+  for _, group in ipairs(row.groups) do
+    if left == -2 then redis.call('ZREM', group, row.key)
+    else redis.call('ZADD', group, left == -1 and '+inf' or string.format('%.0f', now + left), row.key) end
+    redis.call('ZREMRANGEBYSCORE', group, '-inf', string.format('(%.0f', now))
+  end
+end
+
 local answer = {'applied'}
 for _, row in ipairs(rows) do
-  local key, counters = row.key, {}
+  local key, counters, dropped = row.key, {}, 0
   local existed = redis.call('EXISTS', key)
   if row.remove then redis.call('DEL', key) end
   for _, pair in ipairs(row.sets) do redis.call('HSET', key, pair[1], pair[2]) end
@@ -61,8 +83,15 @@ for _, row in ipairs(rows) do
     local head = (not list or list == '[]') and '[' or list:sub(1, -2) .. ','
     redis.call('HSET', key, pair[1], head .. pair[2] .. ']')
   end
+  for _, pair in ipairs(row.drops) do
+    if redis.call('HEXISTS', key, pair[1]) == 1 then
+      redis.call('HSET', key, '', '1')
+      dropped = dropped + redis.call('HDEL', key, pair[1])
+    end
+  end
   if row.ttl ~= '0' then redis.call('EXPIRE', key, row.ttl) end
-  answer[#answer + 1] = {existed, counters}
+  if #row.groups > 0 then list(row) end
+  answer[#answer + 1] = {existed, counters, dropped}
 end
 if ARGV[1] ~= '0' then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[1]) end
 return answer
@@ -79,22 +108,25 @@ def arguments(changes: Sequence[RowChange], record: UnitRecord | None) -> tuple[
     keys = [record.key] if record else []
     argv: list[Argument] = [record.ttl, record.content] if record else [0, b""]
     for change in changes:
-        keys.append(change.key)
-        argv += _row(change)
+        listed = groups(change.key)
+        keys += (change.key, *listed)
+        argv += _row(change, len(listed))
     return keys, argv
 
 
-def _row(change: RowChange) -> list[Argument]:
-    argv: list[Argument] = [int(change.remove), change.ttl or 0, len(change.sets)]
-    for pair in change.sets.items():
-        argv += pair
-    argv.append(len(change.increments))
-    for counted in change.increments.items():
-        argv += counted
-    argv.append(len(change.appends))
-    for name, items in change.appends.items():
-        argv += (name, b",".join(items))
+def _row(change: RowChange, listed: int) -> list[Argument]:
+    argv: list[Argument] = [int(change.remove), change.ttl or 0, listed, -1 if change.size is None else change.size]
+    argv += _pairs((name, value or b"") for name, value in change.expects.items())
+    argv += _pairs(change.sets.items())
+    argv += _pairs(change.increments.items())
+    argv += _pairs((name, b",".join(items)) for name, items in change.appends.items())
+    argv += _pairs((name, b"") for name in change.drops)
     return argv
+
+
+def _pairs(pairs: Iterable[tuple[str, Argument]]) -> list[Argument]:
+    flat: list[Argument] = [part for pair in pairs for part in pair]
+    return [len(flat) // 2, *flat]
 
 
 def answer(reply: list[object]) -> Committed | str:
@@ -108,7 +140,7 @@ def answer(reply: list[object]) -> Committed | str:
 
 def _applied(row: object) -> Applied:
     assert isinstance(row, list)
-    return Applied(bool(row[0]), row[1])
+    return Applied(bool(row[0]), row[1], row[2])
 
 
 def _text(value: object) -> str:

@@ -30,17 +30,29 @@ class Rows(Protocol):
         """Makes the row exactly this. Without ttl it never expires."""
 
     async def put(self, key: str, name: str, value: bytes, ttl: int | None) -> None: ...
+    async def merge(self, key: str, fields: Fields, ttl: int | None) -> None:
+        """Sets these fields and leaves the others."""
+
     async def increment(self, key: str, name: str, by: int, ttl: int | None) -> int | None:
         """The new value, or None, with nothing changed, where the field is no counter."""
 
     async def append(self, key: str, name: str, item: bytes, ttl: int | None) -> bool:
         """Whether it was appended: not where the field is no list."""
 
+    async def drop(self, key: str, name: str) -> bool:
+        """Forgets a field. Whether it was there. A row without fields stays a row."""
+
     async def remove(self, key: str) -> bool:
         """Whether there was such a row."""
 
     async def expire(self, key: str, ttl: int) -> bool:
         """Whether there is such a row."""
+
+    async def swap(self, key: str, before: Fields | None, after: Fields, ttl: int | None) -> bool:
+        """`replace`, if the row is exactly `before` (None: if there is none). Whether it was."""
+
+    async def keys(self, group: str) -> list[str]:
+        """The rows of a group (`keys.groups`), sorted. Costs as much as the group is large."""
 
 
 class UnitRecord(NamedTuple):
@@ -52,10 +64,11 @@ class UnitRecord(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What one change found and left: whether the row was there, and its incremented fields' values in order."""
+    """What one change found and left: was the row there, its incremented fields' values in order, fields dropped."""
 
     existed: bool
     counters: Sequence[int]
+    dropped: int = 0
 
 
 class Committed(NamedTuple):
@@ -92,8 +105,11 @@ class Store(ABC):
         """Applies all changes and stores the record in one atomic step. With more than one key all are one tenant's.
 
         Where the record exists already, nothing is applied and its content is returned. Raises `Conflict`, and
-        applies nothing, where a field to be incremented or appended to is something else.
+        applies nothing, where a field to be incremented or appended to is something else, or a row is not as expected.
         """
+
+    @abstractmethod
+    async def keys(self, group: str) -> list[str]: ...
 
     @abstractmethod
     async def ping(self) -> None:
@@ -107,7 +123,10 @@ class Store(ABC):
         await self._apply(RowChange(key, remove=True, sets=fields, ttl=ttl))
 
     async def put(self, key: str, name: str, value: bytes, ttl: int | None) -> None:
-        await self._apply(RowChange(key, sets={name: value}, ttl=ttl))
+        await self.merge(key, {name: value}, ttl)
+
+    async def merge(self, key: str, fields: Fields, ttl: int | None) -> None:
+        await self._apply(RowChange(key, sets=fields, ttl=ttl))
 
     async def increment(self, key: str, name: str, by: int, ttl: int | None) -> int | None:
         try:
@@ -122,6 +141,18 @@ class Store(ABC):
             return False
         return True
 
+    async def drop(self, key: str, name: str) -> bool:
+        return bool((await self._apply(RowChange(key, drops={name}))).dropped)
+
+    async def swap(self, key: str, before: Fields | None, after: Fields, ttl: int | None) -> bool:
+        change = RowChange(key, remove=True, sets=after, ttl=ttl)
+        change.expect_row(before)
+        try:
+            await self._apply(change)
+        except Conflict:
+            return False
+        return True
+
     async def remove(self, key: str) -> bool:
         return (await self._apply(RowChange(key, remove=True))).existed
 
@@ -130,3 +161,9 @@ class Store(ABC):
 
     async def _apply(self, change: RowChange) -> Applied:
         return (await self.commit((change,))).applied[0]
+
+
+def applied(change: RowChange, before: Fields | None, after: Fields | None) -> Applied:
+    """What a change did, where the backend itself does not say."""
+    counters = [int(after[name]) for name in change.increments] if after else []
+    return Applied(before is not None, counters, len(change.dropped(before or {})))

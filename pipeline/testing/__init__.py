@@ -1,6 +1,47 @@
-"""For your own tests: run stages over records in memory, without Kafka, and look at what came of them."""
+"""For your own tests: events of every kind in one line, handlers and stages without Kafka, and what came of them."""
 
+from pipeline.testing.conformance import AgentConformance
 from pipeline.testing.driver import StageDriver
+from pipeline.testing.events import (
+    account_event,
+    error_event,
+    events_of,
+    incoming,
+    incoming_audio,
+    incoming_contacts,
+    incoming_document,
+    incoming_image,
+    incoming_location,
+    incoming_order,
+    incoming_reaction,
+    incoming_selection,
+    incoming_sticker,
+    incoming_text,
+    incoming_video,
+    status_event,
+)
+from pipeline.testing.handlers import HandlerDriver
 from pipeline.testing.records import TestRecord
 
-__all__ = ["StageDriver", "TestRecord"]
+__all__ = [
+    "AgentConformance",
+    "HandlerDriver",
+    "StageDriver",
+    "TestRecord",
+    "account_event",
+    "error_event",
+    "events_of",
+    "incoming",
+    "incoming_audio",
+    "incoming_contacts",
+    "incoming_document",
+    "incoming_image",
+    "incoming_location",
+    "incoming_order",
+    "incoming_reaction",
+    "incoming_selection",
+    "incoming_sticker",
+    "incoming_text",
+    "incoming_video",
+    "status_event",
+]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import cast
 
-from pipeline.runtime.chain import Chain, checked
+from pipeline.runtime.chain import Chain, Output, checked
 from pipeline.runtime.dead_letters import PREFIX, dead_letter
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import ConcurrentStage, Scope, Stage
@@ -68,11 +68,11 @@ class StageDriver:
     def _run_chain(self, stages: tuple[Stage, ...], records: Sequence[Incoming]) -> tuple[list[Record], list[Mark]]:
         chain = Chain(stages, tables=self._names, stores=self.rows, pending=self._pending, retries=self._retries)
         partition = records[0].partition if records else 0
-        result = chain.run(partition, records)
-        outputs, marks = list(result.outputs), list(result.marks)
+        outputs: list[Output] = []
+        result = chain.run(partition, records, outputs)
+        marks = list(result.marks)
         while result.held:
-            result = chain.again(partition, result.held)
-            outputs += result.outputs
+            result = chain.again(partition, result.held, outputs)
             marks += result.marks
         return [record for record, _ in outputs], marks
 
@@ -88,15 +88,15 @@ class StageDriver:
             self.published += checked(list(records))
 
         while True:
+            views = self._views(record.partition, journal)
+            scope = Scope(record, views, wait=_no_wait, persist=persist, publish=publish, attempt=attempt)
             try:
-                views = self._views(record.partition, journal)
-                scope = Scope(record, views, wait=_no_wait, persist=persist, publish=publish, attempt=attempt)
                 return checked(list(await stage.function(stage.decode(record), scope))), journal
             except Exception as error:
                 attempt += 1
                 undo(journal, 0, self._pending)
                 if self._retries.gives_up(error, attempt):
-                    return [dead_letter(record, stage.name, error, attempt)], []
+                    return [*await _last_word(stage, scope, error), dead_letter(record, stage.name, error, attempt)], []
 
     def _views(self, partition: int, journal: list[Mark]) -> dict[str, TableView]:
         return {
@@ -109,6 +109,15 @@ class StageDriver:
         for table, partition, key, value in marks:
             self.rows(table, partition)[key] = value
         self._pending.settle(marks)
+
+
+async def _last_word(stage: ConcurrentStage, scope: Scope, error: Exception) -> list[Record]:
+    """What goes out before a dead letter; nothing for bytes that could not be decoded."""
+    try:
+        value = stage.decode(scope.record)
+    except Exception:
+        return []
+    return checked(list(await stage.last_word(value, scope, error))) if stage.last_word else []
 
 
 async def _no_wait(_: float) -> None:

@@ -6,27 +6,32 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from pipeline.errors import ConfigurationError, Unavailable
 from pipeline.local.redis import RedisServer
-from pipeline.state import MemoryStore, Store, open_store
+from pipeline.state import CacheFactory, CacheScope, MemoryStore, Store, open_store
 from pipeline.state.buffer import BufferedRows
 from pipeline.state.change import RowChange
+from pipeline.state.keys import unit_key
 from pipeline.state.redis import RedisStore
 from pipeline.state.store import Rows, UnitRecord
 from tests.ports import free_ports
-from tests.unit.state_contract import CacheContract, StoreContract
+from tests.unit.state_contract import StoreContract
+from tests.unit.state_contract_caches import CachesContract
 from tests.unit.state_programs import PROGRAMS, Step, run, state
+from tests.unit.state_race import between_processes, writes
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Store]:
-    store = open_store("redis", url)
+    store = open_store("redis", url, Path())
     yield store
     await store.close()
 
@@ -46,14 +51,14 @@ class TestRedisStore(OnRedis, StoreContract):
             yield store
 
 
-class TestRedisCache(OnRedis, CacheContract):
+class TestRedisCache(OnRedis, CachesContract):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Rows]:
         async with connected(self.url) as store:
             yield store
 
 
-class TestRedisCacheInAUnit(OnRedis, CacheContract):
+class TestRedisCacheInAUnit(OnRedis, CachesContract):
     atomic_answers = False
 
     @asynccontextmanager
@@ -94,6 +99,12 @@ def test_two_workers_count_on_one_row(redis_server: RedisServer) -> None:
     asyncio.run(body())
 
 
+def test_two_processes_lose_no_write(redis_server: RedisServer) -> None:
+    """If the later of two workers' writes won, a cart would lose what the other one put in."""
+    count, tenant = writes(400), f"race{uuid4().hex[:8]}"
+    assert between_processes("redis", redis_server.url, Path(), tenant, count) == count
+
+
 def test_a_redis_that_forgot_the_script_learns_it_again(redis_server: RedisServer) -> None:
     """If a restarted or failed-over Redis refused commits, every worker would have to be restarted too."""
 
@@ -112,7 +123,7 @@ def test_a_redis_that_forgot_the_script_learns_it_again(redis_server: RedisServe
 def test_a_wrong_url_is_said_in_one_line() -> None:
     """If a typo in the URL became a traceback, the operator would look for it in our code."""
     with pytest.raises(ConfigurationError, match="PIPELINE_REDIS is not a Redis URL"):
-        open_store("redis", "http://127.0.0.1:6379")
+        open_store("redis", "http://127.0.0.1:6379", Path())
 
 
 @pytest.fixture
@@ -122,6 +133,52 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server.start()
     yield server
     server.stop()
+
+
+class ClusterNode(RedisServer):
+    """The only node of a cluster: it serves every slot, and refuses what spans two."""
+
+    @property
+    def argv(self) -> list[str]:
+        return [*super().argv, "--cluster-enabled", "yes", "--cluster-port", str(self.port + 1)]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RedisServer]:
+    server = ClusterNode(tmp_path / "cluster", free_ports())
+    server.start()
+    yield server
+    server.stop()
+
+
+async def _serve_all_slots(client: Any) -> None:
+    await client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    async with asyncio.timeout(10):
+        while b"cluster_state:ok" not in await client.execute_command("CLUSTER", "INFO"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def test_a_cluster_takes_every_commit(cluster: RedisServer) -> None:
+    """If an event's rows, their lists and its record were in two slots, a Redis Cluster would refuse every commit."""
+
+    async def body(store: RedisStore, client: Redis) -> None:
+        await _serve_all_slots(client)
+        with pytest.raises(ResponseError, match="same slot"):
+            await client.mset({"a": 1, "b": 2})
+        rows = BufferedRows(store)
+        make = CacheFactory(lambda: CacheScope(rows, "a:{b}", "1555"))
+        await make.create_user_cache().upsert({"n": 1}, ttl=60)
+        await make.create_user_cache(user_id="other").set("k", {"n": 1})
+        await make.create_state_cache().upsert("order", {"n": 1}, ttl=60)
+        await make.create_ai_state_cache().merge("helper", {"n": 1})
+        await make.create_table_cache().create_if_absent("seats", "1A", {"n": 1})
+        await make.create_expiry_cache().set("remind", "order", 60)
+        await store.commit(rows.changes, UnitRecord(unit_key("a:{b}", "e"), b"[]", 60))
+        after = CacheFactory(lambda: CacheScope(store, "a:{b}", "1555"))
+        assert await after.create_table_cache().list_pkids("seats") == ["1A"]
+        assert await after.create_state_cache().delete_all_for_user() == 1
+
+    on_own(cluster, body)
 
 
 def on_own(server: RedisServer, body: Callable[[RedisStore, Redis], Awaitable[None]]) -> None:

@@ -51,6 +51,29 @@ class Everything(Recorder):
         await self.cache_factory.create_table_cache().append_to_list("hooks", "calls", what)
 
 
+class KeepsAttributes(Recorder):
+    """Keeps what it likes in attributes: reassigned counters, lists, dicts, as the documents' metrics example does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+        self._times: list[str] = []
+        self._by_tenant: dict[str, int] = {}
+
+    async def script(self, webhook: MessageEvent) -> None:
+        self._count += 1
+        self._times.append(webhook.event_id)
+        self._by_tenant[webhook.tenant_id] = self._by_tenant.get(webhook.tenant_id, 0) + 1
+        await asyncio.sleep(0)
+        messenger, user, inbox = self.messenger, self.user_id, self.inbox_id
+        await asyncio.gather(self.answer(webhook, "gathered"), asyncio.create_task(self.answer(webhook, "task")))
+        await messenger.send_text(f"{user} {inbox} {self._count}", webhook.user.user_id)
+
+    async def answer(self, webhook: MessageEvent, how: str) -> None:
+        await asyncio.sleep(0)
+        await self.messenger.send_text(f"{how} {webhook.tenant_id}", webhook.user.user_id)
+
+
 class KeepsCache(Recorder):
     """Keeps its first event's cache and messenger in attributes, as the documents' example does."""
 
@@ -76,6 +99,14 @@ class Slow(Recorder):
         await super().script(webhook)
         await self.cache_factory.create_user_cache().increment_field("k", "n")
         await asyncio.Event().wait()
+
+
+class Waits(Recorder):
+    """Waits for a service, as handlers do."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await asyncio.sleep(0.1)
+        await super().script(webhook)
 
 
 class Stubborn(Recorder):
@@ -117,6 +148,22 @@ class Forgetful(Recorder):
         await self.messenger.send_text("late", webhook.user.user_id)
 
 
+class SharedRow(Recorder):
+    """Reads a row that all conversations share, waits, and writes it back with one more."""
+
+    pause = 0.0
+
+    async def script(self, webhook: MessageEvent) -> None:
+        table = self.cache_factory.create_table_cache()
+        row = await table.get("visitors") or {"count": 0}
+        await asyncio.sleep(self.pause)
+        await table.set("visitors", {"count": row["count"] + 1})
+
+
+class SlowlySharedRow(SharedRow):
+    pause = 0.005
+
+
 class UsesState(Recorder):
     """Uses `self.cache`."""
 
@@ -150,6 +197,34 @@ class Attentive(Recorder):
             self.failures -= 1
             raise RuntimeError("not yet")
         await self.messenger.send_text("two", webhook.user.user_id)
+
+
+class Sorry(Failing):
+    """Fails once, and apologises."""
+
+    async def process_failure(self, webhook: EventBase, error: Exception) -> None:
+        await self.messenger.send_text(f"sorry: {error}", webhook.contact or "")
+
+
+class AlwaysSorry(Sorry):
+    async def script(self, webhook: MessageEvent) -> None:
+        raise RuntimeError("never")
+
+
+class Hasty(Slow):
+    timeout = 0.02
+
+
+class ReadsThenTakes(Recorder):
+    """Takes a seat if it is free, marking the message as read before; says so if it is not."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        seats = self.cache_factory.create_table_cache()
+        if seat := await seats.get("seat"):
+            await self.messenger.send_text(f"taken by {seat['by']}", webhook.user.user_id)
+        else:
+            await self.messenger.mark_as_read(webhook.message.message_id)
+            await seats.set("seat", {"by": webhook.user.user_id})
 
 
 class NoSuper(EventHandler):

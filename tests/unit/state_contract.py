@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -101,6 +102,40 @@ class StoreContract(ABC):
 
         self.on_store(body)
 
+    def test_groups_list_what_is_there(self) -> None:
+        """If a group kept what is gone or missed what is new, lists would show ghosts or hide orders."""
+
+        async def body(store: Store, tag: str) -> None:
+            group = f"{tag}:group:table:orders"
+            names = [f"{tag}:table:orders:{number}" for number in range(3)]
+            for name in (*names, f"{tag}:table:others:1", f"{tag}:table:loose", f"{tag}:state:orders:1"):
+                await store.put(name, "x", b"1", 60)
+            assert await store.keys(group) == names
+            await store.remove(names[0])
+            await store.replace(names[1], {"x": b"2"}, None)
+            assert await store.keys(group) == names[1:]
+            assert await store.keys(f"{tag}:group:table") == [*names[1:], f"{tag}:table:others:1"]
+            assert await store.keys(f"{tag}:group:table:none") == []
+
+        self.on_store(body)
+
+    def test_a_row_expires_to_the_second_and_leaves_its_groups(self) -> None:
+        """If one backend kept rows longer than another, or listed them, sessions would end here and not there."""
+
+        async def body(store: Store, tag: str) -> None:
+            started = time.monotonic()
+            await store.put(f"{tag}:table:orders:1", "x", b"1", 1)
+            await store.put(f"{tag}:table:orders:2", "x", b"1", None)
+            assert await store.ttl(f"{tag}:table:orders:1") in (0, 1)
+            async with asyncio.timeout(5):
+                while await store.exists(f"{tag}:table:orders:1"):  # noqa: ASYNC110 (a store sets no events)
+                    await asyncio.sleep(0.02)
+            assert 0.99 <= time.monotonic() - started < 3
+            assert await store.ttl(f"{tag}:table:orders:1") == -2
+            assert await store.keys(f"{tag}:group:table:orders") == [f"{tag}:table:orders:2"]
+
+        self.on_store(body)
+
     def test_an_event_without_a_record_is_new(self) -> None:
         """If an unknown event looked finished, its handler would never run."""
 
@@ -121,10 +156,21 @@ class CacheContract(ABC):
     def open(self) -> AbstractAsyncContextManager[Rows]: ...
 
     def on_cache(self, test: Callable[[Cache], Awaitable[None]]) -> None:
+        """Every test of rows by key holds for all caches that have keys."""
+
+        async def each(make: CacheFactory) -> None:
+            await test(make.create_user_cache())
+            await test(make.create_state_cache())
+            await test(make.create_ai_state_cache())
+            await test(make.create_table_cache())
+
+        self.on_factory(each)
+
+    def on_factory(self, test: Callable[[CacheFactory], Awaitable[None]]) -> None:
         async def run() -> None:
             async with self.open() as rows:
                 tenant = f"test-{uuid4().hex}"
-                await test(CacheFactory(lambda: CacheScope(rows, tenant, "15550001111")).create_user_cache())
+                await test(CacheFactory(lambda: CacheScope(rows, tenant, "15550001111", "106")))
 
         asyncio.run(run())
 

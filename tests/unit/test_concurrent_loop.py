@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.errors import PermanentError
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.stage import ConcurrentStage, Scope
@@ -18,10 +19,17 @@ Function = Callable[[Any, Scope], Coroutine[Any, Any, Iterable[Record]]]
 Play = Callable[[App, ConcurrentLoop], Coroutine[Any, Any, None]]
 
 
-def _play(function: Function, play: Play, *, concurrency: int = 10, lane: Any = lambda record: record.key) -> None:
+def _play(
+    function: Function,
+    play: Play,
+    *,
+    concurrency: int = 10,
+    lane: Any = lambda record: record.key,
+    last_word: Any = None,
+) -> None:
     async def run() -> None:
         app: Any = App()
-        stage = ConcurrentStage("slow", function, lambda record: record, lane, concurrency)
+        stage = ConcurrentStage("slow", function, lambda record: record, lane, concurrency, last_word)
         loop = ConcurrentLoop(app, "in", stage, Breaker(OFF))
         running = asyncio.ensure_future(loop.run())
         try:
@@ -196,3 +204,29 @@ def test_a_lane_that_is_no_key_is_the_records_failure() -> None:
         assert (app.publisher.published, app.publisher.letters) == ([b"even"], [b"odd"])
 
     _play(work, play, lane=lambda record: [] if record.value == b"odd" else record.key)
+
+
+async def _fails(_record: Any, _scope: Scope) -> list[Record]:
+    raise PermanentError("never")
+
+
+@pytest.mark.parametrize(
+    ("too_large", "raises", "published"), [(False, False, [b"sorry"]), (True, False, []), (False, True, [])]
+)
+def test_a_last_word_goes_out_with_the_dead_letter(too_large: bool, raises: bool, published: list[bytes]) -> None:
+    """An apology that can't be published would keep the record, and its partition, for ever."""
+
+    async def last_word(record: Any, _: Scope, error: Exception) -> list[Record]:
+        if raises:
+            raise ValueError("worse")
+        assert str(error) == "never"
+        return [Record("out", record.key, b"sorry")]
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        if too_large:
+            app.publisher.too_large.add(("out", b"sorry"))
+        loop.backlog.add(TP0, [record(b"bad", 0)])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 1)
+        assert (app.publisher.published, app.publisher.letters) == (published, [b"bad"])
+
+    _play(_fails, play, last_word=last_word)

@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from pipeline.delivery.standing import Standing, State
 from pipeline.errors import RetryAfter, UnsupportedCommand
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.providers.courier import Courier
+from pipeline.providers.courier import RESENDS, Courier
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.tenants import Account, Tenants, load_tenants
 from tests.stacks import ROOT
@@ -149,6 +149,30 @@ def test_without_a_status_it_is_sent_again_after_the_window() -> None:
     assert outcome is not None
     assert outcome.status is OutcomeStatus.ACCEPTED
     assert outside.calls == 2
+
+
+def test_what_is_never_answered_is_given_up_in_the_end() -> None:
+    """Without it, a person would get the same message again and again, and their conversation would never go on."""
+    outside = Outside([UNKNOWN] * 20)
+    outcome = _live(outside, window=0)
+    assert outcome is not None
+    assert (outcome.status, outside.calls) == (OutcomeStatus.UNKNOWN, 1 + RESENDS)
+
+
+def test_a_read_mark_without_an_answer_is_repeated_ever_more_slowly() -> None:
+    """Without it, a provider that does not answer read marks would be asked four times a second, for each of them."""
+    outside = Outside([UNKNOWN, UNKNOWN, ACCEPTED])
+    outcome = _live(outside, command=_command(CommandKind.READ))
+    assert outcome is not None
+    assert (outcome.status, outcome.retried, outside.calls) == (OutcomeStatus.ACCEPTED, 2, 3)
+
+
+def test_a_refusal_between_two_doubts_does_not_begin_anew() -> None:
+    """Without it, a provider that now throttles and now says nothing would be sent the same message for ever."""
+    outside = Outside([UNKNOWN, THROTTLED] * 20)
+    outcome = _live(outside, window=0)
+    assert outcome is not None
+    assert outcome.status is OutcomeStatus.UNKNOWN
 
 
 def test_a_refusal_is_an_outcome_with_the_providers_code() -> None:

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+from typing import Any, cast
 
 import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from pipeline.errors import ConfigurationError, HandlerTimeout, OutsideEvent, OversizeRecord, UnknownTenant
-from pipeline.handlers import EventHandler, HandlerRunner, WappaEventHandler
-from pipeline.handlers.statistics import OTHERS, Tally
+from pipeline.errors import ConfigurationError, OutsideEvent, UnknownTenant
+from pipeline.handlers import EventHandler, HandlerRunner, IMessenger, SendResult, WappaEventHandler
+from pipeline.handlers.statistics import Tally
 from pipeline.metrics import HANDLED
-from pipeline.state import MemoryStore
+from pipeline.state import CacheFactory, CacheScope, MemoryStore
 from tests.unit import handlers_for_tests as handlers
-from tests.unit.handler_events import USER, error, settings, status, tenants, text, unknown
-from topics.commands import Command, CommandKind, command_id
+from tests.unit.handler_events import ACCOUNT, USER, error, settings, status, tenants, text, unknown
+from tests.unit.runners import H, NoCalls, runner_of, texts
 from topics.events import EventBase
-
-H = "tests.unit.handlers_for_tests."
-Kind = TypeVar("Kind", bound=EventHandler)
-
-
-def runner_of(kind: type[Kind], timeout: float = 5.0) -> tuple[HandlerRunner, Kind, MemoryStore]:
-    store = MemoryStore()
-    runner = HandlerRunner(settings(H + kind.__name__, timeout), tenants(acme=None, globex=None), store)
-    handler = runner.handler("acme")
-    assert isinstance(handler, kind)
-    return runner, handler, store
-
-
-def texts(commands: list[Command]) -> list[str]:
-    return [command.body["text"] for command in commands]
 
 
 def test_an_event_becomes_commands() -> None:
@@ -75,71 +60,6 @@ def test_a_failed_event_leaves_no_trace() -> None:
     asyncio.run(body())
 
 
-@pytest.mark.parametrize("kind", [handlers.Slow, handlers.Stubborn])
-def test_a_slow_hook_is_ended_and_leaves_no_trace(kind: type[handlers.Recorder]) -> None:
-    """If a hook could hang, its conversation would stand still and a rebalance would wait for it."""
-
-    async def body() -> None:
-        runner, _, store = runner_of(kind, timeout=0.05)
-        with pytest.raises(HandlerTimeout, match=r"longer than 0.05 s: .* PIPELINE_HANDLER_TIMEOUT"):
-            await runner.run(text())
-        assert not store._rows
-
-    asyncio.run(body())
-
-
-def test_a_hooks_own_timeout_is_its_own() -> None:
-    """If a timeout of the user's HTTP client looked like ours, its author would search in the wrong place."""
-
-    async def body() -> None:
-        runner, _, _ = runner_of(handlers.ImpatientClient)
-        with pytest.raises(TimeoutError, match="a service of mine"):
-            await runner.run(text())
-
-    asyncio.run(body())
-
-
-def test_a_read_mark_goes_out_at_once_and_disturbs_nothing() -> None:
-    """If a read mark waited for a slow answer, the user would believe that nobody is there."""
-
-    async def body() -> None:
-        runner, handler, _ = runner_of(handlers.Attentive)
-        handler.failures = 1
-        out: list[Command] = []
-
-        async def early(command: Command) -> None:
-            out.append(command)
-
-        with pytest.raises(RuntimeError):
-            await runner.run(text(), early)
-        assert [command.kind for command in out] == [CommandKind.READ]
-        commands = await runner.run(text(), early)
-        assert texts(commands) == ["one", "two"]
-        assert [command.command_id for command in out] == [command_id(text().event_id, 1)] * 2, "known as the same"
-        assert [command.command_id for command in commands] == [command_id(text().event_id, step) for step in (0, 2)]
-        assert await runner.run(text(), early) == commands
-        assert len(out) == 2, "a finished event is not handled again, so nothing more goes out"
-
-    asyncio.run(body())
-
-
-def test_an_event_is_not_finished_before_its_read_mark_is_out() -> None:
-    """If a lost read mark were forgotten, a crash right then would lose it for good."""
-
-    async def body() -> None:
-        runner, _, store = runner_of(handlers.Attentive)
-
-        async def early(_: Command) -> None:
-            await asyncio.sleep(0.01)
-            raise OversizeRecord("too large")
-
-        with pytest.raises(OversizeRecord):
-            await runner.run(text(), early)
-        assert not store._rows
-
-    asyncio.run(body())
-
-
 def test_every_kind_has_its_hook() -> None:
     """If a kind of event reached no hook, a handler could not know that its messages fail."""
 
@@ -165,13 +85,6 @@ def test_account_events_will_find_their_hook() -> None:
     asyncio.run(body())
 
 
-class NoCalls(MemoryStore):
-    """A store that must not be asked."""
-
-    async def recorded(self, key: str) -> bytes | None:
-        raise AssertionError("asked")
-
-
 def test_an_unwritten_hook_costs_nothing() -> None:
     """If every read receipt cost a round trip, statuses would triple the load on Redis for nothing."""
 
@@ -181,25 +94,6 @@ def test_an_unwritten_hook_costs_nothing() -> None:
             assert await runner.run(event) == []
         stats = runner.handler("acme").get_all_stats()
         assert stats["status"]["read"] == stats["errors"]["total_errors"] == stats["system"]["total_events"] == 1
-
-    asyncio.run(body())
-
-
-def test_one_object_serves_many_tenants_at_once() -> None:
-    """If what is injected belonged to the object, concurrent events would write into each other's caches."""
-
-    async def body() -> None:
-        runner, _, store = runner_of(handlers.KeepsCache)
-        events = [
-            text(message_id=f"wamid.{tenant}.{user}", from_=f"1555{user}", tenant=tenant)
-            for tenant in ("acme", "globex")
-            for user in range(50)
-        ]
-        answers = await asyncio.gather(*(runner.run(event) for event in events))
-        assert [texts(commands) for commands in answers] == [[f"{event.tenant_id} 1"] for event in events]
-        for event, (command,) in zip(events, answers, strict=True):
-            assert (command.tenant_id, command.recipient) == (event.tenant_id, event.contact)
-            assert await store.row(f"{{{event.tenant_id}}}:user:{event.contact}:{event.contact}") == {"count": b"1"}
 
     asyncio.run(body())
 
@@ -329,12 +223,15 @@ def test_statistics_have_the_documented_shapes() -> None:
         assert stats["messages"]["by_type"] == {"text": 3}
         assert stats["messages"]["by_user"] == {USER: 3}
         assert stats["messages"]["by_tenant"] == {"acme": 3}
+        assert stats["messages"]["by_inbox"] == {ACCOUNT: 3}
+        assert stats["messages"]["sensitive_content_detected"] == 0
         status_stats = handler.get_status_stats()
         assert (status_stats["total_processed"], status_stats["sent"], status_stats["failed"]) == (2, 1, 0)
         errors = handler.get_error_stats()
         assert (errors["total_errors"], errors["critical_errors"]) == (2, 1)
-        assert errors["error_types"] == {"190": 1, "131000": 1}
-        assert errors["last_error"] == errors["recent_errors"][-1]
+        assert errors["error_types"] == {190: 1, 131000: 1}
+        assert [each["error_code"] for each in errors["recent_errors"]] == [190, 131000]
+        assert errors["last_error"] and errors["escalated_errors"] == 0
         assert handler.get_system_stats()["by_type"] == {"message.image": 1}
         handler.reset_stats()
         assert handler.get_message_stats()["total_messages"] == 0
@@ -344,11 +241,11 @@ def test_statistics_have_the_documented_shapes() -> None:
 
 def test_statistics_are_bounded() -> None:
     """If every user had a counter for ever, a worker would grow until it is killed."""
-    tally = Tally(limit=3)
+    tally = Tally("(others)", limit=3)
     for number in range(10):
         tally.add(str(number))
     tally.add("0")
-    assert tally.counts() == {"0": 2, "1": 1, "2": 1, OTHERS: 7}
+    assert tally.counts() == {"0": 2, "1": 1, "2": 1, "(others)": 7}
 
 
 def test_a_handler_without_super_init_works() -> None:
@@ -397,3 +294,34 @@ def test_the_echo_handler() -> None:
         assert await store.row(f"{{acme}}:user:{USER}:echo") == {"messages": b"2"}
 
     asyncio.run(body())
+
+
+def test_a_handler_with_what_a_test_gives_it() -> None:
+    """If `with_context` were gone, people could not carry their tests of hooks over."""
+
+    async def body() -> None:
+        store = MemoryStore()
+        caches = CacheFactory(lambda: CacheScope(store, "acme", USER))
+        handler = handlers.UsesState()
+        sent = SentTexts()
+        bound = handler.with_context("106", USER, cast(IMessenger, sent), caches, db="mine")
+        assert (bound.inbox_id, bound.user_id, bound.db, bound.inbox_ref) == ("106", USER, "mine", None)
+        assert bound.validate_dependencies()
+        await bound.process_message(text())
+        assert sent.texts == ["False {}"]
+        assert await bound.cache.get_user_state(USER) == {"step": 1}
+        assert not handler.validate_dependencies()
+        assert isinstance(bound, handlers.UsesState)
+
+    asyncio.run(body())
+
+
+class SentTexts:
+    """A messenger as people write them for their tests."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    async def send_text(self, text: str, recipient: str, *_: Any) -> SendResult:
+        self.texts.append(text)
+        return SendResult(True, recipient, "m")

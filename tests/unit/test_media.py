@@ -103,6 +103,18 @@ def test_a_file_is_uploaded_once_for_all_its_sends(tmp_path: Path) -> None:
     within(hook)
 
 
+def test_a_file_as_large_as_meta_takes_is_uploaded() -> None:
+    """A picture of two megabytes would be refused here, and taken in production."""
+
+    async def body(here: Here) -> None:
+        done = await here.media.upload_media_from_bytes(
+            JPEG + bytes(5 * 1024 * 1024 - len(JPEG)), "image/jpeg", "a.jpg"
+        )
+        assert (done.success, done.error) == (True, None)
+
+    within(body)
+
+
 def test_an_upload_outlives_its_event_but_not_its_life() -> None:
     """A handler that runs again would upload again, or send an id that Meta has thrown away."""
 

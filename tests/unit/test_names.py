@@ -26,3 +26,13 @@ def test_a_parameter_in_another_place_is_noticed() -> None:
     assert not names.has("IMessenger", "send_text", ["recipient", "text"])
     assert not names.has("IMessenger", "send_text", ["text", "recipient", "colour"])
     assert not names.has("IMessenger", "send_hologram", [])
+
+
+def test_a_call_of_a_cache_that_means_something_else_is_noticed() -> None:
+    """A table would say that a call works which reaches another row, or none."""
+    assert names.has("IUserCache", "update_field", ["field", "value", "ttl"])
+    assert names.has("ITableCache", "get", ["table_name", "pkid", "models"])
+    assert not names.has("ITableCache", "get", ["pkid", "table_name", "models"])
+    assert not names.has("IUserCache", "get", ["field"])
+    assert not names.has("IStateCache", "upsert", ["data", "handler_name"])
+    assert not names.has("IExpiryCache", "renew_ttl", ["ttl"])

@@ -81,6 +81,65 @@ def test_a_field_that_changed_its_type_is_a_conflict() -> None:
     asyncio.run(body())
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ([("row", "a"), ("replace", "a", {"n": b"2"}, None)], ("put", "a", "n", b"5", None)),
+        ([("row", "a"), ("replace", "a", {"n": b"2"}, None)], ("put", "a", "new", b"5", None)),
+        ([("row", "a"), ("replace", "a", {"n": b"2"}, None)], ("remove", "a")),
+        ([("row", "b"), ("replace", "b", {"n": b"2"}, None)], ("put", "b", "n", b"5", None)),
+        ([("exists", "b"), ("put", "b", "n", b"2", None)], ("put", "b", "n", b"5", None)),
+        ([("field", "a", "n"), ("put", "a", "n", b"2", None)], ("increment", "a", "n", 1, None)),
+        ([("drop", "a", "n")], ("increment", "a", "n", 1, None)),
+        ([("remove", "a")], ("append", "a", "l", b"1", None)),
+        ([("swap", "b", None, {"n": b"1"}, None)], ("put", "b", "n", b"5", None)),
+        (
+            [("row", "a"), ("replace", "a", {}, None), ("replace", "a", {"n": b"2"}, None)],
+            ("put", "a", "n", b"5", None),
+        ),
+    ],
+)
+def test_what_was_read_and_written_is_not_overwritten(mine: list[Step], theirs: Step) -> None:
+    """If a row that two events read and wrote took the later one only, one of two payments would be forgotten."""
+
+    async def body() -> None:
+        store = still()
+        await store.put("{t}:a", "n", b"1", None)
+        rows = BufferedRows(store)
+        await run(rows, mine, "{t}")
+        await run(store, [theirs], "{t}")
+        before = await state(store, "{t}")
+        with pytest.raises(Conflict):
+            await store.commit(rows.changes)
+        assert await state(store, "{t}") == before
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [
+        [("replace", "a", {"n": b"2"}, None)],
+        [("put", "a", "n", b"2", None)],
+        [("increment", "a", "n", 1, None), ("replace", "a", {"n": b"2"}, None)],
+        [("row", "a"), ("put", "a", "other", b"2", None)],
+        [("row", "a"), ("increment", "a", "n", 1, None), ("append", "a", "l", b"1", None)],
+    ],
+)
+def test_what_was_not_read_conflicts_with_nobody(mine: list[Step]) -> None:
+    """If blind writes, counts and other fields conflicted, events that share a busy row would be handled for ever."""
+
+    async def body() -> None:
+        store = still()
+        await store.put("{t}:a", "n", b"1", None)
+        rows = BufferedRows(store)
+        await run(rows, mine, "{t}")
+        await store.put("{t}:a", "n", b"5", None)
+        await store.commit(rows.changes)
+
+    asyncio.run(body())
+
+
 class Away(MemoryStore):
     """A store that is away for its first read."""
 

@@ -71,7 +71,7 @@ def test_a_cache_of_nobody_says_so() -> None:
         factory = CacheFactory(lambda: CacheScope(MemoryStore(), "acme", None))
         with pytest.raises(ValueError, match="whose"):
             await factory.create_user_cache().get("k")
-        assert await factory.create_user_cache("15550001111").get("k") is None
+        assert await factory.create_user_cache(user_id="15550001111").get("k") is None
         assert await factory.create_table_cache().get(ICache.create_table_key("orders", "1")) is None
 
     asyncio.run(body())

@@ -6,26 +6,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pipeline.state import MemoryStore, Store, open_store
+from pipeline.state import MemoryStore, Store
 from pipeline.state.buffer import BufferedRows
 from pipeline.state.change import RowChange
 from pipeline.state.store import Rows, UnitRecord
-from tests.unit.state_contract import CacheContract, StoreContract
+from tests.unit.state_contract import StoreContract
+from tests.unit.state_contract_caches import CachesContract
+from tests.unit.state_race import counted, race, writes
 
 
 class TestMemoryStore(StoreContract):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Store]:
-        yield open_store("memory", "")
+        yield MemoryStore()
 
 
-class TestMemoryCache(CacheContract):
+class TestMemoryCache(CachesContract):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Rows]:
         yield MemoryStore()
 
 
-class TestMemoryCacheInAUnit(CacheContract):
+class TestMemoryCacheInAUnit(CachesContract):
     atomic_answers = False
 
     @asynccontextmanager
@@ -88,5 +90,16 @@ def test_a_renewed_row_outlives_its_first_expiry() -> None:
         clock.now += 6
         await store.put("{t}:b", "x", b"1", None)
         assert await store.ttl("{t}:a") == 4
+
+    asyncio.run(body())
+
+
+def test_thousands_at_once_lose_no_write() -> None:
+    """If handlers of one process overwrote each other, memory would be weaker than the files it stands for."""
+
+    async def body() -> None:
+        store, count = MemoryStore(), writes(2_000)
+        assert await race(store, "acme", "only", count) <= 3 * count
+        assert await counted(store, "acme") == count
 
     asyncio.run(body())

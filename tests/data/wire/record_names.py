@@ -1,4 +1,4 @@
-"""Records the public names of Wappa's messenger, media handler, results and models, for `tests/names.py`.
+"""Records the public names of Wappa's messenger, media handler, results, models and caches, for `tests/names.py`.
 
 pip download --no-deps wappa==0.31.0; unzip it into WAPPA; python record_names.py WAPPA > names-0.31.0.json
 """
@@ -24,6 +24,14 @@ FILES: Final = {
     "domain/models/media_result.py": [
         *("MediaUploadResult", "MediaInfoResult", "MediaDownloadResult", "MediaDeleteResult"),
     ],
+    "domain/interfaces/cache_factory.py": ["ICacheFactory"],
+    "domain/interfaces/cache_interface.py": ["ICache"],
+    "domain/interfaces/cache_interfaces.py": [
+        *("IUserCache", "IStateCache", "ITableCache", "IAIStateCache", "IExpiryCache"),
+        *("TableRowTransition", "TableTransitionResult"),
+    ],
+    "persistence/typed_table_cache.py": ["TypedTableCache"],
+    "persistence/versioned_table_cache.py": ["VersionedTableCache"],
 }
 
 Members = dict[str, list[str] | None]
@@ -52,6 +60,8 @@ def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str] | 
 def record(root: Path) -> dict[str, Members]:
     found: dict[str, Members] = {}
     for file, names in FILES.items():
+        if not (root / "wappa" / file).exists():  # the generations keep their caches in different files
+            continue
         tree = ast.parse((root / "wappa" / file).read_text())
         classes = {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
         found |= {name: members(classes[name].body) for name in names}

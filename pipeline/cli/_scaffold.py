@@ -1,0 +1,78 @@
+"""What `pipeline new-agent` and `pipeline new-handler` share: names, files, and the line in the tenants file."""
+
+from __future__ import annotations
+
+import re
+from keyword import iskeyword
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import UsageError
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,49}")
+
+
+def checked_name(name: str) -> str:
+    """A name for a module. Raises `UsageError`."""
+    plain = name.replace("-", "_")
+    if not _NAME.fullmatch(plain) or iskeyword(plain):
+        raise UsageError(f"{name!r} can't name a module: use small letters, digits and _, as in order_status")
+    return plain
+
+
+def class_name(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def tests_folder() -> Path:
+    """Where this project keeps its unit tests."""
+    unit = Path("tests/unit")
+    return unit if unit.is_dir() else Path("tests")
+
+
+def write(files: dict[Path, str]) -> None:
+    """Writes all files or none. Raises `UsageError` if one is there already."""
+    for path in files:
+        if path.exists():
+            raise UsageError(f"{path} is there already: choose another name, or remove it")
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        print(f"wrote {path}")
+
+
+def registered(text: str, tenant: str, handler: str) -> str:
+    """The tenants file with `handler` for `tenant`; nothing else in it is changed.
+
+    Raises `UsageError` where there is no such tenant, or it has a handler.
+    """
+    lines = text.splitlines(keepends=True)
+    named = re.compile(rf"(\s*-\s+)id:\s+[\"']?{re.escape(tenant)}[\"']?\s*(#.*)?")
+    for number, line in enumerate(lines):
+        if found := named.fullmatch(line.rstrip("\n")):
+            indent = " " * len(found.group(1))
+            if _has_handler(lines[number + 1 :], indent):
+                raise UsageError(f"tenant {tenant} has a handler already: change it in the tenants file")
+            return "".join([*lines[: number + 1], f"{indent}handler: {handler}\n", *lines[number + 1 :]])
+    raise UsageError(f"there is no tenant {tenant!r} in the tenants file: add it, or name another with --tenant")
+
+
+def _has_handler(after: list[str], indent: str) -> bool:
+    """Whether the tenant whose other lines begin `after` names a handler."""
+    for line in after:
+        if line.strip() and not line.startswith(indent):
+            return False
+        if line.startswith(f"{indent}handler:"):
+            return True
+    return False
+
+
+def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, str]) -> None:
+    """Writes the files and names the handler in the tenants file, or says which line does it."""
+    text = registered(tenants.read_text(), tenant, handler) if tenant else None
+    write(files)
+    if text is not None:
+        tenants.write_text(text)
+        print(f"{tenants}: tenant {tenant} has it from the next start on")
+    else:
+        print(f"To use it, write under your tenant in {tenants}:  handler: {handler}")

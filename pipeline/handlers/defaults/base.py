@@ -1,0 +1,61 @@
+"""What the default handlers of all kinds of event have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, TypeVar
+
+from pipeline.handlers.defaults.strategies import LogLevel
+from pipeline.logging import get_logger
+from topics.events import EventBase
+
+E = TypeVar("E", bound=EventBase)
+
+_LOGGER: Final = get_logger("pipeline.handlers")
+
+
+class DefaultHandler(ABC, Generic[E]):
+    """Counts and logs events of one kind. Subclasses may say otherwise what is logged: `entry`.
+
+    Counts are of this process and since its start (or `reset_stats`); `pipeline_handled_total` on `/metrics` counts
+    over all workers.
+    """
+
+    def __init__(self, log_level: LogLevel = LogLevel.INFO) -> None:
+        self.log_level = log_level
+        self.reset_stats()
+
+    @abstractmethod
+    def count(self, event: E) -> None:
+        """Counts an event."""
+
+    @abstractmethod
+    def entry(self, event: E) -> dict[str, Any] | None:
+        """What the log line of this event says; None for no line."""
+
+    @abstractmethod
+    def get_stats(self) -> Mapping[str, Any]:
+        """The counts; a copy."""
+
+    def level(self, event: E) -> LogLevel:
+        return self.log_level
+
+    def reset_stats(self) -> None:
+        """Starts to count anew."""
+        self._failures = 0
+        self._last: datetime | None = None
+
+    def handled(self, event: E, seconds: float) -> None:
+        """An event whose hook returned, after `seconds`."""
+        self._last = datetime.now(UTC)
+        self.count(event)
+        entry = self.entry(event)
+        if entry is not None:
+            write = getattr(_LOGGER, self.level(event).value)
+            write("event handled", event_type=event.event_type, seconds=round(seconds, 6), **entry)
+
+    def failed(self) -> None:
+        """An event whose hook raised; it will be tried again."""
+        self._failures += 1

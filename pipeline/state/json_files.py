@@ -1,0 +1,153 @@
+"""The store that needs no server: JSON files, for a few processes on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import orjson
+
+from pipeline.errors import Unavailable
+from pipeline.state.change import RowChange
+from pipeline.state.encoding import Fields
+from pipeline.state.folder import Folder, StoredRow, folder_name
+from pipeline.state.keys import groups
+from pipeline.state.store import MISSING, NO_EXPIRY, Applied, Committed, Store, UnitRecord, applied
+
+T = TypeVar("T")
+
+_RECORD: Final = "record"
+
+
+class JsonStore(Store):
+    """Rows in files, a folder per tenant. Processes of one machine may share the directory.
+
+    Every step takes the tenant's lock, so nothing is lost between processes, and writes whole files, so a process that
+    is killed leaves none of them half. Only the operating system decides when files reach the disk: a power cut may
+    take the last seconds with it.
+
+    Args:
+        patience: seconds to wait for another process' lock.
+        clock: seconds of the epoch, the same for all processes.
+    """
+
+    def __init__(self, directory: Path, *, patience: float = 5.0, clock: Callable[[], float] = time.time) -> None:
+        self._directory = directory
+        self._patience = patience
+        self._clock = clock
+        self._swept: dict[str, float] = {}
+        self._thread = ThreadPoolExecutor(1, "cache files")
+
+    async def row(self, key: str) -> Fields | None:
+        found = await self._row(key)
+        return found.fields if found else None
+
+    async def field(self, key: str, name: str) -> bytes | None:
+        return (await self.row(key) or {}).get(name)
+
+    async def exists(self, key: str) -> bool:
+        return await self._row(key) is not None
+
+    async def ttl(self, key: str) -> int:
+        found = await self._row(key)
+        if found is None:
+            return MISSING
+        return NO_EXPIRY if found.expires_at is None else math.floor(found.expires_at - self._clock() + 0.5)
+
+    async def recorded(self, key: str) -> bytes | None:
+        found = await self._row(key)
+        return _content(found) if found else None
+
+    async def keys(self, group: str) -> list[str]:
+        return await self._locked(group, lambda folder: self._members(folder, group))
+
+    async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        name = record.key if record else changes[0].key
+        return await self._locked(name, lambda folder: self._commit(folder, changes, record))
+
+    async def ping(self) -> None:
+        await self._in_thread(lambda: self._directory.mkdir(parents=True, exist_ok=True))
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=False)
+
+    async def _row(self, key: str) -> StoredRow | None:
+        return await self._locked(key, lambda folder: self._live(folder, key))
+
+    def _commit(self, folder: Folder, changes: Sequence[RowChange], record: UnitRecord | None) -> Committed:
+        if record and (found := self._live(folder, record.key)):
+            return Committed((), _content(found))
+        befores = [self._live(folder, change.key) for change in changes]
+        afters = [self._after(change, before) for change, before in zip(changes, befores, strict=True)]
+        rows = {change.key: row for change, row in zip(changes, afters, strict=True)}
+        folder.write(rows | self._recording(record))
+        return Committed([_applied(*each) for each in zip(changes, befores, afters, strict=True)])
+
+    def _recording(self, record: UnitRecord | None) -> dict[str, StoredRow]:
+        if record is None:
+            return {}
+        content = orjson.dumps(record.content.decode())
+        return {record.key: StoredRow({_RECORD: content}, self._clock() + record.ttl)}
+
+    def _after(self, change: RowChange, before: StoredRow | None) -> StoredRow | None:
+        fields = change.over(before.fields if before else None)
+        return None if fields is None else StoredRow(fields, self._expiry(change, before))
+
+    def _expiry(self, change: RowChange, before: StoredRow | None) -> float | None:
+        if change.ttl is not None:
+            return self._clock() + change.ttl
+        return None if change.remove or before is None else before.expires_at
+
+    def _members(self, folder: Folder, group: str) -> list[str]:
+        _, _, *way = group.split(":", 3)
+        return [name for name in folder.names(*way) if group in groups(name) and self._live(folder, name)]
+
+    def _live(self, folder: Folder, name: str) -> StoredRow | None:
+        found = folder.read(name)
+        gone = found and found.expires_at is not None and found.expires_at <= self._clock()
+        return None if gone else found
+
+    async def _locked(self, name: str, work: Callable[[Folder], T]) -> T:
+        """What `work` returns, done in the tenant's folder while nobody else is there."""
+        return await self._in_thread(lambda: self._in_folder(folder_name(name), work))
+
+    def _in_folder(self, tenant: str, work: Callable[[Folder], T]) -> T:
+        folder = Folder(self._directory / tenant)
+        with folder.locked(self._patience):
+            self._sweep(folder, tenant)
+            return work(folder)
+
+    def _sweep(self, folder: Folder, tenant: str) -> None:
+        """Now and then: what has expired stays unseen until then, so there is no hurry."""
+        now = self._clock()
+        if now >= self._swept.get(tenant, 0) + 60:
+            self._swept[tenant] = now
+            folder.sweep(now)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        with _unavailable(self._directory):
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+@contextmanager
+def _unavailable(directory: Path) -> Iterator[None]:
+    """A full disk or a lost one comes back, and the event waits for it."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"the cache files in {directory} can't be used ({error.strerror})") from error
+
+
+def _applied(change: RowChange, before: StoredRow | None, after: StoredRow | None) -> Applied:
+    return applied(change, before.fields if before else None, after.fields if after else None)
+
+
+def _content(found: StoredRow) -> bytes:
+    text: str = orjson.loads(found.fields[_RECORD])
+    return text.encode()

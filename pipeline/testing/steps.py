@@ -1,0 +1,108 @@
+"""A worker in memory whose every step can be stopped: what it reads, commits and publishes, before and after each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from pipeline.handlers import EventHandler
+from pipeline.settings import Settings
+from pipeline.state import MemoryStore, Store
+from pipeline.state.change import RowChange
+from pipeline.state.encoding import Fields
+from pipeline.state.store import Committed, UnitRecord
+from pipeline.testing.handlers import OneHandler
+from pipeline.testing.webhooks import sample_tenants
+from topics.commands import Command
+from topics.events import EventBase
+
+Result = TypeVar("Result")
+Step = Callable[[], Awaitable[None]]
+
+
+class Rows(MemoryStore):
+    """What outlives the workers, with a look at it from outside."""
+
+    def of(self, tenant: str) -> dict[str, Fields]:
+        """The rows of a tenant as they are; what is remembered of its finished events is left out."""
+        mine, units = f"{{{tenant}}}:", f"{{{tenant}}}:unit:"
+        return {
+            key: dict(row.fields)
+            for key, row in self._rows.items()
+            if key.startswith(mine) and not key.startswith(units)
+        }
+
+
+class SteppedStore(Store):
+    """Another store, with a step before and after all that is asked of it."""
+
+    def __init__(self, store: Store, step: Step) -> None:
+        self._store = store
+        self._step = step
+
+    async def row(self, key: str) -> Fields | None:
+        return await self._stepped(self._store.row(key))
+
+    async def field(self, key: str, name: str) -> bytes | None:
+        return await self._stepped(self._store.field(key, name))
+
+    async def exists(self, key: str) -> bool:
+        return await self._stepped(self._store.exists(key))
+
+    async def ttl(self, key: str) -> int:
+        return await self._stepped(self._store.ttl(key))
+
+    async def recorded(self, key: str) -> bytes | None:
+        return await self._stepped(self._store.recorded(key))
+
+    async def keys(self, group: str) -> list[str]:
+        return await self._stepped(self._store.keys(group))
+
+    async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        return await self._stepped(self._store.commit(changes, record))
+
+    async def ping(self) -> None:
+        """Always there."""
+
+    async def close(self) -> None:
+        """The store outlives its worker."""
+
+    async def _stepped(self, asked: Awaitable[Result]) -> Result:
+        try:
+            await self._step()
+        except BaseException:
+            if hasattr(asked, "close"):
+                asked.close()  # what is not begun must not warn that nobody awaited it
+            raise
+        result = await asked
+        await self._step()
+        return result
+
+
+class Worker:
+    """One worker over shared rows and a shared topic of commands: takes events in order, publishes, takes the next.
+
+    Args:
+        topic: what is published, by whichever worker, in order.
+        step: awaited before and after everything that is seen from outside.
+    """
+
+    def __init__(self, handler: EventHandler, rows: Store, topic: list[Command], step: Step) -> None:
+        settings = Settings(handler_timeout=30, cache="memory")
+        self._runner = OneHandler(handler, settings, sample_tenants(), SteppedStore(rows, step))
+        self._topic = topic
+        self._step = step
+        self.finished = 0
+
+    async def work(self, events: Sequence[EventBase]) -> None:
+        """Handles the events; `finished` is how many offsets were let go."""
+        for event in events:
+            for command in await self._runner.run(event, self._publish):
+                await self._publish(command)
+            await self._step()
+            self.finished += 1
+
+    async def _publish(self, command: Command) -> None:
+        await self._step()
+        self._topic.append(command)
+        await self._step()

@@ -1,0 +1,105 @@
+"""Webhooks as a provider sends them, made by the sandbox, and the events that the intake makes of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+
+import orjson
+
+from agents.parse import parse
+from agents.route import route
+from pipeline.errors import UsageError
+from pipeline.ingress.records import Arrival, Labeller, webhook_id
+from pipeline.ingress.trace import traceparent
+from pipeline.providers import PROVIDERS
+from pipeline.providers.base import WebhookRequest
+from pipeline.tenants import Tenants, TenantsFile
+from pipeline.testing.driver import StageDriver
+from pipeline.testing.records import TestRecord
+from sandbox.cloud import GraphApi
+from sandbox.config import SAMPLE_ACCOUNTS, Account, Config
+from sandbox.core import Sandbox
+from sandbox.provider import Provider
+from sandbox.waha import WahaApi
+from sandbox.wasender import WasenderApi
+from sandbox.wawp import WawpApi
+from sandbox.webhooks import Webhook
+from topics.events import AnyEvent, decode
+
+CLOUD_TENANT: Final = "acme"
+_PROVIDERS: Final[Mapping[str, Callable[[Sandbox], Provider]]] = {
+    "cloud": GraphApi,
+    "wasender": WasenderApi,
+    "wawp": WawpApi,
+    "waha": WahaApi,
+}
+
+
+def account_of(provider: str) -> Account:
+    """The account of `examples/tenants.yaml` at a provider. Raises `UsageError` for a provider that is not there."""
+    for account in SAMPLE_ACCOUNTS:
+        if account.provider == provider:
+            return account
+    raise UsageError(f"there is no provider {provider!r}: use one of {', '.join(_PROVIDERS)}")
+
+
+@cache
+def side_of(provider: str) -> Provider:
+    """The sandbox's side of a provider."""
+    return _PROVIDERS[account_of(provider).provider](Sandbox(Config()))
+
+
+@cache
+def sample_tenants() -> Tenants:
+    """The tenants of `examples/tenants.yaml`, without their handlers."""
+    owners: dict[str, list[dict[str, Any]]] = {}
+    for each in SAMPLE_ACCOUNTS:
+        owners.setdefault(each.tenant or CLOUD_TENANT, []).append(
+            {
+                "provider": each.provider,
+                "id": each.id,
+                "business_id": each.business_id,
+                "token": each.token,
+                "webhook_secrets": [each.webhook_secret],
+            }
+        )
+    content = [{"id": name, "accounts": accounts} for name, accounts in owners.items()]
+    return Tenants(TenantsFile.model_validate({"tenants": content}))
+
+
+def intake(provider: str, webhook: Webhook) -> list[AnyEvent]:
+    """The events of a webhook, on the way that it takes in production: ingress, parse, route.
+
+    Raises `UsageError`, with the reason, where it becomes a dead letter.
+    """
+    tenants, owner = sample_tenants(), account_of(provider).tenant
+    headers = {name.lower(): value for name, value in webhook.headers.items()}
+    slices = PROVIDERS[provider].split(WebhookRequest(webhook.body, headers, {}, owner), tenants)
+    at_ms = time.time_ns() // 1_000_000
+    arrival = Arrival(provider, owner, webhook_id(webhook.body), at_ms, traceparent(None))
+    driver = StageDriver(parse(PROVIDERS), route(tenants))
+    for record in Labeller(tenants).records(slices, arrival):
+        driver.pipe(TestRecord.of(record))
+    if driver.dead_letters:
+        raise UsageError(f"the webhook is a dead letter: {dict(driver.dead_letters[0].headers)}")
+    return [decode(TestRecord.of(out)) for out in driver.published if out.topic.startswith("events.")]
+
+
+def cloud_webhook(value: Mapping[str, Any], field: str = "messages") -> Webhook:
+    """A webhook of the Cloud API whose one change is `value`."""
+    change = {"field": field, "value": dict(value)}
+    content = {
+        "object": "whatsapp_business_account",
+        "entry": [{"id": account_of("cloud").business_id, "changes": [change]}],
+    }
+    return Webhook("/webhooks/cloud", {"Content-Type": "application/json"}, orjson.dumps(content))
+
+
+def metadata() -> dict[str, Any]:
+    """What a change of the Cloud API says of the number that it came by."""
+    account = account_of("cloud")
+    named = {"display_phone_number": account.display_phone_number, "phone_number_id": account.id}
+    return {"messaging_product": "whatsapp", "metadata": named}

@@ -1,0 +1,18 @@
+"""Wappa's import paths over this pipeline: `s/from wappa/from pipeline.wappa/` moves an application over.
+
+Nothing is implemented here but the application object; every name is the pipeline's own, under the path where Wappa's
+users look for it, in both generations (0.1 and 0.31). docs/from-wappa.md says what is different, and why.
+"""
+
+from __future__ import annotations
+
+from pipeline.handlers import WappaEventHandler
+from pipeline.wappa.core.config.settings import settings
+from pipeline.wappa.core.wappa_app import Wappa
+from pipeline.wappa.not_offered import refusing
+from topics.events import CustomWebhook
+
+__version__ = settings.version
+__getattr__ = refusing(__name__)
+
+__all__ = ["CustomWebhook", "Wappa", "WappaEventHandler", "__version__"]

@@ -1,0 +1,1 @@
+"""Settings, logging, the application object and the base class of handlers."""

@@ -1,0 +1,101 @@
+"""`Wappa`: the application object. `run()` starts the whole pipeline on this machine, with its handler."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Literal, NoReturn
+
+from pipeline.errors import UsageError
+from pipeline.handlers import EventHandler
+from pipeline.wappa.core.account import tenants_file
+from pipeline.wappa.core.config.settings import Settings
+from pipeline.wappa.core.importable import handler_path
+from pipeline.wappa.core.plugins import RedisPlugin
+from pipeline.wappa.not_offered import REASONS, reason
+
+Cache = Literal["memory", "json", "redis"]
+CACHES: Final = ("memory", "json", "redis")
+RUNNING: Final = "PIPELINE_APPLICATION"
+"""Set for the processes of a running application: one that is imported there must not start itself once more."""
+
+
+class Wappa:
+    """An application: one handler, and where its caches are kept.
+
+    >>> app = Wappa(cache="redis")
+    >>> app.set_event_handler(MyHandler())
+    >>> app.run()
+
+    Args:
+        cache: `memory`, `json` or `redis`; by default what `PIPELINE_CACHE` says, else `redis`. With `memory` what
+            is remembered of finished events is gone with the process, too: an event may be answered twice.
+    """
+
+    def __init__(self, cache: Cache | None = None, **_: Any) -> None:
+        if cache is not None and cache not in CACHES:
+            raise UsageError(f"there is no cache {cache!r}: choose one of {', '.join(CACHES)}")
+        self.cache = cache
+        self.event_handler: EventHandler | None = None
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(reason(name) if name in REASONS else f"'Wappa' object has no attribute {name!r}")
+
+    def set_event_handler(self, handler: EventHandler) -> None:
+        """The handler of every event. Raises `UsageError` for anything that is none."""
+        if not isinstance(handler, EventHandler):
+            raise UsageError(f"{type(handler).__name__} is no handler: make it a subclass of WappaEventHandler")
+        self.event_handler = handler
+
+    def add_plugin(self, plugin: object) -> Wappa:
+        """Takes `RedisPlugin`, which is no longer needed. Raises `UsageError` for every other."""
+        if not isinstance(plugin, RedisPlugin):
+            raise UsageError(f"{type(plugin).__name__} has no place in a worker: see docs/from-wappa.md")
+        return self
+
+    def run(self, host: str | None = None, port: int | None = None, **_: Any) -> None:
+        """Runs until Ctrl-C: Kafka, Redis, ingress, workers, and a sandbox where the environment names no account.
+
+        Args:
+            host: where the ingress listens; 127.0.0.1 unless given.
+            port: of the ingress; 8080 unless given here or as `PORT`.
+
+        Where the application is imported by one of its own workers it does nothing. Raises `SystemExit` with the
+        status of what failed.
+        """
+        if RUNNING in os.environ:
+            return
+        from pipeline.cli import main  # noqa: PLC0415 (a worker that imports the application needs no command line)
+
+        with TemporaryDirectory(prefix="pipeline-") as place:
+            os.environ.update(self._environment(Path(place), host, port))
+            try:
+                main(["up"])
+            except SystemExit as ended:
+                if ended.code:
+                    raise
+            finally:
+                del os.environ[RUNNING]
+
+    def _environment(self, place: Path, host: str | None, port: int | None) -> dict[str, str]:
+        """What the processes of the stack must know of this application."""
+        if self.event_handler is None:
+            raise UsageError("the application has no handler: call set_event_handler before run")
+        settings = Settings()
+        wanted = {
+            RUNNING: "1",
+            "PIPELINE_HANDLER": handler_path(self, self.event_handler),
+            "PIPELINE_CACHE": self.cache,
+            "PIPELINE_TENANTS": tenants_file(settings, place),
+            "PIPELINE_INGRESS_HOST": host,
+            "PIPELINE_INGRESS_PORT": str(port or settings.port),
+            "PYTHONPATH": os.pathsep.join([*_paths(), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _paths() -> list[str]:
+    """Where this process found the application's modules."""
+    return [str(Path(sys.path[0] or ".").resolve())]

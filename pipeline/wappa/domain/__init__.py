@@ -1,0 +1,1 @@
+"""The interfaces that applications name in their annotations."""

@@ -1,0 +1,5 @@
+"""Uploads, downloads and deletes media."""
+
+from pipeline.handlers import IMediaHandler
+
+__all__ = ["IMediaHandler"]

@@ -1,0 +1,5 @@
+"""Sends."""
+
+from pipeline.handlers import IMessenger
+
+__all__ = ["IMessenger"]

@@ -1,0 +1,5 @@
+"""The messenger."""
+
+from pipeline.handlers.messenger import Messenger as WhatsAppMessenger
+
+__all__ = ["WhatsAppMessenger"]

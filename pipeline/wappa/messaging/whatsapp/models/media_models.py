@@ -1,0 +1,5 @@
+"""Types of files."""
+
+from topics.events import MediaType
+
+__all__ = ["MediaType"]

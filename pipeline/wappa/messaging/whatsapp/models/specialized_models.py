@@ -1,0 +1,5 @@
+"""Contact cards."""
+
+from pipeline.handlers import ContactCard
+
+__all__ = ["ContactCard"]

@@ -1,0 +1,5 @@
+"""Categories of templates."""
+
+from pipeline.handlers import TemplateType as WhatsAppTemplateType
+
+__all__ = ["WhatsAppTemplateType"]

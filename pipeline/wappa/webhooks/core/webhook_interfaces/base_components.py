@@ -1,0 +1,25 @@
+"""The parts of what handlers are given."""
+
+from topics.events import (
+    AdReferralBase,
+    BusinessContextBase,
+    ConversationBase,
+    ErrorDetailBase,
+    ForwardContextBase,
+    InboxBase,
+    SystemEventDetail,
+    TenantBase,
+    UserBase,
+)
+
+__all__ = [
+    "AdReferralBase",
+    "BusinessContextBase",
+    "ConversationBase",
+    "ErrorDetailBase",
+    "ForwardContextBase",
+    "InboxBase",
+    "SystemEventDetail",
+    "TenantBase",
+    "UserBase",
+]

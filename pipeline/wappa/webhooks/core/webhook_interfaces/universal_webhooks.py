@@ -1,0 +1,25 @@
+"""What handlers are given."""
+
+from topics.events import (
+    CallWebhook,
+    CustomWebhook,
+    ErrorWebhook,
+    InboundMessageWebhook,
+    IncomingMessageWebhook,
+    StatusWebhook,
+    SystemEventType,
+    SystemWebhook,
+    UniversalWebhook,
+)
+
+__all__ = [
+    "CallWebhook",
+    "CustomWebhook",
+    "ErrorWebhook",
+    "InboundMessageWebhook",
+    "IncomingMessageWebhook",
+    "StatusWebhook",
+    "SystemEventType",
+    "SystemWebhook",
+    "UniversalWebhook",
+]

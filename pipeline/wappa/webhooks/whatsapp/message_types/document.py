@@ -1,0 +1,5 @@
+"""A document message."""
+
+from topics.events import DocumentMessage as WhatsAppDocumentMessage
+
+__all__ = ["WhatsAppDocumentMessage"]

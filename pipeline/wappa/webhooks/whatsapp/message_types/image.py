@@ -1,0 +1,5 @@
+"""An image message."""
+
+from topics.events import ImageMessage as WhatsAppImageMessage
+
+__all__ = ["WhatsAppImageMessage"]

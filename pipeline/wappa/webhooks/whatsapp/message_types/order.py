@@ -1,0 +1,5 @@
+"""An order message."""
+
+from topics.events import OrderMessage as WhatsAppOrderMessage
+
+__all__ = ["WhatsAppOrderMessage"]

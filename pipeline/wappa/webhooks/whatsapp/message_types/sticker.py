@@ -1,0 +1,5 @@
+"""A sticker message."""
+
+from topics.events import StickerMessage as WhatsAppStickerMessage
+
+__all__ = ["WhatsAppStickerMessage"]
