@@ -239,9 +239,12 @@ class _Broker:
     async def watch(self, _: Iterable[str]) -> None:
         """Every topic is there."""
 
-    async def publish(self, outputs: Iterable[Output]) -> list[Output]:
+    def draft(self, outputs: Iterable[Output] = ()) -> list[Output]:
+        return list(outputs)
+
+    async def send(self, draft: list[Output]) -> list[Output]:
         await self._process.step()
-        for record, _ in outputs:
+        for record, _ in draft:
             self._process.world.append(record)
             await self._process.step()
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +17,15 @@ from hypothesis import strategies as st
 
 from agents.receive import receive
 from agents.send import send
-from pipeline.delivery.standing import State
+from pipeline.delivery.standing import Standing, State
 from pipeline.providers import courier
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.providers.courier import Courier
+from pipeline.providers.courier import Courier, Hand, Rows
 from pipeline.providers.dispatch import Dispatcher, Wait
 from pipeline.runtime import PipelineApp, concurrent_loop
 from pipeline.runtime.chain import Output
 from pipeline.runtime.commit import Marks, commit
+from pipeline.runtime.draft import Draft
 from pipeline.runtime.sole_writer import SoleWriter
 from pipeline.tenants import Account, Tenants, TenantsFile
 from tests.stage.pieces import NUMBER
@@ -37,7 +39,9 @@ from topics.receipts import Receipt
 from topics.records import Incoming
 
 InDoubt = Literal["resend", "give_up"]
-NEVER, LONG_AGO = 1e12, 0.0
+NEVER, LONG_AGO = math.inf, 0.0
+MANY = 99
+"""Calls that may be made again: more than any of these tests has deaths."""
 COMMANDS = 2
 """Both to one person: the second must not overtake the first."""
 
@@ -85,7 +89,7 @@ class Outside:
         self.living = [each for each in self.living if each.frozen.is_set()] + [process]
         dispatcher = _Dispatcher(self, process)
         return {
-            COMMANDS_INTERACTIVE.name: send(Courier(dispatcher, 60, lambda: self.heard(process))),
+            COMMANDS_INTERACTIVE.name: send(Courier(dispatcher, 60, lambda: self.heard(process), resends=MANY)),
             RECEIPTS.name: receive(),
         }
 
@@ -280,9 +284,9 @@ def test_the_search_finds_an_intent_that_is_left_out(monkeypatch: pytest.MonkeyP
     """A search that finds nothing would be no proof."""
     noted = Courier._note
 
-    async def only_retries(self: Courier, command: Command, state: State, *rest: object) -> None:
-        if state is not State.INTENT:
-            await noted(self, command, state, *rest)  # type: ignore[arg-type]
+    async def only_retries(self: Courier, command: Command, step: Standing, rows: Rows, hand: Hand) -> None:
+        if step.state is not State.INTENT:
+            await noted(self, command, step, rows, hand)
 
     assert not _finds()
     monkeypatch.setattr(Courier, "_note", only_retries)
@@ -292,9 +296,9 @@ def test_the_search_finds_an_intent_that_is_left_out(monkeypatch: pytest.MonkeyP
 def test_the_search_finds_a_mark_that_goes_before_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
 
-    async def mark_first(app: PipelineApp, outputs: Sequence[Output], marks: Marks) -> list[Output]:
-        await commit(app, (), marks)
-        return await commit(app, outputs, lambda _: ())
+    async def mark_first(app: PipelineApp, draft: Draft, marks: Marks) -> list[Output]:
+        await commit(app, app.publisher.draft(), marks)
+        return await commit(app, draft, lambda _: ())
 
     monkeypatch.setattr(concurrent_loop, "commit", mark_first)
     assert _finds()
