@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Final
 
 import uvloop
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from pipeline.errors import UsageError
 from pipeline.ingress.app import create_app
@@ -61,6 +63,7 @@ async def serving(
 ) -> AsyncIterator[Ingress]:
     """Listens inside the block; leaving it finishes what is in flight. Needs no broker to begin."""
     require_secrets(tenants)
+    logging.getLogger("aiohttp.server").addFilter(_is_no_bad_request)
     publisher = Publisher(settings.kafka)
     probes = Probes(publisher)
     limit = settings.body_limit
@@ -93,6 +96,11 @@ async def serving(
         stops.close()
         await runner.cleanup()
         await publisher.stop(_FLUSH_SECONDS)
+
+
+def _is_no_bad_request(record: logging.LogRecord) -> bool:
+    """What is no HTTP was answered 400. Its bytes, a secret perhaps among them, and a traceback are not for the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _until_told(settings: Settings, tenants: Tenants) -> None:

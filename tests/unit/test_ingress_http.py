@@ -261,6 +261,21 @@ def test_a_caller_that_goes_away_in_the_middle_is_no_alarm(caplog: pytest.LogCap
     assert not [record for record in caplog.records if record.name.startswith(("aiohttp", "asyncio"))]
 
 
+@pytest.mark.parametrize("request_line", [b"BREW /x HTTP/1.1", b"POST /x HTTP/1.1\r\nAuthorization: " + b"s" * 20_000])
+def test_what_is_no_http_is_400_and_not_in_the_log(request_line: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A secret that was sent badly would be in the log, and whoever sends garbage would fill it with tracebacks."""
+
+    async def test(client: Client) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.ingress.port)
+        writer.write(request_line + b"\r\nHost: x\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"400"
+        writer.close()
+        await writer.wait_closed()
+
+    run(test)
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
+
+
 def test_more_than_it_may_hold_is_503() -> None:
     """A flood would end the process and every webhook in it."""
 
