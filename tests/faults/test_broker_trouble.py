@@ -61,7 +61,7 @@ def test_while_the_broker_stands_still_the_door_refuses_a_flood_and_the_worker_w
         assert peak - before < GROWTH
         eventually(lambda: asyncio.run(post(port, message("wamid.after"))) == 200, 20, "it takes webhooks again")
         place.wait_committed(30)
-        assert worker.ready
+        worker.wait_ready()  # the standstill may have cost it its place in the group for a moment
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
