@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     ingress_host: str = "127.0.0.1"
     ingress_port: Port = 8080
     ingress_deadline: float = Field(4.0, gt=0, description="seconds until a webhook is answered 503")
+    ingress_connections: int = Field(1000, ge=1, description="connections at once; who comes then is answered 503")
     body_limit: int = Field(3 * 1024 * 1024, description="bytes of a webhook; larger ones are answered 413")
     trusted_proxies: Networks = Field((), description="proxies whose X-Forwarded-For is believed, comma separated")
     sandbox_host: str = "127.0.0.1"

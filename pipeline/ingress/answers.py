@@ -8,7 +8,7 @@ from aiohttp import web
 
 RETRY_SECONDS: Final = "2"
 
-_TEXTS: Final = {
+TEXTS: Final = {
     200: b'{"status":"taken"}\n',
     400: b'{"error":"the body did not arrive whole"}\n',
     401: b'{"error":"bad or missing secret"}\n',
@@ -24,4 +24,4 @@ def answer(status: int) -> web.Response:
     headers = {"Content-Type": "application/json"}
     if status == 503:
         headers["Retry-After"] = RETRY_SECONDS
-    return web.Response(status=status, body=_TEXTS[status], headers=headers)
+    return web.Response(status=status, body=TEXTS[status], headers=headers)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 
 import uvloop
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from pipeline.errors import UsageError
 from pipeline.ingress.app import create_app
 from pipeline.ingress.door import MAX_IN_FLIGHT, Door
+from pipeline.ingress.gate import Gate
 from pipeline.ingress.guard import closed_accounts, require_secrets
 from pipeline.ingress.probes import Probes
 from pipeline.ingress.publisher import Publisher
@@ -60,6 +63,7 @@ async def serving(
 ) -> AsyncIterator[Ingress]:
     """Listens inside the block; leaving it finishes what is in flight. Needs no broker to begin."""
     require_secrets(tenants)
+    logging.getLogger("aiohttp.server").addFilter(_is_no_bad_request)
     publisher = Publisher(settings.kafka)
     probes = Probes(publisher)
     limit = settings.body_limit
@@ -79,13 +83,24 @@ async def serving(
         lingering_time=_LINGER_SECONDS,
         shutdown_timeout=_FINISH_SECONDS,
     )
+    stops = ExitStack()
     try:
         await runner.setup()
-        yield Ingress(publisher, await _listen(runner, settings.ingress_host, settings.ingress_port))
+        assert runner.server is not None
+        gate = Gate(runner.server, settings.ingress_connections)
+        listening = await _listen(gate, settings.ingress_host, settings.ingress_port)
+        stops.callback(listening.close)
+        yield Ingress(publisher, int(listening.sockets[0].getsockname()[1]))
     finally:
         probes.closing = True
+        stops.close()
         await runner.cleanup()
         await publisher.stop(_FLUSH_SECONDS)
+
+
+def _is_no_bad_request(record: logging.LogRecord) -> bool:
+    """What is no HTTP was answered 400. Its bytes, a secret perhaps among them, and a traceback are not for the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _until_told(settings: Settings, tenants: Tenants) -> None:
@@ -102,15 +117,13 @@ async def _until_told(settings: Settings, tenants: Tenants) -> None:
         raise ingress.publisher.lost.result()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
-    site = web.TCPSite(runner, host, port, backlog=1024)
+async def _listen(gate: Gate, host: str, port: int) -> asyncio.Server:
     try:
-        await site.start()
+        return await asyncio.get_running_loop().create_server(gate, host, port, backlog=1024)
     except OSError as error:
         raise UsageError(
             f"can't listen on {host}:{port} ({error.strerror}): choose another with --port or PIPELINE_INGRESS_PORT"
         ) from None
-    return int(runner.addresses[0][1])
 
 
 def _on_signals(tell: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -190,42 +190,6 @@ def test_order_of_arrival_is_order_on_the_topic(bootstrap: str) -> None:
         assert [event.body["message"]["id"] for event in events] == ids
 
     run(bootstrap, test)
-
-
-@pytest.mark.faults
-def test_every_200_survives_the_death_of_the_broker(kafka: Kafka, bootstrap: str) -> None:
-    """Webhooks that the provider believes taken would be gone after a crash of the broker."""
-
-    async def main() -> None:
-        taken: dict[str, int] = {}
-        async with ingress(bootstrap) as client:
-            await ready(client)
-            start = await offsets(bootstrap)
-            posting = asyncio.create_task(post_for_ever(client, taken))
-            await until(lambda: count(taken, 200) > 300)
-            await asyncio.to_thread(kafka.kill)
-            before = len(taken)
-            await until(lambda: count(taken, 503) > 50 and len(taken) > before + 100)
-            refused = time.monotonic()
-            assert await client.signed(message("wamid.refused")) == 503
-            assert time.monotonic() - refused < 1
-            assert (await client.get("/readyz"))[0] == 503
-            await asyncio.to_thread(kafka.start)
-            back = count(taken, 200)
-            await until(lambda: count(taken, 200) > back + 300)
-            posting.cancel()
-            with suppress(asyncio.CancelledError):
-                await posting
-            assert (await client.get("/healthz"))[0] == 200
-        published = await ids_since(bootstrap, start)
-        assert not {each for each, answer in taken.items() if answer == 200} - published
-        assert set(taken.values()) == {200, 503}
-
-    try:
-        asyncio.run(main())
-    finally:
-        if not kafka.running:
-            kafka.start()
 
 
 def count(taken: dict[str, int], answer: int) -> int:

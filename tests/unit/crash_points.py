@@ -242,14 +242,9 @@ class _Broker:
     def draft(self, outputs: Iterable[Output] = ()) -> list[Output]:
         return list(outputs)
 
-    async def publish(self, outputs: Iterable[Output]) -> list[Output]:
-        return await self.send(self.draft(outputs))
-
-    async def send(self, outputs: Sequence[Output]) -> list[Output]:
-        if not outputs:
-            return []
+    async def send(self, draft: list[Output]) -> list[Output]:
         await self._process.step()
-        for record, _ in outputs:
+        for record, _ in draft:
             self._process.world.append(record)
             await self._process.step()
         return []

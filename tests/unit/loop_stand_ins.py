@@ -69,10 +69,10 @@ class Sink:
     async def publish(self, outputs: Iterable[Output]) -> list[Output]:
         return await self.send(self.draft(outputs))
 
-    async def send(self, outputs: list[Output]) -> list[Output]:
+    async def send(self, draft: list[Output]) -> list[Output]:
         await self.gate.wait()
         refused = []
-        for output in outputs:
+        for output in draft:
             record = output[0]
             if (record.topic, record.value) in self.too_large:
                 refused.append(output)

@@ -24,6 +24,7 @@ from topics.outcomes import Outcome, OutcomeStatus
 from topics.records import Incoming
 
 ACCEPTED = Delivery(DeliveryStatus.ACCEPTED, "wamid.1")
+THROTTLED = Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=0)
 REFUSED = Delivery(DeliveryStatus.PERMANENT, error_code=131047, error_message="more than 24 hours")
 UNKNOWN = Delivery(DeliveryStatus.UNKNOWN)
 

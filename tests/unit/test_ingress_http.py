@@ -261,6 +261,21 @@ def test_a_caller_that_goes_away_in_the_middle_is_no_alarm(caplog: pytest.LogCap
     assert not [record for record in caplog.records if record.name.startswith(("aiohttp", "asyncio"))]
 
 
+@pytest.mark.parametrize("request_line", [b"BREW /x HTTP/1.1", b"POST /x HTTP/1.1\r\nAuthorization: " + b"s" * 20_000])
+def test_what_is_no_http_is_400_and_not_in_the_log(request_line: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A secret that was sent badly would be in the log, and whoever sends garbage would fill it with tracebacks."""
+
+    async def test(client: Client) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.ingress.port)
+        writer.write(request_line + b"\r\nHost: x\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"400"
+        writer.close()
+        await writer.wait_closed()
+
+    run(test)
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
+
+
 def test_more_than_it_may_hold_is_503() -> None:
     """A flood would end the process and every webhook in it."""
 
@@ -281,6 +296,28 @@ def test_more_than_it_may_hold_is_503() -> None:
         assert (await client.post(b"x"))[0] == 401
 
     run(test, body_limit=100, max_in_flight=100)
+
+
+def test_who_comes_when_all_connections_are_taken_is_told_so_and_comes_again() -> None:
+    """A flood of connections would end the process, or the platform would end it because its probe found no place."""
+
+    async def test(client: Client) -> None:
+        holders = [await asyncio.open_connection("127.0.0.1", client.ingress.port) for _ in range(3)]
+        async with asyncio.timeout(5):
+            while (await client.post(b"x" * 200_000))[0] != 503:  # noqa: ASYNC110 (the last of them is not accepted yet)
+                await asyncio.sleep(0.01)
+        status, _, headers = await client.post(b"x" * 200_000)
+        assert (status, headers["Retry-After"]) == (503, "2")
+        assert (await client.get("/readyz"))[0] == 503
+        assert (await client.get("/healthz"))[0] == 200
+        for _, writer in holders:
+            writer.close()
+            await writer.wait_closed()
+        async with asyncio.timeout(5):
+            while (await client.post(b"x"))[0] != 401:  # noqa: ASYNC110 (nobody says that a connection has gone)
+                await asyncio.sleep(0.01)
+
+    run(test, ingress_connections=3)
 
 
 def test_without_secrets_it_does_not_listen() -> None:
