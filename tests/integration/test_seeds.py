@@ -1,8 +1,13 @@
-"""Every code block of the documents that people come with, on the real stack: one tenant each, all at once."""
+"""Every code block of the documents that people come with, on the real stack: one tenant each, all at once.
+
+The stack is one that an application of Wappa's form has started: `Wappa(cache="redis")`, `set_event_handler`, `run`.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +17,11 @@ import orjson
 import pytest
 import yaml
 
+from pipeline.local.ports import Ports
 from tests.observers import get, post, records, request
 from tests.ports import free_ports
 from tests.seed_pages import BLOCKS, PAGES
-from tests.stacks import Stack, eventually
+from tests.stacks import ROOT, Process, Stack, eventually
 from tests.webhooks import signed, webhook
 
 pytestmark = pytest.mark.integration
@@ -24,6 +30,24 @@ NUMBERS = {block: str(700_000_000_000_000 + number) for number, block in enumera
 MEDIUM = {"id": "1234567890", "sha256": "c2hh", "mime_type": "image/jpeg"}
 SLIPS = {"handlers__cache": "UnboundLocalError"}
 """Blocks that no Python runs: this one reads `user_data` before it is assigned."""
+
+APPLICATION = """
+from pipeline.wappa import Wappa, WappaEventHandler
+
+class Greeter(WappaEventHandler):
+    def __init__(self, greeting):
+        super().__init__()
+        self.greeting = greeting
+
+    async def process_message(self, webhook):
+        await self.messenger.send_text(self.greeting, webhook.user.user_id)
+
+app = Wappa(cache="redis")
+app.set_event_handler(Greeter("Welcome to the shop"))
+app.run()
+"""
+OWN = "700000000099999"
+"""The number whose tenant has no handler of its own, but the application's."""
 
 Event = dict[str, Any]
 
@@ -232,26 +256,44 @@ TABLE: dict[str, Shown] = {
 }
 
 
+class Application(Stack):
+    """The stack of `python shop.py`."""
+
+    def __init__(self, place: Path) -> None:
+        first = free_ports()
+        self.ports, self.data_dir = Ports.starting_at(first), place / "data"
+        (place / "shop.py").write_text(APPLICATION)
+        env = {
+            "PIPELINE_TENANTS": _tenants(place),
+            "PIPELINE_SANDBOX_ACCOUNTS": _accounts(place),
+            "PIPELINE_PORTS_FROM": str(first),
+            "PIPELINE_DATA_DIR": str(self.data_dir),
+            "PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", ""))),
+        }
+        Process.__init__(self, [sys.executable, str(place / "shop.py")], place / "up.out", env)
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
     """A stack whose tenants are the blocks, with every block's events on their way."""
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        env = {"PIPELINE_TENANTS": _tenants(place), "PIPELINE_SANDBOX_ACCOUNTS": _accounts(place)}
-        stack = Stack(free_ports(), place / "data", place / "up.out", (), env)
+        stack = Application(place)
         try:
             stack.wait_ready()
             for block, shown in TABLE.items():
                 for event in shown.events:
                     _happen(stack, NUMBERS[block], event)
-            _happen(stack, NUMBERS[next(iter(SLIPS))], text("hi")[0])
+            for number in (OWN, *(NUMBERS[block] for block in SLIPS)):
+                _happen(stack, number, text("hi")[0])
             yield stack
         finally:
             stack.stop()
 
 
 def _tenants(place: Path) -> str:
-    tenants = [
+    tenants: list[dict[str, Any]] = [{"id": "shop", "accounts": [_account(OWN)]}]
+    tenants += [
         {"id": block, "handler": f"tests.seed_pages:{block}", "accounts": [_account(number)]}
         for block, number in NUMBERS.items()
     ]
@@ -268,8 +310,9 @@ def _account(number: str) -> dict[str, str]:
 
 def _accounts(place: Path) -> str:
     known = {"provider": "cloud", "token": "t", "webhook_secret": "sandbox-app-secret"}
+    numbers = (OWN, *NUMBERS.values())
     path = place / "accounts.json"
-    path.write_bytes(orjson.dumps([known | {"id": each, "business_id": f"9{each}"} for each in NUMBERS.values()]))
+    path.write_bytes(orjson.dumps([known | {"id": each, "business_id": f"9{each}"} for each in numbers]))
     return str(path)
 
 
@@ -297,6 +340,11 @@ def _log(stack: Stack, block: str) -> str:
     return "\n".join(
         line for line in stack.log("handlers").splitlines() if f"tenant={block}" in line or "=" not in line
     )
+
+
+def test_an_application_runs_with_the_handler_that_it_made(running: Stack) -> None:
+    """Who moves over by the import line would get another handler than the one that was set, or none."""
+    eventually(lambda: _said(running, OWN) == ["Welcome to the shop"], 15, "the application's answer")
 
 
 def test_every_block_is_in_the_table() -> None:
