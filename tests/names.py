@@ -27,7 +27,10 @@ from pipeline.state import (
     TypedTableCache,
     VersionedTableCache,
 )
+from pipeline.wappa.webhooks.core import webhook_interfaces as webhooks
+from pipeline.wappa.webhooks.whatsapp import message_types
 from tests import cache_calls
+from topics.events import TextMessage
 
 DATA: Final = Path(__file__).parent / "data" / "wire"
 GENERATIONS: Final = ("0.1.10", "0.31.0")
@@ -44,6 +47,9 @@ OURS: Final[dict[str, type]] = {
     **cache_calls.CACHES,
     **{each.__name__: each for each in (TableRowTransition, TableTransitionResult)},
     **{each.__name__: each for each in (TypedTableCache, VersionedTableCache)},
+    **{name: getattr(webhooks, name) for name in webhooks.__all__ if isinstance(getattr(webhooks, name), type)},
+    "BaseMessage": TextMessage,
+    **{name: getattr(message_types, name) for name in message_types.__all__},
 }
 
 _VALIDATOR: Final = "a validator of the model; the send checks it, and says so in its result"
