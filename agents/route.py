@@ -1,20 +1,21 @@
 """route: an event → the lane of the tenant that owns its account.
 
-A status of a message that this project sent goes to the messenger too, as a receipt.
+What the ingress took as one tenant's never becomes another's event, whatever account the body names. A status of a
+message that this project sent goes to the messenger too, as a receipt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.errors import UnknownTenant
+from pipeline.errors import ForeignAccount, UnknownTenant
 from pipeline.runtime import Scope, Stage
 from pipeline.tenants import Tenants
-from topics import catalogue
+from topics import catalogue, headers
 from topics.codec import encode_event, encode_receipt
 from topics.events.wire import WireEvent
 from topics.receipts import receipt_of
-from topics.records import Record
+from topics.records import Record, header
 
 
 def route(tenants: Tenants) -> Stage:
@@ -25,6 +26,9 @@ def route(tenants: Tenants) -> Stage:
         tenant = tenants.owner(provider, account)
         if tenant is None:
             raise UnknownTenant(f"no tenant owns {provider} account {account}: add it to the tenants file")
+        came_as = header(scope.record.headers, headers.TENANT)
+        if came_as is not None and came_as != tenant.id:
+            raise ForeignAccount(f"it came as a webhook of {came_as}; {provider} account {account} is {tenant.id}'s")
         record = encode_event(event, lanes[tenant.lane], tenant.id, scope.record)
         receipt = receipt_of(event)
         return (record, encode_receipt(receipt, provider, account)) if receipt else (record,)

@@ -56,7 +56,7 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app.table(topics.SENT, ttl=settings.outcome_ttl)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
     hearing = Hearing(settings.kafka, HEARD, settings.partitions)
-    courier = Courier(dispatcher, settings.reconcile_window, hearing.until)
+    courier = Courier(dispatcher, settings.reconcile_window, hearing.until, settings.resends)
     app.flow(topics.COMMANDS_INTERACTIVE.name, send(courier))
     app.flow(topics.COMMANDS_BULK.name, send(courier))
     app.flow(topics.RECEIPTS.name, receive())

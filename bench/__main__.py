@@ -12,11 +12,13 @@ import typer
 from rich.console import Console
 
 from bench import machine, report
+from bench.backlog.benchmark import backlog as backlog_benchmark
 from bench.end_to_end.benchmark import end_to_end
 from bench.end_to_end.latency import latency
 from bench.ingress.benchmark import ingress
 from bench.intake.benchmark import intake
 from bench.options import NAMES, Options
+from bench.parse.benchmark import parse
 from bench.report import Result
 from pipeline.errors import PipelineError
 
@@ -26,10 +28,12 @@ WIDTH = 118
 Benchmark = Callable[[Options, Callable[[str], None]], Result]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
+    "parse": parse,
     "intake": intake,
     "ingress": ingress,
     "end-to-end": end_to_end,
     "latency": latency,
+    "backlog": backlog_benchmark,
 }
 
 
@@ -40,13 +44,24 @@ def main(
     seconds: Annotated[float | None, typer.Option(min=1, help="Length of each timed load.")] = None,
     records: Annotated[int | None, typer.Option(min=1000, help="Webhooks that intake reads.")] = None,
     webhooks: Annotated[int | None, typer.Option(min=100, help="Webhooks that go end to end.")] = None,
+    backlog: Annotated[int | None, typer.Option(min=1000, help="Records that wait for each worker in backlog.")] = None,
+    hold: Annotated[float | None, typer.Option(min=1, help="Seconds for which each worker is looked at then.")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each candidate.")] = None,
+    peers: Annotated[str | None, typer.Option(help="A Python 3.12 or newer: parse runs Wappa and PyWa too.")] = None,
 ) -> None:
     """Measure this pipeline, beside stock Faust and raw clients, on this machine."""
     unknown = sorted(set(only or ()) - set(NAMES))
     if unknown:
         raise typer.BadParameter(f"there is no benchmark {unknown[0]!r}: choose from {', '.join(NAMES)}")
-    given = {"seconds": seconds, "records": records, "webhooks": webhooks, "rounds": rounds}
+    given = {
+        "seconds": seconds,
+        "records": records,
+        "webhooks": webhooks,
+        "backlog": backlog,
+        "hold": hold,
+        "rounds": rounds,
+        "peers": peers,
+    }
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: servers stop, the directory goes
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leader for a moment
     _run(Options.chosen(quick=quick, only=tuple(only or NAMES), **given), Console(width=max(WIDTH, Console().width)))

@@ -21,6 +21,7 @@ from pipeline.runtime.admin import create, describe
 from pipeline.runtime.publisher import Publisher
 from pipeline.testing import TestRecord
 from topics.catalogue import RAW, Topic, catalogue
+from topics.records import Record
 
 PARTITIONS: Final = 8
 RAW_SHORT: Final = f"{RAW.name}.short"
@@ -51,13 +52,21 @@ async def renew(bootstrap: str, names: Iterable[str]) -> None:
     await create(bootstrap, [topic for topic in topics() if topic.name in gone], PARTITIONS, 1)
 
 
-async def load(bootstrap: str, topic: str, numbers: range) -> None:
-    """Publishes webhooks as the ingress would have."""
+async def load(
+    bootstrap: str, topic: str, numbers: range, make: Callable[[int, str], Record] = webhooks.record
+) -> None:
+    """Publishes records by their numbers: webhooks, as the ingress would have."""
     async with _producer(bootstrap) as producer:
         publisher, nowhere = Publisher(producer), TestRecord(None, None)
         for first in numbers[::_CHUNK]:
             chunk = range(first, min(first + _CHUNK, numbers.stop))
-            await publisher.publish([(webhooks.record(number, topic), nowhere) for number in chunk])
+            await publisher.publish([(make(number, topic), nowhere) for number in chunk])
+
+
+async def size(bootstrap: str, topic: str) -> int:
+    """How many records a topic has been given."""
+    async with _reader(bootstrap, topic) as consumer:
+        return sum((await consumer.end_offsets(consumer.assignment())).values())
 
 
 async def rewind(bootstrap: str, group: str, topic: str) -> None:

@@ -45,10 +45,10 @@ class Lab:
         path.mkdir()
         return path
 
-    def tenants(self, base_url: str) -> Path:
-        """A tenants file: one tenant with one number, whose provider is at `base_url`, its limit lifted."""
+    def tenants(self, base_url: str, *, limited: bool = False) -> Path:
+        """A tenants file: one tenant with one number, its provider at `base_url`, its limit lifted or `limited`."""
         path = self.fresh("tenants") / "tenants.yaml"
-        path.write_text(yaml.safe_dump(_tenants(base_url)))
+        path.write_text(yaml.safe_dump(_tenants(base_url, {} if limited else {"messages_per_second": UNLIMITED})))
         return path
 
     def spawn(self, name: str, *arguments: str, env: Mapping[str, str] | None = None) -> Process:
@@ -83,14 +83,14 @@ def lab() -> Iterator[Lab]:
             made.kafka.stop()
 
 
-def _tenants(base_url: str) -> dict[str, object]:
+def _tenants(base_url: str, limits: Mapping[str, int]) -> dict[str, object]:
     account = {
         "provider": "cloud",
         "id": webhooks.ACCOUNT,
         "business_id": webhooks.BUSINESS,
         "token": webhooks.TOKEN,
         "base_url": base_url,
-        "limits": {"messages_per_second": UNLIMITED},
+        "limits": dict(limits),
     }
     app = {"id": "bench", "app_secrets": [webhooks.APP_SECRET.decode()], "verify_token": webhooks.VERIFY_TOKEN}
     return {"cloud_apps": [app], "tenants": [{"id": webhooks.TENANT, "accounts": [account]}]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-NAMES = ("intake", "ingress", "end-to-end", "latency")
+NAMES = ("parse", "intake", "ingress", "end-to-end", "latency", "backlog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,9 @@ class Options:
         seconds: length of each timed load.
         records: webhooks that a candidate of `intake` reads; stock Faust, which is slower, reads a fifth of them.
         webhooks: webhooks of one `end-to-end` measurement; stock Faust in order gets a fifth of them.
+        backlog: records that wait for each worker in `backlog`; it is looked at for `hold` seconds at most.
         rounds: every candidate runs so many times, in turns; the median is reported.
+        peers: an interpreter that Wappa and PyWa run on (3.12 or newer), for `parse`; None: without them.
     """
 
     only: tuple[str, ...] = NAMES
@@ -25,6 +27,9 @@ class Options:
     records: int = 300_000
     webhooks: int = 10_000
     rounds: int = 3
+    backlog: int = 1_000_000
+    hold: float = 120.0
+    peers: str | None = None
 
     @classmethod
     def chosen(cls, *, quick: bool, only: tuple[str, ...], **given: Any) -> Options:
@@ -33,5 +38,5 @@ class Options:
         return replace(base, only=only, **{name: value for name, value in given.items() if value is not None})
 
 
-QUICK = Options(seconds=4.0, records=50_000, webhooks=2_000, rounds=1)
+QUICK = Options(seconds=4.0, records=50_000, webhooks=2_000, rounds=1, backlog=20_000, hold=5.0)
 """One round of little: whether everything works, not how fast it is."""

@@ -65,6 +65,10 @@ class Process:
         times = psutil.Process(self._popen.pid).cpu_times()
         return float(times.user + times.system)
 
+    def resident(self) -> float:
+        """Its resident memory, in MiB."""
+        return float(psutil.Process(self._popen.pid).memory_info().rss) / 2**20
+
     def failed(self, what: str) -> PipelineError:
         return PipelineError("\n".join([f"{self.name} {what}:", *last_lines(self.log, 20)]))
 

@@ -7,6 +7,7 @@ PipelineError
 ├── PermanentError          this record can never succeed: a dead letter at once, without retries
 │   ├── InvalidRecord       its bytes are not what its topic promises
 │   ├── UnknownTenant       nobody owns the account it speaks of
+│   ├── ForeignAccount      it came as one tenant's and speaks of another tenant's account
 │   ├── UnsupportedCommand  the provider has no way of doing what a command asks for
 │   └── OversizeRecord      the broker would never take what became of it
 ├── Unsendable              a handler asked for a send or an upload that can't be: its result says so, nothing raises
@@ -48,6 +49,10 @@ class InvalidRecord(PermanentError):
 
 class UnknownTenant(PermanentError):
     """No tenant owns the account that the record speaks of. Re-driven once the tenant is there."""
+
+
+class ForeignAccount(PermanentError):
+    """A webhook came by one tenant's way in, with its secret, and speaks of an account that another tenant owns."""
 
 
 class UnsupportedCommand(PermanentError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import (
@@ -68,9 +69,19 @@ class CloudApp(_Model):
 
 
 class Limits(_Model):
-    """What the provider allows an account: messages per second and sending number (Cloud API: 80 or 1,000)."""
+    """What the provider allows an account: messages per second and sending number (Cloud API: 80 or 1,000).
 
-    messages_per_second: float = Field(80, gt=0)
+    None is what the provider allows everybody: `RATES`.
+    """
+
+    messages_per_second: float | None = Field(None, gt=0)
+
+
+RATES: Final[Mapping[str, float]] = MappingProxyType({"cloud": 80.0, "wasender": 4.0, "wawp": 0.3, "waha": 1.0})
+"""Messages a second of an account that says nothing. Cloud API: Meta; Wasender: 256 a minute by every paid plan. Wawp
+publishes no figures of its policies, and WhatsApp itself bans who floods, so both get what a busy person writes."""
+_CAREFUL: Final = 1.0
+"""Of a provider that is not in `RATES`."""
 
 
 class Account(_Model):
@@ -99,6 +110,11 @@ class Account(_Model):
     limits: Limits = Limits()
 
     @property
+    def rate(self) -> float:
+        """Messages a second that may be sent."""
+        return self.limits.messages_per_second or RATES.get(self.provider, _CAREFUL)
+
+    @property
     def session_name(self) -> str:
         """What the provider calls it in webhooks and calls."""
         return self.session or self.id
@@ -110,7 +126,8 @@ class Tenant(_Model):
     Attributes:
         handler: dotted path; None means the default handler.
         in_doubt: what to do with a send of which nobody knows whether it was done, when no status has told within
-            the reconcile window. `resend` rather writes twice than not at all; `give_up` the other way round.
+            the reconcile window. `resend` rather writes twice than not at all, `PIPELINE_RESENDS` times at most;
+            `give_up` the other way round.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")

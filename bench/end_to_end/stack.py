@@ -31,7 +31,7 @@ class Stack:
 def stack(lab: Lab, candidate: Candidate) -> Iterator[Stack]:
     """Starts everything and waits until all of it is ready."""
     with ExitStack() as stops:
-        url = stops.enter_context(_sandbox(lab))
+        url = stops.enter_context(sandbox(lab))
         env = {**lab.environment(lab.tenants(url), lab.fresh("data")), **candidate.env}
         workers = stops.enter_context(_workers(lab, candidate, env))
         ingress, port = stops.enter_context(door(lab, candidate.door, env))
@@ -39,7 +39,7 @@ def stack(lab: Lab, candidate: Candidate) -> Iterator[Stack]:
 
 
 @contextmanager
-def _sandbox(lab: Lab) -> Iterator[str]:
+def sandbox(lab: Lab) -> Iterator[str]:
     """A sandbox without limits and statuses; its URL."""
     port = lab.port()
     arguments = ("sandbox", "--port", str(port), "--no-statuses", "--messages-per-second", "0")

@@ -26,11 +26,11 @@ from pipeline.providers import PROVIDERS
 from pipeline.runtime import Scope, Stage
 from pipeline.runtime.chain import Chain, Result
 from pipeline.runtime.chain_loop import BATCH
-from pipeline.runtime.publisher import Content, Line
+from pipeline.runtime.draft import Draft
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.table_store import ROCKSDB
-from pipeline.runtime.tables import Pending
-from topics.catalogue import RAW, SEEN
+from pipeline.runtime.tables import Mark, Pending
+from topics.catalogue import RAW, SEEN, events
 from topics.records import Record
 
 RECORDS: Final = 20_000
@@ -41,58 +41,72 @@ def main(task: Task) -> dict[str, float]:
     tune()
     store, records = _store(Path(task.data_dir)), list(_records())
     stages = (parse(PROVIDERS), deduplicate(), route(tenants_of(task)))
-    so_far, costs = _chain_cost((), store, records), {}
+    so_far, costs = _cost(lambda: _results((), store, records, Dropped)), {}
     for count, stage in enumerate(stages, 1):
-        cost = _chain_cost(stages[:count], store, records)
+        part = stages[:count]
+        cost = _cost(lambda part=part: _results(part, store, records, Dropped))  # type: ignore[misc]
         costs[stage.name], so_far = cost - so_far, cost
-    return costs | _output_costs(_results(stages, store, records), store)
-
-
-def _chain_cost(stages: Sequence[Stage], store: Any, records: Sequence[ConsumerRecord]) -> float:
-    """Of these stages, with what they return thrown away unless the last one is there."""
-    ended = (*stages, Stage("end", _nothing)) if len(stages) < 3 else tuple(stages)
-    return _cost(lambda: _results(ended, store, records))
+    costs["build output batches"] = _cost(lambda: _results(stages, store, records, _draft)) - so_far
+    return costs | _mark_costs(_results(stages, store, records, Dropped).marks, store)
 
 
 NO_COMPRESSION: Final = 0
+
+
+class Dropped:
+    """Takes outputs and keeps none."""
+
+    def extend(self, _: object) -> None: ...
+
+
+def _draft() -> Draft:
+    return Draft(dict.fromkeys((RAW.name, events("default").name), 1), NO_COMPRESSION)
+
+
+def _results(
+    stages: Sequence[Stage], store: Any, records: Sequence[ConsumerRecord], outputs: Callable[[], Dropped | Draft]
+) -> Result:
+    """Runs batch by batch, as a worker does; gives the last batch's result."""
+    ended = (*stages, Stage("end", _nothing)) if len(stages) < 3 else tuple(stages)
+    chain = Chain(ended, tables=[SEEN], stores=lambda *_: store, pending=Pending(), retries=Retries())
+    for start in range(0, len(records), BATCH):
+        taken = outputs()
+        result = chain.run(0, records[start : start + BATCH], taken)
+        if isinstance(taken, Draft):
+            _build(taken)
+    return result
 
 
 def _nothing(_: object, __: Scope) -> Sequence[Record]:
     return ()
 
 
-def _results(stages: Sequence[Stage], store: Any, records: Sequence[ConsumerRecord]) -> Result:
-    """Runs batch by batch, as a worker does; gives the last batch's result."""
-    chain = Chain(stages, tables=[SEEN], stores=lambda *_: store, pending=Pending(), retries=Retries())
-    batches = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
-    for batch in batches[:-1]:
-        chain.run(0, batch)
-    return chain.run(0, batches[-1])
+def _build(draft: Draft) -> None:
+    for line in draft.lines:
+        for batch in line.batches:
+            batch._build()
 
 
-def _output_costs(result: Result, store: Any) -> dict[str, float]:
-    """Of making batches for the topics and rows for the store, without sending or keeping them elsewhere."""
-    outputs: list[Content] = [(record.key, record.value, record.headers, record) for record, _ in result.outputs]
-    marks: list[Content] = [(key, value, (), None) for _, _, key, value in result.marks]
+def _mark_costs(marks: Sequence[Mark], store: Any) -> dict[str, float]:
+    """Of making rows for the changelog and the store, without sending or keeping them elsewhere."""
     return {
-        "build output batches": _cost(lambda: _build(outputs)),
-        "build changelog batches": _cost(lambda: _build(marks)),
+        "build changelog batches": _cost(lambda: _log(marks)),
         "write RocksDB": _cost(lambda: _write(store, marks)),
     }
 
 
-def _build(contents: list[Content]) -> None:
+def _log(marks: Sequence[Mark]) -> None:
     for _ in range(RECORDS // BATCH):
-        line = Line(("out", 0), contents)
-        while line.left:
-            line.batch(NO_COMPRESSION)._build()
-            line.landed(0)
+        draft = _draft()
+        for _, partition, key, value in marks:
+            draft.add("log", partition, key, value, (), None)
+        _build(draft)
 
 
-def _write(store: Any, marks: Sequence[Content]) -> None:
+def _write(store: Any, marks: Sequence[Mark]) -> None:
     for _ in range(RECORDS // BATCH):
         batch = rocksdict.WriteBatch(raw_mode=True)
-        for key, value, *_ in marks:
+        for _, _, key, value in marks:
             batch.put(key, value)
         store.write(batch)
 

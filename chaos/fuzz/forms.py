@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from random import Random
 from typing import Any, Final
 
@@ -23,8 +24,8 @@ def container(number: Number = NUMBERS[0], **lists: list[Any]) -> Tree:
     return {"messaging_product": "whatsapp", "metadata": metadata, **lists}
 
 
-def person(phone: str) -> Tree:
-    return {"profile": {"name": "Ana"}, "wa_id": phone}
+def person(phone: str, mark: str) -> Tree:
+    return {"profile": {"name": f"Ana {mark}"}, "wa_id": phone}
 
 
 def message(mark: str, phone: str = "15550001111", text: str = "hello") -> Tree:
@@ -35,7 +36,7 @@ def message(mark: str, phone: str = "15550001111", text: str = "hello") -> Tree:
 def written(mark: str, **content: Any) -> Tree:
     """A text message; or what is given in its stead."""
     item = message(mark) | content
-    return webhook(container(contacts=[person(item["from"])], messages=[item]))
+    return webhook(container(contacts=[person(item["from"], mark)], messages=[item]))
 
 
 def any_form(mark: str, rng: Random) -> Tree:
@@ -61,7 +62,9 @@ def _about(mark: str, status: str) -> Tree:
 def _typed(kind: str, content: Any) -> Callable[[str], Tree]:
     def form(mark: str) -> Tree:
         item = {name: value for name, value in message(mark).items() if name != "text"}
-        return webhook(container(contacts=[person(item["from"])], messages=[item | {"type": kind, kind: content}]))
+        return webhook(
+            container(contacts=[person(item["from"], mark)], messages=[item | {"type": kind, kind: deepcopy(content)}])
+        )
 
     return form
 

@@ -12,7 +12,7 @@ import orjson
 from chaos.accounts import NUMBERS
 from chaos.fuzz import forms
 from chaos.fuzz.inputs import Input, Ticket, authentic, mark
-from chaos.fuzz.spoil import BESIDE, NAMES, odd, spoil
+from chaos.fuzz.spoil import BESIDE, NAMES, odd, own, spoil
 from chaos.webhooks import signed
 
 LIMIT: Final = 3 * 1024 * 1024
@@ -68,6 +68,10 @@ _EMPTY: Final = (
     b'{"entry":[{}]}',
     b'{"entry":[{"id":"990000","changes":[]}]}',
     b'{"entry":[{"changes":[null]}]}',
+    b'{"entry":[{"changes":[{}]}]}',
+    b'{"entry":[{"changes":[{"value":{}}]}]}',
+    b'{"entry":[{"changes":[{"value":{"messages":[{}]}}]}]}',
+    b'{"entry":[{"changes":[{"value":{"metadata":{},"messages":[{}]}}]}]}',
     b'{"entry":[{"changes":[{"value":{"metadata":{},"messages":[null]}}]}]}',
     b"",
     b" ",
@@ -94,7 +98,8 @@ def wrong_types(ticket: Ticket) -> Input:
 
 def hostile_names(ticket: Ticket) -> Input:
     """Fields that a program might trip over, or a great many of them."""
-    item = {name: odd(ticket.mark(), ticket.rng) for name in ticket.rng.sample(NAMES, 5)}
+    said, names = ticket.mark(), ticket.rng.sample(NAMES, 5)
+    item = {name: own(name, odd(said, ticket.rng), said) for name in names}
     if ticket.rng.random() < 0.02:
         item |= {f"field{n}": n for n in range(20_000)}
     item[BESIDE] = ticket.mark()
@@ -188,7 +193,7 @@ def long_names(ticket: Ticket) -> Input:
     where, size = ticket.rng.choice(_LONG), ticket.rng.choice((300, 5_000, 40_000, 260_000, *_SIZES))
     text = f"{ticket.mark()} @"
     item = forms.message(ticket.mark()) | ({where: text} if where in ("from", "id", "type", "timestamp") else {})
-    value = forms.container(contacts=[forms.person(item["from"])], messages=[item])
+    value = forms.container(contacts=[forms.person(item["from"], ticket.mark())], messages=[item])
     tree = forms.webhook(value)
     if where == "phone_number_id":
         value["metadata"][where] = text
@@ -268,7 +273,7 @@ def wrong_request(ticket: Ticket) -> Input:
             Input("wrong request", body, marks, headers, frozenset({404}), path=f"/webhooks/nobody/{ticket.mark()}"),
             Input("wrong request", body, marks, headers, frozenset({404}), path="/webhooks/%00/..%2f"),
             Input("wrong request", body, marks, headers, frozenset({404, 405}), method="PUT"),
-            Input("wrong request", body, marks, headers, frozenset({404, 405}), method="BREW"),
+            Input("wrong request", body, marks, headers, frozenset({400, 404, 405}), method="BREW"),
             Input("wrong request", body, marks, headers | {"X-Long": "x" * 20_000}, frozenset({400, 431})),
         )
     )

@@ -48,29 +48,35 @@ def spoil(tree: Tree, mark: str, rng: Random) -> Tree:
 
 
 def odd(mark: str, rng: Random) -> Any:
-    """A value that nobody expects."""
+    """A value that nobody expects. Where it may become a part of its own, it has the mark."""
     kinds: tuple[Any, ...] = (
         None,
         True,
         False,
         [],
-        {},
         rng.choice(_STRINGS),
         rng.choice(_NUMBERS),
-        [[[]]],
-        {"": {"": {}}},
     )
     marked = (
         mark,
         int(mark),
         float(mark),
         [mark],
+        [[[mark]]],
+        {"": {"": {"": mark}}},
         {"id": mark},
         [None, mark],
         {mark: None},
         rng.choice(_STRINGS) + mark,
     )
     return rng.choice((*kinds, *marked))
+
+
+def own(name: str, value: Any, mark: str) -> Any:
+    """An id is this input's own: with another one's it would be that one's redelivery, and count for nothing."""
+    if name != "id":
+        return value
+    return value + mark if type(value) is str else int(mark) if type(value) is int else value
 
 
 def _places(tree: Any) -> list[Place]:
@@ -88,7 +94,7 @@ def _places(tree: Any) -> list[Place]:
 def _replace(place: Place, mark: str, rng: Random) -> None:
     at, key = place
     if type(at) is dict:
-        at[key] = odd(mark, rng)
+        at[key] = own(key, odd(mark, rng), mark)
         at[BESIDE] = mark
     else:
         at[key] = rng.choice((mark, int(mark), [mark], {BESIDE: mark}, {BESIDE: mark, "odd": odd(mark, rng)}))
@@ -106,7 +112,8 @@ def _remove(place: Place, mark: str, rng: Random) -> None:
 def _rename(place: Place, mark: str, rng: Random) -> None:
     at, key = place
     if type(at) is dict:
-        at[rng.choice(NAMES)] = at.pop(key)
+        name = rng.choice(NAMES)
+        at[name] = own(name, at.pop(key), mark)
         at[BESIDE] = mark
     else:
         _replace(place, mark, rng)

@@ -8,7 +8,7 @@ from topics.keys import account_key
 
 
 class Limiter:
-    """Keeps every account under its `messages_per_second`.
+    """Keeps every account under its rate, in messages a second.
 
     A quarter of a second's worth may go at once after a quiet time. The provider counts when requests arrive, not
     when they leave; the rest of its own burst is room for what the network bunches together. The whole promise holds
@@ -33,6 +33,6 @@ class Limiter:
     def _bucket(self, account: Account, now: float) -> TokenBucket:
         key = account_key(account.provider, account.id)
         if key not in self._buckets:
-            rate = account.limits.messages_per_second
+            rate = account.rate
             self._buckets[key] = TokenBucket(rate, max(1.0, rate / 4), now)
         return self._buckets[key]

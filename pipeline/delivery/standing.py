@@ -34,22 +34,24 @@ class Standing(NamedTuple):
         at: unix seconds.
         tries: calls that are known not to have been done.
         detail: the provider's id of the message, once it is known.
+        resends: calls that were made while it was in doubt.
     """
 
     state: State
     at: float
     tries: int = 0
     detail: str = ""
+    resends: int = 0
 
     def encode(self) -> bytes:
-        return orjson.dumps([self.state, self.at, self.tries, self.detail])
+        return orjson.dumps(self[:] if self.resends else self[:4])
 
 
 def decode(row: bytes | None) -> Standing | None:
     if row is None:
         return None
-    state, at, tries, detail = orjson.loads(row)
-    return Standing(State(state), at, tries, detail)
+    state, *rest = orjson.loads(row)
+    return Standing(State(state), *rest)
 
 
 class Decision(Enum):
@@ -66,15 +68,15 @@ class Doubt(NamedTuple):
     """What is done about an intent without an outcome.
 
     Attributes:
-        window: seconds in which a status has to come.
-        resend: whether to call again after that.
+        window: seconds in which a status has to come; twice as long after each call that was made again.
+        resends: how often to call again.
         since: unix seconds; before, nobody listened for statuses.
         heard: unix seconds; every status that came until then has been heard, whatever backlog there was.
         repeatable: doing it twice is as doing it once (read marks), so there is no doubt.
     """
 
     window: float
-    resend: bool
+    resends: int
     since: float
     heard: float
     repeatable: bool = False
@@ -90,6 +92,6 @@ def decide(standing: Standing | None, doubt: Doubt) -> Decision:
         return Decision.RECEIVED
     if doubt.repeatable:
         return Decision.CALL
-    if doubt.heard - max(standing.at, doubt.since) < doubt.window:
+    if doubt.heard - max(standing.at, doubt.since) < doubt.window * 2**standing.resends:
         return Decision.WAIT
-    return Decision.CALL if doubt.resend else Decision.GIVE_UP
+    return Decision.CALL if standing.resends < doubt.resends else Decision.GIVE_UP

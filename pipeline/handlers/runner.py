@@ -110,7 +110,10 @@ class HandlerRunner:
             unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
             try:
                 async with self._turns.of(rows):
-                    return await self._once(event, unit, lambda: self._in_time(handler, handler.handle(event)))
+                    commands = await self._once(event, unit, lambda: self._in_time(handler, handler.handle(event)))
+                if unit.closed:  # and not found as recorded
+                    HANDLED.labels(event.tenant_id, event.kind).inc()
+                return commands
             except Conflict as error:
                 conflict, rows = error, unit.rows.contested
             await asyncio.sleep(pause * random.random())  # noqa: S311 (jitter, not a secret)
@@ -121,9 +124,7 @@ class HandlerRunner:
         if recorded is not None:
             return recorded
         await self._in_hand(event, unit, hook)
-        commands = await unit.commit()
-        HANDLED.labels(event.tenant_id, event.kind).inc()
-        return commands
+        return await unit.commit()
 
     async def _in_hand(self, event: EventBase, unit: UnitOfWork, hook: Callable[[], Awaitable[None]]) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}

@@ -23,6 +23,8 @@ from pipeline.tenants import Tenants
 
 MAX_IN_FLIGHT: Final = 64 * 1024 * 1024
 """Bytes of webhooks being read or waiting for their acknowledgement; more are refused until these are gone."""
+REQUEST_BYTES: Final = 16 * 1024
+"""What a request in hand takes beside its body: a flood of small ones would grow the process all the same."""
 _NO_QUERY: Final[Mapping[str, str]] = {}
 
 
@@ -54,11 +56,13 @@ class Door:
         self._max_in_flight = max_in_flight
         self._proxies = proxies or Proxies()
         self._reading = 0
+        self._open = 0
 
     async def take(self, request: web.Request, provider: Provider, tenant_id: str | None = None) -> web.Response:
         """The answer to a POST: 200, 400, 401, 413, 415 or 503."""
         status = self._refusal(request)
         if not status:
+            self._open += 1
             try:
                 async with asyncio.timeout(self._deadline):
                     status = await self._taken(request, provider, tenant_id)
@@ -68,6 +72,8 @@ class Door:
                 status = 503
             except (ConnectionError, web.RequestPayloadError):
                 status = 400
+            finally:
+                self._open -= 1
         _counter(provider.name, status).inc()
         return answer(status)
 
@@ -108,7 +114,7 @@ class Door:
 
     @property
     def _in_flight(self) -> int:
-        return self._reading + self._publisher.unacknowledged
+        return self._reading + self._publisher.unacknowledged + self._open * REQUEST_BYTES
 
     def _length(self, request: web.Request) -> int:
         """The body's; as large as allowed where the request does not say."""

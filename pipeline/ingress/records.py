@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.providers.base import Slice
 from pipeline.tenants import Tenants
 from topics import headers
 from topics.catalogue import RAW
 from topics.records import Header, Record
+
+LONGEST_NAME: Final = 1024
+"""Characters of a key or an account. No provider has longer ones; what claims to would not fit beside its own body."""
 
 
 class Arrival(NamedTuple):
@@ -46,7 +49,12 @@ class Labeller:
             (headers.TRACEPARENT, trace),
         ]
         made = [
-            Record(RAW.name, key.encode(), body, [*shared, *self._origin(provider, account, tenant_id)])
+            Record(
+                RAW.name,
+                _named(key, provider).encode(),
+                body,
+                [*shared, *self._origin(provider, _named(account), tenant_id)],
+            )
             for key, account, body in slices
         ]
         return made if len(made) == 1 else [_numbered(record, i, len(made)) for i, record in enumerate(made, 1)]
@@ -61,6 +69,10 @@ class Labeller:
 def webhook_id(body: bytes) -> bytes:
     """The same for the same bytes: an identical redelivery carries the id of the first."""
     return b"wh-" + blake2b(body, digest_size=16).hexdigest().encode()
+
+
+def _named(name: str, instead: str = "") -> str:
+    return name if len(name) <= LONGEST_NAME else instead
 
 
 def _numbered(record: Record, i: int, k: int) -> Record:

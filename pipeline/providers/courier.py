@@ -14,6 +14,8 @@ from pipeline.providers.dispatch import Dispatcher
 from topics.commands import EARLY, PREFIX, Command
 from topics.outcomes import Outcome, OutcomeStatus
 
+RESENDS = 3
+"""Times that a send in doubt is sent again."""
 ASK_AGAIN = 0.25
 """Seconds between two looks for the status of a send in doubt."""
 
@@ -39,12 +41,20 @@ class Courier:
     """Decides about commands and calls providers through the dispatcher.
 
     `heard` tells until when, in unix seconds, every status that came has been heard: behind a backlog a window of
-    wall time would be over before the statuses that it waits for are read.
+    wall time would be over before the statuses that it waits for are read. A send in doubt is sent again `resends`
+    times at most: each may be a double, and a provider that never answers would be called for ever.
     """
 
-    def __init__(self, dispatcher: Dispatcher, reconcile_window: float, heard: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        reconcile_window: float,
+        heard: Callable[[], float] = time.time,
+        resends: int = RESENDS,
+    ) -> None:
         self._dispatcher = dispatcher
         self._window = reconcile_window
+        self._resends = resends
         self._heard = heard
         self._started = time.time()
 
@@ -62,40 +72,50 @@ class Courier:
             case Decision.GIVE_UP:
                 outcome = _outcome(command, OutcomeStatus.UNKNOWN)
             case Decision.CALL:
-                outcome = await self._call(command, standing.tries if standing else 0, rows, hand)
+                outcome = await self._call(command, _meant(standing), rows, hand)
         rows.put(command.command_id, Standing(State.CLOSED, time.time(), detail=outcome.message_id or "").encode())
         return outcome
 
-    async def _call(self, command: Command, tries: int, rows: Rows, hand: Hand) -> Outcome:
+    async def _call(self, command: Command, intent: Standing, rows: Rows, hand: Hand) -> Outcome:
+        tries = intent.tries
         await self._dispatcher.turn(command, hand.wait)
         if command.expires_at is not None and command.expires_at <= datetime.now(UTC):
             return _outcome(command, OutcomeStatus.EXPIRED, retried=tries)
         meant = with_message_ids(command, rows)
         if isinstance(meant, Delivery):
             return _outcome(command, OutcomeStatus.FAILED, meant, tries)
-        await self._note(command, State.INTENT, tries, rows, hand)
+        await self._note(command, intent, rows, hand)
         delivery = await self._dispatcher.call(meant)
-        if delivery.status is DeliveryStatus.UNKNOWN:
+        doubtful = delivery.status is DeliveryStatus.UNKNOWN
+        if doubtful and command.kind not in EARLY:
             raise RetryAfter("no answer came: waiting for its status", ASK_AGAIN)
-        if delivery.status is DeliveryStatus.RETRYABLE:
-            await self._note(command, State.RETRY, tries + 1, rows, hand)
+        if doubtful or delivery.status is DeliveryStatus.RETRYABLE:
+            await self._note(command, intent._replace(state=State.RETRY, tries=tries + 1), rows, hand)
             delay = self._dispatcher.next_try(command, delivery, tries + 1)
             if delay is not None:
                 raise RetryAfter(f"{command.provider}: {delivery.error_code or delivery.error_message}", delay)
         accepted = delivery.status is DeliveryStatus.ACCEPTED
         return _outcome(command, OutcomeStatus.ACCEPTED if accepted else OutcomeStatus.FAILED, delivery, tries)
 
-    async def _note(self, command: Command, state: State, tries: int, rows: Rows, hand: Hand) -> None:
+    async def _note(self, command: Command, step: Standing, rows: Rows, hand: Hand) -> None:
         """Remembers a step before the next one is taken. What may be done twice needs no intent."""
-        if command.kind in EARLY and state is State.INTENT:
+        if command.kind in EARLY and step.state is State.INTENT:
             return
-        rows.put(command.command_id, Standing(state, time.time(), tries).encode())
+        rows.put(command.command_id, step._replace(at=time.time()).encode())
         await hand.persist()
 
     def _doubt(self, command: Command, standing: Standing | None) -> Doubt:
         repeatable = command.kind in EARLY
         heard = self._heard() if standing is not None and standing.state is State.INTENT else 0.0
-        return Doubt(self._window, self._dispatcher.resends(command), self._started, heard, repeatable)
+        resends = self._resends if self._dispatcher.resends(command) else 0
+        return Doubt(self._window, resends, self._started, heard, repeatable)
+
+
+def _meant(standing: Standing | None) -> Standing:
+    """The intent of another call of a command that stands so."""
+    if standing is None:
+        return Standing(State.INTENT, 0.0)
+    return standing._replace(state=State.INTENT, resends=standing.resends + (standing.state is State.INTENT))
 
 
 def with_message_ids(command: Command, rows: Rows) -> Command | Delivery:

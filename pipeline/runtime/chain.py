@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pipeline.errors import OversizeRecord
 from pipeline.runtime.breaker import OFF, Breaker
@@ -22,6 +22,12 @@ Stores = Callable[[str, int], Store]
 
 Output = tuple[Record, Incoming]
 """A record to publish and the source record that it came from."""
+
+
+class Outputs(Protocol):
+    """Where outputs go as they are made: a list, or what puts them into batches at once."""
+
+    def extend(self, outputs: Iterable[Output], /) -> None: ...
 
 
 class Held(NamedTuple):
@@ -42,7 +48,6 @@ class Result:
         dead: how many records were given up.
     """
 
-    outputs: list[Output] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     ends: list[tuple[Incoming, int]] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
@@ -80,13 +85,13 @@ class Chain:
         self._breaker = breaker or Breaker(OFF)
         self._largest = largest
 
-    def run(self, partition: int, records: Iterable[Incoming]) -> Result:
-        """One pass over the records of one partition."""
-        return self._pass(partition, ((record, 0) for record in records))
+    def run(self, partition: int, records: Iterable[Incoming], outputs: Outputs) -> Result:
+        """One pass over the records of one partition. What comes out of them is added to `outputs`."""
+        return self._pass(partition, ((record, 0) for record in records), outputs)
 
-    def again(self, partition: int, held: Sequence[Held]) -> Result:
+    def again(self, partition: int, held: Sequence[Held], outputs: Outputs) -> Result:
         """Another pass over what the last one held back."""
-        return self._pass(partition, ((item.record, item.attempts) for item in held))
+        return self._pass(partition, ((item.record, item.attempts) for item in held), outputs)
 
     def take_back(self, result: Result, offsets: Collection[int]) -> None:
         """Takes back the table writes of the records at these offsets: the broker refused their outputs."""
@@ -104,7 +109,7 @@ class Chain:
             return output
         return dead_letter(source, self._stages[-1].name, refused(record), 1), source
 
-    def _pass(self, partition: int, todo: Iterable[tuple[Incoming, int]]) -> Result:
+    def _pass(self, partition: int, todo: Iterable[tuple[Incoming, int]], outputs: Outputs) -> Result:
         result = Result()
         tables = self._views(partition, result.marks)
         waiting: set[bytes | None] = set()
@@ -115,12 +120,12 @@ class Chain:
                 continue
             length = len(result.marks)
             try:
-                result.outputs += [(output, record) for output in self._apply(record, tables)]
+                outputs.extend([(output, record) for output in self._apply(record, tables)])
             except _Failure as failure:
                 undo(result.marks, length, self._pending)
                 self._breaker.tried(fresh)
                 fresh = 0
-                self._failed(Held(record, attempts + 1, failure.error), failure.stage, result, waiting)
+                self._failed(Held(record, attempts + 1, failure.error), failure.stage, result, outputs, waiting)
             else:
                 if len(result.marks) > length:
                     result.ends.append((record, len(result.marks)))
@@ -145,13 +150,13 @@ class Chain:
         except Exception as error:
             raise _Failure(self._stages[-1].name, error) from error
 
-    def _failed(self, item: Held, stage: str, result: Result, waiting: set[bytes | None]) -> None:
+    def _failed(self, item: Held, stage: str, result: Result, outputs: Outputs, waiting: set[bytes | None]) -> None:
         record, attempts, error = item
         if error is not None and attempts == 1:
             self._breaker.failed(error)
         if error is not None and self._retries.gives_up(error, attempts) and not self._breaker.holds(error):
             result.dead += 1
-            result.outputs.append((dead_letter(record, stage, error, attempts), record))
+            outputs.extend([(dead_letter(record, stage, error, attempts), record)])
         else:
             waiting.add(record.key)
             result.held.append(item)

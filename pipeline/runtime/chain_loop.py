@@ -18,6 +18,7 @@ from pipeline.runtime.chain import Chain, Held, Output, Result, pause
 from pipeline.runtime.commit import commit
 from pipeline.runtime.consumer import Busy
 from pipeline.runtime.dead_letters import Unburied, is_dead_letter, refused
+from pipeline.runtime.draft import Draft
 from pipeline.runtime.tables import Mark
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Pass:
 
     batch: Batch
     results: dict[int, Result]
+    draft: Draft
     epoch: int
     busy: Busy
     count: int
@@ -93,8 +95,9 @@ class ChainLoop:
         count = sum(len(records) for records in batch.values())
         self._taken += count
         busy = consumer.begin()
-        results = {tp.partition: self._chain.run(tp.partition, records) for tp, records in batch.items()}
-        return Pass(batch, results, consumer.epoch, busy, count, started)
+        draft = self._app.publisher.draft()
+        results = {tp.partition: self._chain.run(tp.partition, records, draft) for tp, records in batch.items()}
+        return Pass(batch, results, draft, consumer.epoch, busy, count, started)
 
     async def _finish(self, passed: Pass) -> None:
         consumer, app = self._app.list_consumer, self._app.conf.id
@@ -112,9 +115,9 @@ class ChainLoop:
 
     async def _process(self, passed: Pass) -> int | None:
         """Takes a batch to its end; gives the number of dead letters, or None if it had to be abandoned."""
-        results, dead = passed.results, 0
+        results, draft, dead = passed.results, passed.draft, 0
         while True:
-            bad = await self._commit(results)
+            bad = await self._commit(results, draft)
             letters = [self._chain.letter(output) for output in bad]
             dead += sum(result.dead for result in results.values())
             dead += sum(not is_dead_letter(record) for record, _ in bad)
@@ -125,12 +128,12 @@ class ChainLoop:
                 return dead
             if not await self._wait(held):
                 return None
-            results = {partition: self._chain.again(partition, items) for partition, items in held.items()}
+            draft = self._app.publisher.draft()
+            results = {partition: self._chain.again(partition, items, draft) for partition, items in held.items()}
 
-    async def _commit(self, results: Mapping[int, Result]) -> list[Output]:
+    async def _commit(self, results: Mapping[int, Result], draft: Draft) -> list[Output]:
         """Gives what the broker refused, one output of each source record."""
-        outputs = [output for result in results.values() for output in result.outputs]
-        bad = await commit(self._app, outputs, partial(self._marks, results))
+        bad = await commit(self._app, draft, partial(self._marks, results))
         return list({(output[1].partition, output[1].offset): output for output in bad}.values())
 
     def _marks(self, results: Mapping[int, Result], bad: Sequence[Output]) -> list[Mark]:

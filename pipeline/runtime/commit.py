@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.runtime.chain import Output
+from pipeline.runtime.draft import Draft
 from pipeline.runtime.tables import Mark
 
 if TYPE_CHECKING:
@@ -16,13 +17,13 @@ Marks = Callable[[Sequence[Output]], Sequence[Mark]]
 """What is to be remembered, given the outputs that the broker refused: nothing of their source records."""
 
 
-async def commit(app: PipelineApp, outputs: Sequence[Output], marks: Marks) -> list[Output]:
+async def commit(app: PipelineApp, draft: Draft, marks: Marks) -> list[Output]:
     """Publish, await, mark. The caller lets the offsets go afterwards, and not if this raises.
 
     Gives the outputs that the broker refuses for their size. Their source records are finished when their dead letters
     are published.
     """
-    refused = await app.publisher.publish(outputs) if outputs else []
+    refused = await app.publisher.send(draft)
     if left := marks(refused):
         await _mark(app, left)
     return refused

@@ -65,8 +65,8 @@ class Commit(NamedTuple):
     refused: Callable[[], object]
 
     def hit_by(self, bad: Container[int]) -> bool:
-        """Whether one of its outputs is among these, by identity."""
-        return any(id(output) in bad for output in self.outputs)
+        """Whether the source of its outputs is among these, by identity."""
+        return any(id(source) in bad for _, source in self.outputs)
 
 
 class ConcurrentLoop:
@@ -341,8 +341,8 @@ class ConcurrentLoop:
 
     async def _commit(self, commits: list[Commit]) -> None:
         started = time.monotonic()
-        outputs = [output for work in commits for output in work.outputs]
-        bad = {id(output) for output in await commit(self._app, outputs, partial(_marks, commits))}
+        draft = self._app.publisher.draft(output for work in commits for output in work.outputs)
+        bad = {id(source) for _, source in await commit(self._app, draft, partial(_marks, commits))}
         for work in commits:
             if bad and work.hit_by(bad):
                 work.refused()
@@ -376,7 +376,7 @@ class ConcurrentLoop:
 
 
 def _marks(commits: Sequence[Commit], refused: Sequence[Output]) -> list[Mark]:
-    bad = {id(output) for output in refused}
+    bad = {id(source) for _, source in refused}
     return [mark for work in commits if not (bad and work.hit_by(bad)) for mark in work.marks]
 
 

@@ -26,9 +26,15 @@ class SoleWriter:
         self._next: dict[int, int] = {}
 
     def wrote(self, generation: int, partition: int, span: Span, recovered: int) -> bool:
-        """Whether all up to `span.last` was read or written here. `recovered` is the last offset that was read."""
+        """Whether all up to `span.last` was read or written here. `recovered` is the last offset that was read.
+
+        Who was not alone once is not for the rest of the generation: what else the process has in hand may write again
+        before it ends.
+        """
         if generation != self._generation:
             self._generation, self._next = generation, {}
-        expected = self._next.get(partition, recovered + 1)
-        self._next[partition] = span.last + 1
-        return span.first == expected and span.last == expected + span.records - 1
+        expected = self._next.setdefault(partition, recovered + 1)
+        alone = span.first == expected and span.last == expected + span.records - 1
+        if alone:
+            self._next[partition] = span.last + 1
+        return alone

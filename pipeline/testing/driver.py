@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import cast
 
-from pipeline.runtime.chain import Chain, checked
+from pipeline.runtime.chain import Chain, Output, checked
 from pipeline.runtime.dead_letters import PREFIX, dead_letter
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import ConcurrentStage, Scope, Stage
@@ -68,11 +68,11 @@ class StageDriver:
     def _run_chain(self, stages: tuple[Stage, ...], records: Sequence[Incoming]) -> tuple[list[Record], list[Mark]]:
         chain = Chain(stages, tables=self._names, stores=self.rows, pending=self._pending, retries=self._retries)
         partition = records[0].partition if records else 0
-        result = chain.run(partition, records)
-        outputs, marks = list(result.outputs), list(result.marks)
+        outputs: list[Output] = []
+        result = chain.run(partition, records, outputs)
+        marks = list(result.marks)
         while result.held:
-            result = chain.again(partition, result.held)
-            outputs += result.outputs
+            result = chain.again(partition, result.held, outputs)
             marks += result.marks
         return [record for record, _ in outputs], marks
 

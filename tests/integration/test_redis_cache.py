@@ -23,7 +23,8 @@ from pipeline.state.keys import unit_key
 from pipeline.state.redis import RedisStore
 from pipeline.state.store import Rows, UnitRecord
 from tests.ports import free_ports
-from tests.unit.state_contract import CacheContract, StoreContract
+from tests.unit.state_contract import StoreContract
+from tests.unit.state_contract_caches import CachesContract
 from tests.unit.state_programs import PROGRAMS, Step, run, state
 from tests.unit.state_race import between_processes, writes
 
@@ -50,14 +51,14 @@ class TestRedisStore(OnRedis, StoreContract):
             yield store
 
 
-class TestRedisCache(OnRedis, CacheContract):
+class TestRedisCache(OnRedis, CachesContract):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Rows]:
         async with connected(self.url) as store:
             yield store
 
 
-class TestRedisCacheInAUnit(OnRedis, CacheContract):
+class TestRedisCacheInAUnit(OnRedis, CachesContract):
     atomic_answers = False
 
     @asynccontextmanager

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hmac
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from agents.deduplicate import deduplicate
+from agents.parse import parse
 from agents.route import route
-from pipeline.testing import StageDriver
+from pipeline.ingress.records import Arrival, Labeller
+from pipeline.providers import PROVIDERS
+from pipeline.providers.base import WebhookRequest
+from pipeline.tenants import Tenants, TenantsFile
+from pipeline.testing import StageDriver, TestRecord
 from tests.stage.pieces import HEADERS, NUMBER, OTHER_NUMBER, UNPACK, carrying, event, tenants
 from topics.catalogue import RECEIPTS, SEEN
 from topics.commands import command_id
@@ -52,6 +59,55 @@ def test_an_unknown_tenant_is_a_dead_letter_that_can_be_driven_again() -> None:
 
     later = StageDriver(UNPACK, deduplicate(), route(tenants(acme="default", globex="gold")), tables=[SEEN])
     assert [record.topic for record in later.pipe(lost)] == ["events.gold"]
+
+
+def test_what_came_as_one_tenants_never_becomes_anothers() -> None:
+    """Who knows one tenant's secret could put messages into another tenant's conversations, by naming its account."""
+    driver = StageDriver(UNPACK, deduplicate(), route(tenants(acme="default", globex="gold")), tables=[SEEN])
+    forged = replace(carrying(event(1)), headers=(*HEADERS, ("tenant", b"globex")))
+    (letter,) = driver.pipe(forged)
+    assert (letter.topic, letter.value) == ("dead-letters.route", forged.value)
+    assert header(letter.headers, "error-type") == "ForeignAccount"
+    assert driver.rows(SEEN) == {}
+    honest = replace(carrying(event(1)), headers=(*HEADERS, ("tenant", b"acme")))
+    assert [record.topic for record in driver.pipe(honest)] == ["events.default"]
+
+
+def test_what_one_tenant_posts_of_anothers_account_goes_nowhere() -> None:
+    """A tenant could name its own account as another calls its, and write there with its own secret."""
+    driver = StageDriver(parse(PROVIDERS), deduplicate(), route(_GATEWAYS), tables=[SEEN])
+    body = orjson.dumps({"event": "message", "session": "acme-waha", "payload": {"id": "A", "from": "1@c.us"}})
+    request = WebhookRequest(body, {"x-webhook-hmac": hmac.digest(b"globex", body, "sha512").hex()}, {}, "globex")
+    provider = PROVIDERS["waha"]
+    assert provider.authenticate(request, _GATEWAYS)
+    arrival = Arrival("waha", "globex", b"wh-1", 1_760_000_000_500, b"")
+    (record,) = Labeller(_GATEWAYS).records(provider.split(request, _GATEWAYS), arrival)
+    (letter,) = driver.pipe(TestRecord.of(record))
+    assert header(letter.headers, "error-type") == "ForeignAccount"
+
+
+_GATEWAYS = Tenants(
+    TenantsFile.model_validate(
+        {
+            "tenants": [
+                {
+                    "id": name,
+                    "accounts": [
+                        {
+                            "provider": "waha",
+                            "id": f"{name}-waha",
+                            "session": "default",
+                            "webhook_secrets": [name],
+                            "token": "t",
+                        }
+                    ],
+                }
+                for name in ("acme", "globex")
+            ]
+        }
+    )
+)
+"""Both call their only session `default`, as WAHA does."""
 
 
 def test_a_webhook_with_one_unknown_account_is_one_dead_letter_and_leaves_nothing_behind() -> None:

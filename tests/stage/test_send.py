@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from agents.receive import receive
 from agents.send import send
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.providers.courier import Courier
+from pipeline.providers.courier import RESENDS, Courier
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord
@@ -62,7 +62,9 @@ class Provider:
         return ()
 
 
-def _driver(provider: Provider, in_doubt: Literal["resend", "give_up"] = "resend") -> StageDriver:
+def _driver(
+    provider: Provider, in_doubt: Literal["resend", "give_up"] = "resend", window: float = WINDOW
+) -> StageDriver:
     account = {"provider": "cloud", "id": NUMBER, "token": "t"}
     tenant = {"id": "acme", "in_doubt": in_doubt, "accounts": [account]}
     known = Tenants(TenantsFile.model_validate({"tenants": [tenant]}))
@@ -72,7 +74,7 @@ def _driver(provider: Provider, in_doubt: Literal["resend", "give_up"] = "resend
         await made.close()  # the provider of these tests calls nobody
         return made
 
-    return StageDriver(send(Courier(asyncio.run(dispatcher()), WINDOW)), tables=[SENT])
+    return StageDriver(send(Courier(asyncio.run(dispatcher()), window)), tables=[SENT])
 
 
 def _command(number: int = 1, account: str = NUMBER) -> Command:
@@ -143,6 +145,26 @@ def test_when_no_receipt_comes_the_tenants_policy_decides(
     driver.restart()
     assert _outcome(driver.pipe(_record(_command()))[0]).status is status
     assert len(provider.calls) == calls
+
+
+def test_a_process_that_dies_of_a_command_is_not_killed_by_it_for_ever() -> None:
+    """A command whose every call ends the messenger would be called again whenever its worker comes back."""
+    provider = Provider(*(Died() for _ in range(9)))
+    driver = _driver(provider, window=0)
+    for _ in range(1 + RESENDS):
+        with pytest.raises(Died):
+            driver.pipe(_record(_command()))
+        driver.restart()
+    assert _outcome(driver.pipe(_record(_command()))[0]).status is OutcomeStatus.UNKNOWN
+    assert len(provider.calls) == 1 + RESENDS
+
+
+def test_what_is_never_answered_is_sent_a_few_times_and_then_told_as_unknown() -> None:
+    """A person would get the same message every minute, and the business would never hear of it."""
+    provider = Provider(*(Delivery(DeliveryStatus.UNKNOWN) for _ in range(9)))
+    (record,) = _driver(provider, window=0.01).pipe(_record(_command()))
+    assert _outcome(record).status is OutcomeStatus.UNKNOWN
+    assert len(provider.calls) == 1 + RESENDS
 
 
 def test_a_process_that_died_after_the_answer_does_not_call_again() -> None:

@@ -1,7 +1,7 @@
-"""The table of docs/providers.md: what arrives at each provider, and the events that it becomes.
+"""The tables of docs/providers.md: what each provider can send, what arrives, and the events that it becomes.
 
-It is made from the examples that the providers' tests run over, by running them: `python -m tests.unit.provider_table`
-writes it. A new provider gives its examples here, in one line.
+The second is made from the examples that the providers' tests run over, by running them:
+`python -m tests.unit.provider_table` writes both. A new provider gives its examples here, in one line.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from pipeline.providers import PROVIDERS
 from pipeline.testing import TestRecord
 from tests.unit import cloud_webhooks, gateway_webhooks, wasender_webhooks
 from topics import headers
+from topics.commands import CommandKind
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "providers.md"
 BEGIN: Final = "<!-- The table below is written by `python -m tests.unit.provider_table`. -->\n"
 END: Final = "<!-- End of the table. -->\n"
+SENDS: Final = "<!-- What each can send is written by `python -m tests.unit.provider_table`. -->\n"
+SENDS_END: Final = "<!-- End of what each can send. -->\n"
 
 
 class Arrival(NamedTuple):
@@ -53,10 +56,24 @@ def table() -> str:
     return "\n".join(["| provider | what arrives | events |", "| --- | --- | --- |", *dict.fromkeys(rows)]) + "\n"
 
 
+def sends() -> str:
+    """Kinds of commands by provider, as each provider names them."""
+    rows = [f"| {kind} | {' | '.join(_can(name, kind) for name in PROVIDERS)} |" for kind in CommandKind]
+    return "\n".join([f"| kind | {' | '.join(PROVIDERS)} |", "| --- |" + " :-: |" * len(PROVIDERS), *rows]) + "\n"
+
+
 def page(old: str) -> str:
-    """The page with today's table in it."""
-    before, _, rest = old.partition(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
+    """The page with today's tables in it."""
+    return _with(_with(old, SENDS, sends(), SENDS_END), BEGIN, table(), END)
+
+
+def _with(old: str, begin: str, made: str, end: str) -> str:
+    before, _, rest = old.partition(begin)
+    return f"{before}{begin}\n{made}\n{end}{rest.partition(end)[2]}"
+
+
+def _can(provider: str, kind: CommandKind) -> str:
+    return "✓" if kind in PROVIDERS[provider].kinds else ""
 
 
 def _becomes(provider: str, arrival: Arrival) -> str:

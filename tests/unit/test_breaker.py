@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import HandlerTimeout, InvalidRecord, RetryAfter, Unavailable
 from pipeline.runtime.breaker import OFF, Breaker, Limits
-from pipeline.runtime.chain import Chain
+from pipeline.runtime.chain import Chain, Output
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import Scope, Stage
 from pipeline.runtime.tables import Pending
@@ -165,23 +165,24 @@ def test_a_chain_keeps_what_fails_while_failures_are_the_rule() -> None:
     """What waits for a database would be dead-lettered after three tries, which last a second."""
     stage, breaker = Broken(b"bad"), Breaker(LIMITS)
     chain = _chain(stage, breaker)
-    result = chain.run(0, _records([b"bad"] * 8))
+    result = chain.run(0, _records([b"bad"] * 8), [])
     for _ in range(10):
-        result = chain.again(0, result.held)
+        result = chain.again(0, result.held, [])
         assert (result.dead, len(result.held)) == (0, 8)
     stage.values = ()
-    result = chain.again(0, result.held)
-    assert (len(result.outputs), result.held, breaker.open) == (8, [], False)
+    outputs: list[Output] = []
+    result = chain.again(0, result.held, outputs)
+    assert (len(outputs), result.held, breaker.open) == (8, [], False)
 
 
 def test_bad_records_among_good_ones_are_dead_letters_however_many_a_batch_holds() -> None:
     """Retries come last in a batch: counted there, its bad records would look like a run and stop the stage."""
     breaker = Breaker(LIMITS)
     chain = _chain(Broken(b"bad"), breaker)
-    result = chain.run(0, _records(([b"good"] * 9 + [b"bad"]) * 100))
+    result = chain.run(0, _records(([b"good"] * 9 + [b"bad"]) * 100), [])
     dead = 0
     while result.held:
         assert not breaker.open
-        result = chain.again(0, result.held)
+        result = chain.again(0, result.held, [])
         dead += result.dead
     assert dead == 100

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord, Unavailable
-from pipeline.runtime.chain import Chain, Result, pause
+from pipeline.runtime.chain import Chain, Output, pause
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import Link, Scope, Stage, split
 from pipeline.runtime.tables import Pending
@@ -49,19 +49,22 @@ def test_a_failing_record_holds_back_its_key_and_no_other() -> None:
     """Without it, a retry would let later messages of the same person overtake, or make strangers wait."""
     chain = _chain(Stage("flaky", Flaky(b"a1", 1, RuntimeError("once"))))
     records = [TestRecord(b"a1", b"a"), TestRecord(b"b1", b"b", offset=1), TestRecord(b"a2", b"a", offset=2)]
-    first = chain.run(0, records)
-    assert _values(first) == [b"b1"]
-    assert _values(chain.again(0, first.held)) == [b"a1", b"a2"]
+    outputs: list[Output] = []
+    first = chain.run(0, records, outputs)
+    assert _values(outputs) == [b"b1"]
+    chain.again(0, first.held, outputs)
+    assert _values(outputs) == [b"b1", b"a1", b"a2"]
 
 
 def test_a_permanent_error_is_a_dead_letter_at_once() -> None:
     """Without it, bytes that can never be read would be retried and hold up their conversation."""
     chain = _chain(Stage("flaky", Flaky(b"bad", 99, InvalidRecord("not JSON"))))
-    result = chain.run(0, _records(b"bad", b"good"))
+    outputs: list[Output] = []
+    result = chain.run(0, _records(b"bad", b"good"), outputs)
     assert result.dead == 1
     assert not result.held
-    assert _values(result) == [b"bad", b"good"]
-    dead = result.outputs[0][0]
+    assert _values(outputs) == [b"bad", b"good"]
+    dead = outputs[0][0]
     assert dead.topic == "dead-letters.flaky"
     assert header(dead.headers, "attempts") == "1"
 
@@ -160,7 +163,7 @@ def test_a_link_cuts_a_chain_in_two_hops_with_the_same_outputs() -> None:
 def test_the_pause_is_the_shortest_of_those_that_failed() -> None:
     """Without it, a record behind a failed one would make the pass spin or sleep for its own sake."""
     chain = _chain(Stage("flaky", Flaky(b"a", 1, RuntimeError("once"))))
-    held = {0: chain.run(0, _records(b"a", b"b")).held}
+    held = {0: chain.run(0, _records(b"a", b"b"), []).held}
     assert 0.05 <= pause(held, Retries()) <= 0.1
 
 
@@ -176,5 +179,5 @@ def _chain(*stages: Stage) -> Chain:
     return Chain(stages, tables=(), stores=lambda *_: {}, pending=Pending(), retries=Retries())
 
 
-def _values(result: Result) -> list[bytes]:
-    return [record.value for record, _ in result.outputs]
+def _values(outputs: list[Output]) -> list[bytes]:
+    return [record.value for record, _ in outputs]

@@ -39,16 +39,14 @@ def _taken(body: bytes) -> tuple[list[WireEvent], int]:
 
 
 def _count(whole: Any) -> int:
-    """How many things a webhook speaks of, counted without any of the provider's code."""
-    if not isinstance(whole.get("entry"), list):
-        return int(bool(set(whole) - {"object"}))
-    return sum(_count_entry(entry) for entry in whole["entry"])
+    """How many things a webhook speaks of, itself where it has none; counted without any of the provider's code."""
+    entries = whole.get("entry")
+    return sum(_count_entry(entry) for entry in entries) if isinstance(entries, list) and entries else 1
 
 
 def _count_entry(entry: Any) -> int:
-    if not isinstance(entry, dict) or not isinstance(entry.get("changes"), list):
-        return 1
-    return sum(_count_change(change) for change in entry["changes"])
+    changes = entry.get("changes") if isinstance(entry, dict) else None
+    return sum(_count_change(change) for change in changes) if isinstance(changes, list) and changes else 1
 
 
 def _count_change(change: Any) -> int:

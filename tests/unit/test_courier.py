@@ -1,4 +1,4 @@
-"""The courier: between any two of its steps the process may die, and the command still has one effect."""
+"""What the courier makes of a command, and of each answer. `test_crashes_of_send` kills it everywhere."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.delivery.standing import Standing, State
 from pipeline.errors import RetryAfter, UnsupportedCommand
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.providers.courier import Courier
+from pipeline.providers.courier import RESENDS, Courier
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.tenants import Account, Tenants, load_tenants
 from tests.stacks import ROOT
@@ -26,38 +24,25 @@ from topics.outcomes import Outcome, OutcomeStatus
 from topics.records import Incoming
 
 ACCEPTED = Delivery(DeliveryStatus.ACCEPTED, "wamid.1")
-THROTTLED = Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=0)
 REFUSED = Delivery(DeliveryStatus.PERMANENT, error_code=131047, error_message="more than 24 hours")
 UNKNOWN = Delivery(DeliveryStatus.UNKNOWN)
-
-
-class Died(BaseException):
-    """The process is gone: nobody catches it."""
 
 
 class Outside:
     """A provider that counts its effects, and the disk that outlives the process.
 
-    It fits both `Rows` and `Hand`. `dies_at` counts steps, a durable write or a call, until the process dies;
-    0 means never.
+    It fits both `Rows` and `Hand`.
     """
 
     name = "cloud"
     kinds = frozenset(CommandKind)
 
-    def __init__(self, answers: Iterable[Delivery] = (ACCEPTED,), dies_at: int = 0) -> None:
+    def __init__(self, answers: Iterable[Delivery] = (ACCEPTED,)) -> None:
         self.answers = list(answers)
         self.effects: list[str] = []
         self.calls = 0
         self.durable: dict[str, bytes] = {}
         self.pending: dict[str, bytes] = {}
-        self.dies_at = dies_at
-        self.steps = 0
-
-    def step(self) -> None:
-        self.steps += 1
-        if self.steps == self.dies_at:
-            raise Died
 
     def get(self, key: str) -> bytes | None:
         return self.pending.get(key) or self.durable.get(key)
@@ -69,10 +54,8 @@ class Outside:
         """Time passes at once."""
 
     async def persist(self) -> None:
-        self.step()
         self.durable |= self.pending
         self.pending.clear()
-        self.step()
 
     def restart(self) -> None:
         self.pending.clear()
@@ -87,13 +70,11 @@ class Outside:
         return []
 
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
-        self.step()
         self.calls += 1
         self.last = command
         answer = self.answers.pop(0) if self.answers else ACCEPTED
         if answer.status is DeliveryStatus.ACCEPTED:
             self.effects.append(command.command_id)
-        self.step()
         return answer
 
 
@@ -143,21 +124,6 @@ def _receipt_if_done(outside: Outside) -> None:
         outside.durable["cmd-1"] = Standing(State.RECEIPT, time.time(), detail="wamid.1").encode()
 
 
-@given(st.integers(1, 12), st.integers(1, 12), st.lists(st.sampled_from([THROTTLED, ACCEPTED]), max_size=3))
-def test_a_death_between_any_two_steps_leaves_one_effect(first: int, second: int, answers: list[Delivery]) -> None:
-    """Without it, a messenger that is killed at the wrong moment would send twice or never."""
-    outside = Outside([*answers, ACCEPTED], dies_at=first)
-    for dies_at in (first, second, 0):
-        outside.steps, outside.dies_at = 0, dies_at
-        outside.restart()
-        try:
-            _live(outside, window=60 if outside.effects else 0)
-        except Died:
-            continue
-        break
-    assert outside.effects == ["cmd-1"]
-
-
 def test_an_accepted_command_is_not_sent_again() -> None:
     """Without it, a command that is delivered twice by Kafka would be sent twice to a person."""
     outside = Outside()
@@ -183,6 +149,30 @@ def test_without_a_status_it_is_sent_again_after_the_window() -> None:
     assert outcome is not None
     assert outcome.status is OutcomeStatus.ACCEPTED
     assert outside.calls == 2
+
+
+def test_what_is_never_answered_is_given_up_in_the_end() -> None:
+    """Without it, a person would get the same message again and again, and their conversation would never go on."""
+    outside = Outside([UNKNOWN] * 20)
+    outcome = _live(outside, window=0)
+    assert outcome is not None
+    assert (outcome.status, outside.calls) == (OutcomeStatus.UNKNOWN, 1 + RESENDS)
+
+
+def test_a_read_mark_without_an_answer_is_repeated_ever_more_slowly() -> None:
+    """Without it, a provider that does not answer read marks would be asked four times a second, for each of them."""
+    outside = Outside([UNKNOWN, UNKNOWN, ACCEPTED])
+    outcome = _live(outside, command=_command(CommandKind.READ))
+    assert outcome is not None
+    assert (outcome.status, outcome.retried, outside.calls) == (OutcomeStatus.ACCEPTED, 2, 3)
+
+
+def test_a_refusal_between_two_doubts_does_not_begin_anew() -> None:
+    """Without it, a provider that now throttles and now says nothing would be sent the same message for ever."""
+    outside = Outside([UNKNOWN, THROTTLED] * 20)
+    outcome = _live(outside, window=0)
+    assert outcome is not None
+    assert outcome.status is OutcomeStatus.UNKNOWN
 
 
 def test_a_refusal_is_an_outcome_with_the_providers_code() -> None:

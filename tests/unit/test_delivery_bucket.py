@@ -106,6 +106,15 @@ def test_accounts_do_not_wait_for_each_other() -> None:
     assert limiter.take(account("quiet"), 0.0) == pytest.approx(1 / 80)
 
 
+@pytest.mark.parametrize(
+    ("provider", "rate"), [("cloud", 80), ("wasender", 4), ("wawp", 0.3), ("waha", 1), ("pigeon", 1)]
+)
+def test_an_account_that_says_nothing_is_kept_to_what_its_provider_allows_everybody(provider: str, rate: float) -> None:
+    """A gateway's session without a limit in the tenants file would send like a Cloud API number, and be banned."""
+    silent = Account.model_validate({"provider": provider, "id": "a", "token": "t"})
+    assert Limiter().wait(silent, 0.0) == pytest.approx(1 / rate)
+
+
 def test_an_accounts_burst_is_a_quarter_of_a_second() -> None:
     """If the burst were the whole second, requests bunched by the network would be over the provider's limit."""
     limiter = Limiter()

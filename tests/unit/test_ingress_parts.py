@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.errors import ConfigurationError
 from pipeline.ingress.answers import answer
 from pipeline.ingress.guard import closed_accounts, require_secrets
-from pipeline.ingress.records import Arrival, Labeller, webhook_id
+from pipeline.ingress.records import LONGEST_NAME, Arrival, Labeller, webhook_id
 from pipeline.ingress.trace import traceparent
 from pipeline.providers.base import Slice
 from pipeline.runtime.partitions import partition_of
@@ -107,6 +107,13 @@ def test_what_is_not_known_is_not_said(account: str, more: dict[str, bytes]) -> 
     """A webhook of a number that nobody owns yet would be given to somebody, or refused."""
     (record,) = Labeller(tenants()).records([Slice("cloud", account, b"{}")], ARRIVAL)
     assert dict(record.headers) == SHARED | more
+
+
+def test_names_that_are_too_long_to_be_any_are_left_out() -> None:
+    """A webhook that fits would be refused for a week, because its key and its account are on its record once more."""
+    endless = "5" * (LONGEST_NAME + 1)
+    (record,) = Labeller(tenants()).records([Slice(f"cloud:{endless}", endless, b"{}")], ARRIVAL)
+    assert (record.key, dict(record.headers)) == (b"cloud", SHARED)
 
 
 def test_the_tenant_of_the_path_stands() -> None:

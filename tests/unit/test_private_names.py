@@ -103,7 +103,9 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka AIOKafkaProducer.partitions_for": (AIOKafkaProducer.partitions_for, "0d526b6cfcfd"),
     "aiokafka MessageAccumulator.add_batch": (MessageAccumulator.add_batch, "5ed1c5b1367a"),
     "aiokafka MessageAccumulator.create_builder": (MessageAccumulator.create_builder, "13dcd0ebf6b9"),
+    "aiokafka BatchBuilder.__init__": (BatchBuilder.__init__, "35b335f054d3"),
     "aiokafka BatchBuilder.append": (BatchBuilder.append, "657d76f55157"),
+    "aiokafka BatchBuilder._build": (BatchBuilder._build, "2ea37ea86320"),
 }
 
 

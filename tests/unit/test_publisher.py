@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import Unacknowledged
-from pipeline.runtime import publisher
+from pipeline.runtime.draft import BATCH_BYTES
 from pipeline.runtime.publisher import Publisher
 from pipeline.testing import TestRecord
 from topics.records import Record
@@ -76,7 +76,25 @@ def test_several_batches_of_a_partition_keep_their_order_around_a_refusal() -> N
     broker = Broker(600_000)
     assert asyncio.run(Publisher(broker).publish(outputs)) == [outputs[7]]
     (log,) = broker.taken.values()
-    assert log == [record.value for record, _ in outputs if len(record.value) < publisher.BATCH_BYTES]
+    assert log == [record.value for record, _ in outputs if len(record.value) < BATCH_BYTES]
+
+
+def test_outputs_of_a_topic_that_is_new_keep_their_order() -> None:
+    """The first messages after a start would overtake each other: a topic's partitions are learnt as the batch goes."""
+    broker, outputs = Broker(100_000), [(record._replace(key=b"k"), source) for record, source in _outputs([10] * 9)]
+    to = Publisher(broker)
+
+    async def learn_in_between() -> None:
+        early = to.draft(outputs[:3])
+        await to.publish([])
+        await to.watch(["out"])
+        early.extend(outputs[3:6])
+        await to.send(early)
+        await to.publish(outputs[6:])
+
+    asyncio.run(learn_in_between())
+    (log,) = broker.taken.values()
+    assert log == [record.value for record, _ in outputs]
 
 
 def test_any_other_answer_ends_the_process() -> None:

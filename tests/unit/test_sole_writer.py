@@ -17,6 +17,9 @@ def test_a_write_behind_rows_that_were_not_read_is_told_until_they_are() -> None
     """Of two workers that both think an account is theirs, each would send what the other has sent already."""
     writer = SoleWriter()
     assert not writer.wrote(1, 0, Span(12, 12, 1), recovered=9)
+    assert not writer.wrote(1, 0, Span(13, 13, 1), recovered=9), (
+        "another flow of the same process writes before it ends"
+    )
     assert writer.wrote(2, 0, Span(15, 15, 1), recovered=14)
 
 

@@ -18,12 +18,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Unavailable
+from pipeline.handlers import HandlerRunner
 from pipeline.state import JsonStore, MemoryStore, Store, open_store
 from pipeline.state.buffer import BufferedRows
 from pipeline.state.change import RowChange
 from pipeline.state.folder import HOUR, Folder, StoredRow
 from pipeline.state.store import Rows, UnitRecord
-from tests.unit.state_contract import CacheContract, StoreContract
+from tests.unit.handler_events import settings as settings_of
+from tests.unit.handler_events import tenants, text
+from tests.unit.state_contract import StoreContract
+from tests.unit.state_contract_caches import CachesContract
 from tests.unit.state_programs import PROGRAMS, Step, run, state
 from tests.unit.state_race import between_processes, writes
 
@@ -50,14 +54,14 @@ class TestJsonStore(OnFiles, StoreContract):
             yield store
 
 
-class TestJsonCache(OnFiles, CacheContract):
+class TestJsonCache(OnFiles, CachesContract):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Rows]:
         async with opened(self.directory) as store:
             yield store
 
 
-class TestJsonCacheInAUnit(OnFiles, CacheContract):
+class TestJsonCacheInAUnit(OnFiles, CachesContract):
     atomic_answers = False
 
     @asynccontextmanager
@@ -207,6 +211,24 @@ def test_what_has_expired_is_removed(tmp_path: Path) -> None:
         assert {file.name for file in (tmp_path / "t").rglob("*.json")} == {"renewed.json", "stays.json"}
         assert await store.exists("{t}:renewed")
         await store.close()
+
+    asyncio.run(body())
+
+
+def test_a_worker_that_comes_back_knows_what_it_did(tmp_path: Path) -> None:
+    """If the setting did not reach the files, a restarted worker would answer what it has answered already."""
+
+    async def body() -> None:
+        chosen = settings_of("agents.handlers.echo.EchoHandler").model_copy(
+            update={"cache": "json", "data_dir": tmp_path}
+        )
+        for _ in range(2):
+            runner = HandlerRunner(chosen, tenants(acme=None))
+            commands = await runner.run(text("hello"))
+            assert [command.body.get("text") for command in commands] == [None, "You said: hello"]
+            await runner.close()
+        async with opened(tmp_path / "cache") as store:
+            assert await store.field("{acme}:user:15550001111:echo", "messages") == b"1"
 
     asyncio.run(body())
 

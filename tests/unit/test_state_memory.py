@@ -10,7 +10,8 @@ from pipeline.state import MemoryStore, Store
 from pipeline.state.buffer import BufferedRows
 from pipeline.state.change import RowChange
 from pipeline.state.store import Rows, UnitRecord
-from tests.unit.state_contract import CacheContract, StoreContract
+from tests.unit.state_contract import StoreContract
+from tests.unit.state_contract_caches import CachesContract
 from tests.unit.state_race import counted, race, writes
 
 
@@ -20,13 +21,13 @@ class TestMemoryStore(StoreContract):
         yield MemoryStore()
 
 
-class TestMemoryCache(CacheContract):
+class TestMemoryCache(CachesContract):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Rows]:
         yield MemoryStore()
 
 
-class TestMemoryCacheInAUnit(CacheContract):
+class TestMemoryCacheInAUnit(CachesContract):
     atomic_answers = False
 
     @asynccontextmanager

@@ -1,19 +1,14 @@
-"""What a handler does for one event takes effect together, and once, wherever a worker dies."""
+"""What a handler does for one event takes effect together, and once. `test_crashes_of_handle` kills it everywhere."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.errors import OutsideEvent, Unavailable
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state import MemoryStore
-from pipeline.state.change import RowChange
-from pipeline.state.store import Committed, UnitRecord
 from tests.unit.handler_events import ACCOUNT, NOW, USER
 from topics.commands import Command, CommandKind, command_id
 
@@ -108,69 +103,6 @@ def test_a_finished_unit_takes_nothing_more() -> None:
             work.send(command())
         with pytest.raises(OutsideEvent):
             await work.rows.put(COUNTER, "n", b"1", None)
-
-    asyncio.run(body())
-
-
-class Crash(Exception):
-    """The worker dies here."""
-
-
-class Crashing(MemoryStore):
-    """A store before, in or after whose calls the worker dies: `crashes` are the numbers of the steps to die at."""
-
-    def __init__(self, crashes: Sequence[int]) -> None:
-        super().__init__()
-        self.steps = 0
-        self.crashes = set(crashes)
-
-    def step(self) -> None:
-        self.steps += 1
-        if self.steps in self.crashes:
-            raise Crash
-
-    async def recorded(self, key: str) -> bytes | None:
-        self.step()
-        return await super().recorded(key)
-
-    async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
-        self.step()
-        committed = await super().commit(changes, record)
-        self.step()
-        return committed
-
-
-async def handle(store: Crashing, published: list[str], sends: int) -> None:
-    """What a worker does with an event: look, handle, commit, publish; dying at any step."""
-    work = unit(store)
-    commands = await work.recorded()
-    if commands is None:
-        await work.rows.increment(COUNTER, "n", 1, None)
-        await work.rows.append(COUNTER, "log", b'"seen"', None)
-        for step in range(sends):
-            store.step()
-            work.send(command(step))
-        commands = await work.commit()
-    for each in commands:
-        published.append(each.command_id)
-        store.step()
-
-
-@given(st.sets(st.integers(1, 12), max_size=5), st.integers(0, 3), st.integers(1, 3))
-def test_one_effect_whatever_dies(crashes: set[int], sends: int, deliveries: int) -> None:
-    """If a crash between any two steps could lose or double an effect, no restart would be safe."""
-
-    async def body() -> None:
-        store, published = Crashing(sorted(crashes)), list[str]()
-        done = 0
-        while done < deliveries:
-            try:
-                await handle(store, published, sends)
-                done += 1
-            except Crash:
-                continue
-        assert await store.row(COUNTER) == {"n": b"1", "log": b'["seen"]'}
-        assert set(published) == {command_id(EVENT, step) for step in range(sends)}
 
     asyncio.run(body())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import orjson
@@ -30,10 +29,8 @@ from tests.unit.gateway_webhooks import (
     webhook,
     webhooks,
 )
+from tests.unit.mutations import MUTATIONS
 from topics.events import AccountEvent, ErrorEvent, MessageEvent, StatusEvent, decode
-
-MUTATED = int(os.environ.get("MUTATED_WEBHOOKS", "300"))
-"""How many disfigured webhooks are tried; 100,000 take eight minutes."""
 
 TYPES = {
     "wawp": [
@@ -341,7 +338,7 @@ def _disfigured(draw: st.DrawFn) -> Json:
     return whole
 
 
-@settings(max_examples=MUTATED, deadline=None)
+@settings(max_examples=MUTATIONS, deadline=None)
 @given(_disfigured())
 def test_disfigured_webhooks_end_as_one_event(content: Json) -> None:
     """One odd webhook would stop its partition, or vanish."""

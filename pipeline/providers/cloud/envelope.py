@@ -52,14 +52,13 @@ Part: TypeAlias = tuple[Change, str | None, Any]
 
 
 def parts(webhook: dict[str, Any]) -> list[Part]:
-    """Every part, in order. Nothing comes of a webhook without any content, e.g. `{}`."""
-    found: list[Part] = []
+    """Every part, in order; one at least. A webhook without entries, or an entry without changes, is a part itself."""
     entries = webhook.get("entry")
-    if type(entries) is list:
-        for entry in entries:
-            _add_entry(found, entry)
-    elif webhook.keys() - {"object"}:
-        found.append((_bare(webhook, None, WEBHOOK), WHOLE, webhook))
+    if type(entries) is not list or not entries:
+        return [(_bare(webhook, None, WEBHOOK), WHOLE, webhook)]
+    found: list[Part] = []
+    for entry in entries:
+        _add_entry(found, entry)
     return found
 
 
@@ -72,7 +71,7 @@ def text(value: object) -> str:
 
 def _add_entry(found: list[Part], entry: Any) -> None:
     changes = entry.get("changes") if type(entry) is dict else None
-    if type(changes) is not list:
+    if type(changes) is not list or not changes:
         found.append((_bare(entry, None, ENTRY), WHOLE, entry))
         return
     for body in changes:

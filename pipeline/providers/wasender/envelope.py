@@ -61,7 +61,7 @@ def parts(webhook: dict[str, Any]) -> list[Part]:
     event, data = event_of(webhook), webhook.get("data")
     name = _NAMED.get(event, "")
     held = data
-    if type(data) is dict and name in data:
+    if name and type(data) is dict and name in data:
         held = data[name]
     else:
         name = ""

@@ -1,0 +1,188 @@
+"""The worker of the handlers dies or freezes between any two of its steps, and every event still has one effect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.handle import handle
+from pipeline.handlers import EventHandler
+from pipeline.handlers.runner import HandlerRunner
+from pipeline.handlers.unit_of_work import UnitOfWork
+from pipeline.runtime import concurrent_loop
+from pipeline.runtime.commit import commit
+from pipeline.state import MemoryStore
+from pipeline.state.change import RowChange
+from pipeline.state.store import Committed, UnitRecord
+from tests.unit.crash_points import Flows, Process, World, lives, two_owners
+from tests.unit.handler_events import settings, tenants, text
+from topics.catalogue import COMMANDS_INTERACTIVE
+from topics.codec import decode_command
+from topics.commands import Command, CommandKind, command_id
+from topics.events import MessageEvent
+from topics.records import Record
+
+EVENTS = "events.default"
+MESSAGES = ("wamid.1", "wamid.2")
+"""Both of one person, who must be answered in this order."""
+ROW = "{acme}:table:visits"
+RUNS = count()
+"""Tells every run of the handler from every other one."""
+
+
+class Greeter(EventHandler):
+    """A read mark at once, two writes, two answers; and no run of it says what another one says."""
+
+    async def process_message(self, webhook: MessageEvent) -> None:
+        row = self.cache_factory.create_table_cache()
+        await self.messenger.mark_as_read(webhook.message.message_id, typing=True)
+        await row.increment_field("visits", "n")
+        await row.append_to_list("visits", "log", webhook.message.message_id)
+        for _ in range(2):
+            await self.messenger.send_text(f"run {next(RUNS)}", webhook.user.user_id)
+
+
+class Redis(MemoryStore):
+    """One process' connection to the rows that all share. What it asks and what it writes are steps."""
+
+    def __init__(self, shared: MemoryStore, process: Process) -> None:
+        super().__init__()
+        self._rows = shared._rows
+        self._process = process
+
+    async def recorded(self, key: str) -> bytes | None:
+        await self._process.step()
+        return await super().recorded(key)
+
+    async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        await self._process.step()
+        committed = await super().commit(changes, record)
+        await self._process.step()
+        return committed
+
+
+@dataclass
+class Outside:
+    """Redis, and two events that wait."""
+
+    rows: MemoryStore = field(default_factory=MemoryStore)
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        for message_id in MESSAGES:
+            event = text(message_id=message_id)
+            self.world.append(Record(EVENTS, event.conversation.encode(), event.to_json()))
+
+    def start(self, process: Process) -> Flows:
+        named = settings(f"{__name__}.Greeter")
+        return {EVENTS: handle(HandlerRunner(named, tenants(acme=None), Redis(self.rows, process)), 10)}
+
+    @property
+    def commands(self) -> list[Command]:
+        return [decode_command(record) for record in self.world.log(COMMANDS_INTERACTIVE.name)]
+
+
+def _die(outside: Outside, *deaths: int) -> list[Process]:
+    return asyncio.run(lives(outside.world, outside.start, "none", deaths))
+
+
+def _require_one_effect(outside: Outside) -> None:
+    """Doubled commands count once, for the messenger knows them by their ids: so none may differ from its double."""
+    row = asyncio.run(outside.rows.row(ROW))
+    assert row == {"n": b"2", "log": b'["wamid.1","wamid.2"]'}
+    answers = [command for command in outside.commands if command.kind is CommandKind.TEXT]
+    said = {command.command_id: command.body["text"] for command in answers}
+    events = [text(message_id=message_id).event_id for message_id in MESSAGES]
+    assert list(said) == [command_id(event, step) for event in events for step in (1, 2)], "each, and in order"
+    assert all(command.body["text"] == said[command.command_id] for command in answers), "one run spoke"
+    marks = {command.command_id for command in outside.commands if command.kind is CommandKind.READ}
+    assert marks == {command_id(event, 0) for event in events}
+    assert set(outside.world.logs) == {EVENTS, COMMANDS_INTERACTIVE.name}, "no dead letter"
+
+
+def _steps() -> int:
+    (undisturbed,) = _die(Outside())
+    return undisturbed.steps
+
+
+def test_one_effect_wherever_it_dies() -> None:
+    """A worker that is killed at the wrong moment would count a visit twice, or answer with two different answers."""
+    steps = _steps()
+    assert steps >= 20, "every durable write is a step"
+    for dies_at in range(1, steps + 1):
+        outside = Outside()
+        assert _die(outside, dies_at)[0].dead
+        _require_one_effect(outside)
+
+
+@given(st.lists(st.integers(1, 30), max_size=6))
+def test_one_effect_however_often_it_dies(deaths: list[int]) -> None:
+    """A worker that dies again while it recovers would lose an answer or double it."""
+    outside = Outside()
+    _die(outside, *deaths)
+    _require_one_effect(outside)
+
+
+def test_one_effect_wherever_it_freezes_while_another_takes_its_place() -> None:
+    """A machine that is paused for longer than its session would handle what another has handled meanwhile."""
+    froze = set()
+    for freezes_at in range(1, _steps() + 1):
+        for after in (0, 1, 2, 4, 8, 99):
+            outside = Outside()
+            if asyncio.run(two_owners(outside.world, outside.start, "none", freezes_at, after)):
+                froze.add(freezes_at)
+            _require_one_effect(outside)
+    assert len(froze) > 10, "every step that awaits something is one to freeze at"
+
+
+def _finds() -> bool:
+    """Whether some death shows that it is wrong."""
+    for dies_at in range(1, 30):
+        outside = Outside()
+        _die(outside, dies_at)
+        try:
+            _require_one_effect(outside)
+        except AssertionError:
+            return True
+    return False
+
+
+def test_the_search_finds_a_commit_without_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof."""
+    committed = Redis.commit
+
+    async def forgets(self: Redis, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        return await committed(self, changes)
+
+    assert not _finds()
+    monkeypatch.setattr(Redis, "commit", forgets)
+    assert _finds()
+
+
+def test_the_search_finds_answers_that_go_out_before_they_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof."""
+
+    def at_once(self: UnitOfWork, command: Command) -> None:
+        assert self._early is not None
+        self._gone.append(asyncio.ensure_future(self._early(command)))
+
+    monkeypatch.setattr(UnitOfWork, "send", at_once)
+    assert _finds()
+
+
+def test_the_search_finds_offsets_that_go_before_their_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof."""
+
+    async def let_go_first(loop: concurrent_loop.ConcurrentLoop, commits: list[concurrent_loop.Commit]) -> None:
+        for work in commits:
+            work.then()
+        await commit(loop._app, [output for work in commits for output in work.outputs], lambda _: ())
+
+    monkeypatch.setattr(concurrent_loop.ConcurrentLoop, "_commit", let_go_first)
+    assert _finds()
