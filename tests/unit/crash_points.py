@@ -239,7 +239,15 @@ class _Broker:
     async def watch(self, _: Iterable[str]) -> None:
         """Every topic is there."""
 
+    def draft(self, outputs: Iterable[Output] = ()) -> list[Output]:
+        return list(outputs)
+
     async def publish(self, outputs: Iterable[Output]) -> list[Output]:
+        return await self.send(self.draft(outputs))
+
+    async def send(self, outputs: Sequence[Output]) -> list[Output]:
+        if not outputs:
+            return []
         await self._process.step()
         for record, _ in outputs:
             self._process.world.append(record)

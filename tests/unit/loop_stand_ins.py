@@ -63,7 +63,13 @@ class Sink:
     async def watch(self, _: Iterable[str]) -> None:
         """Every topic is there."""
 
+    def draft(self, outputs: Iterable[Output] = ()) -> list[Output]:
+        return list(outputs)
+
     async def publish(self, outputs: Iterable[Output]) -> list[Output]:
+        return await self.send(self.draft(outputs))
+
+    async def send(self, outputs: list[Output]) -> list[Output]:
         await self.gate.wait()
         refused = []
         for output in outputs:

@@ -169,7 +169,8 @@ def test_a_read_mark_without_an_answer_is_repeated_ever_more_slowly() -> None:
 
 def test_a_refusal_between_two_doubts_does_not_begin_anew() -> None:
     """Without it, a provider that now throttles and now says nothing would be sent the same message for ever."""
-    outside = Outside([UNKNOWN, THROTTLED] * 20)
+    throttled = Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=0)
+    outside = Outside([UNKNOWN, throttled] * 20)
     outcome = _live(outside, window=0)
     assert outcome is not None
     assert outcome.status is OutcomeStatus.UNKNOWN

@@ -99,10 +99,10 @@ def _require_one_effect(outside: Outside) -> None:
     answers = [command for command in outside.commands if command.kind is CommandKind.TEXT]
     said = {command.command_id: command.body["text"] for command in answers}
     events = [text(message_id=message_id).event_id for message_id in MESSAGES]
-    assert list(said) == [command_id(event, step) for event in events for step in (1, 2)], "each, and in order"
+    assert list(said) == [command_id(event, step) for event in events for step in (0, 1)], "each, and in order"
     assert all(command.body["text"] == said[command.command_id] for command in answers), "one run spoke"
     marks = {command.command_id for command in outside.commands if command.kind is CommandKind.READ}
-    assert marks == {command_id(event, 0) for event in events}
+    assert marks == {command_id(event, -1) for event in events}
     assert set(outside.world.logs) == {EVENTS, COMMANDS_INTERACTIVE.name}, "no dead letter"
 
 
@@ -182,7 +182,8 @@ def test_the_search_finds_offsets_that_go_before_their_outputs(monkeypatch: pyte
     async def let_go_first(loop: concurrent_loop.ConcurrentLoop, commits: list[concurrent_loop.Commit]) -> None:
         for work in commits:
             work.then()
-        await commit(loop._app, [output for work in commits for output in work.outputs], lambda _: ())
+        draft = loop._app.publisher.draft(output for work in commits for output in work.outputs)
+        await commit(loop._app, draft, lambda _: ())
 
     monkeypatch.setattr(concurrent_loop.ConcurrentLoop, "_commit", let_go_first)
     assert _finds()

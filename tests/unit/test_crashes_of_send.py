@@ -11,19 +11,20 @@ from typing import Literal, NamedTuple
 
 import pytest
 from aiohttp import ClientSession
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agents.receive import receive
 from agents.send import send
-from pipeline.delivery.standing import State
+from pipeline.delivery.standing import Standing, State
 from pipeline.providers import courier
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.providers.courier import Courier
+from pipeline.providers.courier import RESENDS, Courier, Hand, Rows
 from pipeline.providers.dispatch import Dispatcher, Wait
 from pipeline.runtime import PipelineApp, concurrent_loop
 from pipeline.runtime.chain import Output
 from pipeline.runtime.commit import Marks, commit
+from pipeline.runtime.draft import Draft
 from pipeline.runtime.sole_writer import SoleWriter
 from pipeline.tenants import Account, Tenants, TenantsFile
 from tests.stage.pieces import NUMBER
@@ -227,9 +228,10 @@ def test_one_effect_wherever_it_dies(answer: Answer, prompt: bool) -> None:
         _require_one_effect(outside)
 
 
-@given(st.lists(st.integers(1, 45), max_size=5), st.lists(st.sampled_from(ANSWERS), max_size=4), st.booleans())
+@given(st.lists(st.integers(1, 45), max_size=RESENDS), st.lists(st.sampled_from(ANSWERS), max_size=4), st.booleans())
 def test_one_effect_however_often_it_dies(deaths: list[int], answers: list[Answer], prompt: bool) -> None:
     """A messenger that dies again while it recovers would send twice or never."""
+    assume(len(deaths) + answers.count(LOST_CALL) <= RESENDS)
     outside = Outside(answers, prompt)
     _die(outside, *deaths)
     _require_one_effect(outside)
@@ -280,9 +282,9 @@ def test_the_search_finds_an_intent_that_is_left_out(monkeypatch: pytest.MonkeyP
     """A search that finds nothing would be no proof."""
     noted = Courier._note
 
-    async def only_retries(self: Courier, command: Command, state: State, *rest: object) -> None:
-        if state is not State.INTENT:
-            await noted(self, command, state, *rest)  # type: ignore[arg-type]
+    async def only_retries(self: Courier, command: Command, step: Standing, rows: Rows, hand: Hand) -> None:
+        if step.state is not State.INTENT:
+            await noted(self, command, step, rows, hand)
 
     assert not _finds()
     monkeypatch.setattr(Courier, "_note", only_retries)
@@ -292,9 +294,9 @@ def test_the_search_finds_an_intent_that_is_left_out(monkeypatch: pytest.MonkeyP
 def test_the_search_finds_a_mark_that_goes_before_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
 
-    async def mark_first(app: PipelineApp, outputs: Sequence[Output], marks: Marks) -> list[Output]:
-        await commit(app, (), marks)
-        return await commit(app, outputs, lambda _: ())
+    async def mark_first(app: PipelineApp, draft: Draft, marks: Marks) -> list[Output]:
+        await commit(app, app.publisher.draft(), marks)
+        return await commit(app, draft, lambda _: ())
 
     monkeypatch.setattr(concurrent_loop, "commit", mark_first)
     assert _finds()
