@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -388,3 +390,23 @@ def test_the_webhook_that_the_pages_show_is_what_they_say_of_it(running: Stack) 
     body = orjson.dumps(shown)
     assert request(f"{running.ingress_url}/webhooks/cloud", body, signed(body)) == 200
     eventually(lambda: "Echo: Hello there!" in _said(running, number), 20, "the answer")
+
+
+def test_the_analytics_example_counts_each_tenants_own(running: Stack) -> None:
+    """Whoever starts their own consumer from it would count another tenant's messages, or none."""
+    number = NUMBERS["events__customer"]
+    eventually(lambda: len(_said(running, number)) == 3, 15, "the customer's answers")
+    done = subprocess.run(
+        [sys.executable, "examples/analytics.py", "--once"],
+        cwd=ROOT,
+        env={**os.environ, "PIPELINE_KAFKA": running.bootstrap},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    counts: Counter[str] = Counter()
+    for line in done.stdout.splitlines():
+        counts.update(json.loads(line).get("events__customer", {}))
+    assert (counts["received message"], counts["commands.interactive"]) == (3, 3)
+    assert "commands.bulk" not in counts
