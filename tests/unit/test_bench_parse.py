@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -13,11 +14,12 @@ from bench.parse import benchmark, bodies, peers
 from bench.parse.floor import WEBHOOK
 from bench.parse.ours import FLOOR, PARSED, handed_over, parsed
 
+FORMS = pytest.mark.parametrize("make", [bodies.usual, bodies.identified])
 
-@pytest.mark.parametrize("make", [bodies.usual, bodies.identified])
-def test_the_floor_and_the_pipeline_read_the_same_webhook(make: object) -> None:
+
+@FORMS
+def test_the_floor_and_the_pipeline_read_the_same_webhook(make: Callable[[int], bytes]) -> None:
     """The comparison would be between two different things."""
-    assert callable(make)
     body = make(7)
     message = WEBHOOK.validate_python(orjson.loads(body)).entry[0].changes[0].value.messages[0]
     (wire,) = parsed(body)
@@ -31,9 +33,10 @@ def test_the_usual_webhook_is_as_large_as_it_says() -> None:
     assert {len(bodies.usual(number)) for number in range(0, 10_000, 999)} == {bodies.SIZE}
 
 
-def test_parsing_costs_at_most_twice_the_floor() -> None:
+@FORMS
+def test_parsing_costs_at_most_twice_the_floor(make: Callable[[int], bytes]) -> None:
     """A worker would spend its time on models that nobody has asked for yet."""
-    made = [bodies.usual(number) for number in range(200)]
+    made = [make(number) for number in range(200)]
     costs = benchmark.in_turns(made, 10)
     assert min(costs[PARSED]) <= 2 * min(costs[FLOOR])
 

@@ -17,6 +17,10 @@ from tests.unit.cloud_webhooks import Json, anything, contact, examples, places,
 DELIVERED: Delivery = ("wh-1", datetime(2026, 1, 1, tzinfo=UTC), "00-trace-01")
 PRICING = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "utility"}
 MESSAGE = webhook(value(contacts=[contact()], messages=[text("wamid.1")]))
+IDENTIFIED = webhook(value(contacts=[contact(user_id="US.1")], messages=[text("wamid.1", from_user_id="US.1")]))
+NAMED: Json = orjson.loads(orjson.dumps(IDENTIFIED))
+NAMED["entry"][0]["changes"][0]["value"]["contacts"][0]["profile"]["username"] = "ana.k"
+MESSAGES = [MESSAGE, IDENTIFIED, NAMED]
 STATUSES = [
     webhook(value(statuses=[status("wamid.1")])),
     webhook(value(statuses=[status("wamid.1", biz_opaque_callback_data="cmd-1")])),
@@ -35,7 +39,7 @@ def _agree(whole: Json) -> bool:
     return short is not None
 
 
-@pytest.mark.parametrize("whole", [MESSAGE, *STATUSES])
+@pytest.mark.parametrize("whole", [*MESSAGES, *STATUSES])
 def test_the_usual_forms_go_the_short_way(whole: Json) -> None:
     """Without it, a change of form would make the whole intake slower and nobody would notice."""
     assert _agree(whole)
@@ -47,7 +51,7 @@ def test_any_webhook_comes_to_the_same_events(whole: Json) -> None:
     _agree(whole)
 
 
-@given(st.sampled_from([MESSAGE, *STATUSES]), st.data())
+@given(st.sampled_from([*MESSAGES, *STATUSES]), st.data())
 def test_a_usual_webhook_with_something_odd_in_it_comes_to_the_same_events(form: Json, data: st.DataObject) -> None:
     """Without it, one field of another type, one more or one less would be read differently by the short way."""
     whole: Json = orjson.loads(orjson.dumps(form))

@@ -31,18 +31,18 @@ def usual(webhook: dict[str, Any], delivered: Delivery) -> WireEvent | None:
 
 def _message(webhook: Body, business: Any, value: Body, delivered: Delivery) -> WireEvent | None:
     (item,), (contact,), metadata = value["messages"], value["contacts"], value["metadata"]
-    text, profile = item["text"], contact["profile"]
-    if (len(value), len(item), len(contact), len(profile), len(text)) != (4, 5, 2, 1, 1):
+    text, user = item["text"], _user(item, contact, contact["profile"])
+    if user is None or len(value) != 4 or len(text) != 1:
         return None
     account, display, sender = metadata["phone_number_id"], metadata["display_phone_number"], item["from"]
-    message_id, name, seconds = item["id"], profile["name"], item["timestamp"]
+    message_id, seconds = item["id"], item["timestamp"]
     if item["type"] != "text" or type(text["body"]) is not str or contact["wa_id"] != sender:
         return None
-    if not _texts((account, display, business, sender, message_id, name, seconds)) or not _is_phone(sender):
+    if not _texts((account, display, business, sender, message_id, seconds)) or not _is_phone(sender):
         return None
-    at = instant(seconds)
+    at, chat = instant(seconds), user.get("bsuid") or sender
     webhook_id, received_at, traceparent = delivered
-    conversation, event_id = f"cloud:{account}:{sender}", f"cloud:{account}:{message_id}"
+    conversation, event_id = f"cloud:{account}:{chat}", f"cloud:{account}:{message_id}"
     # One display: a dict that grows to this size is laid out anew twice.
     body = {
         "provider": PROVIDER,
@@ -50,7 +50,7 @@ def _message(webhook: Body, business: Any, value: Body, delivered: Delivery) -> 
         "business_id": business,
         "display_phone_number": display,
         "conversation": conversation,
-        "contact": sender,
+        "contact": chat,
         "webhook_id": webhook_id,
         "timestamp": at,
         "received_at": received_at,
@@ -58,11 +58,27 @@ def _message(webhook: Body, business: Any, value: Body, delivered: Delivery) -> 
         "kind": "message",
         "event_type": "message.text",
         "event_id": event_id,
-        "user": {"profile_name": name, "phone_number": sender},
+        "user": user,
         "message": item,
         "raw": webhook,
     }
     return WireEvent(event_id, "message", conversation, body) if at is not None else None
+
+
+def _user(item: Body, contact: Body, profile: Body) -> Body | None:
+    """Who wrote it, with or without a business-scoped id and a username. None: something else is there."""
+    sender, name = item["from"], profile["name"]
+    if (len(item), len(contact), len(profile)) == (5, 2, 1):
+        return {"profile_name": name, "phone_number": sender} if _texts((name,)) else None
+    user_id = item["from_user_id"]
+    if (len(item), len(contact)) != (6, 3) or contact["user_id"] != user_id or not _texts((name, user_id)):
+        return None
+    if len(profile) == 1:
+        return {"profile_name": name, "phone_number": sender, "bsuid": user_id}
+    username = profile["username"]
+    if len(profile) != 2 or not _texts((username,)):
+        return None
+    return {"profile_name": name, "username": username, "phone_number": sender, "bsuid": user_id}
 
 
 def _status(webhook: Body, business: Any, value: Body, delivered: Delivery) -> WireEvent | None:
