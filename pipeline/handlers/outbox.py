@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pipeline.handlers.context import in_hand
 from pipeline.handlers.limits import Lifetime, seconds, wrong_lifetime, wrong_priority, wrong_recipient
 from pipeline.handlers.results import SendResult
-from topics.commands import Command, CommandKind, Priority, command_id
+from topics.commands import EARLY, Command, CommandKind, Priority, command_id
 from topics.events import EventBase
+
+LATE: Final = timedelta(hours=1)
+"""After which a read mark is given up: one that its provider never takes would hold up its conversation for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,13 @@ def _command(request: Request, event: EventBase, identity: str) -> Command:
         reply_to=request.reply_to,
         priority=Priority(request.priority),
         created_at=now,
-        expires_at=_expiry(now, request.expires_in),
+        expires_at=_expiry(now, request),
         traceparent=event.traceparent,
     )
 
 
-def _expiry(now: datetime, expires_in: Lifetime) -> datetime | None:
-    return None if expires_in is None else now + timedelta(seconds=seconds(expires_in))
+def _expiry(now: datetime, request: Request) -> datetime | None:
+    lifetime = request.expires_in
+    if lifetime is None and request.kind in EARLY:
+        lifetime = LATE
+    return None if lifetime is None else now + timedelta(seconds=seconds(lifetime))

@@ -92,7 +92,7 @@ def test_a_worker_that_was_frozen_does_not_spoil_the_table(place: Site) -> None:
 
 def test_a_worker_that_has_enough_in_hand_stays_in_its_group(place: Site) -> None:
     """In a long outage each worker would be given up with its work in hand, and all of it be done twice afterwards."""
-    idle = 1.0
+    idle = 2.0
     until = str(place.path("go"))
     keys = [keys_of(partition, 1)[0] for partition in range(PARTITIONS)]
     orders: list[tuple[str, Order]] = [
@@ -103,7 +103,7 @@ def test_a_worker_that_has_enough_in_hand_stays_in_its_group(place: Site) -> Non
     place.feed(orders)
     worker = place.ready("chained", APP_OPTIONS=orjson.dumps({"broker_max_poll_interval": idle}).decode())
     eventually(lambda: worker.metric("pipeline_records_in_progress") > 5_000, 10, "its backlog is full")
-    time.sleep(3 * idle)  # what must not happen would happen in this time
+    time.sleep(2 * idle)  # what must not happen would happen in this time
     assert place.members() == 1
     place.path("go").touch()
     place.wait_committed()

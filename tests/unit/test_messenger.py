@@ -109,6 +109,16 @@ def test_priority_and_expiry() -> None:
     assert two.expires_at == two.created_at + timedelta(minutes=2)
 
 
+def test_a_read_mark_is_given_up_after_an_hour() -> None:
+    """One that its provider never takes would hold up its conversation's answers for ever."""
+
+    async def body(messenger: IMessenger) -> None:
+        await messenger.mark_as_read("wamid.1")
+
+    (mark,) = sent(body)
+    assert mark.expires_at == mark.created_at + timedelta(hours=1)
+
+
 @pytest.mark.parametrize(("length", "taken"), [(0, False), (1, True), (4096, True), (4097, False)])
 def test_the_length_of_a_text(length: int, taken: bool) -> None:
     """If a text that Meta refuses were queued, the handler would hear of it only through a failed outcome."""
