@@ -27,7 +27,10 @@ from pipeline.state import (
     TypedTableCache,
     VersionedTableCache,
 )
+from pipeline.wappa.webhooks.core import webhook_interfaces as webhooks
+from pipeline.wappa.webhooks.whatsapp import message_types
 from tests import cache_calls
+from topics.events import TextMessage
 
 DATA: Final = Path(__file__).parent / "data" / "wire"
 GENERATIONS: Final = ("0.1.10", "0.31.0")
@@ -44,6 +47,9 @@ OURS: Final[dict[str, type]] = {
     **cache_calls.CACHES,
     **{each.__name__: each for each in (TableRowTransition, TableTransitionResult)},
     **{each.__name__: each for each in (TypedTableCache, VersionedTableCache)},
+    **{name: getattr(webhooks, name) for name in webhooks.__all__ if isinstance(getattr(webhooks, name), type)},
+    "BaseMessage": TextMessage,
+    **{name: getattr(message_types, name) for name in message_types.__all__},
 }
 
 _VALIDATOR: Final = "a validator of the model; the send checks it, and says so in its result"
@@ -51,6 +57,18 @@ _NO_ANSWER: Final = "builds a result from the provider's answer; here that answe
 REASONS: Final = {
     "MessageResult.from_api_response": _NO_ANSWER,
     "MessageResult.from_response_payload": _NO_ANSWER,
+    **dict.fromkeys(
+        (
+            *("IncomingMessageWebhook.set_raw_webhook_data", "InboundMessageWebhook.set_raw_webhook_data"),
+            *("StatusWebhook.set_raw_webhook_data", "ErrorWebhook.set_raw_webhook_data"),
+            *("SystemWebhook.set_raw_webhook_data", "CallWebhook.set_raw_webhook_data"),
+            "CustomWebhook.set_raw_webhook_data",
+        ),
+        "an event can't be changed, and comes with its raw part",
+    ),
+    "CustomWebhook.parsed": "no parser is registered for a field: the event's `data` or `part` has what came",
+    "BaseMessage.processed_at": "the same webhook gives the same event each time; `received_at` says when it came",
+    "WhatsAppUnsupportedMessage.is_duplicate_phone_usage": "always False in Wappa, too: Meta has no such error",
     "InteractiveHeader.validate_text_header": _VALIDATOR,
     "InteractiveHeader.validate_media_header": _VALIDATOR,
     "ListSection.validate_row_uniqueness": _VALIDATOR,
@@ -167,9 +185,10 @@ def _first_line(member: Any) -> str:
 
 _HEAD: Final = """# Names from Wappa
 
-Every public name of Wappa's messenger, media handler, results, models and caches, in the generation of its published
-documents (0.1.10) and in 0.31.0. ✔ under *here*: the name works with the same parameters in the same order. No name is
-missing without a reason. This page is made from the code by `python -m tests.names`, and a test compares the two.
+Every public name of Wappa's messenger, media handler, results, models, caches, webhooks and messages, in the
+generation of its published documents (0.1.10) and in 0.31.0. ✔ under *here*: the name works with the same parameters in
+the same order. No name is missing without a reason. This page is made from the code by `python -m tests.names`, and a
+test compares the two.
 
 One cache takes the calls of both generations ([caches.md](caches.md)). What only Wappa's Redis caches have is here for
 every backend: `find_by_field`, `delete_field`, `merge`, `delete_all_by_pkid`.

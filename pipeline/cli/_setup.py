@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pipeline import tracing
 from pipeline.logging import configure
 from pipeline.settings import Settings, load_settings
 from pipeline.tenants import Tenants, load_tenants
@@ -13,6 +14,7 @@ def prepare() -> tuple[Settings, Tenants]:
     """The settings and the tenants of this process. Raises `ConfigurationError` with one line for what is wrong."""
     settings = load_settings()
     configure(settings.log_format, settings.log_level)
+    tracing.configure(os.environ)
     offer_sandbox(settings)
     return settings, load_tenants(settings.tenants)
 

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Final
 
+from opentelemetry.trace import SpanKind
 from structlog.contextvars import bound_contextvars
 
+from pipeline import tracing
 from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, UnknownTenant
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import hold
@@ -129,7 +131,9 @@ class HandlerRunner:
 
     async def _in_hand(self, event: EventBase, unit: UnitOfWork, hook: Callable[[], Awaitable[None]]) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
-        with hold(event, unit, self._services), bound_contextvars(stage="handle", **names):
+        ids = {"tenant": event.tenant_id, "event_id": event.event_id, "event_type": event.event_type}
+        step = tracing.span("handle", event.traceparent, SpanKind.INTERNAL, ids)
+        with step, hold(event, unit, self._services), bound_contextvars(stage="handle", **names):
             try:
                 await hook()
             finally:

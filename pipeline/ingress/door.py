@@ -9,8 +9,10 @@ from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
 
+from pipeline import tracing
 from pipeline.errors import OversizeRecord, Unavailable
 from pipeline.ingress.answers import answer
 from pipeline.ingress.publisher import Publisher
@@ -92,9 +94,10 @@ class Door:
         webhook = self._webhook(request, body, tenant_id)
         if not provider.authenticate(webhook, self._tenants):
             return 401
-        trace = traceparent(request.headers.get("traceparent"))
-        arrival = Arrival(provider.name, tenant_id, webhook_id(body), at_ms, trace)
-        await self._publisher.publish(self._labeller.records(provider.split(webhook, self._tenants), arrival))
+        given, ids = traceparent(request.headers.get("traceparent")), {"provider": provider.name}
+        with tracing.span("receive", given.decode(), SpanKind.SERVER, ids) as trace:
+            arrival = Arrival(provider.name, tenant_id, webhook_id(body), at_ms, (trace or "").encode())
+            await self._publisher.publish(self._labeller.records(provider.split(webhook, self._tenants), arrival))
         _seconds(provider.name).observe(time.perf_counter() - start)
         return 200
 

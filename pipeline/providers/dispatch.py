@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 
-from aiohttp import ClientSession, TCPConnector
+from aiohttp import ClientSession, TCPConnector, TraceConfig, TraceRequestStartParams
+from opentelemetry.trace import SpanKind
 
+from pipeline import tracing
 from pipeline.delivery import Limiter, next_wait, retry_policy, slows_account
 from pipeline.errors import UnknownTenant, UnsupportedCommand
 from pipeline.metrics import DELIVERIES, DELIVERY_SECONDS
@@ -32,7 +35,8 @@ class Dispatcher:
         self._providers = providers
         self._tenants = tenants
         self._limiter = Limiter()
-        self._session = ClientSession(connector=TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE))
+        connector = TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE)
+        self._session = ClientSession(connector=connector, trace_configs=[_traced()])
 
     async def close(self) -> None:
         await self._session.close()
@@ -49,7 +53,7 @@ class Dispatcher:
         """One attempt. What the provider has no endpoint for is refused for good."""
         account = self._account(command)
         try:
-            with DELIVERY_SECONDS.labels(command.provider).time():
+            with DELIVERY_SECONDS.labels(command.provider).time(), _span(command):
                 delivery = await self._providers[command.provider].deliver(command, account, self._session)
         except UnsupportedCommand as error:
             delivery = Delivery(DeliveryStatus.PERMANENT, error_message=str(error))
@@ -74,3 +78,20 @@ class Dispatcher:
         if account is None:
             raise UnknownTenant(f"no tenant owns {command.provider} account {command.account}")
         return account
+
+
+def _span(command: Command) -> AbstractContextManager[str | None]:
+    ids = {"tenant": command.tenant_id, "account": command.account, "command_id": command.command_id}
+    return tracing.span("send", command.traceparent, SpanKind.CLIENT, ids)
+
+
+def _traced() -> TraceConfig:
+    """Puts the trace into every request."""
+    config = TraceConfig()
+    config.on_request_start.append(_carry)
+    return config
+
+
+async def _carry(_: ClientSession, __: object, request: TraceRequestStartParams) -> None:
+    if traceparent := tracing.current():
+        request.headers["traceparent"] = traceparent

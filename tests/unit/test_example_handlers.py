@@ -16,11 +16,41 @@ from agents.handlers.lookup import LookupHandler
 from agents.handlers.order import HOUR, OrderHandler
 from pipeline.errors import ConfigurationError, Unavailable
 from pipeline.handlers.loading import load_handler
-from pipeline.testing import HandlerDriver, incoming_image, incoming_selection, incoming_text
+from pipeline.testing import AgentConformance, HandlerDriver, incoming_image, incoming_selection, incoming_text
+from topics.events import EventBase
 
 ROOT = Path(__file__).parents[2]
 OTHER = "15550002222"
 ORDER = "What would you like to order?"
+
+
+class TestEcho(AgentConformance):
+    agent = EchoHandler()
+
+    def events(self, user: str) -> list[EventBase]:
+        return [incoming_text(word, from_=user) for word in ("one", "two")]
+
+
+class TestMenu(AgentConformance):
+    agent = CustomerServiceHandler()
+
+    def events(self, user: str) -> list[EventBase]:
+        return [incoming_text("hello", from_=user), incoming_selection("location", from_=user)]
+
+
+class TestOrder(AgentConformance):
+    agent = OrderHandler()
+
+    def events(self, user: str) -> list[EventBase]:
+        steps = [incoming_text("hi", from_=user), incoming_selection("pizza", from_=user)]
+        return [*steps, incoming_text("3", from_=user), incoming_selection("yes", from_=user)]
+
+
+class TestCommands(AgentConformance):
+    agent = CommandsHandler()
+
+    def events(self, user: str) -> list[EventBase]:
+        return [incoming_text(word, from_=user) for word in ("/start", "/settings es", "/start", "/fly")]
 
 
 @pytest.mark.parametrize("provider", ["cloud", "wasender", "wawp", "waha"])

@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from agents.handlers.order import OrderHandler
 from pipeline.errors import UsageError
 from pipeline.handlers import Effects, EventHandler, agent
-from pipeline.testing import AgentConformance, HandlerDriver, incoming_selection, incoming_text, status_event
+from pipeline.testing import AgentConformance, HandlerDriver, incoming_text, status_event
 from topics.events import EventBase, MessageEvent, StatusEvent
 
 
@@ -36,14 +35,6 @@ class TestVisits(AgentConformance):
 
     def events(self, user: str) -> list[EventBase]:
         return [incoming_text(word, from_=user) for word in ("one", "two", "three")]
-
-
-class TestOrders(AgentConformance):
-    agent = OrderHandler()
-
-    def events(self, user: str) -> list[EventBase]:
-        steps = [incoming_text("hi", from_=user), incoming_selection("pizza", from_=user)]
-        return [*steps, incoming_text("3", from_=user), incoming_selection("yes", from_=user)]
 
 
 def test_an_agent_takes_its_kinds_and_no_others() -> None:

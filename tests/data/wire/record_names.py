@@ -30,6 +30,22 @@ FILES: Final = {
         *("IUserCache", "IStateCache", "ITableCache", "IAIStateCache", "IExpiryCache"),
         *("TableRowTransition", "TableTransitionResult"),
     ],
+    "webhooks/core/webhook_interfaces/universal_webhooks.py": [
+        *("IncomingMessageWebhook", "InboundMessageWebhook", "StatusWebhook", "ErrorWebhook", "SystemWebhook"),
+        *("CallWebhook", "CustomWebhook"),
+    ],
+    "webhooks/core/webhook_interfaces/base_components.py": [
+        *("TenantBase", "InboxBase", "UserBase", "BusinessContextBase", "ForwardContextBase", "AdReferralBase"),
+        *("ConversationBase", "ErrorDetailBase", "SystemEventDetail"),
+    ],
+    "webhooks/core/base_message.py": ["BaseMessage"],
+    **{
+        f"webhooks/whatsapp/message_types/{kind}.py": [f"WhatsApp{kind.capitalize()}Message"]
+        for kind in (
+            *("text", "image", "audio", "video", "document", "sticker", "location", "contact", "interactive"),
+            *("button", "reaction", "order", "system", "unsupported"),
+        )
+    },
     "persistence/typed_table_cache.py": ["TypedTableCache"],
     "persistence/versioned_table_cache.py": ["VersionedTableCache"],
 }
@@ -40,6 +56,8 @@ Members = dict[str, list[str] | None]
 def members(body: list[ast.stmt]) -> Members:
     found: Members = {}
     for each in body:
+        if _validates(each):
+            continue
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
             found[each.name] = parameters(each)
         elif isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
@@ -47,6 +65,21 @@ def members(body: list[ast.stmt]) -> Members:
         elif isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name):
             found[each.targets[0].id] = None
     return {name: value for name, value in found.items() if not name.startswith("_") and name != "model_config"}
+
+
+def _validates(member: ast.stmt) -> bool:
+    """Whether pydantic calls it, and nobody else."""
+    decorators = member.decorator_list if isinstance(member, ast.FunctionDef) else []
+    called = [each.func.id for each in decorators if isinstance(each, ast.Call) and isinstance(each.func, ast.Name)]
+    return any(name in ("field_validator", "model_validator") for name in called) and not _recorded_before(member)
+
+
+def _recorded_before(member: ast.stmt) -> bool:
+    """The models of sends have theirs in the inventory, with the reason why they are not here."""
+    return isinstance(member, ast.FunctionDef) and member.name in (
+        *("validate_text_header", "validate_media_header", "validate_row_uniqueness"),
+        *("validate_at_least_one_phone", "validate_formatted_name_required"),
+    )
 
 
 def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str] | None:
@@ -64,7 +97,7 @@ def record(root: Path) -> dict[str, Members]:
             continue
         tree = ast.parse((root / "wappa" / file).read_text())
         classes = {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
-        found |= {name: members(classes[name].body) for name in names}
+        found |= {name: members(classes[name].body) for name in names if name in classes}
     return found
 
 

@@ -74,9 +74,9 @@ class LocationMessage(MessageBase):
     def get_google_maps_url(self) -> str:
         return f"https://www.google.com/maps?q={self.latitude},{self.longitude}"
 
-    def get_distance_from(self, lat: float, lon: float) -> float:
+    def get_distance_from(self, other_lat: float, other_lon: float) -> float:
         """Kilometres along the earth's surface."""
-        here, there = radians(self.latitude), radians(lat)
+        here, there = radians(self.latitude), radians(other_lat)
         half = sin((there - here) / 2) ** 2
-        half += cos(here) * cos(there) * sin(radians(lon - self.longitude) / 2) ** 2
+        half += cos(here) * cos(there) * sin(radians(other_lon - self.longitude) / 2) ** 2
         return 2 * EARTH_RADIUS * asin(sqrt(min(1.0, half)))

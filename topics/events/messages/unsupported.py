@@ -25,6 +25,10 @@ class UnsupportedMessage(MessageBase):
         return self.errors[0] if self.errors else None
 
     @property
+    def error_count(self) -> int:
+        return len(self.errors or ())
+
+    @property
     def error_codes(self) -> list[int]:
         return [error.code for error in self.errors or ()]
 
