@@ -145,7 +145,7 @@ def folder_name(name: str) -> str:
 
 def _file_name(text: str) -> str:
     plain = quote(text, safe="")
-    if plain == plain.lower() and len(plain) <= _LONGEST and not plain.startswith("."):
+    if plain and plain == plain.lower() and len(plain) <= _LONGEST and not plain.startswith("."):
         return plain
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     return f"{plain[:_LONGEST].lstrip('.')}={digest}"
