@@ -34,7 +34,7 @@ run: install ## Start the whole pipeline here: Kafka, Redis, sandbox, ingress, w
 	@$(BIN)/pipeline up $(ARGS)
 
 test: install ## Run the tests; they start what they need
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install ## Check style, types and the laws of the house
 	@$(BIN)/ruff check .

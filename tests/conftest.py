@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -19,19 +20,25 @@ from tests.stacks import Stack
 settings.register_profile("shared", deadline=None)  # machines are shared: how long a test takes is no finding
 settings.load_profile("shared")
 
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+"""Brokers of tests live for seconds: what Java's second compiler costs is never earned."""
+
 LAYERS = ("unit", "stage", "integration", "faults")
 """The folders of tests, in the order of running: what fails fast comes first."""
+LONGEST = "test_chaos.py"
+"""Where several processes share the tests, one begins with this: nobody waits for it at the end."""
 SERVERS = {"kafka", "redis_server", "stack"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders the layers and marks what needs servers or kills processes."""
+    """Orders what is run and marks what needs servers or kills processes."""
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.integration)
         if _layer(item.path) == LAYERS.index("faults"):
             item.add_marker(pytest.mark.faults)
-    items.sort(key=lambda item: _layer(item.path))
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    items.sort(key=lambda item: (not (shared and item.path.name == LONGEST), _layer(item.path)))
 
 
 def _layer(path: Path) -> int:

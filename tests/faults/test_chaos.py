@@ -14,10 +14,10 @@ from tests.stacks import Process
 def test_everything_is_killed_at_random_and_every_input_has_one_effect_in_order(tmp_path: Path) -> None:
     """Without it, a change that loses, doubles or reorders under some crash would be found by a user."""
     report = tmp_path / "report.json"
-    options = ["--seconds", "40", "--rate", "80", "--kill-every", "5", "--seed", "11", "--json", str(report)]
+    options = ["--seconds", "60", "--rate", "50", "--kill-every", "6", "--seed", "11", "--json", str(report)]
     run = Process([sys.executable, "-m", "chaos", *options], tmp_path / "chaos.out")
     try:
-        status = run.wait(240)
+        status = run.wait(270)
     finally:
         run.signal(signal.SIGTERM)
     assert status == 0, run.output
