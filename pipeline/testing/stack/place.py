@@ -1,0 +1,123 @@
+"""A driver on the real stack: events in by the topic, commands and dead letters out, rows in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
+
+from pipeline.errors import PipelineError, Unavailable, UsageError
+from pipeline.handlers import EventHandler
+from pipeline.state import Store
+from pipeline.testing.stack.clients import Published
+from pipeline.testing.stack.failures import failure
+from pipeline.testing.stack.imports import path_of
+from pipeline.testing.stack.servers import job, servers
+from pipeline.testing.wrapped import WrappedStore
+from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, dead_letters
+from topics.codec import decode_command
+from topics.commands import Command
+from topics.dead_letters import Letter, read
+from topics.events import EventBase
+
+Result = TypeVar("Result")
+
+LETTERS: Final = dead_letters("handle").name
+COMMANDS: Final = (COMMANDS_INTERACTIVE.name, COMMANDS_BULK.name)
+SLACK: Final = 10.0
+"""Seconds beyond the handler's own in which some event is finished."""
+LOOK: Final = 0.02
+"""Seconds between two looks at what is committed."""
+
+
+class OnStack:
+    """A `pipeline.testing.place.Place`. It begins without rows, and is over when the next one is made."""
+
+    def __init__(self, handler: EventHandler, timeout: float) -> None:
+        path = path_of(handler)
+        self._module = handler.__module__
+        self._patience = timeout + SLACK
+        self._servers = servers()
+        self._clients = self._servers.clients
+        self._worker = self._servers.worker(job(path, timeout))
+        self._servers.loop.run(self._begin())
+        self._servers.holder = self
+        self.store: Store = _FarStore(self._clients.store, self)
+
+    async def handle(self, events: Sequence[EventBase], *, at_once: bool) -> list[Command]:
+        return await self.there(self._handle([events] if at_once else [[event] for event in events]))
+
+    def advance(self, seconds: float) -> None:
+        self._require_current()
+        self._servers.loop.run(self._clients.age_rows(seconds))
+
+    async def there(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Awaits it in the loop of the clients, whichever the caller is in."""
+        try:
+            self._require_current()
+        except UsageError:
+            work.close()
+            raise
+        return await self._servers.loop.hop(work)
+
+    def _require_current(self) -> None:
+        if self._servers.holder is not self:
+            raise UsageError(
+                "this HandlerDriver is over: on the real stack one has its rows to itself until the next is made, so "
+                "finish with it first"
+            )
+
+    async def _begin(self) -> None:
+        await self._clients.forget_rows()
+        for topic in (LETTERS, *COMMANDS):
+            await self._clients.fresh(topic)
+
+    async def _handle(self, batches: Sequence[Sequence[EventBase]]) -> list[Command]:
+        return [command for events in batches for command in await self._settled(events)]
+
+    async def _settled(self, events: Sequence[EventBase]) -> list[Command]:
+        published = [await self._clients.publish(event, self._worker.topic.name) for event in events]
+        await self._until_committed(published)
+        made = [decode_command(record) for topic in COMMANDS for record in await self._clients.fresh(topic)]
+        letters = [entry for record in await self._clients.fresh(LETTERS) if isinstance(entry := read(record), Letter)]
+        for letter in sorted(letters, key=lambda letter: published.index(_origin(letter))):
+            raise failure(letter, self._module)
+        return _in_order(made, events)
+
+    async def _until_committed(self, published: Sequence[Published]) -> None:
+        """Commands are acknowledged before offsets are committed, so from then on all of them can be read."""
+        left, deadline = len(published), time.monotonic() + self._patience
+        while now := await self._clients.unfinished(self._worker.group, published):
+            if now < left:
+                left, deadline = now, time.monotonic() + self._patience
+            self._require_progress(deadline)
+            await asyncio.sleep(LOOK)
+
+    def _require_progress(self, deadline: float) -> None:
+        if not self._worker.running:
+            raise PipelineError(f"the worker has ended: {self._worker.last_words}")
+        if time.monotonic() > deadline:
+            self._worker.kill()  # what it has in hand would go on and write among the next test's rows
+            raise Unavailable(f"the worker finished nothing in {self._patience:g} s: {self._worker.last_words}")
+
+
+class _FarStore(WrappedStore):
+    """The stack's Redis, from any loop."""
+
+    def __init__(self, store: Store, place: OnStack) -> None:
+        super().__init__(store)
+        self._place = place
+
+    async def _ask(self, asked: Coroutine[Any, Any, Result]) -> Result:
+        return await self._place.there(asked)
+
+
+def _origin(letter: Letter) -> Published:
+    return Published(letter.origin_topic, letter.origin_partition, letter.origin_offset)
+
+
+def _in_order(made: Sequence[Command], events: Sequence[EventBase]) -> list[Command]:
+    """By event, and as each event's handler asked for them: read marks are on their topic before all others."""
+    place = {event.event_id: number for number, event in enumerate(events)}
+    return sorted(made, key=lambda command: (place[command.event_id or ""], command.created_at))
