@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from pipeline.errors import HandlerTimeout
+from pipeline.errors import HandlerTimeout, Unavailable
 from pipeline.handlers import EventHandler
 from pipeline.testing import HandlerDriver, incoming_image, incoming_text, on_stack, status_event
 from pipeline.testing.events import USER
@@ -33,6 +33,10 @@ class Clerk(EventHandler):
             raise Refused("as asked")
         if said == "wait":
             await asyncio.Event().wait()
+        if said == "away":
+            raise Unavailable("the kitchen does not answer")
+        if said == "die":
+            os._exit(3)
         await self.messenger.send_text(str(os.getpid()) if said == "pid" else f"{said} {count}", user)
         await self.messenger.send_text("campaign", user, priority="bulk")
         await self.messenger.mark_as_read(webhook.message.message_id)

@@ -96,10 +96,13 @@ class OnStack:
 
     def _require_progress(self, deadline: float) -> None:
         if not self._worker.running:
-            raise PipelineError(f"the worker has ended: {self._worker.last_words}")
+            raise PipelineError(f"the worker has ended; the last that it logged: {self._worker.last_words}")
         if time.monotonic() > deadline:
             self._worker.kill()  # what it has in hand would go on and write among the next test's rows
-            raise Unavailable(f"the worker finished nothing in {self._patience:g} s: {self._worker.last_words}")
+            raise Unavailable(
+                f"the worker finished nothing in {self._patience:g} s: its handler raises Unavailable or takes too "
+                "long, run the test in memory to see which"
+            )
 
 
 class _FarStore(WrappedStore):
