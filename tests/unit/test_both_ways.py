@@ -37,7 +37,8 @@ class Clerk(EventHandler):
             raise Unavailable("the kitchen does not answer")
         if said == "die":
             os._exit(3)
-        await self.messenger.send_text(str(os.getpid()) if said == "pid" else f"{said} {count}", user)
+        words = {"pid": str(os.getpid()), "name": f"{os.environ.get('CLERK')} {count}"}
+        await self.messenger.send_text(words.get(said, f"{said} {count}"), user)
         await self.messenger.send_text("campaign", user, priority="bulk")
         await self.messenger.mark_as_read(webhook.message.message_id)
 
@@ -103,9 +104,10 @@ def test_a_coroutine_tests_people_at_once_and_rows_of_its_own() -> None:
     async def body() -> None:
         await driver.caches(USER).create_user_cache().set("count", {"n": 5})
         await driver.handle_all(*(incoming_text("a", from_=f"1555000{number:04}") for number in range(20)))
-        for word in "bc":
-            await driver.handle_all(incoming_text(word))
+        await driver.handle_all(incoming_text("b"))
+        first, second = (driver.handle_all(incoming_text("c", from_=user)) for user in (USER, OTHER))
+        assert [made[0].body["text"] for made in await asyncio.gather(first, second)] == ["c 7", "c 1"]
         assert await driver.caches(USER).create_user_cache().get("count") == {"n": 7}
 
     asyncio.run(body())
-    assert driver.texts[::2] == ["a 1"] * 20 + ["b 6", "c 7"]
+    assert driver.texts[:42:2] == ["a 1"] * 20 + ["b 6"]

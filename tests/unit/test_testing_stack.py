@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
+from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.errors import ConfigurationError, InvalidRecord, PipelineError, UsageError
 from pipeline.handlers import Effects, EventHandler, agent
 from pipeline.handlers.loading import load_handler
+from pipeline.local.kafka import Kafka
 from pipeline.runtime import PipelineApp
 from pipeline.settings import Settings
 from pipeline.testing import HandlerDriver, on_stack
@@ -182,3 +186,18 @@ def test_offsets_are_committed_as_often_as_is_set() -> None:
         return float(app.conf.broker_commit_interval)
 
     assert asyncio.run(interval()) == 0.05
+
+
+def test_a_stack_that_does_not_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each test would leave a Redis and a directory behind, for want of a Kafka."""
+
+    def refuse(_: Kafka) -> None:
+        raise UsageError("there is no Kafka")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Kafka, "wait_ready", refuse)
+    monkeypatch.setattr(Kafka, "launch", lambda _: None)
+    with pytest.raises(UsageError, match="there is no Kafka"):
+        servers()
+    assert list(tmp_path.iterdir()) == []
+    assert not [each for each in psutil.Process().children(recursive=True) if str(tmp_path) in " ".join(each.cmdline())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
@@ -28,7 +29,11 @@ class Published(NamedTuple):
 
 
 class Clients:
-    """Everything but `store` is for one loop."""
+    """All of it is for one loop.
+
+    Attributes:
+        turn: who waits for what comes next to the topics holds it, as nobody else would get it then.
+    """
 
     store: RedisStore
     _producer: AIOKafkaProducer
@@ -42,6 +47,7 @@ class Clients:
         self._partitions = range(partitions)
         self._read: dict[tuple[str, int], int] = {}
         self._opened = AsyncExitStack()
+        self.turn = asyncio.Lock()
 
     async def open(self) -> None:
         enter = self._opened.enter_async_context

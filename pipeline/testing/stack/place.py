@@ -13,9 +13,8 @@ from pipeline.state import Store
 from pipeline.testing.stack.clients import Published
 from pipeline.testing.stack.failures import failure
 from pipeline.testing.stack.imports import path_of
-from pipeline.testing.stack.servers import job, servers
+from pipeline.testing.stack.servers import COMMANDS, LETTERS, OUTPUTS, job, servers
 from pipeline.testing.wrapped import WrappedStore
-from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, dead_letters
 from topics.codec import decode_command
 from topics.commands import Command
 from topics.dead_letters import Letter, read
@@ -23,8 +22,6 @@ from topics.events import EventBase
 
 Result = TypeVar("Result")
 
-LETTERS: Final = dead_letters("handle").name
-COMMANDS: Final = (COMMANDS_INTERACTIVE.name, COMMANDS_BULK.name)
 SLACK: Final = 10.0
 """Seconds beyond the handler's own in which some event is finished."""
 LOOK: Final = 0.02
@@ -35,17 +32,18 @@ class OnStack:
     """A `pipeline.testing.place.Place`. It begins without rows, and is over when the next one is made."""
 
     def __init__(self, handler: EventHandler, timeout: float) -> None:
-        path = path_of(handler)
+        self._path = path_of(handler)
         self._module = handler.__module__
-        self._patience = timeout + SLACK
+        self._timeout = timeout
         self._servers = servers()
         self._clients = self._servers.clients
-        self._worker = self._servers.worker(job(path, timeout))
         self._servers.loop.run(self._begin())
         self._servers.holder = self
         self.store: Store = _FarStore(self._clients.store, self)
 
     async def handle(self, events: Sequence[EventBase], *, at_once: bool) -> list[Command]:
+        self._require_current()
+        self._worker = self._servers.worker(job(self._path, self._timeout))
         return await self.there(self._handle([events] if at_once else [[event] for event in events]))
 
     def advance(self, seconds: float) -> None:
@@ -70,37 +68,43 @@ class OnStack:
 
     async def _begin(self) -> None:
         await self._clients.forget_rows()
-        for topic in (LETTERS, *COMMANDS):
-            await self._clients.fresh(topic)
+        for topic in OUTPUTS:
+            await self._clients.fresh(topic.name)
 
     async def _handle(self, batches: Sequence[Sequence[EventBase]]) -> list[Command]:
-        return [command for events in batches for command in await self._settled(events)]
+        async with self._clients.turn:
+            return [command for events in batches for command in await self._settled(events)]
 
     async def _settled(self, events: Sequence[EventBase]) -> list[Command]:
         published = [await self._clients.publish(event, self._worker.topic.name) for event in events]
         await self._until_committed(published)
-        made = [decode_command(record) for topic in COMMANDS for record in await self._clients.fresh(topic)]
-        letters = [entry for record in await self._clients.fresh(LETTERS) if isinstance(entry := read(record), Letter)]
-        for letter in sorted(letters, key=lambda letter: published.index(_origin(letter))):
-            raise failure(letter, self._module)
+        made = [decode_command(record) for topic in COMMANDS for record in await self._clients.fresh(topic.name)]
+        letters = {_origin(letter): letter for letter in await self._letters()}
+        for place in published:
+            if place in letters:
+                raise failure(letters[place], self._module)
         return _in_order(made, events)
+
+    async def _letters(self) -> list[Letter]:
+        entries = [read(record) for record in await self._clients.fresh(LETTERS.name)]
+        return [entry for entry in entries if isinstance(entry, Letter)]
 
     async def _until_committed(self, published: Sequence[Published]) -> None:
         """Commands are acknowledged before offsets are committed, so from then on all of them can be read."""
-        left, deadline = len(published), time.monotonic() + self._patience
+        left, since = len(published), time.monotonic()
         while now := await self._clients.unfinished(self._worker.group, published):
             if now < left:
-                left, deadline = now, time.monotonic() + self._patience
-            self._require_progress(deadline)
+                left, since = now, time.monotonic()
+            self._require_progress(time.monotonic() - since)
             await asyncio.sleep(LOOK)
 
-    def _require_progress(self, deadline: float) -> None:
+    def _require_progress(self, idle: float) -> None:
         if not self._worker.running:
             raise PipelineError(f"the worker has ended; the last that it logged: {self._worker.last_words}")
-        if time.monotonic() > deadline:
+        if idle > self._timeout + SLACK:
             self._worker.kill()  # what it has in hand would go on and write among the next test's rows
             raise Unavailable(
-                f"the worker finished nothing in {self._patience:g} s: its handler raises Unavailable or takes too "
+                f"the worker finished nothing in {idle:.0f} s: its handler raises Unavailable or takes too "
                 "long, run the test in memory to see which"
             )
 
@@ -121,6 +125,10 @@ def _origin(letter: Letter) -> Published:
 
 
 def _in_order(made: Sequence[Command], events: Sequence[EventBase]) -> list[Command]:
-    """By event, and as each event's handler asked for them: read marks are on their topic before all others."""
+    """By event, and as each event's handler asked for them: read marks are on their topic before all others.
+
+    What a worker that was killed made of other events is left out.
+    """
     place = {event.event_id: number for number, event in enumerate(events)}
-    return sorted(made, key=lambda command: (place[command.event_id or ""], command.created_at))
+    mine = [command for command in made if command.event_id in place]
+    return sorted(mine, key=lambda command: (place[command.event_id or ""], command.created_at))

@@ -27,9 +27,12 @@ from pipeline.runtime import admin
 from pipeline.testing.stack.clients import Clients
 from pipeline.testing.stack.thread import LoopThread
 from pipeline.testing.webhooks import tenants_file
-from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, HANDLERS, dead_letters, events
+from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, HANDLERS, Topic, dead_letters, events
 
 PARTITIONS: Final = 2
+COMMANDS: Final = (COMMANDS_INTERACTIVE, COMMANDS_BULK)
+LETTERS: Final = dead_letters("handle")
+OUTPUTS: Final = (*COMMANDS, LETTERS)
 _OF_PYTEST: Final = "PYTEST_CURRENT_TEST"
 _SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1"
 """What Java's second compiler costs is not earned in the life of a test."""
@@ -124,9 +127,10 @@ class Servers:
         for server in fixed:
             server.wait_ready()
         self.loop.run(self.clients.open())
+        self._create(*OUTPUTS)
 
     def worker(self, job: Job) -> Worker:
-        """The running worker if it has the same job, else a new one in its place."""
+        """The running worker if it has the same job, else a new one in its place. It blocks: two would be started."""
         if self._worker is None or self._worker.job != job or not self._worker.running:
             self._replace(Worker(self._directory / f"test-{next(self._numbers)}", self.shared, job))
         assert self._worker is not None
@@ -135,10 +139,12 @@ class Servers:
     def _replace(self, worker: Worker) -> None:
         if self._worker is not None:
             self._worker.kill()
-        topics = [worker.topic, dead_letters("handle"), COMMANDS_INTERACTIVE, COMMANDS_BULK]
-        self.loop.run(admin.create(self.kafka.bootstrap, topics, PARTITIONS, 1))
+        self._create(worker.topic)
         self._worker = worker
         worker.start()
+
+    def _create(self, *topics: Topic) -> None:
+        self.loop.run(admin.create(self.kafka.bootstrap, topics, PARTITIONS, 1))
 
     def stop(self) -> None:
         """Nothing of it is wanted any more, so nobody is asked to finish."""
@@ -155,8 +161,12 @@ class Servers:
 def servers() -> Servers:
     """Those of this process, started when they are first asked for and gone with it."""
     made = Servers(Path(tempfile.mkdtemp(prefix="pipeline-testing-")))
+    try:
+        made.start()
+    except BaseException:
+        made.stop()
+        raise
     atexit.register(made.stop)
-    made.start()
     return made
 
 
