@@ -31,11 +31,16 @@ class Outputs(Protocol):
 
 
 class Held(NamedTuple):
-    """A record that waits for another try, or behind one of its key that does."""
+    """A record that waits for another try, or, without an error, behind one of its key that does.
+
+    Attributes:
+        stage: the one that it failed in.
+    """
 
     record: Incoming
     attempts: int
-    error: Exception | None
+    error: Exception | None = None
+    stage: str = ""
 
 
 @dataclass(slots=True)
@@ -116,7 +121,7 @@ class Chain:
         fresh = 0  # first tries that went through since the last failure
         for record, attempts in todo:
             if waiting and record.key in waiting:
-                result.held.append(Held(record, attempts, None))
+                result.held.append(Held(record, attempts))
                 continue
             length = len(result.marks)
             try:
@@ -125,7 +130,7 @@ class Chain:
                 undo(result.marks, length, self._pending)
                 self._breaker.tried(fresh)
                 fresh = 0
-                self._failed(Held(record, attempts + 1, failure.error), failure.stage, result, outputs, waiting)
+                self._failed(Held(record, attempts + 1, failure.error, failure.stage), result, outputs, waiting)
             else:
                 if len(result.marks) > length:
                     result.ends.append((record, len(result.marks)))
@@ -150,8 +155,8 @@ class Chain:
         except Exception as error:
             raise _Failure(self._stages[-1].name, error) from error
 
-    def _failed(self, item: Held, stage: str, result: Result, outputs: Outputs, waiting: set[bytes | None]) -> None:
-        record, attempts, error = item
+    def _failed(self, item: Held, result: Result, outputs: Outputs, waiting: set[bytes | None]) -> None:
+        record, attempts, error, stage = item
         if error is not None and attempts == 1:
             self._breaker.failed(error)
         if error is not None and self._retries.gives_up(error, attempts) and not self._breaker.holds(error):
