@@ -117,6 +117,7 @@ class Chain:
     def _pass(self, partition: int, todo: Iterable[tuple[Incoming, int]], outputs: Outputs) -> Result:
         result = Result()
         tables = self._views(partition, result.marks)
+        scope: Any = None  # one for all: the stages are done with it when the next record comes
         waiting: set[bytes | None] = set()
         fresh = 0  # first tries that went through since the last failure
         for record, attempts in todo:
@@ -124,8 +125,10 @@ class Chain:
                 result.held.append(Held(record, attempts))
                 continue
             length = len(result.marks)
+            scope = scope or Scope(record, tables)
+            scope.record = record
             try:
-                outputs.extend([(output, record) for output in self._apply(record, tables)])
+                outputs.extend([(output, record) for output in self._apply(scope)])
             except _Failure as failure:
                 undo(result.marks, length, self._pending)
                 self._breaker.tried(fresh)
@@ -141,13 +144,16 @@ class Chain:
         self._breaker.tried(fresh)
         return result
 
-    def _apply(self, record: Incoming, tables: dict[str, TableView]) -> list[Record]:
-        scope = Scope(record, tables)
-        values: list[Any] = [record]
+    def _apply(self, scope: Scope) -> Sequence[Record]:
+        """What the stages make of the scope's record."""
+        values: Sequence[Any] = (scope.record,)
         for stage in self._stages:
             try:
-                function = stage.function
-                values = [output for value in values for output in function(value, scope)]
+                if len(values) == 1:  # nearly always, and half the cost
+                    found = stage.function(values[0], scope)
+                    values = found if type(found) is tuple else tuple(found)
+                else:
+                    values = [output for value in values for output in stage.function(value, scope)]
             except Exception as error:
                 raise _Failure(stage.name, error) from error
         try:
@@ -175,7 +181,7 @@ class Chain:
         }
 
 
-def checked(records: list[Record], largest: int = MAX_RECORD_BYTES) -> list[Record]:
+def checked(records: Sequence[Record], largest: int = MAX_RECORD_BYTES) -> Sequence[Record]:
     """The records. Raises `OversizeRecord` or `TypeError` for one that can't be published.
 
     It is told before any is sent: afterwards it would take the process along, again and again.
