@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from pipeline.tenants import Tenants, TenantsFile
+from topics.headers import DECISION
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,6 +44,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_the_readme_leads_to_every_page() -> None:
     """A page that nobody is led to is not read."""
     assert {target for target, _ in links(ROOT / "README.md")} >= {page for page in PAGES if page.parent.name == "docs"}
+
+
+def test_the_analytics_example_counts_letters_and_not_what_was_decided_about_them() -> None:
+    """A tenant's failures would double by being looked after."""
+    counted = runpy.run_path(str(ROOT / "examples" / "analytics.py"))["counted"]
+    letter = SimpleNamespace(topic="dead-letters.route", headers=[("tenant", b"acme"), ("error-type", b"X")])
+    decided = SimpleNamespace(topic="dead-letters.route", headers=[(DECISION, b"redriven")])
+    assert counted([letter, decided]) == {"acme": {"dead-letters.route": 1}}
 
 
 @pytest.mark.parametrize("name", ["providers.md", "wawp-and-waha.md", "new-provider.md"])
