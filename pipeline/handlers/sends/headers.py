@@ -12,8 +12,6 @@ from pipeline.handlers.sends.models import HeaderType, InteractiveHeader
 Header = InteractiveHeader | Mapping[str, Any] | str | None
 """A string is a text header."""
 
-MediaHeader = Literal["image", "video", "document"]
-
 _TYPES: Final = tuple(HeaderType)
 
 
