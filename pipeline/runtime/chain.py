@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pipeline.errors import OversizeRecord
 from pipeline.runtime.breaker import OFF, Breaker
@@ -20,6 +20,7 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024 - 16 * 1024
 Stores = Callable[[str, int], Store]
 
 
+Records = TypeVar("Records", bound=Sequence[Record])
 Output = tuple[Record, Incoming]
 """A record to publish and the source record that it came from."""
 
@@ -181,7 +182,7 @@ class Chain:
         }
 
 
-def checked(records: Sequence[Record], largest: int = MAX_RECORD_BYTES) -> Sequence[Record]:
+def checked(records: Records, largest: int = MAX_RECORD_BYTES) -> Records:
     """The records. Raises `OversizeRecord` or `TypeError` for one that can't be published.
 
     It is told before any is sent: afterwards it would take the process along, again and again.
