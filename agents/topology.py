@@ -34,6 +34,7 @@ HEARD = (Hop(topics.INTAKE, topics.RAW.name), Hop(topics.MESSENGER, topics.RECEI
 
 
 def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
+    """Webhooks to events, each once, on the lane of their tenant."""
     app = PipelineApp(topics.INTAKE, settings)
     app.table(topics.SEEN, ttl=settings.dedup_ttl)
     app.flow(topics.RAW.name, parse(PROVIDERS), deduplicate(), route(tenants))
@@ -41,6 +42,7 @@ def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
 
 
 def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
+    """A lane's events to commands. Raises `ConfigurationError` for a path that leads to no handler."""
     app = PipelineApp(f"{topics.HANDLERS}-{lane}", settings)
     abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
     media = AccountMedia(PROVIDERS, tenants)
@@ -52,6 +54,7 @@ def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
 
 
 def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
+    """Commands to calls of the providers, and to outcomes."""
     app = PipelineApp(topics.MESSENGER, settings)
     app.table(topics.SENT, ttl=settings.outcome_ttl)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)

@@ -24,13 +24,13 @@ WEBHOOK_SECONDS: Final = Histogram(
 )
 DELIVERY_GAP: Final = Histogram(
     "pipeline_webhook_gap_seconds",
-    "From an event at its provider to its webhook here. Growing: the provider is behind, or has to try again.",
+    "From an event at Wawp or WAHA to its webhook here. Growing: the provider is behind, or has to try again.",
     ["provider"],
     buckets=(0.5, 1, 2.5, 5, 10, 25, 60, 300, 1800, 3600, 21600, 86400),
 )
 RECORDS: Final = Counter(
     "pipeline_records_total",
-    "Source records by stage chain and what became of them (done, dead). Any dead: `pipeline dead-letters list`.",
+    "Source records by app and what became of them (done, dead). Any dead: `pipeline dead-letters list`.",
     ["app", "result"],
 )
 BATCH_SECONDS: Final = Histogram(
@@ -60,7 +60,7 @@ DUPLICATES: Final = Counter(
 )
 COMMIT_AGE: Final = Gauge(
     "pipeline_commit_age_seconds",
-    "Seconds since an offset was last let go while work was waiting. Liveness fails on it.",
+    "Longest time in which nothing was done about a partition with work. Liveness fails on it.",
     ["app"],
 )
 IN_PROGRESS: Final = Gauge("pipeline_records_in_progress", "Records taken and not finished.", ["app"])

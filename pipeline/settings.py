@@ -29,21 +29,21 @@ class Settings(BaseSettings):
     kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, comma separated")
     redis: str = Field("redis://127.0.0.1:6379/0", description="Redis URL")
     tenants: Path = Field(Path("examples/tenants.yaml"), description="the tenants file")
-    data_dir: Path = Field(Path(".pipeline"), description="where tables (and the embedded stack) keep their files")
+    data_dir: Path = Field(Path(".pipeline"), description="where tables, JSON caches and the embedded stack keep files")
     partitions: int = Field(48, ge=1, description="partitions of every keyed topic; can't be changed afterwards")
     replication: int = Field(3, ge=1, description="replicas of every topic")
     handler: str = Field("agents.handlers.echo.EchoHandler", description="dotted path of the default handler")
     cache: Literal["memory", "json", "redis"] = Field("redis", description="backend of the handlers' caches")
 
-    ingress_host: str = "127.0.0.1"
-    ingress_port: Port = 8080
+    ingress_host: str = Field("127.0.0.1", description="address that the ingress listens on")
+    ingress_port: Port = Field(8080, description="port of the ingress")
     ingress_deadline: float = Field(4.0, gt=0, description="seconds until a webhook is answered 503")
     ingress_connections: int = Field(1000, ge=1, description="connections at once; who comes then is answered 503")
     body_limit: int = Field(3 * 1024 * 1024, description="bytes of a webhook; larger ones are answered 413")
     trusted_proxies: Networks = Field((), description="proxies whose X-Forwarded-For is believed, comma separated")
-    sandbox_host: str = "127.0.0.1"
-    sandbox_port: Port = 8090
-    worker_host: str = "127.0.0.1"
+    sandbox_host: str = Field("127.0.0.1", description="address that the sandbox listens on")
+    sandbox_port: Port = Field(8090, description="port of the sandbox")
+    worker_host: str = Field("127.0.0.1", description="address that a worker's health and metrics listen on")
     worker_port: Port = Field(0, description="health and metrics of a worker; 0 picks a free port")
 
     dedup_ttl: int = Field(7 * 86400, gt=0, description="seconds that an event's id is remembered")
@@ -61,8 +61,8 @@ class Settings(BaseSettings):
     stuck_after: float = Field(120.0, gt=0, description="seconds without progress after which /healthz fails")
     commit_interval: float = Field(0.5, gt=0, description="seconds between two commits of offsets")
     session_timeout: int = Field(25, ge=6, le=90, description="seconds until the group gives a silent worker up")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["auto", "json", "console"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else json")
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -43,6 +43,7 @@ def encode_event(event: WireEvent, topic: str, tenant: str, source: Incoming) ->
 
 
 def encode_command(command: Command) -> Record:
+    """The record of `command` on the topic of its priority, keyed by its account."""
     bulk = command.priority is Priority.BULK
     return Record(
         COMMANDS_BULK.name if bulk else COMMANDS_INTERACTIVE.name,
@@ -53,10 +54,12 @@ def encode_command(command: Command) -> Record:
 
 
 def decode_command(record: Incoming) -> Command:
+    """Raises `InvalidRecord`, as its like for outcomes and receipts do."""
     return _validated(Command, record)
 
 
 def encode_outcome(outcome: Outcome) -> Record:
+    """The record of `outcome`, keyed by its account."""
     value = outcome.model_dump_json(exclude_none=True).encode()
     return Record(OUTCOMES.name, outcome.account_key.encode(), value, _headers(outcome))
 
@@ -66,6 +69,7 @@ def decode_outcome(record: Incoming) -> Outcome:
 
 
 def encode_receipt(receipt: Receipt, provider: str, account: str) -> Record:
+    """The record of `receipt`, keyed as the commands of its account are."""
     return Record(RECEIPTS.name, account_key(provider, account).encode(), receipt.model_dump_json().encode())
 
 

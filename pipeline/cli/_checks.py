@@ -136,7 +136,13 @@ async def _topics(settings: Settings, tenants: Tenants | None) -> Finding:
 
 
 async def check_redis(settings: Settings) -> list[Finding]:
-    """Whether Redis answers and keeps what it is given, and how far the clocks are apart."""
+    """Whether Redis, where caches are there, answers and keeps what it is given, and how far the clocks are apart."""
+    if settings.cache != "redis":
+        return _without_redis(State.SKIPPED, f"not used: PIPELINE_CACHE is {settings.cache}")
+    return await _ask_redis(settings)
+
+
+async def _ask_redis(settings: Settings) -> list[Finding]:
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
@@ -150,7 +156,11 @@ async def check_redis(settings: Settings) -> list[Finding]:
         found = f"PIPELINE_REDIS is not a Redis URL ({error}): write it as redis://host:port/0"
     except (RedisError, OSError, TimeoutError) as error:
         found = f"can't use Redis at {where} ({_reason(error)}): start it or set PIPELINE_REDIS"
-    return [Finding(State.WRONG, "redis", found), Finding(State.SKIPPED, "clock", "needs Redis to compare with")]
+    return _without_redis(State.WRONG, found)
+
+
+def _without_redis(state: State, text: str) -> list[Finding]:
+    return [Finding(state, "redis", text), Finding(State.SKIPPED, "clock", "needs Redis to compare with")]
 
 
 def _reason(error: Exception) -> str:

@@ -37,12 +37,12 @@ def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="letters, as STAGE/PARTITION/OFFSET")]
-Stage = Annotated[str | None, typer.Option(help="of this stage only")]
-Tenant = Annotated[str | None, typer.Option(help="of this tenant only")]
-ErrorType = Annotated[str | None, typer.Option(help="failed of this kind of error only, e.g. UnknownTenant")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Letters, as STAGE/PARTITION/OFFSET.")]
+Stage = Annotated[str | None, typer.Option(help="Of this stage only.")]
+Tenant = Annotated[str | None, typer.Option(help="Of this tenant only.")]
+ErrorType = Annotated[str | None, typer.Option(help="Failed of this kind of error only, e.g. UnknownTenant.")]
 Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help="failed then or later: 2026-01-31T10:00, or 2h for so long ago")
+    str | None, typer.Option(metavar="TIME", help="Failed then or later: 2026-01-31T10:00, or 2h for so long ago.")
 ]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="failed before then")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done and do nothing")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Failed before then.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and do nothing.")]

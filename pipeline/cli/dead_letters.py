@@ -60,13 +60,13 @@ def list_(
     error_type: ErrorType = None,
     since: Since = None,
     until: Until = None,
-    state: Annotated[Wanted, typer.Option(help="how they stand")] = Wanted.OPEN,
-    limit: Annotated[int, typer.Option(min=1, help="show so many at most; all are counted")] = 100,
+    state: Annotated[Wanted, typer.Option(help="How they stand.")] = Wanted.OPEN,
+    limit: Annotated[int, typer.Option(min=1, help="Show so many at most; all are counted.")] = 100,
     json: Annotated[
-        bool, typer.Option("--json", help="a JSON object a line; the count goes to standard error")
+        bool, typer.Option("--json", help="A JSON object a line; the count goes to standard error.")
     ] = False,
 ) -> None:
-    """Shows the letters that are open, stage by stage, oldest first within a partition."""
+    """Show the letters that are open, stage by stage, oldest first within a partition."""
     states = () if state is Wanted.ALL else (State(state.value),)
     filters = replace(_filters(tenant, error_type, since, until), states=states)
     count = _ask(_list(_stages(stage), filters, limit, json))
@@ -75,10 +75,10 @@ def list_(
 
 @app.command()
 def show(
-    letter: Annotated[str, typer.Argument(metavar="ID", help="STAGE/PARTITION/OFFSET")],
-    reveal: Annotated[bool, typer.Option("--reveal", help="show what people wrote, too")] = False,
+    letter: Annotated[str, typer.Argument(metavar="ID", help="STAGE/PARTITION/OFFSET.")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show what people wrote, too.")] = False,
 ) -> None:
-    """Shows everything about one letter: why, where from, what was decided, its headers and its bytes."""
+    """Show everything about one letter: why, where from, what was decided, its headers and its bytes."""
     from pipeline.cli._letters import page
     from pipeline.replay.dead_letters import Filters, history
 
@@ -104,7 +104,7 @@ def redrive(
     until: Until = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Publishes open letters to where they came from, as they were: all, those that pass, or those that are named.
+    """Publish open letters to where they came from, as they were: all, those that pass, or those that are named.
 
     A letter is redriven once, however often this runs. One that was dropped is redriven only if it is named.
     """
@@ -121,10 +121,10 @@ def drop(
     error_type: ErrorType = None,
     since: Since = None,
     until: Until = None,
-    everything: Annotated[bool, typer.Option("--all", help="all that are open")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Records that open letters are worth nothing. Nothing is deleted: name a letter to redrive it after all."""
+    """Record that open letters are worth nothing. Nothing is deleted: name a letter to redrive it after all."""
     if not (ids or stage or tenant or error_type or since or until or everything):
         raise typer.BadParameter("name letters or a filter, or say --all for every letter that is open")
     filters = _filters(tenant, error_type, since, until, ids)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def doctor() -> None:
-    """Says in one screen what is wrong with this set-up and what to do; exit status 1 when something is."""
+    """Say in one screen what is wrong with this set-up and what to do; exit status 1 when something is."""
     from pipeline.cli._checks import State
 
     findings = _examine()

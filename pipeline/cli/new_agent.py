@@ -47,7 +47,7 @@ def test_it_counts_texts_and_nothing_else() -> None:
 
 
 def new_agent(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="a module's name, e.g. visits")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A module's name, e.g. visits.")],
     tenant: Annotated[
         str | None, typer.Option(metavar="ID", help="Make it this tenant's handler in the tenants file.")
     ] = None,

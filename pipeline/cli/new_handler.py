@@ -57,7 +57,7 @@ def test_it_asks_and_remembers_for_an_hour() -> None:
 
 
 def new_handler(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="a module's name, e.g. reception")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A module's name, e.g. reception.")],
     tenant: Annotated[
         str | None, typer.Option(metavar="ID", help="Make it this tenant's handler in the tenants file.")
     ] = None,

@@ -23,7 +23,7 @@ app = typer.Typer(help="Show, create and check the topics of this installation."
 
 @app.command("list")
 def list_() -> None:
-    """Shows every topic: partitions, key, retention, cleanup and purpose. Needs no broker."""
+    """Show every topic: partitions, key, retention, cleanup and purpose. Needs no broker."""
     settings, topics = _prepare()
     for line in table(topics, settings.partitions):
         typer.echo(line)
@@ -31,7 +31,7 @@ def list_() -> None:
 
 @app.command()
 def create() -> None:
-    """Creates the topics that are missing. Those that exist stay as they are; their partitions must fit."""
+    """Create the topics that are missing. Those that exist stay as they are; their partitions must fit."""
     from pipeline.runtime import admin
 
     settings, topics = _prepare()
@@ -44,7 +44,7 @@ def create() -> None:
 
 @app.command()
 def check() -> None:
-    """Compares the broker's topics with the catalogue; prints the differences, exit status 1 if there are any."""
+    """Compare the broker's topics with the catalogue; print the differences, exit status 1 if there are any."""
     from pipeline.runtime import admin
 
     settings, topics = _prepare()

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def worker(
-    apps: Annotated[list[str], typer.Argument(metavar="APP…", help=f"any of {', '.join(APPS)}")],
+    apps: Annotated[list[str], typer.Argument(metavar="APP", help=f"Any of {', '.join(APPS)}.")],
     lane: Annotated[
-        list[str] | None, typer.Option("--lane", help="handlers: serve this lane only; may be given again")
+        list[str] | None, typer.Option("--lane", help="handlers: serve this lane only; may be repeated.")
     ] = None,
 ) -> None:
-    """Runs apps until SIGTERM or Ctrl-C; what is in progress is finished first."""
+    """Run apps until SIGTERM or Ctrl-C; what is in progress is finished first."""
     from pipeline.cli._setup import prepare
     from pipeline.runtime import worker as process
 

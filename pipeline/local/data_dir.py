@@ -13,7 +13,7 @@ from typing import IO, Final
 
 from pipeline.errors import UsageError
 
-OURS: Final = frozenset({"kafka", "redis", "tables", "logs", "up.lock", "stack.env"})
+OURS: Final = frozenset({"kafka", "redis", "tables", "cache", "logs", "up.lock", "stack.env"})
 """Everything that the stack and its workers put into the directory."""
 
 
@@ -64,9 +64,11 @@ def empty(directory: Path) -> None:
             f"--fresh deletes nothing in {directory}: {foreign[0]} is not the stack's; move it or pass --data-dir DIR"
         )
     try:
-        for name in OURS - {"up.lock"}:
-            if (directory / name).exists():
-                shutil.rmtree(directory / name)
+        for path in (directory / name for name in OURS - {"up.lock"}):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"can't delete {error.filename} ({error.strerror}): make it writable") from None
 

@@ -40,7 +40,6 @@ class Verb:
     tables: bool = False
 
 
-STORES: Final = ("kafka", "redis")
 VERBS: Final = (
     Verb("topics", ("topics", "create"), "creates the topics of the catalogue", ("kafka",), once=True),
     Verb("sandbox", ("sandbox",), "stands in for the providers"),
@@ -49,7 +48,7 @@ VERBS: Final = (
     Verb("intake", ("worker", "intake"), "parse ▸ deduplicate ▸ route", ("topics",), tables=True),
     Verb("ingress", ("ingress",), "takes webhooks", ("topics",)),
 )
-"""In the order of starting, after the stores; stopped the other way round."""
+"""In the order of starting, after Kafka and Redis; stopped the other way round."""
 
 
 def environment(ports: Ports, host: Callable[[str], str], partitions: str | None) -> dict[str, str]:

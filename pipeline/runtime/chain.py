@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pipeline.errors import OversizeRecord
 from pipeline.runtime.breaker import OFF, Breaker
@@ -20,6 +20,7 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024 - 16 * 1024
 Stores = Callable[[str, int], Store]
 
 
+Records = TypeVar("Records", bound=Sequence[Record])
 Output = tuple[Record, Incoming]
 """A record to publish and the source record that it came from."""
 
@@ -31,11 +32,16 @@ class Outputs(Protocol):
 
 
 class Held(NamedTuple):
-    """A record that waits for another try, or behind one of its key that does."""
+    """A record that waits for another try, or, without an error, behind one of its key that does.
+
+    Attributes:
+        stage: the one that it failed in.
+    """
 
     record: Incoming
     attempts: int
-    error: Exception | None
+    error: Exception | None = None
+    stage: str = ""
 
 
 @dataclass(slots=True)
@@ -117,7 +123,7 @@ class Chain:
         fresh = 0  # first tries that went through since the last failure
         for record, attempts in todo:
             if waiting and record.key in waiting:
-                result.held.append(Held(record, attempts, None))
+                result.held.append(Held(record, attempts))
                 continue
             length = len(result.marks)
             scope = scope or Scope(record, tables)
@@ -128,7 +134,7 @@ class Chain:
                 undo(result.marks, length, self._pending)
                 self._breaker.tried(fresh)
                 fresh = 0
-                self._failed(Held(record, attempts + 1, failure.error), failure.stage, result, outputs, waiting)
+                self._failed(Held(record, attempts + 1, failure.error, failure.stage), result, outputs, waiting)
             else:
                 if len(result.marks) > length:
                     result.ends.append((record, len(result.marks)))
@@ -156,8 +162,8 @@ class Chain:
         except Exception as error:
             raise _Failure(self._stages[-1].name, error) from error
 
-    def _failed(self, item: Held, stage: str, result: Result, outputs: Outputs, waiting: set[bytes | None]) -> None:
-        record, attempts, error = item
+    def _failed(self, item: Held, result: Result, outputs: Outputs, waiting: set[bytes | None]) -> None:
+        record, attempts, error, stage = item
         if error is not None and attempts == 1:
             self._breaker.failed(error)
         if error is not None and self._retries.gives_up(error, attempts) and not self._breaker.holds(error):
@@ -176,7 +182,7 @@ class Chain:
         }
 
 
-def checked(records: Sequence[Record], largest: int = MAX_RECORD_BYTES) -> Sequence[Record]:
+def checked(records: Records, largest: int = MAX_RECORD_BYTES) -> Records:
     """The records. Raises `OversizeRecord` or `TypeError` for one that can't be published.
 
     It is told before any is sent: afterwards it would take the process along, again and again.

@@ -159,7 +159,7 @@ class ChainLoop:
         """Waits for the next try. False: partitions are moving, so the records will be delivered again."""
         for item in (item for items in held.values() for item in items):
             if item.error is not None:
-                RETRIES.labels(self.source, type(item.error).__name__).inc()
+                RETRIES.labels(item.stage, type(item.error).__name__).inc()
         delay = pause(held, self._app.retries)
         self._tried(held, delay)
         return await self._undisturbed(delay)

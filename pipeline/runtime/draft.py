@@ -41,7 +41,7 @@ class Batch(BatchBuilder):  # type: ignore[misc]
         self._origins: list[Any] = []
 
     def add(self, timestamp: int, key: bytes, value: bytes, headers: Sequence[Header], origin: object) -> bool:
-        """Whether there was room."""
+        """Whether there was room; the first always has it."""
         listed = headers if type(headers) is list else list(headers)  # aiokafka's builder takes no other sequence
         if self._builder.append(self._relative_offset, timestamp, key, value, listed) is None:
             return False
@@ -72,12 +72,12 @@ class Line:
         self.refused: list[Content] = []
         self.span: Span | None = None
         self._compression = compression
-        self.batches: deque[Batch] = deque()
+        self.batches = deque([Batch(compression)])
 
-    def add(self, timestamp: int, key: bytes, value: bytes, headers: Sequence[Header], origin: object) -> None:
-        if not (self.batches and self.batches[-1].add(timestamp, key, value, headers, origin)):
-            self.batches.append(Batch(self._compression))
-            self.batches[-1].add(timestamp, key, value, headers, origin)
+    def grow(self) -> Batch:
+        """The last batch is full."""
+        self.batches.append(Batch(self._compression))
+        return self.batches[-1]
 
     async def settle(self, future: asyncio.Future[Any]) -> None:
         """Awaits the acknowledgement of the next batch, or its refusal."""
@@ -146,10 +146,12 @@ class Draft:
     def add(
         self, topic: str, partition: int, key: bytes, value: bytes, headers: Sequence[Header], origin: object
     ) -> None:
-        line = self._lines.get((topic, partition))
+        place = (topic, partition)
+        line = self._lines.get(place)
         if line is None:
-            line = self._lines[topic, partition] = Line(topic, partition, self._compression)
-        line.add(self._now, key, value, headers, origin)
+            line = self._lines[place] = Line(topic, partition, self._compression)
+        if not line.batches[-1].add(self._now, key, value, headers, origin):
+            line.grow().add(self._now, key, value, headers, origin)
 
 
 def milliseconds() -> int:

@@ -18,13 +18,14 @@ from aiohttp import ClientSession, TCPConnector
 
 from pipeline.local.kafka import Kafka
 from pipeline.runtime.admin import create
-from tests.integration.ingress_process import post, started
+from tests.integration.ingress_process import SETTLE_SECONDS, post, started
 from tests.integration.runtime_client import Site, numbered, site
-from tests.integration.test_ingress import count, ids_since, message, offsets, post_for_ever, ready, until
+from tests.integration.test_ingress import count, ids_since, message, offsets, post_for_ever, ready
 from tests.ports import free_ports
 from tests.stacks import eventually
 from tests.unit.cloud_webhooks import signature, text, value, webhook
 from tests.unit.ingress_client import CLOUD, JSON, Client, ingress
+from tests.waiting import until
 from topics.catalogue import RAW
 
 FLOOD, BODY = 2_500, 96 * 1024
@@ -92,14 +93,14 @@ async def _full_disk(kafka: Kafka) -> None:
         await ready(client)
         start = await offsets(kafka.bootstrap)
         posting = asyncio.create_task(post_for_ever(client, taken))
-        await until(lambda: count(taken, 200) > 300)
+        await until(lambda: count(taken, 200) > 300, SETTLE_SECONDS)
         psutil.Process(kafka.pid).rlimit(psutil.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-        await until(lambda: not kafka.running)
-        await until(lambda: count(taken, 503) > 50)
+        await until(lambda: not kafka.running, SETTLE_SECONDS)
+        await until(lambda: count(taken, 503) > 50, SETTLE_SECONDS)
         await _refuses(client)
         await asyncio.to_thread(kafka.start)
         back = count(taken, 200)
-        await until(lambda: count(taken, 200) > back + 300)
+        await until(lambda: count(taken, 200) > back + 300, SETTLE_SECONDS)
         posting.cancel()
         with suppress(asyncio.CancelledError):
             await posting

@@ -27,6 +27,7 @@ from tests.integration.ingress_process import SETTLE_SECONDS, post, started
 from tests.ports import free_ports
 from tests.unit.cloud_webhooks import NUMBER, contact, signature, status, text, value, webhook
 from tests.unit.ingress_client import CLOUD, Client, ingress
+from tests.waiting import until
 from topics.catalogue import RAW
 from topics.records import Record
 
@@ -196,12 +197,6 @@ def count(taken: dict[str, int], answer: int) -> int:
     return sum(each == answer for each in taken.values())
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SETTLE_SECONDS):
-        while not condition():  # noqa: ASYNC110 (nobody sets an event)
-            await asyncio.sleep(0.02)
-
-
 async def post_for_ever(client: Client, taken: dict[str, int]) -> None:
     """Sixteen callers; each answer is noted under the message's id."""
 
@@ -274,7 +269,7 @@ async def stopped_under_load(port: int, process: subprocess.Popen[bytes], number
             answers.append(await post(port, message(f"wamid.{who}.{n}")))
 
     callers = [asyncio.create_task(caller(who)) for who in range(8)]
-    await until(lambda: len(answers) > 20)
+    await until(lambda: len(answers) > 20, SETTLE_SECONDS)
     process.send_signal(number)
     await asyncio.gather(*callers, return_exceptions=True)
     return answers

@@ -56,6 +56,13 @@ def test_a_failing_record_holds_back_its_key_and_no_other() -> None:
     assert _values(outputs) == [b"b1", b"a1", b"a2"]
 
 
+def test_what_waits_names_the_stage_that_failed() -> None:
+    """An operator would be shown retries and not where: a chain has several stages."""
+    chain = _chain(Stage("copy", _copy), Stage("flaky", Flaky(b"a1", 1, RuntimeError("once"))))
+    records = [TestRecord(b"a1", b"a"), TestRecord(b"a2", b"a", offset=1)]
+    assert [held.stage for held in chain.run(0, records, []).held] == ["flaky", ""]
+
+
 def test_a_permanent_error_is_a_dead_letter_at_once() -> None:
     """Without it, bytes that can never be read would be retried and hold up their conversation."""
     chain = _chain(Stage("flaky", Flaky(b"bad", 99, InvalidRecord("not JSON"))))

@@ -151,6 +151,14 @@ def test_redis_away_is_said_without_its_password(url: str, says: str) -> None:
     assert "hush" not in findings[0].text
 
 
+@pytest.mark.parametrize("cache", ["json", "memory"])
+def test_redis_is_left_alone_where_no_cache_is_in_it(cache: str) -> None:
+    """Whoever has no Redis and needs none would be told that something is wrong, with exit status 1."""
+    findings = asyncio.run(_checks.check_redis(settings(cache=cache, redis=f"redis://127.0.0.1:{free_ports()}")))
+    assert [finding.state for finding in findings] == [State.SKIPPED, State.SKIPPED]
+    assert cache in findings[0].text
+
+
 def test_services_that_say_nothing_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor would hang where a firewall swallows packets, which is when it is needed."""
     monkeypatch.setattr(_checks, "TIMEOUT", 0.3)

@@ -13,7 +13,7 @@ import pytest
 from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
-VERBS = ["up", "ingress", "worker", "sandbox", "topics", "doctor"]
+VERBS = ["up", "ingress", "worker", "sandbox", "topics", "dead-letters", "doctor", "new-agent", "new-handler"]
 
 
 def run(

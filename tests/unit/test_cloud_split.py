@@ -63,7 +63,7 @@ def test_conversations_are_cut_apart_in_order() -> None:
 
 
 def test_two_entries_three_messages_two_contacts_and_two_statuses() -> None:
-    """The acceptance case: a reply would be missing or sent twice."""
+    """A reply would be missing or sent twice."""
     first = webhook(
         value(messages=[text("wamid.1", "1"), text("wamid.2", "2")]), value(statuses=[status("wamid.O", recipient="1")])
     )

@@ -33,7 +33,7 @@ def expected(entry: Recorded, ours: Recorded, client: str) -> Recorded:
     """The recorded body with the differences that we mean to have."""
     body = dict(entry["body"])
     if "status" in body:
-        # Wappa accepts `typing` and shows nothing. Ours shows it, as PyWa does and the seeds say.
+        # Wappa accepts `typing` and shows nothing. Ours shows it, as PyWa does and the documents say.
         return body | ({"typing_indicator": {"type": "text"}} if entry["arguments"].get("typing") else {})
     # A command's id goes with every message: status webhooks bring it back.
     body["biz_opaque_callback_data"] = ours["biz_opaque_callback_data"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pipeline.errors import Unsendable
 from pipeline.handlers.sends import checks
@@ -11,8 +11,6 @@ from pipeline.handlers.sends.models import HeaderType, InteractiveHeader
 
 Header = InteractiveHeader | Mapping[str, Any] | str | None
 """A string is a text header."""
-
-MediaHeader = Literal["image", "video", "document"]
 
 _TYPES: Final = tuple(HeaderType)
 

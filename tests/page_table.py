@@ -41,7 +41,7 @@ def told(**what: object) -> Event:
 
 def raw(kind: str, content: object, **more: object) -> Event:
     """A message with fields that only the platform sets."""
-    made = {"from": USER, "id": "wamid.seed", "timestamp": "1642678845", "type": kind, kind: content, **more}
+    made = {"from": USER, "id": "wamid.shown", "timestamp": "1642678845", "type": kind, kind: content, **more}
     return told(messages=[made], contacts=[{"wa_id": USER, "profile": {"name": "Ana"}}])
 
 
@@ -154,7 +154,7 @@ TABLE: dict[str, Shown] = {
     "webhooks__error": Shown([error(131051, "Unsupported")], [], ["finished error"]),
     "webhooks__text": Shown(
         [raw("text", {"body": "Hello!"}, context=REPLY)],
-        [{"text": "Hello!", "message_id": "wamid.seed", "original_id": "wamid.before"}],
+        [{"text": "Hello!", "message_id": "wamid.shown", "original_id": "wamid.before"}],
         [],
     ),
     "webhooks__interactive": Shown(

@@ -1,6 +1,6 @@
-"""The code blocks of the documents that people come with, as handlers: `tests.seed_pages:handlers__echo` is one.
+"""The code blocks of the documents that people come with, as handlers: `tests.page_blocks:handlers__echo` is one.
 
-`tests/data/seeds` holds each block as its page shows it. Only its imports are mapped, and a body that is but a comment
+`tests/data/pages` holds each block as its page shows it. Only its imports are mapped, and a body that is but a comment
 gets a `pass`. A block is a class, one or more hooks, or lines of a hook; what its page takes for granted (imports, the
 user's own methods, a cache made in the block before) is given here.
 """
@@ -18,7 +18,7 @@ from typing import Any, Final
 from pipeline.handlers import EventHandler
 from topics.events import EventBase, MessageEvent
 
-PAGES: Final = Path(__file__).parent / "data" / "seeds"
+PAGES: Final = Path(__file__).parent / "data" / "pages"
 BLOCKS: Final = sorted(f"{path.parent.name}__{path.name.split('.')[0]}" for path in PAGES.glob("*/*.py.txt"))
 LEFT_TO_THE_USER: Final = (
     *("_handle_message", "_handle_regular_message", "_handle_command", "_handle_new_conversation"),

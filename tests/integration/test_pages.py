@@ -21,9 +21,9 @@ import yaml
 
 from pipeline.local.ports import Ports
 from tests.observers import get, post, records, request
+from tests.page_blocks import BLOCKS, PAGES
+from tests.page_table import TABLE, USER, Event, text
 from tests.ports import free_ports
-from tests.seed_pages import BLOCKS, PAGES
-from tests.seed_table import TABLE, USER, Event, text
 from tests.stacks import ROOT, Process, Stack, eventually
 from tests.webhooks import signed, webhook
 
@@ -89,7 +89,7 @@ def running() -> Iterator[Stack]:
 def _tenants(place: Path) -> str:
     tenants: list[dict[str, Any]] = [{"id": "shop", "accounts": [_account(OWN)]}]
     tenants += [
-        {"id": block, "handler": f"tests.seed_pages:{block}", "accounts": [_account(number)]}
+        {"id": block, "handler": f"tests.page_blocks:{block}", "accounts": [_account(number)]}
         for block, number in NUMBERS.items()
     ]
     app = {"id": "app", "app_secrets": ["sandbox-app-secret"], "verify_token": "v"}
