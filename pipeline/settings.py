@@ -59,6 +59,7 @@ class Settings(BaseSettings):
 
     instance_id: str | None = Field(None, description="static group member id, e.g. the pod's name")
     stuck_after: float = Field(120.0, gt=0, description="seconds without progress after which /healthz fails")
+    commit_interval: float = Field(0.5, gt=0, description="seconds between two commits of offsets")
     session_timeout: int = Field(25, ge=6, le=90, description="seconds until the group gives a silent worker up")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else json")

@@ -1,31 +1,5 @@
-"""Free ports for servers of the tests. Two test runs at once are never given the same one."""
+"""Free ports for servers of the tests."""
 
-from __future__ import annotations
+from pipeline.local.free_ports import free_ports
 
-import random
-import socket
-
-from pipeline.local.probe import port_free
-
-_FIRST, _LAST, _BLOCK = 20_000, 32_000, 10
-"""Below the kernel's ephemeral range, so that no outgoing connection takes one in between."""
-_guards: list[socket.socket] = []
-
-
-def free_ports() -> int:
-    """The first of nine consecutive free ports, which nobody else is given while this process lives."""
-    blocks = list(range(_FIRST, _LAST, _BLOCK))
-    random.shuffle(blocks)
-    return next(first for first in blocks if _claim(first))
-
-
-def _claim(first: int) -> bool:
-    """Takes the block's tenth port, which is what claims the others."""
-    guard = socket.socket()
-    try:
-        guard.bind(("127.0.0.1", first + _BLOCK - 1))
-    except OSError:
-        guard.close()
-        return False
-    _guards.append(guard)
-    return all(port_free("127.0.0.1", port) for port in range(first, first + _BLOCK - 1))
+__all__ = ["free_ports"]

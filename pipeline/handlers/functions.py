@@ -76,7 +76,7 @@ class Agent(EventHandler, Generic[Kind]):
         self.kinds = kinds
         self._function = function
         self._effects = Effects(self.messenger, self.cache_factory, get_logger(function.__module__))
-        self.__doc__ = function.__doc__
+        self.__doc__, self.__module__ = function.__doc__, function.__module__
 
     async def process_message(self, webhook: MessageEvent) -> None:
         await self._run(webhook)

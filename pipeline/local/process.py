@@ -73,6 +73,8 @@ class Server(ABC):
     """
 
     name: str
+    env: Mapping[str, str] | None = None
+    """Of the process; None: as ours."""
     start_seconds = 60.0
     stop_seconds = 10.0
 
@@ -119,7 +121,7 @@ class Server(ABC):
             raise PipelineError(f"{self.name} runs already")
         self._require_ports()
         self.prepare()
-        self._process = spawn(self.argv, self.log)
+        self._process = spawn(self.argv, self.log, self.env)
 
     def _require_ports(self) -> None:
         """Another server on the port would answer in its place."""

@@ -225,7 +225,7 @@ def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
         "stream_wait_empty": True,
         "stream_buffer_maxsize": 32768,
         "stream_recovery_delay": 0.0,
-        "broker_commit_interval": 0.5,
+        "broker_commit_interval": settings.commit_interval,
         "broker_session_timeout": settings.session_timeout,
         "broker_heartbeat_interval": min(3.0, settings.session_timeout / 5),
         "broker_request_timeout": 90.0,

@@ -1,4 +1,4 @@
-"""For your own tests: events of every kind in one line, handlers and stages without Kafka, and what came of them."""
+"""For your own tests: events of every kind in one line, handlers and stages in memory, and what came of them."""
 
 from pipeline.testing.conformance import AgentConformance
 from pipeline.testing.driver import StageDriver
@@ -21,6 +21,7 @@ from pipeline.testing.events import (
     status_event,
 )
 from pipeline.testing.handlers import HandlerDriver
+from pipeline.testing.place import on_stack
 from pipeline.testing.records import TestRecord
 
 __all__ = [
@@ -43,5 +44,6 @@ __all__ = [
     "incoming_sticker",
     "incoming_text",
     "incoming_video",
+    "on_stack",
     "status_event",
 ]

@@ -36,7 +36,7 @@ from pipeline.testing.events import (
     incoming_video,
     status_event,
 )
-from pipeline.testing.handlers import OneHandler
+from pipeline.testing.memory import OneHandler
 from pipeline.testing.records import TestRecord
 from pipeline.testing.steps import Rows, Step, Worker
 from pipeline.testing.webhooks import CLOUD_TENANT, sample_tenants

@@ -76,7 +76,7 @@ class StageDriver:
             marks += result.marks
         return [record for record, _ in outputs], marks
 
-    async def _run_concurrent(self, stage: ConcurrentStage, record: Incoming) -> tuple[list[Record], list[Mark]]:
+    async def _run_concurrent(self, stage: ConcurrentStage, record: Incoming) -> tuple[Sequence[Record], list[Mark]]:
         attempt = 0
         journal: list[Mark] = []
 
@@ -111,7 +111,7 @@ class StageDriver:
         self._pending.settle(marks)
 
 
-async def _last_word(stage: ConcurrentStage, scope: Scope, error: Exception) -> list[Record]:
+async def _last_word(stage: ConcurrentStage, scope: Scope, error: Exception) -> Sequence[Record]:
     """What goes out before a dead letter; nothing for bytes that could not be decoded."""
     try:
         value = stage.decode(scope.record)

@@ -1,4 +1,4 @@
-"""Runs a handler over events without Kafka and Redis, and shows what came of it."""
+"""Runs a handler over events, in memory or on the real stack, and shows what came of it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from pipeline.handlers import EventHandler, HandlerRunner
-from pipeline.providers import PROVIDERS
-from pipeline.settings import Settings
-from pipeline.state import CacheFactory, CacheScope, MemoryStore
+from pipeline.handlers import EventHandler
+from pipeline.state import CacheFactory, CacheScope
 from pipeline.testing.events import USER
-from pipeline.testing.webhooks import CLOUD_TENANT, sample_tenants
+from pipeline.testing.place import place_for
+from pipeline.testing.webhooks import CLOUD_TENANT
 from topics.commands import Command, CommandKind
 from topics.events import EventBase
 
@@ -25,6 +24,9 @@ class HandlerDriver:
     >>> driver.handle(incoming_text("hi", from_="15550001111"))
     >>> assert driver.texts == ["Hello!"]
 
+    It needs neither Kafka nor Redis. With `PIPELINE_TESTING=stack` the same test runs on both, with a worker process
+    that imports the handler by its path; `UsageError` says which handler can't be imported, and what to do.
+
     Args:
         handler: the object to be tested.
         timeout: seconds that one event may take.
@@ -36,13 +38,11 @@ class HandlerDriver:
     def __init__(self, handler: EventHandler, timeout: float = 30.0) -> None:
         self.handler = handler
         self.sent: list[Command] = []
-        self._now = 0.0
-        self._store = MemoryStore(lambda: self._now)
-        self._settings = Settings(handler_timeout=timeout, cache="memory")
+        self._place = place_for(handler, timeout)
 
     def handle(self, *events: EventBase) -> list[Command]:
         """Handles events one after the other; gives what was sent for them. Raises what the handler raises."""
-        return self.run(self._handle(events))
+        return self._noted(self.run(self._place.handle(events, at_once=False)))
 
     def handle_at_once(self, *events: EventBase) -> list[Command]:
         """Handles events side by side, as those of different conversations are."""
@@ -50,8 +50,7 @@ class HandlerDriver:
 
     async def handle_all(self, *events: EventBase) -> list[Command]:
         """The same, for tests that are coroutines."""
-        runner = self._runner()
-        return self._noted(await asyncio.gather(*(runner.run(event) for event in events)))
+        return self._noted(await self._place.handle(events, at_once=True))
 
     @property
     def texts(self) -> list[str]:
@@ -63,11 +62,11 @@ class HandlerDriver:
 
     def advance(self, seconds: float) -> None:
         """Lets time pass for the caches: what has expired by then is gone."""
-        self._now += seconds
+        self._place.advance(seconds)
 
     def caches(self, user_id: str = USER, tenant_id: str = CLOUD_TENANT) -> CacheFactory:
         """A user's caches as a handler sees them; use them with `run`."""
-        return CacheFactory(lambda: CacheScope(self._store, tenant_id, user_id))
+        return CacheFactory(lambda: CacheScope(self._place.store, tenant_id, user_id))
 
     def user_data(self, key: str, user_id: str = USER) -> dict[str, Any] | None:
         """One row of a user's cache."""
@@ -83,30 +82,10 @@ class HandlerDriver:
         """Awaits something, from a test that is no coroutine itself."""
         return asyncio.run(coroutine)
 
-    async def _handle(self, events: tuple[EventBase, ...]) -> list[Command]:
-        runner = self._runner()
-        return self._noted([await runner.run(event) for event in events])
-
-    def _runner(self) -> HandlerRunner:
-        abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
-        return OneHandler(self.handler, self._settings, sample_tenants(), self._store, abilities=abilities)
-
-    def _noted(self, results: list[list[Command]]) -> list[Command]:
+    def _noted(self, made: list[Command]) -> list[Command]:
         """An event that was handled before gives its commands again; the messenger knows them by their ids."""
-        made = [command for commands in results for command in commands]
         known: dict[str, Command] = {}
         for command in [*self.sent, *made]:
             known.setdefault(command.command_id, command)
         self.sent = list(known.values())
         return made
-
-
-class OneHandler(HandlerRunner):
-    """A runner whose tenants all have one handler."""
-
-    def __init__(self, handler: EventHandler, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._one = handler
-
-    def handler(self, tenant_id: str) -> EventHandler:
-        return self._one

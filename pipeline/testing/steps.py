@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from pipeline.handlers import EventHandler
 from pipeline.settings import Settings
 from pipeline.state import MemoryStore, Store
-from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
-from pipeline.state.store import Committed, UnitRecord
-from pipeline.testing.handlers import OneHandler
+from pipeline.testing.memory import OneHandler
 from pipeline.testing.webhooks import sample_tenants
+from pipeline.testing.wrapped import WrappedStore
 from topics.commands import Command
 from topics.events import EventBase
 
@@ -33,46 +32,18 @@ class Rows(MemoryStore):
         }
 
 
-class SteppedStore(Store):
+class SteppedStore(WrappedStore):
     """Another store, with a step before and after all that is asked of it."""
 
     def __init__(self, store: Store, step: Step) -> None:
-        self._store = store
+        super().__init__(store)
         self._step = step
 
-    async def row(self, key: str) -> Fields | None:
-        return await self._stepped(self._store.row(key))
-
-    async def field(self, key: str, name: str) -> bytes | None:
-        return await self._stepped(self._store.field(key, name))
-
-    async def exists(self, key: str) -> bool:
-        return await self._stepped(self._store.exists(key))
-
-    async def ttl(self, key: str) -> int:
-        return await self._stepped(self._store.ttl(key))
-
-    async def recorded(self, key: str) -> bytes | None:
-        return await self._stepped(self._store.recorded(key))
-
-    async def keys(self, group: str) -> list[str]:
-        return await self._stepped(self._store.keys(group))
-
-    async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
-        return await self._stepped(self._store.commit(changes, record))
-
-    async def ping(self) -> None:
-        """Always there."""
-
-    async def close(self) -> None:
-        """The store outlives its worker."""
-
-    async def _stepped(self, asked: Awaitable[Result]) -> Result:
+    async def _ask(self, asked: Coroutine[Any, Any, Result]) -> Result:
         try:
             await self._step()
         except BaseException:
-            if hasattr(asked, "close"):
-                asked.close()  # what is not begun must not warn that nobody awaited it
+            asked.close()  # what is not begun must not warn that nobody awaited it
             raise
         result = await asked
         await self._step()

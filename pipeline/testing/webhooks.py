@@ -55,6 +55,11 @@ def side_of(provider: str) -> Provider:
 @cache
 def sample_tenants() -> Tenants:
     """The tenants of `examples/tenants.yaml`, without their handlers."""
+    return Tenants(TenantsFile.model_validate(tenants_file()))
+
+
+def tenants_file(lane: str = "default", base_url: str | None = None) -> dict[str, Any]:
+    """Their file's content, with all of them on one lane and their providers at `base_url`."""
     owners: dict[str, list[dict[str, Any]]] = {}
     for each in SAMPLE_ACCOUNTS:
         owners.setdefault(each.tenant or CLOUD_TENANT, []).append(
@@ -64,10 +69,10 @@ def sample_tenants() -> Tenants:
                 "business_id": each.business_id,
                 "token": each.token,
                 "webhook_secrets": [each.webhook_secret],
+                "base_url": base_url,
             }
         )
-    content = [{"id": name, "accounts": accounts} for name, accounts in owners.items()]
-    return Tenants(TenantsFile.model_validate({"tenants": content}))
+    return {"tenants": [{"id": name, "lane": lane, "accounts": accounts} for name, accounts in owners.items()]}
 
 
 def intake(provider: str, webhook: Webhook) -> list[AnyEvent]:

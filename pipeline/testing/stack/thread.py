@@ -1,0 +1,32 @@
+"""An event loop that outlives those of the tests, for clients that many tests share."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class LoopThread:
+    """A loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="pipeline.testing", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Blocks until it is done; from another thread only."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def hop(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Awaits it from whichever loop the caller is in."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
