@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from pipeline.runtime.commit import commit
 from pipeline.runtime.consumer import Busy
 from pipeline.runtime.dead_letters import Unburied, is_dead_letter, refused
 from pipeline.runtime.draft import Draft
-from pipeline.runtime.tables import Mark
+from pipeline.runtime.tables import Mark, undo
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Batch = Mapping[TP, Sequence[Any]]
 BATCH = 1_000
 """Records in one batch: enough that the round trip to the broker is small beside the work."""
+AHEAD = 2
+"""Batches that may wait for their commit: the next one is ready when one has got its last acknowledgement."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,9 +53,9 @@ class Pass:
 class ChainLoop:
     """Takes what is there, runs the chain, commits, lets the offsets go.
 
-    While one batch is committed the next one goes through the chain: the wait for the broker costs nothing. Commits
-    are one behind the other, so outputs, tables and offsets keep the order of the batches. A batch of which something
-    must be tried again is finished, or abandoned, before the next one is taken.
+    While one batch is committed the next ones go through the chain: the waits for the broker cost nothing. Commits are
+    one behind the other, so outputs, tables and offsets keep the order of the batches. A batch of which something must
+    be tried again is finished, or abandoned, before the next one is taken; what follows an abandoned one is abandoned.
     """
 
     def __init__(self, app: PipelineApp, source: str, chain: Chain, breaker: Breaker) -> None:
@@ -63,6 +66,8 @@ class ChainLoop:
         self._app = app
         self._chain = chain
         self._taken = 0
+        self._abandoned = -1
+        """The epoch in which a batch was: none of that epoch may go past it."""
 
     def __len__(self) -> int:
         return len(self.backlog) + self._taken
@@ -71,20 +76,17 @@ class ChainLoop:
         app = self._app
         await app.publisher.watch([self.source])
         async with asyncio.TaskGroup() as tasks:
-            committing: asyncio.Task[None] | None = None
+            commits: deque[asyncio.Task[None]] = deque()
             while not app.should_stop:
                 await self.backlog.some.wait()
-                if self.breaker.open and committing is not None:  # nothing new: what is in hand is the probe
-                    await committing
-                    committing = None
+                if self.breaker.open and commits:  # nothing new: what is in hand is the probe
+                    await commits.popleft()
                 elif app.flowing:
                     passed = self._pass(self.backlog.take_all(BATCH))
-                    if committing is not None:
-                        await committing
-                    committing = tasks.create_task(self._finish(passed))
+                    commits.append(tasks.create_task(self._finish(passed, commits[-1] if commits else None)))
                     # Nothing is tried before what is tried again, nor left over when that is abandoned.
-                    if passed.holds:
-                        await committing
+                    while len(commits) > (0 if passed.holds else AHEAD):
+                        await commits.popleft()
                 else:
                     self.backlog.clear()
                 await asyncio.sleep(0)
@@ -99,10 +101,14 @@ class ChainLoop:
         results = {tp.partition: self._chain.run(tp.partition, records, draft) for tp, records in batch.items()}
         return Pass(batch, results, draft, consumer.epoch, busy, count, started)
 
-    async def _finish(self, passed: Pass) -> None:
+    async def _finish(self, passed: Pass, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
         consumer, app = self._app.list_consumer, self._app.conf.id
-        dead = await self._process(passed)
-        if dead is not None:
+        dead = await self._process(passed) if passed.epoch != self._abandoned else None
+        if dead is None:
+            self._abandon(passed)
+        else:
             for tp, records in passed.batch.items():
                 consumer.done(tp, records[-1].offset + 1, passed.epoch)
             RECORDS.labels(app, "done").inc(passed.count - dead)
@@ -112,6 +118,12 @@ class ChainLoop:
         if not self._taken:
             self.breaker.emptied()
         BATCH_SECONDS.labels(app).observe(time.monotonic() - passed.started)
+
+    def _abandon(self, passed: Pass) -> None:
+        """Its records will be delivered again: what they wrote and did not commit is forgotten."""
+        self._abandoned = passed.epoch
+        for result in passed.results.values():
+            undo(result.marks, 0, self._app.pending)
 
     async def _process(self, passed: Pass) -> int | None:
         """Takes a batch to its end; gives the number of dead letters, or None if it had to be abandoned."""

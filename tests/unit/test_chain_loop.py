@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import RetryAfter
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.chain import Chain
-from pipeline.runtime.chain_loop import ChainLoop
+from pipeline.runtime.chain_loop import AHEAD, ChainLoop
 from pipeline.runtime.stage import Scope, Stage
 from pipeline.testing import TestRecord
 from tests.unit.loop_stand_ins import TP0, App, Rows, record, until
@@ -128,6 +128,28 @@ def test_a_dead_letter_that_its_topic_refuses_stays_in_hand_until_it_is_taken(mo
     _play(door, play)
 
 
+def test_what_follows_a_batch_that_is_abandoned_is_abandoned_too() -> None:
+    """The offset would go past a message that is neither published nor a dead letter: it would be gone for good."""
+    door = Door()
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        app.publisher.too_large |= {("out", b"large"), ("dead-letters.door", b"large")}
+        loop.backlog.add(TP0, [record(b"large", 0)])
+        await until(lambda: app.publisher.refusals > 3)
+        loop.backlog.add(TP0, [record(b"2", 1)])
+        await until(lambda: b"2" in door.tried)
+        app.move()
+        await until(lambda: not app.list_consumer.working)
+        assert not app.list_consumer.positions
+        app.moved()
+        app.publisher.too_large.clear()
+        loop.backlog.add(TP0, [record(b"large", 0), record(b"2", 1)])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 2)
+        assert app.publisher.published == [b"large", b"2"]
+
+    _play(door, play)
+
+
 def test_nothing_of_a_key_is_tried_before_what_is_held_back_of_it() -> None:
     """A stage that counts or compares would see a person's messages in the wrong order."""
     door = Door()
@@ -164,5 +186,25 @@ def test_a_batch_goes_through_the_chain_while_another_is_published_and_is_let_go
         await until(lambda: not app.list_consumer.working)
         assert app.publisher.published == [b"1", b"2"]
         assert app.list_consumer.positions == {TP0: 2}
+
+    _play(door, play)
+
+
+def test_only_so_many_batches_wait_for_their_commit() -> None:
+    """In an outage of the broker everything that was fetched would be made into outputs, and fill the memory."""
+    door = Door()
+    values = [b"%d" % number for number in range(AHEAD + 2)]
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        app.publisher.gate.clear()
+        for offset, value in enumerate(values):
+            loop.backlog.add(TP0, [record(value, offset)])
+            await until(lambda offset=offset: len(door.tried) == min(offset, AHEAD) + 1)  # type: ignore[misc]
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert (len(door.tried), len(loop.backlog)) == (AHEAD + 1, 1)
+        app.publisher.gate.set()
+        await until(lambda: app.list_consumer.positions.get(TP0) == len(values))
+        assert app.publisher.published == values
 
     _play(door, play)
