@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,8 +44,7 @@ def main(task: Task) -> dict[str, float]:
     stages = (parse(PROVIDERS), deduplicate(), route(tenants_of(task)))
     so_far, costs = _cost(lambda: _results((), store, records, Dropped)), {}
     for count, stage in enumerate(stages, 1):
-        part = stages[:count]
-        cost = _cost(lambda part=part: _results(part, store, records, Dropped))  # type: ignore[misc]
+        cost = _cost(partial(_results, stages[:count], store, records, Dropped))
         costs[stage.name], so_far = cost - so_far, cost
     costs["build output batches"] = _cost(lambda: _results(stages, store, records, _draft)) - so_far
     return costs | _mark_costs(_results(stages, store, records, Dropped).marks, store)

@@ -76,3 +76,16 @@ def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, 
         print(f"{tenants}: tenant {tenant} has it from the next start on")
     else:
         print(f"To use it, write under your tenant in {tenants}:  handler: {handler}")
+
+
+def scaffold(name: str, tenant: str | None, folder: str, module: str, test: str, handler: str) -> None:
+    """Writes a module into `folder` and its test. In the templates and in `handler`, its dotted path, {name} and the
+    like stand for the names that follow from `name`."""
+    from pipeline.settings import load_settings
+
+    name = checked_name(name)
+    words = {"name": name, "class_name": class_name(name), "title": name.replace("_", " ").capitalize()}
+    beside = tests_folder() / f"test_{name}.py"
+    files = {Path(folder) / f"{name}.py": module.format(**words), beside: test.format(**words)}
+    register(load_settings().tenants, tenant, handler.format(**words), files)
+    print(f"Now run:  pytest {beside}")

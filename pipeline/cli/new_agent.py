@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -53,12 +52,6 @@ def new_agent(
     ] = None,
 ) -> None:
     """Write agents/NAME.py and a test that inherits the agent conformance suite."""
-    from pipeline.cli._scaffold import checked_name, class_name, register, tests_folder
-    from pipeline.settings import load_settings
+    from pipeline.cli._scaffold import scaffold
 
-    module = checked_name(name)
-    words = {"name": module, "class_name": class_name(module), "title": module.replace("_", " ").capitalize()}
-    test = tests_folder() / f"test_{module}.py"
-    files = {Path("agents") / f"{module}.py": _AGENT.format(**words), test: _TEST.format(**words)}
-    register(load_settings().tenants, tenant, f"agents.{module}.{module}", files)
-    print(f"Now run:  pytest {test}")
+    scaffold(name, tenant, "agents", _AGENT, _TEST, "agents.{name}.{name}")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.local.kafka import Kafka
 from pipeline.runtime.admin import create
@@ -42,17 +46,31 @@ async def _commit(bootstrap: str, hop: Hop) -> None:
         await consumer.stop()
 
 
-def test_a_moment_has_been_heard_when_it_has_passed_every_group(kafka: Kafka) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the broker was asked where each group stands."""
+    asked: Counter[str] = Counter()
+    ask = AIOKafkaAdminClient.list_consumer_group_offsets
+
+    async def counted(self: Any, group: str, **options: Any) -> Any:
+        asked[group] += 1
+        return await ask(self, group, **options)
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "list_consumer_group_offsets", counted)
+    return asked
+
+
+def test_a_moment_has_been_heard_when_it_has_passed_every_group(kafka: Kafka, asked: Counter[str]) -> None:
     """Without it, a send in doubt would be decided while the status that tells waits in a backlog: sent twice."""
     first, second = (Hop(f"hearing-group-{uuid4().hex[:8]}", f"hearing-{uuid4().hex[:8]}") for _ in range(2))
-    asyncio.run(_run(kafka.bootstrap, first, second))
+    asyncio.run(_run(kafka.bootstrap, first, second, asked))
 
 
 def _topic(hop: Hop) -> Topic:
     return Topic(hop.topic, keyed_by="nothing", purpose="a test")
 
 
-async def _run(bootstrap: str, first: Hop, second: Hop) -> None:
+async def _run(bootstrap: str, first: Hop, second: Hop, asked: Counter[str]) -> None:
     await create(bootstrap, [_topic(first), _topic(second)], 2, 1)
     hearing = Hearing(bootstrap, (first, second), 2)
     try:
@@ -61,7 +79,8 @@ async def _run(bootstrap: str, first: Hop, second: Hop) -> None:
             await _put(bootstrap, hop.topic)
         arrived = time.time()
         await _commit(bootstrap, first)
-        await asyncio.sleep(1)
+        before = asked[second.group]
+        await _within(20, lambda: hearing.until() >= 0 and asked[second.group] > before + 1)
         assert hearing.until() < arrived, "the second group has not come so far"
         await _commit(bootstrap, second)
         await _within(20, lambda: hearing.until() > arrived)
