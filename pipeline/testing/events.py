@@ -170,7 +170,7 @@ def api_message(path: str = "messages/send-text", *, provider: str = "cloud", **
         payload: the fields of its JSON body; `recipient` is `USER` unless given.
     """
     named, tenants = account_of(provider), sample_tenants()
-    owner, account = tenants.get(named.tenant), tenants.account(provider, named.id)
+    owner, account = tenants.owner(provider, named.id), tenants.account(provider, named.id)
     assert owner is not None and account is not None
     body = send(path, {"recipient": USER} | payload, f"api:{owner.id}:{uuid4().hex}", account, PROVIDERS[provider])
     now = datetime.now(UTC)

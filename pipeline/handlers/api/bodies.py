@@ -180,7 +180,7 @@ class _Named(_Model):
 class Template(Body):
     """0.1 says `language` and `template_type` (its header's); 0.31 `language_code`, `category` and `routing`."""
 
-    unsent = frozenset({"kind", "language", "category", "template_type", "routing", "state_config"})
+    unsent = frozenset({"kind", "language", "category", "template_type", "routing"})
 
     recipient: Recipient | _Named
     template_name: str
