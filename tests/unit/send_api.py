@@ -71,8 +71,8 @@ class Caller:
 
 
 @asynccontextmanager
-async def api(**options: Any) -> AsyncIterator[Caller]:
-    publisher, owners = Kept(), tenants()
+async def api(owners: Tenants | None = None, **options: Any) -> AsyncIterator[Caller]:
+    publisher, owners = Kept(), owners or tenants()
     door = Door(publisher, owners, body_limit=LIMIT, deadline=4, **options)
     app = create_app(door, Probes(publisher), owners, PROVIDERS, body_limit=LIMIT)
     async with TestClient(TestServer(app)) as client:
