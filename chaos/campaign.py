@@ -43,7 +43,7 @@ async def campaign(options: Options, stack: Stack, say: Say) -> Run:
         driving = asyncio.create_task(driver.drive(traffic(options)))
         await faults.carry_out(plan(options))
         await sandbox.behave()
-        began, restless = time.monotonic(), await _drain(options, stack, sandbox, driving, driver)
+        began, restless = time.monotonic(), await _drain(options, stack, sandbox, driving, driver, say)
         progress.cancel()
         evidence = await gather(stack.bootstrap, stack.redis_url, sandbox)
         verdict = judge(driver.accepted, evidence, restless)
@@ -51,13 +51,13 @@ async def campaign(options: Options, stack: Stack, say: Say) -> Run:
 
 
 async def _drain(
-    options: Options, stack: Stack, sandbox: SandboxClient, driving: asyncio.Task[None], driver: Driver
+    options: Options, stack: Stack, sandbox: SandboxClient, driving: asyncio.Task[None], driver: Driver, say: Say
 ) -> list[str]:
     try:
         await asyncio.wait_for(driving, options.seconds + options.drain)
     except TimeoutError:
         return [f"{driver.waiting} webhooks were never taken"]
-    return await come_to_rest(stack, options.drain, sandbox)
+    return await come_to_rest(stack, options.drain, say, sandbox)
 
 
 async def _tell(driver: Driver, faults: Faults, say: Say) -> None:

@@ -10,31 +10,38 @@ from aiohttp import ClientError
 from aiokafka.errors import KafkaError
 
 from chaos.broker import lag
+from chaos.runner import Say
 from chaos.sandbox_client import SandboxClient
 from chaos.stack import Stack
 
 POLL: Final = 0.5
 LOOKS: Final = 3
 """Times in a row that nothing may be found to do."""
+TELL: Final = 10.0
+"""Seconds from one line about what is left to the next."""
 
 
-async def come_to_rest(stack: Stack, seconds: float, sandbox: SandboxClient | None = None) -> list[str]:
-    """Returns when nothing is left to do, or after `seconds` with what is, one line each.
+async def come_to_rest(stack: Stack, seconds: float, say: Say, sandbox: SandboxClient | None = None) -> list[str]:
+    """Returns when nothing is left to do, or after `seconds` with what is, one line each. Tells what it waits for.
 
     Only groups whose app is in the stack are asked for, and statuses only with a `sandbox`.
     """
-    deadline, quiet = time.monotonic() + seconds, 0
+    told = time.monotonic()
+    deadline, quiet = told + seconds, 0
     while True:
         left = await _unfinished(stack, sandbox)
         quiet = 0 if left else quiet + 1
         if quiet == LOOKS or time.monotonic() > deadline:
             return left
+        if left and time.monotonic() > told + TELL:
+            told = time.monotonic()
+            say(f"waiting: {'; '.join(left)}")
         await asyncio.sleep(POLL)
 
 
 async def _unfinished(stack: Stack, sandbox: SandboxClient | None) -> list[str]:
-    if not stack.all_ready:
-        return ["a service is not ready"]
+    if waited_for := stack.not_ready:
+        return [f"{name} is not ready" for name in waited_for]
     try:
         behind = await asyncio.wait_for(lag(stack.bootstrap, stack.groups), 20)
         pending = await sandbox.pending() if sandbox else 0

@@ -132,8 +132,9 @@ class Stack(Supervisor):
         return f"redis://{LOOPBACK}:{self.ports.redis}/0"
 
     @property
-    def all_ready(self) -> bool:
-        return all(child.state is State.READY for child in list(self._children))
+    def not_ready(self) -> list[str]:
+        """Services that are down or starting."""
+        return [child.name for child in list(self._children) if child.state is not State.READY]
 
     def kill(self, name: str, act: Act, then: Callable[[bool], None]) -> None:
         """Kills a service; `then` is told whether it ran. It is started again."""

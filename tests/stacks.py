@@ -26,11 +26,11 @@ _SIGNS = {
 """What a service's command line contains."""
 
 
-def eventually(condition: Callable[[], object], seconds: float, what: str) -> None:
-    """Waits until `condition` holds; fails with `what` after `seconds`."""
+def eventually(condition: Callable[[], object], seconds: float, what: str | Callable[[], str]) -> None:
+    """Waits until `condition` holds; fails with `what` (as it is then, if it is called for) after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what if isinstance(what, str) else what()}"
         time.sleep(0.05)
 
 
@@ -56,8 +56,13 @@ class Process:
 
     def wait_for(self, text: str, seconds: float) -> None:
         """Waits until it has printed `text`; fails at once when it has ended without."""
-        eventually(lambda: text in self.output or self._popen.poll() is not None, seconds, f"{text!r} in {self.output}")
+        ended = self._popen.poll
+        eventually(lambda: text in self.output or ended() is not None, seconds, lambda: f"{text!r} in {self.output}")
         assert text in self.output, self.output
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Waits until it has ended; fails with all that it has printed."""
+        eventually(lambda: self._popen.poll() is not None, seconds, lambda: f"the end of {self.output}")
 
     def wait(self, seconds: float = 20) -> int:
         """Its exit status."""

@@ -31,7 +31,7 @@ async def campaign(seed: int, inputs: int, stack: Stack, say: Say) -> Run:
     door = Door(stack.ingress_url)
     progress = asyncio.create_task(_tell(door, say))
     await door.post(corpus(seed, inputs))
-    restless = await come_to_rest(stack, DRAIN_SECONDS)
+    restless = await come_to_rest(stack, DRAIN_SECONDS, say)
     progress.cancel()
     traces = await gather(stack.bootstrap)
     deaths = [f"{death.name} {death.why}" for death in stack.log.deaths]

@@ -16,6 +16,7 @@ import concurrent.futures
 import types
 from collections import defaultdict, deque
 from collections.abc import Coroutine, Generator, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -42,6 +43,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """While the broker is away, aiokafka's own stop ends with the cancellation of a fetch that waits to try again.
+
+        With stock Faust that ends the thread unheard, and whoever stops it waits until the process is killed.
+        """
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
 
     async def leave(self) -> None:
         """Tells the group that this member is gone, unless it is a static one, whose place is kept for its return.

@@ -17,10 +17,10 @@ def test_everything_is_killed_at_random_and_every_input_has_one_effect_in_order(
     options = ["--seconds", "60", "--rate", "50", "--kill-every", "6", "--seed", "11", "--json", str(report)]
     run = Process([sys.executable, "-m", "chaos", *options], tmp_path / "chaos.out")
     try:
-        status = run.wait(270)
+        run.wait_for_end(270)
     finally:
         run.signal(signal.SIGTERM)
-    assert status == 0, run.output
+    assert run.wait() == 0, run.output
     done = orjson.loads(report.read_bytes())
     killed = {each["target"].removesuffix("-2") for each in done["done"] if each["act"].startswith("SIG")}
     assert killed == {"intake", "handlers", "messenger", "ingress", "kafka", "redis"}

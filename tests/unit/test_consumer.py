@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaError
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import KafkaError, NodeNotReadyError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
@@ -78,3 +80,55 @@ def test_a_client_that_has_lost_its_group_ends_the_worker_which_stock_faust_neve
     assert _fetch(client, AIOKafkaConsumerThread)
     with pytest.raises(KafkaError, match="the heartbeat has died"):
         _fetch(client)
+
+
+class Away:
+    """Stands for aiokafka's consumer while its broker is away: a real fetch waits to be tried again."""
+
+    _retry_backoff = 3600.0
+
+    def __init__(self, waits: Callable[[], object]) -> None:
+        self._waits = waits
+        self._client = self
+        self._fetch_waiters: set[asyncio.Future[None]] = set()
+
+    async def start(self) -> None:
+        self._fetch_task = asyncio.create_task(asyncio.sleep(3600))
+        request: Any = SimpleNamespace(topics=())
+        self._pending_tasks = {asyncio.create_task(Fetcher._proc_fetch_request(self, None, 1, request))}
+
+    async def send(self, *_: object) -> None:
+        asyncio.get_running_loop().call_soon(self._waits)
+        raise NodeNotReadyError
+
+    def _invalidate_preferred_read_replica_for_node(self, *_: object) -> None: ...
+
+    async def stop(self) -> None:
+        await Fetcher.close(self)
+
+
+async def _stopped(kind: type[AIOKafkaConsumerThread], seconds: float) -> bool:
+    """Whether a thread whose broker is away ends within `seconds` of being told to."""
+    loop, waits = asyncio.get_running_loop(), asyncio.Event()
+    away = Away(lambda: loop.call_soon_threadsafe(waits.set))
+    conf = SimpleNamespace(
+        producer_partitioner=None, stream_processing_timeout=1, broker_commit_livelock_soft_timeout=1
+    )
+    app = SimpleNamespace(conf=conf)
+    consumer: Any = SimpleNamespace(app=app, transport=SimpleNamespace(app=app), RebalanceListener=lambda _: None)
+    thread: Any = kind(consumer, loop=loop)
+    thread._create_consumer = lambda loop: away
+    await thread.start()
+    await waits.wait()
+    try:
+        await asyncio.wait_for(thread.stop(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_stop_while_the_broker_is_away_ends_where_stock_faust_waits_to_be_killed() -> None:
+    """A deployment during an outage of Kafka would take the whole grace period for each worker."""
+    assert asyncio.run(_stopped(ConsumerThread, 20))
+    assert not asyncio.run(_stopped(AIOKafkaConsumerThread, 1))

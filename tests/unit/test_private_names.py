@@ -27,6 +27,7 @@ from faust.tables.recovery import Recovery
 from faust.transport import consumer, producer
 from faust.transport.drivers import aiokafka as driver
 from mode.services import Service
+from mode.threads import ServiceThread
 
 WRITTEN_AGAINST = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 
@@ -98,6 +99,9 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka AIOKafkaConsumer.seek_to_committed": (AIOKafkaConsumer.seek_to_committed, "f6cd85c8b70a"),
     "aiokafka GroupCoordinator.check_errors": (GroupCoordinator.check_errors, "ba6ca51ad348"),
     "aiokafka GroupCoordinator._push_error_to_user": (GroupCoordinator._push_error_to_user, "743ff515bd7e"),
+    "faust AIOKafkaConsumerThread.on_thread_stop": (driver.AIOKafkaConsumerThread.on_thread_stop, "8dfc004e258b"),
+    "mode ServiceThread._start_thread": (ServiceThread._start_thread, "a06373478446"),
+    "aiokafka Fetcher.close": (Fetcher.close, "1cd24bc1c442"),
     "aiokafka Fetcher.fetched_records": (Fetcher.fetched_records, "be4348896b9b"),
     "aiokafka Fetcher.seek_to": (Fetcher.seek_to, "f0ba6aba6c22"),
     "aiokafka AIOKafkaProducer.partitions_for": (AIOKafkaProducer.partitions_for, "0d526b6cfcfd"),
