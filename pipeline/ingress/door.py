@@ -70,7 +70,7 @@ class Door:
     async def admit(self, request: web.Request, source: str, work: Work) -> web.Response:
         """What `work` makes of the body, within the limits of the door; without it 400, 413, 415 or 503."""
         status = self._refusal(request)
-        response = await self._within(request, work) if not status else answer(status)
+        response = await self._within(request, source, work) if not status else answer(status)
         _counter(source, response.status).inc()
         return response
 
@@ -81,11 +81,11 @@ class Door:
             traced = arrival._replace(trace=(trace or "").encode())
             await self._publisher.publish(self._labeller.records(slices, traced))
 
-    async def _within(self, request: web.Request, work: Work) -> web.Response:
+    async def _within(self, request: web.Request, source: str, work: Work) -> web.Response:
         self._open += 1
         try:
             async with asyncio.timeout(self._deadline):
-                return await work(await self._read(request))
+                return await _timed(source, work, await self._read(request))
         except (web.HTTPRequestEntityTooLarge, OversizeRecord):
             return answer(413)
         except (TimeoutError, Unavailable):
@@ -106,14 +106,12 @@ class Door:
     async def _taken(
         self, request: web.Request, body: bytes, provider: Provider, tenant_id: str | None
     ) -> web.Response:
-        start = time.perf_counter()
         at_ms = time.time_ns() // 1_000_000
         webhook = self._webhook(request, body, tenant_id)
         if not provider.authenticate(webhook, self._tenants):
             return answer(401)
         arrival = Arrival(provider.name, tenant_id, webhook_id(body), at_ms)
         await self.publish(request, provider.split(webhook, self._tenants), arrival)
-        _seconds(provider.name).observe(time.perf_counter() - start)
         return answer(200)
 
     async def _read(self, request: web.Request) -> bytes:
@@ -138,6 +136,15 @@ class Door:
         """The body's; as large as allowed where the request does not say."""
         length = request.content_length
         return self._body_limit if length is None else length
+
+
+async def _timed(source: str, work: Work, body: bytes) -> web.Response:
+    """The answer; how long it took counts where something was published."""
+    start = time.perf_counter()
+    response = await work(body)
+    if response.status == 200:
+        _seconds(source).observe(time.perf_counter() - start)
+    return response
 
 
 @lru_cache(maxsize=256)

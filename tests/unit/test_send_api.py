@@ -258,6 +258,29 @@ def test_without_a_broker_it_is_503_and_says_when_to_come_back() -> None:
     run(test)
 
 
+def test_it_is_counted_and_timed_like_a_webhook() -> None:
+    """Nobody would see that sends of other systems are refused, or slow."""
+
+    async def test(caller: Caller) -> None:
+        before = await _metrics(caller)
+        assert [(await caller.post())[0], (await caller.post(key="wrong"))[0]] == [200, 401]
+        after = await _metrics(caller)
+        grown = {name for name, value in after.items() if value == before.get(name, 0) + 1}
+        assert grown >= {
+            'pipeline_webhooks_total{answer="200",provider="api"}',
+            'pipeline_webhooks_total{answer="401",provider="api"}',
+            'pipeline_webhook_seconds_count{provider="api"}',
+        }
+
+    run(test)
+
+
+async def _metrics(caller: Caller) -> dict[str, float]:
+    async with caller.client.get("/metrics") as response:
+        lines = [line for line in (await response.text()).splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
 def test_the_limits_are_those_of_webhooks() -> None:
     """One system with a key could fill the ingress' memory, and webhooks be refused."""
 
