@@ -74,18 +74,26 @@ class Door:
         _counter(source, response.status).inc()
         return response
 
-    async def publish(self, request: web.Request, slices: Sequence[Slice], arrival: Arrival) -> None:
-        """Returns when every slice is acknowledged, in the caller's trace."""
-        given, ids = traceparent(request.headers.get("traceparent")), {"provider": arrival.provider}
+    async def publish(
+        self, request: web.Request, source: str, tenant_id: str | None, body: bytes, slices: Sequence[Slice]
+    ) -> None:
+        """Returns when every slice of `body` is acknowledged, in the caller's trace."""
+        at_ms = time.time_ns() // 1_000_000
+        given, ids = traceparent(request.headers.get("traceparent")), {"provider": source}
         with tracing.span("receive", given.decode(), SpanKind.SERVER, ids) as trace:
-            traced = arrival._replace(trace=(trace or "").encode())
-            await self._publisher.publish(self._labeller.records(slices, traced))
+            arrival = Arrival(source, tenant_id, webhook_id(body), at_ms, (trace or "").encode())
+            await self._publisher.publish(self._labeller.records(slices, arrival))
 
     async def _within(self, request: web.Request, source: str, work: Work) -> web.Response:
         self._open += 1
         try:
             async with asyncio.timeout(self._deadline):
-                return await _timed(source, work, await self._read(request))
+                body = await self._read(request)
+                start = time.perf_counter()
+                response = await work(body)
+                if response.status == 200:
+                    _seconds(source).observe(time.perf_counter() - start)
+                return response
         except (web.HTTPRequestEntityTooLarge, OversizeRecord):
             return answer(413)
         except (TimeoutError, Unavailable):
@@ -106,12 +114,10 @@ class Door:
     async def _taken(
         self, request: web.Request, body: bytes, provider: Provider, tenant_id: str | None
     ) -> web.Response:
-        at_ms = time.time_ns() // 1_000_000
         webhook = self._webhook(request, body, tenant_id)
         if not provider.authenticate(webhook, self._tenants):
             return answer(401)
-        arrival = Arrival(provider.name, tenant_id, webhook_id(body), at_ms)
-        await self.publish(request, provider.split(webhook, self._tenants), arrival)
+        await self.publish(request, provider.name, tenant_id, body, provider.split(webhook, self._tenants))
         return answer(200)
 
     async def _read(self, request: web.Request) -> bytes:
@@ -136,15 +142,6 @@ class Door:
         """The body's; as large as allowed where the request does not say."""
         length = request.content_length
         return self._body_limit if length is None else length
-
-
-async def _timed(source: str, work: Work, body: bytes) -> web.Response:
-    """The answer; how long it took counts where something was published."""
-    start = time.perf_counter()
-    response = await work(body)
-    if response.status == 200:
-        _seconds(source).observe(time.perf_counter() - start)
-    return response
 
 
 @lru_cache(maxsize=256)

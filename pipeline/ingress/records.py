@@ -30,7 +30,7 @@ class Arrival(NamedTuple):
     tenant_id: str | None
     webhook_id: bytes
     at_ms: int
-    trace: bytes = b""
+    trace: bytes
 
 
 class Labeller:

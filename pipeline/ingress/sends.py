@@ -6,9 +6,9 @@ taken has its command's id already: 200 says that it will be carried out, once.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Final
 from uuid import uuid4
@@ -25,7 +25,6 @@ from pipeline.handlers.services import Services
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.ingress.answers import answer
 from pipeline.ingress.door import Door
-from pipeline.ingress.records import Arrival, webhook_id
 from pipeline.metrics import WEBHOOKS
 from pipeline.providers import CLOUD
 from pipeline.providers.api import API, send, slice_of
@@ -78,7 +77,6 @@ class Sends:
         return await self._door.admit(request, API.name, lambda body: self._taken(request, path, body))
 
     async def _taken(self, request: web.Request, path: str, body: bytes) -> web.Response:
-        at_ms = time.time_ns() // 1_000_000
         tenant = self._tenants.keyholder(_bearer(request))
         if tenant is None:
             return answer(401)
@@ -86,11 +84,11 @@ class Sends:
             made = self._made(request, tenant, path, body)
         except BadRequest as error:
             return _answered(error.status, SendResult(False, error=str(error), error_code="VALIDATION"))
-        result = await self._asked(made, tenant, at_ms)
+        result = await self._asked(made, tenant)
         if not result.success:
             return _answered(422, result)
         part = slice_of(made)
-        await self._door.publish(request, [part], Arrival(API.name, tenant.id, webhook_id(part.body), at_ms))
+        await self._door.publish(request, API.name, tenant.id, part.body, [part])
         return _answered(200, result)
 
     def _made(self, request: web.Request, tenant: Tenant, path: str, body: bytes) -> Body:
@@ -104,10 +102,10 @@ class Sends:
             raise BadRequest(f"{account.provider} marks the messages of a chat: add its recipient", 422)
         return made
 
-    async def _asked(self, made: Body, tenant: Tenant, at_ms: int) -> SendResult:
+    async def _asked(self, made: Body, tenant: Tenant) -> SendResult:
         """What the messenger says, as it will to whoever carries the send out. What it queues here goes nowhere."""
-        times = {"timestamp": at_ms / 1000, "received_at": at_ms / 1000}
-        event = APIMessageEvent.model_validate(made | times | {"tenant_id": tenant.id})
+        now = datetime.now(UTC)
+        event = APIMessageEvent.model_validate(made | {"tenant_id": tenant.id, "timestamp": now, "received_at": now})
         with hold(event, UnitOfWork(self._store, tenant.id, event.event_id), self._services):
             return await asked(event)
 
