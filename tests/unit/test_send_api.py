@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from agents.route import route
 from pipeline.errors import ConfigurationError
 from pipeline.providers import PROVIDERS
 from pipeline.providers.api import API
-from pipeline.tenants import Tenants, TenantsFile
+from pipeline.tenants import Tenants, TenantsFile, load_tenants
 from pipeline.testing import TestRecord
 from pipeline.testing.driver import StageDriver
 from tests.unit.send_api import LIMIT, TEXT, USER, Caller, api, tenants
@@ -95,6 +96,16 @@ def test_every_key_of_a_tenant_opens_while_one_is_rotated() -> None:
         assert [(await caller.post(key=key))[0] for key in ("acme-old", "acme-new")] == [200, 200]
 
     run(test)
+
+
+def test_a_key_may_be_in_the_environment_and_is_never_shown(tmp_path: Path) -> None:
+    """A company's keys would stand in its repository, or in whatever prints a tenant."""
+    path = tmp_path / "tenants.yaml"
+    path.write_text("tenants: [{id: acme, api_keys: ['env:SHOP_KEY']}]")
+    tenants = load_tenants(path, {"SHOP_KEY": "s3cret"})
+    found = tenants.keyholder("s3cret")
+    assert found is not None and (found.id, "s3cret" in repr(found)) == ("acme", False)
+    assert tenants.keyholder("") is tenants.keyholder("env:SHOP_KEY") is None
 
 
 def test_two_tenants_with_one_key_are_refused() -> None:
