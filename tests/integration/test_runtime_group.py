@@ -60,6 +60,24 @@ def test_a_worker_that_joins_waits_only_for_what_is_being_worked_on(place: Site)
     assert ids.count("working-0") == 1, "what was finished in time is not done again"
 
 
+def _assigning(name: str) -> dict[str, str]:
+    return {"APP_OPTIONS": orjson.dumps({"PartitionAssignor": f"tests.integration.runtime_worker.{name}"}).decode()}
+
+
+def test_a_leader_that_knows_of_no_topic_finds_them_before_it_hands_out_their_partitions(place: Site) -> None:
+    """A broker that dies while a leader asks for its topics would leave a whole group without work, and call it ready.
+
+    Stock Faust hands out nothing then, until its metadata is five minutes old; static members keep nothing for good.
+    """
+    place.feed(numbered(keys=5, each=4))
+    stock = place.start("chained", data_dir="stock", **_assigning("ForgetfulStockAssignor"))
+    stock.wait_for('"partitions":0', 30)
+    stock.terminate()
+    ours = place.ready("chained", data_dir="ours", **_assigning("ForgetfulAssignor"))
+    assert "the group waits until its leader knows of its topics" in ours.output
+    place.wait_written(5 * 4)
+
+
 def test_a_worker_that_was_frozen_does_not_spoil_the_table(place: Site) -> None:
     """After a machine was paused, events that another worker has seen meanwhile would be handled a second time."""
     orders = numbered(keys=100, each=40)
