@@ -57,8 +57,10 @@ def patient(coordinator: Any, give_up: Callable[[Exception], object]) -> Perform
                 log.warning("the group waits until its leader knows of its topics", topics=unknown)
             if not await coordinator._client.force_metadata_update():
                 deadline = time.monotonic() + TOPIC_SECONDS  # nobody answers: there is nothing to be known
-            if coordinator._closing.done() or time.monotonic() > deadline:
-                missing = ConfigurationError(f"Kafka shows no topic {unknown}: run `pipeline topics create`")
+            missing = ConfigurationError(f"Kafka shows no topic {unknown}: run `pipeline topics create`")
+            if coordinator._closing.done():
+                raise missing
+            if time.monotonic() > deadline:
                 give_up(missing)
                 raise missing
             await asyncio.sleep(coordinator._retry_backoff_ms / 1000)
