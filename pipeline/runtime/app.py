@@ -16,6 +16,7 @@ from faust.types import TP
 from pipeline.errors import UsageError
 from pipeline.logging import get_logger
 from pipeline.metrics import BREAKER_OPEN, IN_PROGRESS
+from pipeline.runtime.assignor import Assignor
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.breaker import Breaker, Limits
 from pipeline.runtime.chain import Chain
@@ -220,6 +221,7 @@ def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
         "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
         "store": "rocksdb://",
         "Table": Table,
+        "PartitionAssignor": Assignor,
         "datadir": Path(settings.data_dir, "tables", name),
         "processing_guarantee": "at_least_once",
         "stream_wait_empty": True,

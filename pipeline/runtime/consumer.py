@@ -25,6 +25,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.futures import notify
 
+from pipeline.runtime.assignor import patient
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.progress import Position, Progress
 
@@ -43,6 +44,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator = cast(Any, self._consumer)._coordinator
+        coordinator._perform_assignment = patient(coordinator, self._end)
+
+    def _end(self, error: Exception) -> None:
+        asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
 
     async def on_thread_stop(self) -> None:
         """While the broker is away, aiokafka's own stop ends with the cancellation of a fetch that waits to try again.

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import orjson
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types import TP
 
 from pipeline.errors import InvalidRecord, PipelineError, RetryAfter
 from pipeline.logging import configure
 from pipeline.runtime import ConcurrentStage, PipelineApp, Scope, Stage
+from pipeline.runtime.assignor import Assignor
 from pipeline.runtime.consumer import Consumer, ConsumerThread
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.worker import run
@@ -179,6 +181,24 @@ class SlowSeek(ConsumerThread):
 def slow(app: PipelineApp, name: str) -> None:
     chained(app, name)
     Consumer._new_consumer_thread = lambda self: SlowSeek(self, loop=self.loop, beacon=self.beacon)  # type: ignore[method-assign]
+
+
+class Forgets:
+    """A leader whose first look at its topics finds none, as when the broker dies while it asks for them."""
+
+    _forgets = True
+
+    def assign(self, cluster: Any, member_metadata: Any) -> Any:
+        if self._forgets:
+            self._forgets = False
+            cluster._partitions.clear()
+        return super().assign(cluster, member_metadata)  # type: ignore[misc]
+
+
+class ForgetfulAssignor(Forgets, Assignor): ...
+
+
+class ForgetfulStockAssignor(Forgets, PartitionAssignor): ...
 
 
 PROGRAMS: dict[str, Callable[[PipelineApp, str], None]] = {

@@ -38,9 +38,9 @@ def test_a_worker_that_joins_waits_only_for_what_is_being_worked_on(place: Site)
         ]
     )
     first = place.ready("concurrent", data_dir="first")
-    eventually(began.exists, 10, "the stage began")
+    eventually(began.exists, 60, "the stage began")
     second = place.start("concurrent", data_dir="second")
-    eventually(lambda: not first.ready, 15, "the second one joins")
+    eventually(lambda: not first.ready, 60, "the second one joins")
     place.feed(numbered(keys=40, each=20))
     place.path("working").touch()
     since = time.monotonic()
@@ -60,6 +60,24 @@ def test_a_worker_that_joins_waits_only_for_what_is_being_worked_on(place: Site)
     assert ids.count("working-0") == 1, "what was finished in time is not done again"
 
 
+def _assigning(name: str) -> dict[str, str]:
+    return {"APP_OPTIONS": orjson.dumps({"PartitionAssignor": f"tests.integration.runtime_worker.{name}"}).decode()}
+
+
+def test_a_leader_that_knows_of_no_topic_finds_them_before_it_hands_out_their_partitions(place: Site) -> None:
+    """A broker that dies while a leader asks for its topics would leave a whole group without work, and call it ready.
+
+    Stock Faust hands out nothing then, until its metadata is five minutes old; static members keep nothing for good.
+    """
+    place.feed(numbered(keys=5, each=4))
+    stock = place.start("chained", data_dir="stock", **_assigning("ForgetfulStockAssignor"))
+    stock.wait_for('"partitions":0', 60)
+    stock.terminate()
+    ours = place.ready("chained", data_dir="ours", **_assigning("ForgetfulAssignor"))
+    assert "the group waits until its leader knows of its topics" in ours.output
+    place.wait_written(5 * 4)
+
+
 def test_a_worker_that_was_frozen_does_not_spoil_the_table(place: Site) -> None:
     """After a machine was paused, events that another worker has seen meanwhile would be handled a second time."""
     orders = numbered(keys=100, each=40)
@@ -67,23 +85,23 @@ def test_a_worker_that_was_frozen_does_not_spoil_the_table(place: Site) -> None:
     other = place.start("chained", data_dir="other")
     frozen.wait_ready()
     other.wait_ready()
-    eventually(lambda: frozen.ready and other.ready, 15, "both have partitions")
+    eventually(lambda: frozen.ready and other.ready, 60, "both have partitions")
     place.feed((key, {**order, "do": "slow", "seconds": 0.001}) for key, order in orders)
     place.wait_written(800)
     frozen.signal(signal.SIGSTOP)
     place.wait_committed(SESSION + 20)
     readied = frozen.output.count(READY)
     frozen.signal(signal.SIGCONT)
-    eventually(lambda: frozen.output.count(READY) > readied or frozen.ended, 20, "it has joined again, or has ended")
+    eventually(lambda: frozen.output.count(READY) > readied or frozen.ended, 60, "it has joined again, or has ended")
     if frozen.ended:  # it wrote behind rows of the other one before it heard that it was given up
         assert "another worker writes to" in frozen.output
         frozen = place.start("chained", data_dir="frozen")
-    eventually(lambda: frozen.ready and other.ready, 20, "both have partitions again")
+    eventually(lambda: frozen.ready and other.ready, 60, "both have partitions again")
     assert set(place.ids()) == {order["id"] for _, order in orders}
     assert place.in_order()
 
     assert other.terminate() == 0
-    eventually(lambda: frozen.ready, 15, "it has all partitions")
+    eventually(lambda: frozen.ready, 60, "it has all partitions")
     before = place.written()
     place.feed(orders)
     place.wait_committed()

@@ -1,0 +1,69 @@
+"""A leader's patience with topics that it does not know of."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ConfigurationError
+from pipeline.runtime import assignor
+from pipeline.runtime.assignor import UnknownTopics, patient
+
+
+class Coordinator:
+    """Stands for aiokafka's. Knows its topics after so many looks; `answers`: whether there is a broker to ask."""
+
+    _retry_backoff_ms = 0
+
+    def __init__(self, looks: int, *, answers: bool) -> None:
+        self.looks = looks
+        self._answers = answers
+        self._client = self
+        self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def _perform_assignment(self, response: str) -> str:
+        if self.looks:
+            raise UnknownTopics("webhooks.raw")
+        return f"assignment for {response}"
+
+    async def force_metadata_update(self) -> bool:
+        self.looks -= 1
+        return self._answers
+
+
+async def _assigned(looks: int, *, answers: bool, closing: bool = False) -> tuple[Any, list[Exception]]:
+    coordinator, told = Coordinator(looks, answers=answers), list[Exception]()
+    if closing:
+        coordinator._closing.set_result(None)
+    try:
+        return await patient(coordinator, told.append)("members"), told
+    except ConfigurationError as error:
+        return error, told
+
+
+def test_partitions_are_handed_out_once_every_topic_is_known() -> None:
+    """A group would be given nothing in the minute after its broker died."""
+    assert asyncio.run(_assigned(3, answers=True)) == ("assignment for members", [])
+
+
+def test_while_no_broker_answers_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour without Kafka would end every leader, again and again."""
+    monkeypatch.setattr(assignor, "TOPIC_SECONDS", 0.0005)
+    assert asyncio.run(_assigned(2000, answers=False)) == ("assignment for members", [])
+
+
+def test_a_topic_that_is_gone_ends_the_worker_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka keeps the error to itself while partitions move: the worker would wait for ever and say nothing."""
+    monkeypatch.setattr(assignor, "TOPIC_SECONDS", 0.02)
+    raised, told = asyncio.run(_assigned(-1, answers=True))
+    assert told == [raised]
+    assert "webhooks.raw" in str(raised)
+
+
+def test_a_consumer_that_closes_waits_for_no_topic() -> None:
+    """A stop would take as long as the topic stays away, or end as a crash."""
+    raised, told = asyncio.run(_assigned(-1, answers=True, closing=True))
+    assert isinstance(raised, ConfigurationError)
+    assert told == []
