@@ -7,10 +7,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar
 
-import uvloop
-
 from chaos.stack import Stack
 from pipeline.errors import PipelineError
+from pipeline.event_loop import new_event_loop
 
 START_SECONDS: Final = 120.0
 Say = Callable[[str], None]
@@ -44,7 +43,7 @@ class Runner(Generic[T]):
             if not self._stack.log.ready.wait(START_SECONDS):
                 raise PipelineError(f"the stack did not start within {START_SECONDS:.0f} s: see its logs (--keep)")
             self._say("the stack is ready")
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 self._results.append(runner.run(self._work()))
         except BaseException as error:
             self._error = error

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 
-import uvloop
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from pipeline.errors import UsageError
+from pipeline.event_loop import new_event_loop
 from pipeline.ingress.app import create_app
 from pipeline.ingress.door import MAX_IN_FLIGHT, Door
 from pipeline.ingress.gate import Gate
@@ -49,7 +49,7 @@ def run(settings: Settings, tenants: Tenants) -> None:
     """Serves until SIGTERM or SIGINT. Raises `PipelineError` when it can't begin or can't go on."""
     require_secrets(tenants)
     gc.freeze()  # what is imported lives for ever: full collections would only walk it, in the middle of a webhook
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_until_told(settings, tenants))
 
 

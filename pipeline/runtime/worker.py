@@ -18,8 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-import uvloop
-
+from pipeline import event_loop
 from pipeline.errors import Unavailable
 from pipeline.logging import get_logger
 from pipeline.runtime.admin import largest, require_topics
@@ -41,7 +40,7 @@ LEAVE_SECONDS = 2.0
 def run(settings: Settings, build: Build) -> None:
     """Runs until SIGTERM or Ctrl-C. Returns after a clean stop; a crash ends the process with status 1."""
     _tune_garbage_collection()
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the policy, so that Faust's consumer thread has it too
+    event_loop.use_everywhere()
     with asyncio.Runner() as runner:
         runner.run(_serve(settings, build))
 

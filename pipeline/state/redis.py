@@ -109,6 +109,10 @@ def _unavailable() -> Iterator[None]:
         yield
     except (NotConnected, TimedOut, TimeoutError) as error:
         raise Unavailable(f"Redis does not answer ({error})") from error
+    except RuntimeError as error:  # uvloop's word for a write on a connection that has just been closed
+        if "handler is closed" not in str(error):
+            raise
+        raise Unavailable(f"Redis has closed the connection ({error})") from error
     except ResponseError as error:
         if not isinstance(error, _NOT_NOW) and not str(error).startswith(_NOT_NOW_WORDS):
             raise

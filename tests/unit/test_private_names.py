@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
@@ -105,6 +106,12 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka GroupCoordinator._perform_assignment": (GroupCoordinator._perform_assignment, "a5cf61fa9732"),
     "faust AIOKafkaConsumerThread.on_thread_stop": (driver.AIOKafkaConsumerThread.on_thread_stop, "8dfc004e258b"),
     "mode ServiceThread._start_thread": (ServiceThread._start_thread, "a06373478446"),
+    "aiokafka AIOKafkaConnection.send": (AIOKafkaConnection.send, "5909ea32f4ef"),
+    "aiokafka AIOKafkaConnection._send_sasl_token": (
+        inspect.unwrap(AIOKafkaConnection._send_sasl_token),
+        "7a3d948fc526",
+    ),
+    "aiokafka AIOKafkaConnection.close": (AIOKafkaConnection.close, "28f164aa1e4f"),
     "aiokafka Fetcher.close": (Fetcher.close, "1cd24bc1c442"),
     "aiokafka Fetcher.fetched_records": (Fetcher.fetched_records, "be4348896b9b"),
     "aiokafka Fetcher.seek_to": (Fetcher.seek_to, "f0ba6aba6c22"),
