@@ -1,10 +1,11 @@
-"""parse: a webhook, as its provider sent it → every event in it."""
+"""parse: a webhook, as its provider sent it, or a send by the HTTP API → every event in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from pipeline.errors import InvalidRecord
+from pipeline.providers.api import API, Api
 from pipeline.providers.base import Provider
 from pipeline.runtime import Scope, Stage
 from topics import headers
@@ -13,7 +14,8 @@ from topics.records import Incoming
 
 
 def parse(providers: Mapping[str, Provider]) -> Stage:
-    named = {name.encode(): provider for name, provider in providers.items()}
+    sources: dict[str, Provider | Api] = {**providers, API.name: API}
+    named = {name.encode(): source for name, source in sources.items()}
 
     def events(record: Incoming, _: Scope) -> Iterable[WireEvent]:
         for name, value in record.headers:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
@@ -128,6 +130,7 @@ class Tenant(_Model):
         in_doubt: what to do with a send of which nobody knows whether it was done, when no status has told within
             the reconcile window. `resend` rather writes twice than not at all, `PIPELINE_RESENDS` times at most;
             `give_up` the other way round.
+        api_keys: each opens the HTTP API for sends (docs/send-api.md) for this tenant; none: it is closed.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -135,6 +138,7 @@ class Tenant(_Model):
     handler: str | None = None
     in_doubt: Literal["resend", "give_up"] = "resend"
     accounts: tuple[Account, ...] = ()
+    api_keys: tuple[Secret, ...] = ()
 
 
 class TenantsFile(_Model):
@@ -155,6 +159,9 @@ class Tenants:
                 raise ConfigurationError(f"tenants file: two tenants are called {tenant.id}: rename one")
             for account in tenant.accounts:
                 self._add(tenant, account)
+        self._keyholders = [(_digest(key.get_secret_value()), tenant) for tenant in self for key in tenant.api_keys]
+        if len({digest for digest, _ in self._keyholders}) < len(self._keyholders):
+            raise ConfigurationError("tenants file: an API key is there twice: give every tenant keys of its own")
 
     def _add(self, tenant: Tenant, account: Account) -> None:
         if (account.provider, account.id) in self._by_account:
@@ -171,6 +178,12 @@ class Tenants:
     def get(self, tenant_id: str) -> Tenant | None:
         return self._by_id.get(tenant_id)
 
+    def keyholder(self, api_key: str) -> Tenant | None:
+        """The tenant of an API key. In constant time: every key is compared, whole."""
+        given = _digest(api_key)
+        found = [tenant for digest, tenant in self._keyholders if hmac.compare_digest(digest, given)]
+        return found[0] if found else None
+
     def owner(self, provider: str, account: str) -> Tenant | None:
         """The tenant of an account id, or of a business (WABA) id where a webhook names only that."""
         found = self._by_account.get((provider, account))
@@ -186,6 +199,10 @@ class Tenants:
     @property
     def lanes(self) -> list[str]:
         return sorted({tenant.lane for tenant in self} | {"default"})
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 def load_tenants(path: Path, environ: Mapping[str, str] | None = None) -> Tenants:

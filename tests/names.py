@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from pipeline.handlers import IMediaHandler, IMessenger, MessageResult
+from pipeline.handlers import IMediaHandler, IMessenger, MessageResult, WappaEventHandler
 from pipeline.handlers.media import results
 from pipeline.handlers.sends import contacts, models
 from pipeline.state import (
@@ -30,11 +30,12 @@ from pipeline.state import (
 from pipeline.wappa.webhooks.core import webhook_interfaces as webhooks
 from pipeline.wappa.webhooks.whatsapp import message_types
 from tests import cache_calls
-from topics.events import TextMessage
+from topics.events import APIMessageEvent, TextMessage
 
 DATA: Final = Path(__file__).parent / "data" / "wire"
 GENERATIONS: Final = ("0.1.10", "0.31.0")
 OURS: Final[dict[str, type]] = {
+    "WappaEventHandler": WappaEventHandler,
     "IMessenger": IMessenger,
     "IMediaHandler": IMediaHandler,
     "MessageResult": MessageResult,
@@ -48,13 +49,28 @@ OURS: Final[dict[str, type]] = {
     **{each.__name__: each for each in (TableRowTransition, TableTransitionResult)},
     **{each.__name__: each for each in (TypedTableCache, VersionedTableCache)},
     **{name: getattr(webhooks, name) for name in webhooks.__all__ if isinstance(getattr(webhooks, name), type)},
+    "APIMessageEvent": APIMessageEvent,
     "BaseMessage": TextMessage,
     **{name: getattr(message_types, name) for name in message_types.__all__},
 }
 
 _VALIDATOR: Final = "a validator of the model; the send checks it, and says so in its result"
 _NO_ANSWER: Final = "builds a result from the provider's answer; here that answer is an outcome on `commands.outcomes`"
+_ENTRY: Final = "the runtime's way in is `handle(event)`, for every kind of event: override the hook instead"
+_ACCOUNT: Final = "these are account events: write `process_account_event`; `event_type` says which"
+_HOOKED: Final = "what is to happen after the hook belongs into it: both are one unit of work"
+_TIMERS: Final = "there are no timers and no events of your own: [from-wappa.md](from-wappa.md)"
 REASONS: Final = {
+    **dict.fromkeys(
+        [f"WappaEventHandler.handle_{kind}" for kind in ("message", "status", "error", "system", "call")], _ENTRY
+    ),
+    **dict.fromkeys([f"WappaEventHandler.process_{kind}" for kind in ("system_webhook", "call")], _ACCOUNT),
+    **dict.fromkeys([f"WappaEventHandler.{each}_api_post_process_hook" for each in ("add", "remove")], _HOOKED),
+    **dict.fromkeys(
+        [f"WappaEventHandler.{each}_event" for each in ("handle_external", "process_external", "handle_cron")], _TIMERS
+    ),
+    "WappaEventHandler.process_cron_event": _TIMERS,
+    "WappaEventHandler.require_database": "open your database in the handler: a worker has none to give",
     "MessageResult.from_api_response": _NO_ANSWER,
     "MessageResult.from_response_payload": _NO_ANSWER,
     **dict.fromkeys(
@@ -79,6 +95,11 @@ REASONS: Final = {
 """Why a name is not here."""
 
 NOTES: Final = {
+    "WappaEventHandler.process_api_message": "in one unit of work with the send ([send-api.md](send-api.md))",
+    "APIMessageEvent.response_success": "queued; what the provider said comes with the statuses",
+    "APIMessageEvent.response_error": "always None: what can't be sent is answered 422 and is no event",
+    "APIMessageEvent.meta_response": "always None: the provider has not been asked yet",
+    "APIMessageEvent.message_id": "the command's id (`StatusEvent.command_id`), as the caller was answered",
     "IMessenger.tenant_id": "the tenant's id in the tenants file, not the phone_number_id: that is `inbox_id`",
     "IMessenger.send_document": "the caption goes out; Wappa loses it",
     "IMessenger.send_location": "numbers on the wire, as Meta's reference has them; Wappa sends strings",
@@ -185,7 +206,7 @@ def _first_line(member: Any) -> str:
 
 _HEAD: Final = """# Names from Wappa
 
-Every public name of Wappa's messenger, media handler, results, models, caches, webhooks and messages, in the
+Every public name of Wappa's handlers, messenger, media handler, results, models, caches, webhooks and messages, in the
 generation of its published documents (0.1.10) and in 0.31.0. ✔ under *here*: the name works with the same parameters in
 the same order. No name is missing without a reason. This page is made from the code by `python -m tests.names`, and a
 test compares the two.

@@ -31,9 +31,10 @@ def get(url: str) -> Any:
         return orjson.loads(response.read())
 
 
-def post(url: str, content: object) -> Any:
+def post(url: str, content: object, headers: Mapping[str, str] | None = None) -> Any:
     """The JSON that a POST of JSON gives."""
-    made = urllib.request.Request(url, orjson.dumps(content), {"Content-Type": "application/json"})
+    named = {"Content-Type": "application/json", **(headers or {})}
+    made = urllib.request.Request(url, orjson.dumps(content), named)
     with urllib.request.urlopen(made, timeout=10) as response:
         return orjson.loads(response.read())
 

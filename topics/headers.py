@@ -14,7 +14,7 @@ TRACEPARENT: Final = "traceparent"
 
 EVENT_ID: Final = "event-id"
 EVENT_TYPE: Final = "event-type"
-"""The kind of event: message, status, error, account or unknown. Its type is in the record."""
+"""The kind of event: message, status, error, account, api or unknown. Its type is in the record."""
 COMMAND_ID: Final = "command-id"
 
 ERROR_TYPE: Final = "error-type"

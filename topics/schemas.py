@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from topics.commands import Command
 from topics.compatibility import breaks
-from topics.events import AccountEvent, ErrorEvent, MessageEvent, StatusEvent, UnknownEvent
+from topics.events import AccountEvent, APIMessageEvent, ErrorEvent, MessageEvent, StatusEvent, UnknownEvent
 from topics.events.details import DETAILS
 from topics.outcomes import Outcome
 from topics.receipts import Receipt
@@ -28,6 +28,7 @@ RECORDS: Final[dict[str, Any]] = {
     "event.status": StatusEvent,
     "event.error": ErrorEvent,
     "event.account": AccountEvent,
+    "event.api": APIMessageEvent,
     "event.unknown": UnknownEvent,
     "command": Command,
     "outcome": Outcome,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pipeline.local.ports import Ports
     from pipeline.local.services import Service
+    from pipeline.tenants import Tenants
 
 
 def up(
@@ -45,10 +46,11 @@ def up(
     with directory.claimed(data_dir or settings.data_dir) as path:
         ports.require_free()
         services = _services(console, ports, path)
+        tenants = _tenants(services)
         if fresh:
             directory.empty(path)
         directory.announce(path, environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS")))
-        supervisor = Supervisor(services, path / "logs", Report(console, ports, path), follow=verbose)
+        supervisor = Supervisor(services, path / "logs", Report(console, ports, path, tenants), follow=verbose)
         raise typer.Exit(supervisor.run())
 
 
@@ -63,14 +65,12 @@ def _services(console: Console, ports: Ports, data_dir: Path) -> list[Service]:
     if not is_cached():
         console.print("Fetching Kafka (44 MB, the first time only)…", highlight=False)
         class_path()
-    planned = services(ports, data_dir, os.environ)
-    _check_tenants(planned)
-    return planned
+    return services(ports, data_dir, os.environ)
 
 
-def _check_tenants(planned: list[Service]) -> None:
-    """The tenants file is what every one of our processes would fail on."""
+def _tenants(planned: list[Service]) -> Tenants:
+    """Of the file that every one of our processes would fail on."""
     from pipeline.settings import load_settings
     from pipeline.tenants import load_tenants
 
-    load_tenants(load_settings().tenants, planned[-1].env)
+    return load_tenants(load_settings().tenants, planned[-1].env)

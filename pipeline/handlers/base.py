@@ -25,13 +25,15 @@ from pipeline.handlers.statistics_shapes import AllStats, ErrorStats, MessageSta
 from pipeline.handlers.user_state import UserStates
 from pipeline.logging import get_logger
 from pipeline.state.factory import ICacheFactory
-from topics.events import AccountEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
+from topics.events import AccountEvent, APIMessageEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
+from topics.events.api import READ
 
 _HOOKS: Final = {
     "message": "process_message",
     "status": "process_status",
     "error": "process_error",
     "account": "process_account_event",
+    "api": "process_api_message",
 }
 
 
@@ -71,6 +73,7 @@ class EventHandler(ABC):
     - `process_status`: something became of a message that was sent.
     - `process_error`: the platform reports errors.
     - `process_account_event`: templates, limits, calls, groups, sessions, …; also echoes of the business' own messages.
+    - `process_api_message`: another system sent something by the HTTP API; it is queued, with or without this hook.
     - `process_unknown`: everything without a model: messages of new types too (`event.is_message`).
 
     An event whose hook is not written costs nothing beyond being counted.
@@ -99,6 +102,9 @@ class EventHandler(ABC):
 
     async def process_account_event(self, webhook: AccountEvent) -> None:  # noqa: B027 (optional)
         """Takes note of what happens to the account; `webhook.event_type` says what. By default nothing."""
+
+    async def process_api_message(self, event: APIMessageEvent) -> None:  # noqa: B027 (optional)
+        """Takes note of a send by the HTTP API, as part of its unit of work. By default nothing."""
 
     async def process_unknown(self, webhook: UnknownEvent) -> None:  # noqa: B027 (optional)
         """Takes note of what has no model yet; `webhook.event_type` and `webhook.part` say what it is."""
@@ -211,6 +217,9 @@ class EventHandler(ABC):
 
     async def handle(self, event: EventBase) -> None:
         """What happens to every event: before, the hook, after. Called by the runner; override the hooks instead."""
+        if isinstance(event, APIMessageEvent):
+            await self.handle_api_message(event)
+            return
         started = perf_counter()
         default = self._default(event)
         try:
@@ -219,6 +228,11 @@ class EventHandler(ABC):
             default.failed()
             raise
         default.handled(event, perf_counter() - started)
+
+    async def handle_api_message(self, event: APIMessageEvent) -> None:
+        """The same for a send by the HTTP API, which no statistics count. A read mark has no hook, as in Wappa."""
+        if event.message_type != READ:
+            await self.process_api_message(event)
 
     def _default(self, event: EventBase) -> DefaultHandler[Any]:
         name = event.kind if event.kind in ("message", "status", "error") else "system"

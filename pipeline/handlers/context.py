@@ -17,7 +17,7 @@ from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state.buffer import FINISHED
 from pipeline.state.factory import CacheFactory
 from pipeline.state.scope import CacheScope
-from topics.events import EventBase, MessageEvent, StatusEvent
+from topics.events import APIMessageEvent, EventBase, MessageEvent, StatusEvent
 
 
 class EventInHand(NamedTuple):
@@ -58,9 +58,11 @@ def hold(event: EventBase, unit: UnitOfWork, services: Services | None = None) -
 
 
 def person(event: EventBase) -> str | None:
-    """Whose user cache an event's is: the contact's, and in a group the member's, not the group's."""
+    """Whose user cache an event's is: the contact's, in a group the member's, and of a send whose its caller said."""
     if isinstance(event, MessageEvent) and event.message.group_id:
         return event.user.user_id
+    if isinstance(event, APIMessageEvent):
+        return event.user_id
     if isinstance(event, StatusEvent) and event.recipient_type == "group":
         return event.user.user_id
     return event.contact

@@ -22,7 +22,7 @@ from pipeline.handlers.base import EventHandler
 from pipeline.handlers.messenger import IMessenger
 from pipeline.logging import get_logger
 from pipeline.state import AIStateCache, ICacheFactory, StateCache, TableCache, UserCache
-from topics.events import AccountEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
+from topics.events import AccountEvent, APIMessageEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
 
 Kind = TypeVar("Kind", bound=EventBase)
 
@@ -89,6 +89,9 @@ class Agent(EventHandler, Generic[Kind]):
 
     async def process_account_event(self, webhook: AccountEvent) -> None:
         await self._run(webhook)
+
+    async def process_api_message(self, event: APIMessageEvent) -> None:
+        await self._run(event)
 
     async def process_unknown(self, webhook: UnknownEvent) -> None:
         await self._run(webhook)

@@ -21,7 +21,7 @@ from pipeline.handlers.sends.media import MediaSends
 from pipeline.handlers.sends.specialised import SpecialisedSends
 from pipeline.handlers.sends.templates import TemplateSends
 from topics.commands import CommandKind
-from topics.events import PlatformType
+from topics.events import APIMessageEvent, EventBase, PlatformType
 
 
 class IMessenger(MediaSends, InteractiveSends, TemplateSends, CommerceSends, SpecialisedSends, ChangeSends):
@@ -93,10 +93,9 @@ class Messenger(IMessenger):
         return MEDIA
 
     async def mark_as_read(self, message_id: str, typing: bool = False, **options: Unpack[SendOptions]) -> SendResult:
-        contact = in_hand().event.contact
         body = {"message_id": message_id, "typing": typing}
         wrong = wrong_message_id(message_id)
-        return queue(Request(CommandKind.READ, contact, body, wrong=wrong, **options))
+        return queue(Request(CommandKind.READ, _reader(in_hand().event, message_id), body, wrong=wrong, **options))
 
     def _queue(self, request: Request) -> SendResult:
         return queue(request)
@@ -115,6 +114,11 @@ class Messenger(IMessenger):
         if kind == CommandKind.DOCUMENT:
             named = {"filename": upload.filename}
         return await here.services.library.medium(here.event, upload) | named
+
+
+def _reader(event: EventBase, message_id: str) -> str | None:
+    """Whose message is read. The HTTP API may name the message alone, as Meta does: it is then alone in its order."""
+    return event.contact or (message_id if isinstance(event, APIMessageEvent) else None)
 
 
 MESSENGER: Final = Messenger()

@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 
 from pipeline import tracing
 from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, UnknownTenant
+from pipeline.handlers.api.paths import carry_out
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import hold
 from pipeline.handlers.loading import load_handler
@@ -26,7 +27,7 @@ from pipeline.settings import Settings
 from pipeline.state import Store, open_store
 from pipeline.tenants import Tenants
 from topics.commands import Command
-from topics.events import EventBase
+from topics.events import APIMessageEvent, EventBase
 
 _PAUSES: Final = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Seconds, each at most, before an event that met a conflict is handled again: in turn, by the rows it wrote.
@@ -73,13 +74,16 @@ class HandlerRunner:
 
         An event that wrote a row which another event wrote meanwhile is handled again, from the row as it is now.
         What can't wait for the end of the hook (read marks, typing) goes out through `early`, where there is one, and
-        once, however often the event is handled.
+        once, however often the event is handled. A send by the HTTP API has an effect without any hook; all that it
+        does waits for the end, so that its command is the first.
 
         Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `Unavailable` while the store is away, and
         `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may have:
         running the event again finds out.
         """
         handler = self.handler(event.tenant_id)
+        if isinstance(event, APIMessageEvent):
+            return await self._settled(handler, event, None)
         if not handler.handles(event):
             await handler.handle(event)
             return []
@@ -113,7 +117,7 @@ class HandlerRunner:
             unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
             try:
                 async with self._turns.of(rows) if rows else nullcontext():
-                    commands = await self._once(event, unit, lambda: self._in_time(handler, handler.handle(event)))
+                    commands = await self._once(event, unit, lambda: self._in_time(handler, _handled(handler, event)))
                 if unit.closed:  # and not found as recorded
                     HANDLED.labels(event.tenant_id, event.kind).inc()
                 return commands
@@ -153,6 +157,12 @@ class HandlerRunner:
                 f"{type(handler).__name__} took longer than {limit:g} s: make it quicker or raise its timeout "
                 "or PIPELINE_HANDLER_TIMEOUT"
             )
+
+
+async def _handled(handler: EventHandler, event: EventBase) -> None:
+    if isinstance(event, APIMessageEvent):
+        await carry_out(event)
+    await handler.handle(event)
 
 
 def _check_timeout(path: str, handler: EventHandler, longest: float) -> None:

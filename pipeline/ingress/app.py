@@ -9,6 +9,7 @@ from aiohttp import web
 from pipeline.ingress.answers import answer
 from pipeline.ingress.door import Door
 from pipeline.ingress.probes import Probes
+from pipeline.ingress.sends import Sends
 from pipeline.metrics import WEBHOOKS
 from pipeline.providers import CLOUD
 from pipeline.providers.base import Provider
@@ -26,6 +27,7 @@ def create_app(
     app.router.add_post(CLOUD_PATH, paths.cloud)
     app.router.add_get(CLOUD_PATH, paths.verification)
     app.router.add_post("/webhooks/{provider}/{tenant}", paths.tenant)
+    app.router.add_post("/api/whatsapp/{family}/{name}", Sends(door, tenants, providers).take)
     app.router.add_get("/healthz", probes.healthz)
     app.router.add_get("/readyz", probes.readyz)
     app.router.add_get("/metrics", probes.metrics)

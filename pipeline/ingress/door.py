@@ -1,10 +1,10 @@
-"""The way of one webhook through the ingress: look at it, authenticate it, publish it, answer."""
+"""The way of one request through the ingress: look at it, authenticate it, publish it, answer."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -20,7 +20,7 @@ from pipeline.ingress.records import Arrival, Labeller, webhook_id
 from pipeline.ingress.remote import Proxies
 from pipeline.ingress.trace import traceparent
 from pipeline.metrics import WEBHOOK_SECONDS, WEBHOOKS
-from pipeline.providers.base import Provider, WebhookRequest
+from pipeline.providers.base import Provider, Slice, WebhookRequest
 from pipeline.tenants import Tenants
 
 MAX_IN_FLIGHT: Final = 64 * 1024 * 1024
@@ -29,9 +29,12 @@ REQUEST_BYTES: Final = 16 * 1024
 """What a request in hand takes beside its body: a flood of small ones would grow the process all the same."""
 _NO_QUERY: Final[Mapping[str, str]] = {}
 
+Work = Callable[[bytes], Awaitable[web.Response]]
+"""From the body of a request to its answer."""
+
 
 class Door:
-    """Takes webhooks. 200 means that every record of it is acknowledged by the broker.
+    """Takes webhooks, and sends by the HTTP API. 200 means that every record of it is acknowledged by the broker.
 
     Args:
         body_limit: bytes.
@@ -61,23 +64,44 @@ class Door:
         self._open = 0
 
     async def take(self, request: web.Request, provider: Provider, tenant_id: str | None = None) -> web.Response:
-        """The answer to a POST: 200, 400, 401, 413, 415 or 503."""
+        """The answer to a webhook: 200, 400, 401, 413, 415 or 503."""
+        return await self.admit(request, provider.name, lambda body: self._taken(request, body, provider, tenant_id))
+
+    async def admit(self, request: web.Request, source: str, work: Work) -> web.Response:
+        """What `work` makes of the body, within the limits of the door; without it 400, 413, 415 or 503."""
         status = self._refusal(request)
-        if not status:
-            self._open += 1
-            try:
-                async with asyncio.timeout(self._deadline):
-                    status = await self._taken(request, provider, tenant_id)
-            except (web.HTTPRequestEntityTooLarge, OversizeRecord):
-                status = 413
-            except (TimeoutError, Unavailable):
-                status = 503
-            except (ConnectionError, web.RequestPayloadError):
-                status = 400
-            finally:
-                self._open -= 1
-        _counter(provider.name, status).inc()
-        return answer(status)
+        response = await self._within(request, source, work) if not status else answer(status)
+        _counter(source, response.status).inc()
+        return response
+
+    async def publish(
+        self, request: web.Request, source: str, tenant_id: str | None, body: bytes, slices: Sequence[Slice]
+    ) -> None:
+        """Returns when every slice of `body` is acknowledged, in the caller's trace."""
+        at_ms = time.time_ns() // 1_000_000
+        given, ids = traceparent(request.headers.get("traceparent")), {"provider": source}
+        with tracing.span("receive", given.decode(), SpanKind.SERVER, ids) as trace:
+            arrival = Arrival(source, tenant_id, webhook_id(body), at_ms, (trace or "").encode())
+            await self._publisher.publish(self._labeller.records(slices, arrival))
+
+    async def _within(self, request: web.Request, source: str, work: Work) -> web.Response:
+        self._open += 1
+        try:
+            async with asyncio.timeout(self._deadline):
+                body = await self._read(request)
+                start = time.perf_counter()
+                response = await work(body)
+                if response.status == 200:
+                    _seconds(source).observe(time.perf_counter() - start)
+                return response
+        except (web.HTTPRequestEntityTooLarge, OversizeRecord):
+            return answer(413)
+        except (TimeoutError, Unavailable):
+            return answer(503)
+        except (ConnectionError, web.RequestPayloadError):
+            return answer(400)
+        finally:
+            self._open -= 1
 
     def _refusal(self, request: web.Request) -> int:
         """What the head of the request says already; 0: nothing against it."""
@@ -87,19 +111,14 @@ class Door:
             return 413
         return 503 if self._in_flight + self._length(request) > self._max_in_flight else 0
 
-    async def _taken(self, request: web.Request, provider: Provider, tenant_id: str | None) -> int:
-        body = await self._read(request)
-        start = time.perf_counter()
-        at_ms = time.time_ns() // 1_000_000
+    async def _taken(
+        self, request: web.Request, body: bytes, provider: Provider, tenant_id: str | None
+    ) -> web.Response:
         webhook = self._webhook(request, body, tenant_id)
         if not provider.authenticate(webhook, self._tenants):
-            return 401
-        given, ids = traceparent(request.headers.get("traceparent")), {"provider": provider.name}
-        with tracing.span("receive", given.decode(), SpanKind.SERVER, ids) as trace:
-            arrival = Arrival(provider.name, tenant_id, webhook_id(body), at_ms, (trace or "").encode())
-            await self._publisher.publish(self._labeller.records(provider.split(webhook, self._tenants), arrival))
-        _seconds(provider.name).observe(time.perf_counter() - start)
-        return 200
+            return answer(401)
+        await self.publish(request, provider.name, tenant_id, body, provider.split(webhook, self._tenants))
+        return answer(200)
 
     async def _read(self, request: web.Request) -> bytes:
         length = self._length(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,18 +12,24 @@ from rich.markup import escape
 
 from pipeline.local.ports import Ports
 from pipeline.local.services import LOOPBACK, VERBS, Service
+from pipeline.tenants import Tenant
 
 _COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
+LOCAL_KEY: Final = "local-"
+"""What an API key begins with that is made for one run on this machine."""
+SAMPLE_KEY: Final = "sandbox-"
+_SEND: Final = {"recipient": "15550001111", "text": "Your parcel is on its way."}
 _HELLO: Final = {"provider": "cloud", "account": "106540352242922", "from": "15550001111", "text": "hello"}
 
 
 class Report:
     """Progress lines, then one screen; the children's output with each line after its name."""
 
-    def __init__(self, console: Console, ports: Ports, data_dir: Path) -> None:
+    def __init__(self, console: Console, ports: Ports, data_dir: Path, tenants: Iterable[Tenant] = ()) -> None:
         self._console = console
         self._ports = ports
         self._data_dir = data_dir
+        self._api_key = _api_key(tenants)
         self._colours: dict[str, str] = {}
 
     def ready(self, service: Service, seconds: float) -> None:
@@ -41,7 +47,7 @@ class Report:
         self._say(f"\n[bold]Ready in {seconds:.1f} s.[/]\n")
         for name, where, purpose in self._places():
             self._say(f"  [bold]{name:<10}[/] {where:<32} [dim]{purpose}[/]")
-        for line in _advice(self._ports, self._data_dir):
+        for line in _advice(self._ports, self._data_dir, self._api_key):
             self._say(line)
 
     def output(self, name: str, lines: Sequence[str]) -> None:
@@ -69,13 +75,30 @@ class Report:
         ]
 
 
-def _advice(ports: Ports, data_dir: Path) -> list[str]:
+def _api_key(tenants: Iterable[Tenant]) -> str | None:
+    """A key of the HTTP API to show: one of this machine's as it is, of any other only where it belongs."""
+    keys = [key.get_secret_value() for tenant in tenants for key in tenant.api_keys]
+    shown = next((key for key in keys if key.startswith((LOCAL_KEY, SAMPLE_KEY))), None)
+    return shown or ("$PIPELINE_API_KEY" if keys else None)
+
+
+def _send(ports: Ports, key: str) -> list[str]:
+    url = f"http://{LOOPBACK}:{ports.ingress}/api/whatsapp/messages/send-text"
+    return [
+        "\n  Send one as another system would:\n",
+        f"    curl {url} -H 'content-type: application/json' \\",
+        f"      -H \"authorization: Bearer {escape(key)}\" -d '{escape(json.dumps(_SEND))}'",
+    ]
+
+
+def _advice(ports: Ports, data_dir: Path, api_key: str | None) -> list[str]:
     sandbox = f"http://{LOOPBACK}:{ports.sandbox}"
     return [
         "\n  Send a message as a user would, then look at the reply:\n",
         f"    curl {sandbox}/_sandbox/receive -H 'content-type: application/json' \\",
         f"      -d '{escape(json.dumps(_HELLO))}'",
         f"    curl {sandbox}/_sandbox/sent",
+        *(_send(ports, api_key) if api_key else ()),
         f"\n  Logs: {data_dir / 'logs'}. Metrics: /metrics of the ingress and of each worker.",
         "  Stop with Ctrl-C. The next start continues with this data, with --fresh it begins anew.",
     ]

@@ -1,4 +1,4 @@
-"""What a provider is: four verbs, and the kinds of command it can do. None of it knows Kafka."""
+"""What a provider is: four verbs, the kinds of command it can do, and whom they mean. None of it knows Kafka."""
 
 from __future__ import annotations
 
@@ -83,6 +83,12 @@ class Provider(Protocol):
 
         Name a kind only if every body of `topics.commands` for it can be carried out, save for what its docstring
         leaves optional; `deliver` still raises `UnsupportedCommand` for the rest, and for kinds that are not here.
+        """
+
+    def contact(self, recipient: str) -> str:
+        """The contact's part of the conversation key of whom a send names: what this person's webhooks have there.
+
+        A phone number comes in any punctuation. What is no recipient is given back as it is; `deliver` refuses it.
         """
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:

@@ -4,6 +4,7 @@ from pipeline.testing.conformance import AgentConformance
 from pipeline.testing.driver import StageDriver
 from pipeline.testing.events import (
     account_event,
+    api_message,
     error_event,
     events_of,
     incoming,
@@ -30,6 +31,7 @@ __all__ = [
     "StageDriver",
     "TestRecord",
     "account_event",
+    "api_message",
     "error_event",
     "events_of",
     "incoming",

@@ -8,16 +8,20 @@ in the Cloud API's shape, whatever the provider.
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any, Final, cast
+from uuid import uuid4
 
 import orjson
 
 from pipeline.errors import UsageError
-from pipeline.testing.webhooks import account_of, cloud_webhook, intake, metadata, side_of
+from pipeline.providers import PROVIDERS
+from pipeline.providers.api import send
+from pipeline.testing.webhooks import account_of, cloud_webhook, intake, metadata, sample_tenants, side_of
 from sandbox.errors import SandboxError
 from sandbox.provider import UserMessage
 from sandbox.webhooks import Webhook
-from topics.events import AccountEvent, AnyEvent, ErrorEvent, MessageEvent, StatusEvent, UnknownEvent
+from topics.events import AccountEvent, AnyEvent, APIMessageEvent, ErrorEvent, MessageEvent, StatusEvent, UnknownEvent
 
 USER: Final = "15550001111"
 _MEDIUM: Final = {"id": "1234567890", "sha256": "c2hh", "url": "https://lookaside.example/1234567890"}
@@ -156,6 +160,22 @@ def error_event(*codes: int, title: str = "Error") -> ErrorEvent:
     errors = [{"code": code, "title": title, "message": title} for code in codes]
     (event,) = intake("cloud", cloud_webhook(metadata() | {"errors": errors}))
     return cast(ErrorEvent, event)
+
+
+def api_message(path: str = "messages/send-text", *, provider: str = "cloud", **payload: Any) -> APIMessageEvent:
+    """A send by the HTTP API, e.g. `api_message(text="Your parcel is on its way.")`.
+
+    Args:
+        path: what follows `/api/whatsapp/`.
+        payload: the fields of its JSON body; `recipient` is `USER` unless given.
+    """
+    named, tenants = account_of(provider), sample_tenants()
+    owner, account = tenants.owner(provider, named.id), tenants.account(provider, named.id)
+    assert owner is not None and account is not None
+    body = send(path, {"recipient": USER} | payload, f"api:{owner.id}:{uuid4().hex}", account, PROVIDERS[provider])
+    now = datetime.now(UTC)
+    times = {"timestamp": now, "received_at": now, "tenant_id": owner.id}
+    return APIMessageEvent.model_validate(body | times)
 
 
 def account_event(field: str, value: Json) -> AccountEvent | UnknownEvent:

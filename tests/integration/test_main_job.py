@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import tempfile
 from collections import Counter
@@ -14,6 +15,10 @@ import orjson
 import pytest
 
 from pipeline.providers import PROVIDERS
+from pipeline.state import open_store
+from pipeline.state.buffer import BufferedRows
+from pipeline.state.factory import CacheFactory
+from pipeline.state.scope import CacheScope
 from pipeline.testing import TestRecord
 from tests.observers import get, post, records, request
 from tests.ports import free_ports
@@ -30,7 +35,8 @@ _numbers = count(1)
 def running() -> Iterator[Stack]:
     """One stack for all tests of this file; each uses contacts of its own."""
     with tempfile.TemporaryDirectory() as place:
-        stack = Stack(free_ports(), Path(place, "data"), Path(place, "up.out"), (), {})
+        handler = {"PIPELINE_HANDLER": "tests.api_clerk.ApiClerk"}
+        stack = Stack(free_ports(), Path(place, "data"), Path(place, "up.out"), (), handler)
         try:
             stack.wait_ready()
             yield stack
@@ -115,6 +121,24 @@ def test_an_account_that_nobody_owns_is_a_dead_letter_of_route(running: Stack, c
     assert dict(dead.headers)["error-type"] == b"UnknownTenant"
 
 
+def test_a_send_of_another_system_is_one_message_behind_the_answer_before_it(running: Stack, contact: str) -> None:
+    """A parcel would be announced five times, or before the question about it is answered."""
+    url = f"{running.ingress_url}/api/whatsapp/messages/send-text"
+    headers = {"Authorization": "Bearer sandbox-api-key", "Idempotency-Key": contact}
+    body = {"recipient": f"+{contact}", "text": "Your parcel is on its way."}
+    assert _post(running, webhook([change([text(contact, f"wamid.{contact}", "where?")])])) == 200
+    answers = [post(url, body, headers) for _ in range(5)]
+    (command,) = {answer["message_id"] for answer in answers}
+    eventually(lambda: len(_sent(running, contact)) >= 2, 30, "the reply and the send")
+    assert _post(running, webhook([change([text(contact, f"wamid.{contact}.2", "thanks")])])) == 200
+    eventually(lambda: len(_sent(running, contact)) >= 3, 30, "the reply to what came last")
+    _drained(running)
+    said = [(message["body"]["body"], message["command_id"] == command) for message in _sent(running, contact)]
+    assert said == [("You said: where?", False), ("Your parcel is on its way.", True), ("You said: thanks", False)]
+    assert asyncio.run(_row(running, contact, "sends")) == {"count": 1, "last": "text"}
+    assert not _published(running, b"sandbox-api-key")
+
+
 def test_outcome_and_statuses_of_a_reply_carry_its_command(running: Stack, contact: str) -> None:
     """Without it, nobody could tell which status belongs to which reply."""
     assert _post(running, webhook([change([text(contact, f"wamid.{contact}", "hi")])])) == 200
@@ -187,6 +211,16 @@ def test_a_gateways_door_is_closed_without_its_secret(running: Stack, path: str)
 def test_no_limit_was_broken(running: Stack) -> None:
     """Without it, a number would be throttled or banned by its provider."""
     assert get(f"{running.sandbox_url}/_sandbox/violations") == []
+
+
+async def _row(stack: Stack, user_id: str, key: str) -> Any:
+    """A row of a user's cache, as a handler sees it."""
+    store = open_store("redis", stack.redis_url, stack.data_dir)
+    try:
+        caches = CacheFactory(lambda: CacheScope(BufferedRows(store), "acme", user_id))
+        return await caches.create_user_cache().get(key)
+    finally:
+        await store.close()
 
 
 def _published(stack: Stack, *secrets: bytes) -> list[str]:

@@ -52,6 +52,9 @@ class Provider:
             raise answer
         return answer
 
+    def contact(self, recipient: str) -> str:
+        return recipient
+
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return False
 

@@ -17,6 +17,7 @@ from aiohttp import ClientError, ClientSession
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
 from pipeline.providers.cloud.deliver import TIMEOUT, UNREACHED
+from pipeline.providers.cloud.people import digits
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body, delivery
 from pipeline.providers.loading import load
@@ -178,6 +179,9 @@ class Pigeon:
 
     name: Final = NAME
     kinds: Final = frozenset({CommandKind.TEXT})
+
+    def contact(self, recipient: str) -> str:
+        return digits(recipient)
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return opened(request, tenants) is not None

@@ -154,6 +154,13 @@ class ProviderConformance(ABC):
         assert keys == {found[0].conversation.encode()}
         assert len({event.event_id for event in found}) == len(found) > 1
 
+    @pytest.mark.parametrize("written", ["15550001111", "+1 (555) 000-1111"])
+    def test_a_send_is_in_the_conversation_of_whom_it_names(self, written: str) -> None:
+        """A send of another system would overtake what the handler answers the same person."""
+        (event,) = self.events(self.message(1))
+        assert self.provider.contact(written) == event.body["contact"]
+        assert self.provider.contact(event.body["contact"]) == event.body["contact"]
+
     def test_events_go_to_a_topic_and_back(self) -> None:
         """A handler would see something else than what was parsed."""
         for body in (*self.about("15550001111"), self.batch()[0], *self.unknown()):

@@ -61,6 +61,9 @@ class Outside:
     def restart(self) -> None:
         self.pending.clear()
 
+    def contact(self, recipient: str) -> str:
+        return recipient
+
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return False
 

@@ -164,6 +164,9 @@ class _Provider:
         await self._process.step()
         return says
 
+    def contact(self, recipient: str) -> str:
+        return recipient
+
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         raise NotImplementedError
 

@@ -18,7 +18,7 @@ from pipeline.providers.cloud import Cloud
 from pipeline.tenants import Account, Tenants, TenantsFile
 from tests.unit.cloud_webhooks import signature, tenants
 from tests.unit.ingress_client import CLOUD, Client, ingress
-from topics.commands import Command
+from topics.commands import Command, CommandKind
 from topics.events.wire import WireEvent
 from topics.records import Incoming
 
@@ -38,6 +38,10 @@ class Paper:
     """A provider whose secret is in the query and whose tenant is in the path."""
 
     name = "paper"
+    kinds = frozenset({CommandKind.TEXT})
+
+    def contact(self, recipient: str) -> str:
+        return recipient
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return request.query.get("secret") == "right" and request.tenant_id == "acme"

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pipeline.local.ports import Ports
 from pipeline.local.report import Report
+from pipeline.tenants import Tenant
 
 PORTS = Ports.starting_at(20000)
 
@@ -36,6 +37,28 @@ def test_the_curl_line_can_be_pasted(report: Report, screen: io.StringIO) -> Non
     assert words[1] == "http://127.0.0.1:20001/_sandbox/receive"
     assert json.loads(words[-1])["text"] == "hello"
     assert "curl http://127.0.0.1:20001/_sandbox/sent" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [("local-made", "local-made"), ("sandbox-api-key", "sandbox-api-key"), ("secret", "$PIPELINE_API_KEY")],
+)
+def test_the_line_for_other_systems_shows_keys_of_this_machine_only(screen: io.StringIO, key: str, shown: str) -> None:
+    """A company's key would be on the screen, and in whatever keeps it; or nobody could guess the one that was made."""
+    tenants = [Tenant(id="globex"), Tenant.model_validate({"id": "acme", "api_keys": [key]})]
+    Report(Console(file=screen, width=40), PORTS, Path("/data"), tenants).all_ready(1)
+    text = screen.getvalue()
+    start = text.index("curl http://127.0.0.1:20000/api/whatsapp/messages/send-text")
+    words = shlex.split(text[start : text.index("Logs:")].replace("\\\n", " "))
+    assert words[5] == f"authorization: Bearer {shown}"
+    assert json.loads(words[-1])["recipient"]
+    assert (key in text) == (key == shown)
+
+
+def test_without_a_key_there_is_no_line_for_other_systems(report: Report, screen: io.StringIO) -> None:
+    """Who pastes it would be refused."""
+    report.all_ready(1)
+    assert "/api/whatsapp" not in screen.getvalue()
 
 
 def test_it_says_what_runs_where(report: Report, screen: io.StringIO) -> None:

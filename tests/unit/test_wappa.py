@@ -218,3 +218,20 @@ def test_without_an_account_it_is_the_sandbox(tmp_path: Path, monkeypatch: pytes
     for name in ACCOUNT:
         monkeypatch.delenv(name, raising=False)
     assert tenants_file(Settings(), tmp_path) is None
+
+
+@pytest.mark.parametrize("given", [None, "", "shop-key"])
+def test_the_api_for_sends_opens_with_the_applications_key_or_one_made_for_the_run(
+    account: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    """Systems that send through the application would be refused, or everybody would be let in."""
+    monkeypatch.delenv("PIPELINE_API_KEY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("PIPELINE_API_KEY", given)
+    (tenant,) = load_tenants(Path(tenants_file(Settings(), tmp_path) or ""))
+    (key,) = (each.get_secret_value() for each in tenant.api_keys)
+    if given:
+        assert key == given
+        assert given not in repr(Settings())
+    else:
+        assert key.startswith("local-") and len(key) > 30

@@ -16,6 +16,7 @@ from topics.events import messages
 from topics.events.account import AccountEvent
 from topics.events.account_names import SystemEventDetail, SystemEventType
 from topics.events.account_types import AccountEventType
+from topics.events.api import APIMessageEvent
 from topics.events.base import EventBase
 from topics.events.billing import ConversationBase, ConversationWindow, Pricing
 from topics.events.context import AdReferral, BusinessContext, ForwardContext, MessageContext
@@ -40,7 +41,7 @@ from topics.events.unknown import UnknownEvent
 from topics.events.user import User
 from topics.records import Incoming
 
-AnyEvent: TypeAlias = MessageEvent | StatusEvent | ErrorEvent | AccountEvent | UnknownEvent
+AnyEvent: TypeAlias = MessageEvent | StatusEvent | ErrorEvent | AccountEvent | APIMessageEvent | UnknownEvent
 Event: TypeAlias = Annotated[AnyEvent, Field(discriminator="kind")]
 
 IncomingMessageWebhook = InboundMessageWebhook = MessageEvent
@@ -91,6 +92,7 @@ def _newer(value: bytes, error: ValidationError) -> UnknownEvent:
 
 
 __all__ = [  # noqa: PLE0604 (the messages' own list is one of strings)
+    "APIMessageEvent",
     "AccountEvent",
     "AccountEventType",
     "AdReferral",

@@ -58,6 +58,7 @@ class WebhookType(StrEnum):
     STATUS = "status"
     ERROR = "error"
     SYSTEM = "system"
+    API_MESSAGE = "api_message"
     UNKNOWN = "unknown"
 
 

@@ -16,6 +16,7 @@ from pipeline.providers.cloud.bodies import KINDS
 from pipeline.providers.cloud.deliver import deliver
 from pipeline.providers.cloud.identity import PROVIDER
 from pipeline.providers.cloud.parse import parse
+from pipeline.providers.cloud.people import digits
 from pipeline.providers.cloud.split import split
 from pipeline.tenants import Account, Tenants
 from topics.commands import Command
@@ -28,6 +29,9 @@ class Cloud:
 
     name: Final = PROVIDER
     kinds: Final = KINDS
+
+    def contact(self, recipient: str) -> str:
+        return digits(recipient)
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(request, tenants)

@@ -11,6 +11,7 @@ from pipeline.providers.base import Delivery, Slice, WebhookRequest
 from pipeline.providers.waha.authenticate import authenticate
 from pipeline.providers.waha.bodies import BUILDERS
 from pipeline.providers.waha.deliver import DIALECT, carry_out
+from pipeline.providers.waha.jids import recipient_contact
 from pipeline.providers.waha.parse import parse
 from pipeline.providers.waha.split import split
 from pipeline.tenants import Account, Tenants
@@ -24,6 +25,9 @@ class Waha:
 
     name: Final = "waha"
     kinds: Final = frozenset(BUILDERS)
+
+    def contact(self, recipient: str) -> str:
+        return recipient_contact(recipient)
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(self.name, request, tenants)

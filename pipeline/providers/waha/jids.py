@@ -54,6 +54,12 @@ def contact(jid: str) -> str:
     return phone(jid) or jid
 
 
+def recipient_contact(recipient: str) -> str:
+    """The same of whom a send names, by phone number or JID."""
+    jid = addressed(recipient)
+    return contact(jid) if jid else recipient
+
+
 def phone(jid: str) -> str | None:
     """The phone number, digits only, that a person's JID holds."""
     user = jid.removesuffix(_PERSON)

@@ -12,6 +12,7 @@ from pipeline.providers.wasender.authenticate import authenticate
 from pipeline.providers.wasender.bodies import KINDS
 from pipeline.providers.wasender.deliver import deliver
 from pipeline.providers.wasender.identity import PROVIDER
+from pipeline.providers.wasender.jids import contact
 from pipeline.providers.wasender.parse import parse
 from pipeline.providers.wasender.split import split
 from pipeline.tenants import Account, Tenants
@@ -25,6 +26,9 @@ class Wasender:
 
     name: Final = PROVIDER
     kinds: Final = KINDS
+
+    def contact(self, recipient: str) -> str:
+        return contact(recipient) or recipient
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(request, tenants)

@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 
 from pipeline.providers.base import Delivery, Slice, WebhookRequest
 from pipeline.providers.waha.deliver import carry_out
+from pipeline.providers.waha.jids import recipient_contact
 from pipeline.providers.waha.parse import parse
 from pipeline.providers.waha.split import split
 from pipeline.providers.wawp.authenticate import authenticate
@@ -25,6 +26,9 @@ class Wawp:
 
     name: Final = "wawp"
     kinds: Final = frozenset(BUILDERS)
+
+    def contact(self, recipient: str) -> str:
+        return recipient_contact(recipient)
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(self.name, request, tenants)

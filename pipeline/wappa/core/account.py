@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any, Final
 
 import yaml
 
 from pipeline.errors import ConfigurationError
+from pipeline.local.report import LOCAL_KEY
 from pipeline.wappa.core.config.settings import Settings
 
 TENANT: Final = "wappa"
@@ -23,6 +25,7 @@ _NEEDED: Final = {
 def tenants_file(settings: Settings, place: Path) -> str | None:
     """Writes the account that the environment names into a tenants file; None where it names none at all.
 
+    The HTTP API opens with `PIPELINE_API_KEY`, else with a key made for this run, which the start screen shows.
     The file holds the secrets, so it is readable by its owner only. Raises `ConfigurationError` when a part is missing:
     without the app secret nobody could tell Meta's webhooks from anybody's.
     """
@@ -47,4 +50,5 @@ def _content(settings: Settings) -> dict[str, Any]:
         "api_version": settings.api_version,
     }
     app = {"id": TENANT, "app_secrets": [settings.meta_app_secret], "verify_token": settings.wp_webhook_verify_token}
-    return {"cloud_apps": [app], "tenants": [{"id": TENANT, "accounts": [account]}]}
+    key = settings.api_key or LOCAL_KEY + token_urlsafe(24)
+    return {"cloud_apps": [app], "tenants": [{"id": TENANT, "accounts": [account], "api_keys": [key]}]}

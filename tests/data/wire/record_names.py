@@ -1,4 +1,4 @@
-"""Records the public names of Wappa's messenger, media handler, results, models and caches, for `tests/names.py`.
+"""Records the public names of Wappa's handlers, messenger, media, results, models and caches, for `tests/names.py`.
 
 pip download --no-deps wappa==0.31.0; unzip it into WAPPA; python record_names.py WAPPA > names-0.31.0.json
 """
@@ -13,6 +13,7 @@ from typing import Final
 
 MODELS: Final = "messaging/whatsapp/models"
 FILES: Final = {
+    "core/events/event_handler.py": ["WappaEventHandler"],
     "domain/interfaces/messaging_interface.py": ["IMessenger"],
     "domain/interfaces/media_interface.py": ["IMediaHandler"],
     f"{MODELS}/basic_models.py": ["MessageResult"],
@@ -46,6 +47,7 @@ FILES: Final = {
             *("button", "reaction", "order", "system", "unsupported"),
         )
     },
+    "domain/events/api_message_event.py": ["APIMessageEvent"],
     "persistence/typed_table_cache.py": ["TypedTableCache"],
     "persistence/versioned_table_cache.py": ["VersionedTableCache"],
 }

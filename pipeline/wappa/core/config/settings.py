@@ -45,6 +45,7 @@ class Settings(BaseSettings):
         None, validation_alias=_either("WP_WEBHOOK_VERIFY_TOKEN", "WHATSAPP_WEBHOOK_VERIFY_TOKEN"), repr=False
     )
     meta_app_secret: str | None = Field(None, validation_alias="META_APP_SECRET", repr=False)
+    api_key: str | None = Field(None, validation_alias="PIPELINE_API_KEY", repr=False)
     openai_api_key: str | None = Field(None, validation_alias="OPENAI_API_KEY", repr=False)
     redis_url: str | None = Field(None, validation_alias=_either("PIPELINE_REDIS", "REDIS_URL"), repr=False)
     version: str = Field(default_factory=_version)

@@ -1,0 +1,65 @@
+"""A send that another system asked for over HTTP (`POST /api/whatsapp/…`)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from topics.events.base import EventBase
+
+READ: Final = "read_receipt"
+"""The `message_type` of read marks."""
+
+
+class APIMessageEvent(EventBase):
+    """A send by the HTTP API: the argument of `process_api_message`, with the fields of Wappa's event of this name.
+
+    It is carried out in the same unit of work, before the hook: what the hook sees is queued. What the provider said
+    comes with the statuses, by `message_id`, and is on `commands.outcomes`.
+
+    Attributes:
+        path: which send, e.g. `messages/send-text`.
+        message_type: what it sends, by Wappa's label: `text`, `image`, `button`, `template`, `read_receipt`, …
+        message_id: the id of its command, which the caller was answered.
+        request_payload: the JSON body as the caller gave it.
+    """
+
+    webhook_type: ClassVar[str] = "api_message"
+
+    kind: Literal["api"]
+    path: str
+    message_type: str
+    message_id: str
+    request_payload: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @property
+    def recipient(self) -> str:
+        """Whom it goes to, as this person's messages name them; empty for a read mark that names nobody."""
+        return self.contact or ""
+
+    @property
+    def user_id(self) -> str:
+        """Whose caches the hook has: the `user_id` that the caller gave, else the recipient."""
+        given = self.request_payload.get("user_id")
+        return given if isinstance(given, str) and given else self.recipient
+
+    @property
+    def inbox_id(self) -> str:
+        return self.account
+
+    @property
+    def response_success(self) -> Literal[True]:
+        """Whether it is queued. What could not be was answered 422 and is no event."""
+        return True
+
+    @property
+    def response_error(self) -> None:
+        """None, with every event."""
+
+    @property
+    def meta_response(self) -> None:
+        """None: the provider has not been asked yet."""
+
+    def get_summary(self) -> dict[str, Any]:
+        return super().get_summary() | {"message_type": self.message_type, "message_id": self.message_id}
