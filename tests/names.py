@@ -57,14 +57,12 @@ OURS: Final[dict[str, type]] = {
 _VALIDATOR: Final = "a validator of the model; the send checks it, and says so in its result"
 _NO_ANSWER: Final = "builds a result from the provider's answer; here that answer is an outcome on `commands.outcomes`"
 _ENTRY: Final = "the runtime's way in is `handle(event)`, for every kind of event: override the hook instead"
-_ACCOUNT: Final = "these are account events: write `process_account_event`; `event_type` says which"
 _HOOKED: Final = "what is to happen after the hook belongs into it: both are one unit of work"
 _TIMERS: Final = "there are no timers and no events of your own: [from-wappa.md](from-wappa.md)"
 REASONS: Final = {
     **dict.fromkeys(
         [f"WappaEventHandler.handle_{kind}" for kind in ("message", "status", "error", "system", "call")], _ENTRY
     ),
-    **dict.fromkeys([f"WappaEventHandler.process_{kind}" for kind in ("system_webhook", "call")], _ACCOUNT),
     **dict.fromkeys([f"WappaEventHandler.{each}_api_post_process_hook" for each in ("add", "remove")], _HOOKED),
     **dict.fromkeys(
         [f"WappaEventHandler.{each}_event" for each in ("handle_external", "process_external", "handle_cron")], _TIMERS

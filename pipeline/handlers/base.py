@@ -26,15 +26,16 @@ from pipeline.handlers.user_state import UserStates
 from pipeline.logging import get_logger
 from pipeline.state.factory import ICacheFactory
 from topics.events import AccountEvent, APIMessageEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
+from topics.events.account_types import AccountEventType
 from topics.events.api import READ
 
 _HOOKS: Final = {
     "message": "process_message",
     "status": "process_status",
     "error": "process_error",
-    "account": "process_account_event",
     "api": "process_api_message",
 }
+_CALLS: Final = (AccountEventType.CALL, AccountEventType.CALL_STATUS)
 
 
 class DependencyStatus(TypedDict):
@@ -105,6 +106,12 @@ class EventHandler(ABC):
 
     async def process_api_message(self, event: APIMessageEvent) -> None:  # noqa: B027 (optional)
         """Takes note of a send by the HTTP API, as part of its unit of work. By default nothing."""
+
+    async def process_system_webhook(self, webhook: AccountEvent) -> None:  # noqa: B027 (optional)
+        """Wappa's name of `process_account_event` for all but calls; not called where that one is written."""
+
+    async def process_call(self, webhook: AccountEvent) -> None:  # noqa: B027 (optional)
+        """Wappa's name of `process_account_event` for calls; not called where that one is written."""
 
     async def process_unknown(self, webhook: UnknownEvent) -> None:  # noqa: B027 (optional)
         """Takes note of what has no model yet; `webhook.event_type` and `webhook.part` say what it is."""
@@ -208,12 +215,22 @@ class EventHandler(ABC):
 
     def handles(self, event: EventBase) -> bool:
         """Whether this class has written the hook for such an event."""
-        name = _HOOKS.get(event.kind, "process_unknown")
-        return getattr(type(self), name) is not getattr(EventHandler, name)
+        return self._writes(self._hook(event))
+
+    def _hook(self, event: EventBase) -> str:
+        """The name of its hook. Who has written the one hook of account events gets all of them there."""
+        if event.kind != "account":
+            return _HOOKS.get(event.kind, "process_unknown")
+        if self._writes("process_account_event"):
+            return "process_account_event"
+        return "process_call" if event.event_type in _CALLS else "process_system_webhook"
+
+    def _writes(self, hook: str) -> bool:
+        return getattr(type(self), hook) is not getattr(EventHandler, hook)
 
     def has_last_word(self) -> bool:
         """Whether this class has written `process_failure`."""
-        return type(self).process_failure is not EventHandler.process_failure
+        return self._writes("process_failure")
 
     async def handle(self, event: EventBase) -> None:
         """What happens to every event: before, the hook, after. Called by the runner; override the hooks instead."""
@@ -223,7 +240,7 @@ class EventHandler(ABC):
         started = perf_counter()
         default = self._default(event)
         try:
-            await getattr(self, _HOOKS.get(event.kind, "process_unknown"))(event)
+            await getattr(self, self._hook(event))(event)
         except BaseException:
             default.failed()
             raise

@@ -14,10 +14,11 @@ from pipeline.handlers import EventHandler, HandlerRunner, IMessenger, SendResul
 from pipeline.handlers.statistics import Tally
 from pipeline.metrics import HANDLED
 from pipeline.state import CacheFactory, CacheScope, MemoryStore
+from pipeline.testing import account_event
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import ACCOUNT, USER, error, settings, status, tenants, text, unknown
 from tests.unit.runners import H, NoCalls, runner_of, texts
-from topics.events import EventBase
+from topics.events import AccountEvent, EventBase, MessageEvent
 
 
 def test_an_event_becomes_commands() -> None:
@@ -325,3 +326,32 @@ class SentTexts:
     async def send_text(self, text: str, recipient: str, *_: Any) -> SendResult:
         self.texts.append(text)
         return SendResult(True, recipient, "m")
+
+
+def test_account_events_reach_the_hooks_by_either_name() -> None:
+    """A handler that came from Wappa would hear of no call and of no system event, and nobody would know."""
+    seen: list[str] = []
+
+    class Wappa(EventHandler):
+        async def process_message(self, webhook: MessageEvent) -> None: ...
+
+        async def process_system_webhook(self, webhook: AccountEvent) -> None:
+            seen.append(f"system {webhook.event_type}")
+
+        async def process_call(self, webhook: AccountEvent) -> None:
+            seen.append(f"call {webhook.event_type}")
+
+    class Ours(Wappa):
+        async def process_account_event(self, webhook: AccountEvent) -> None:
+            seen.append(f"account {webhook.event_type}")
+
+    number = {"phone_number_id": "106540352242922", "display_phone_number": "15550783881"}
+    rings = {"id": "wacid.1", "from": "15550001111", "to": "15550783881", "event": "connect", "timestamp": "1750096325"}
+    call = account_event("calls", {"messaging_product": "whatsapp", "metadata": number, "calls": [rings]})
+    template = account_event("message_template_status_update", {"event": "APPROVED", "message_template_name": "a"})
+
+    for handler in (Wappa(), Ours()):
+        for event in (call, template):
+            assert handler.handles(event)
+            asyncio.run(handler.handle(event))
+    assert seen == ["call call", "system template.status", "account call", "account template.status"]
