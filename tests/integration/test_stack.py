@@ -144,7 +144,9 @@ def supervise(tmp_path: Path) -> Iterator[Supervise]:
         started.append(Process(argv, tmp_path / "up.out"))
         return started[-1]
 
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and by what is started there
     yield start
+    signal.signal(signal.SIGHUP, before)
     for process in started:
         process.signal(signal.SIGKILL)
         process.wait()
