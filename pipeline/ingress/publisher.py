@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from pipeline.errors import OversizeRecord, Unacknowledged, Unavailable
 from pipeline.logging import get_logger
+from pipeline.runtime.keepers import lost, of_producer
 from pipeline.runtime.partitions import partition_of
 from topics.catalogue import MAX_MESSAGE_BYTES, RAW
 from topics.records import Record
@@ -70,6 +71,9 @@ class Publisher:
         """Whether the broker answers now and the topic is there. Asks at most once a second."""
         if self._producer is None or self._stalled() or self.lost.done():
             return False
+        if error := lost(of_producer(self._producer)):
+            self._lose(str(error))
+            return False
         if self._loop.time() - self._probed[0] > _PROBE_SECONDS:
             self._probed = (self._loop.time(), await _metadata(self._producer))
         return self._probed[1] and self._partitions(self._producer) > 0
@@ -112,7 +116,7 @@ class Publisher:
         if error is None:
             self._progress = self._loop.time()
         else:
-            self._lose(error)
+            self._give_up(error)
 
     def _stalled(self) -> bool:
         return self.unacknowledged > 0 and self._loop.time() - self._progress > STALLED_AFTER
@@ -120,12 +124,14 @@ class Publisher:
     def _judge(self, error: KafkaError) -> None:
         """What could not even be queued says little, unless the producer has closed itself."""
         if not error.retriable and not isinstance(error, KafkaTimeoutError):
-            self._lose(error)
+            self._give_up(error)
 
-    def _lose(self, error: BaseException) -> None:
+    def _give_up(self, error: BaseException) -> None:
+        self._lose(f"the producer gave a batch up ({error!r})")
+
+    def _lose(self, reason: str) -> None:
         if not self.lost.done():
-            reason = f"the producer gave a batch up ({error!r}): a new process has to begin"
-            self.lost.set_result(Unacknowledged(reason))
+            self.lost.set_result(Unacknowledged(f"{reason}: a new process has to begin"))
 
     def _partitions(self, producer: AIOKafkaProducer) -> int:
         return len(producer.client.cluster.partitions_for_topic(self._topic) or ())

@@ -24,6 +24,7 @@ from pipeline.runtime.chain_loop import ChainLoop
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.consumer import Consumer
 from pipeline.runtime.dead_letters import PREFIX
+from pipeline.runtime.keepers import ClientLost, lost, of_consumer, of_producer
 from pipeline.runtime.plain_agents import AgentFunction, ending
 from pipeline.runtime.producer import Producer
 from pipeline.runtime.publisher import Publisher
@@ -188,7 +189,13 @@ class PipelineApp(faust.App):
         return {loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)}
 
     async def observe(self) -> None:
-        """Looks where the partitions stand. While they move, or the broker does not answer, nobody is to blame."""
+        """Looks where the partitions stand. While they move, or the broker does not answer, nobody is to blame.
+
+        An app whose client is lost would wait for that answer for ever: it crashes.
+        """
+        if self.started and not self.should_stop and (error := self._lost()):
+            await self.crash(error)
+            return
         if self.ready:
             with suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(OBSERVE_SECONDS):
@@ -196,6 +203,10 @@ class PipelineApp(faust.App):
                     return
         if self.started:
             self.list_consumer.progress.keep(())
+
+    def _lost(self) -> ClientLost | None:
+        producer = cast(Producer, self.producer)._ensure_producer()
+        return lost({**of_consumer(self.list_consumer.client), **of_producer(producer)})
 
     def idle(self) -> dict[TP, float]:
         """Seconds for which nothing was done about each partition that is behind."""

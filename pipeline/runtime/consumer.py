@@ -115,6 +115,11 @@ class Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    @property
+    def client(self) -> Any:
+        """aiokafka's consumer, which lives in the other thread."""
+        return cast(ConsumerThread, self._thread)._consumer
+
     def leave_group(self) -> concurrent.futures.Future[None]:
         """See `ConsumerThread.leave`. It is done in that thread, whatever this one does."""
         thread = cast(ConsumerThread, self._thread)

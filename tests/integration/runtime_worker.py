@@ -201,11 +201,26 @@ class ForgetfulAssignor(Forgets, Assignor): ...
 class ForgetfulStockAssignor(Forgets, PartitionAssignor): ...
 
 
+def losing(app: PipelineApp, name: str) -> None:
+    """Its client loses the task that keeps its metadata, once it is ready."""
+    chained(app, name)
+    observe = app.observe
+
+    async def once() -> None:
+        if app.ready:
+            client = app.list_consumer.client._client
+            client._loop.call_soon_threadsafe(client._sync_task.cancel)
+        await observe()
+
+    app.observe = once  # type: ignore[method-assign]
+
+
 PROGRAMS: dict[str, Callable[[PipelineApp, str], None]] = {
     "chained": chained,
     "concurrent": concurrent,
     "agent": agent,
     "slow": slow,
+    "losing": losing,
 }
 
 

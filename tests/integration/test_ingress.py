@@ -316,3 +316,21 @@ def test_a_record_that_no_topic_takes_does_no_harm(bootstrap: str) -> None:
             await publisher.stop(1)
 
     asyncio.run(main())
+
+
+def test_a_publisher_whose_client_is_lost_says_so(bootstrap: str) -> None:
+    """The ingress would be taken out of service for good, and nobody would start it again."""
+
+    async def main() -> None:
+        publisher = Publisher(bootstrap)
+        try:
+            await publisher._connecting
+            assert publisher._producer is not None
+            publisher._producer.client._sync_task.cancel()
+            await asyncio.wait([publisher._producer.client._sync_task])
+            assert not await publisher.ready()
+            assert "metadata" in str(publisher.lost.result())
+        finally:
+            await publisher.stop(1)
+
+    asyncio.run(main())

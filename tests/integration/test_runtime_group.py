@@ -78,6 +78,14 @@ def test_a_leader_that_knows_of_no_topic_finds_them_before_it_hands_out_their_pa
     place.wait_written(5 * 4)
 
 
+def test_a_worker_whose_client_is_lost_ends_instead_of_waiting_for_ever(place: Site) -> None:
+    """It would hold its partitions, do nothing about them, and look as if only the broker were away."""
+    worker = place.ready("losing", PIPELINE_STUCK_AFTER="4")
+    eventually(lambda: worker.ended, 60, "it ends")
+    assert worker.wait() == 1
+    assert "nothing keeps the consumer's metadata any more" in worker.output
+
+
 def test_a_worker_that_was_frozen_does_not_spoil_the_table(place: Site) -> None:
     """After a machine was paused, events that another worker has seen meanwhile would be handled a second time."""
     orders = numbered(keys=100, each=40)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
@@ -156,5 +157,14 @@ def test_attributes_that_are_set_or_read_by_name_are_there() -> None:
         "suspend_flow",
     ):
         assert f"self.{attribute}" in source, attribute
+    for owner, attribute in (
+        (AIOKafkaClient, "_sync_task"),
+        (GroupCoordinator, "_coordination_task"),
+        (Fetcher, "_fetch_task"),
+        (AIOKafkaConsumer, "_coordinator"),
+        (AIOKafkaConsumer, "_fetcher"),
+        (AIOKafkaConsumer, "_client"),
+    ):
+        assert f"self.{attribute}" in inspect.getsource(owner), attribute
     assert "offset_key" in vars(Store)
     assert "_compression_type" in inspect.getsource(MessageAccumulator)
