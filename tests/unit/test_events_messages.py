@@ -112,6 +112,9 @@ def test_contacts_of_an_event() -> None:
     assert isinstance(message, ContactsMessage)
     assert message.contact_data["birthday"] == "1990-05-17"
     assert message.get_whatsapp_contacts() == message.get_business_contacts() == message.contacts
+    (card,) = message.contacts
+    assert [(email.email, email.type) for email in card.emails] == [("bo@example.com", "WORK")]
+    assert [url.url for url in card.urls] and [address.city for address in card.addresses]
     empty = _of(type="contacts", contacts=[])
     assert isinstance(empty, ContactsMessage)
     assert (empty.contact_name, empty.contact_phone, empty.contact_data) == ("", None, {})

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import pipeline.wappa
+from agents.handlers.echo import EchoHandler
 from pipeline.errors import ConfigurationError, UsageError
 from pipeline.handlers.loading import load_handler
 from pipeline.tenants import load_tenants
@@ -21,6 +22,7 @@ from pipeline.wappa.core.account import tenants_file
 from pipeline.wappa.core.config.settings import Settings
 from pipeline.wappa.core.plugins import RedisPlugin
 from pipeline.wappa.not_offered import REASONS
+from sandbox.config import SAMPLE_ACCOUNTS
 from topics.events import MessageEvent
 
 ACCOUNT = {
@@ -213,11 +215,31 @@ def test_half_an_account_is_refused(
 
 
 def test_without_an_account_it_is_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A newcomer would need an account with Meta before anything runs."""
+    """A newcomer would need an account with Meta, or a checkout of ours, before anything runs."""
     monkeypatch.chdir(tmp_path)
-    for name in ACCOUNT:
+    monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:1")
+    for name in (*ACCOUNT, "PIPELINE_TENANTS"):
         monkeypatch.delenv(name, raising=False)
-    assert tenants_file(Settings(), tmp_path) is None
+    written = tenants_file(Settings(), tmp_path)
+    tenants = load_tenants(Path(written or ""))
+    (sample,) = (each for each in SAMPLE_ACCOUNTS if each.provider == "cloud")
+    account = tenants.account("cloud", sample.id)
+    assert account is not None
+    assert account.token.get_secret_value() == sample.token
+    assert tenants.cloud_apps[0].app_secrets[0].get_secret_value() == sample.webhook_secret
+    monkeypatch.setenv("PIPELINE_TENANTS", written or "")
+    assert tenants_file(Settings(), tmp_path) is None, "a tenants file that is there stands"
+
+
+def test_wappas_log_level_is_the_pipelines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`SYSTEM_LOG_LEVEL=DEBUG` in an application's .env would do nothing."""
+    app = Wappa()
+    app.set_event_handler(EchoHandler())
+    monkeypatch.setenv("SYSTEM_LOG_LEVEL", "DEBUG")
+    monkeypatch.delenv("PIPELINE_LOG_LEVEL", raising=False)
+    assert app._environment(tmp_path, None, None)["PIPELINE_LOG_LEVEL"] == "debug"
+    monkeypatch.setenv("PIPELINE_LOG_LEVEL", "warning")
+    assert app._environment(tmp_path, None, None)["PIPELINE_LOG_LEVEL"] == "warning"
 
 
 @pytest.mark.parametrize("given", [None, "", "shop-key"])

@@ -76,6 +76,6 @@ Contact = ContactCard | Mapping[str, Any]
 
 
 def contact_of(value: object) -> dict[str, Any]:
-    """A card as the Cloud API writes it."""
+    """A card as the Cloud API writes it: what there is none of is not there."""
     card = checks.model(ContactCard, value, "INVALID_CONTACT_FORMAT")
-    return card.model_dump(mode="json", exclude_none=True)
+    return {name: part for name, part in card.model_dump(mode="json", exclude_none=True).items() if part != []}

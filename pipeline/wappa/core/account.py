@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any, Final
@@ -10,6 +11,7 @@ import yaml
 
 from pipeline.errors import ConfigurationError
 from pipeline.local.report import LOCAL_KEY
+from pipeline.settings import load_settings
 from pipeline.wappa.core.config.settings import Settings
 
 TENANT: Final = "wappa"
@@ -23,21 +25,38 @@ _NEEDED: Final = {
 
 
 def tenants_file(settings: Settings, place: Path) -> str | None:
-    """Writes the account that the environment names into a tenants file; None where it names none at all.
+    """Writes the account that the environment names into a tenants file; the sandbox's where it names none at all.
 
-    The HTTP API opens with `PIPELINE_API_KEY`, else with a key made for this run, which the start screen shows.
-    The file holds the secrets, so it is readable by its owner only. Raises `ConfigurationError` when a part is missing:
-    without the app secret nobody could tell Meta's webhooks from anybody's.
+    None where there is a tenants file already, and no account in the environment. The HTTP API opens with
+    `PIPELINE_API_KEY`, else with a key made for this run, which the start screen shows. The file holds the secrets, so
+    it is readable by its owner only. Raises `ConfigurationError` when a part is missing: without the app secret nobody
+    could tell Meta's webhooks from anybody's.
     """
     missing = [name for name, field in _NEEDED.items() if not getattr(settings, field)]
     if len(missing) == len(_NEEDED):
-        return None
+        return None if load_settings().tenants.exists() else _written(place, _sandbox(settings))
     if missing:
         raise ConfigurationError(f"the account is not complete: set {', '.join(missing)} in .env")
+    return _written(place, _content(settings))
+
+
+def _written(place: Path, content: dict[str, Any]) -> str:
     path = place / "tenants.yaml"
     path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(_content(settings)))
+    path.write_text(yaml.safe_dump(content))
     return str(path)
+
+
+def _sandbox(settings: Settings) -> dict[str, Any]:
+    """The Cloud API account of every sandbox; its secrets open nothing else."""
+    account = {
+        "provider": "cloud",
+        "id": "106540352242922",
+        "business_id": "102290129340398",
+        "token": "sandbox-token",
+        "base_url": "env:PIPELINE_SANDBOX_URL",
+    }
+    return _one_tenant(settings, account, ["sandbox-app-secret", "sandbox-verify-token"])
 
 
 def _content(settings: Settings) -> dict[str, Any]:
@@ -49,6 +68,12 @@ def _content(settings: Settings) -> dict[str, Any]:
         "base_url": settings.base_url,
         "api_version": settings.api_version,
     }
-    app = {"id": TENANT, "app_secrets": [settings.meta_app_secret], "verify_token": settings.wp_webhook_verify_token}
+    return _one_tenant(settings, account, [settings.meta_app_secret, settings.wp_webhook_verify_token])
+
+
+def _one_tenant(settings: Settings, account: dict[str, Any], app: Sequence[str | None]) -> dict[str, Any]:
+    """`app`: its secret and its verify token."""
+    secret, verify_token = app
     key = settings.api_key or LOCAL_KEY + token_urlsafe(24)
-    return {"cloud_apps": [app], "tenants": [{"id": TENANT, "accounts": [account], "api_keys": [key]}]}
+    cloud_app = {"id": TENANT, "app_secrets": [secret], "verify_token": verify_token}
+    return {"cloud_apps": [cloud_app], "tenants": [{"id": TENANT, "accounts": [account], "api_keys": [key]}]}

@@ -89,6 +89,7 @@ class Wappa:
             "PIPELINE_HANDLER": handler_path(self, self.event_handler),
             "PIPELINE_CACHE": self.cache,
             "PIPELINE_TENANTS": tenants_file(settings, place),
+            "PIPELINE_LOG_LEVEL": os.environ.get("PIPELINE_LOG_LEVEL", settings.log_level.lower()),
             "PIPELINE_INGRESS_HOST": host,
             "PIPELINE_INGRESS_PORT": str(port or settings.port),
             "PYTHONPATH": os.pathsep.join([*_paths(), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),

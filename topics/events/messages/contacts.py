@@ -27,6 +27,26 @@ class ContactPhone(Model):
     type: str | None = None
 
 
+class ContactEmail(Model):
+    email: str | None = Field(None, repr=False)
+    type: str | None = None
+
+
+class ContactUrl(Model):
+    url: str | None = Field(None, repr=False)
+    type: str | None = None
+
+
+class ContactAddress(Model):
+    street: str | None = Field(None, repr=False)
+    city: str | None = Field(None, repr=False)
+    state: str | None = None
+    zip: str | None = Field(None, repr=False)
+    country: str | None = None
+    country_code: str | None = None
+    type: str | None = None
+
+
 class ContactOrg(Model):
     company: str | None = None
     department: str | None = None
@@ -43,9 +63,9 @@ class ContactCard(Model):
 
     name: ContactName | None = None
     phones: list[ContactPhone] = Field(default_factory=list)
-    emails: list[dict[str, Any]] = Field(default_factory=list, repr=False)
-    urls: list[dict[str, Any]] = Field(default_factory=list, repr=False)
-    addresses: list[dict[str, Any]] = Field(default_factory=list, repr=False)
+    emails: list[ContactEmail] = Field(default_factory=list)
+    urls: list[ContactUrl] = Field(default_factory=list)
+    addresses: list[ContactAddress] = Field(default_factory=list)
     org: ContactOrg | None = None
     birthday: str | None = Field(None, repr=False)
     vcard: str | None = Field(None, repr=False)
