@@ -39,7 +39,8 @@ _IN_TEXT: Final = (
     (re.compile(r"(input_value=).+?(, input_type=)", re.S), rf"\1{REDACTED}\2"),
 )
 _TALKATIVE: Final = ("aiokafka", "faust", "mode")
-"""Libraries whose `info` is about themselves: a page for each rebalance. `debug` shows it."""
+"""Libraries whose `info` is about themselves: a page for each rebalance. Our `debug` shows it, and never theirs: it
+would print every record, with its message."""
 _EXPECTED: Final = {
     "aiokafka.consumer.group_coordinator": "Heartbeat failed for group %s because it is rebalancing",
 }
@@ -70,7 +71,7 @@ def configure(format: Format = "auto", level: str = "info", stream: TextIO | Non
     root.handlers = [*(old for old in root.handlers if not isinstance(old, _Handler)), handler]
     root.setLevel(level.upper())
     for library in _TALKATIVE:
-        logging.getLogger(library).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
+        logging.getLogger(library).setLevel(logging.INFO if level == "debug" else logging.WARNING)
     logging.captureWarnings(True)
     structlog.configure(
         processors=_OWN,

@@ -217,6 +217,16 @@ def test_a_rebalance_is_no_warning() -> None:
     assert [line["level"] for line in lines(out)] == ["debug"]
 
 
+def test_debug_is_ours_and_never_a_kafka_clients() -> None:
+    """aiokafka's debug lines hold every record: whoever looks for a fault would write all messages into the logs."""
+    out = configured(level="debug")
+    logging.getLogger("aiokafka.producer.producer").debug("Sending (key=%r value=%r)", b"k", b"a user's message")
+    logging.getLogger("faust.transport").debug("%r", b"a user's message")
+    logging.getLogger("aiokafka.consumer").info("joined")
+    get_logger("pipeline.handlers").debug("event handled")
+    assert [line["event"] for line in lines(out)] == ["joined", "event handled"]
+
+
 def test_a_broker_that_is_away_says_so_once_in_a_window() -> None:
     """3,000 equal lines of one restart would bury the line that matters; none would hide the outage."""
     clock = Clock()
