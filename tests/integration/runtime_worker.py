@@ -183,7 +183,7 @@ def slow(app: PipelineApp, name: str) -> None:
     Consumer._new_consumer_thread = lambda self: SlowSeek(self, loop=self.loop, beacon=self.beacon)  # type: ignore[method-assign]
 
 
-class Forgets:
+class ForgetfulStockAssignor(PartitionAssignor):
     """A leader whose first look at its topics finds none, as when the broker dies while it asks for them."""
 
     _forgets = True
@@ -192,27 +192,24 @@ class Forgets:
         if self._forgets:
             self._forgets = False
             cluster._partitions.clear()
-        return super().assign(cluster, member_metadata)  # type: ignore[misc]
+        return super().assign(cluster, member_metadata)
 
 
-class ForgetfulAssignor(Forgets, Assignor): ...
-
-
-class ForgetfulStockAssignor(Forgets, PartitionAssignor): ...
+class ForgetfulAssignor(ForgetfulStockAssignor, Assignor):
+    """The same, of ours: it forgets before ours looks."""
 
 
 def losing(app: PipelineApp, name: str) -> None:
     """Its client loses the task that keeps its metadata, once it is ready."""
     chained(app, name)
-    observe = app.observe
 
-    async def once() -> None:
-        if app.ready:
-            client = app.list_consumer.client._client
-            client._loop.call_soon_threadsafe(client._sync_task.cancel)
-        await observe()
+    async def lose() -> None:
+        while not app.ready:  # noqa: ASYNC110 (nothing tells of it)
+            await asyncio.sleep(0.05)
+        client = app.list_consumer.client._client
+        client._loop.call_soon_threadsafe(client._sync_task.cancel)
 
-    app.observe = once  # type: ignore[method-assign]
+    app.task(lose)
 
 
 PROGRAMS: dict[str, Callable[[PipelineApp, str], None]] = {

@@ -195,11 +195,14 @@ def test_only_so_many_batches_wait_for_their_commit() -> None:
     door = Door()
     values = [b"%d" % number for number in range(AHEAD + 2)]
 
+    def tried(count: int) -> Callable[[], bool]:
+        return lambda: len(door.tried) == count
+
     async def play(app: App, loop: ChainLoop) -> None:
         app.publisher.gate.clear()
         for offset, value in enumerate(values):
             loop.backlog.add(TP0, [record(value, offset)])
-            await until(lambda offset=offset: len(door.tried) == min(offset, AHEAD) + 1)  # type: ignore[misc]
+            await until(tried(min(offset, AHEAD) + 1))
         for _ in range(100):
             await asyncio.sleep(0)
         assert (len(door.tried), len(loop.backlog)) == (AHEAD + 1, 1)

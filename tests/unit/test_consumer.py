@@ -82,6 +82,10 @@ def test_a_client_that_has_lost_its_group_ends_the_worker_which_stock_faust_neve
         _fetch(client)
 
 
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
 class Away:
     """Stands for aiokafka's consumer while its broker is away: a real fetch waits to be tried again."""
 
@@ -93,7 +97,7 @@ class Away:
         self._fetch_waiters: set[asyncio.Future[None]] = set()
 
     async def start(self) -> None:
-        self._fetch_task = asyncio.create_task(asyncio.sleep(3600))
+        self._fetch_task = asyncio.create_task(_for_ever())
         request: Any = SimpleNamespace(topics=())
         self._pending_tasks = {asyncio.create_task(Fetcher._proc_fetch_request(self, None, 1, request))}
 

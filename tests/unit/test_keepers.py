@@ -21,7 +21,7 @@ def test_a_keeper_that_has_ended_in_any_way_is_named_with_its_reason() -> None:
     """A worker that has to be restarted would look as if it waited for the broker."""
 
     async def body() -> None:
-        running = asyncio.create_task(asyncio.sleep(3600))
+        running = asyncio.create_task(asyncio.Event().wait())
         assert lost({"a": running, "not started": None}) is None
         assert "'it was ended'" in str(lost({"a": running, "b": await _ended(None)}))
         assert "keeps b any more: ValueError('buffer')" in str(

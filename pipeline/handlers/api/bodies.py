@@ -96,12 +96,16 @@ class Video(_Media):
     caption: str | None = None
 
 
-class Audio(_Media):
+class _Uncaptioned(_Media):
     unsent = _Media.unsent | {"caption", "filename"}
-    renamed = {"media_source": "audio_source"}
 
     caption: None = None
     filename: str | None = None
+
+
+class Audio(_Uncaptioned):
+    renamed = {"media_source": "audio_source"}
+
     is_voice: bool = False
 
 
@@ -112,12 +116,8 @@ class Document(_Media):
     filename: str | None = None
 
 
-class Sticker(_Media):
-    unsent = _Media.unsent | {"caption", "filename"}
+class Sticker(_Uncaptioned):
     renamed = {"media_source": "sticker_source"}
-
-    caption: None = None
-    filename: str | None = None
 
 
 class _Interactive(Body):
