@@ -94,17 +94,29 @@ class Backlog:
         return self._take(tp, limit, size)[0]
 
     def take_all(self, limit: int, size: int = BATCH_BYTES) -> dict[TP, list[Any]]:
-        """Up to `limit` records and about `size` bytes over all partitions; the one served first is last next time."""
+        """Up to `limit` records and about `size` bytes of all partitions alike; who is served first is last next time.
+
+        Of all alike, because the broker takes the outputs of a batch side by side for each partition, and those of one
+        partition one behind the other.
+        """
         batch: dict[TP, list[Any]] = {}
-        for tp in list(self._held):
-            if limit <= 0 or size <= 0:
+        for tp, share in self._shares(limit).items():
+            if size <= 0:
                 break
-            batch[tp], weight = self._take(tp, limit, size)
-            limit -= len(batch[tp])
+            batch[tp], weight = self._take(tp, share, size)
             size -= weight
             if tp in self._held:
                 self._held[tp] = self._held.pop(tp)
         return batch
+
+    def _shares(self, limit: int) -> dict[TP, int]:
+        """How many records of each partition make up `limit`: what one has not is the others'."""
+        shares = dict.fromkeys(self._held, 0)
+        fewest_first = sorted(self._held, key=lambda tp: self._held[tp].records)
+        for left, tp in zip(range(len(shares), 0, -1), fewest_first, strict=True):
+            shares[tp] = min(self._held[tp].records, -(-limit // left))
+            limit -= shares[tp]
+        return {tp: share for tp, share in shares.items() if share}
 
     def waiting(self) -> list[TP]:
         """The partitions that have something."""

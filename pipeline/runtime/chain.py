@@ -91,13 +91,18 @@ class Chain:
         self._breaker = breaker or Breaker(OFF)
         self._largest = largest
 
-    def run(self, partition: int, records: Iterable[Incoming], outputs: Outputs) -> Result:
-        """One pass over the records of one partition. What comes out of them is added to `outputs`."""
-        return self._pass(partition, ((record, 0) for record in records), outputs)
+    def run(
+        self, partition: int, records: Iterable[Incoming], outputs: Outputs, so_far: Result | None = None
+    ) -> Result:
+        """One pass over the records of one partition. What comes out of them is added to `outputs`.
+
+        A pass may be made in several goes: each takes what came of the ones before it as `so_far`, and gives it back.
+        """
+        return self._pass(partition, ((record, 0) for record in records), outputs, so_far or Result())
 
     def again(self, partition: int, held: Sequence[Held], outputs: Outputs) -> Result:
         """Another pass over what the last one held back."""
-        return self._pass(partition, ((item.record, item.attempts) for item in held), outputs)
+        return self._pass(partition, ((item.record, item.attempts) for item in held), outputs, Result())
 
     def take_back(self, result: Result, offsets: Collection[int]) -> None:
         """Takes back the table writes of the records at these offsets: the broker refused their outputs."""
@@ -115,11 +120,12 @@ class Chain:
             return output
         return dead_letter(source, self._stages[-1].name, refused(record), 1), source
 
-    def _pass(self, partition: int, todo: Iterable[tuple[Incoming, int]], outputs: Outputs) -> Result:
-        result = Result()
+    def _pass(
+        self, partition: int, todo: Iterable[tuple[Incoming, int]], outputs: Outputs, result: Result
+    ) -> Result:
         tables = self._views(partition, result.marks)
         scope: Any = None  # one for all: the stages are done with it when the next record comes
-        waiting: set[bytes | None] = set()
+        waiting = {held.record.key for held in result.held}
         fresh = 0  # first tries that went through since the last failure
         for record, attempts in todo:
             if waiting and record.key in waiting:

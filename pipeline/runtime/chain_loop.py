@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
 
 Batch = Mapping[TP, Sequence[Any]]
-BATCH = 1_000
+BATCH = 2_000
 """Records in one batch: enough that the round trip to the broker is small beside the work."""
+AT_A_STRETCH = 125
+"""Records that go through the chain before acknowledgements and heartbeats have their turn: some milliseconds."""
 AHEAD = 2
 """Batches that may wait for their commit: the next one is ready when one has got its last acknowledgement."""
 
@@ -82,7 +84,7 @@ class ChainLoop:
                 if self.breaker.open and commits:  # nothing new: what is in hand is the probe
                     await commits.popleft()
                 elif app.flowing:
-                    passed = self._pass(self.backlog.take_all(BATCH))
+                    passed = await self._pass(self.backlog.take_all(BATCH))
                     commits.append(tasks.create_task(self._finish(passed, commits[-1] if commits else None)))
                     # Nothing is tried before what is tried again, nor left over when that is abandoned.
                     while len(commits) > (0 if passed.holds else AHEAD):
@@ -91,15 +93,20 @@ class ChainLoop:
                     self.backlog.clear()
                 await asyncio.sleep(0)
 
-    def _pass(self, batch: Batch) -> Pass:
+    async def _pass(self, batch: Batch) -> Pass:
         consumer, started = self._app.list_consumer, time.monotonic()
         self._tried(tp.partition for tp in batch)
         count = sum(len(records) for records in batch.values())
         self._taken += count
-        busy = consumer.begin()
+        busy, epoch = consumer.begin(), consumer.epoch
         draft = self._app.publisher.draft()
-        results = {tp.partition: self._chain.run(tp.partition, records, draft) for tp, records in batch.items()}
-        return Pass(batch, results, draft, consumer.epoch, busy, count, started)
+        results = {tp.partition: Result() for tp in batch}
+        for tp, records in batch.items():
+            for start in range(0, len(records), AT_A_STRETCH):
+                stretch = records[start : start + AT_A_STRETCH]
+                self._chain.run(tp.partition, stretch, draft, results[tp.partition])
+                await asyncio.sleep(0)
+        return Pass(batch, results, draft, epoch, busy, count, started)
 
     async def _finish(self, passed: Pass, before: asyncio.Task[None] | None) -> None:
         if before is not None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.offsets import OffsetTracker
 
-TP0, TP1 = TP("t", 0), TP("t", 1)
+TP0, TP1, TP2 = TP("t", 0), TP("t", 1), TP("t", 2)
 
 
 def test_a_partition_is_full_by_its_bytes() -> None:
@@ -34,6 +34,24 @@ def test_a_batch_ends_where_its_bytes_do_and_holds_one_record_at_least() -> None
     assert backlog.take_all(1_000, 250) == {TP0: ["a", "b", "c"]}
     assert backlog.take_all(1_000, 1) == {TP1: ["e"]}
     assert backlog.take(TP0, 1_000, 1) == ["d"]
+
+
+def test_a_batch_is_of_all_partitions_alike_and_full_where_one_has_little() -> None:
+    """Its outputs would go to one partition, one request behind the other, while all others wait: a third slower."""
+    backlog = Backlog()
+    for tp, records in ((TP0, 5_000), (TP1, 10), (TP2, 5_000)):
+        backlog.add(tp, range(records))
+    assert {tp: len(taken) for tp, taken in backlog.take_all(2_000).items()} == {TP0: 995, TP1: 10, TP2: 995}
+    assert {tp: len(taken) for tp, taken in backlog.take_all(3).items()} == {TP0: 2, TP2: 1}
+
+
+def test_no_partition_waits_for_ever_behind_those_that_fill_a_batch() -> None:
+    """With few records a batch, or large ones, somebody's conversations would stand still while others' go on."""
+    backlog = Backlog()
+    for tp in (TP0, TP1, TP2):
+        backlog.add(tp, ["a", "b"], 200)
+    assert [list(backlog.take_all(10, 100)) for _ in range(3)] == [[TP0], [TP1], [TP2]]
+    assert {tp for _ in range(3) for tp in backlog.take_all(1)} == {TP0, TP1, TP2}
 
 
 @given(

@@ -56,6 +56,16 @@ def test_a_failing_record_holds_back_its_key_and_no_other() -> None:
     assert _values(outputs) == [b"b1", b"a1", b"a2"]
 
 
+def test_a_pass_in_several_goes_is_one_pass() -> None:
+    """What comes in a later go would overtake a message of the same person that failed in an earlier one."""
+    chain = _chain(Stage("flaky", Flaky(b"a1", 1, RuntimeError("once"))))
+    outputs: list[Output] = []
+    first = chain.run(0, [TestRecord(b"a1", b"a"), TestRecord(b"b1", b"b", offset=1)], outputs)
+    both = chain.run(0, [TestRecord(b"a2", b"a", offset=2), TestRecord(b"b2", b"b", offset=3)], outputs, first)
+    assert [held.record.value for held in both.held] == [b"a1", b"a2"]
+    assert _values(outputs) == [b"b1", b"b2"]
+
+
 def test_what_waits_names_the_stage_that_failed() -> None:
     """An operator would be shown retries and not where: a chain has several stages."""
     chain = _chain(Stage("copy", _copy), Stage("flaky", Flaky(b"a1", 1, RuntimeError("once"))))

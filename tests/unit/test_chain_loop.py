@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import RetryAfter
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.chain import Chain
-from pipeline.runtime.chain_loop import AHEAD, ChainLoop
+from pipeline.runtime.chain_loop import AHEAD, AT_A_STRETCH, ChainLoop
 from pipeline.runtime.stage import Scope, Stage
 from pipeline.testing import TestRecord
 from tests.unit.loop_stand_ins import TP0, App, Rows, record, until
@@ -211,3 +211,19 @@ def test_only_so_many_batches_wait_for_their_commit() -> None:
         assert app.publisher.published == values
 
     _play(door, play)
+
+
+def test_a_long_batch_leaves_turns_to_others() -> None:
+    """Acknowledgements, heartbeats and probes would wait for whole batches: a quarter of the time nothing is done."""
+    door, turns = Door(), list[int]()
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        loop.backlog.add(TP0, [record(b"%d" % number, number) for number in range(8 * AT_A_STRETCH)])
+        while len(door.tried) < 8 * AT_A_STRETCH:
+            turns.append(len(door.tried))
+            await asyncio.sleep(0)
+        await until(lambda: app.list_consumer.positions.get(TP0) == 8 * AT_A_STRETCH)
+        assert len(app.publisher.published) == len(set(app.publisher.published)) == 8 * AT_A_STRETCH
+
+    _play(door, play)
+    assert len(set(turns)) == 8
