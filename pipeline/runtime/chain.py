@@ -120,9 +120,7 @@ class Chain:
             return output
         return dead_letter(source, self._stages[-1].name, refused(record), 1), source
 
-    def _pass(
-        self, partition: int, todo: Iterable[tuple[Incoming, int]], outputs: Outputs, result: Result
-    ) -> Result:
+    def _pass(self, partition: int, todo: Iterable[tuple[Incoming, int]], outputs: Outputs, result: Result) -> Result:
         tables = self._views(partition, result.marks)
         scope: Any = None  # one for all: the stages are done with it when the next record comes
         waiting = {held.record.key for held in result.held}

@@ -22,6 +22,10 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.protocol.api import Request
+from aiokafka.protocol.struct import Struct
+from aiokafka.protocol.types import Array, Bytes, Schema
+from aiokafka.util import wait_for
 from faust.app.base import App
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.stores.rocksdb import RocksDBOptions, Store
@@ -107,6 +111,13 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka GroupCoordinator._perform_assignment": (GroupCoordinator._perform_assignment, "a5cf61fa9732"),
     "faust AIOKafkaConsumerThread.on_thread_stop": (driver.AIOKafkaConsumerThread.on_thread_stop, "8dfc004e258b"),
     "mode ServiceThread._start_thread": (ServiceThread._start_thread, "a06373478446"),
+    "aiokafka AIOKafkaConnection._next_correlation_id": (AIOKafkaConnection._next_correlation_id, "28bed21be511"),
+    "aiokafka Request.prepare": (Request.prepare, "3a65d9fdefe3"),
+    "aiokafka Schema.encode": (Schema.encode, "0cf5f9852ba2"),
+    "aiokafka Array.encode": (Array.encode, "26bc52f6c02a"),
+    "aiokafka Bytes.encode": (Bytes.encode, "ca5c8b815204"),
+    "aiokafka Struct.encode": (Struct.encode, "ede5976c899d"),
+    "aiokafka wait_for": (wait_for, "9df4dbc82b2d"),
     "aiokafka AIOKafkaConnection.send": (AIOKafkaConnection.send, "5909ea32f4ef"),
     "aiokafka AIOKafkaConnection._send_sasl_token": (
         inspect.unwrap(AIOKafkaConnection._send_sasl_token),
