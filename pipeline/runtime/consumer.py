@@ -33,6 +33,8 @@ FETCH_WAIT_MS = 100
 """Faust's 1,500 ms makes every rebalance of a quiet group wait behind a long poll."""
 REBALANCE_POLL = 0.05
 """Seconds between two looks whether a rebalance is over. Faust's second would be added to every one."""
+ROOM_POLL = 0.02
+"""Seconds between two looks at the other partitions while one has no room."""
 NOTHING = {TP("", 0)}
 """No partition that there is."""
 
@@ -216,25 +218,33 @@ class Consumer(driver.Consumer):
     # Fetching
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:
-        wanted = {tp for tp in active_partitions or () if self._wants(tp)}
+        asked = active_partitions or set()
+        for backlog in self.backlogs.values():
+            backlog.room.clear()
+        wanted = {tp for tp in asked if self._wants(tp)}
         if not wanted:
             await self._wait_for_room(REBALANCE_POLL if self.app.rebalancing else timeout)
             # It still asks for something: the group gives a member up that has not asked for a quarter of an hour.
-            wanted, timeout = NOTHING, 0
-        return await super()._getmany(wanted, timeout)
+            return await super()._getmany(NOTHING, 0)
+        if not any(self._full(tp) for tp in asked):
+            return await super()._getmany(wanted, timeout)
+        # Who waits for quiet partitions does not hear that a full one has room again.
+        records = await super()._getmany(wanted, 0)
+        if not records:
+            await self._wait_for_room(ROOM_POLL)
+        return records
 
     def _wants(self, tp: TP) -> bool:
         """Not while its backlog is full, nor before a rebalance is over: positions are still being set until then."""
-        if self._is_changelog_tp(tp):
-            return True
+        return self._is_changelog_tp(tp) or not (self.app.rebalancing or self._full(tp))
+
+    def _full(self, tp: TP) -> bool:
         backlog = self.backlogs.get(tp.topic)
-        return not (self.app.rebalancing or (backlog is not None and backlog.full(tp)))
+        return backlog is not None and backlog.full(tp)
 
     async def _wait_for_room(self, timeout: float) -> None:
         waits = [asyncio.ensure_future(self.suspend_flow.wait())]
-        for backlog in set(self.backlogs.values()):
-            backlog.room.clear()
-            waits.append(asyncio.ensure_future(backlog.room.wait()))
+        waits += [asyncio.ensure_future(backlog.room.wait()) for backlog in set(self.backlogs.values())]
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

@@ -13,10 +13,11 @@ from aiokafka.errors import KafkaError, NodeNotReadyError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
-from pipeline.runtime.consumer import ConsumerThread
+from pipeline.runtime.backlog import Backlog
+from pipeline.runtime.consumer import Consumer, ConsumerThread
 from pipeline.testing import TestRecord
 
-TP0 = TP("in", 0)
+TP0, TP1 = TP("in", 0), TP("in", 1)
 
 
 class Client:
@@ -129,3 +130,39 @@ def test_a_stop_while_the_broker_is_away_ends_well_where_stock_faust_waits_to_be
     asyncio.run(_stop_while_away(ConsumerThread))
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(_stop_while_away(AIOKafkaConsumerThread))
+
+
+class Quiet:
+    """Stands for the thread that talks to Kafka: whoever waits for records there waits in vain."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[set[TP]] = asyncio.Queue()
+
+    async def getmany(self, partitions: set[TP], timeout: float) -> dict[TP, Any]:
+        self.asked.put_nowait(partitions)
+        if timeout:
+            await _for_ever()
+        return {}
+
+
+def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy partition would stand still for a second, again and again, because another one is quiet."""
+    monkeypatch.setattr("pipeline.runtime.consumer.ROOM_POLL", 3600.0)
+    consumer: Any = object.__new__(Consumer)
+    consumer.app = SimpleNamespace(rebalancing=False)
+    consumer._is_changelog_tp = lambda _: False
+
+    async def asked_for() -> tuple[set[TP], set[TP]]:
+        backlog, thread = Backlog(limit=2), Quiet()
+        consumer.backlogs, consumer._thread, consumer.suspend_flow = {"in": backlog}, thread, asyncio.Event()
+        backlog.add(TP0, ["a", "b"])
+        asking = asyncio.ensure_future(consumer._getmany({TP0, TP1}, 3600.0))
+        first = await thread.asked.get()
+        backlog.take(TP0, 2)
+        assert await asking == {}
+        asking = asyncio.ensure_future(consumer._getmany({TP0, TP1}, 3600.0))
+        second = await thread.asked.get()
+        asking.cancel()
+        return first, second
+
+    assert asyncio.run(asyncio.wait_for(asked_for(), 5)) == ({TP1}, {TP0, TP1})
