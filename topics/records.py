@@ -10,7 +10,7 @@ Header = tuple[str, bytes]
 
 
 class Incoming(Protocol):
-    """A record as it came from Kafka. aiokafka's `ConsumerRecord` fits as it is, so none is built per record."""
+    """A record as it came from Kafka."""
 
     @property
     def topic(self) -> str: ...

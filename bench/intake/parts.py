@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import orjson
 import rocksdict
-from aiokafka import ConsumerRecord
 from faust.stores.rocksdb import RocksDBOptions
 
 from agents.deduplicate import deduplicate
@@ -28,6 +27,7 @@ from pipeline.runtime import Scope, Stage
 from pipeline.runtime.chain import Chain, Result
 from pipeline.runtime.chain_loop import BATCH
 from pipeline.runtime.draft import Draft
+from pipeline.runtime.fetched import FetchedRecord
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.table_store import ROCKSDB
 from pipeline.runtime.tables import Mark, Pending
@@ -64,7 +64,7 @@ def _draft() -> Draft:
 
 
 def _results(
-    stages: Sequence[Stage], store: Any, records: Sequence[ConsumerRecord], outputs: Callable[[], Dropped | Draft]
+    stages: Sequence[Stage], store: Any, records: Sequence[FetchedRecord], outputs: Callable[[], Dropped | Draft]
 ) -> Result:
     """Runs batch by batch, as a worker does; gives the last batch's result."""
     ended = (*stages, Stage("end", _nothing)) if len(stages) < 3 else tuple(stages)
@@ -127,10 +127,10 @@ def _store(directory: Path) -> Any:
     return RocksDBOptions(ttl=7 * 86400, **options).open(directory / "parts")
 
 
-def _records() -> Iterator[ConsumerRecord]:
+def _records() -> Iterator[FetchedRecord]:
     for number in range(RECORDS):
         record = webhooks.record(number, RAW.name)
-        yield ConsumerRecord(RAW.name, 0, number, 0, 0, record.key, record.value, None, 0, 0, record.headers)
+        yield FetchedRecord(RAW.name, 0, number, 0, record.key, record.value, record.headers)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,15 @@
-"""Record lists as the client fetched them, waiting for their flow.
-
-Bounded in records
-and in bytes: when full, a partition is not fetched.
-"""
+"""What was fetched, waiting for its flow. Bounded in records and in bytes: when full, a partition is not fetched."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from faust.types import TP
 
-Records = Sequence[Any]
 LIMIT = 5_000
 """Records that a flow keeps ready for each partition; the rest stays in Kafka."""
 LIMIT_BYTES = 2 * 1024 * 1024
@@ -22,41 +18,66 @@ BATCH_BYTES = 8 * 1024 * 1024
 """Bytes that are taken at once."""
 
 
+class Run:
+    """Records that were fetched together and are made as they are taken.
+
+    Attributes:
+        count: how many are left, at most; 0 when none is.
+        size: their bytes, by their average.
+    """
+
+    __slots__ = ("_ahead", "_records", "count", "size")
+
+    def __init__(self, records: Iterable[Any], count: int, size: int) -> None:
+        self._records = iter(records)
+        self._ahead = list(islice(self._records, 1))
+        self.count = max(count, 1) if self._ahead else 0
+        self.size = size
+
+    def take(self, count: int) -> list[Any]:
+        """The next `count`, one at least."""
+        taken = [*self._ahead, *islice(self._records, count - 1)]
+        self._ahead = list(islice(self._records, 1))
+        left = max(self.count - len(taken), 1) if self._ahead else 0
+        self.size = self.size * left // self.count
+        self.count = left
+        return taken
+
+
 class Waiting:
     """What waits of one partition."""
 
-    __slots__ = ("lists", "records", "size")
+    __slots__ = ("records", "runs", "size")
 
     def __init__(self) -> None:
-        self.lists: deque[tuple[Records, int]] = deque()
+        self.runs: deque[Run] = deque()
         self.records = 0
         self.size = 0
 
-    def add(self, records: Records, size: int) -> None:
-        self.lists.append((records, size))
-        self.records += len(records)
-        self.size += size
+    def add(self, run: Run) -> None:
+        self.runs.append(run)
+        self.records += run.count
+        self.size += run.size
 
     def take(self, limit: int, size: int) -> tuple[list[Any], int]:
         """Up to `limit` records and about `size` bytes, one record at least; with their bytes."""
         taken: list[Any] = []
         weight = 0
-        while self.lists and len(taken) < limit and (weight < size or not taken):
-            head, heavy = self.lists.popleft()
-            room = min(limit - len(taken), _fitting(head, heavy, size - weight))
-            share = heavy * min(room, len(head)) // len(head)
-            if len(head) > room:
-                self.lists.appendleft((head[room:], heavy - share))
-            taken.extend(head[:room])
-            weight += share
-        self.records -= len(taken)
+        while self.runs and len(taken) < limit and (weight < size or not taken):
+            run = self.runs[0]
+            count, heavy = run.count, run.size
+            taken += run.take(min(limit - len(taken), _fitting(run, size - weight)))
+            weight += heavy - run.size
+            self.records -= count - run.count
+            if not run.count:
+                self.runs.popleft()
         self.size -= weight
         return taken, weight
 
 
-def _fitting(records: Records, size: int, room: int) -> int:
-    """How many records of a list fit, by their average; one at least."""
-    return max(1, room * len(records) // size) if size else len(records)
+def _fitting(run: Run, room: int) -> int:
+    """How many records of a run fit, by their average; one at least."""
+    return max(1, room * run.count // run.size) if run.size else run.count
 
 
 class Backlog:
@@ -83,11 +104,13 @@ class Backlog:
         held = self._held.get(tp)
         return held is not None and (held.records >= self._limit or held.size >= self._limit_bytes)
 
-    def add(self, tp: TP, records: Records, size: int = 0) -> None:
-        """Takes in a list of records as it was fetched; `size` is the bytes of all."""
-        self._held.setdefault(tp, Waiting()).add(records, size)
-        self.some.set()
-        self.arrived.set()
+    def add(self, tp: TP, records: Run | Sequence[Any], size: int = 0) -> None:
+        """Takes in what was fetched together. Of a list, `size` is the bytes of all."""
+        run = records if isinstance(records, Run) else Run(records, len(records), size)
+        if run.count:
+            self._held.setdefault(tp, Waiting()).add(run)
+            self.some.set()
+            self.arrived.set()
 
     def take(self, tp: TP, limit: int, size: int = BATCH_BYTES) -> list[Any]:
         """Up to `limit` records of one partition, in order, and about `size` bytes; one at least if any."""

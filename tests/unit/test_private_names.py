@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.consumer import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
@@ -111,6 +111,11 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka GroupCoordinator._perform_assignment": (GroupCoordinator._perform_assignment, "a5cf61fa9732"),
     "faust AIOKafkaConsumerThread.on_thread_stop": (driver.AIOKafkaConsumerThread.on_thread_stop, "8dfc004e258b"),
     "mode ServiceThread._start_thread": (ServiceThread._start_thread, "a06373478446"),
+    "aiokafka PartitionRecords.__init__": (PartitionRecords.__init__, "8ec1c2ae6ea1"),
+    "aiokafka PartitionRecords._unpack_records": (PartitionRecords._unpack_records, "b803e6d46480"),
+    "aiokafka FetchResult.getall": (FetchResult.getall, "3e717e30de50"),
+    "aiokafka Fetcher.__init__": (Fetcher.__init__, "bf21ecb7e0f2"),
+    "aiokafka Fetcher._proc_fetch_request": (Fetcher._proc_fetch_request, "59bf948fff47"),
     "aiokafka AIOKafkaConnection._next_correlation_id": (AIOKafkaConnection._next_correlation_id, "28bed21be511"),
     "aiokafka Request.prepare": (Request.prepare, "3a65d9fdefe3"),
     "aiokafka Schema.encode": (Schema.encode, "0cf5f9852ba2"),
