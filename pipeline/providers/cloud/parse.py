@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
-import orjson
-
-from pipeline.errors import InvalidRecord
 from pipeline.providers.cloud.accounts import account
 from pipeline.providers.cloud.envelope import Part, parts
 from pipeline.providers.cloud.holding import holding
@@ -18,6 +15,7 @@ from pipeline.providers.cloud.people import Person
 from pipeline.providers.cloud.statuses import status
 from pipeline.providers.cloud.usual import usual
 from pipeline.providers.cloud.wire import Body, Delivery, begin, delivery
+from pipeline.providers.loading import load_of_any_depth, require_writable
 from topics.events.wire import WireEvent
 from topics.records import Incoming
 
@@ -33,10 +31,13 @@ def parse(record: Incoming) -> Iterable[WireEvent]:
     Ids are the same on every delivery, also when the platform batches the parts differently. Raises `InvalidRecord`
     when the bytes are not JSON or not an object; whatever is odd inside becomes an unknown event.
     """
-    webhook = _loaded(record.value or b"")
-    delivered = delivery(record)
+    content = record.value or b""
+    webhook, delivered = load_of_any_depth(content), delivery(record)
     event = usual(webhook, delivered)
-    return (event,) if event is not None else general(webhook, delivered)
+    if event is not None:
+        return (event,)
+    require_writable(webhook, content)
+    return general(webhook, delivered)
 
 
 def general(webhook: dict[str, Any], delivered: Delivery) -> Iterator[WireEvent]:
@@ -61,23 +62,3 @@ def _builder(part: Part) -> _Builder:
     if name == "errors":
         return errors
     return _BUILDERS.get(name or "", account) if change.field == "messages" else account
-
-
-def _loaded(value: bytes) -> dict[str, Any]:
-    try:
-        webhook = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRecord(f"not JSON: {error.msg} at character {error.pos}") from None
-    if type(webhook) is not dict:
-        raise InvalidRecord(f"not a JSON object: {type(webhook).__name__}")
-    if value.count(b"[") > 100 or (len(value) > 1000 and value.count(b"{") > 100):
-        _require_writable(webhook)
-    return webhook
-
-
-def _require_writable(webhook: dict[str, Any]) -> None:
-    """An event holds its part some levels deeper than the webhook did, and orjson reads deeper than it writes."""
-    try:
-        orjson.dumps([[[[webhook]]]])
-    except TypeError:
-        raise InvalidRecord("nested too deeply") from None

@@ -21,7 +21,11 @@ def usual(webhook: dict[str, Any], delivered: Delivery) -> WireEvent | None:
         (entry,) = webhook["entry"]
         (change,) = entry["changes"]
         value = change["value"]
-        if change["field"] != "messages" or "messaging_product" not in value:
+        metadata = value["metadata"]
+        # Nothing but the two fields that are read of each: what else there is may be of any depth.
+        if change["field"] != "messages" or len(webhook) + len(entry) + len(change) + len(metadata) != 8:
+            return None
+        if not _texts((webhook["object"], value["messaging_product"])):
             return None
         make = _message if "messages" in value else _status
         return make(webhook, entry["id"], value, delivered)
