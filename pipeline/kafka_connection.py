@@ -4,6 +4,7 @@
   `OSError`: at the death of a broker the task that keeps a client's metadata ends of it, unheard. From then on nothing
   that needs metadata comes back: a worker keeps its partitions and never commits, fetches or rejoins again (aio-libs/
   aiokafka issue 1038).
+- *A fetch*: aiokafka's reader stops the socket at every 128 KiB of an answer that it reads whole, and starts it again.
 - *A produce request*: aiokafka joins its parts at every level of its schema and twice more, and copies each batch nine
   times. Here the batches are written as they are: a third of what sending costs.
 
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
+from aiokafka import conn
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.produce import ProduceRequest
@@ -24,6 +26,8 @@ from aiokafka.protocol.types import Array, Bytes, Int32, Schema
 from aiokafka.util import wait_for
 
 Write = Callable[..., Any]
+READ_AHEAD = 16 * 1024 * 1024
+"""Bytes of answers that may be there unread: about what one fetch brings."""
 
 
 def pieces(field: Any, item: Any) -> Iterator[bytes | bytearray]:
@@ -80,5 +84,6 @@ def _unless_closed(write: Write) -> Write:
     return checked
 
 
+conn.READER_LIMIT = READ_AHEAD
 AIOKafkaConnection.send = _unless_closed(_short_cut(AIOKafkaConnection.send))
 AIOKafkaConnection._send_sasl_token = _unless_closed(AIOKafkaConnection._send_sasl_token)

@@ -40,10 +40,9 @@ class Batch(BatchBuilder):  # type: ignore[misc]
         super().__init__(BATCH_BYTES, compression)
         self._origins: list[Any] = []
 
-    def add(self, timestamp: int, key: bytes, value: bytes, headers: Sequence[Header], origin: object) -> bool:
+    def add(self, timestamp: int, key: bytes, value: bytes, headers: list[Header], origin: object) -> bool:
         """Whether there was room; the first always has it."""
-        listed = headers if type(headers) is list else list(headers)  # aiokafka's builder takes no other sequence
-        if self._builder.append(self._relative_offset, timestamp, key, value, listed) is None:
+        if self._builder.append(self._relative_offset, timestamp, key, value, headers) is None:
             return False
         self._relative_offset += 1
         self._origins.append(origin)
@@ -74,10 +73,11 @@ class Line:
         self._compression = compression
         self.batches = deque([Batch(compression)])
 
-    def grow(self) -> Batch:
-        """The last batch is full."""
-        self.batches.append(Batch(self._compression))
-        return self.batches[-1]
+    def add(self, timestamp: int, key: bytes, value: bytes, headers: Sequence[Header], origin: object) -> None:
+        listed = headers if type(headers) is list else list(headers)  # aiokafka's builder takes no other sequence
+        if not self.batches[-1].add(timestamp, key, value, listed, origin):
+            self.batches.append(Batch(self._compression))
+            self.batches[-1].add(timestamp, key, value, listed, origin)
 
     async def settle(self, future: asyncio.Future[Any]) -> None:
         """Awaits the acknowledgement of the next batch, or its refusal."""
@@ -104,17 +104,21 @@ class Line:
     def _batch(self, contents: Iterable[Content]) -> Batch:
         batch, now = Batch(self._compression), milliseconds()
         for content in contents:
-            batch.add(now, *content)
+            batch.add(now, content.key, content.value, list(content.headers), content.origin)
         return batch
 
 
 class Draft:
-    """The outputs of a batch; takes the place of a list of them."""
+    """The outputs of a batch; takes the place of a list of them.
+
+    Attributes:
+        now: the time of all of them, in ms since the epoch.
+    """
 
     def __init__(self, partitions: Mapping[str, int], compression: int) -> None:
         self._partitions = partitions
         self._compression = compression
-        self._now = milliseconds()
+        self.now = milliseconds()
         self._lines: dict[tuple[str, int], Line] = {}
         self._unplaced: dict[str, list[Output]] = {}
 
@@ -141,17 +145,14 @@ class Draft:
                 continue
             # One key, one partition: what keeps its source's key keeps its partition, and needs no hash.
             same = key == source.key and count == self._partitions.get(source.topic)
-            self.add(topic, source.partition if same else partition_of(key, count), key, value, headers, source)
+            line = self.line(topic, source.partition if same else partition_of(key, count))
+            line.add(self.now, key, value, headers, source)
 
-    def add(
-        self, topic: str, partition: int, key: bytes, value: bytes, headers: Sequence[Header], origin: object
-    ) -> None:
-        place = (topic, partition)
-        line = self._lines.get(place)
+    def line(self, topic: str, partition: int) -> Line:
+        line = self._lines.get((topic, partition))
         if line is None:
-            line = self._lines[place] = Line(topic, partition, self._compression)
-        if not line.batches[-1].add(self._now, key, value, headers, origin):
-            line.grow().add(self._now, key, value, headers, origin)
+            line = self._lines[topic, partition] = Line(topic, partition, self._compression)
+        return line
 
 
 def milliseconds() -> int:

@@ -19,7 +19,7 @@ from pipeline.metrics import OUTPUTS
 from pipeline.runtime.chain import Output
 from pipeline.runtime.draft import Draft, Line
 from pipeline.runtime.sole_writer import Span
-from pipeline.runtime.tables import Mark
+from pipeline.runtime.tables import Mark, by_place
 from topics.records import Record
 
 TOPIC_TIMEOUT: Final = 30.0
@@ -62,8 +62,10 @@ class Publisher:
         """Publishes table writes to their changelogs; gives where they landed by table and partition."""
         tables = {topic: table for table, topic in topics.items()}
         draft = self.draft()
-        for table, partition, key, value in marks:
-            draft.add(topics[table], partition, key, value, (), None)
+        for (table, partition), group in by_place(marks):
+            line = draft.line(topics[table], partition)
+            for _, _, key, value in group:
+                line.add(draft.now, key, value, [], None)
         lines = await self._send(draft.lines)
         for line in lines:
             if line.refused:

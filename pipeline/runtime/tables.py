@@ -7,7 +7,9 @@ Pending writes are seen by every later read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Protocol
 
 Mark = tuple[str, int, bytes, bytes]
@@ -15,6 +17,11 @@ Mark = tuple[str, int, bytes, bytes]
 
 A plain tuple, as are outputs: one of each is made for every event, and a named one costs five times as much.
 """
+
+
+def by_place(marks: Iterable[Mark]) -> Iterator[tuple[tuple[str, int], Iterator[Mark]]]:
+    """Runs of writes to one partition of one table."""
+    return groupby(marks, key=itemgetter(0, 1))
 
 
 class Store(Protocol):
@@ -63,10 +70,11 @@ class Pending:
 
     def settle(self, marks: Iterable[Mark]) -> None:
         """Forgets writes that are in their store, or whose record failed; not those that were overwritten since."""
-        for table, partition, key, value in marks:
+        for (table, partition), group in by_place(marks):
             rows = self.rows(table, partition)
-            if rows.get(key) is value:
-                del rows[key]
+            for _, _, key, value in group:
+                if rows.get(key) is value:
+                    del rows[key]
 
     def clear(self) -> None:
         """Forgets all of them: their records will be delivered again."""
