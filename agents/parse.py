@@ -8,8 +8,8 @@ from pipeline.errors import InvalidRecord
 from pipeline.providers.api import API, Api
 from pipeline.providers.base import Provider
 from pipeline.runtime import Scope, Stage
-from topics import headers
 from topics.events.wire import WireEvent
+from topics.headers import PROVIDER
 from topics.records import Incoming
 
 
@@ -19,7 +19,7 @@ def parse(providers: Mapping[str, Provider]) -> Stage:
 
     def events(record: Incoming, _: Scope) -> Iterable[WireEvent]:
         for name, value in record.headers:
-            if name == headers.PROVIDER and value in named:
+            if name == PROVIDER and value in named:
                 return named[value].parse(record)
         raise InvalidRecord("the record names no provider that there is")
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from pipeline.providers.cloud.envelope import Part
 from pipeline.providers.cloud.identity import PROVIDER, conversation
-from topics import headers
+from topics.headers import RECEIVED_AT, TRACEPARENT, WEBHOOK_ID
 from topics.records import Incoming
 
 Body: TypeAlias = dict[str, Any]
@@ -23,8 +23,11 @@ _LAST_SECOND: Final = 253_402_300_799
 def delivery(record: Incoming) -> Delivery:
     """From the record's headers; the record's own time stands in for a missing `received-at`."""
     found = dict(record.headers)
-    webhook_id, trace = found.get(headers.WEBHOOK_ID) or b"", found.get(headers.TRACEPARENT)
-    received_at = _from_millis(found.get(headers.RECEIVED_AT) or record.timestamp)
+    webhook_id, at, trace = found.get(WEBHOOK_ID) or b"", found.get(RECEIVED_AT), found.get(TRACEPARENT)
+    try:
+        received_at = datetime.fromtimestamp(int(at or record.timestamp) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        received_at = datetime.now(UTC)
     return webhook_id.decode("utf-8", "replace"), received_at, trace.decode("utf-8", "replace") if trace else None
 
 
@@ -72,10 +75,3 @@ def _instant(value: str | int) -> datetime | None:
         return None
     seconds = int(value)
     return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds <= _LAST_SECOND else None
-
-
-def _from_millis(value: bytes | int) -> datetime:
-    try:
-        return datetime.fromtimestamp(int(value) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.now(UTC)
