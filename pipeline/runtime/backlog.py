@@ -59,20 +59,19 @@ class Waiting:
         self.records += run.count
         self.size += run.size
 
-    def take(self, limit: int, size: int) -> tuple[list[Any], int]:
-        """Up to `limit` records and about `size` bytes, one record at least; with their bytes."""
+    def take(self, limit: int, size: int) -> list[Any]:
+        """Up to `limit` records and about `size` bytes, one record at least."""
         taken: list[Any] = []
-        weight = 0
-        while self.runs and len(taken) < limit and (weight < size or not taken):
+        least = self.size - size
+        while self.runs and len(taken) < limit and (self.size > least or not taken):
             run = self.runs[0]
             count, heavy = run.count, run.size
-            taken += run.take(min(limit - len(taken), _fitting(run, size - weight)))
-            weight += heavy - run.size
+            taken += run.take(min(limit - len(taken), _fitting(run, self.size - least)))
+            self.size -= heavy - run.size
             self.records -= count - run.count
             if not run.count:
                 self.runs.popleft()
-        self.size -= weight
-        return taken, weight
+        return taken
 
 
 def _fitting(run: Run, room: int) -> int:
@@ -100,6 +99,11 @@ class Backlog:
     def __len__(self) -> int:
         return sum(held.records for held in self._held.values())
 
+    @property
+    def size(self) -> int:
+        """Bytes of all that waits."""
+        return sum(held.size for held in self._held.values())
+
     def full(self, tp: TP) -> bool:
         held = self._held.get(tp)
         return held is not None and (held.records >= self._limit or held.size >= self._limit_bytes)
@@ -114,32 +118,25 @@ class Backlog:
 
     def take(self, tp: TP, limit: int, size: int = BATCH_BYTES) -> list[Any]:
         """Up to `limit` records of one partition, in order, and about `size` bytes; one at least if any."""
-        return self._take(tp, limit, size)[0]
+        held, was_full = self._held.get(tp), self.full(tp)
+        if held is None or limit <= 0:
+            return []
+        taken = held.take(limit, size)
+        if not held.records:
+            del self._held[tp]
+        if not self._held:
+            self.some.clear()
+        if was_full and not self.full(tp):
+            self.room.set()
+        return taken
 
-    def take_all(self, limit: int, size: int = BATCH_BYTES) -> dict[TP, list[Any]]:
-        """Up to `limit` records and about `size` bytes of all partitions alike; who is served first is last next time.
-
-        Of all alike, because the broker takes the outputs of a batch side by side for each partition, and those of one
-        partition one behind the other.
-        """
-        batch: dict[TP, list[Any]] = {}
-        for tp, share in self._shares(limit).items():
-            if size <= 0:
-                break
-            batch[tp], weight = self._take(tp, share, size)
-            size -= weight
-            if tp in self._held:
-                self._held[tp] = self._held.pop(tp)
-        return batch
-
-    def _shares(self, limit: int) -> dict[TP, int]:
-        """How many records of each partition make up `limit`: what one has not is the others'."""
-        shares = dict.fromkeys(self._held, 0)
-        fewest_first = sorted(self._held, key=lambda tp: self._held[tp].records)
-        for left, tp in zip(range(len(shares), 0, -1), fewest_first, strict=True):
-            shares[tp] = min(self._held[tp].records, -(-limit // left))
-            limit -= shares[tp]
-        return {tp: share for tp, share in shares.items() if share}
+    def take_next(self, limit: int, size: int = BATCH_BYTES) -> tuple[TP, list[Any]]:
+        """Up to `limit` records and about `size` bytes of the partition whose turn it is; there must be one."""
+        tp = next(iter(self._held))
+        taken = self.take(tp, limit, size)
+        if tp in self._held:
+            self._held[tp] = self._held.pop(tp)
+        return tp, taken
 
     def waiting(self) -> list[TP]:
         """The partitions that have something."""
@@ -149,16 +146,3 @@ class Backlog:
         self._held.clear()
         self.some.clear()
         self.room.set()
-
-    def _take(self, tp: TP, limit: int, size: int) -> tuple[list[Any], int]:
-        held, was_full = self._held.get(tp), self.full(tp)
-        if held is None or limit <= 0:
-            return [], 0
-        taken = held.take(limit, size)
-        if not held.records:
-            del self._held[tp]
-        if not self._held:
-            self.some.clear()
-        if was_full and not self.full(tp):
-            self.room.set()
-        return taken

@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
-from pipeline.runtime.backlog import Backlog
+from pipeline.runtime.backlog import BATCH_BYTES, Backlog
 from pipeline.runtime.breaker import Breaker
 from pipeline.runtime.chain import Chain, Held, Output, Result, pause
 from pipeline.runtime.commit import commit
@@ -25,26 +25,31 @@ from pipeline.runtime.tables import Mark, undo
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
 
-Batch = Mapping[TP, Sequence[Any]]
 BATCH = 2_000
 """Records in one batch: enough that the round trip to the broker is small beside the work."""
 AT_A_STRETCH = 125
-"""Records that go through the chain before acknowledgements and heartbeats have their turn: some milliseconds."""
-AHEAD = 2
-"""Batches that may wait for their commit: the next one is ready when one has got its last acknowledgement."""
+"""Records that are decoded and go through the chain before acknowledgements and heartbeats have their turn: some
+milliseconds, and as many as the processor's cache holds with all that is made of them."""
+AHEAD = 1
+"""Batches that may wait for their commit while the next one is in the chain. More would only be more to keep."""
 
 
 @dataclass(slots=True, eq=False)
 class Pass:
-    """A batch after its first pass through the chain: what is left is I/O."""
+    """A batch on its first pass through the chain, or after it: what is left is I/O.
 
-    batch: Batch
-    results: dict[int, Result]
+    Attributes:
+        positions: behind the last record of each partition.
+        count: of records.
+    """
+
     draft: Draft
     epoch: int
     busy: Busy
-    count: int
     started: float
+    positions: dict[TP, int] = field(default_factory=dict)
+    results: dict[int, Result] = field(default_factory=dict)
+    count: int = 0
 
     @property
     def holds(self) -> bool:
@@ -84,7 +89,7 @@ class ChainLoop:
                 if self.breaker.open and commits:  # nothing new: what is in hand is the probe
                     await commits.popleft()
                 elif app.flowing:
-                    passed = await self._pass(self.backlog.take_all(BATCH))
+                    passed = await self._pass()
                     commits.append(tasks.create_task(self._finish(passed, commits[-1] if commits else None)))
                     # Nothing is tried before what is tried again, nor left over when that is abandoned.
                     while len(commits) > (0 if passed.holds else AHEAD):
@@ -93,20 +98,27 @@ class ChainLoop:
                     self.backlog.clear()
                 await asyncio.sleep(0)
 
-    async def _pass(self, batch: Batch) -> Pass:
-        consumer, started = self._app.list_consumer, time.monotonic()
-        self._tried(tp.partition for tp in batch)
-        count = sum(len(records) for records in batch.values())
-        self._taken += count
-        busy, epoch = consumer.begin(), consumer.epoch
-        draft = self._app.publisher.draft()
-        results = {tp.partition: Result() for tp in batch}
-        for tp, records in batch.items():
-            for start in range(0, len(records), AT_A_STRETCH):
-                stretch = records[start : start + AT_A_STRETCH]
-                self._chain.run(tp.partition, stretch, draft, results[tp.partition])
+    async def _pass(self) -> Pass:
+        """Takes what is there now, bounded, and runs it through the chain, stretch by stretch."""
+        consumer = self._app.list_consumer
+        passed = Pass(self._app.publisher.draft(), consumer.epoch, consumer.begin(), time.monotonic())
+        room, size, stretch = min(BATCH, len(self.backlog)), BATCH_BYTES, 0
+        while passed.count < room and size > 0 and self.backlog.some.is_set() and passed.epoch == consumer.epoch:
+            before = self.backlog.size
+            self._run(passed, *self.backlog.take_next(min(AT_A_STRETCH - stretch, room - passed.count), size))
+            size -= before - self.backlog.size
+            stretch = passed.count % AT_A_STRETCH
+            if not stretch:
                 await asyncio.sleep(0)
-        return Pass(batch, results, draft, epoch, busy, count, started)
+        return passed
+
+    def _run(self, passed: Pass, tp: TP, records: Sequence[Any]) -> None:
+        self._tried([tp.partition])
+        self._taken += len(records)
+        passed.count += len(records)
+        passed.positions[tp] = records[-1].offset + 1
+        result = passed.results.get(tp.partition)
+        passed.results[tp.partition] = self._chain.run(tp.partition, records, passed.draft, result)
 
     async def _finish(self, passed: Pass, before: asyncio.Task[None] | None) -> None:
         if before is not None:
@@ -116,8 +128,8 @@ class ChainLoop:
         if dead is None:
             self._abandon(passed)
         else:
-            for tp, records in passed.batch.items():
-                consumer.done(tp, records[-1].offset + 1, passed.epoch)
+            for tp, position in passed.positions.items():
+                consumer.done(tp, position, passed.epoch)
             RECORDS.labels(app, "done").inc(passed.count - dead)
             RECORDS.labels(app, "dead").inc(dead)
         consumer.finish(passed.busy)

@@ -6,10 +6,10 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.runtime.backlog import Backlog
+from pipeline.runtime.backlog import Backlog, Run
 from pipeline.runtime.offsets import OffsetTracker
 
-TP0, TP1, TP2 = TP("t", 0), TP("t", 1), TP("t", 2)
+TP0, TP1 = TP("t", 0), TP("t", 1)
 
 
 def test_a_partition_is_full_by_its_bytes() -> None:
@@ -31,27 +31,21 @@ def test_a_batch_ends_where_its_bytes_do_and_holds_one_record_at_least() -> None
     backlog = Backlog()
     backlog.add(TP0, ["a", "b", "c", "d"], 400)
     backlog.add(TP1, ["e"], 1_000)
-    assert backlog.take_all(1_000, 250) == {TP0: ["a", "b", "c"]}
-    assert backlog.take_all(1_000, 1) == {TP1: ["e"]}
+    assert backlog.take_next(1_000, 250) == (TP0, ["a", "b", "c"])
+    assert backlog.take_next(1_000, 1) == (TP1, ["e"])
+    assert backlog.size == 100
     assert backlog.take(TP0, 1_000, 1) == ["d"]
 
 
-def test_a_batch_is_of_all_partitions_alike_and_full_where_one_has_little() -> None:
-    """Its outputs would go to one partition, one request behind the other, while all others wait: a third slower."""
+def test_a_run_ends_where_its_records_do_whatever_it_promised() -> None:
+    """A loop would wait for records that compaction took, or a partition be full of nothing."""
     backlog = Backlog()
-    for tp, records in ((TP0, 5_000), (TP1, 10), (TP2, 5_000)):
-        backlog.add(tp, range(records))
-    assert {tp: len(taken) for tp, taken in backlog.take_all(2_000).items()} == {TP0: 995, TP1: 10, TP2: 995}
-    assert {tp: len(taken) for tp, taken in backlog.take_all(3).items()} == {TP0: 2, TP2: 1}
-
-
-def test_no_partition_waits_for_ever_behind_those_that_fill_a_batch() -> None:
-    """With few records a batch, or large ones, somebody's conversations would stand still while others' go on."""
-    backlog = Backlog()
-    for tp in (TP0, TP1, TP2):
-        backlog.add(tp, ["a", "b"], 200)
-    assert [list(backlog.take_all(10, 100)) for _ in range(3)] == [[TP0], [TP1], [TP2]]
-    assert {tp for _ in range(3) for tp in backlog.take_all(1)} == {TP0, TP1, TP2}
+    backlog.add(TP0, Run(iter("abc"), 9, 90))
+    backlog.add(TP1, Run(iter(""), 9, 90))
+    assert (len(backlog), backlog.size) == (9, 90)
+    assert backlog.take_next(2) == (TP0, ["a", "b"])
+    assert backlog.take_next(9) == (TP0, ["c"])
+    assert (len(backlog), backlog.size, backlog.some.is_set()) == (0, 0, False)
 
 
 @given(
@@ -67,7 +61,7 @@ def test_every_record_is_taken_once_in_order_whatever_the_bounds(
     for records, weight in lists:
         backlog.add(TP0, records, weight)
     while backlog.some.is_set():
-        taken += backlog.take_all(limit, size)[TP0]
+        taken += backlog.take_next(limit, size)[1]
     assert taken == [record for records, _ in lists for record in records]
     assert (len(backlog), backlog.full(TP0)) == (0, False)
 
