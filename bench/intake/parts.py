@@ -30,7 +30,7 @@ from pipeline.runtime.draft import Draft
 from pipeline.runtime.fetched import FetchedRecord
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.table_store import ROCKSDB
-from pipeline.runtime.tables import Mark, Pending
+from pipeline.runtime.tables import Mark, Pending, by_place
 from topics.catalogue import RAW, SEEN, events
 from topics.records import Record
 
@@ -98,8 +98,10 @@ def _mark_costs(marks: Sequence[Mark], store: Any) -> dict[str, float]:
 def _log(marks: Sequence[Mark]) -> None:
     for _ in range(RECORDS // BATCH):
         draft = _draft()
-        for _, partition, key, value in marks:
-            draft.add("log", partition, key, value, (), None)
+        for (_, partition), rows in by_place(marks):
+            line = draft.line("log", partition)
+            for _, _, key, value in rows:
+                line.add(draft.now, key, value, [], None)
         _build(draft)
 
 
