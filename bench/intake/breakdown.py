@@ -11,7 +11,7 @@ from bench.lab import Lab
 from bench.report import Table
 
 PARTS: Mapping[str, str] = {
-    "consume": "fetch, decode, hand over in lists (by itself, with a stage that does nothing)",
+    "consume": "fetch, hand over, decode (by itself, with a stage that does nothing)",
     "parse": "JSON, envelope, who and what, ids, shape",
     "deduplicate": "look-up in RocksDB, mark",
     "route": "tenant, headers, JSON of the event",

@@ -86,23 +86,20 @@ class Backlog:
         some: set while there is something to take.
         arrived: set when something comes in; who waits for it clears it.
         room: set when a partition that was full has room again.
+        size: bytes of all that waits.
     """
 
     def __init__(self, limit: int = LIMIT, limit_bytes: int = LIMIT_BYTES) -> None:
         self.some = asyncio.Event()
         self.arrived = asyncio.Event()
         self.room = asyncio.Event()
+        self.size = 0
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._held: dict[TP, Waiting] = {}
 
     def __len__(self) -> int:
         return sum(held.records for held in self._held.values())
-
-    @property
-    def size(self) -> int:
-        """Bytes of all that waits."""
-        return sum(held.size for held in self._held.values())
 
     def full(self, tp: TP) -> bool:
         held = self._held.get(tp)
@@ -113,6 +110,7 @@ class Backlog:
         run = records if isinstance(records, Run) else Run(records, len(records), size)
         if run.count:
             self._held.setdefault(tp, Waiting()).add(run)
+            self.size += run.size
             self.some.set()
             self.arrived.set()
 
@@ -121,7 +119,9 @@ class Backlog:
         held, was_full = self._held.get(tp), self.full(tp)
         if held is None or limit <= 0:
             return []
+        before = held.size
         taken = held.take(limit, size)
+        self.size -= before - held.size
         if not held.records:
             del self._held[tp]
         if not self._held:
@@ -144,5 +144,6 @@ class Backlog:
 
     def clear(self) -> None:
         self._held.clear()
+        self.size = 0
         self.some.clear()
         self.room.set()

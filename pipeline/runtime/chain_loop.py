@@ -60,7 +60,7 @@ class Pass:
 class ChainLoop:
     """Takes what is there, runs the chain, commits, lets the offsets go.
 
-    While one batch is committed the next ones go through the chain: the waits for the broker cost nothing. Commits are
+    While one batch is committed the next one goes through the chain: the waits for the broker cost nothing. Commits are
     one behind the other, so outputs, tables and offsets keep the order of the batches. A batch of which something must
     be tried again is finished, or abandoned, before the next one is taken; what follows an abandoned one is abandoned.
     """

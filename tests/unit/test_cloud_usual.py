@@ -64,3 +64,17 @@ def test_a_usual_webhook_with_something_odd_in_it_comes_to_the_same_events(form:
         else:
             holder[key] = data.draw(anything)
     _agree(whole)
+
+
+@pytest.mark.parametrize("form", [*MESSAGES, *STATUSES])
+def test_what_may_be_too_deep_to_be_written_never_goes_the_short_way(form: Json) -> None:
+    """The short way does not look how deep a webhook is: its event could not be written, whoever tried again."""
+    deep = orjson.loads(b"[" * 250 + b"]" * 250)
+    for holder, key in places(form):
+        for name in (key, "another") if isinstance(holder, dict) else (key,):
+            kept = dict(holder) if isinstance(holder, dict) else list(holder)
+            holder[name] = deep
+            assert usual(form, DELIVERED) is None
+            holder.clear()
+            holder.update(kept) if isinstance(kept, dict) else holder.extend(kept)
+    assert usual(form, DELIVERED) is not None

@@ -46,17 +46,17 @@ class Writer:
         self.written += parts
 
 
-def _request(acks: int = -1) -> ProduceRequest:
+def _request() -> ProduceRequest:
     batches = [(0, bytearray(b"first")), (3, bytearray(b"second"))]
-    return ProduceRequest(transactional_id=None, required_acks=acks, timeout=1000, topics=[("events", batches)])
+    return ProduceRequest(transactional_id=None, required_acks=-1, timeout=1000, topics=[("events", batches)])
 
 
-async def _sent(send: Any, writer: Writer, request: Any, **how: Any) -> tuple[list[Any], Any]:
+async def _sent(send: Any, writer: Writer, request: Any) -> tuple[list[Any], Any]:
     """What was written, and what waits for its answer."""
     connection = AIOKafkaConnection("127.0.0.1", 1)
     connection._versions = {0: (0, 7), 3: (0, 1)}
     connection._writer = writer
-    answer = send(connection, request, **how)
+    answer = send(connection, request)
     if asyncio.iscoroutine(answer):
         answer.close()
     return writer.written, [(number, type(body)) for number, body, _ in connection._requests]
