@@ -18,7 +18,7 @@ def deduplicate() -> Stage:
     def once(event: WireEvent, scope: Scope) -> Iterable[WireEvent]:
         seen = scope.table(SEEN)
         if seen.get(event.event_id) is not None:
-            DUPLICATES.labels(event.body["provider"]).inc()
+            DUPLICATES.labels(event.provider).inc()
             return ()
         seen.put(event.event_id, b"%d:%d" % (scope.record.partition, scope.record.offset))
         return (event,)

@@ -22,7 +22,7 @@ def route(tenants: Tenants) -> Stage:
     lanes = {lane: catalogue.events(lane).name for lane in tenants.lanes}
 
     def to_lane(event: WireEvent, scope: Scope) -> Iterable[Record]:
-        provider, account = event.body["provider"], event.body["account"]
+        provider, account = event.provider, event.account
         tenant = tenants.owner(provider, account)
         if tenant is None:
             raise UnknownTenant(f"no tenant owns {provider} account {account}: add it to the tenants file")

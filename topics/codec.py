@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import orjson
 from pydantic import ValidationError
 
 from pipeline.errors import InvalidRecord
@@ -32,14 +31,13 @@ _KEPT = frozenset(
 
 def encode_event(event: WireEvent, topic: str, tenant: str, source: Incoming) -> Record:
     """The record of `event`, with the headers of the webhook it came in."""
-    event.body["tenant_id"] = tenant
     kept = [pair for pair in source.headers if pair[0] in _KEPT]
     kept += (
         (headers.TENANT, tenant.encode()),
         (headers.EVENT_ID, event.event_id.encode()),
         (headers.EVENT_TYPE, event.kind.encode()),
     )
-    return Record(topic, event.conversation.encode(), orjson.dumps(event.body), kept)
+    return Record(topic, event.conversation.encode(), event.written(tenant), kept)
 
 
 def encode_command(command: Command) -> Record:

@@ -30,9 +30,9 @@ class Receipt(BaseModel):
 
 def receipt_of(event: WireEvent) -> Receipt | None:
     """The receipt that a status of one of our own messages is."""
-    if event.kind != "status" or event.body["event_type"] not in TELLING:
+    if event.kind != "status" or event.get("event_type") not in TELLING:
         return None
-    command_id = event.body.get("business_opaque_data")
+    command_id = event.get("business_opaque_data")
     if not isinstance(command_id, str) or not command_id.startswith(PREFIX):
         return None
-    return Receipt(command_id=command_id, message_id=event.body["message_id"], status=event.body["status"])
+    return Receipt(command_id=command_id, message_id=event.get("message_id"), status=event.get("status"))

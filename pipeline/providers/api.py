@@ -41,7 +41,7 @@ class Api:
         webhook_id, received_at, traceparent = delivery(record)
         body |= {"webhook_id": webhook_id, "traceparent": traceparent}
         body |= {"timestamp": received_at, "received_at": received_at}
-        return (WireEvent(body["event_id"], "api", body["conversation"], body),)
+        return (WireEvent.of(body),)
 
 
 def send(path: str, payload: Body, event_id: str, account: Account, provider: Provider) -> Body:

@@ -11,23 +11,17 @@ from pipeline.errors import InvalidRecord
 
 def load(value: bytes) -> dict[str, Any]:
     """The object. Raises `InvalidRecord` for bytes that are none, and for one too deep to be written again."""
-    webhook = load_of_any_depth(value)
-    require_writable(webhook, value)
-    return webhook
-
-
-def load_of_any_depth(value: bytes) -> dict[str, Any]:
-    """The object, which may be too deep to be written again. Raises `InvalidRecord` for bytes that are none."""
     try:
         webhook = orjson.loads(value)
     except orjson.JSONDecodeError as error:
         raise InvalidRecord(f"not JSON: {error.msg} at character {error.pos}") from None
     if type(webhook) is not dict:
         raise InvalidRecord(f"not a JSON object: {type(webhook).__name__}")
+    _require_writable(webhook, value)
     return webhook
 
 
-def require_writable(webhook: dict[str, Any], value: bytes) -> None:
+def _require_writable(webhook: dict[str, Any], value: bytes) -> None:
     """An event holds its part some levels deeper than the webhook did, and orjson reads deeper than it writes."""
     if value.count(b"[") > 100 or value.count(b"{") > 100:
         try:

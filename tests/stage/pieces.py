@@ -39,18 +39,19 @@ def _account(number: str) -> dict[str, str]:
 
 def event(number: int, *, contact: str = "15550001111", account: str = NUMBER, **more: Any) -> WireEvent:
     """An event as `parse` makes it, as far as the stages behind it look."""
-    body = {"event_id": f"e-{number}", "provider": "cloud", "account": account, "event_type": "message.text"} | more
-    return WireEvent(f"e-{number}", "message", f"cloud:{account}:{contact}", body)
+    named = {"event_id": f"e-{number}", "conversation": f"cloud:{account}:{contact}"}
+    kind = {"kind": "message", "event_type": "message.text"}
+    return WireEvent.of({"provider": "cloud", "account": account} | named | kind | more)
 
 
 def carrying(*events: WireEvent, offset: int = 0) -> TestRecord:
     """A raw record that `unpack` turns into these events."""
-    value = orjson.dumps([list(each) for each in events])
+    value = orjson.dumps([each.body for each in events])
     return TestRecord(value, b"cloud:key", HEADERS, "webhooks.raw", offset=offset)
 
 
 def _unpack(record: Incoming, _: Scope) -> Iterable[WireEvent]:
-    return [WireEvent(*fields) for fields in orjson.loads(record.value or b"")]
+    return [WireEvent.of(body) for body in orjson.loads(record.value or b"")]
 
 
 def _pack(found: WireEvent, _: Scope) -> Iterable[Record]:

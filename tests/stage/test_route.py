@@ -119,8 +119,8 @@ def test_a_webhook_with_one_unknown_account_is_one_dead_letter_and_leaves_nothin
 
 
 def _status(number: int, **more: Any) -> WireEvent:
-    told = {"event_type": "status.sent", "status": "sent", "message_id": "wamid.1"} | more
-    return event(number, **told)._replace(kind="status")
+    told = {"kind": "status", "event_type": "status.sent", "status": "sent", "message_id": "wamid.1"} | more
+    return event(number, **told)
 
 
 def test_a_status_of_our_own_message_is_a_receipt_for_the_messenger() -> None:

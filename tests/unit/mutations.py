@@ -35,7 +35,7 @@ def mutated(draw: st.DrawFn, bodies: Corpus) -> bytes:
     for _ in range(draw(st.integers(0, 4))):
         _change(draw, whole)
     body = orjson.dumps(whole)
-    return _garbled(draw, body) if draw(st.integers(0, 4)) == 0 else body
+    return garbled(draw, body) if draw(st.integers(0, 4)) == 0 else body
 
 
 def _change(draw: st.DrawFn, whole: Any) -> None:
@@ -65,7 +65,8 @@ def _names(whole: Any) -> Iterator[str]:
     return (key for _, key in places(whole) if isinstance(key, str))
 
 
-def _garbled(draw: st.DrawFn, body: bytes) -> bytes:
+def garbled(draw: st.DrawFn, body: bytes) -> bytes:
+    """`body` with a few bytes of it taken away, and a few others in their place."""
     start = draw(st.integers(0, len(body)))
     end = min(len(body), start + draw(st.integers(0, 8)))
     return body[:start] + draw(st.one_of(STRUCTURE, st.binary(max_size=4))) + body[end:]

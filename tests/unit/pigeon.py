@@ -88,7 +88,7 @@ def parse(record: Incoming) -> Iterator[WireEvent]:
         body = begin(record, item, webhook if item is webhook else webhook | {"items": [item]})
         if not note(item, body):
             unknown(item, body)
-        yield WireEvent(body["event_id"], body["kind"], body["conversation"], body)
+        yield WireEvent.of(body)
 
 
 def begin(record: Incoming, item: Any, raw: Body) -> Body:

@@ -157,7 +157,8 @@ def test_errors_of_decoding_quote_no_content() -> None:
 
 def test_an_event_carries_its_webhook_and_itself() -> None:
     """Consumers filter by headers, and a trace would end at the intake."""
-    event = WireEvent("cloud:106:wamid.1", "message", "cloud:106:1555", {"event_id": "cloud:106:wamid.1"})
+    whose = {"provider": "cloud", "account": "106", "conversation": "cloud:106:1555"}
+    event = WireEvent.of({"event_id": "cloud:106:wamid.1", "kind": "message", **whose})
     source = Read(
         b"cloud:106:1555",
         b"{}",
@@ -173,7 +174,7 @@ def test_an_event_carries_its_webhook_and_itself() -> None:
     )
     record = codec.encode_event(event, "events.default", "acme", source)
     assert (record.topic, record.key) == ("events.default", b"cloud:106:1555")
-    assert orjson.loads(record.value) == {"event_id": "cloud:106:wamid.1", "tenant_id": "acme"}
+    assert orjson.loads(record.value) == {**event.body, "tenant_id": "acme"}
     assert dict(record.headers) == {
         headers.WEBHOOK_ID: b"w1",
         headers.PROVIDER: b"cloud",

@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import orjson
 import pytest
 
 from pipeline.providers import PROVIDERS
@@ -45,7 +44,7 @@ def taken(name: str, webhook: Webhook) -> Any:
     (part,) = PROVIDERS[name].split(request, TENANTS)
     assert TENANTS.owner(name, part.account) is TENANTS.get("initech")
     (wire,) = PROVIDERS[name].parse(TestRecord(part.body))
-    return decode(TestRecord(orjson.dumps(wire.body)))
+    return decode(TestRecord(wire.written("acme")))
 
 
 @BOTH

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 
 from pipeline.testing import TestRecord
@@ -17,7 +16,7 @@ INFO = {"contextInfo": {"stanzaId": "3EB0Q", "participant": "15559990000:2@s.wha
 
 def one(content: Json) -> Any:
     (wire,) = events(content)
-    return decode(TestRecord(orjson.dumps(wire.body)))
+    return decode(TestRecord(wire.written("acme")))
 
 
 def message(content: Json, **more: Any) -> Any:

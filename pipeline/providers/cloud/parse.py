@@ -15,7 +15,7 @@ from pipeline.providers.cloud.people import Person
 from pipeline.providers.cloud.statuses import status
 from pipeline.providers.cloud.usual import usual
 from pipeline.providers.cloud.wire import Body, Delivery, begin, delivery
-from pipeline.providers.loading import load_of_any_depth, require_writable
+from pipeline.providers.loading import load
 from topics.events.wire import WireEvent
 from topics.records import Incoming
 
@@ -32,12 +32,9 @@ def parse(record: Incoming) -> Iterable[WireEvent]:
     when the bytes are not JSON or not an object; whatever is odd inside becomes an unknown event.
     """
     content = record.value or b""
-    webhook, delivered = load_of_any_depth(content), delivery(record)
-    event = usual(webhook, delivered)
-    if event is not None:
-        return (event,)
-    require_writable(webhook, content)
-    return general(webhook, delivered)
+    delivered = delivery(record)
+    event = usual(content, delivered)
+    return (event,) if event is not None else general(load(content), delivered)
 
 
 def general(webhook: dict[str, Any], delivered: Delivery) -> Iterator[WireEvent]:
@@ -54,7 +51,7 @@ def _event(part: Part, raw: Body, delivered: Delivery) -> WireEvent:
     if not _builder(part)(part, person, body):
         body = begin(part, contact, raw, delivered)
         unknown(part, person, body)
-    return WireEvent(body["event_id"], body["kind"], body["conversation"], body)
+    return WireEvent.of(body)
 
 
 def _builder(part: Part) -> _Builder:

@@ -28,7 +28,7 @@ def parse(provider: str, record: Incoming) -> Iterable[WireEvent]:
     account = header(record.headers, headers.ACCOUNT) or enveloped.session
     found = happening(provider, account, enveloped, webhook, delivery(record))
     body = _body(found)
-    return (WireEvent(body["event_id"], body["kind"], body["conversation"], body),)
+    return (WireEvent.of(body),)
 
 
 def _body(found: Happening) -> Body:

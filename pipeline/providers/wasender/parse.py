@@ -34,7 +34,7 @@ def parse(record: Incoming) -> Iterator[WireEvent]:
     for part in found:
         raw = webhook if len(found) == 1 else holding(webhook, [part])
         body = _body(happening(session, part, webhook, raw, delivered))
-        yield WireEvent(body["event_id"], body["kind"], body["conversation"], body)
+        yield WireEvent.of(body)
 
 
 def _body(found: Happening) -> Body:
