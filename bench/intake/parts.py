@@ -24,7 +24,7 @@ from bench.candidate import Task, read_task, tune
 from bench.intake.settings import tenants_of
 from pipeline.providers import PROVIDERS
 from pipeline.runtime import Scope, Stage
-from pipeline.runtime.chain import Chain, Result
+from pipeline.runtime.chain import MAX_RECORD_BYTES, Chain, Result
 from pipeline.runtime.chain_loop import BATCH
 from pipeline.runtime.draft import Draft
 from pipeline.runtime.fetched import FetchedRecord
@@ -51,6 +51,7 @@ def main(task: Task) -> dict[str, float]:
 
 
 NO_COMPRESSION: Final = 0
+LOG: Final = "log"
 
 
 class Dropped:
@@ -60,7 +61,8 @@ class Dropped:
 
 
 def _draft() -> Draft:
-    return Draft(dict.fromkeys((RAW.name, events("default").name), 1), NO_COMPRESSION)
+    topics = (RAW.name, events("default").name, LOG)
+    return Draft(dict.fromkeys(topics, 1), NO_COMPRESSION, dict.fromkeys(topics, MAX_RECORD_BYTES))
 
 
 def _results(
@@ -99,7 +101,7 @@ def _log(marks: Sequence[Mark]) -> None:
     for _ in range(RECORDS // BATCH):
         draft = _draft()
         for (_, partition), rows in by_place(marks):
-            line = draft.line("log", partition)
+            line = draft.line(LOG, partition)
             for _, _, key, value in rows:
                 line.add(draft.now, key, value, [], None)
         _build(draft)

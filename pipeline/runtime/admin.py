@@ -31,6 +31,8 @@ CREATE_TIMEOUT: Final = 30.0
 """Seconds for creating topics, until the metadata shows all of them with their leaders."""
 MIN_INSYNC: Final = "min.insync.replicas"
 MAX_BYTES: Final = "max.message.bytes"
+LIMITS: Final = {MAX_BYTES: "", "segment.bytes": ""}
+"""What bounds a batch of one record."""
 
 
 class TopicSpec(Protocol):
@@ -108,10 +110,10 @@ async def check(bootstrap: str, topics: Sequence[TopicSpec], partitions: int, re
 
 
 async def largest(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
-    """The `max.message.bytes` of topics that exist, by name; without those that we may not ask about."""
+    """Bytes of the largest batch that topics take, by name; without those that we may not ask about."""
     async with _admin(bootstrap) as admin:
-        found = await _configs(admin, {name: {MAX_BYTES: ""} for name in names})
-    return {name: int(config[MAX_BYTES]) for name, config in found.items() if config.get(MAX_BYTES)}
+        found = await _configs(admin, dict.fromkeys(names, LIMITS))
+    return {name: min(map(int, config.values())) for name, config in found.items() if all(map(config.get, LIMITS))}
 
 
 async def require_topics(bootstrap: str, names: Iterable[str], partitions: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from faust.types import TP
 from pipeline.errors import UsageError
 from pipeline.logging import get_logger
 from pipeline.metrics import BREAKER_OPEN, IN_PROGRESS
+from pipeline.runtime.admin import largest
 from pipeline.runtime.assignor import Assignor
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.breaker import Breaker, Limits
@@ -169,7 +171,8 @@ class PipelineApp(faust.App):
     @property
     def publisher(self) -> Publisher:
         if self._publisher is None:
-            self._publisher = Publisher(cast(Producer, self.producer)._ensure_producer())
+            producer = cast(Producer, self.producer)._ensure_producer()
+            self._publisher = Publisher(producer, partial(largest, self.pipeline.kafka))
         return self._publisher
 
     @property

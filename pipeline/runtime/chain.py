@@ -50,12 +50,12 @@ class Result:
 
     Attributes:
         held: what must be tried again, in order; empty when the batch is finished.
-        ends: where in `marks` the writes of a record end, for each that wrote any.
+        ends: where in `marks` the writes of a record end, by offset, for each that wrote any.
         dead: how many records were given up.
     """
 
     marks: list[Mark] = field(default_factory=list)
-    ends: list[tuple[Incoming, int]] = field(default_factory=list)
+    ends: list[tuple[int, int]] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     dead: int = 0
 
@@ -107,8 +107,8 @@ class Chain:
     def take_back(self, result: Result, offsets: Collection[int]) -> None:
         """Takes back the table writes of the records at these offsets: the broker refused their outputs."""
         kept, failed, start = list[Mark](), list[Mark](), 0
-        for record, end in result.ends:
-            (failed if record.offset in offsets else kept).extend(result.marks[start:end])
+        for offset, end in result.ends:
+            (failed if offset in offsets else kept).extend(result.marks[start:end])
             start = end
         result.marks[:] = kept + failed
         undo(result.marks, len(kept), self._pending)
@@ -141,7 +141,7 @@ class Chain:
                 self._failed(Held(record, attempts + 1, failure.error, failure.stage), result, outputs, waiting)
             else:
                 if len(result.marks) > length:
-                    result.ends.append((record, len(result.marks)))
+                    result.ends.append((record.offset, len(result.marks)))
                 if attempts:
                     self._breaker.recovered(exhausted=attempts >= self._retries.attempts)
                 else:

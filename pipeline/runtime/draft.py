@@ -22,10 +22,16 @@ from pipeline.runtime.sole_writer import Span
 from topics.records import Header
 
 BATCH_BYTES: Final = 512 * 1024
+KEEP_ALL: Final = -1
+"""Bytes that a topic surely takes, where that is not known."""
 
 
 class Content(NamedTuple):
-    """What is read back of a batch that the broker refused. `origin` is what the record was made of."""
+    """What is read back of a batch that the broker refused.
+
+    Attributes:
+        origin: what the record was made of; None if the broker was sure to take it.
+    """
 
     key: bytes
     value: bytes
@@ -34,24 +40,32 @@ class Content(NamedTuple):
 
 
 class Batch(BatchBuilder):  # type: ignore[misc]
-    """Records in the broker's own form."""
+    """Records in the broker's own form.
 
-    def __init__(self, compression: int) -> None:
+    What a record was made of is kept only for records above `sure` bytes, those that the broker might refuse. A batch's
+    source records are some twenty objects each: let go at once, their memory is taken again while the processor still
+    has it in its cache.
+    """
+
+    def __init__(self, compression: int, sure: int) -> None:
         super().__init__(BATCH_BYTES, compression)
-        self._origins: list[Any] = []
+        self._sure = sure
+        self._origins: dict[int, Any] = {}
 
     def add(self, timestamp: int, key: bytes, value: bytes, headers: list[Header], origin: object) -> bool:
         """Whether there was room; the first always has it."""
-        if self._builder.append(self._relative_offset, timestamp, key, value, headers) is None:
+        added = self._builder.append(self._relative_offset, timestamp, key, value, headers)
+        if added is None:
             return False
+        if added.size > self._sure and origin is not None:
+            self._origins[self._relative_offset] = origin
         self._relative_offset += 1
-        self._origins.append(origin)
         return True
 
     def contents(self) -> Iterator[Content]:
         """What is in it; for the rare batch that must be made anew."""
-        for record, origin in zip(MemoryRecords(bytes(self._build())).next_batch(), self._origins, strict=True):
-            yield Content(record.key, record.value, tuple(record.headers), origin)
+        for number, record in enumerate(MemoryRecords(bytes(self._build())).next_batch()):
+            yield Content(record.key, record.value, tuple(record.headers), self._origins.get(number))
 
 
 class Line:
@@ -63,20 +77,21 @@ class Line:
         span: where the rest landed.
     """
 
-    __slots__ = ("_compression", "batches", "partition", "refused", "span", "topic")
+    __slots__ = ("_compression", "_sure", "batches", "partition", "refused", "span", "topic")
 
-    def __init__(self, topic: str, partition: int, compression: int) -> None:
+    def __init__(self, topic: str, partition: int, compression: int, sure: int) -> None:
         self.topic = topic
         self.partition = partition
         self.refused: list[Content] = []
         self.span: Span | None = None
         self._compression = compression
-        self.batches = deque([Batch(compression)])
+        self._sure = sure
+        self.batches = deque([self._new()])
 
     def add(self, timestamp: int, key: bytes, value: bytes, headers: Sequence[Header], origin: object) -> None:
         listed = headers if type(headers) is list else list(headers)  # aiokafka's builder takes no other sequence
         if not self.batches[-1].add(timestamp, key, value, listed, origin):
-            self.batches.append(Batch(self._compression))
+            self.batches.append(self._new())
             self.batches[-1].add(timestamp, key, value, listed, origin)
 
     async def settle(self, future: asyncio.Future[Any]) -> None:
@@ -102,10 +117,13 @@ class Line:
             self.batches.extendleft((self._batch(contents[middle:]), self._batch(contents[:middle])))
 
     def _batch(self, contents: Iterable[Content]) -> Batch:
-        batch, now = Batch(self._compression), milliseconds()
+        batch, now = self._new(), milliseconds()
         for content in contents:
             batch.add(now, content.key, content.value, list(content.headers), content.origin)
         return batch
+
+    def _new(self) -> Batch:
+        return Batch(self._compression, self._sure)
 
 
 class Draft:
@@ -115,9 +133,11 @@ class Draft:
         now: the time of all of them, in ms since the epoch.
     """
 
-    def __init__(self, partitions: Mapping[str, int], compression: int) -> None:
+    def __init__(self, partitions: Mapping[str, int], compression: int, sure: Mapping[str, int]) -> None:
+        """`sure`, by topic: bytes of a record that its broker takes whatever is around it, if that is known."""
         self._partitions = partitions
         self._compression = compression
+        self._sure = sure
         self.now = milliseconds()
         self._lines: dict[tuple[str, int], Line] = {}
         self._unplaced: dict[str, list[Output]] = {}
@@ -151,7 +171,8 @@ class Draft:
     def line(self, topic: str, partition: int) -> Line:
         line = self._lines.get((topic, partition))
         if line is None:
-            line = self._lines[topic, partition] = Line(topic, partition, self._compression)
+            line = Line(topic, partition, self._compression, self._sure.get(topic, KEEP_ALL))
+            self._lines[topic, partition] = line
         return line
 
 

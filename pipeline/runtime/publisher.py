@@ -8,34 +8,39 @@ behind the other, so what follows a refused one does not overtake its good half.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from pipeline.errors import Unacknowledged
+from pipeline.errors import Unacknowledged, Unavailable
 from pipeline.metrics import OUTPUTS
 from pipeline.runtime.chain import Output
-from pipeline.runtime.draft import Draft, Line
+from pipeline.runtime.draft import Content, Draft, Line
 from pipeline.runtime.sole_writer import Span
 from pipeline.runtime.tables import Mark, by_place
 from topics.records import Record
 
 TOPIC_TIMEOUT: Final = 30.0
 """Seconds in which a topic that there is shows up, also while its broker restarts."""
+Largest = Callable[[Iterable[str]], Awaitable[Mapping[str, int]]]
+"""Bytes of the largest batch that topics take, as far as that is known."""
 
 
 class Publisher:
     """Publishes through one idempotent producer that waits for all in-sync replicas."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, largest: Largest | None = None) -> None:
         self._producer = producer
+        self._largest = largest
         self._partitions: dict[str, int] = {}
+        self._sure: dict[str, int] = {}
 
     def draft(self, outputs: Iterable[Output] = ()) -> Draft:
         """What `send` takes; it takes more outputs until then."""
-        draft = Draft(self._partitions, self._producer._message_accumulator._compression_type)
+        draft = Draft(self._partitions, self._producer._message_accumulator._compression_type, self._sure)
         draft.extend(outputs)
         return draft
 
@@ -49,14 +54,11 @@ class Publisher:
         Raises `Unacknowledged` where there is neither: the process must end.
         """
         for topic in draft.unplaced:
+            await self._measure(topic)
             await self._count(topic)
             draft.place(topic)
         lines = await self._send(draft.lines)
-        return [
-            (Record(line.topic, key, value, headers), source)
-            for line in lines
-            for key, value, headers, source in line.refused
-        ]
+        return [_refused(line.topic, content) for line in lines for content in line.refused]
 
     async def changelog(self, topics: dict[str, str], marks: Sequence[Mark]) -> dict[tuple[str, int], Span]:
         """Publishes table writes to their changelogs; gives where they landed by table and partition."""
@@ -77,6 +79,12 @@ class Publisher:
         """Learns the partition counts of source topics, so that their records can keep their partitions."""
         for topic in topics:
             await self._count(topic)
+
+    async def _measure(self, topic: str) -> None:
+        """Learns what its broker surely takes: half of its limit, since a batch is more than its record."""
+        if self._largest is not None:
+            with suppress(Unavailable):
+                self._sure |= {name: limit // 2 for name, limit in (await self._largest([topic])).items()}
 
     async def _count(self, topic: str) -> int:
         try:
@@ -111,6 +119,13 @@ class Publisher:
             for _, future in sent:
                 _consume(future)
         return bool(sent)
+
+
+def _refused(topic: str, content: Content) -> Output:
+    key, value, headers, source = content
+    if source is None:
+        raise Unacknowledged(f"{topic} takes no record of {len(value)} bytes any more: its limit was lowered meanwhile")
+    return Record(topic, key, value, headers), source
 
 
 def _consume(future: asyncio.Future[Any]) -> None:

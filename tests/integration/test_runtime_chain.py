@@ -116,6 +116,21 @@ def test_what_the_broker_refuses_for_its_size_is_a_dead_letter_and_all_else_goes
     assert set(place.ids()) >= set(large), "what a refused output was made of is not remembered as seen"
 
 
+def test_a_limit_that_is_lowered_under_a_worker_ends_it_once(place: Site) -> None:
+    """The dead letter of what is too large from then on would be empty, or its worker end again and again."""
+    place.feed(copies("k-0"))
+    worker = place.ready("chained")
+    place.wait_committed()
+    place.configure(f"{place.name}.out", max_message_bytes="6000")
+    place.feed([("k", {"id": "k-1", "text": "x" * 9_000}), ("k", {"id": "k-2"})])
+    worker.wait_for("its limit was lowered meanwhile", 20)
+    eventually(lambda: worker.ended, 20, "the worker ends")
+    place.ready("chained")
+    place.wait_committed()
+    assert [order_of(letter)["id"] for letter in place.dead_letters()] == ["k-1"]
+    assert set(place.ids()) == {"k-0", "k-2"}
+
+
 def test_a_dead_letter_that_its_topic_refuses_waits_for_room_and_readiness_says_so(place: Site) -> None:
     """The bytes of a message would be lost, or its worker end for ever, because a topic's limit was lowered."""
     letters = f"dead-letters.{place.name}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import defaultdict
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +15,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import Unacknowledged
+from pipeline.errors import Unacknowledged, Unavailable
 from pipeline.runtime.draft import BATCH_BYTES
 from pipeline.runtime.publisher import Publisher
 from pipeline.testing import TestRecord
@@ -28,6 +30,9 @@ class Broker:
         self.error = error
         self.taken: dict[tuple[str, int], list[bytes]] = defaultdict(list)
         self._message_accumulator = SimpleNamespace(_compression_type=0)
+
+    async def largest(self, topics: Iterable[str]) -> dict[str, int]:
+        return dict.fromkeys(topics, self.limit)
 
     async def partitions_for(self, _: str) -> set[int]:
         return {0, 1, 2}
@@ -55,11 +60,18 @@ def _outputs(sizes: list[int]) -> list[Any]:
     return [(Record("out", b"k%d" % (number % 5), value), TestRecord(value)) for number, value in enumerate(values)]
 
 
-@given(st.lists(st.sampled_from([0, 10, 300, 900, 2_000, 9_000]), min_size=1, max_size=60), st.integers(600, 12_000))
-def test_what_is_refused_is_told_and_all_else_is_published_once_and_in_order(sizes: list[int], limit: int) -> None:
+@given(
+    st.lists(st.sampled_from([0, 10, 300, 900, 2_000, 9_000]), min_size=1, max_size=60),
+    st.integers(600, 12_000),
+    st.booleans(),
+)
+def test_what_is_refused_is_told_and_all_else_is_published_once_and_in_order(
+    sizes: list[int], limit: int, known: bool
+) -> None:
     """One record that is too large would take its whole batch along, double a part of it, or turn it round."""
     broker, outputs = Broker(limit), _outputs(sizes)
-    refused = asyncio.run(Publisher(broker).publish(outputs))
+    refused = asyncio.run(Publisher(broker, broker.largest if known else None).publish(outputs))
+    assert {(record, id(source)) for record, source in refused} <= {(record, id(source)) for record, source in outputs}
     fits = [record for record, _ in outputs if len(record.value) + 200 < limit]
     large = [record for record, _ in outputs if len(record.value) > limit]
     assert {record.value for record, _ in refused} >= {record.value for record in large}
@@ -118,3 +130,46 @@ def test_a_row_that_its_changelog_refuses_ends_the_process_and_says_what_to_do()
     """The row would be gone after the next restart, and with it that its event was seen."""
     with pytest.raises(Unacknowledged, match=r"log takes no row of 5000 bytes: raise its max\.message\.bytes"):
         asyncio.run(Publisher(Broker(3_000)).changelog({"seen": "log"}, [("seen", 0, b"k", b"v" * 5_000)]))
+
+
+class Source(TestRecord):
+    """A record that one can wait for the end of."""
+
+
+def test_what_an_output_was_made_of_is_let_go_at_once_unless_the_output_may_be_refused() -> None:
+    """A worker would hold the source records of two batches, and find none of its memory in the processor's cache."""
+    publisher = Publisher(Broker(10_000), Broker(10_000).largest)
+
+    async def kept(size: int) -> bool:
+        await publisher.publish([(Record("out", b"k", b""), Source(b""))])
+        source = Source(b"")
+        draft, dead = publisher.draft(), weakref.ref(source)
+        draft.extend([(Record("out", b"k", b"x" * size), source)])
+        del source
+        return dead() is not None and bool(draft.lines)
+
+    assert [asyncio.run(kept(size)) for size in (10, 4_000, 6_000)] == [False, False, True]
+
+
+def test_a_limit_that_is_lowered_under_a_worker_ends_it() -> None:
+    """What the refused record was made of is gone: its dead letter would be empty. The next worker knows the limit."""
+    broker = Broker(10_000)
+    publisher = Publisher(broker, broker.largest)
+    asyncio.run(publisher.publish(_outputs([10])))
+    broker.limit = 1_000
+    with pytest.raises(Unacknowledged, match="out takes no record of 2006 bytes any more: its limit was lowered"):
+        asyncio.run(publisher.publish(_outputs([2_000])))
+    assert len(asyncio.run(Publisher(broker, broker.largest).publish(_outputs([2_000])))) == 1
+
+
+def test_a_broker_that_does_not_tell_its_limits_is_believed_to_refuse_anything() -> None:
+    """Whoever may not ask for a topic's configuration would have no dead letters of what is too large."""
+
+    async def unavailable(_: Iterable[str]) -> dict[str, int]:
+        raise Unavailable("no")
+
+    async def nothing(_: Iterable[str]) -> dict[str, int]:
+        return {}
+
+    for largest in (unavailable, nothing):
+        assert len(asyncio.run(Publisher(Broker(1_000), largest).publish(_outputs([10, 2_000])))) == 1
