@@ -181,13 +181,13 @@ def test_latency_delays_the_answer_and_not_the_message() -> None:
     """A messenger that dies while it waits for an answer could not be told from one that never sent."""
 
     async def test(client: Client) -> None:
-        await client.faults(latency=0.3)
+        await client.faults(latency=1)
         started = time.monotonic()
         sending = asyncio.create_task(client.send())
         await until(client.has_sent)
-        assert time.monotonic() - started < 0.3
+        assert not sending.done()
         assert (await sending)[0] == 200
-        assert time.monotonic() - started >= 0.3
+        assert time.monotonic() - started >= 1
 
     with_sandbox(test)
 

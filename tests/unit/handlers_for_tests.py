@@ -102,11 +102,30 @@ class Slow(Recorder):
 
 
 class Waits(Recorder):
-    """Waits for a service, as handlers do."""
+    """Waits for a service that answers nobody before a hundred have asked, as many as a worker handles at once."""
+
+    together = 100
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+        self.answered = asyncio.Event()
 
     async def script(self, webhook: MessageEvent) -> None:
-        await asyncio.sleep(0.1)
+        self.waiting += 1
+        if self.waiting == self.together:
+            self.answered.set()
+        try:
+            await self.answered.wait()
+        finally:
+            self.waiting -= 1
         await super().script(webhook)
+
+
+class WaitsForAll(Waits):
+    """Waits until a thousand have asked."""
+
+    together = 1000
 
 
 class Dawdles(Recorder):

@@ -83,7 +83,7 @@ def test_topics_without_a_broker_end_soon(verb: str) -> None:
     """A deployment's job would hang on a wrong address instead of saying so."""
     begin = time.monotonic()
     done = run("topics", verb, environment={"PIPELINE_KAFKA": f"127.0.0.1:{free_ports()}"})
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20  # aiokafka by itself tries for 40
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "can't reach Kafka" in line

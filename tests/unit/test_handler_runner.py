@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -226,11 +225,10 @@ def test_a_thousand_slow_conversations_at_once() -> None:
     """If handlers that wait for a service ran one after the other, a thousand users would wait for minutes."""
 
     async def body() -> None:
-        runner, handler, _ = runner_of(handlers.Waits)
+        runner, handler, _ = runner_of(handlers.WaitsForAll)
         events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(1000)]
-        started = time.perf_counter()
-        answers = await asyncio.gather(*(runner.run(event) for event in events))
-        assert time.perf_counter() - started < 2
+        async with asyncio.timeout(60):
+            answers = await asyncio.gather(*(runner.run(event) for event in events))
         assert [texts(commands) for commands in answers] == [["hi"]] * 1000
         assert len(handler.seen) == 1000
 

@@ -73,7 +73,7 @@ def test_a_signed_webhook_without_a_broker_is_503_at_once() -> None:
         status, text, headers = await client.post(BODY, x_hub_signature_256=signature(BODY))
         assert (status, int(headers["Retry-After"]) > 0) == (503, True)
         assert json.loads(text)["error"]
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 3  # its deadline is 4
 
     run(test)
 
