@@ -14,7 +14,16 @@ import psutil
 
 from pipeline.local.jars import KAFKA_VERSION
 
-PACKAGES: Final = ("faust-streaming", "mode-streaming", "aiokafka", "rocksdict", "aiohttp", "orjson", "uvloop")
+PACKAGES: Final = (
+    "faust-streaming",
+    "mode-streaming",
+    "aiokafka",
+    "rocksdict",
+    "aiohttp",
+    "orjson",
+    "msgspec",
+    "uvloop",
+)
 QUIET: Final = 0.5
 """Load average of a machine on which nothing else runs."""
 
