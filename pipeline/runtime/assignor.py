@@ -55,12 +55,13 @@ def patient(coordinator: Any, give_up: Callable[[Exception], object]) -> Perform
             except UnknownTopics as error:
                 unknown = ", ".join(error.args)
                 log.warning("the group waits until its leader knows of its topics", topics=unknown)
-            if not await coordinator._client.force_metadata_update():
+            answered = await coordinator._client.force_metadata_update()
+            if not answered:
                 deadline = time.monotonic() + TOPIC_SECONDS  # nobody answers: there is nothing to be known
             missing = ConfigurationError(f"Kafka shows no topic {unknown}: run `pipeline topics create`")
             if coordinator._closing.done():
                 raise missing
-            if time.monotonic() > deadline:
+            if answered and time.monotonic() > deadline:
                 give_up(missing)
                 raise missing
             await asyncio.sleep(coordinator._retry_backoff_ms / 1000)
