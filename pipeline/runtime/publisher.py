@@ -53,8 +53,9 @@ class Publisher:
 
         Raises `Unacknowledged` where there is neither: the process must end.
         """
-        for topic in draft.unplaced:
-            await self._measure(topic)
+        if topics := draft.unplaced:
+            await self._measure(topics)
+        for topic in topics:
             await self._count(topic)
             draft.place(topic)
         lines = await self._send(draft.lines)
@@ -80,11 +81,11 @@ class Publisher:
         for topic in topics:
             await self._count(topic)
 
-    async def _measure(self, topic: str) -> None:
-        """Learns what its broker surely takes: half of its limit, since a batch is more than its record."""
+    async def _measure(self, topics: Iterable[str]) -> None:
+        """Learns what the broker surely takes: half of each limit, since a batch is more than its record."""
         if self._largest is not None:
             with suppress(Unavailable):
-                self._sure |= {name: limit // 2 for name, limit in (await self._largest([topic])).items()}
+                self._sure |= {topic: limit // 2 for topic, limit in (await self._largest(topics)).items()}
 
     async def _count(self, topic: str) -> int:
         try:
