@@ -13,6 +13,8 @@ PipelineError
 ├── Unsendable              a handler asked for a send or an upload that can't be: its result says so, nothing raises
 ├── Unavailable             something outside is away: retried in place without limit, never a dead letter
 │   ├── RetryAfter          it said how long to wait
+│   │   ├── NewerRecord     a newer version wrote it: waits for a worker that can read it, then a dead letter
+│   │   └── CallWithheld    a request was not written: its partition may be another worker's by now
 │   └── Conflict            others wrote a row that an event read and wrote: it is handled again, from the new row
 ├── HandlerTimeout          a handler took longer than it may: retried like any other exception
 └── Unacknowledged          the broker did not take an output: the process ends, nothing is acknowledged
@@ -73,6 +75,25 @@ class RetryAfter(Unavailable):
     def __init__(self, message: str, delay: float) -> None:
         super().__init__(message)
         self.delay = delay
+
+
+class NewerRecord(RetryAfter):
+    """A newer version of the pipeline wrote this, and this version can't act on it: a worker that can is on its way.
+
+    Tried again for `PIPELINE_UPGRADE_WAIT` seconds, then a dead letter.
+    """
+
+    def __init__(self, message: str, delay: float = 5.0) -> None:
+        super().__init__(f"{message}: upgrade this worker", delay)
+
+
+class CallWithheld(RetryAfter):
+    """A request was not written: this process may have lost its partition, or asked too long ago. Decide again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this process was held up: it makes no call before it knows that the partition is still its", 0
+        )
 
 
 class Conflict(Unavailable):

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     handler_concurrency: int = Field(100, ge=1, description="conversations handled at once by one worker")
     handler_timeout: float = Field(30.0, gt=0, description="seconds that one event may take in a handler")
     reconcile_window: float = Field(60.0, ge=0, description="seconds to wait for a status of a send in doubt")
+    upgrade_wait: float = Field(600.0, ge=0, description="seconds that a newer version's record waits to be understood")
     resends: int = Field(3, ge=0, description="times that a send in doubt is sent again; 0: never, for no tenant")
     send_concurrency: int = Field(100, ge=1, description="calls to providers in flight at once in one worker")
 

@@ -15,6 +15,7 @@ from topics.keys import account_key
 from topics.outcomes import Outcome
 from topics.receipts import Receipt
 from topics.records import Header, Incoming, Record
+from topics.versions import require_readable
 
 Model = TypeVar("Model", Command, Outcome, Receipt)
 
@@ -52,7 +53,7 @@ def encode_command(command: Command) -> Record:
 
 
 def decode_command(record: Incoming) -> Command:
-    """Raises `InvalidRecord`, as its like for outcomes and receipts do."""
+    """Raises `InvalidRecord`, and `NewerRecord` for what is for a newer version, as its like for the others do."""
     return _validated(Command, record)
 
 
@@ -88,6 +89,7 @@ def _headers(value: Command | Outcome) -> list[Header]:
 
 
 def _validated(model: type[Model], record: Incoming) -> Model:
+    require_readable(record)
     try:
         return model.model_validate_json(record.value or b"")
     except ValidationError as error:

@@ -7,6 +7,7 @@ handler that runs again asks for the same thing again and the messenger can tell
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -17,6 +18,9 @@ from topics.keys import account_key
 
 PREFIX: Final = "cmd-"
 """What every command id begins with, so that it is known again when a provider sends it back."""
+
+
+_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class Priority(StrEnum):
@@ -99,6 +103,20 @@ class CommandKind(StrEnum):
     """`{"message_id": str}`"""
     PIN = "pin"
     """`{"message_id": str, "on": bool, "seconds?": int}`"""
+
+    @classmethod
+    def _missing_(cls, value: object) -> CommandKind | None:
+        """A kind of a newer version: kept by its name, so that the command can wait for a worker that knows it."""
+        if not isinstance(value, str) or not _KIND.fullmatch(value):
+            return None
+        newer = str.__new__(cls, value)
+        newer._name_, newer._value_ = value.upper(), value
+        return newer
+
+    @property
+    def known(self) -> bool:
+        """Whether this version has it."""
+        return self.value in CommandKind._value2member_map_
 
 
 EARLY: Final = frozenset({CommandKind.READ, CommandKind.TYPING})

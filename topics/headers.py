@@ -12,6 +12,9 @@ ACCOUNT: Final = "account"
 RECEIVED_AT: Final = "received-at"
 TRACEPARENT: Final = "traceparent"
 
+VERSION: Final = "version"
+"""The version of the record's form that a reader must know; a record without it is of version 1."""
+
 EVENT_ID: Final = "event-id"
 EVENT_TYPE: Final = "event-type"
 """The kind of event: message, status, error, account, api or unknown. Its type is in the record."""

@@ -66,7 +66,7 @@ class PipelineApp(faust.App):
         **options: Any,
     ) -> None:
         self.pipeline = settings
-        self.retries = retries or Retries()
+        self.retries = retries or Retries(upgrade_wait=settings.upgrade_wait)
         self.limits = limits or Limits(settings.failure_run, settings.failure_ratio)
         self.pending = Pending()
         self.marking = asyncio.Lock()
@@ -77,6 +77,7 @@ class PipelineApp(faust.App):
         self._publisher: Publisher | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._revoked: list[Callable[[], None]] = []
         faust_settings = {**_faust_settings(name, settings), **options}
         faust_settings["datadir"].mkdir(parents=True, exist_ok=True)
         super().__init__(name, **faust_settings)
@@ -139,6 +140,15 @@ class PipelineApp(faust.App):
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
         """Something that the stages use, to be closed when the app has stopped."""
         self._closers.append(close)
+
+    def on_revoked(self, forget: Callable[[], None]) -> None:
+        """Called when partitions were revoked, and again when they are assigned: what is kept in memory about their
+        records is to be forgotten, since others may have worked on them meanwhile."""
+        self._revoked.append(forget)
+
+    def _forget(self) -> None:
+        for forget in self._revoked:
+            forget()
 
     # Running
 
@@ -218,6 +228,7 @@ class PipelineApp(faust.App):
     def _new_consumer(self) -> Consumer:
         consumer = cast(Consumer, super()._new_consumer())
         consumer.backlogs = self._backlogs
+        consumer.on_forget = self._forget
         IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops))
         BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.stopped))
         return consumer

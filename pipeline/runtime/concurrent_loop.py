@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from faust.types import TP
 
-from pipeline.errors import OversizeRecord
+from pipeline.errors import NewerRecord, OversizeRecord
 from pipeline.logging import get_logger
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
@@ -50,6 +50,7 @@ class Job:
     record: Any
     epoch: int
     value: Any = None
+    decoded: bool = True
     attempts: int = 0
     dead: bool = False
     outputs: list[Output] = field(default_factory=list)
@@ -147,6 +148,9 @@ class ConcurrentLoop:
             job.value = self._stage.decode(job.record)
             lane = self._stage.lane(job.value)
             queue = self._lanes.get(lane)
+        except NewerRecord:  # whose lane it is only a newer worker can tell: it waits in that of its key
+            job.decoded, lane = False, job.record.key
+            queue = self._lanes.get(lane)
         except Exception as error:  # the bytes are not what they should be, whatever decode raises
             self._begin()
             self._give_up(job, error)
@@ -193,6 +197,8 @@ class ConcurrentLoop:
     async def _attempt(self, job: Job) -> Exception | None:
         """One try. None: the job is finished, one way or the other."""
         try:
+            if not job.decoded:
+                job.value = self._stage.decode(job.record)
             records = await _own(self._stage.function(job.value, self._scope(job)))
             job.outputs = [(record, job.record) for record in checked(list(records))]
         except Abandoned:
@@ -236,8 +242,14 @@ class ConcurrentLoop:
             wait=partial(self._wait, job),
             persist=partial(self._persist, job),
             publish=partial(self._publish, job),
+            owned=partial(self._owned, job),
             attempt=job.attempts,
         )
+
+    def _owned(self, job: Job) -> bool:
+        """`Scope.owned`: also while partitions are about to move, since that waits for what is in hand."""
+        consumer = self._app.list_consumer
+        return job.epoch == consumer.epoch and consumer.lease.valid
 
     async def _wait(self, job: Job, seconds: float) -> None:
         """`Scope.wait`: neither a slot nor a rebalance is held up meanwhile."""
@@ -289,7 +301,7 @@ class ConcurrentLoop:
 
     async def _last_word(self, job: Job, error: Exception) -> None:
         """Goes out before the dead letter, so that its own failure keeps nothing."""
-        if self._stage.last_word is not None:
+        if self._stage.last_word is not None and job.decoded:
             try:
                 await self._publish(job, await _own(self._stage.last_word(job.value, self._scope(job), error)))
             except Exception as worse:

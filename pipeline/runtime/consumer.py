@@ -15,7 +15,7 @@ import asyncio
 import concurrent.futures
 import types
 from collections import defaultdict, deque
-from collections.abc import Coroutine, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -29,6 +29,7 @@ from mode.utils.futures import notify
 from pipeline.runtime.assignor import patient
 from pipeline.runtime.backlog import Backlog, Run
 from pipeline.runtime.fetched import Fetched, FetchedRecord, Undecoded
+from pipeline.runtime.lease import Lease
 from pipeline.runtime.progress import Position, Progress
 
 FETCH_WAIT_MS = 100
@@ -53,6 +54,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         client = cast(Any, self._consumer)
         client._coordinator._perform_assignment = patient(client._coordinator, self._end)
+        cast(Consumer, self.consumer).lease.follow(client._coordinator)
         client._fetcher._records = Undecoded(cast(Consumer, self.consumer).backlogs)
 
     def _end(self, error: Exception) -> None:
@@ -91,6 +93,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return {}
 
 
+def _nothing() -> None:
+    """Nobody keeps anything."""
+
+
 def _assignment(consumer: Any) -> Any:
     subscription = consumer._subscription.subscription
     return subscription and subscription.assignment
@@ -107,12 +113,17 @@ class Busy:
 
 
 class Consumer(driver.Consumer):
-    """See the module. `backlogs` maps a topic to the backlog of the flow that reads it; `progress` is told of it."""
+    """See the module. `backlogs` maps a topic to the backlog of the flow that reads it; `progress` is told of it.
+
+    `on_forget` is called when partitions were revoked or assigned: nothing that was in memory for them holds any more.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.backlogs: dict[str, Backlog] = {}
         self.progress = Progress()
+        self.lease = Lease(min(self.app.conf.broker_session_timeout, self.app.conf.broker_rebalance_timeout))
+        self.on_forget: Callable[[], None] = _nothing
         self.epoch = 0  # goes up whenever positions are set anew: what was fetched before is void
         self._delivered: dict[TP, deque[int]] = defaultdict(deque)
         self._done: dict[TP, int] = {}
@@ -211,6 +222,7 @@ class Consumer(driver.Consumer):
     def _forget(self) -> None:
         self.epoch += 1
         self._done.clear()
+        self.on_forget()
         for backlog in self.backlogs.values():
             backlog.clear()
         for tp in list(self._delivered):

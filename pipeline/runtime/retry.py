@@ -5,24 +5,28 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from pipeline.errors import PermanentError, RetryAfter, Unavailable
+from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
     """Retry in place: `attempts` in all, seconds doubling from `first` to `longest`, spread by up to a half.
 
-    `Unavailable` is not an attempt: what is away comes back, and nothing is dead-lettered for it.
+    `Unavailable` is not an attempt: what is away comes back, and nothing is dead-lettered for it. What a newer version
+    wrote is tried for `upgrade_wait` seconds.
     """
 
     attempts: int = 4
     first: float = 0.1
     longest: float = 30.0
+    upgrade_wait: float = 600.0
 
     def gives_up(self, error: Exception, attempt: int) -> bool:
         """Whether the `attempt`-th failure (from 1) is the last."""
         if isinstance(error, PermanentError):
             return True
+        if isinstance(error, NewerRecord):
+            return attempt * error.delay >= self.upgrade_wait
         return not isinstance(error, Unavailable) and attempt >= self.attempts
 
     def delay(self, error: Exception, attempt: int) -> float:

@@ -24,7 +24,7 @@ class Scope:
     `attempt` is how often this record failed before, in this process.
     """
 
-    __slots__ = ("_persist", "_publish", "_tables", "_wait", "attempt", "record")
+    __slots__ = ("_owned", "_persist", "_publish", "_tables", "_wait", "attempt", "record")
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Scope:
         wait: Callable[[float], Awaitable[None]] | None = None,
         persist: Callable[[], Awaitable[None]] | None = None,
         publish: Callable[[Iterable[Record]], Awaitable[None]] | None = None,
+        owned: Callable[[], bool] | None = None,
         attempt: int = 0,
     ) -> None:
         self.record = record
@@ -41,6 +42,7 @@ class Scope:
         self._wait = wait
         self._persist = persist
         self._publish = publish
+        self._owned = owned
         self.attempt = attempt
 
     def table(self, name: str) -> TableView:
@@ -52,6 +54,13 @@ class Scope:
         if self._wait is None:
             raise TypeError("only a concurrent stage can wait")
         await self._wait(seconds)
+
+    def owned(self) -> bool:
+        """Whether this process is sure to own the record's partition still. Ask right before what can't be undone.
+
+        A process that was stopped or suspended for longer than its session is not, until the group has heard of it.
+        """
+        return self._owned is None or self._owned()
 
     async def persist(self) -> None:
         """Makes this record's table writes durable now, in a concurrent stage, whatever becomes of the record."""

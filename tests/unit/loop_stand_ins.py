@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from faust.types import TP
 
+from pipeline import clock
 from pipeline.runtime.chain import Output
 from pipeline.runtime.consumer import Busy
 from pipeline.runtime.dead_letters import is_dead_letter
+from pipeline.runtime.lease import Lease
 from pipeline.runtime.progress import Progress
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.sole_writer import Span
@@ -30,6 +33,8 @@ class Group:
         self.working: set[Busy] = set()
         self.positions: dict[TP, int] = {}
         self.progress = Progress()
+        self.lease = Lease(math.inf)
+        self.lease.renew(clock.now())
 
     def begin(self) -> Busy:
         busy = Busy()

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import PermanentError
+from pipeline.errors import NewerRecord, PermanentError
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.lease import Lease
+from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import ConcurrentStage, Scope
 from tests.unit.loop_stand_ins import TP0, App, record, until
 from topics.records import Record
@@ -26,10 +28,11 @@ def _play(
     concurrency: int = 10,
     lane: Any = lambda record: record.key,
     last_word: Any = None,
+    decode: Any = lambda record: record,
 ) -> None:
     async def run() -> None:
         app: Any = App()
-        stage = ConcurrentStage("slow", function, lambda record: record, lane, concurrency, last_word)
+        stage = ConcurrentStage("slow", function, decode, lane, concurrency, last_word)
         loop = ConcurrentLoop(app, "in", stage, Breaker(OFF))
         running = asyncio.ensure_future(loop.run())
         try:
@@ -230,3 +233,71 @@ def test_a_last_word_goes_out_with_the_dead_letter(too_large: bool, raises: bool
         assert (app.publisher.published, app.publisher.letters) == (published, [b"bad"])
 
     _play(_fails, play, last_word=last_word)
+
+
+def test_what_a_newer_version_wrote_waits_and_holds_nobody_else_up() -> None:
+    """While a version is rolled out, an older worker would make dead letters of what its successor can read."""
+    readable = asyncio.Event()
+
+    def decode(record: Any) -> Any:
+        if record.value == b"newer" and not readable.is_set():
+            raise NewerRecord("a record of version 2", delay=0.001)
+        return record
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(b"newer", 0), record(b"known", 1)])
+        await until(lambda: app.publisher.published == [b"known"])
+        readable.set()
+        await until(lambda: app.publisher.published == [b"known", b"newer"])
+        assert not app.publisher.letters
+
+    _play(work, play, decode=decode)
+
+
+def test_what_no_worker_can_read_in_time_is_a_dead_letter() -> None:
+    """A record that nobody understands would hold its partition's offset for ever."""
+
+    def decode(_: Any) -> Any:
+        raise NewerRecord("a record of version 2", delay=0.001)
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        app.retries = Retries(upgrade_wait=0.005)
+        loop.backlog.add(TP0, [record(b"newer", 0)])
+        await until(lambda: app.publisher.letters == [b"newer"])
+
+    _play(work, play, decode=decode)
+
+
+def test_a_job_is_owned_while_its_partition_and_its_session_are() -> None:
+    """What was frozen would do what another worker has done, or a job would be no one's while partitions only move."""
+    asked: list[bool] = []
+    go_on = asyncio.Event()
+
+    async def work(record: Any, scope: Scope) -> list[Record]:
+        asked.append(scope.owned())
+        await go_on.wait()
+        asked.append(scope.owned())
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(b"a", 0), record(b"b", 1)])
+        await until(lambda: len(asked) == 2)
+        app.move()
+        assert asked == [True, True]
+        app.moved()
+        go_on.set()
+        await until(lambda: len(asked) == 4)
+        assert asked[2:] == [False, False]
+        app.list_consumer.lease = Lease(0)
+        go_on.clear()
+        loop.backlog.add(TP0, [record(b"c", 2)])
+        await until(lambda: len(asked) == 5)
+        assert not asked[4]
+
+    _play(work, play)

@@ -166,3 +166,13 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
         return first, second
 
     assert asyncio.run(asyncio.wait_for(asked_for(), 5)) == ({TP1}, {TP0, TP1})
+
+
+def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved() -> None:
+    """A number that another worker has sent for meanwhile would have its whole burst again."""
+    consumer: Any = object.__new__(Consumer)
+    consumer.epoch, consumer._done, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
+    forgotten: list[int] = []
+    consumer.on_forget = lambda: forgotten.append(consumer.epoch)
+    consumer._forget()
+    assert forgotten == [1]

@@ -18,7 +18,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
-from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import TransactionManager
@@ -89,6 +89,11 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka AIOKafkaProducer.send_batch": (AIOKafkaProducer.send_batch, "bf42b0f0c5c0"),
     "aiokafka GroupCoordinator._maybe_leave_group": (GroupCoordinator._maybe_leave_group, "016cd88a16e6"),
     "aiokafka GroupCoordinator._send_req": (GroupCoordinator._send_req, "fa4b12e914ce"),
+    "aiokafka GroupCoordinator._do_heartbeat": (GroupCoordinator._do_heartbeat, "dc1d6632aaa6"),
+    "aiokafka CoordinatorGroupRebalance._send_sync_group_request": (
+        CoordinatorGroupRebalance._send_sync_group_request,
+        "7429ca078ddf",
+    ),
     "aiokafka AIOKafkaProducer.__init__": (AIOKafkaProducer.__init__, "fd6f2966fb3d"),
     "aiokafka Sender.__init__": (Sender.__init__, "dae60514401a"),
     "aiokafka Sender._send_produce_req": (Sender._send_produce_req, "aea01ae4b6c7"),

@@ -40,6 +40,7 @@ from topics.events.tenant import TenantBase
 from topics.events.unknown import UnknownEvent
 from topics.events.user import User
 from topics.records import Incoming
+from topics.versions import require_readable
 
 AnyEvent: TypeAlias = MessageEvent | StatusEvent | ErrorEvent | AccountEvent | APIMessageEvent | UnknownEvent
 Event: TypeAlias = Annotated[AnyEvent, Field(discriminator="kind")]
@@ -62,11 +63,12 @@ _NEW: Final = "union_tag_invalid"
 
 
 def decode(record: Incoming) -> AnyEvent:
-    """The event of a record. Raises `InvalidRecord`, without quoting what the record holds.
+    """The event of a record. Raises `InvalidRecord`, without quoting what the record holds, or `NewerRecord`.
 
     What a newer version wrote (a message of a type that this one has no model for) is an `UnknownEvent`, as it would
     have been if this version had parsed the webhook.
     """
+    require_readable(record)
     value = record.value or b""
     try:
         return _EVENT.validate_json(value)
