@@ -1,10 +1,10 @@
-"""receive: a receipt → the messenger's table, so that a send in doubt is known to have been taken."""
+"""receive: a receipt → the messenger's table, so that a send that may not have been done is known to have been."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.delivery.standing import Standing, State, decode
+from pipeline.delivery.standing import UNSETTLED, Standing, State, decode
 from pipeline.runtime import Scope, Stage
 from topics.catalogue import SENT
 from topics.codec import decode_receipt
@@ -15,8 +15,9 @@ def receive() -> Stage:
     def note(record: Incoming, scope: Scope) -> Iterable[Record]:
         receipt, rows = decode_receipt(record), scope.table(SENT)
         standing = decode(rows.get(receipt.command_id))
-        if standing is None or standing.state is State.INTENT:
-            told = Standing(State.RECEIPT, record.timestamp / 1000, detail=receipt.message_id)
+        if standing is None or standing.state in UNSETTLED:
+            known = standing or Standing(State.RECEIPT, 0.0)
+            told = known._replace(state=State.RECEIPT, at=record.timestamp / 1000, detail=receipt.message_id)
             rows.put(receipt.command_id, told.encode())
         return ()
 

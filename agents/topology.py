@@ -12,6 +12,8 @@ A chain is cut in two by naming a topic between its stages: `app.flow(RAW, parse
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agents.deduplicate import deduplicate
 from agents.handle import handle
 from agents.parse import parse
@@ -25,9 +27,12 @@ from pipeline.providers.dispatch import Dispatcher
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
 from pipeline.runtime.hearing import Hearing, Hop
+from pipeline.runtime.partitions import partition_of
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from topics import catalogue as topics
+from topics.commands import Command
+from topics.keys import conversation_key
 
 HEARD = (Hop(topics.INTAKE, topics.RAW.name), Hop(topics.MESSENGER, topics.RECEIPTS.name))
 """The way of a status to the messenger."""
@@ -59,10 +64,23 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app.table(topics.SENT, ttl=settings.outcome_ttl)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
     hearing = Hearing(settings.kafka, HEARD, settings.partitions)
-    courier = Courier(dispatcher, settings.reconcile_window, hearing.until, settings.resends)
+    courier = Courier(dispatcher, settings.reconcile_window, _heard(hearing, settings.partitions), settings.resends)
     app.flow(topics.COMMANDS_INTERACTIVE.name, send(courier))
     app.flow(topics.COMMANDS_BULK.name, send(courier))
     app.flow(topics.RECEIPTS.name, receive())
+    app.on_revoked(dispatcher.forget)
     app.on_close(dispatcher.close)
     app.on_close(hearing.close)
     return app
+
+
+def _heard(hearing: Hearing, partitions: int) -> Callable[[Command], float]:
+    """Until when every status that came about a command has been heard: it comes as its recipient's webhooks do."""
+
+    def until(command: Command) -> float:
+        contact = PROVIDERS[command.provider].contact(command.recipient)
+        conversation = conversation_key(command.provider, command.account, contact)
+        status, receipt = (partition_of(key.encode(), partitions) for key in (conversation, command.account_key))
+        return hearing.until(status, receipt)
+
+    return until

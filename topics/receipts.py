@@ -9,16 +9,16 @@ from pydantic import BaseModel, ConfigDict
 from topics.commands import PREFIX
 from topics.events.wire import WireEvent
 
-TELLING: Final = frozenset({"status.sent", "status.failed"})
-"""The statuses that a provider sends first: the others would only say it again."""
+CARRYING: Final = frozenset({"status", "unknown"})
+"""The kinds of events that say what became of a message; a status that this version can't read is unknown."""
 
 
 class Receipt(BaseModel):
     """The provider took a command.
 
     Attributes:
-        message_id: the provider's id of the message.
-        status: the status that told, e.g. `sent`.
+        message_id: the provider's id of the message; empty where the status does not say it.
+        status: the status that told, e.g. `delivered`; empty where it does not say that.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -29,10 +29,18 @@ class Receipt(BaseModel):
 
 
 def receipt_of(event: WireEvent) -> Receipt | None:
-    """The receipt that a status of one of our own messages is."""
-    if event.kind != "status" or event.get("event_type") not in TELLING:
+    """The receipt that a status of one of our own messages is.
+
+    Any status will do: the first one may be late or lost, and one with something odd in it still names the command.
+    """
+    if event.kind not in CARRYING:
         return None
     command_id = event.get("business_opaque_data")
     if not isinstance(command_id, str) or not command_id.startswith(PREFIX):
         return None
-    return Receipt(command_id=command_id, message_id=event.get("message_id"), status=event.get("status"))
+    return Receipt(command_id=command_id, message_id=_text(event, "message_id"), status=_text(event, "status"))
+
+
+def _text(event: WireEvent, name: str) -> str:
+    value = event.get(name)
+    return value if isinstance(value, str) else ""

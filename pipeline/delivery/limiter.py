@@ -18,6 +18,10 @@ class Limiter:
     def __init__(self) -> None:
         self._buckets: dict[str, TokenBucket] = {}
 
+    def clear(self) -> None:
+        """Forgets every bucket: the next ones start empty, as after a restart."""
+        self._buckets.clear()
+
     def take(self, account: Account, now: float) -> float:
         """Reserves the account's next permit and returns the seconds to wait for it."""
         return self._bucket(account, now).take(now)

@@ -2,29 +2,44 @@
 
     (none) ──intent──▶ INTENT ──answer──▶ CLOSED
                          │  └──not done──▶ RETRY ──intent──▶ INTENT
-                         └──status webhook──▶ RECEIPT ──▶ CLOSED
+                         │                   │
+                         └──status webhook───┴──▶ RECEIPT ──▶ CLOSED
 
 An intent is durable before the call and the outcome after it. Who finds an intent without an outcome does not know
 whether the call was made: it waits for a status webhook that names the command, and decides by policy when none comes.
+
+Rows outlive the version that wrote them. A field more is kept and means nothing here; a row that begins with a number
+above `VERSION`, or names a state that is not here, is for a newer version to act on.
 """
 
 from __future__ import annotations
 
 from enum import Enum, StrEnum
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
+
+from pipeline.errors import NewerRecord
+
+VERSION: Final = 1
+"""Of the form of rows. It is not written: rows without a number are of version 1."""
 
 
 class State(StrEnum):
     INTENT = "intent"
     """It may have been called."""
     RETRY = "retry"
-    """It was called and is known not to have been done."""
+    """It is known not to have been done, unless a status says that it was."""
     RECEIPT = "receipt"
     """A status webhook named it: it was done."""
     CLOSED = "closed"
     """It has an outcome."""
+
+
+_STATES: Final = frozenset(state.value for state in State)
+
+UNSETTLED: Final = frozenset({State.INTENT, State.RETRY})
+"""The states that a status webhook settles: it was done, whatever its answer said."""
 
 
 class Standing(NamedTuple):
@@ -35,6 +50,7 @@ class Standing(NamedTuple):
         tries: calls that are known not to have been done.
         detail: the provider's id of the message, once it is known.
         resends: calls that were made while it was in doubt.
+        more: fields that a newer version wrote, to be written back.
     """
 
     state: State
@@ -42,16 +58,45 @@ class Standing(NamedTuple):
     tries: int = 0
     detail: str = ""
     resends: int = 0
+    more: tuple[Any, ...] = ()
 
     def encode(self) -> bytes:
-        return orjson.dumps(self[:] if self.resends else self[:4])
+        known = self[:5] if self.resends or self.more else self[:4]
+        return orjson.dumps((*known, *self.more))
 
 
 def decode(row: bytes | None) -> Standing | None:
+    """How the command of a row stands; None without a row. Raises `NewerRecord` for a newer version's."""
     if row is None:
         return None
-    state, *rest = orjson.loads(row)
-    return Standing(State(state), *rest)
+    state, at, tries, detail, *rest = _fields(orjson.loads(row))
+    resends = rest.pop(0) if rest else 0
+    return Standing(State(state), at, tries, detail, resends, tuple(rest))
+
+
+def _fields(row: Any) -> list[Any]:
+    match row:
+        case [str(state), _, _, _, *_] if state in _STATES:
+            return list(row)
+        case [int(version), *_]:
+            raise NewerRecord(f"a command's row is of version {version}, and this worker knows {VERSION}")
+    raise NewerRecord("a command's row has a state or a form that this worker does not know")
+
+
+def due_key(name: str) -> str:
+    """The key of the row that says before when nothing may be sent for a command, or for an account by its key."""
+    return f"due:{name}"
+
+
+def encode_due(at: float) -> bytes:
+    """Unix seconds."""
+    return orjson.dumps(at)
+
+
+def decode_due(row: bytes | None) -> float:
+    """Unix seconds; 0 for no such row, and for one that a newer version wrote in another form."""
+    due = 0.0 if row is None else orjson.loads(row)
+    return float(due) if isinstance(due, int | float) else 0.0
 
 
 class Decision(Enum):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 
-from aiohttp import ClientSession, TCPConnector, TraceConfig, TraceRequestStartParams
+from aiohttp import ClientSession, TraceConfig, TraceRequestStartParams
 from opentelemetry.trace import SpanKind
 
 from pipeline import tracing
@@ -15,14 +15,11 @@ from pipeline.delivery import Limiter, next_wait, retry_policy, slows_account
 from pipeline.errors import UnknownTenant, UnsupportedCommand
 from pipeline.metrics import DELIVERIES, DELIVERY_SECONDS
 from pipeline.providers.base import Delivery, DeliveryStatus, Provider
+from pipeline.providers.connections import Permit, open_session, under
 from pipeline.tenants import Account, Tenants
 from topics.commands import Command, CommandKind
 
 Wait = Callable[[float], Awaitable[None]]
-
-KEEP_ALIVE = 4.0
-"""Seconds that an idle connection is kept: shorter than the provider's, since what is written to a connection that is
-being closed has an unknown outcome."""
 
 
 class Dispatcher:
@@ -35,11 +32,14 @@ class Dispatcher:
         self._providers = providers
         self._tenants = tenants
         self._limiter = Limiter()
-        connector = TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE)
-        self._session = ClientSession(connector=connector, trace_configs=[_traced()])
+        self._session = open_session(connections, _traced())
 
     async def close(self) -> None:
         await self._session.close()
+
+    def forget(self) -> None:
+        """Forgets how much each account may send: others may have sent for it, so it starts with nothing saved up."""
+        self._limiter.clear()
 
     async def turn(self, command: Command, wait: Wait) -> None:
         """Returns when the account may send. A read mark is no message: it counts against no limit."""
@@ -49,11 +49,14 @@ class Dispatcher:
         if delay > 0:
             await wait(delay)
 
-    async def call(self, command: Command) -> Delivery:
-        """One attempt. What the provider has no endpoint for is refused for good."""
+    async def call(self, command: Command, permit: Permit | None = None) -> Delivery:
+        """One attempt. What the provider has no endpoint for is refused for good.
+
+        Raises `CallWithheld` where the permit does not hold when a request is about to be written.
+        """
         account = self._account(command)
         try:
-            with DELIVERY_SECONDS.labels(command.provider).time(), _span(command):
+            with DELIVERY_SECONDS.labels(command.provider).time(), _span(command), under(permit or Permit()):
                 delivery = await self._providers[command.provider].deliver(command, account, self._session)
         except UnsupportedCommand as error:
             delivery = Delivery(DeliveryStatus.PERMANENT, error_message=str(error))
@@ -64,9 +67,13 @@ class Dispatcher:
         """Seconds until the next try of what was not done `tries` times; None: it was the last."""
         policy = retry_policy(command.provider, delivery.error_code)
         delay = next_wait(policy, tries, delivery.delay, random.random())  # noqa: S311 (jitter, not a secret)
-        if delay is not None and slows_account(command.provider, delivery.error_code):
+        if delay is not None and self.closes_account(command, delivery):
             self._limiter.slow_down(self._account(command), time.monotonic(), delay)
         return delay
+
+    def closes_account(self, command: Command, delivery: Delivery) -> bool:
+        """Whether nothing of the whole account may be sent until the next try."""
+        return slows_account(command.provider, delivery.error_code)
 
     def resends(self, command: Command) -> bool:
         """Whether the tenant rather sends twice than not at all."""

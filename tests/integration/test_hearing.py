@@ -74,15 +74,15 @@ async def _run(bootstrap: str, first: Hop, second: Hop, asked: Counter[str]) -> 
     await create(bootstrap, [_topic(first), _topic(second)], 2, 1)
     hearing = Hearing(bootstrap, (first, second), 2)
     try:
-        await _within(20, lambda: hearing.until() > 0)  # nothing is there, so everything has passed
+        await _within(20, lambda: hearing.until(1, 1) > 0)  # nothing is there, so everything has passed
         for hop in (first, second):
             await _put(bootstrap, hop.topic)
         arrived = time.time()
         await _commit(bootstrap, first)
         before = asked[second.group]
-        await _within(20, lambda: hearing.until() >= 0 and asked[second.group] > before + 1)
-        assert hearing.until() < arrived, "the second group has not come so far"
+        await _within(20, lambda: hearing.until(1, 1) >= 0 and asked[second.group] > before + 1)
+        assert hearing.until(1, 1) < arrived, "the second group has not come so far"
         await _commit(bootstrap, second)
-        await _within(20, lambda: hearing.until() > arrived)
+        await _within(20, lambda: hearing.until(1, 1) > arrived)
     finally:
         await hearing.close()

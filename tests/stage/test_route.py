@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
+import pytest
 
 from agents.deduplicate import deduplicate
 from agents.parse import parse
@@ -17,7 +18,9 @@ from pipeline.providers.base import WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord
 from tests.stage.pieces import HEADERS, NUMBER, OTHER_NUMBER, UNPACK, carrying, event, tenants
+from topics import headers
 from topics.catalogue import RECEIPTS, SEEN
+from topics.codec import decode_receipt
 from topics.commands import command_id
 from topics.events.wire import WireEvent
 from topics.records import header
@@ -123,25 +126,43 @@ def _status(number: int, **more: Any) -> WireEvent:
     return event(number, **told)
 
 
-def test_a_status_of_our_own_message_is_a_receipt_for_the_messenger() -> None:
+@pytest.mark.parametrize("status", ["sent", "delivered", "read", "played", "failed", "a status of tomorrow"])
+def test_any_status_of_our_own_message_is_a_receipt_for_the_messenger(status: str) -> None:
     """A send in doubt would be sent again although the provider has told that it has it."""
     driver = StageDriver(UNPACK, route(tenants(acme="default")))
     ours = command_id("e-0", 0)
-    driver.pipe(carrying(_status(1, business_opaque_data=ours)))
+    driver.pipe(carrying(_status(1, business_opaque_data=ours, event_type=f"status.{status}", status=status)))
     assert [record.topic for record in driver.published] == ["events.default", RECEIPTS.name]
     receipt = driver.published[1]
     assert receipt.key == f"cloud:{NUMBER}".encode()
-    assert orjson.loads(receipt.value) == {"command_id": ours, "message_id": "wamid.1", "status": "sent"}
+    assert orjson.loads(receipt.value) == {"command_id": ours, "message_id": "wamid.1", "status": status}
 
 
-def test_any_other_status_is_no_receipt() -> None:
-    """The messenger would be flooded with what it knows, or misled by somebody else's data."""
+@pytest.mark.parametrize(
+    ("odd", "message_id"),
+    [({}, "wamid.1"), ({"errors": [None]}, "wamid.1"), ({"timestamp": None}, "wamid.1"), ({"id": 7}, "")],
+    ids=["nothing", "errors", "no time", "a number for an id"],
+)
+def test_a_status_with_an_odd_leaf_is_a_receipt_too(odd: dict[str, Any], message_id: str) -> None:
+    """One field that Meta writes in another way would have messages sent twice."""
+    ours = command_id("e-0", 0)
+    told = {"id": "wamid.1", "status": "delivered", "timestamp": "1767268800", "recipient_id": "15550001111"}
+    status = told | {"biz_opaque_callback_data": ours} | odd
+    value = {"metadata": {"phone_number_id": NUMBER, "display_phone_number": "1"}, "statuses": [status]}
+    webhook = {"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}
+    driver = StageDriver(parse(PROVIDERS), route(tenants(acme="default")))
+    driver.pipe(TestRecord(orjson.dumps(webhook), headers=((headers.PROVIDER, b"cloud"),)))
+    receipt = decode_receipt(TestRecord.of(driver.published[1]))
+    assert (receipt.command_id, receipt.message_id, receipt.status) == (ours, message_id, "delivered")
+
+
+def test_a_status_of_anybody_elses_message_is_no_receipt() -> None:
+    """The messenger would be misled by somebody else's data."""
     driver = StageDriver(UNPACK, route(tenants(acme="default")))
     driver.pipe(
         carrying(
             _status(1),
             _status(2, business_opaque_data="a customer's own"),
-            _status(3, business_opaque_data=command_id("e-0", 0), event_type="status.read", status="read"),
         )
     )
     assert {record.topic for record in driver.published} == {"events.default"}

@@ -20,6 +20,7 @@ from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.chain import Chain, Output
 from pipeline.runtime.chain_loop import ChainLoop
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.lease import Lease
 from pipeline.runtime.sole_writer import SoleWriter, Span
 from pipeline.runtime.stage import ConcurrentStage, Stage
 from pipeline.runtime.tables import Mark
@@ -74,7 +75,7 @@ class Process:
 
     Attributes:
         steps: how many it has taken.
-        stale: whether it waits for something that it can't get: it is no owner any more, or somebody else is frozen.
+        stale: whether it waits for something that it can't get, since it is no owner any more.
         over: whether it has ended.
     """
 
@@ -215,11 +216,25 @@ def _expect(error: BaseException | None) -> None:
         raise error
 
 
+class _Lease(Lease):
+    """A process that is no owner any more is not heard by its group, which is all that it can know."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(0)
+        self._process = process
+
+    @property
+    def valid(self) -> bool:
+        self._process.stale = self._process.world.owner is not self._process
+        return not self._process.stale
+
+
 class _Positions(Group):
     """The consumer: what a process commits counts while it owns the partitions."""
 
     def __init__(self, process: Process) -> None:
         super().__init__()
+        self.lease = _Lease(process)
         self._process = process
 
     def done(self, tp: TP, position: int, epoch: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,12 @@ from aiokafka.errors import KafkaError, NodeNotReadyError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
+from agents.topology import messenger
+from pipeline.providers.dispatch import Dispatcher
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.consumer import Consumer, ConsumerThread
+from pipeline.settings import Settings
+from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
 
 TP0, TP1 = TP("in", 0), TP("in", 1)
@@ -176,3 +181,21 @@ def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved(
     consumer.on_forget = lambda: forgotten.append(consumer.epoch)
     consumer._forget()
     assert forgotten == [1]
+
+
+def test_a_messenger_forgets_what_its_accounts_have_saved_up_when_partitions_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that comes back from another worker would have two bursts in one second."""
+    forgotten: list[str] = []
+    monkeypatch.setattr(Dispatcher, "forget", lambda _: forgotten.append("once"))
+
+    async def run() -> None:
+        app = messenger(Settings(data_dir=tmp_path), Tenants(TenantsFile(tenants=[])))
+        try:
+            app._new_consumer()._forget()
+        finally:
+            await app.release()
+
+    asyncio.run(run())
+    assert forgotten == ["once"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +16,13 @@ from aiohttp import ClientSession
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents import receive as receive_stage
 from agents.receive import receive
 from agents.send import send
 from pipeline.delivery.standing import Standing, State
 from pipeline.providers import courier
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
+from pipeline.providers.connections import Permit, require_permit
 from pipeline.providers.courier import Courier, Hand, Rows
 from pipeline.providers.dispatch import Dispatcher, Wait
 from pipeline.runtime import PipelineApp, concurrent_loop
@@ -35,7 +38,8 @@ from topics.codec import decode_outcome, encode_command, encode_receipt
 from topics.commands import Command, CommandKind, command_id
 from topics.events.wire import WireEvent
 from topics.outcomes import OutcomeStatus
-from topics.receipts import Receipt
+from topics.receipts import Receipt, receipt_of
+from topics.receipts import receipt_of as receipt_of_any
 from topics.records import Incoming
 
 InDoubt = Literal["resend", "give_up"]
@@ -57,7 +61,11 @@ ACCEPTED = Answer(Delivery(DeliveryStatus.ACCEPTED, "wamid"), does=True)
 THROTTLED = Answer(Delivery(DeliveryStatus.RETRYABLE, error_code=130429), does=False)
 LOST_ANSWER = Answer(Delivery(DeliveryStatus.UNKNOWN), does=True)
 LOST_CALL = Answer(Delivery(DeliveryStatus.UNKNOWN), does=False)
-ANSWERS = (ACCEPTED, THROTTLED, LOST_ANSWER, LOST_CALL)
+DENIED = Answer(Delivery(DeliveryStatus.RETRYABLE, error_code=131000), does=True)
+ANSWERS = (ACCEPTED, THROTTLED, LOST_ANSWER, LOST_CALL, DENIED)
+NAMES = ("accepted", "throttled", "lost answer", "lost call", "done though denied")
+STATUSES = ("delivered", "read", "sent", "failed", "odd")
+"""The one status of each message that comes: any of them will do. The odd one is of no form that the parser knows."""
 
 
 @dataclass
@@ -68,33 +76,39 @@ class Outside:
         answers: to the first calls; what comes after them is accepted.
         prompt: statuses come before the answer; otherwise when somebody waits for them.
         mute: no status says which command it is about.
+        named: the first command is to somebody else and names the second, which has not begun.
         effects: the ids of the commands that became messages.
+        turn: which of `STATUSES` comes of the first message.
     """
 
     answers: list[Answer] = field(default_factory=list)
     prompt: bool = False
     mute: bool = False
+    named: bool = False
     in_doubt: InDoubt = "resend"
     world: World = field(default_factory=World)
     effects: list[str] = field(default_factory=list)
     unposted: list[str] = field(default_factory=list)
-    living: list[Process] = field(default_factory=list)
+    turn: int = 0
+    denied: bool = False
 
     def __post_init__(self) -> None:
-        for number in range(COMMANDS):
-            self.world.append(encode_command(_command(number)))
+        first, second = (_command(number) for number in range(COMMANDS))
+        about = {"recipient": "15550002222", "reply_to": first.command_id}
+        for command in (second.model_copy(update=about), first) if self.named else (first, second):
+            self.world.append(encode_command(command))
 
     def start(self, process: Process) -> Flows:
         """The messenger's flows, of a new process."""
-        self.living = [each for each in self.living if each.frozen.is_set()] + [process]
         dispatcher = _Dispatcher(self, process)
         return {
-            COMMANDS_INTERACTIVE.name: send(Courier(dispatcher, 60, lambda: self.heard(process), resends=MANY)),
+            COMMANDS_INTERACTIVE.name: send(Courier(dispatcher, 60, lambda _: self.heard(process), resends=MANY)),
             RECEIPTS.name: receive(),
         }
 
     def call(self, command: Command) -> Delivery:
         answer = self.answers.pop(0) if self.answers else ACCEPTED
+        self.denied = self.denied or answer is DENIED
         if answer.does:
             self.effects.append(command.command_id)
             if not self.mute:
@@ -107,17 +121,22 @@ class Outside:
         """The status webhooks, which intake makes receipts of."""
         posted, self.unposted = self.unposted, []
         for name in posted:
-            self.world.append(
-                encode_receipt(Receipt(command_id=name, message_id="wamid", status="sent"), "cloud", NUMBER)
-            )
+            if receipt := receipt_of(_status(name, STATUSES[(self.effects.index(name) + self.turn) % len(STATUSES)])):
+                self.world.append(encode_receipt(receipt, "cloud", NUMBER))
 
     def heard(self, process: Process) -> float:
-        """The window is over when nothing that could tell is on its way, and nobody who was frozen may still call."""
-        told = not self.unposted and self.world.finished(RECEIPTS.name)
-        process.stale = self.world.owner is not process or any(_may_call(each) for each in self.living)
-        if not process.stale:
-            self.post()
-        return NEVER if told and not process.stale else LONG_AGO
+        """The window is over when nothing that could tell is on its way, though a frozen one may be about to call."""
+        process.stale = self.world.owner is not process
+        if process.stale:
+            return LONG_AGO
+        told = self.told
+        self.post()
+        return NEVER if told else LONG_AGO
+
+    @property
+    def told(self) -> bool:
+        """Whether every status that there is has come."""
+        return not self.unposted and self.world.finished(RECEIPTS.name)
 
     @property
     def outcomes(self) -> dict[str, set[OutcomeStatus]]:
@@ -128,9 +147,10 @@ class Outside:
         return found
 
 
-def _may_call(process: Process) -> bool:
-    """Whether it froze, and may be about to call."""
-    return process.frozen.is_set() and not process.over
+def _status(command_id: str, name: str) -> WireEvent:
+    kind = "unknown" if name == "odd" else "status"
+    told = {"message_id": "wamid", "status": name, "business_opaque_data": command_id}
+    return WireEvent("e", kind, "c", "cloud", NUMBER, told)
 
 
 class _Dispatcher(Dispatcher):
@@ -140,11 +160,15 @@ class _Dispatcher(Dispatcher):
         account = {"provider": "cloud", "id": NUMBER, "token": "t"}
         tenant = {"id": "acme", "in_doubt": outside.in_doubt, "accounts": [account]}
         tenants = Tenants(TenantsFile.model_validate({"tenants": [tenant]}))
+        self._outside = outside
         super().__init__({"cloud": _Provider(outside, process)}, tenants, 1)
         process.on_end(self.close)
 
     async def turn(self, command: Command, wait: Wait) -> None:
-        """At once."""
+        """At once; but what was denied is tried again after the statuses have come, as a provider's pause is longer."""
+        while self._outside.denied and not self._outside.told:
+            self._outside.post()
+            await wait(0)
 
     def next_try(self, command: Command, delivery: Delivery, tries: int) -> float | None:
         return None if super().next_try(command, delivery, tries) is None else 0.0
@@ -160,6 +184,7 @@ class _Provider:
 
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
         await self._process.step()
+        require_permit()
         says = self._outside.call(command)
         await self._process.step()
         return says
@@ -216,39 +241,48 @@ def _require_one_effect(outside: Outside) -> None:
     assert set(outside.world.logs) <= {COMMANDS_INTERACTIVE.name, RECEIPTS.name, OUTCOMES.name}, "no dead letter"
 
 
-def _steps(answers: Sequence[Answer], *, prompt: bool) -> int:
+def _steps(answers: Sequence[Answer], *, prompt: bool = False, named: bool = False) -> int:
     """How many a life has in which nobody dies."""
-    (undisturbed,) = _die(Outside(list(answers), prompt))
+    (undisturbed,) = _die(Outside(list(answers), prompt, named=named))
     return undisturbed.steps
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["", "named"])
 @pytest.mark.parametrize("prompt", [False, True], ids=["late", "prompt"])
-@pytest.mark.parametrize("answer", ANSWERS, ids=["accepted", "throttled", "lost answer", "lost call"])
-def test_one_effect_wherever_it_dies(answer: Answer, prompt: bool) -> None:
+@pytest.mark.parametrize("answer", ANSWERS, ids=NAMES)
+def test_one_effect_wherever_it_dies(answer: Answer, prompt: bool, named: bool) -> None:
     """A messenger that is killed at the wrong moment would send twice, never, or in the wrong order."""
-    steps = _steps([answer], prompt=prompt)
+    steps = _steps([answer], prompt=prompt, named=named)
     assert steps > 20, "every durable write and every call is a step"
     for dies_at in range(1, steps + 1):
-        outside = Outside([answer], prompt)
+        outside = Outside([answer], prompt, named=named, turn=dies_at)
         assert _die(outside, dies_at)[0].dead
         _require_one_effect(outside)
 
 
-@given(st.lists(st.integers(1, 45), max_size=5), st.lists(st.sampled_from(ANSWERS), max_size=4), st.booleans())
-def test_one_effect_however_often_it_dies(deaths: list[int], answers: list[Answer], prompt: bool) -> None:
+@given(
+    st.lists(st.integers(1, 45), max_size=5),
+    st.lists(st.sampled_from(ANSWERS), max_size=4),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, len(STATUSES) - 1),
+)
+def test_one_effect_however_often_it_dies(
+    deaths: list[int], answers: list[Answer], prompt: bool, named: bool, turn: int
+) -> None:
     """A messenger that dies again while it recovers would send twice or never."""
-    outside = Outside(answers, prompt)
+    outside = Outside(answers, prompt, named=named, turn=turn)
     _die(outside, *deaths)
     _require_one_effect(outside)
 
 
-@pytest.mark.parametrize("answer", ANSWERS, ids=["accepted", "throttled", "lost answer", "lost call"])
+@pytest.mark.parametrize("answer", ANSWERS, ids=NAMES)
 def test_one_effect_wherever_it_freezes_while_another_takes_its_place(answer: Answer) -> None:
-    """A machine that is paused for longer than its session would send what another has sent meanwhile."""
+    """A machine that is paused for longer than its session and window would send what another has sent meanwhile."""
     froze = set()
-    for freezes_at in range(1, _steps([answer], prompt=False) + 1):
-        for after in (0, 1, 2, 4, 8, 99):
-            outside = Outside([answer])
+    for freezes_at in range(1, _steps([answer]) + 1):
+        for after in (0, 1, 2, 4, 8, 16, 99):
+            outside = Outside([answer], turn=freezes_at)
             froze |= {freezes_at} if _freeze(outside, freezes_at, after) else set()
             _require_one_effect(outside)
     assert len(froze) > 10, "every step that awaits something is one to freeze at"
@@ -271,10 +305,10 @@ def test_where_no_status_tells_the_policy_decides(in_doubt: InDoubt, deaths: lis
     assert set(outside.outcomes) == set(EACH)
 
 
-def _finds(answer: Answer = ACCEPTED) -> bool:
+def _finds(answer: Answer = ACCEPTED, *, named: bool = False) -> bool:
     """Whether some death shows that it is wrong."""
     for dies_at in range(1, 45):
-        outside = Outside([answer])
+        outside = Outside([answer], prompt=answer is DENIED, named=named, turn=dies_at)
         _die(outside, dies_at)
         try:
             _require_one_effect(outside)
@@ -283,12 +317,14 @@ def _finds(answer: Answer = ACCEPTED) -> bool:
     return False
 
 
-def test_the_search_finds_an_intent_that_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_finds_an_intent_that_is_not_durable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
     noted = Courier._note
 
     async def only_retries(self: Courier, command: Command, step: Standing, rows: Rows, hand: Hand) -> None:
-        if step.state is not State.INTENT:
+        if step.state is State.INTENT:
+            rows.put(command.command_id, step.encode())
+        else:
             await noted(self, command, step, rows, hand)
 
     assert not _finds()
@@ -307,12 +343,54 @@ def test_the_search_finds_a_mark_that_goes_before_its_output(monkeypatch: pytest
     assert _finds()
 
 
+def test_the_search_finds_a_call_that_is_made_when_a_process_thaws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof."""
+    assert not _finds_frozen(ACCEPTED)
+    monkeypatch.setattr(Permit, "require", lambda _: None)
+    assert _finds_frozen(ACCEPTED)
+
+
 def test_the_search_finds_a_writer_that_asks_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
     monkeypatch.setattr(SoleWriter, "wrote", lambda *_: True)
+    monkeypatch.setattr(courier, "_require_owned", _no_matter)
+    monkeypatch.setattr(Permit, "require", lambda _: None)
+    assert _finds_frozen(LOST_ANSWER)
+
+
+async def _no_matter(_: Hand) -> None:
+    """Whoever owns it."""
+
+
+def _finds_frozen(answer: Answer) -> bool:
     wrong = 0
     for freezes_at in range(1, 25):
-        outside = Outside([LOST_ANSWER])
-        _freeze(outside, freezes_at, 4)
-        wrong += outside.effects != EACH
-    assert wrong
+        for after in (4, 16, 99):
+            outside = Outside([answer])
+            _freeze(outside, freezes_at, after)
+            wrong += outside.effects != EACH
+    return bool(wrong)
+
+
+def test_the_search_finds_statuses_that_settle_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof: once only the status `sent` settled a send in doubt."""
+    monkeypatch.setattr(sys.modules[__name__], "receipt_of", _only_sent)
+    assert _finds(LOST_ANSWER)
+
+
+def _only_sent(event: WireEvent) -> Receipt | None:
+    return receipt_of_any(event) if event.get("status") == "sent" else None
+
+
+def test_the_search_finds_a_retry_that_no_status_settles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof: once a status changed nothing about what was to be tried again."""
+    assert not _finds(DENIED)
+    monkeypatch.setattr(receive_stage, "UNSETTLED", {State.INTENT})
+    assert _finds(DENIED)
+
+
+def test_the_search_finds_a_named_command_that_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof: once an answer to what had not begun failed for good."""
+    assert not _finds(named=True)
+    monkeypatch.setattr(courier, "_message_of", lambda *_: "")
+    assert _finds(named=True)

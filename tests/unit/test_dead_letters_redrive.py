@@ -117,7 +117,7 @@ class Desk(Dispatcher):
         self._tenants = self.known
         self._account(command)
 
-    async def call(self, command: Command) -> Delivery:
+    async def call(self, command: Command, permit: object = None) -> Delivery:
         return await self._provider.deliver(command)
 
     def resends(self, command: Command) -> bool:

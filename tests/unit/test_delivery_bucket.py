@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.delivery import Limiter, TokenBucket
 from pipeline.tenants import Account
+from sandbox.limits import Limiter as SandboxLimiter
+from sandbox.limits import Limits as SandboxLimits
 
 RATES = st.floats(0.1, 1000)
 CAPACITIES = st.floats(1, 100)
@@ -123,3 +125,42 @@ def test_an_accounts_burst_is_a_quarter_of_a_second() -> None:
     waits = [limiter.take(account("a"), 60.0) for _ in range(21)]
     assert waits == pytest.approx([0.0] * 20 + [1 / 80])
     assert [limiter.take(account("slow", rate=0.5), 60.0) for _ in range(2)] == pytest.approx([0, 2])
+
+
+ACCOUNT = Account.model_validate({"provider": "cloud", "id": "a", "token": "t"})
+
+
+class Worker:
+    """A messenger that has an account now and then, and sends whatever it may while it has it."""
+
+    def __init__(self) -> None:
+        self.limiter = Limiter()
+        self._next: float | None = None
+
+    def revoked(self) -> None:
+        self.limiter.clear()
+        self._next = None
+
+    def sends(self, now: float) -> bool:
+        """Whether it sends at `now`, as soon as its permit is valid."""
+        if self._next is None:
+            self._next = now + self.limiter.take(ACCOUNT, now)
+        if self._next > now:
+            return False
+        self._next = None
+        return True
+
+
+@example([0.3] * 20)
+@given(st.lists(st.floats(0.02, 3), min_size=1, max_size=30))
+def test_an_account_that_moves_between_workers_stays_under_the_providers_limit(stays: list[float]) -> None:
+    """Each move would give a number another burst: a flapping worker sent 160 in a second where 80 are allowed."""
+    workers, provider, now, violations = [Worker(), Worker()], SandboxLimiter(SandboxLimits()), 1000.0, 0
+    for turn, stay in enumerate(stays):
+        worker, until = workers[turn % 2], now + stay
+        while now < until:
+            while worker.sends(now):
+                violations += provider.broken("cloud", ACCOUNT.id, "15550001111", now) is not None
+            now += 0.001
+        worker.revoked()
+    assert violations == 0

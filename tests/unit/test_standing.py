@@ -75,6 +75,7 @@ _ROWS = st.builds(
     st.integers(0, 99),
     st.text(max_size=40),
     st.integers(0, 9),
+    st.lists(st.integers(0, 9) | st.text(max_size=9), max_size=3).map(tuple),
 )
 
 

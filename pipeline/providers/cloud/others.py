@@ -38,6 +38,8 @@ def unknown(part: Part, person: Person | None, body: Body) -> None:
     user = messages.user(part, person)
     if user:
         body["user"] = user
+    if part[1] == "statuses":
+        body |= statuses.told(part[2])
 
 
 def _event_id(part: Part, contact: str | None) -> str:

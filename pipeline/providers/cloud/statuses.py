@@ -51,6 +51,12 @@ def status(part: Part, _: Person | None, body: Body) -> bool:
     return fits(item, STATUS) or settled(body)
 
 
+def told(item: Any) -> Body:
+    """The texts of an odd status that settle a send: of which message and command it speaks, and its name."""
+    named = ("id", "status", "biz_opaque_callback_data")
+    return {_NAMES[name]: item[name] for name in named if type(item) is dict and type(item.get(name)) is str}
+
+
 def event_id_of(part: Part, contact: str | None) -> str | None:
     """The id of a status that names its message and itself."""
     change, _, item = part
