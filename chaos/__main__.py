@@ -29,6 +29,9 @@ def main(
     seed: Annotated[int, typer.Option(help="What traffic and faults follow from.")] = _USUAL.seed,
     rate: Annotated[float, typer.Option(min=1, help="Webhooks per second.")] = _USUAL.rate,
     kill_every: Annotated[float, typer.Option(min=1, help="Seconds between kills, on average.")] = _USUAL.kill_every,
+    freeze_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between workers that are stopped for longer than a session; 0: none.")
+    ] = _USUAL.freeze_every,
     contacts: Annotated[int, typer.Option(min=10, help="People who write.")] = _USUAL.contacts,
     window: Annotated[float, typer.Option(min=5, help="Seconds to wait for a status in doubt.")] = _USUAL.window,
     drain: Annotated[float, typer.Option(min=10, help="Seconds to come to rest afterwards.")] = _USUAL.drain,
@@ -38,7 +41,7 @@ def main(
     show_plan: Annotated[bool, typer.Option("--show-plan", help="Only print what would be done.")] = False,
 ) -> None:
     """Drive the whole pipeline, kill its parts at random, and count every effect."""
-    options = Options(seconds, seed, rate, kill_every, contacts, window, drain, on)
+    options = Options(seconds, seed, rate, kill_every, freeze_every, contacts, window, drain, on)
     console = console_of(sys.stdout)
     if show_plan:
         for fault in plan(options):

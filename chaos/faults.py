@@ -16,8 +16,8 @@ class Faults:
     """What was done of the plan.
 
     Attributes:
-        done: how often each act hit each target. A kill counts where it found a process to kill.
-        missed: kills that found none: the process was down already.
+        done: how often each act hit each target. A kill or a freeze counts where it found a process.
+        missed: those that found none: the process was down already.
     """
 
     def __init__(self, stack: Stack, sandbox: SandboxClient) -> None:
@@ -38,7 +38,10 @@ class Faults:
 
     async def _do(self, fault: Fault) -> None:
         if fault.act in KILLS:
-            self._stack.kill(fault.target, fault.act, lambda hit: self._killed(fault, hit))
+            self._stack.kill(fault.target, fault.act, lambda hit: self._hit(fault, hit))
+            return
+        if fault.act is Act.FREEZE:
+            self._stack.freeze(fault.target, fault.amount, lambda hit: self._hit(fault, hit))
             return
         self.done[fault.target, fault.act] += 1
         if fault.act is Act.ADD:
@@ -48,7 +51,7 @@ class Faults:
         else:
             await self._sandbox.misbehave(fault)
 
-    def _killed(self, fault: Fault, hit: bool) -> None:
+    def _hit(self, fault: Fault, hit: bool) -> None:
         if hit:
             self.done[fault.target, fault.act] += 1
         else:

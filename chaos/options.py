@@ -16,6 +16,7 @@ class Options:
         seed: what traffic and faults follow from, alone.
         rate: webhooks per second, status webhooks not counted.
         kill_every: seconds from one kill to the next, on average.
+        freeze_every: seconds from one frozen worker to the next, on average; 0: none.
         contacts: people who write.
         window: seconds that the messenger waits for the status of a send in doubt. Longer than any outage of the plan:
             what is decided without the status may be decided wrongly, and would be counted.
@@ -27,6 +28,7 @@ class Options:
     seed: int = 1
     rate: float = 100.0
     kill_every: float = 7.0
+    freeze_every: float = 120.0
     contacts: int = 300
     window: float = 90.0
     drain: float = 600.0

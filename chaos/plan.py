@@ -15,11 +15,17 @@ FIRST: Final = 3.0
 """Seconds of undisturbed traffic before the first fault, so that kills meet work everywhere."""
 
 
+FROZEN: Final = (30.0, 45.0)
+"""Seconds that a frozen worker stands still: longer than `PIPELINE_SESSION_TIMEOUT` (25)."""
+
+
 class Act(StrEnum):
     """What is done."""
 
     SIGKILL = "SIGKILL"
     SIGTERM = "SIGTERM"
+    FREEZE = "freeze"
+    """SIGSTOP, and SIGCONT so many seconds later: longer than its group waits for it."""
     ADD = "add"
     """A second worker of an app joins."""
     REMOVE = "remove"
@@ -40,7 +46,7 @@ class Fault(NamedTuple):
     Attributes:
         at: seconds since the traffic began.
         target: a service, or `sandbox` for the provider's misbehaviour.
-        amount: messages, or seconds of latency.
+        amount: messages, or seconds of latency or of being frozen.
     """
 
     at: float
@@ -61,8 +67,9 @@ def plan(options: Options) -> list[Fault]:
     """All faults of a run, in order of time. Every kind of process is killed once before any is killed again."""
     workers = list(_workers(Random(f"{options.seed}:workers"), options.seconds))  # noqa: S311 (replayable, no secret)
     kills = _kills(Random(f"{options.seed}:kills"), options, workers)  # noqa: S311
+    freezes = _freezes(Random(f"{options.seed}:freezes"), options)  # noqa: S311
     sandbox = _sandbox(Random(f"{options.seed}:sandbox"), options.seconds)  # noqa: S311
-    return sorted([*workers, *kills, *sandbox])
+    return sorted([*workers, *kills, *freezes, *sandbox])
 
 
 def _times(rng: Random, every: float, until: float) -> Iterator[float]:
@@ -80,6 +87,14 @@ def _kills(rng: Random, options: Options, workers: list[Fault]) -> Iterator[Faul
         kind, act = waiting.pop(), rng.choice((Act.SIGKILL, Act.SIGKILL, Act.SIGTERM))
         elsewhere = rng.random() < 0.5 and _has_second(kind, workers, at)
         yield Fault(at, act, second(kind) if elsewhere else kind)
+
+
+def _freezes(rng: Random, options: Options) -> Iterator[Fault]:
+    """Each app's first worker is frozen once before any is frozen again."""
+    waiting: list[str] = []
+    for at in _times(rng, options.freeze_every, options.seconds) if options.freeze_every else ():
+        waiting = waiting or rng.sample(WORKERS, len(WORKERS))
+        yield Fault(at, Act.FREEZE, waiting.pop(), round(rng.uniform(*FROZEN), 1))
 
 
 def _has_second(kind: str, workers: list[Fault], at: float) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -107,6 +109,7 @@ class Stack(Supervisor):
         self.interrupted = False
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._leaving: list[tuple[Child, float]] = []
+        self._frozen: dict[str, tuple[Child, float]] = {}
         self._shared = _environment(directory, options, self.sandbox_url, handler)
         write_tenants(directory / "tenants.yaml", self.sandbox_url)
         write_accounts(directory / "accounts.json")
@@ -140,6 +143,10 @@ class Stack(Supervisor):
         """Kills a service; `then` is told whether it ran. It is started again."""
         self._orders.put(lambda: then(self._kill(name, act)))
 
+    def freeze(self, name: str, seconds: float, then: Callable[[bool], None]) -> None:
+        """Stops a service and lets it go on `seconds` later; `then` is told whether it ran."""
+        self._orders.put(lambda: then(self._freeze(name, seconds)))
+
     def add(self, name: str, app: str) -> None:
         """A second worker of `app` joins."""
         self._orders.put(lambda: self._add(name, app))
@@ -162,6 +169,7 @@ class Stack(Supervisor):
             order()
         super()._tick()
         self._see_off()
+        self._thaw(lambda until: time.monotonic() >= until)
         self.memory.look((child.name, child.pid) for child in self._children if child.pid is not None)
 
     def _kill(self, name: str, act: Act) -> bool:
@@ -174,6 +182,20 @@ class Stack(Supervisor):
             self._tell_to_end(child)
         return True
 
+    def _freeze(self, name: str, seconds: float) -> bool:
+        child = self._by_name.get(name)
+        if child is None or child.state is not State.READY or not _signalled(child, signal.SIGSTOP):
+            return False
+        self._frozen[name] = (child, time.monotonic() + seconds)
+        return True
+
+    def _thaw(self, over: Callable[[float], bool]) -> None:
+        """Lets those go on whose time is over. One that was killed meanwhile needs no more."""
+        for name, (child, until) in list(self._frozen.items()):
+            if over(until):
+                _signalled(child, signal.SIGCONT)
+                del self._frozen[name]
+
     def _cut_down(self, child: Child) -> None:
         self.log.wanted[child.name] = frozenset({_KILLED})
         child.kill()
@@ -183,6 +205,7 @@ class Stack(Supervisor):
         early = {"was killed by SIGTERM"} if child.state is State.STARTING else set()
         self.log.wanted[child.name] = frozenset({_ended_by_sigterm(child.name)} | early)
         child.terminate()
+        _signalled(child, signal.SIGCONT)  # one that is frozen would not hear of it
         self._leaving.append((child, time.monotonic() + LEAVE_SECONDS))
 
     def _add(self, name: str, app: str) -> None:
@@ -218,6 +241,7 @@ class Stack(Supervisor):
         self._leaving = [(child, until) for child, until in self._leaving if child.running]
 
     def _stop(self) -> None:
+        self._thaw(lambda _: True)
         for child, _ in self._leaving:
             child.kill()
         super()._stop()
@@ -228,6 +252,16 @@ def _next(orders: SimpleQueue[Callable[[], None]]) -> Callable[[], None] | None:
         return orders.get_nowait()
     except Empty:
         return None
+
+
+def _signalled(child: Child, number: signal.Signals) -> bool:
+    """Whether there was a process to signal. Each child leads a group of its own."""
+    if child.pid is None:
+        return False
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
+        return True
+    return False
 
 
 def _ended_by_sigterm(name: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chaos.options import Options
-from chaos.plan import FIRST, KILLS, TARGETS, Act, plan, second
+from chaos.plan import FIRST, KILLS, TARGETS, WORKERS, Act, plan, second
+from pipeline.settings import Settings
 
 LONG = Options(seconds=600, kill_every=7)
 
@@ -34,6 +37,14 @@ def test_a_second_worker_is_only_touched_while_it_is_there() -> None:
         elif fault.act in KILLS and fault.target.endswith("-2"):
             assert fault.target in present
     assert any(fault.target == second("messenger") for fault in plan(LONG))
+
+
+def test_every_app_has_a_worker_that_is_frozen_for_longer_than_its_session() -> None:
+    """A paused machine that goes on with what is another's by then would only ever be met in production."""
+    freezes = [fault for fault in plan(LONG) if fault.act is Act.FREEZE]
+    assert {fault.target for fault in freezes} == set(WORKERS)
+    assert min(fault.amount for fault in freezes) > Settings().session_timeout
+    assert not [fault for fault in plan(replace(LONG, freeze_every=0)) if fault.act is Act.FREEZE]
 
 
 def test_the_traffic_is_undisturbed_at_first_and_the_provider_recovers_from_latency() -> None:

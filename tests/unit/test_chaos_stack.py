@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from chaos.options import Options
@@ -59,6 +61,26 @@ def test_a_worker_that_leaves_for_good_with_an_error_is_reported(tmp_path: Path)
     stack._see_off()
     assert [(death.name, death.why) for death in stack.log.deaths] == [("intake-2", "ended with exit status 3")]
     assert not stack._leaving
+
+
+def test_a_frozen_worker_goes_on_when_its_time_is_over(tmp_path: Path) -> None:
+    """It would stand still to the end of the run, and what it had in hand would be missing."""
+    stack = Stack(tmp_path, Options())
+    child = Child(Service("intake", [sys.executable, "-c", "import signal; signal.pause()"]), tmp_path / "log", None)
+    stack._by_name["intake"] = child
+    child.start()
+    child.state = State.READY
+    try:
+        process = psutil.Process(child.pid)
+        assert stack._freeze("intake", 0)
+        eventually(lambda: process.status() == psutil.STATUS_STOPPED, 20, "it stands still")
+        stack._thaw(lambda until: time.monotonic() >= until)
+        eventually(lambda: process.status() != psutil.STATUS_STOPPED, 20, "it goes on")
+        assert not stack._frozen
+    finally:
+        child.kill()
+        child.reap()
+    assert not stack._freeze("intake", 0), "it does not run any more"
 
 
 def test_a_kill_of_what_does_not_run_is_not_counted_as_one(tmp_path: Path) -> None:
