@@ -59,9 +59,11 @@ class WireEvent(msgspec.Struct):
         return self.form
 
     def get(self, name: str) -> Any:
-        """One field of the body, or None; a text without making all of it."""
+        """One field of the body, or None; a text, and what is not there, without making all of it."""
         if isinstance(self.form, Form):
-            value = getattr(self.form, name, None)
+            value = getattr(self.form, name, msgspec.UNSET)
+            if value is msgspec.UNSET:
+                return None
             if type(value) is str:
                 return value
         return self.body.get(name)
