@@ -169,16 +169,23 @@ class Courier:
             raise RetryAfter(reason, min(delay, LOOK_AGAIN))
 
     def _permit(self, command: Command, rows: Rows, hand: Hand) -> Permit:
-        """Holds while nobody else can decide about the command, nor a status has told. What may be done twice needs
-        none."""
+        """Holds while nobody else can decide about the command and no status has told what became of it.
+
+        A call of several requests (an upload, then the message) may take long: its intent is as fresh as the last time
+        that the permit held. What may be done twice needs none.
+        """
         if command.kind in EARLY:
             return Permit()
-        began, fresh = clock.now(), max(FRESH, self._window / 2)
+        held, fresh = clock.now(), max(FRESH, self._window / 2)
 
         def holds() -> bool:
-            standing = decode(rows.get(command.command_id))
+            nonlocal held
+            standing, now = decode(rows.get(command.command_id)), clock.now()
             intended = standing is not None and standing.state is State.INTENT
-            return intended and hand.owned() and clock.age(began) < fresh
+            if not (intended and hand.owned() and clock.age(held, now) < fresh):
+                return False
+            held = now
+            return True
 
         return Permit(holds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from pipeline.clock import Moment
 from pipeline.delivery.standing import Standing, State, decode
 from pipeline.errors import NewerRecord, RetryAfter, UnsupportedCommand
 from pipeline.providers import courier
@@ -399,6 +401,22 @@ def test_an_intent_that_has_grown_old_is_taken_back(monkeypatch: pytest.MonkeyPa
     with pytest.raises(RetryAfter):
         asyncio.run(_carry_out(outside, 0, _command()))
     assert (outside.calls, _standing(outside).state) == (0, State.RETRY)
+
+
+def test_a_call_of_several_slow_requests_keeps_its_permit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file would be uploaded again and again, and the message that it belongs to never be sent."""
+    moments = itertools.count(0, 15)  # seconds: less than an intent is fresh, three of them are more
+    monkeypatch.setattr("pipeline.clock.now", lambda: Moment(float(next(moments)), 0.0))
+
+    class Uploading(Outside):
+        async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
+            for _ in range(3):
+                require_permit()
+            return await super().deliver(command, account, session)
+
+    outside = Uploading()
+    assert asyncio.run(_carry_out(outside, 0, _command())) is not None
+    assert outside.calls == 1
 
 
 def test_a_kind_of_a_newer_version_waits_for_a_worker_that_knows_it() -> None:
