@@ -36,6 +36,7 @@ from pipeline.runtime.stage import ConcurrentStage, Link, Stage, split
 from pipeline.runtime.table_store import TableStore
 from pipeline.runtime.tables import Pending
 from pipeline.settings import Settings
+from topics.installation import Installation
 
 log = get_logger(__name__)
 
@@ -73,6 +74,7 @@ class PipelineApp(faust.App):
         self.table_stores: dict[str, TableStore] = {}
         self.sources: set[str] = set()
         self.dead_letters: dict[str, set[str]] = {}
+        self.installation = Installation()
         self.loops: list[ChainLoop | ConcurrentLoop] = []
         self._publisher: Publisher | None = None
         self._backlogs: dict[str, Backlog] = {}
@@ -172,7 +174,7 @@ class PipelineApp(faust.App):
     def publisher(self) -> Publisher:
         if self._publisher is None:
             producer = cast(Producer, self.producer)._ensure_producer()
-            self._publisher = Publisher(producer, partial(largest, self.pipeline.kafka))
+            self._publisher = Publisher(producer, partial(largest, self.pipeline.kafka), self.installation.expected)
         return self._publisher
 
     @property
@@ -189,7 +191,9 @@ class PipelineApp(faust.App):
     @property
     def stopped(self) -> dict[str, str]:
         """The kind of error that stopped a flow from taking in, by the flow's source."""
-        return {loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)}
+        return found | {
+            loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)
+        }
 
     async def observe(self) -> None:
         """Looks where the partitions stand. While they move, or the broker does not answer, nobody is to blame.

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from pipeline.errors import Unavailable
 from pipeline.runtime import admin
+from pipeline.runtime.sequence import SequencedProducer
 from topics.dead_letters import Letter, Mark, State
 from topics.records import Record
 
@@ -114,7 +114,7 @@ class Decider:
 @asynccontextmanager
 async def open_decider(bootstrap: str, by: str) -> AsyncIterator[Decider]:
     """A decider, connected. Raises `Unavailable`."""
-    producer = AIOKafkaProducer(
+    producer = SequencedProducer(
         bootstrap_servers=bootstrap,
         acks="all",
         enable_idempotence=True,
