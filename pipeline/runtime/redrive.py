@@ -77,6 +77,8 @@ class Decider:
 
     def _fault(self, letter: Letter) -> str | None:
         partitions = self._partitions[letter.origin_topic]
+        if letter.gap is not None:
+            return "its records were removed before they were processed, there is nothing to redrive: drop the letter"
         if not partitions:
             return f"Kafka has no topic {letter.origin_topic}: create it, or drop the letter"
         if letter.origin_partition >= partitions:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.errors import PipelineError, Unavailable
 from pipeline.logging import get_logger
 from pipeline.runtime import installation
-from pipeline.runtime.admin import require_topics, unsafe
+from pipeline.runtime.admin import require_topics, retentions, unsafe
 from pipeline.settings import Settings
 from topics.installation import Installation
 
@@ -62,6 +62,13 @@ async def watch_partitions(settings: Settings, apps: Sequence[PipelineApp]) -> N
             if line := await installation.changed(settings.kafka, found, found.topics):
                 await apps[0].crash(PartitionsChanged(line))
                 return
+
+
+async def learn_retentions(settings: Settings, apps: Iterable[PipelineApp]) -> None:
+    """How long the records of each source stay, as far as the broker tells."""
+    with suppress(Unavailable):
+        for app in apps:
+            app.retentions = await retentions(settings.kafka, app.sources)
 
 
 async def warn_of_unsafe_topics(settings: Settings, names: Iterable[str]) -> None:

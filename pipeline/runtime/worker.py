@@ -24,7 +24,7 @@ from pipeline.logging import get_logger
 from pipeline.runtime.admin import largest
 from pipeline.runtime.app import PipelineApp
 from pipeline.runtime.health import Health
-from pipeline.runtime.topic_guard import require, warn_of_unsafe_topics, watch_partitions
+from pipeline.runtime.topic_guard import learn_retentions, require, warn_of_unsafe_topics, watch_partitions
 from pipeline.settings import Settings
 from topics.dead_letters import REASON_BYTES
 
@@ -55,6 +55,7 @@ async def _serve(settings: Settings, build: Build) -> None:
         return
     await _warn_of_narrow_topics(settings, apps)
     await warn_of_unsafe_topics(settings, _topics(apps))
+    await learn_retentions(settings, apps)
     health = Health(apps, settings.worker_host, settings.worker_port, settings.stuck_after)
     port = await health.start()
     log.info("worker starts", apps=[app.conf.id for app in apps], health=f"http://{settings.worker_host}:{port}")

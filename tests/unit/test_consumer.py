@@ -15,6 +15,7 @@ from faust.types import TP
 
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.consumer import Consumer, ConsumerThread
+from pipeline.runtime.gaps import Gaps
 from pipeline.testing import TestRecord
 
 TP0, TP1 = TP("in", 0), TP("in", 1)
@@ -151,6 +152,7 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
     consumer: Any = object.__new__(Consumer)
     consumer.app = SimpleNamespace(rebalancing=False)
     consumer._is_changelog_tp = lambda _: False
+    consumer.gaps = Gaps(consumer)
 
     async def asked_for() -> tuple[set[TP], set[TP]]:
         backlog, thread = Backlog(limit=2), Quiet()
