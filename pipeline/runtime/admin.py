@@ -164,8 +164,8 @@ async def require_topics(bootstrap: str, names: Iterable[str], partitions: int, 
 def changed(what: str, partitions: int) -> str:
     """One line about topics of which somebody has changed the count; `what`: `webhooks.raw has 9`."""
     return (
-        f"{what} partitions, the installation recorded {partitions}: keys would move to other partitions than their "
-        "rows and order; when its groups have no lag, delete it and run `pipeline topics create`"
+        f"{what} partitions, the installation recorded {partitions}: where nothing waits on it, delete it and run "
+        "`pipeline topics create`; else see docs/operations.md (topics and their partitions)"
     )
 
 

@@ -154,7 +154,8 @@ class Consumer(driver.Consumer):
         """Everything of `tp` below `position` is finished, if positions were not set anew in between."""
         self.progress.tried(tp)
         if epoch == self.epoch:
-            self._done[tp] = max(self.gaps.past(tp, position), self._done.get(tp, 0))
+            reached = self.gaps.past(tp, position) if self.gaps.passed else position
+            self._done[tp] = max(reached, self._done.get(tp, 0))
 
     def finished(self, tp: TP) -> int:
         """Below this everything of a flow's partition is finished."""

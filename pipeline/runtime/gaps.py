@@ -80,24 +80,25 @@ class Gaps:
     Attributes:
         unsettled: those that are not fetched meanwhile.
         stopped: those that wait for a person.
+        passed: where records in hand end and where the gap behind them does, by partition.
     """
 
     def __init__(self, consumer: Consumer) -> None:
         self.report: Report | None = None
         self.unsettled: set[TP] = set()
         self.stopped: dict[TP, Gap] = {}
-        self._passed: dict[TP, tuple[int, int]] = {}
+        self.passed: dict[TP, tuple[int, int]] = {}
         self._consumer = consumer
 
     def clear(self) -> None:
         """Positions are set anew."""
         self.unsettled.clear()
         self.stopped.clear()
-        self._passed.clear()
+        self.passed.clear()
 
     def past(self, tp: TP, position: int) -> int:
         """Behind the gap that follows, if everything before that one is finished."""
-        read, end = self._passed.get(tp, (0, 0))
+        read, end = self.passed.get(tp, (0, 0))
         return max(position, end) if position >= read else position
 
     # Without a position
@@ -196,7 +197,7 @@ class Gaps:
         read = consumer._read_offset[gap.tp] or 0
         await self._go_on(gap.tp, gap.end)
         if gap.tp.topic in consumer.backlogs and consumer.epoch == epoch:
-            self._passed[gap.tp] = (read, gap.end)
+            self.passed[gap.tp] = (read, gap.end)
             consumer.done(gap.tp, consumer.finished(gap.tp), epoch)
 
     def _tell(self, gap: Gap) -> None:
