@@ -11,7 +11,8 @@ from chaos.stack import Stack
 from pipeline.errors import PipelineError
 from pipeline.event_loop import new_event_loop
 
-START_SECONDS: Final = 120.0
+START_SECONDS: Final = 600.0
+"""A stack that stands still is found sooner, by its supervisor."""
 Say = Callable[[str], None]
 T = TypeVar("T")
 

@@ -70,6 +70,9 @@ class Reporter:
         self.ready = log.started
         self._log = log
 
+    def slow(self, name: str, seconds: float, sign: str, log: Path) -> None:
+        """It is waited for."""
+
     def gave_up(self, name: str, log: Path) -> None:
         """Never: deaths are not counted here."""
 

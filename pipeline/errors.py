@@ -9,7 +9,8 @@ PipelineError
 │   ├── UnknownTenant       nobody owns the account it speaks of
 │   ├── ForeignAccount      it came as one tenant's and speaks of another tenant's account
 │   ├── UnsupportedCommand  the provider has no way of doing what a command asks for
-│   └── OversizeRecord      the broker would never take what became of it
+│   ├── OversizeRecord      the broker would never take what became of it
+│   └── LogGap              its log had removed it, and those beside it, before they were processed
 ├── Unsendable              a handler asked for a send or an upload that can't be: its result says so, nothing raises
 ├── Unavailable             something outside is away: retried in place without limit, never a dead letter
 │   ├── RetryAfter          it said how long to wait
@@ -17,6 +18,7 @@ PipelineError
 │   │   └── CallWithheld    a request was not written: its partition may be another worker's by now
 │   └── Conflict            others wrote a row that an event read and wrote: it is handled again, from the new row
 ├── HandlerTimeout          a handler took longer than it may: retried like any other exception
+├── LogTruncated            a log ends before records that are in hand: the process ends, and begins anew where it is
 └── Unacknowledged          the broker did not take an output: the process ends, nothing is acknowledged
 
 An exception that is none of these is retried in place a few times, then becomes a dead letter.
@@ -100,6 +102,10 @@ class Conflict(Unavailable):
     """Another event wrote what this one read and wants to write. Nothing was applied, and the event is not at fault."""
 
 
+class LogGap(PermanentError):
+    """Records were removed from their log, by retention mostly, before they were processed."""
+
+
 class Unsendable(PipelineError):
     """What a handler asked for can't be sent as it is. Never leaves the messenger: it becomes the send's result.
 
@@ -114,6 +120,10 @@ class Unsendable(PipelineError):
 
 class HandlerTimeout(PipelineError, TimeoutError):
     """A handler did not finish its event in time. Nothing of what it did takes effect."""
+
+
+class LogTruncated(PipelineError):
+    """A log ends before the position in it: it was made anew, or a replica that lacked records became the leader."""
 
 
 class Unacknowledged(PipelineError):

@@ -48,6 +48,16 @@ RETRIES: Final = Counter(
 DEAD_LETTERS: Final = Counter(
     "pipeline_dead_letters_total", "Dead letters by stage and kind of error.", ["stage", "error"]
 )
+GAP_RECORDS: Final = Counter(
+    "pipeline_gap_records_total",
+    "Records, at most, that were removed before an app processed them. Any: read the line `log_gap` and its letter.",
+    ["app", "topic"],
+)
+RETENTION_USED: Final = Gauge(
+    "pipeline_retention_used_ratio",
+    "Share of a topic's retention that the oldest unfinished record has used: 0, 0.5, 0.75 or 0.9. At 1 it is removed.",
+    ["app", "topic"],
+)
 BREAKER_OPEN: Final = Gauge(
     "pipeline_breaker_open",
     "Flows of an app that take nothing in because failures are the rule. Any: `/readyz` and the log name the cause.",

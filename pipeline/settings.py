@@ -58,6 +58,13 @@ class Settings(BaseSettings):
     failure_run: int = Field(100, ge=0, description="records failing in a row that stop a flow from taking in; 0: none")
     failure_ratio: float = Field(0.5, ge=0, le=1, description="share of failing records that does the same; 0: none")
 
+    on_gap: Literal["continue", "stop"] = Field(
+        "continue", description="what a flow does where records were removed before it processed them"
+    )
+    redis_replicas: int = Field(
+        0, ge=0, description="replicas of Redis that must have what an event wrote before its offset goes; 0: none"
+    )
+
     instance_id: str | None = Field(None, description="static group member id, e.g. the pod's name")
     stuck_after: float = Field(120.0, gt=0, description="seconds without progress after which /healthz fails")
     commit_interval: float = Field(0.5, gt=0, description="seconds between two commits of offsets")

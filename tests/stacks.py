@@ -104,7 +104,14 @@ class Stack(Process):
         return f"redis://127.0.0.1:{self.ports.redis}/0"
 
     def wait_ready(self, seconds: float = 90) -> None:
-        self.wait_for("Ready in", seconds)
+        """Waits as long as its screen tells of something new at least every so many seconds."""
+        seen, deadline = "", time.monotonic() + seconds
+        while "Ready in" not in (now := self.output):
+            if now != seen:
+                seen, deadline = now, time.monotonic() + seconds
+            assert self._popen.poll() is None, f"it has ended: {now}"
+            assert time.monotonic() < deadline, f"nothing new within {seconds} s: {now}"
+            time.sleep(0.05)
 
     def child(self, name: str) -> psutil.Process:
         """The running child of a service: `kafka`, `redis`, `sandbox`, `ingress`, `intake`, `handlers`, `messenger`."""

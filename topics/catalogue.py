@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
+from topics import installation
 from topics.dead_letters import PREFIX, REASON_BYTES
 
-Cleanup = Literal["delete", "compact,delete"]
+Cleanup = Literal["delete", "compact", "compact,delete"]
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """The largest record: a webhook of 3 MiB, its headers, and room for what `parse` adds."""
@@ -25,6 +26,7 @@ class Topic:
         retention: how long records stay.
         cleanup: Kafka's `cleanup.policy`.
         largest: bytes of a record with all that belongs to it, Kafka's `max.message.bytes`.
+        partitions: its own count; None: that of all keyed topics.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Topic:
     retention: timedelta = timedelta(days=7)
     cleanup: Cleanup = "delete"
     largest: int = MAX_MESSAGE_BYTES
+    partitions: int | None = None
 
     def config(self) -> dict[str, str]:
         """The topic's configuration as the broker spells it."""
@@ -49,6 +52,10 @@ COMMANDS_BULK: Final = Topic("commands.bulk", "account", "commands of campaigns"
 OUTCOMES: Final = Topic("commands.outcomes", "account", "what became of each command")
 
 RECEIPTS: Final = Topic("commands.receipts", "account", "statuses that name a command: it was taken, whatever we heard")
+
+INSTALLATION: Final = Topic(
+    installation.TOPIC, "name", "what the installation recorded about itself", cleanup="compact", partitions=1
+)
 
 STAGES: Final = ("parse", "deduplicate", "route", "handle", "send", "receive")
 """The stages, in the way of a message; each has its dead letters."""
@@ -101,4 +108,5 @@ def catalogue(lanes: Iterable[str], *, dedup_ttl: timedelta, outcome_ttl: timede
         *(dead_letters(stage) for stage in STAGES),
         changelog(INTAKE, SEEN, dedup_ttl),
         changelog(MESSENGER, SENT, outcome_ttl),
+        INSTALLATION,
     ]

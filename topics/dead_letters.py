@@ -14,6 +14,8 @@ from topics import headers
 from topics.records import Header, Incoming, Record, header
 
 PREFIX: Final = "dead-letters."
+GAP: Final = "LogGap"
+"""The error type of a letter that stands for records that were removed before they were processed."""
 REASON_BYTES: Final = 16 * 1024
 """More than a reason takes. By so much a letter may be larger than its record, and its topic takes more."""
 
@@ -71,6 +73,12 @@ class Letter(NamedTuple):
     def tenant(self) -> str | None:
         """Whose it is, as far as was known when it failed."""
         return header(self.headers, headers.TENANT)
+
+    @property
+    def gap(self) -> tuple[int, int] | None:
+        """The offsets that were removed before they were processed, the second excluded; None where there are bytes."""
+        start, end = header(self.headers, headers.GAP_START), header(self.headers, headers.GAP_END)
+        return (int(start), int(end)) if start and end and self.error_type == GAP else None
 
     def original(self) -> Record:
         """The record as it was before it failed. It belongs on `origin_partition` of its topic."""

@@ -41,6 +41,11 @@ REASON: Final = (
 )
 """What a dead letter has behind the headers of its record, in this order."""
 
+GAP_START: Final = "gap-start"
+"""On the dead letter of a gap: the first offset that was removed before it was processed."""
+GAP_END: Final = "gap-end"
+"""The offset behind the last one."""
+
 DECISION: Final = "decision"
 """On a mark beside a dead letter: `redriven` or `dropped`."""
 DECIDED_BY: Final = "decided-by"

@@ -120,13 +120,12 @@ def _brokers(settings: Settings, count: int) -> Finding:
 
 
 async def _topics(settings: Settings, tenants: Tenants | None) -> Finding:
-    from pipeline.cli.topics import installed
-    from pipeline.runtime.admin import check
+    from pipeline.cli.topics import differing, installed
 
     if tenants is None:
         return Finding(State.SKIPPED, "topics", "they follow from the tenants file")
     topics = installed(settings, tenants)
-    differences = await check(settings.kafka, topics, settings.partitions, settings.replication)
+    differences = await differing(settings, topics)
     if not differences:
         return Finding(State.OK, "topics", f"all {len(topics)} as the catalogue says")
     more = f" and {len(differences) - 1} more" if differences[1:] else ""
@@ -151,7 +150,7 @@ async def _ask_redis(settings: Settings) -> list[Finding]:
     where = _without_password(settings.redis)
     try:
         async with asyncio.timeout(TIMEOUT), Redis.from_url(settings.redis, retry=Retry(NoBackoff(), 0)) as client:
-            return [await _keeps(client, where), await _skew(client)]
+            return [await _keeps(client, where), *await _replicas(client, settings.redis_replicas), await _skew(client)]
     except ValueError as error:
         found = f"PIPELINE_REDIS is not a Redis URL ({error}): write it as redis://host:port/0"
     except (RedisError, OSError, TimeoutError) as error:
@@ -186,7 +185,34 @@ async def _keeps(client: Redis, where: str) -> Finding:
     if not info.get("aof_enabled") and not await _snapshots(client):
         text = f"{where} keeps nothing over a restart: turn on appendonly"
         return Finding(State.WARNING, "redis", text)
-    return Finding(State.OK, "redis", f"{where} answers, version {info.get('redis_version', 'unknown')}")
+    lost = "" if await _syncs_always(client) else "; if it dies, up to the last second of writes is lost (appendfsync)"
+    return Finding(State.OK, "redis", f"{where} answers, version {info.get('redis_version', 'unknown')}{lost}")
+
+
+async def _syncs_always(client: Redis) -> bool:
+    """Whether every write is on disk before it is answered. Who hides that gets the benefit."""
+    from redis.exceptions import ResponseError
+
+    try:
+        return str((await client.config_get("appendfsync")).get("appendfsync", "always")) == "always"
+    except ResponseError:
+        return True
+
+
+async def _replicas(client: Redis, required: int) -> list[Finding]:
+    """What a failover would lose: rows that were answered before a replica had them."""
+    info = await client.info("replication")
+    connected = int(info.get("connected_slaves", 0))
+    if info.get("role") == "slave":
+        text = "PIPELINE_REDIS is a replica, which takes no writes: name the master, or what follows it"
+        return [Finding(State.WRONG, "replicas", text)]
+    if required > connected:
+        text = f"{_count(required, 'replica')} must have each write and {connected} are connected: handlers would wait"
+        return [Finding(State.WRONG, "replicas", f"{text}: add some, or lower PIPELINE_REDIS_REPLICAS")]
+    if connected and not required:
+        text = f"{_count(connected, 'replica')}, and a failover to one loses what it lacks: set PIPELINE_REDIS_REPLICAS"
+        return [Finding(State.WARNING, "replicas", text)]
+    return [Finding(State.OK, "replicas", f"{required} of {connected} have each write")] if required else []
 
 
 async def _snapshots(client: Redis) -> bool:

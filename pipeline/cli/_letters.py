@@ -55,6 +55,7 @@ def as_json(letter: Letter, state: State) -> str:
             },
             "key": letter.key.decode(errors="backslashreplace"),
             "bytes": len(letter.value),
+            **({"gap": dict(zip(("start", "end"), letter.gap, strict=True))} if letter.gap else {}),
         }
     ).decode()
 
@@ -73,6 +74,8 @@ def page(letter: Letter, state: State, marks: Sequence[Mark], *, reveal: bool) -
     lines = [f"{name:<10}{text}" for name, text in facts.items()]
     lines += [f"{mark.state.value:<10}{moment(mark.at)} by {_printable(mark.by)}" for mark in marks]
     lines += ["", *(_printable(f"{name}: {_text(value)}") for name, value in letter.headers)]
+    if letter.gap:
+        return [*lines, "", "It has no bytes: the log had removed its records before they were processed."]
     return [*lines, "", *body(letter.value, reveal=reveal).split("\n")]
 
 

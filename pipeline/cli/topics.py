@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from topics.installation import TOPIC as INSTALLATION
+
 if TYPE_CHECKING:
+    from pipeline.runtime.admin import Difference
     from pipeline.settings import Settings
     from pipeline.tenants import Tenants
     from topics.catalogue import Topic
@@ -31,29 +34,45 @@ def list_() -> None:
 
 @app.command()
 def create() -> None:
-    """Create the topics that are missing. Those that exist stay as they are; their partitions must fit."""
-    from pipeline.runtime import admin
+    """Create the topics that are missing, and record their partition count. Those that exist stay as they are."""
+    from pipeline.runtime import installation
 
     settings, topics = _prepare()
-    made = _ask(admin.create(settings.kafka, topics, settings.partitions, settings.replication))
+    made, recorded = _ask(installation.create(settings.kafka, topics, settings.partitions, settings.replication))
     for name in made:
         typer.echo(f"created {name}")
     typer.echo(f"{len(made)} created, {len(topics) - len(made)} were there")
-    _ask(admin.require_topics(settings.kafka, [topic.name for topic in topics], settings.partitions))
+    if recorded:
+        keyed = sum(topic.partitions is None for topic in topics)
+        typer.echo(
+            f"recorded {settings.partitions} partitions for {keyed} topics: from now on nothing takes another count"
+        )
 
 
 @app.command()
 def check() -> None:
     """Compare the broker's topics with the catalogue; print the differences, exit status 1 if there are any."""
-    from pipeline.runtime import admin
-
     settings, topics = _prepare()
-    differences = _ask(admin.check(settings.kafka, topics, settings.partitions, settings.replication))
+    differences = _ask(differing(settings, topics))
     for difference in differences:
         typer.echo(str(difference))
     if differences:
         raise typer.Exit(1)
     typer.echo(f"{len(topics)} topics are as they should be")
+
+
+async def differing(settings: Settings, topics: list[Topic]) -> list[Difference]:
+    """Where the broker differs from the catalogue and from what the installation recorded."""
+    from pipeline.runtime import admin, installation
+
+    found = await admin.check(settings.kafka, topics, settings.partitions, settings.replication)
+    if any(each.what == "topic" for each in found):  # creating what is missing records it, too
+        return found
+    recorded = (await installation.read(settings.kafka)).partitions
+    if recorded != settings.partitions:
+        actual = "missing (run `pipeline topics create`)" if recorded is None else str(recorded)
+        found.append(admin.Difference(INSTALLATION, "recorded partition count", str(settings.partitions), actual))
+    return found
 
 
 def installed(settings: Settings, tenants: Tenants) -> list[Topic]:
@@ -70,9 +89,13 @@ def installed(settings: Settings, tenants: Tenants) -> list[Topic]:
 def table(topics: list[Topic], partitions: int) -> list[str]:
     """The catalogue as lines of text in columns, the first of them the heading."""
     rows = [("TOPIC", "PARTITIONS", "KEY", "RETENTION", "CLEANUP", "PURPOSE")]
-    rows += [(t.name, str(partitions), t.keyed_by, _span(t.retention), t.cleanup, t.purpose) for t in topics]
+    rows += [(t.name, str(t.partitions or partitions), t.keyed_by, _kept(t), t.cleanup, t.purpose) for t in topics]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _kept(topic: Topic) -> str:
+    return "for ever" if topic.cleanup == "compact" else _span(topic.retention)
 
 
 def _span(span: timedelta) -> str:

@@ -63,7 +63,8 @@ class HandlerRunner:
         for path, handler in loaded.items():
             _check_timeout(path, handler, settings.handler_timeout)
         self._handlers = {tenant: loaded[path] for tenant, path in paths.items()}
-        self._store = store or open_store(settings.cache, settings.redis, settings.data_dir / "cache")
+        cache = settings.data_dir / "cache"
+        self._store = store or open_store(settings.cache, settings.redis, cache, settings.redis_replicas)
         self._timeout = settings.handler_timeout
         self._record_ttl = record_ttl
         self._turns = Turns()

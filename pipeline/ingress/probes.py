@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 from aiohttp import web
 
 from pipeline.ingress.publisher import Publisher
@@ -24,9 +25,11 @@ class Probes:
         return _probe(not self._publisher.lost.done(), b'{"status":"alive"}\n', b'{"status":"lost"}\n')
 
     async def readyz(self, _: web.Request) -> web.Response:
-        """200 while the broker answers and has the topic."""
+        """200 while the broker answers and has the topic as it was made."""
         ready = not self.closing and await self._publisher.ready()
-        return _probe(ready, b'{"status":"ready"}\n', b'{"status":"not ready"}\n')
+        why = self._publisher.fault
+        no = b'{"status":"not ready"}\n' if why is None else orjson.dumps({"status": "not ready", "why": why}) + b"\n"
+        return _probe(ready, b'{"status":"ready"}\n', no)
 
     async def metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

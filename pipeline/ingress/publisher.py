@@ -4,6 +4,9 @@ The producer is idempotent and retries for ever, so a broker that comes back get
 has two ways of being unusable. *Stalled*: something waits and nothing has been acknowledged for a while; new
 webhooks are refused at once until the broker speaks again. *Lost*: it gave a batch up, which leaves a gap in its
 sequence numbers that no later batch can pass; the process must end and a new one begin.
+
+Records are placed by the partition count that the installation recorded. While the topic has another one nothing is
+taken: the workers would not look where it went.
 """
 
 from __future__ import annotations
@@ -16,10 +19,13 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
-from pipeline.errors import OversizeRecord, Unacknowledged, Unavailable
+from pipeline.errors import OversizeRecord, PipelineError, Unacknowledged, Unavailable, UsageError
 from pipeline.logging import get_logger
+from pipeline.runtime import installation
+from pipeline.runtime.admin import changed
 from pipeline.runtime.keepers import lost, of_producer
 from pipeline.runtime.partitions import partition_of
+from pipeline.runtime.sequence import SequencedProducer
 from topics.catalogue import MAX_MESSAGE_BYTES, RAW
 from topics.records import Record
 
@@ -35,7 +41,7 @@ class Publisher:
     """One idempotent producer to one topic. Made and used on one event loop.
 
     Attributes:
-        lost: becomes done, with an `Unacknowledged`, when the process has to end.
+        lost: becomes done, with what went wrong, when the process has to end.
         unacknowledged: bytes of records that were sent and not acknowledged yet.
     """
 
@@ -47,7 +53,9 @@ class Publisher:
         self._connecting = self._loop.create_task(self._connect())
         self._progress = 0.0
         self._probed = (float("-inf"), False)
-        self.lost: asyncio.Future[Unacknowledged] = self._loop.create_future()
+        self._recorded = 0
+        self._told = False
+        self.lost: asyncio.Future[PipelineError] = self._loop.create_future()
         self.unacknowledged = 0
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -67,8 +75,20 @@ class Publisher:
             self._judge(error)
             raise Unavailable(f"not acknowledged: {type(error).__name__}") from None
 
+    @property
+    def fault(self) -> str | None:
+        """What only a person can mend, in one line: the topic has not the partitions that were recorded."""
+        count = self._partitions(self._producer) if self._producer is not None else 0
+        if not count or not self._recorded or count == self._recorded:
+            return None
+        line = changed(f"{self._topic} has {count}", self._recorded)
+        if not self._told:
+            self._told = True
+            _log.critical("partition_count_changed: webhooks are answered 503", error=line)
+        return line
+
     async def ready(self) -> bool:
-        """Whether the broker answers now and the topic is there. Asks at most once a second."""
+        """Whether the broker answers now and the topic is there as it was made. Asks at most once a second."""
         if self._producer is None or self._stalled() or self.lost.done():
             return False
         if error := lost(of_producer(self._producer)):
@@ -76,7 +96,7 @@ class Publisher:
             return False
         if self._loop.time() - self._probed[0] > _PROBE_SECONDS:
             self._probed = (self._loop.time(), await _metadata(self._producer))
-        return self._probed[1] and self._partitions(self._producer) > 0
+        return self._probed[1] and self._partitions(self._producer) > 0 and self.fault is None
 
     async def stop(self, seconds: float) -> None:
         """Flushes what is left, for `seconds` at most."""
@@ -100,6 +120,9 @@ class Publisher:
         if not count:
             producer.client.force_metadata_update()
             raise Unavailable(f"there is no topic {self._topic}: run `pipeline topics create`")
+        self._recorded = self._recorded or count  # nothing was recorded: the first count that was seen is the one
+        if count != self._recorded:
+            raise Unavailable(self.fault or "")
         topic, key, value, headers = record
         future: asyncio.Future[Any] = await producer.send(
             topic, value, key, partition=partition_of(key, count), headers=headers
@@ -147,18 +170,28 @@ class Publisher:
         try:
             await producer.start()
             await producer.client.set_topics([self._topic])
+            self._recorded = await self._look_up()
             self._producer = producer
-        except (KafkaError, OSError) as error:
+            if line := self.fault:
+                self.lost.set_result(UsageError(line))
+        except (KafkaError, OSError, Unavailable) as error:
             _log.warning("the broker does not answer", kafka=self._bootstrap, error=repr(error))
         finally:
             if self._producer is None:
                 await producer.stop()
         return self._producer is not None
 
+    async def _look_up(self) -> int:
+        """The partition count that was recorded for the topic; 0 where none was."""
+        recorded = (await installation.read(self._bootstrap)).expected(self._topic)
+        if recorded is None:
+            _log.warning("partition_count_not_recorded: run `pipeline topics create`; the present count is kept")
+        return recorded or 0
+
 
 def _producer(bootstrap: str) -> AIOKafkaProducer:
     """A batch may be as large as the topic takes; 1 ms of linger costs no latency under load and saves the broker."""
-    return AIOKafkaProducer(
+    return SequencedProducer(
         bootstrap_servers=bootstrap,
         client_id="pipeline-ingress",
         acks="all",

@@ -13,9 +13,10 @@ from typing import Final
 from pipeline.local.logs import LogFile
 from pipeline.local.process import last_lines, signal_group, spawn
 from pipeline.local.services import Service
+from pipeline.local.startup import PATIENCE, Signs, Startup, look
 
-START_SECONDS: Final = 60.0
-"""A child that is not ready after this long is killed, which counts as a death."""
+SAY_SECONDS: Final = 30.0
+"""How often it is said that a child is still starting."""
 MAX_DEATHS: Final = 4
 WINDOW: Final = 60.0
 """The fourth death within this many seconds is one too many, unless its owner says otherwise."""
@@ -33,6 +34,8 @@ class Change(Enum):
     """What has become of a child since it was last asked."""
 
     READY = auto()
+    SLOW = auto()
+    """Not ready for a while, and getting on."""
     DIED = auto()
 
 
@@ -48,8 +51,10 @@ class Child:
         """From its start until it was ready."""
         self.why = ""
         """What it last died of."""
+        self.startup = Startup(self._look)
         self._process: subprocess.Popen[bytes] | None = None
-        self._started = 0.0
+        self._prepared = 0.0
+        self._said = 0.0
         self._log_start = 0
         self._deaths: deque[float] = deque(maxlen=max_deaths)
 
@@ -74,10 +79,12 @@ class Child:
 
     def start(self) -> None:
         self.state = State.STARTING
-        self._started = time.monotonic()
         self._log_start = self.log.size()
+        began = time.monotonic()
         self.service.prepare()
+        self._prepared = time.monotonic() - began
         self._process = spawn(self.service.argv, self.log.path, self.service.env)
+        self.startup, self._said = Startup(self._look), SAY_SECONDS
 
     def last_lines(self, count: int) -> list[str]:
         """The end of what it said in its last life."""
@@ -114,15 +121,21 @@ class Child:
     def _starting(self) -> Change | None:
         if self.service.ready is not None and self.service.ready():
             return self._became_ready()
-        if time.monotonic() - self._started > START_SECONDS:
+        if self.startup.stalled() and not (self.service.alive is not None and self.service.alive()):
             self.kill()
             self.reap()
-            return self._died(f"was not ready after {START_SECONDS:.0f} s and was killed")
+            return self._died(f"did nothing for {PATIENCE:.0f} s before it was ready and was killed")
+        if self.startup.seconds > self._said:
+            self._said += SAY_SECONDS
+            return Change.SLOW
         return None
+
+    def _look(self) -> Signs:
+        return look(self.pid or 0, self.log.path, self.service.ports)
 
     def _became_ready(self) -> Change:
         self.state = State.READY
-        self.seconds = time.monotonic() - self._started
+        self.seconds = self._prepared + self.startup.seconds
         return Change.READY
 
     def _died(self, why: str) -> Change:

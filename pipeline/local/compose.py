@@ -135,7 +135,8 @@ def _condition(service: str) -> str:
 
 
 def _healthcheck(*command: str) -> Node:
-    return {"test": ["CMD", *command], "interval": "5s", "timeout": "10s", "retries": 12, "start_period": "30s"}
+    """What is slow to start is not given up: the start period ends as soon as it is well, however long it may be."""
+    return {"test": ["CMD", *command], "interval": "5s", "timeout": "10s", "retries": 12, "start_period": "600s"}
 
 
 def _with_tables() -> list[str]:

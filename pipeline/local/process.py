@@ -16,6 +16,7 @@ from typing import Final
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.local.probe import port_free
+from pipeline.local.startup import Startup, look
 
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -75,7 +76,6 @@ class Server(ABC):
     name: str
     env: Mapping[str, str] | None = None
     """Of the process; None: as ours."""
-    start_seconds = 60.0
     stop_seconds = 10.0
 
     def __init__(self, data_dir: Path, log: Path | None = None) -> None:
@@ -129,10 +129,11 @@ class Server(ABC):
             raise UsageError(f"port {taken[0]} ({self.name}) is taken: stop what listens there")
 
     def wait_ready(self) -> None:
-        """Blocks until it serves. Raises `PipelineError` with its last words if it dies or is too slow."""
-        deadline = time.monotonic() + self.start_seconds
+        """Blocks until it serves. Raises `PipelineError` with its last words if it dies or stands still (`startup`)."""
+        process = self._process
+        start = Startup(lambda: look(process.pid if process else 0, self.log, self.ports))
         while not self.is_ready():
-            if not self.running or time.monotonic() > deadline:
+            if not self.running or start.stalled():
                 self.kill()
                 raise PipelineError("\n".join([f"{self.name} did not start:", *last_lines(self.log, 20)]))
             time.sleep(0.05)

@@ -35,6 +35,10 @@ class Report:
     def ready(self, service: Service, seconds: float) -> None:
         self._say(f"[green]✓[/] {service.name:<10} {service.where or 'done':<32} [dim]{seconds:5.1f} s[/]")
 
+    def slow(self, name: str, seconds: float, sign: str, log: Path) -> None:
+        why = f"it gets on ({sign})" if sign else "it has shown no sign of life yet"
+        self._say(f"[yellow]…[/] {name:<10} is still starting after {seconds:.0f} s: {why}. Its log is {log}")
+
     def died(self, name: str, why: str, log: Path, lines: Sequence[str], deaths: int) -> None:
         self._say(f"[red]✗ {name} {why}[/] (death {deaths} of the last minute). The end of {log}:")
         for line in lines:

@@ -88,6 +88,8 @@ class Service:
         where: its address for people; empty for one that ends.
         after: the services that must be ready before it starts.
         ready: whether it serves now; None for one that ends: ready means that it ended with status 0.
+        alive: whether it is well while it is not ready, as one that waits for a person; None: nobody can tell.
+        ports: those that it opens.
         prepare: what is to be done before each start.
         store: it holds data that the others need until they have stopped.
     """
@@ -98,6 +100,8 @@ class Service:
     where: str = ""
     after: tuple[str, ...] = ()
     ready: Callable[[], bool] | None = None
+    alive: Callable[[], bool] | None = None
+    ports: Sequence[int] = ()
     prepare: Callable[[], None] = field(default=_nothing)
     store: bool = False
 
@@ -122,6 +126,7 @@ def _store(server: Server, where: str, environ: Mapping[str, str]) -> Service:
         environ,
         where,
         ready=server.is_ready,
+        ports=server.ports,
         prepare=server.prepare,
         store=True,
     )
@@ -139,6 +144,8 @@ def _command(verb: Verb, ports: Ports, env: Mapping[str, str]) -> Service:
         f"http://{LOOPBACK}:{port}",
         verb.after,
         partial(http_ready, LOOPBACK, port),
+        partial(http_ready, LOOPBACK, port, "/healthz"),
+        (port,),
     )
 
 

@@ -27,6 +27,7 @@ class Reporter(Protocol):
     """Who is told what happens."""
 
     def ready(self, service: Service, seconds: float) -> None: ...
+    def slow(self, name: str, seconds: float, sign: str, log: Path) -> None: ...
     def died(self, name: str, why: str, log: Path, lines: Sequence[str], deaths: int) -> None: ...
     def gave_up(self, name: str, log: Path) -> None: ...
     def all_ready(self, seconds: float) -> None: ...
@@ -94,6 +95,9 @@ class Supervisor:
     def _changed(self, child: Child, change: Change) -> None:
         if change is Change.READY:
             self._reporter.ready(child.service, child.seconds)
+            return
+        if change is Change.SLOW:
+            self._reporter.slow(child.name, child.startup.seconds, child.startup.sign, child.log.path)
             return
         lines = child.last_lines(LAST_LINES)
         self._reporter.died(child.name, child.why, child.log.path, lines, child.deaths)

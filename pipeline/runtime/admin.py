@@ -30,6 +30,9 @@ TIMEOUT: Final = 4.0
 CREATE_TIMEOUT: Final = 30.0
 """Seconds for creating topics, until the metadata shows all of them with their leaders."""
 MIN_INSYNC: Final = "min.insync.replicas"
+UNCLEAN: Final = "unclean.leader.election.enable"
+RETENTION_BYTES: Final = "retention.bytes"
+RETENTION_MS: Final = "retention.ms"
 MAX_BYTES: Final = "max.message.bytes"
 LIMITS: Final = {MAX_BYTES: "", "segment.bytes": ""}
 """What bounds a batch of one record."""
@@ -40,6 +43,10 @@ class TopicSpec(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def partitions(self) -> int | None:
+        """How many it has where that is its own affair; None: as many as all."""
 
     def config(self) -> dict[str, str]:
         """Its configuration as the broker spells it, e.g. `{"cleanup.policy": "delete"}`."""
@@ -83,8 +90,8 @@ async def describe(bootstrap: str, names: Iterable[str]) -> dict[str, TopicDescr
 async def create(bootstrap: str, topics: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
     """Creates those of `topics` that are missing and returns their names. Topics that exist stay as they are.
 
-    Every topic gets `partitions`, changelogs too: a table's partition must be its source's. Three replicas or
-    more also set `min.insync.replicas` to 2, so that an acknowledgement means two copies.
+    Every topic without a count of its own gets `partitions`, changelogs too: a table's partition must be its source's.
+    What makes an acknowledgement last is pinned, whatever the broker's defaults are or become (`safe`).
     """
     async with _admin(bootstrap, CREATE_TIMEOUT) as admin:
         there = await _describe(admin, [topic.name for topic in topics])
@@ -103,10 +110,27 @@ async def check(bootstrap: str, topics: Sequence[TopicSpec], partitions: int, re
         there = await _describe(admin, [topic.name for topic in topics])
         wanted = {topic.name: _config(topic, replication) for topic in topics}
         configs = await _configs(admin, {name: wanted[name] for name in there})
-    found = {name: _compare(there[name], partitions, replication) for name in there}
+    counts = {topic.name: topic.partitions or partitions for topic in topics}
+    found = {name: _compare(there[name], counts[name], replication) for name in there}
     for name, actual in configs.items():
         found[name] += _compare_config(name, wanted[name], actual)
     return [each for name in wanted for each in found.get(name, [_missing(name)])]
+
+
+async def unsafe(bootstrap: str, names: Iterable[str], replication: int) -> list[Difference]:
+    """Where topics lack what `safe` says; without those that are missing or that we may not ask about."""
+    wanted = safe(replication)
+    async with _admin(bootstrap) as admin:
+        found = await _configs(admin, dict.fromkeys(names, wanted))
+    return [each for name, actual in found.items() if actual for each in _compare_config(name, wanted, actual)]
+
+
+async def retentions(bootstrap: str, names: Iterable[str]) -> dict[str, float]:
+    """Seconds that records stay, by topic; without those that keep them for ever, or that we may not ask about."""
+    async with _admin(bootstrap) as admin:
+        found = await _configs(admin, {name: {RETENTION_MS: ""} for name in names})
+    millis = {name: int(config[RETENTION_MS]) for name, config in found.items() if config.get(RETENTION_MS)}
+    return {name: value / 1000 for name, value in millis.items() if value > 0}
 
 
 async def largest(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
@@ -116,11 +140,11 @@ async def largest(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
     return {name: min(map(int, config.values())) for name, config in found.items() if all(map(config.get, LIMITS))}
 
 
-async def require_topics(bootstrap: str, names: Iterable[str], partitions: int) -> None:
+async def require_topics(bootstrap: str, names: Iterable[str], partitions: int, *, recorded: bool = False) -> None:
     """Raises `UsageError` unless every topic is there with that many partitions.
 
     Faust calls a worker ready without its topics, and a table with another partition count than its source
-    reads the wrong rows: both must be known before a record is taken.
+    reads the wrong rows: both must be known before a record is taken. `recorded`: the installation did record it.
     """
     wanted = list(names)
     there = await describe(bootstrap, wanted)
@@ -128,11 +152,21 @@ async def require_topics(bootstrap: str, names: Iterable[str], partitions: int) 
     if missing:
         raise UsageError(f"Kafka has no topic {', '.join(missing)}: run `pipeline topics create`")
     wrong = [f"{each.name} has {each.partitions}" for each in there.values() if each.partitions != partitions]
+    if wrong and recorded:
+        raise UsageError(changed(", ".join(wrong), partitions))
     if wrong:
         raise UsageError(
             f"{', '.join(wrong)} partitions, not {partitions}: set PIPELINE_PARTITIONS to what the topics "
             "have, or delete them and run `pipeline topics create`"
         )
+
+
+def changed(what: str, partitions: int) -> str:
+    """One line about topics of which somebody has changed the count; `what`: `webhooks.raw has 9`."""
+    return (
+        f"{what} partitions, the installation recorded {partitions}: where nothing waits on it, delete it and run "
+        "`pipeline topics create`; else see docs/operations.md (topics and their partitions)"
+    )
 
 
 @asynccontextmanager
@@ -149,7 +183,7 @@ async def _admin(bootstrap: str, timeout: float = TIMEOUT) -> AsyncIterator[AIOK
             "correct its advertised.listeners"
         ) from None
     except (KafkaError, TimeoutError, OSError) as error:
-        raise Unavailable(_unreachable(bootstrap, error)) from None
+        raise Unavailable(unreachable(bootstrap, error)) from None
     finally:
         await client.close()
 
@@ -164,7 +198,8 @@ async def _start(client: AIOKafkaAdminClient, bootstrap: str) -> None:
         raise ConfigurationError(f"PIPELINE_KAFKA is {bootstrap!r}: write it as host:port,host:port") from None
 
 
-def _unreachable(bootstrap: str, error: Exception) -> str:
+def unreachable(bootstrap: str, error: Exception) -> str:
+    """One line about a broker that does not answer."""
     names = {TimeoutError: "no answer in time", KafkaConnectionError: "no connection"}
     reason = names.get(type(error), type(error).__name__)
     return f"can't reach Kafka at {bootstrap} ({reason}): start it or set PIPELINE_KAFKA"
@@ -185,12 +220,22 @@ def _replicas(topic: Mapping[str, Any]) -> int:
     return min((len(partition["replicas"]) for partition in topic["partitions"]), default=0)
 
 
+def safe(replication: int) -> dict[str, str]:
+    """What every topic needs so that nothing acknowledged is lost or removed before its time.
+
+    Of three replicas or more, two must have what is acknowledged. A replica that lacks it never becomes the leader, and
+    no size removes records that are younger than the retention.
+    """
+    return {MIN_INSYNC: "2" if replication >= 3 else "1", UNCLEAN: "false", RETENTION_BYTES: "-1"}
+
+
 def _config(topic: TopicSpec, replication: int) -> dict[str, str]:
-    return topic.config() | ({MIN_INSYNC: "2"} if replication >= 3 else {})
+    return safe(replication) | topic.config()
 
 
 def _new(topic: TopicSpec, partitions: int, replication: int) -> NewTopic:
-    return NewTopic(topic.name, partitions, replication, topic_configs=_config(topic, replication))
+    count = topic.partitions or partitions
+    return NewTopic(topic.name, count, replication, topic_configs=_config(topic, replication))
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
@@ -249,8 +294,14 @@ def _compare_config(name: str, wanted: Mapping[str, str], actual: Mapping[str, s
     return [
         Difference(name, key, value, actual.get(key, "not set"))
         for key, value in wanted.items()
-        if _normal(actual.get(key)) != _normal(value)
+        if not _suffices(key, value, actual.get(key))
     ]
+
+
+def _suffices(key: str, wanted: str, actual: str | None) -> bool:
+    if key == MIN_INSYNC and actual is not None:  # more are more than was asked for
+        return int(actual) >= int(wanted)
+    return _normal(actual) == _normal(wanted)
 
 
 def _normal(value: str | None) -> object:

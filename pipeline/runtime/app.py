@@ -26,16 +26,20 @@ from pipeline.runtime.chain_loop import ChainLoop
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.consumer import Consumer
 from pipeline.runtime.dead_letters import PREFIX
+from pipeline.runtime.gap_letters import report
 from pipeline.runtime.keepers import ClientLost, lost, of_consumer, of_producer
 from pipeline.runtime.plain_agents import AgentFunction, ending
 from pipeline.runtime.producer import Producer
 from pipeline.runtime.publisher import Publisher
+from pipeline.runtime.retention import look_at_retention
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.rocksdb import Table
 from pipeline.runtime.stage import ConcurrentStage, Link, Stage, split
 from pipeline.runtime.table_store import TableStore
 from pipeline.runtime.tables import Pending
 from pipeline.settings import Settings
+from topics.dead_letters import GAP
+from topics.installation import Installation
 
 log = get_logger(__name__)
 
@@ -73,6 +77,9 @@ class PipelineApp(faust.App):
         self.table_stores: dict[str, TableStore] = {}
         self.sources: set[str] = set()
         self.dead_letters: dict[str, set[str]] = {}
+        self.entries: dict[str, str] = {}
+        self.installation = Installation()
+        self.retentions: dict[str, float] = {}
         self.loops: list[ChainLoop | ConcurrentLoop] = []
         self._publisher: Publisher | None = None
         self._backlogs: dict[str, Backlog] = {}
@@ -128,6 +135,7 @@ class PipelineApp(faust.App):
             raise UsageError(f"app {self.conf.id} has two flows from {source}: chain their stages, or make another app")
         self.sources.add(source)
         self.dead_letters[source] = {PREFIX + stage for stage in stages}
+        self.entries[source] = stages[0]
         self.loops.append(loop)
         self._backlogs[source] = loop.backlog
         topic = self.topic(source, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
@@ -182,7 +190,7 @@ class PipelineApp(faust.App):
     def publisher(self) -> Publisher:
         if self._publisher is None:
             producer = cast(Producer, self.producer)._ensure_producer()
-            self._publisher = Publisher(producer, partial(largest, self.pipeline.kafka))
+            self._publisher = Publisher(producer, partial(largest, self.pipeline.kafka), self.installation.expected)
         return self._publisher
 
     @property
@@ -199,7 +207,11 @@ class PipelineApp(faust.App):
     @property
     def stopped(self) -> dict[str, str]:
         """The kind of error that stopped a flow from taking in, by the flow's source."""
-        return {loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)}
+        gaps = self.list_consumer.gaps.stopped.values() if self.started else ()
+        found = {gap.tp.topic: f"{GAP}: {gap}" for gap in gaps}
+        return found | {
+            loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)
+        }
 
     async def observe(self) -> None:
         """Looks where the partitions stand. While they move, or the broker does not answer, nobody is to blame.
@@ -213,6 +225,7 @@ class PipelineApp(faust.App):
             with suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(OBSERVE_SECONDS):
                     await self.list_consumer.observe()
+                    await look_at_retention(self.conf.id, self.list_consumer, self.retentions)
                     return
         if self.started:
             self.list_consumer.progress.keep(())
@@ -229,6 +242,7 @@ class PipelineApp(faust.App):
         consumer = cast(Consumer, super()._new_consumer())
         consumer.backlogs = self._backlogs
         consumer.on_forget = self._forget
+        consumer.gaps.report = report(self)
         IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops))
         BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.stopped))
         return consumer
@@ -258,7 +272,7 @@ def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
         "broker_request_timeout": 90.0,
         "broker_rebalance_timeout": settings.handler_timeout + 10,
         "consumer_group_instance_id": f"{name}-{settings.instance_id}" if settings.instance_id else None,
-        "consumer_auto_offset_reset": "earliest",
+        "consumer_auto_offset_reset": "none",
         "consumer_max_fetch_size": 1024 * 1024,
         "producer_linger": 0,
         "producer_max_batch_size": 512 * 1024,

@@ -29,6 +29,7 @@ from mode.utils.futures import notify
 from pipeline.runtime.assignor import patient
 from pipeline.runtime.backlog import Backlog, Run
 from pipeline.runtime.fetched import Fetched, FetchedRecord, Undecoded
+from pipeline.runtime.gaps import OFF_THE_LOG, Gaps
 from pipeline.runtime.lease import Lease
 from pipeline.runtime.progress import Position, Progress
 
@@ -67,6 +68,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         with suppress(asyncio.CancelledError):
             await super().on_thread_stop()
+
+    async def offsets_at(self, times: Mapping[TP, int]) -> dict[TP, int | None]:
+        """The first offset of each partition that is not older, in ms since the epoch; None where all are."""
+        found = await self.call_thread(self._ensure_consumer().offsets_for_times, times)
+        return {tp: at and at.offset for tp, at in found.items()}
 
     async def leave(self) -> None:
         """Tells the group that this member is gone, unless it is a static one, whose place is kept for its return.
@@ -124,6 +130,7 @@ class Consumer(driver.Consumer):
         self.progress = Progress()
         self.lease = Lease(min(self.app.conf.broker_session_timeout, self.app.conf.broker_rebalance_timeout))
         self.on_forget: Callable[[], None] = _nothing
+        self.gaps = Gaps(self)
         self.epoch = 0  # goes up whenever positions are set anew: what was fetched before is void
         self._delivered: dict[TP, deque[int]] = defaultdict(deque)
         self._done: dict[TP, int] = {}
@@ -158,7 +165,17 @@ class Consumer(driver.Consumer):
         """Everything of `tp` below `position` is finished, if positions were not set anew in between."""
         self.progress.tried(tp)
         if epoch == self.epoch:
-            self._done[tp] = max(position, self._done.get(tp, 0))
+            reached = self.gaps.past(tp, position) if self.gaps.passed else position
+            self._done[tp] = max(reached, self._done.get(tp, 0))
+
+    def finished(self, tp: TP) -> int:
+        """Below this everything of a flow's partition is finished."""
+        return self._done.get(tp, self._committed_offset[tp] or 0)
+
+    def in_hand(self, tp: TP) -> bool:
+        """Whether something of a partition was fetched and is not committed."""
+        most = max(self.finished(tp), self._read_offset[tp] or 0)
+        return most > (self._committed_offset[tp] or 0) or bool(self._delivered.get(tp))
 
     # Committing
 
@@ -195,6 +212,15 @@ class Consumer(driver.Consumer):
 
     # Positions
 
+    @property
+    def behind(self) -> list[TP]:
+        """The partitions that had something unfinished when they were last observed."""
+        return list(self.progress.ages())
+
+    async def offsets_at(self, times: Mapping[TP, int]) -> dict[TP, int | None]:
+        """See `ConsumerThread.offsets_at`."""
+        return await cast(ConsumerThread, self._thread).offsets_at(times)
+
     async def observe(self) -> None:
         """Looks where every partition stands, by the broker's own word about its end.
 
@@ -203,17 +229,17 @@ class Consumer(driver.Consumer):
         mine = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
         self.progress.keep(mine)
         for tp, end in (await self.highwaters(*mine)).items():
-            committed = self._committed_offset[tp] or 0
-            finished = self._done.get(tp, committed)
             taken = self._read_offset[tp] or 0
             # The end may lie behind records that nobody gets: markers of transactions, what compaction took.
-            in_hand = max(finished, taken) > committed or bool(self._delivered.get(tp))
-            behind = in_hand or (end > taken and end > (await self.position(tp) or 0))
-            self.progress.seen(tp, Position(committed, finished, behind))
+            behind = self.in_hand(tp) or (end > taken and end > (await self.position(tp) or 0))
+            self.progress.seen(tp, Position(self._committed_offset[tp] or 0, self.finished(tp), behind))
+        for tp in self.gaps.unsettled:  # it waits for the broker, or for a person: a restart would not help
+            self.progress.tried(tp)
 
     async def perform_seek(self) -> None:
         await super().perform_seek()
         self._forget()
+        await self.gaps.begin()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         await super().on_partitions_revoked(revoked)
@@ -223,6 +249,7 @@ class Consumer(driver.Consumer):
         self.epoch += 1
         self._done.clear()
         self.on_forget()
+        self.gaps.clear()
         for backlog in self.backlogs.values():
             backlog.clear()
         for tp in list(self._delivered):
@@ -233,6 +260,13 @@ class Consumer(driver.Consumer):
     # Fetching
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:
+        try:
+            return await self._fetch(active_partitions, timeout)
+        except OFF_THE_LOG as error:
+            self.gaps.found(error)
+            return {}
+
+    async def _fetch(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:
         asked = active_partitions or set()
         for backlog in self.backlogs.values():
             backlog.room.clear()
@@ -251,6 +285,8 @@ class Consumer(driver.Consumer):
 
     def _wants(self, tp: TP) -> bool:
         """Not while its backlog is full, nor before a rebalance is over: positions are still being set until then."""
+        if tp in self.gaps.unsettled:
+            return False
         return self._is_changelog_tp(tp) or not (self.app.rebalancing or self._full(tp))
 
     def _full(self, tp: TP) -> bool:

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.errors import Unacknowledged, Unavailable
 from pipeline.metrics import OUTPUTS
+from pipeline.runtime.admin import changed
 from pipeline.runtime.chain import Output
 from pipeline.runtime.draft import Content, Draft, Line
 from pipeline.runtime.sole_writer import Span
@@ -27,14 +28,19 @@ TOPIC_TIMEOUT: Final = 30.0
 """Seconds in which a topic that there is shows up, also while its broker restarts."""
 Largest = Callable[[Iterable[str]], Awaitable[Mapping[str, int]]]
 """Bytes of the largest batch that topics take, as far as that is known."""
+Expected = Callable[[str], int | None]
+"""The partition count that was recorded for a topic; None where none was."""
 
 
 class Publisher:
     """Publishes through one idempotent producer that waits for all in-sync replicas."""
 
-    def __init__(self, producer: AIOKafkaProducer, largest: Largest | None = None) -> None:
+    def __init__(
+        self, producer: AIOKafkaProducer, largest: Largest | None = None, expected: Expected = lambda _: None
+    ) -> None:
         self._producer = producer
         self._largest = largest
+        self._expected = expected
         self._partitions: dict[str, int] = {}
         self._sure: dict[str, int] = {}
 
@@ -93,7 +99,10 @@ class Publisher:
                 partitions = await self._producer.partitions_for(topic)
         except (KafkaError, TimeoutError) as error:
             raise Unacknowledged(f"Kafka shows no topic {topic}: run `pipeline topics create`") from error
-        count = self._partitions[topic] = len(partitions)
+        count, expected = len(partitions), self._expected(topic)
+        if expected not in (None, count):
+            raise Unacknowledged(changed(f"{topic} has {count}", expected or 0))
+        self._partitions[topic] = count
         return count
 
     async def _send(self, lines: list[Line]) -> list[Line]:

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from pipeline.errors import Unavailable
 from pipeline.runtime import admin
+from pipeline.runtime.sequence import SequencedProducer
 from topics.dead_letters import Letter, Mark, State
 from topics.records import Record
 
@@ -77,6 +77,8 @@ class Decider:
 
     def _fault(self, letter: Letter) -> str | None:
         partitions = self._partitions[letter.origin_topic]
+        if letter.gap is not None:
+            return "its records were removed before they were processed, there is nothing to redrive: drop the letter"
         if not partitions:
             return f"Kafka has no topic {letter.origin_topic}: create it, or drop the letter"
         if letter.origin_partition >= partitions:
@@ -114,7 +116,7 @@ class Decider:
 @asynccontextmanager
 async def open_decider(bootstrap: str, by: str) -> AsyncIterator[Decider]:
     """A decider, connected. Raises `Unavailable`."""
-    producer = AIOKafkaProducer(
+    producer = SequencedProducer(
         bootstrap_servers=bootstrap,
         acks="all",
         enable_idempotence=True,

@@ -1,8 +1,11 @@
-"""An idempotent producer that outlives a batch the broker refused.
+"""An idempotent producer that outlives a batch the broker refused, and its 2,147,483,648th record.
 
 Each batch of a partition is numbered by the records before it. aiokafka counts the records of a refused batch although
 the broker never took them: every later batch of that partition is out of order, for good. Here the numbers are given
 back, as Kafka's own client does, while the partition is still closed to the next batch.
+
+Behind 2^31 - 1 the broker waits for 0, as Kafka's own client counts. aiokafka goes on at -2^31: at a thousand records a
+second a partition would be closed for good after 25 days.
 
 It overrides private names of aiokafka 0.14.0, which `tests/unit/test_private_names.py` watches.
 """
@@ -14,10 +17,22 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
+from aiokafka.producer.transaction_manager import TransactionManager
 
 TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 """What a broker says of a batch that it will never take, whoever sends it and whenever: above the topic's
 `max.message.bytes`, above its `segment.bytes`."""
+
+
+SEQUENCES: Final = 2**31
+"""How many sequence numbers there are, from 0: Kafka's `DefaultRecordBatch.incrementSequence`."""
+
+
+class Sequences(TransactionManager):  # type: ignore[misc]
+    """Sequence numbers by partition. A negative increment gives numbers back."""
+
+    def increment_sequence_number(self, tp: Any, increment: int) -> None:
+        self._sequence_numbers[tp] = (self._sequence_numbers[tp] + increment) % SEQUENCES
 
 
 class _Handler(SendProduceReqHandler):  # type: ignore[misc]
@@ -46,6 +61,10 @@ class SequencedProducer(AIOKafkaProducer):  # type: ignore[misc]
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
+        counted = self._txn_manager  # type: ignore[has-type]
+        if counted is not None:
+            self._txn_manager = Sequences(counted.transactional_id, counted.transaction_timeout_ms)
+            self._message_accumulator._txn_manager = self._txn_manager
         stock: Any = self._sender  # type: ignore[has-type]
         self._sender = _Sender(
             self.client,

@@ -21,9 +21,10 @@ from functools import partial
 from pipeline import event_loop
 from pipeline.errors import Unavailable
 from pipeline.logging import get_logger
-from pipeline.runtime.admin import largest, require_topics
+from pipeline.runtime.admin import largest
 from pipeline.runtime.app import PipelineApp
 from pipeline.runtime.health import Health
+from pipeline.runtime.topic_guard import learn_retentions, require, warn_of_unsafe_topics, watch_partitions
 from pipeline.settings import Settings
 from topics.dead_letters import REASON_BYTES
 
@@ -53,11 +54,14 @@ async def _serve(settings: Settings, build: Build) -> None:
     if not await _may_start(settings, apps, stop):
         return
     await _warn_of_narrow_topics(settings, apps)
+    await warn_of_unsafe_topics(settings, _topics(apps))
+    await learn_retentions(settings, apps)
     health = Health(apps, settings.worker_host, settings.worker_port, settings.stuck_after)
     port = await health.start()
     log.info("worker starts", apps=[app.conf.id for app in apps], health=f"http://{settings.worker_host}:{port}")
     for app in apps:
         app.on_startup_finished = partial(_announce, app)
+    watching = asyncio.create_task(watch_partitions(settings, apps))
     starting = [asyncio.ensure_future(_start(app)) for app in apps]
     crashed = [asyncio.ensure_future(_crash(app, apps)) for app in apps]
     await asyncio.wait([*crashed, *starting, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -65,6 +69,7 @@ async def _serve(settings: Settings, build: Build) -> None:
         await asyncio.wait([*crashed, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     _end_the_process_after(settings.handler_timeout + 15)
     log.info("worker stops")
+    watching.cancel()
     for app in apps:
         await app.stop()
     await health.stop()
@@ -80,7 +85,7 @@ async def _may_start(settings: Settings, apps: Sequence[PipelineApp], stop: asyn
     """Whether the topics are there; False when told to stop before that. Raises if they are not, or no broker is."""
     found = False
     try:
-        found = await _found_topics(settings, {name for app in apps for name in app.topic_names}, stop)
+        found = await _found_topics(settings, apps, stop)
     finally:
         if not found:
             for app in apps:
@@ -88,12 +93,18 @@ async def _may_start(settings: Settings, apps: Sequence[PipelineApp], stop: asyn
     return found
 
 
-async def _found_topics(settings: Settings, names: set[str], stop: asyncio.Event) -> bool:
+def _topics(apps: Sequence[PipelineApp]) -> set[str]:
+    return {name for app in apps for name in app.topic_names}
+
+
+async def _found_topics(settings: Settings, apps: Sequence[PipelineApp], stop: asyncio.Event) -> bool:
     """A broker that does not answer gets some time: dying at once and starting again is what keeps it from starting."""
     deadline = time.monotonic() + BROKER_SECONDS
     while not stop.is_set():
         try:
-            await require_topics(settings.kafka, names, settings.partitions)
+            installation = await require(settings, _topics(apps))
+            for app in apps:
+                app.installation = installation
             return True
         except Unavailable as error:
             if time.monotonic() > deadline:

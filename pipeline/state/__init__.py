@@ -51,8 +51,8 @@ __all__ = [
 Backend = Literal["memory", "json", "redis"]
 
 
-def open_store(backend: Backend, url: str, directory: Path) -> Store:
-    """The store that the settings name: `directory` for `json`, `url` for `redis`.
+def open_store(backend: Backend, url: str, directory: Path, replicas: int = 0) -> Store:
+    """The store that the settings name: `directory` for `json`, `url` and `replicas` for `redis`.
 
     Connects on first use. Raises `ConfigurationError` for a bad URL.
     """
@@ -62,4 +62,4 @@ def open_store(backend: Backend, url: str, directory: Path) -> Store:
         return JsonStore(directory)
     from pipeline.state.redis import RedisStore  # noqa: PLC0415 (the other caches need no client)
 
-    return RedisStore(url)
+    return RedisStore(url, replicas=replicas)

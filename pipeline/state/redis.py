@@ -25,6 +25,7 @@ from redis.typing import EncodableT
 from pipeline.errors import ConfigurationError, Conflict, Unavailable
 from pipeline.state.change import CHANGED, NOT_A_COUNTER, NOT_A_LIST, RowChange
 from pipeline.state.encoding import Fields
+from pipeline.state.replication import Replication
 from pipeline.state.round_trips import RoundTrips
 from pipeline.state.script import COMMIT, COMMIT_SHA, Argument, answer, arguments
 from pipeline.state.store import Committed, Store, UnitRecord
@@ -45,11 +46,13 @@ class RedisStore(Store):
     Args:
         url: `redis://…`, `rediss://…` or `unix://…`.
         timeout: seconds for connecting and for a round trip.
+        replicas: how many must have an event's rows and its record before it is over.
     """
 
-    def __init__(self, url: str, *, timeout: float = 5.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 5.0, replicas: int = 0) -> None:
         self._client = _client(url, timeout)
         self._trips = RoundTrips(self._client, timeout=timeout)
+        self._replication = Replication(self._client, replicas, timeout)
 
     async def row(self, key: str) -> Fields | None:
         found: dict[bytes, bytes] = await self._ask("HGETALL", key)
@@ -68,6 +71,8 @@ class RedisStore(Store):
 
     async def recorded(self, key: str) -> bytes | None:
         content: bytes | None = await self._ask("GET", key)
+        if content is not None:  # it may have been written in the last moment, by one that did not wait to the end
+            await self._settle()
         return content
 
     async def keys(self, group: str) -> list[str]:
@@ -76,6 +81,11 @@ class RedisStore(Store):
         return sorted(name for name, exists in zip(names, there, strict=True) if exists)
 
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        committed = await self._commit(changes, record)
+        await self._settle()
+        return committed
+
+    async def _commit(self, changes: Sequence[RowChange], record: UnitRecord | None) -> Committed:
         keys, argv = arguments(changes, record)
         result = answer(await self._run(len(keys), *keys, *argv))
         if isinstance(result, str):
@@ -96,6 +106,10 @@ class RedisStore(Store):
         except NoScriptError:
             reply = await self._ask("EVAL", COMMIT, *arguments)
         return reply
+
+    async def _settle(self) -> None:
+        with _unavailable():
+            await self._replication.settle()
 
     async def _ask(self, *command: EncodableT) -> Any:
         with _unavailable():

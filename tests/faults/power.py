@@ -18,7 +18,7 @@ GIVEN_UP = 0.3
 
 
 class PowerFailure(Monitor):
-    """Kills its own process as soon as an offset of `topic` is committed.
+    """Kills its own process as soon as a record of `topic` is committed; where a group starts is committed, too.
 
     Tells, by the file `flushing`, that a commit is waiting for the broker for longer than stock Faust's flush waits;
     from when on the file `wanted` is there.
@@ -35,7 +35,7 @@ class PowerFailure(Monitor):
 
     def on_tp_commit(self, tp_offsets: MutableMapping[TP, int]) -> None:
         super().on_tp_commit(tp_offsets)
-        if any(tp.topic == self.topic for tp in tp_offsets):
+        if any(tp.topic == self.topic and offset > 0 for tp, offset in tp_offsets.items()):
             os.kill(os.getpid(), signal.SIGKILL)
 
 

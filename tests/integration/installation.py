@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 PARTITIONS = 3
 TOPICS = catalogue(["default"], dedup_ttl=timedelta(days=7), outcome_ttl=timedelta(days=7))
 NAMES = [topic.name for topic in TOPICS]
+KEYED = [topic.name for topic in TOPICS if topic.partitions is None]
 
 Done = subprocess.CompletedProcess[str]
 

@@ -21,7 +21,7 @@ from uuid import uuid4
 import orjson
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord
 
@@ -30,6 +30,7 @@ from pipeline.runtime.partitions import partition_of
 from tests.integration.runtime_worker import SEEN, Order
 from tests.ports import free_ports
 from tests.stacks import Process, eventually
+from tests.waiting import until
 from topics.catalogue import Topic, changelog, dead_letters
 from topics.records import Record, header
 
@@ -179,7 +180,7 @@ class Site:
     # Positions
 
     def committed(self) -> dict[int, int]:
-        """The group's committed offset by partition; partitions that it never committed are left out."""
+        """The group's committed offset by partition; those of which it has finished nothing are left out."""
         return asyncio.run(_committed(self.bootstrap, self.name, f"{self.name}.in"))
 
     def ends(self) -> dict[int, int]:
@@ -189,6 +190,13 @@ class Site:
     def wait_committed(self, seconds: float = 15) -> None:
         """Waits until everything that was fed is committed."""
         eventually(lambda: self.committed() == self.ends(), seconds, "everything committed")
+
+    def trim(self, topic: str, before: Mapping[int, int]) -> None:
+        """Removes what lies before an offset of a partition, as retention does."""
+        asyncio.run(_trim(self.bootstrap, topic, before))
+
+    def raise_partitions(self, topic: str, count: int) -> None:
+        asyncio.run(raise_partitions(self.bootstrap, topic, count))
 
     def members(self) -> int:
         """How many workers the group has, as the broker sees it."""
@@ -315,7 +323,7 @@ async def _committed(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     finally:
         await client.close()
     found = {part.partition: meta.offset for part, meta in offsets.items() if part.topic == topic}
-    return {partition: offset for partition, offset in found.items() if offset >= 0}
+    return {partition: offset for partition, offset in found.items() if offset > 0}
 
 
 async def _members(bootstrap: str, group: str) -> int:
@@ -326,6 +334,31 @@ async def _members(bootstrap: str, group: str) -> int:
     finally:
         await client.close()
     return len(answer.groups[0][5])
+
+
+async def _trim(bootstrap: str, topic: str, before: Mapping[int, int]) -> None:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    try:
+        places = {TopicPartition(topic, part): RecordsToDelete(offset) for part, offset in before.items()}
+        await client.delete_records(places)
+    finally:
+        await client.close()
+
+
+async def raise_partitions(bootstrap: str, topic: str, count: int) -> None:
+    """Gives a topic more partitions, and waits until the broker shows them."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    try:
+        await client.create_partitions({topic: NewPartitions(count)})
+    finally:
+        await client.close()
+
+    async def shown() -> bool:
+        return (await admin.describe(bootstrap, [topic]))[topic].partitions == count
+
+    await until(shown, 30)
 
 
 async def configure(bootstrap: str, topic: str, keys: dict[str, str]) -> None:

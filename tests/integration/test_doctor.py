@@ -15,10 +15,11 @@ from pipeline.cli import _checks
 from pipeline.cli._checks import State
 from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
-from pipeline.runtime import admin
+from pipeline.runtime import installation
 from pipeline.settings import Settings
 from tests.integration.installation import PARTITIONS, TOPICS, Done, pipeline, without_topics
 from tests.ports import free_ports
+from tests.stacks import eventually
 
 
 def doctor(tmp_path: Path, **settings: object) -> Done:
@@ -53,7 +54,7 @@ def configured(server: RedisServer, **changes: str) -> Iterator[None]:
 def test_a_good_set_up_is_all_well(kafka: Kafka, redis_server: RedisServer, tmp_path: Path) -> None:
     """Whoever has done everything right would search for a fault that is none."""
     with without_topics(kafka.bootstrap):
-        asyncio.run(admin.create(kafka.bootstrap, TOPICS, PARTITIONS, 1))
+        asyncio.run(installation.create(kafka.bootstrap, TOPICS, PARTITIONS, 1))
         done = doctor(tmp_path, kafka=kafka.bootstrap, redis=redis_server.url)
     assert done.returncode == 0, done.stdout + done.stderr
     names = {"settings", "tenants", "secrets", "handler", "kafka", "topics", "redis", "clock", "data", "ingress"}
@@ -119,6 +120,32 @@ def test_a_redis_that_keeps_nothing_is_warned_of(redis_server: RedisServer) -> N
         finding = of_redis(redis_server)[0]
     assert finding.state is State.WARNING
     assert "appendonly" in finding.text
+
+
+def test_a_failover_that_would_lose_rows_is_warned_of(redis_server: RedisServer, tmp_path: Path) -> None:
+    """An operator with replicas believes that nothing can be lost, until the first failover."""
+
+    def findings(server: RedisServer, replicas: int = 0) -> list[_checks.Finding]:
+        found = asyncio.run(_checks.check_redis(Settings(redis=server.url, redis_replicas=replicas)))
+        return [finding for finding in found if finding.name == "replicas"]
+
+    follower = RedisServer(tmp_path / "follower", free_ports())
+    follower.start()
+    try:
+        assert findings(redis_server) == []
+        (alone,) = findings(redis_server, 1)
+        assert (alone.state, "1 replica must have each write and 0 are connected" in alone.text) == (State.WRONG, True)
+        with Redis.from_url(follower.url) as client, Redis.from_url(redis_server.url, decode_responses=True) as master:
+            client.execute_command("REPLICAOF", "127.0.0.1", redis_server.port)
+            eventually(lambda: master.info("replication")["connected_slaves"] == 1, 60, "it follows")
+        (unused,) = findings(redis_server)
+        assert (unused.state, "PIPELINE_REDIS_REPLICAS" in unused.text) == (State.WARNING, True)
+        assert [finding.state for finding in findings(redis_server, 1)] == [State.OK]
+        assert [finding.state for finding in findings(follower)] == [State.WRONG]
+    finally:
+        follower.kill()
+        with Redis.from_url(redis_server.url, decode_responses=True) as master:
+            eventually(lambda: master.info("replication")["connected_slaves"] == 0, 60, "it is gone")
 
 
 def test_clocks_apart_are_warned_of(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,18 @@ from pipeline.errors import OversizeRecord, Unavailable
 from pipeline.ingress.publisher import Publisher
 from pipeline.local.kafka import Kafka
 from pipeline.providers import PROVIDERS
+from pipeline.runtime import installation
 from pipeline.runtime.admin import create
 from pipeline.runtime.partitions import partition_of
 from tests.integration.ingress_process import SETTLE_SECONDS, post, started
+from tests.integration.installation import delete
+from tests.integration.runtime_client import raise_partitions
 from tests.ports import free_ports
 from tests.unit.cloud_webhooks import NUMBER, contact, signature, status, text, value, webhook
 from tests.unit.ingress_client import CLOUD, Client, ingress
 from tests.waiting import until
-from topics.catalogue import RAW
+from topics.catalogue import INSTALLATION, RAW, Topic
+from topics.installation import partitions_record
 from topics.records import Record
 
 
@@ -316,6 +320,71 @@ def test_a_record_that_no_topic_takes_does_no_harm(bootstrap: str) -> None:
             await publisher.stop(1)
 
     asyncio.run(main())
+
+
+@pytest.fixture
+def recorded(kafka: Kafka) -> Iterator[Topic]:
+    """A topic whose partition count is recorded."""
+    topic = Topic("raised.raw", "key", "a test's")
+
+    async def make() -> None:
+        await create(kafka.bootstrap, [topic, INSTALLATION], 3, 1)
+        await installation.write(kafka.bootstrap, [partitions_record(3, [topic.name])])
+
+    asyncio.run(make())
+    yield topic
+    asyncio.run(delete(kafka.bootstrap, [topic.name, INSTALLATION.name]))
+
+
+def test_records_are_never_placed_by_another_count_than_was_recorded(kafka: Kafka, recorded: Topic) -> None:
+    """Webhooks would be answered 200 on partitions where no worker looks, with everything green."""
+    keys = [f"key-{number}".encode() for number in range(50)]
+
+    async def main() -> None:
+        publisher = Publisher(kafka.bootstrap, recorded.name)
+        try:
+            await publisher._connecting
+            await publisher.publish([Record(recorded.name, keys[0], b"{}")])
+            await raise_partitions(kafka.bootstrap, recorded.name, 12)
+            await until(lambda: _refuses(publisher, [Record(recorded.name, key, b"{}") for key in keys]))
+            assert not await publisher.ready()
+            assert publisher.fault is not None
+            assert "raised.raw has 12 partitions, the installation recorded 3" in publisher.fault
+            assert not publisher.lost.done(), "it goes on saying so until somebody looks"
+        finally:
+            await publisher.stop(1)
+        ends = await _ends(kafka.bootstrap, recorded.name, 12)
+        assert sum(ends[:3]) > 0
+        assert ends[3:] == [0] * 9
+        anew = Publisher(kafka.bootstrap, recorded.name)
+        try:
+            assert "recorded 3" in str(await asyncio.wait_for(anew.lost, SETTLE_SECONDS)), "a new process ends with it"
+            with pytest.raises(Unavailable):
+                await anew.publish([Record(recorded.name, keys[0], b"{}")])
+        finally:
+            await anew.stop(1)
+
+    asyncio.run(main())
+
+
+async def _refuses(publisher: Publisher, records: list[Record]) -> bool:
+    await publisher.ready()  # as a load balancer asks again and again
+    try:
+        await publisher.publish(records)
+    except Unavailable as error:
+        return "recorded 3" in str(error)
+    return False
+
+
+async def _ends(bootstrap: str, topic: str, count: int) -> list[int]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, number) for number in range(count)]
+        found = await consumer.end_offsets(places)
+        return [found[place] for place in places]
+    finally:
+        await consumer.stop()
 
 
 def test_a_publisher_whose_client_is_lost_says_so(bootstrap: str) -> None:

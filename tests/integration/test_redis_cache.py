@@ -191,6 +191,78 @@ def on_own(server: RedisServer, body: Callable[[RedisStore, Redis], Awaitable[No
     asyncio.run(main())
 
 
+@pytest.fixture
+def replica(own_redis: RedisServer, tmp_path: Path) -> Iterator[RedisServer]:
+    """One that follows `own_redis` and has caught up."""
+    server = RedisServer(tmp_path / "replica", free_ports())
+    server.start()
+
+    async def follow() -> None:
+        client: Any
+        async with Redis.from_url(server.url) as client:
+            await client.execute_command("REPLICAOF", "127.0.0.1", own_redis.port)
+            async with asyncio.timeout(60):
+                while (await client.info("replication"))["master_link_status"] != "up":  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+
+    asyncio.run(follow())
+    yield server
+    server.stop()
+
+
+def test_what_an_event_wrote_is_on_the_replica_before_it_is_over(own_redis: RedisServer, replica: RedisServer) -> None:
+    """A failover right after it would forget rows and records that were answered, and the event be handled again."""
+
+    async def body() -> None:
+        store = RedisStore(own_redis.url, replicas=1)
+        record = UnitRecord("{t}:unit", b"[]", 60)
+        try:
+            await asyncio.gather(*(store.put(f"{{t}}:{number}", "x", b"1", None) for number in range(50)))
+            await store.commit((), record)
+            own_redis.kill()
+        finally:
+            await store.close()
+        async with Redis.from_url(replica.url) as client:
+            assert await client.get(record.key) == record.content
+            assert len(await client.keys("{t}:[0-9]*")) == 50
+
+    asyncio.run(body())
+
+
+def test_without_enough_replicas_an_event_waits(own_redis: RedisServer) -> None:
+    """Its commands would go out, and what it wrote be gone with the master."""
+
+    async def body() -> None:
+        store = RedisStore(own_redis.url, replicas=1, timeout=0.5)
+        record = UnitRecord("{t}:unit", b"[]", 60)
+        try:
+            with pytest.raises(Unavailable, match="0 of 1 replicas"):
+                await store.commit((), record)
+            with pytest.raises(Unavailable, match="0 of 1 replicas"):
+                await store.recorded(record.key)
+            assert await store.recorded("{t}:never") is None
+        finally:
+            await store.close()
+
+    asyncio.run(body())
+
+
+def test_those_who_wait_for_replicas_share_a_round_trip(own_redis: RedisServer, replica: RedisServer) -> None:
+    """A hundred conversations at once would pay for a hundred waits, one behind the other."""
+    assert replica.running
+
+    async def body() -> None:
+        store = RedisStore(own_redis.url, replicas=1)
+        async with Redis.from_url(own_redis.url) as client:
+            before = (await client.info("commandstats")).get("cmdstat_wait", {"calls": 0})["calls"]
+            await asyncio.gather(*(store.put(f"{{t}}:{number}", "x", b"1", None) for number in range(200)))
+            after = (await client.info("commandstats"))["cmdstat_wait"]["calls"]
+        await store.close()
+        assert after - before <= 4
+
+    asyncio.run(body())
+
+
 def test_a_redis_that_is_away_is_waited_for(own_redis: RedisServer) -> None:
     """If a dead Redis looked like a bad event, an outage of an hour would dead-letter an hour of messages."""
 

@@ -12,8 +12,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline.errors import UsageError
 from pipeline.local.kafka import Kafka
-from pipeline.runtime import admin
-from tests.integration.installation import NAMES, PARTITIONS, TOPICS, delete, pipeline, without_topics
+from pipeline.runtime import admin, installation, topic_guard
+from pipeline.settings import Settings
+from tests.integration.installation import KEYED, NAMES, PARTITIONS, TOPICS, delete, pipeline, without_topics
+from tests.integration.runtime_client import raise_partitions
 
 
 class Plain(NamedTuple):
@@ -21,6 +23,7 @@ class Plain(NamedTuple):
 
     name: str
     settings: dict[str, str]
+    partitions: int | None = None
 
     def config(self) -> dict[str, str]:
         return self.settings
@@ -52,7 +55,9 @@ async def alter(bootstrap: str, name: str, **settings: str) -> None:
 def test_create_makes_the_catalogue_and_check_agrees(bootstrap: str) -> None:
     """An installation that followed the manual would be reported as wrong, or a second deployment would fail."""
     status, lines, _ = topics("create", bootstrap)
-    assert (status, lines) == (0, [*(f"created {name}" for name in NAMES), f"{len(NAMES)} created, 0 were there"])
+    *created, told = lines
+    assert (status, created) == (0, [*(f"created {name}" for name in NAMES), f"{len(NAMES)} created, 0 were there"])
+    assert told.startswith(f"recorded {PARTITIONS} partitions for {len(KEYED)} topics")
     assert topics("check", bootstrap)[:2] == (0, [f"{len(NAMES)} topics are as they should be"])
     assert topics("create", bootstrap)[:2] == (0, [f"0 created, {len(NAMES)} were there"])
 
@@ -61,17 +66,22 @@ def test_every_topic_has_the_same_partitions(bootstrap: str) -> None:
     """A table's partition would not be its source's, and a worker would look for rows where they are not."""
     topics("create", bootstrap)
     there = asyncio.run(admin.describe(bootstrap, NAMES))
-    assert {name: each.partitions for name, each in there.items()} == dict.fromkeys(NAMES, PARTITIONS)
+    assert {name: each.partitions for name, each in there.items()} == dict.fromkeys(KEYED, PARTITIONS) | {
+        "installation": 1
+    }
 
 
 def test_check_prints_each_difference(bootstrap: str) -> None:
     """A retention that somebody has shortened by hand would lose webhooks, and nobody would see."""
     assert topics("check", bootstrap)[:2] == (1, [f"{name}: missing" for name in NAMES])
     topics("create", bootstrap)
-    asyncio.run(alter(bootstrap, "webhooks.raw", retention_ms="1000", cleanup_policy="compact", max_message_bytes="99"))
+    shortened = {"retention_ms": "1000", "cleanup_policy": "compact", "max_message_bytes": "99", "retention_bytes": "9"}
+    asyncio.run(alter(bootstrap, "webhooks.raw", unclean_leader_election_enable="true", **shortened))
     status, lines, _ = topics("check", bootstrap)
     assert status == 1
     assert lines == [
+        "webhooks.raw: unclean.leader.election.enable is true, should be false",
+        "webhooks.raw: retention.bytes is 9, should be -1",
         "webhooks.raw: cleanup.policy is compact, should be delete",
         "webhooks.raw: retention.ms is 1000, should be 604800000",
         "webhooks.raw: max.message.bytes is 99, should be 4194304",
@@ -83,11 +93,53 @@ def test_other_partitions_are_a_difference_and_stop_create(bootstrap: str) -> No
     topics("create", bootstrap)
     status, lines, _ = topics("check", bootstrap, partitions=9)
     assert status == 1
-    assert lines == [f"{name}: partitions is {PARTITIONS}, should be 9" for name in NAMES]
+    assert lines == [
+        *(f"{name}: partitions is {PARTITIONS}, should be 9" for name in KEYED),
+        f"installation: recorded partition count is {PARTITIONS}, should be 9",
+    ]
     status, _, error = topics("create", bootstrap, partitions=9)
     assert status == 1
     assert "PIPELINE_PARTITIONS" in error
     assert len(error.splitlines()) == 1
+
+
+def test_an_older_installation_records_the_count_that_it_has(bootstrap: str) -> None:
+    """Whoever upgrades would keep topics to which anybody can add partitions, and the check would not say so."""
+    asyncio.run(admin.create(bootstrap, TOPICS, PARTITIONS, 1))
+    status, lines, _ = topics("check", bootstrap)
+    assert status == 1
+    assert lines == [
+        "installation: recorded partition count is missing (run `pipeline topics create`), should be 3",
+    ]
+    status, lines, _ = topics("create", bootstrap)
+    assert (status, lines[0]) == (0, f"0 created, {len(NAMES)} were there")
+    assert lines[1].startswith(f"recorded {PARTITIONS} partitions")
+    assert topics("check", bootstrap)[0] == 0
+
+
+def test_an_older_installation_whose_topics_disagree_records_nothing(bootstrap: str) -> None:
+    """One of two counts would be taken for right, and the keys of the other topics be looked for elsewhere."""
+    asyncio.run(admin.create(bootstrap, TOPICS[:1], PARTITIONS, 1))
+    asyncio.run(admin.create(bootstrap, TOPICS[1:2], PARTITIONS + 1, 1))
+    status, _, error = topics("create", bootstrap)
+    assert status == 1
+    assert "different partition counts" in error
+    assert asyncio.run(admin.describe(bootstrap, NAMES)).keys() == set(NAMES[:2]), "nothing more was made"
+
+
+def test_what_was_recorded_outlives_the_setting_and_the_topics_counts(bootstrap: str) -> None:
+    """A raised topic would become the new truth as soon as somebody raised the setting, too."""
+    topics("create", bootstrap)
+    for name in KEYED:
+        asyncio.run(raise_partitions(bootstrap, name, 9))
+    ours = Settings(kafka=bootstrap, partitions=9)
+    for wrong, said in ((ours, "recorded 3 partitions"), (Settings(kafka=bootstrap, partitions=3), "has 9 partitions")):
+        with pytest.raises(UsageError, match=said) as caught:
+            asyncio.run(topic_guard.require(wrong, ["webhooks.raw"]))
+        assert len(str(caught.value).splitlines()) == 1
+    status, _, error = topics("create", bootstrap, partitions=9)
+    assert (status, len(error.splitlines())) == (1, 1)
+    assert "recorded 3 partitions" in error
 
 
 def test_create_adds_what_a_new_lane_needs(bootstrap: str) -> None:
@@ -95,6 +147,8 @@ def test_create_adds_what_a_new_lane_needs(bootstrap: str) -> None:
     topics("create", bootstrap)
     asyncio.run(delete(bootstrap, ["events.default"]))
     assert topics("create", bootstrap)[1] == ["created events.default", f"1 created, {len(NAMES) - 1} were there"]
+    found = asyncio.run(installation.read(bootstrap))
+    assert (found.partitions, found.topics) == (PARTITIONS, frozenset(KEYED))
 
 
 def test_too_few_brokers_name_the_setting(bootstrap: str) -> None:
@@ -120,10 +174,12 @@ def test_two_that_create_at_once_both_succeed(kafka: Kafka) -> None:
     """Two pods of one deployment would fail each other's start."""
 
     async def both() -> list[list[str]]:
-        return await asyncio.gather(*(admin.create(kafka.bootstrap, TOPICS, PARTITIONS, 1) for _ in range(2)))
+        made = await asyncio.gather(*(installation.create(kafka.bootstrap, TOPICS, PARTITIONS, 1) for _ in range(2)))
+        return [names for names, _ in made]
 
     with without_topics(kafka.bootstrap):
         assert {name for made in asyncio.run(both()) for name in made} == set(NAMES)
+        assert asyncio.run(installation.read(kafka.bootstrap)).partitions == PARTITIONS
 
 
 def test_describing_creates_nothing(kafka: Kafka) -> None:
@@ -137,7 +193,7 @@ def test_workers_are_told_in_one_line_what_is_missing(bootstrap: str) -> None:
     with pytest.raises(UsageError, match=r"no topic webhooks.raw: run `pipeline topics create`"):
         asyncio.run(admin.require_topics(bootstrap, ["webhooks.raw"], PARTITIONS))
     topics("create", bootstrap)
-    asyncio.run(admin.require_topics(bootstrap, NAMES, PARTITIONS))
+    asyncio.run(admin.require_topics(bootstrap, KEYED, PARTITIONS))
     with pytest.raises(UsageError, match=f"webhooks.raw has {PARTITIONS} partitions, not 9") as caught:
         asyncio.run(admin.require_topics(bootstrap, ["webhooks.raw"], 9))
     assert len(str(caught.value).splitlines()) == 1

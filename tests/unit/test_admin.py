@@ -11,12 +11,13 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.errors import ConfigurationError, PipelineError, Unavailable
-from pipeline.runtime import admin
+from pipeline.runtime import admin, installation
 from tests.ports import free_ports
 
 
 class Wanted(NamedTuple):
     name: str
+    partitions: int | None = None
 
     def config(self) -> dict[str, str]:
         return {"cleanup.policy": "compact,delete", "retention.ms": "1000"}
@@ -26,6 +27,9 @@ QUESTIONS: dict[str, Callable[[str], Awaitable[object]]] = {
     "describe": lambda bootstrap: admin.describe(bootstrap, ["a"]),
     "create": lambda bootstrap: admin.create(bootstrap, [Wanted("a")], 8, 1),
     "check": lambda bootstrap: admin.check(bootstrap, [Wanted("a")], 8, 1),
+    "unsafe": lambda bootstrap: admin.unsafe(bootstrap, ["a"], 1),
+    "retentions": lambda bootstrap: admin.retentions(bootstrap, ["a"]),
+    "installation": installation.read,
     "require": lambda bootstrap: admin.require_topics(bootstrap, ["a"], 8),
     "count": admin.count_brokers,
 }
@@ -76,7 +80,20 @@ def test_an_address_that_is_none_names_the_setting(bootstrap: str) -> None:
 def test_three_replicas_need_two_in_sync() -> None:
     """An acknowledgement would mean one copy, and a lost broker a lost webhook that was answered 200."""
     assert admin._config(Wanted("a"), 3)["min.insync.replicas"] == "2"
-    assert "min.insync.replicas" not in admin._config(Wanted("a"), 1)
+    assert admin._config(Wanted("a"), 1)["min.insync.replicas"] == "1"
+
+
+def test_what_loses_acknowledged_records_is_pinned_whatever_the_broker_defaults_to() -> None:
+    """A cluster that elects replicas which lack records, or removes by size, would lose webhooks answered 200."""
+    config = admin._config(Wanted("a"), 3)
+    assert config.items() >= {"unclean.leader.election.enable": "false", "retention.bytes": "-1"}.items()
+    now = {"unclean.leader.election.enable": "true", "retention.bytes": "1073741824", "min.insync.replicas": "1"}
+    assert [str(each) for each in admin._compare_config("a", admin.safe(3), now)] == [
+        "a: min.insync.replicas is 1, should be 2",
+        "a: unclean.leader.election.enable is true, should be false",
+        "a: retention.bytes is 1073741824, should be -1",
+    ]
+    assert admin._compare_config("a", admin.safe(3), admin.safe(3) | {"min.insync.replicas": "3"}) == []
 
 
 def test_differences_name_what_is_and_what_should_be() -> None:

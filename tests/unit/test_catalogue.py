@@ -21,7 +21,7 @@ def of(*lanes: str, dedup_ttl: timedelta = WEEK, outcome_ttl: timedelta = WEEK) 
 def test_every_fixed_name_is_there() -> None:
     """Consumers outside the project read these topics by name."""
     commands = {f"commands.{name}" for name in ("interactive", "bulk", "outcomes", "receipts")}
-    fixed = {"webhooks.raw", "events.default"} | commands
+    fixed = {"webhooks.raw", "events.default", "installation"} | commands
     changelogs = {"intake-seen-changelog", "messenger-sent-changelog"}
     assert set(of("default")) == fixed | changelogs | {f"dead-letters.{stage}" for stage in STAGES}
 
@@ -38,10 +38,11 @@ def test_changelogs_outlive_their_rows() -> None:
     assert topics["messenger-sent-changelog"].retention > timedelta(hours=6)
 
 
-def test_only_changelogs_are_compacted() -> None:
+def test_only_changelogs_and_the_installations_records_are_compacted() -> None:
     """Compaction of events would keep one event a conversation and lose the rest."""
     compacted = {name for name, topic in of("default").items() if "compact" in topic.cleanup}
-    assert compacted == {"intake-seen-changelog", "messenger-sent-changelog"}
+    assert compacted == {"intake-seen-changelog", "messenger-sent-changelog", "installation"}
+    assert of("default")["installation"].cleanup == "compact", "with delete the recorded partition count would expire"
     assert changelog("a", "t", WEEK).cleanup == "compact,delete", "without delete an expired row is kept for ever"
 
 
@@ -66,6 +67,11 @@ def test_configuration_is_spelled_as_the_broker_spells_it() -> None:
         "retention.ms": "604800000",
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
     }
+
+
+def test_every_keyed_topic_has_the_count_of_all() -> None:
+    """A key would be on another partition of one topic than of the next, away from its rows."""
+    assert {name for name, topic in of("default").items() if topic.partitions is not None} == {"installation"}
 
 
 @given(st.sets(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True)))

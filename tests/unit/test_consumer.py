@@ -18,6 +18,7 @@ from agents.topology import messenger
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.consumer import Consumer, ConsumerThread
+from pipeline.runtime.gaps import Gaps
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
@@ -156,6 +157,7 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
     consumer: Any = object.__new__(Consumer)
     consumer.app = SimpleNamespace(rebalancing=False)
     consumer._is_changelog_tp = lambda _: False
+    consumer.gaps = Gaps(consumer)
 
     async def asked_for() -> tuple[set[TP], set[TP]]:
         backlog, thread = Backlog(limit=2), Quiet()
@@ -177,6 +179,7 @@ def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved(
     """A number that another worker has sent for meanwhile would have its whole burst again."""
     consumer: Any = object.__new__(Consumer)
     consumer.epoch, consumer._done, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
+    consumer.gaps = Gaps(consumer)
     forgotten: list[int] = []
     consumer.on_forget = lambda: forgotten.append(consumer.epoch)
     consumer._forget()

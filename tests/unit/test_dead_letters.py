@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 import typer
+from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,9 @@ from pipeline.errors import UnknownTenant
 from pipeline.replay.dead_letters import Filters, Found, Ledger, find, history
 from pipeline.replay.reader import Reader, Span
 from pipeline.runtime.dead_letters import dead_letter
+from pipeline.runtime.gap_letters import gap_letter
+from pipeline.runtime.gaps import Gap
+from pipeline.runtime.redrive import Decider
 from pipeline.testing import TestRecord
 from topics.dead_letters import REASON_BYTES, Letter, LetterId, Mark, State, read
 from topics.records import Incoming, Record
@@ -36,6 +40,22 @@ def _letter(
     found = read(_written(made, partition, offset))
     assert isinstance(found, Letter)
     return found
+
+
+def test_the_letter_of_a_gap_is_shown_with_its_range_and_never_redriven() -> None:
+    """Somebody would look for bytes that are nowhere, or publish an empty webhook in their place."""
+    record, _ = gap_letter(Gap(TP("events.default", 3), 10, 40), "handle")
+    letter = read(_written(record, 3, 7))
+    assert isinstance(letter, Letter)
+    shown = page(letter, State.OPEN, [], reveal=False)
+    assert "error     LogGap: offsets 10 to 39 of events.default/3 were removed before they were processed" in shown
+    assert shown[-1] == "It has no bytes: the log had removed its records before they were processed."
+    assert orjson.loads(as_json(letter, State.OPEN))["gap"] == {"start": 10, "end": 40}
+    decider = Decider("nowhere", None, "somebody")
+    decider._partitions = {"events.default": 8}
+    ((refused, why),) = asyncio.run(decider.redrive([letter]))
+    assert refused is letter
+    assert "nothing to redrive" in why
 
 
 def _written(record: Record, partition: int = 3, offset: int = 0) -> TestRecord:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import orjson
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigurationError
 from pipeline.ingress.answers import answer
 from pipeline.ingress.guard import closed_accounts, require_secrets
+from pipeline.ingress.probes import Probes
 from pipeline.ingress.records import LONGEST_NAME, Arrival, Labeller, webhook_id
 from pipeline.ingress.trace import traceparent
 from pipeline.providers.base import Slice
@@ -25,6 +31,23 @@ VALID = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def _tenants(**account: object) -> Tenants:
     usual = {"provider": "wasender", "id": "session", "token": "t"}
     return Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme", "accounts": [usual | account]}]}))
+
+
+def test_readiness_says_why_only_a_person_can_help() -> None:
+    """Whoever is woken by a red ingress would look for a broker that is well."""
+    request = make_mocked_request("GET", "/readyz")
+
+    async def ready(fault: str | None) -> tuple[int, Any]:
+        async def unready() -> bool:
+            return False
+
+        publisher: Any = SimpleNamespace(fault=fault, ready=unready)
+        response: Any = await Probes(publisher).readyz(request)
+        return response.status, orjson.loads(response.body)
+
+    why = "webhooks.raw has 12 partitions"
+    assert asyncio.run(ready(why)) == (503, {"status": "not ready", "why": why})
+    assert asyncio.run(ready(None)) == (503, {"status": "not ready"})
 
 
 def test_without_any_secret_there_is_no_door() -> None:

@@ -77,6 +77,11 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "faust App.on_rebalance_end": (App.on_rebalance_end, "b7ff69e1e377"),
     "faust App._stop_consumer": (App._stop_consumer, "55854a5de12c"),
     "faust Recovery._resume_streams": (Recovery._resume_streams, "d986a6710c1a"),
+    "faust AIOKafkaConsumerThread._seek_wait": (driver.AIOKafkaConsumerThread._seek_wait, "9d221e816d94"),
+    "faust Recovery._build_offsets": (Recovery._build_offsets, "27eec86be06c"),
+    "faust Recovery._seek_offsets": (Recovery._seek_offsets, "19598ca63d94"),
+    "aiokafka Fetcher._update_fetch_positions": (Fetcher._update_fetch_positions, "d7774d8241dc"),
+    "aiokafka Fetcher._set_error": (Fetcher._set_error, "d29810f3f509"),
     "faust Recovery.on_recovery_completed": (Recovery.on_recovery_completed, "6ef567acf072"),
     "faust Recovery._build_highwaters": (Recovery._build_highwaters, "91b4cc0d3724"),
     "faust rocksdb RocksDBOptions.open": (RocksDBOptions.open, "ff87e92d69e2"),
@@ -185,6 +190,9 @@ def test_attributes_that_are_set_or_read_by_name_are_there() -> None:
         (AIOKafkaConsumer, "_coordinator"),
         (AIOKafkaConsumer, "_fetcher"),
         (AIOKafkaConsumer, "_client"),
+        (TransactionManager, "_sequence_numbers"),
+        (MessageAccumulator, "_txn_manager"),
+        (AIOKafkaProducer, "_txn_manager"),
     ):
         assert f"self.{attribute}" in inspect.getsource(owner), attribute
     assert "offset_key" in vars(Store)

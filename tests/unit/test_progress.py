@@ -10,6 +10,7 @@ import pytest
 from faust.types import TP
 
 from pipeline.runtime.consumer import Consumer
+from pipeline.runtime.gaps import Gaps
 from pipeline.runtime.progress import Position, Progress
 
 TP0, TP1 = TP("in", 0), TP("in", 1)
@@ -86,6 +87,7 @@ def test_who_is_behind(
     consumer.__dict__.update(
         app=SimpleNamespace(),
         progress=Progress(),
+        gaps=Gaps(consumer),
         _committed_offset={TP0: committed},
         _read_offset={TP0: taken},
         _done={} if finished is None else {TP0: finished},
