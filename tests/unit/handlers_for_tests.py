@@ -274,3 +274,19 @@ class Broken(Recorder):
 
 
 NOT_A_HANDLER = 5
+
+
+class Form(EventHandler):
+    """Ignores texts until "start", repeats what comes then, and ends with "stop"."""
+
+    async def process_message(self, webhook: MessageEvent) -> None:
+        state = self.cache_factory.create_state_cache()
+        words = webhook.get_message_text() or ""
+        filled = await state.get("form")
+        if filled is None and words == "start":
+            await state.set("form", {"said": []})
+        elif filled is not None and words == "stop":
+            await state.delete("form")
+        elif filled is not None:
+            await state.set("form", {"said": [*filled["said"], words]})
+            await self.messenger.send_text(f"you said: {words}", webhook.user.user_id)
