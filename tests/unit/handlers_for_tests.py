@@ -290,3 +290,19 @@ class Form(EventHandler):
         elif filled is not None:
             await state.set("form", {"said": [*filled["said"], words]})
             await self.messenger.send_text(f"you said: {words}", webhook.user.user_id)
+
+
+class MarksOnly(Recorder):
+    """Marks the message as read, and no more."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await self.messenger.mark_as_read(webhook.message.message_id)
+
+
+class SpeechlessFailure(Recorder):
+    """Counts the failures of this process, and says nothing to anybody."""
+
+    failures = 0
+
+    async def process_failure(self, webhook: EventBase, error: Exception) -> None:
+        self.failures += 1
