@@ -2,7 +2,7 @@
 
 A worker handles a hundred conversations at once, each with a few small commands. One by one they would cost a system
 call, a connection and half of the processor's time each; together they share a round trip. The smallest ones, which do
-the same to one key each, share a command too: it costs a fifth.
+the same to one key each, share a command too.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ class RoundTrips:
 
     async def ask(self, *command: EncodableT) -> Any:
         """The answer to one command. Raises Redis' errors. A caller that stops waiting does not stop the command."""
-        return await self._answer(_Asked(command, asyncio.get_running_loop().create_future()))
+        return await self._enqueue(_Asked(command, asyncio.get_running_loop().create_future()))
 
     async def ask_for_key(self, script: KeyScript, key: str) -> Any:
         """What `script` answers for one key. Those that ask the same at the same moment share one run of it."""
-        return await self._answer(_Asked(script, asyncio.get_running_loop().create_future(), key))
+        return await self._enqueue(_Asked(script, asyncio.get_running_loop().create_future(), key))
 
     async def close(self) -> None:
         """Lets what is under way end."""
         if self._travelling:
             await asyncio.wait([self._travelling], timeout=self._timeout)
 
-    def _answer(self, asked: _Asked) -> asyncio.Future[Any]:
+    def _enqueue(self, asked: _Asked) -> asyncio.Future[Any]:
         self._waiting.append(asked)
         if self._travelling is None:
             self._travelling = asyncio.create_task(self._travel())
