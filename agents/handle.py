@@ -15,10 +15,11 @@ from topics.records import Record
 
 def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
     async def run(event: Event, scope: Scope) -> Iterable[Record]:
-        return [encode_command(command) for command in await runner.run(event, partial(_publish, scope))]
+        commands = await runner.run(event, partial(_publish, scope), scope.when_committed)
+        return [encode_command(command) for command in commands]
 
-    async def last_word(event: Event, _: Scope, error: Exception) -> Iterable[Record]:
-        return [encode_command(command) for command in await runner.last_word(event, error)]
+    async def last_word(event: Event, scope: Scope, error: Exception) -> Iterable[Record]:
+        return [encode_command(command) for command in await runner.last_word(event, error, scope.when_committed)]
 
     return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency, last_word)
 

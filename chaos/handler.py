@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from chaos.webhooks import ASIDE
 from pipeline.handlers import EventHandler
 from topics.events import MessageEvent
 
@@ -14,14 +15,23 @@ ROW: Final = "chaos"
 
 
 class RecordingHandler(EventHandler):
-    """Counts a message, writes its place down and sends the place back; takes as long as the text asks for."""
+    """Counts a message, writes its place down and sends the place back; takes as long as the text asks for.
+
+    It ignores an aside where it belongs, in front of the message of its place. Anywhere else, as behind it, an aside
+    counts as one more message of that place.
+    """
 
     async def process_message(self, webhook: MessageEvent) -> None:
-        place, _, pause = (webhook.get_message_text() or "").partition(" ")
+        place, _, more = (webhook.get_message_text() or "").partition(" ")
         user = self.cache_factory.create_user_cache()
+        if more == ASIDE:
+            counted = await user.get_field(ROW, "count") or 0
+            if counted == int(place):
+                return
+            more = ""
         await user.increment_field(ROW, "count")
-        if pause:
+        if more:
             await self.messenger.mark_as_read(webhook.message.message_id, typing=True)
-            await asyncio.sleep(float(pause))
+            await asyncio.sleep(float(more))
         await user.append_to_list(ROW, "places", int(place))
         await self.messenger.send_text(place, webhook.user.user_id)

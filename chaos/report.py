@@ -58,12 +58,14 @@ def _done(run: Run) -> Iterable[Cells]:
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    taken = {(m.contact.number.id, m.contact.phone, m.place): at for m, at in run.driver.accepted.items()}
+    accepted = {m: at for m, at in run.driver.accepted.items() if not m.aside}
+    taken = {(m.contact.number.id, m.contact.phone, m.place): at for m, at in accepted.items()}
     waits = sorted(effect.at - taken[effect[:3]] for effect in run.evidence.effects if effect[:3] in taken)
     return {
         "webhooks": run.driver.webhooks,
         "webhooks_again": run.driver.copies,
-        "inputs": len(run.driver.accepted),
+        "inputs": len(accepted),
+        "asides": len(run.driver.accepted) - len(accepted),
         "effects": len(run.evidence.effects),
         "commands_with_outcome": len(run.evidence.outcomes),
         "drain_seconds": round(run.drained, 1),
@@ -87,6 +89,7 @@ def _counts(run: Run, log: Log) -> Iterable[Cells]:
         str(sum(n for said, n in run.driver.answers.items() if said != "200")),
     )
     yield "inputs: messages in them", str(figures["inputs"])
+    yield "messages that are to be ignored", str(figures["asides"])
     yield "effects at the provider", str(figures["effects"])
     yield f"kills ({' and '.join(act.value for act in KILLS)})", str(run.faults.kills)
     yield "from 200 to the effect, s", " / ".join(f"{name} {s:g}" for name, s in figures["effect_seconds"].items())

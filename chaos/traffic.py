@@ -9,12 +9,14 @@ from typing import Final, NamedTuple
 
 from chaos.accounts import NUMBERS
 from chaos.options import Options
-from chaos.webhooks import Contact, Message
+from chaos.webhooks import ASIDE, Contact, Message
 
 RECENT: Final = 500
 """Messages among which one is chosen to come again in another batch."""
 SLOW: Final = 0.02
 """The part of events that take a handler long."""
+ASIDES: Final = 0.2
+"""The part of messages before which the same contact says something that is to be ignored."""
 
 
 class Posting(NamedTuple):
@@ -80,12 +82,14 @@ class _Writer:
         return tuple(mixed)
 
     def _next(self, contact: Contact, count: int) -> list[Message]:
-        made = [self._message(contact) for _ in range(count)]
+        made = [message for _ in range(count) for message in self._messages(contact)]
         self._recent.extend(made)
         return made
 
-    def _message(self, contact: Contact) -> Message:
+    def _messages(self, contact: Contact) -> Iterator[Message]:
         place = self._places[contact]
         self._places[contact] += 1
+        if self._rng.random() < ASIDES:
+            yield Message(contact, place, f"{place} {ASIDE}")
         pause = f" {self._rng.uniform(0.2, 2):.2f}" if self._rng.random() < SLOW else ""
-        return Message(contact, place, f"{place}{pause}")
+        yield Message(contact, place, f"{place}{pause}")

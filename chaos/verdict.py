@@ -46,8 +46,8 @@ class Verdict:
 
 
 def judge(accepted: Iterable[Message], evidence: Evidence, restless: Sequence[str] = ()) -> Verdict:
-    """Compares what was taken with what came of it."""
-    inputs = {_input(message): message for message in accepted}
+    """Compares what was taken with what came of it. An aside that has an effect doubles that of its place."""
+    inputs = {_input(message): message for message in accepted if not message.aside}
     effects: dict[Input, list[Effect]] = defaultdict(list)
     for effect in evidence.effects:
         effects[effect[:3]].append(effect)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from chaos.accounts import SECRET, Number
+
+ASIDE: Final = "aside"
+"""The text of a message that is to be ignored, behind the place of the message that it comes before."""
 
 
 class Contact(NamedTuple):
@@ -19,15 +22,23 @@ class Contact(NamedTuple):
 
 
 class Message(NamedTuple):
-    """An input. `place` counts the messages of its contact from 0; the text begins with it."""
+    """An input. `place` counts the messages of its contact from 0; the text begins with it.
+
+    An aside has the place of the message before which it comes, and is to have no effect.
+    """
 
     contact: Contact
     place: int
     text: str
 
     @property
+    def aside(self) -> bool:
+        return self.text.endswith(ASIDE)
+
+    @property
     def id(self) -> str:
-        return f"wamid.chaos.{self.contact.number.id}.{self.contact.phone}.{self.place}"
+        name = f"wamid.chaos.{self.contact.number.id}.{self.contact.phone}.{self.place}"
+        return f"{name}.{ASIDE}" if self.aside else name
 
 
 def webhook(messages: Sequence[Message]) -> bytes:

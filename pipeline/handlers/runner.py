@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Final
 
 from opentelemetry.trace import SpanKind
@@ -16,12 +17,13 @@ from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, Unknow
 from pipeline.handlers.api.paths import carry_out
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import hold
+from pipeline.handlers.expiry import RecordExpiry
 from pipeline.handlers.loading import load_handler
 from pipeline.handlers.media.gateway import MediaGateway
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.services import Abilities, Services
 from pipeline.handlers.turns import Turns
-from pipeline.handlers.unit_of_work import RETRY_SPAN, Publish, UnitOfWork
+from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN, Publish, UnitOfWork
 from pipeline.metrics import HANDLED
 from pipeline.settings import Settings
 from pipeline.state import Store, open_store
@@ -35,6 +37,9 @@ _PAUSES: Final = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 Then only other processes can still be first; after the last pause the runtime tries again, with pauses of its own.
 """
 
+WhenCommitted = Callable[[Callable[[], None]], None]
+"""Takes what is to be called once the event's offset is committed."""
+
 
 class HandlerRunner:
     """The handlers of all tenants, loaded once.
@@ -43,6 +48,7 @@ class HandlerRunner:
         settings: names the default handler, the time a hook may take, and the caches' backend.
         store: where caches and finished events are; by default what the settings name.
         record_ttl: seconds for which a finished event is known again.
+        grace_period: the same for one without an effect, from the commit of its offset on.
         abilities: the kinds of command that each provider can do; what it can't is refused when a handler asks.
         media: where the providers keep media.
 
@@ -55,6 +61,7 @@ class HandlerRunner:
         tenants: Tenants,
         store: Store | None = None,
         record_ttl: int = RETRY_SPAN,
+        grace_period: int = GRACE_PERIOD,
         abilities: Abilities | None = None,
         media: MediaGateway | None = None,
     ) -> None:
@@ -67,10 +74,13 @@ class HandlerRunner:
         self._store = store or open_store(settings.cache, settings.redis, cache, settings.redis_replicas)
         self._timeout = settings.handler_timeout
         self._record_ttl = record_ttl
+        self._expiry = RecordExpiry(self._store, grace_period)
         self._turns = Turns()
         self._services = Services(MediaLibrary(self._store, media), abilities or {})
 
-    async def run(self, event: EventBase, early: Publish | None = None) -> list[Command]:
+    async def run(
+        self, event: EventBase, early: Publish | None = None, when_committed: WhenCommitted | None = None
+    ) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
 
         An event that wrote a row which another event wrote meanwhile is handled again, from the row as it is now.
@@ -78,25 +88,32 @@ class HandlerRunner:
         once, however often the event is handled. A send by the HTTP API has an effect without any hook; all that it
         does waits for the end, so that its command is the first.
 
+        Every event whose hook ran is remembered: for `record_ttl`, or where it had no effect until its offset is
+        committed, which `when_committed` tells, and `grace_period` after that.
+
         Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `Unavailable` while the store is away, and
         `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may have:
         running the event again finds out.
         """
         handler = self.handler(event.tenant_id)
         if isinstance(event, APIMessageEvent):
-            return await self._settled(handler, event, None)
+            return await self._settled(handler, event, None, when_committed)
         if not handler.handles(event):
             await handler.handle(event)
             return []
-        return await self._settled(handler, event, early and _each_once(early))
+        return await self._settled(handler, event, early and _each_once(early), when_committed)
 
-    async def last_word(self, event: EventBase, error: Exception) -> list[Command]:
+    async def last_word(
+        self, event: EventBase, error: Exception, when_committed: WhenCommitted | None = None
+    ) -> list[Command]:
         """What the handler's `process_failure` does about an event that becomes a dead letter: its commands."""
         handler = self.handler(event.tenant_id)
         if not handler.has_last_word():
             return []
         unit = UnitOfWork(self._store, event.tenant_id, f"{event.event_id}:failure", self._record_ttl)
-        return await self._once(event, unit, lambda: self._in_time(handler, handler.process_failure(event, error)))
+        commands = await self._once(event, unit, lambda: self._in_time(handler, handler.process_failure(event, error)))
+        self._expire_if_effectless(unit, when_committed)
+        return commands
 
     def handler(self, tenant_id: str) -> EventHandler:
         """The tenant's handler. Raises `UnknownTenant`."""
@@ -110,15 +127,19 @@ class HandlerRunner:
         await self._store.ping()
 
     async def close(self) -> None:
+        await self._expiry.close()
         await self._store.close()
 
-    async def _settled(self, handler: EventHandler, event: EventBase, early: Publish | None) -> list[Command]:
+    async def _settled(
+        self, handler: EventHandler, event: EventBase, early: Publish | None, when_committed: WhenCommitted | None
+    ) -> list[Command]:
         rows: list[str] = []
         for pause in _PAUSES:
             unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
             try:
                 async with self._turns.of(rows) if rows else nullcontext():
                     commands = await self._once(event, unit, lambda: self._in_time(handler, _handled(handler, event)))
+                self._expire_if_effectless(unit, when_committed)
                 if unit.closed:  # and not found as recorded
                     HANDLED.labels(event.tenant_id, event.kind).inc()
                 return commands
@@ -133,6 +154,10 @@ class HandlerRunner:
             return recorded
         await self._in_hand(event, unit, hook)
         return await unit.commit()
+
+    def _expire_if_effectless(self, unit: UnitOfWork, when_committed: WhenCommitted | None) -> None:
+        if unit.effectless and when_committed is not None:
+            when_committed(partial(self._expiry.add, unit.tenant_id, unit.key))
 
     async def _in_hand(self, event: EventBase, unit: UnitOfWork, hook: Callable[[], Awaitable[None]]) -> None:
         names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}

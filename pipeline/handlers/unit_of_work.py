@@ -9,8 +9,10 @@ Read marks and typing indicators (`topics.commands.EARLY`) are worth something w
 They go out when the handler asks for them, whatever becomes of the rest: when the event is tried again they are
 published again, under the same ids, by which the messenger knows them.
 
-An event for which nothing was written and nothing sent leaves no record: there is nothing to protect, and a read
-receipt that nobody handles should cost Redis nothing. Handling it again has the same nothing as its effect.
+An event for which nothing was written and nothing sent leaves a record too. A hook that reads state may do something
+when it runs again behind a later event of its conversation, as a form does with a text that came before its "start".
+That record is needed only while the event may be delivered again, so its life is cut once the event's offset is
+committed (`expiry`). An event whose hook nobody has written leaves none.
 
 What this can't cover is what a handler does elsewhere, in a database of its own or over HTTP: when a worker dies
 between that and the commit, it is done again. Give it the event's id as its idempotency key.
@@ -36,6 +38,17 @@ RETRY_SPAN: Final = 7 * 86400
 A record with a read mark and a reply takes 850 bytes of Redis: 0.5 GB for each event a second over the whole span.
 Where deduplication before the handlers is sure to hold, a day is plenty.
 """
+GRACE_PERIOD: Final = 900
+"""Seconds for which the record of an event without an effect is kept once its offset is committed.
+
+It is not over with the commit: an intake that dies between publishing and marking its table publishes the event again,
+behind later ones, when it is back; and a worker that was frozen in the midst of the event may go on with it.
+"""
+NO_EFFECT: Final = b"[ ]"
+"""The content of such a record. The space tells it from the record of an event that only wrote.
+
+It is a list without commands for any version that does not know of the difference.
+"""
 
 Publish = Callable[[Command], Awaitable[None]]
 """Publishes one command now; returns when it is acknowledged."""
@@ -50,6 +63,8 @@ class UnitOfWork:
         rows: the rows that the event's caches read and write.
         commands: what was sent so far and waits for the commit, in order.
         cause: whence the ids of its commands are made: the event's id.
+        tenant_id, key: whose its record is, and where.
+        effectless: whether its record, found or made, says that it had no effect.
 
     Args:
         early: how a read mark goes out at once. Without it, read marks wait for the commit too.
@@ -61,8 +76,10 @@ class UnitOfWork:
         self.rows = BufferedRows(store)
         self.commands: list[Command] = []
         self.cause = event_id
+        self.tenant_id = tenant_id
+        self.key = unit_key(tenant_id, event_id)
+        self.effectless = False
         self._store = store
-        self._key = unit_key(tenant_id, event_id)
         self._ttl = ttl
         self._early = early
         self._gone: list[asyncio.Future[None]] = []
@@ -81,8 +98,8 @@ class UnitOfWork:
 
     async def recorded(self) -> list[Command] | None:
         """The commands of this event if it was finished before; None if it is new."""
-        content = await self._store.recorded(self._key)
-        return None if content is None else _COMMANDS.validate_json(content)
+        content = await self._store.recorded(self.key)
+        return None if content is None else self._known(content)
 
     def send(self, command: Command) -> None:
         if self.closed:
@@ -106,11 +123,16 @@ class UnitOfWork:
         self.close()
         if self.rows.failure:
             raise self.rows.failure
-        if not self.rows.changes and not self.commands:
-            return []
-        record = UnitRecord(self._key, _COMMANDS.dump_json(self.commands, exclude_none=True), self._ttl)
-        committed = await self._store.commit(self.rows.changes, record)
-        return self.commands if committed.recorded is None else _COMMANDS.validate_json(committed.recorded)
+        changes = self.rows.changes
+        self.effectless = not (changes or self.commands)
+        content = NO_EFFECT if self.effectless else _COMMANDS.dump_json(self.commands, exclude_none=True)
+        committed = await self._store.commit(changes, UnitRecord(self.key, content, self._ttl))
+        return self.commands if committed.recorded is None else self._known(committed.recorded)
+
+    def _known(self, content: bytes) -> list[Command]:
+        """The commands of a record that was there already."""
+        self.effectless = content == NO_EFFECT
+        return [] if self.effectless else _COMMANDS.validate_json(content)
 
     def _goes_early(self, kind: CommandKind) -> bool:
         return self._early is not None and kind in EARLY

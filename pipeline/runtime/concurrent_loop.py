@@ -243,6 +243,7 @@ class ConcurrentLoop:
             persist=partial(self._persist, job),
             publish=partial(self._publish, job),
             owned=partial(self._owned, job),
+            when_committed=partial(app.list_consumer.when_committed, job.tp, job.record.offset, job.epoch),
             attempt=job.attempts,
         )
 

@@ -28,6 +28,7 @@ from mode.utils.futures import notify
 
 from pipeline.runtime.assignor import patient
 from pipeline.runtime.backlog import Backlog, Run
+from pipeline.runtime.commit_callbacks import Callback, CommitCallbacks
 from pipeline.runtime.fetched import Fetched, FetchedRecord, Undecoded
 from pipeline.runtime.gaps import OFF_THE_LOG, Gaps
 from pipeline.runtime.lease import Lease
@@ -134,6 +135,7 @@ class Consumer(driver.Consumer):
         self.epoch = 0  # goes up whenever positions are set anew: what was fetched before is void
         self._delivered: dict[TP, deque[int]] = defaultdict(deque)
         self._done: dict[TP, int] = {}
+        self._callbacks = CommitCallbacks()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -177,7 +179,19 @@ class Consumer(driver.Consumer):
         most = max(self.finished(tp), self._read_offset[tp] or 0)
         return most > (self._committed_offset[tp] or 0) or bool(self._delivered.get(tp))
 
+    def when_committed(self, tp: TP, offset: int, epoch: int, then: Callback) -> None:
+        """Calls `then` once `offset` is committed, if positions are not set anew before."""
+        if epoch == self.epoch:
+            self._callbacks.add(tp, offset, then)
+
     # Committing
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        epoch, committed = self.epoch, await super()._commit(offsets)
+        if committed and epoch == self.epoch:
+            for tp, position in offsets.items():
+                self._callbacks.committed(tp, position)
+        return bool(committed)
 
     async def commit_and_end_transactions(self) -> None:
         # A commit that is under way does not hold what was finished since, and stock Faust would leave it at that.
@@ -250,6 +264,7 @@ class Consumer(driver.Consumer):
         self._done.clear()
         self.on_forget()
         self.gaps.clear()
+        self._callbacks.clear()
         for backlog in self.backlogs.values():
             backlog.clear()
         for tp in list(self._delivered):

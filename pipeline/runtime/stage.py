@@ -24,7 +24,7 @@ class Scope:
     `attempt` is how often this record failed before, in this process.
     """
 
-    __slots__ = ("_owned", "_persist", "_publish", "_tables", "_wait", "attempt", "record")
+    __slots__ = ("_owned", "_persist", "_publish", "_tables", "_wait", "_when_committed", "attempt", "record")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Scope:
         persist: Callable[[], Awaitable[None]] | None = None,
         publish: Callable[[Iterable[Record]], Awaitable[None]] | None = None,
         owned: Callable[[], bool] | None = None,
+        when_committed: Callable[[Callable[[], None]], None] | None = None,
         attempt: int = 0,
     ) -> None:
         self.record = record
@@ -43,6 +44,7 @@ class Scope:
         self._persist = persist
         self._publish = publish
         self._owned = owned
+        self._when_committed = when_committed
         self.attempt = attempt
 
     def table(self, name: str) -> TableView:
@@ -77,6 +79,16 @@ class Scope:
         if self._publish is None:
             raise TypeError("only a concurrent stage can publish before its record is finished")
         await self._publish(records)
+
+    def when_committed(self, then: Callable[[], None]) -> None:
+        """Calls `then` once this record's offset is committed, in a concurrent stage.
+
+        From then on the group does not deliver the record again. Where partitions move or the process ends before that,
+        nothing is called; the record may then be delivered again. `then` neither raises nor takes long.
+        """
+        if self._when_committed is None:
+            raise TypeError("only a concurrent stage can wait for its record's commit")
+        self._when_committed(then)
 
 
 @dataclass(frozen=True, slots=True)

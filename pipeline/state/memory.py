@@ -114,5 +114,8 @@ class MemoryStore(Store):
     def _sweep(self) -> None:
         """Forgets what has expired, so that rows which nobody reads again do not pile up."""
         now = self._clock()
+        if len(self._expiries) > 2 * len(self._rows) + 1000:  # most are of rows that expire at another time by now
+            self._expiries = [(row.expires_at, key) for key, row in self._rows.items() if row.expires_at is not None]
+            heapq.heapify(self._expiries)
         while self._expiries and self._expiries[0][0] <= now:
             self._live(heapq.heappop(self._expiries)[1])

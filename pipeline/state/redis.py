@@ -26,8 +26,8 @@ from pipeline.errors import ConfigurationError, Conflict, Unavailable
 from pipeline.state.change import CHANGED, NOT_A_COUNTER, NOT_A_LIST, RowChange
 from pipeline.state.encoding import Fields
 from pipeline.state.replication import Replication
-from pipeline.state.round_trips import RoundTrips
-from pipeline.state.script import COMMIT, COMMIT_SHA, Argument, answer, arguments
+from pipeline.state.round_trips import KeyScript, RoundTrips
+from pipeline.state.script import COMMIT, COMMIT_SHA, EXPIRE, RECORD, Argument, answer, arguments
 from pipeline.state.store import Committed, Store, UnitRecord
 
 _CONFLICTS: Final = {"not a counter": NOT_A_COUNTER, "not a list": NOT_A_LIST, "changed": CHANGED}
@@ -86,11 +86,16 @@ class RedisStore(Store):
         return committed
 
     async def _commit(self, changes: Sequence[RowChange], record: UnitRecord | None) -> Committed:
+        if record and not changes:
+            return await self._record(record)
         keys, argv = arguments(changes, record)
         result = answer(await self._run(len(keys), *keys, *argv))
         if isinstance(result, str):
             raise Conflict(_CONFLICTS[result])
         return result
+
+    async def expire_records(self, keys: Sequence[str], ttl: int) -> None:
+        await self._ask("EVAL", EXPIRE, len(keys), *keys, ttl)
 
     async def ping(self) -> None:
         await self._ask("PING")
@@ -98,6 +103,11 @@ class RedisStore(Store):
     async def close(self) -> None:
         await self._trips.close()
         await self._client.aclose()
+
+    async def _record(self, record: UnitRecord) -> Committed:
+        script = KeyScript(RECORD, record.key.partition("}")[0], (record.ttl, record.content))
+        with _unavailable():
+            return Committed((), await self._trips.ask_for_key(script, record.key))
 
     async def _run(self, *arguments: Argument) -> list[object]:
         """Runs the commit script. A Redis that does not know it has not run it, and learns it."""

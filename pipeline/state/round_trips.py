@@ -1,21 +1,42 @@
 """Commands that are asked for at the same moment go to Redis together and come back together.
 
 A worker handles a hundred conversations at once, each with a few small commands. One by one they would cost a system
-call, a connection and half of the processor's time each; together they share a round trip.
+call, a connection and half of the processor's time each; together they share a round trip. The smallest ones, which do
+the same to one key each, share a command too.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.typing import EncodableT
 
 
+class KeyScript(NamedTuple):
+    """A Lua script that does the same to each of its KEYS and answers with a list, one answer a key.
+
+    Attributes:
+        slot: what all of its keys have in common, so that Redis Cluster runs it.
+    """
+
+    text: str
+    slot: str
+    arguments: tuple[EncodableT, ...]
+
+    def command(self, keys: Sequence[str]) -> tuple[EncodableT, ...]:
+        return ("EVAL", self.text, len(keys), *keys, *self.arguments)
+
+
 class _Asked(NamedTuple):
-    command: tuple[EncodableT, ...]
+    """`command` is a whole one, or a script and one of its keys."""
+
+    command: tuple[EncodableT, ...] | KeyScript
     answer: asyncio.Future[Any]
+    key: str = ""
 
 
 class RoundTrips:
@@ -35,16 +56,22 @@ class RoundTrips:
 
     async def ask(self, *command: EncodableT) -> Any:
         """The answer to one command. Raises Redis' errors. A caller that stops waiting does not stop the command."""
-        asked = _Asked(command, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
-        if self._travelling is None:
-            self._travelling = asyncio.create_task(self._travel())
-        return await asked.answer
+        return await self._enqueue(_Asked(command, asyncio.get_running_loop().create_future()))
+
+    async def ask_for_key(self, script: KeyScript, key: str) -> Any:
+        """What `script` answers for one key. Those that ask the same at the same moment share one run of it."""
+        return await self._enqueue(_Asked(script, asyncio.get_running_loop().create_future(), key))
 
     async def close(self) -> None:
         """Lets what is under way end."""
         if self._travelling:
             await asyncio.wait([self._travelling], timeout=self._timeout)
+
+    def _enqueue(self, asked: _Asked) -> asyncio.Future[Any]:
+        self._waiting.append(asked)
+        if self._travelling is None:
+            self._travelling = asyncio.create_task(self._travel())
+        return asked.answer
 
     async def _travel(self) -> None:
         try:
@@ -56,8 +83,11 @@ class RoundTrips:
 
     async def _trip(self, batch: list[_Asked]) -> None:
         pipeline = self._client.pipeline(transaction=False)
-        for asked in batch:
+        alone, together = _sorted(batch)
+        for asked in alone:
             pipeline.execute_command(*asked.command)
+        for script, sharing in together.items():
+            pipeline.execute_command(*script.command([asked.key for asked in sharing]))
         try:
             async with asyncio.timeout(self._timeout):
                 answers = await pipeline.execute(raise_on_error=False)
@@ -66,7 +96,18 @@ class RoundTrips:
             if not isinstance(error, Exception):
                 raise
         else:
-            _answer(batch, answers)
+            _answer(alone, answers[: len(alone)])
+            for sharing, answer in zip(together.values(), answers[len(alone) :], strict=True):
+                _answer(sharing, [answer] * len(sharing) if isinstance(answer, Exception) else answer)
+
+
+def _sorted(batch: list[_Asked]) -> tuple[list[_Asked], dict[KeyScript, list[_Asked]]]:
+    """Those with a command of their own, and those who share a script."""
+    alone: list[_Asked] = []
+    together: dict[KeyScript, list[_Asked]] = defaultdict(list)
+    for asked in batch:
+        (together[asked.command] if isinstance(asked.command, KeyScript) else alone).append(asked)
+    return alone, together
 
 
 def _answer(batch: list[_Asked], answers: list[Any]) -> None:

@@ -97,6 +97,19 @@ if ARGV[1] ~= '0' then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[1]) end
 return answer
 """
 
+RECORD: Final = """
+-- KEYS: records of one ttl and content. Answers with what each held before; false: it was not there, and is now.
+local found = {}
+for i, key in ipairs(KEYS) do
+  found[i] = redis.call('GET', key)
+  if not found[i] then redis.call('SET', key, ARGV[2], 'EX', ARGV[1]) end
+end
+return found
+"""
+"""A commit that applies no changes, of many events."""
+
+EXPIRE: Final = "for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[1]) end"
+
 COMMIT_SHA: Final = hashlib.sha1(COMMIT.encode(), usedforsecurity=False).hexdigest()
 """The script's name in Redis."""
 

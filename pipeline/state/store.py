@@ -108,6 +108,10 @@ class Store(ABC):
         applies nothing, where a field to be incremented or appended to is something else, or a row is not as expected.
         """
 
+    async def expire_records(self, keys: Sequence[str], ttl: int) -> None:
+        """Lets the records of one tenant under these keys, where they are, expire in `ttl` seconds."""
+        await self.commit([RowChange(key, ttl=ttl) for key in keys])
+
     @abstractmethod
     async def keys(self, group: str) -> list[str]: ...
 

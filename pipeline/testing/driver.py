@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from pipeline.runtime.chain import Chain, Output, checked
@@ -36,6 +36,7 @@ class StageDriver:
     def restart(self) -> None:
         """The process dies and comes back: tables are as they were marked, nothing else is left."""
         self._pending = Pending()
+        self._after_commit: list[Callable[[], None]] = []
 
     def rows(self, table: str, partition: int = 0) -> Rows:
         """What a table holds for a partition."""
@@ -56,7 +57,14 @@ class StageDriver:
             self.restart()
         else:
             self._mark(marks)
+            self._commit()
         return outputs
+
+    def _commit(self) -> None:
+        """The offsets of the batch are committed."""
+        waiting, self._after_commit = self._after_commit, []
+        if waiting:
+            asyncio.run(_call(waiting))
 
     def _run(self, records: Sequence[Incoming]) -> tuple[list[Record], list[Mark]]:
         if isinstance(self._stages[0], ConcurrentStage):
@@ -89,7 +97,15 @@ class StageDriver:
 
         while True:
             views = self._views(record.partition, journal)
-            scope = Scope(record, views, wait=_no_wait, persist=persist, publish=publish, attempt=attempt)
+            scope = Scope(
+                record,
+                views,
+                wait=_no_wait,
+                persist=persist,
+                publish=publish,
+                when_committed=self._after_commit.append,
+                attempt=attempt,
+            )
             try:
                 return checked(list(await stage.function(stage.decode(record), scope))), journal
             except Exception as error:
@@ -118,6 +134,13 @@ async def _last_word(stage: ConcurrentStage, scope: Scope, error: Exception) -> 
     except Exception:
         return []
     return checked(list(await stage.last_word(value, scope, error))) if stage.last_word else []
+
+
+async def _call(waiting: Iterable[Callable[[], None]]) -> None:
+    """Calls them, and waits for the tasks that they start."""
+    for then in waiting:
+        then()
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not asyncio.current_task()))
 
 
 async def _no_wait(_: float) -> None:

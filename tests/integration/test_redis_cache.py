@@ -358,3 +358,30 @@ def test_many_callers_share_round_trips(own_redis: RedisServer) -> None:
         assert await store.field("{t}:1", "n") == b"286"
 
     on_own(own_redis, body, timeout=30)
+
+
+def test_events_that_did_nothing_share_a_command(own_redis: RedisServer) -> None:
+    """If each cost Redis and the worker as much as one with an effect, a busy status hook would be felt."""
+
+    async def body(store: RedisStore, client: Redis) -> None:
+        names = [f"{{{tenant}}}:unit:{number}" for number in range(100) for tenant in ("a", "b")]
+        await store.ping()
+        await client.config_resetstat()
+        found = await asyncio.gather(*(store.commit((), UnitRecord(name, b"[ ]", 60)) for name in names))
+        assert {each.recorded for each in found} == {None}
+        assert (await client.info("commandstats"))["cmdstat_eval"]["calls"] == 2, "one for each tenant"
+        assert [await store.recorded(name) for name in names] == [b"[ ]"] * 200
+
+    on_own(own_redis, body, timeout=30)
+
+
+def test_an_error_of_a_shared_command_is_everybodys(own_redis: RedisServer) -> None:
+    """If only one of them heard of it, the others would wait for ever, and their lanes with them."""
+
+    async def body(store: RedisStore, client: Redis) -> None:
+        await client.config_set("maxmemory", 1)
+        asked = [store.commit((), UnitRecord(f"{{t}}:unit:{number}", b"[ ]", 60)) for number in range(5)]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(each) for each in found] == [Unavailable] * 5
+
+    on_own(own_redis, body, timeout=30)

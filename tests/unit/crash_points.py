@@ -242,6 +242,8 @@ class _Positions(Group):
         process.step_now()
         if process.world.owner is process:
             process.world.done[tp.topic] = position
+            self.positions[tp] = position
+            self.commit()
         process.step_now()
 
 

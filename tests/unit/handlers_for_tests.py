@@ -274,3 +274,35 @@ class Broken(Recorder):
 
 
 NOT_A_HANDLER = 5
+
+
+class Form(EventHandler):
+    """Ignores texts until "start", repeats what comes then, and ends with "stop"."""
+
+    async def process_message(self, webhook: MessageEvent) -> None:
+        state = self.cache_factory.create_state_cache()
+        words = webhook.get_message_text() or ""
+        filled = await state.get("form")
+        if filled is None and words == "start":
+            await state.set("form", {"said": []})
+        elif filled is not None and words == "stop":
+            await state.delete("form")
+        elif filled is not None:
+            await state.set("form", {"said": [*filled["said"], words]})
+            await self.messenger.send_text(f"you said: {words}", webhook.user.user_id)
+
+
+class MarksOnly(Recorder):
+    """Marks the message as read, and no more."""
+
+    async def script(self, webhook: MessageEvent) -> None:
+        await self.messenger.mark_as_read(webhook.message.message_id)
+
+
+class SpeechlessFailure(Recorder):
+    """Counts the failures of this process, and says nothing to anybody."""
+
+    failures = 0
+
+    async def process_failure(self, webhook: EventBase, error: Exception) -> None:
+        self.failures += 1

@@ -12,6 +12,7 @@ from faust.types import TP
 
 from pipeline import clock
 from pipeline.runtime.chain import Output
+from pipeline.runtime.commit_callbacks import CommitCallbacks
 from pipeline.runtime.consumer import Busy
 from pipeline.runtime.dead_letters import is_dead_letter
 from pipeline.runtime.lease import Lease
@@ -35,6 +36,7 @@ class Group:
         self.progress = Progress()
         self.lease = Lease(math.inf)
         self.lease.renew(clock.now())
+        self._callbacks = CommitCallbacks()
 
     def begin(self) -> Busy:
         busy = Busy()
@@ -47,6 +49,15 @@ class Group:
     def done(self, tp: TP, position: int, epoch: int) -> None:
         if epoch == self.epoch:
             self.positions[tp] = position
+
+    def when_committed(self, tp: TP, offset: int, epoch: int, then: Callable[[], None]) -> None:
+        if epoch == self.epoch:
+            self._callbacks.add(tp, offset, then)
+
+    def commit(self) -> None:
+        """The positions are committed."""
+        for tp, position in self.positions.items():
+            self._callbacks.committed(tp, position)
 
 
 class Sink:

@@ -75,6 +75,39 @@ class StoreContract(ABC):
 
         self.on_store(body)
 
+    def test_records_without_changes_are_each_their_own(self) -> None:
+        """If events that did nothing at the same moment shared a record, some would be handled again, or never."""
+
+        async def body(store: Store, tag: str) -> None:
+            names = [f"{tag}:unit:{number}" for number in range(20)]
+            await store.commit((), UnitRecord(names[3], b'["done"]', 60))
+            found = await asyncio.gather(*(store.commit((), UnitRecord(name, b"[ ]", 60)) for name in names))
+            assert [each.recorded for each in found] == [b'["done"]' if number == 3 else None for number in range(20)]
+            assert await store.recorded(names[3]) == b'["done"]'
+            assert await store.recorded(names[4]) == b"[ ]"
+            assert 0 < await store.ttl(names[4]) <= 60
+            first, second = await asyncio.gather(
+                *(store.commit((), UnitRecord(f"{tag}:unit:x", b"[ ]", 60)) for _ in "ab")
+            )
+            assert (first.recorded, second.recorded) == (None, b"[ ]")
+
+        self.on_store(body)
+
+    def test_records_expire_together(self) -> None:
+        """If records of events that will not come again stayed for a week, they would fill Redis."""
+
+        async def body(store: Store, tag: str) -> None:
+            names = [f"{tag}:unit:{number}" for number in range(3)]
+            for name in names:
+                await store.commit((), UnitRecord(name, b"[ ]", 600))
+            await store.expire_records([*names[:2], f"{tag}:unit:unheard-of"], 60)
+            assert [0 < await store.ttl(name) <= 60 for name in names] == [True, True, False]
+            assert await store.recorded(names[0]) == b"[ ]"
+            assert await store.recorded(f"{tag}:unit:unheard-of") is None
+            await store.expire_records([], 60)
+
+        self.on_store(body)
+
     def test_a_second_commit_of_an_event_changes_nothing(self) -> None:
         """If it did, an event handled by two workers during a rebalance would count twice."""
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from chaos.driver import Driver
 from chaos.options import Options
 from chaos.traffic import traffic
+from chaos.webhooks import ASIDE
 
 OPTIONS = Options(seconds=1, rate=150, contacts=20)
 
@@ -59,13 +60,14 @@ async def _driven(door: Door) -> Driver:
         await runner.cleanup()
 
 
-def _first_times(door: Door) -> dict[str, list[int]]:
-    """The places of each contact's messages, in the order in which they were first taken."""
-    places: dict[str, list[int]] = defaultdict(list)
+def _first_times(door: Door) -> dict[str, list[tuple[int, bool]]]:
+    """The places of each contact's messages, asides first, in the order in which they were first taken."""
+    places: dict[str, list[tuple[int, bool]]] = defaultdict(list)
     for body in door.taken:
         for entry in orjson.loads(body)["entry"]:
             for message in entry["changes"][0]["value"]["messages"]:
-                place = int(message["id"].rsplit(".", 1)[1])
+                said = message["text"]["body"]
+                place = int(said.split()[0]), not said.endswith(ASIDE)
                 if place not in places[message["from"]]:
                     places[message["from"]].append(place)
     return places

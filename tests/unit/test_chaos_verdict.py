@@ -7,7 +7,7 @@ import pytest
 from chaos.accounts import NUMBERS
 from chaos.evidence import Effect, Evidence, Row
 from chaos.verdict import Verdict, judge
-from chaos.webhooks import Contact, Message
+from chaos.webhooks import ASIDE, Contact, Message
 
 ANA, BEN = Contact(NUMBERS[0], "15550000001"), Contact(NUMBERS[1], "15550000002")
 INPUTS = [Message(ANA, 0, "0"), Message(ANA, 1, "1"), Message(BEN, 0, "0")]
@@ -50,6 +50,14 @@ def test_what_is_wrong_with_the_effects_is_named_by_the_input(effects: list[Effe
     verdict = judge(INPUTS, evidence(effects))
     assert wrong(verdict) == {finding}
     assert said in verdict.findings()[finding][0]
+
+
+def test_an_aside_is_to_have_no_effect_and_one_that_has_is_found() -> None:
+    """A pipeline that handles again what had no effect would pass as long as it doubles no other message."""
+    inputs = [*INPUTS, Message(ANA, 1, f"1 {ASIDE}")]
+    assert judge(inputs, evidence()).good
+    rows = {**ROWS, ("ash", ANA.phone): Row(3, [0, 1, 1])}
+    assert wrong(judge(inputs, evidence([*ALL, effect(ANA, 1, "cmd-2")], rows))) == {"double", "state"}
 
 
 @pytest.mark.parametrize("row", [Row(3, [0, 1]), Row(2, [1, 0]), Row(2, [0]), Row(2, [0, 1, 1])])

@@ -179,6 +179,32 @@ def test_what_is_published_before_the_end_is_out_whatever_becomes_of_the_record(
     _play(work, play)
 
 
+def test_a_commit_is_told_to_the_records_below_it_and_to_no_other() -> None:
+    """What a stage remembers of a record would be forgotten while the record may be delivered again, or never."""
+    committed: list[bytes] = []
+    held = asyncio.Event()
+
+    async def work(record: Any, scope: Scope) -> list[Record]:
+        scope.when_committed(lambda: committed.append(record.value))
+        if record.value == b"slow":
+            await held.wait()
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(value, offset) for offset, value in enumerate((b"first", b"slow", b"behind"))])
+        await until(lambda: app.publisher.published == [b"first", b"behind"] and app.list_consumer.positions)
+        app.list_consumer.commit()
+        assert committed == [b"first"], "the one behind may come again with the slow one"
+        held.set()
+        await until(lambda: app.list_consumer.positions.get(TP0) == 3)
+        assert committed == [b"first"], "finished is not committed"
+        app.list_consumer.commit()
+        app.list_consumer.commit()
+        assert committed == [b"first", b"slow", b"behind"]
+
+    _play(work, play)
+
+
 def test_what_is_too_large_to_be_published_early_fails_its_record() -> None:
     """It would be gone without a word, or stop the worker."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from faust.types import TP
 from agents.topology import messenger
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.runtime.backlog import Backlog
+from pipeline.runtime.commit_callbacks import CommitCallbacks
 from pipeline.runtime.consumer import Consumer, ConsumerThread
 from pipeline.runtime.gaps import Gaps
 from pipeline.settings import Settings
@@ -151,10 +153,45 @@ class Quiet:
         return {}
 
 
+class Broker:
+    """Stands for the same thread: the broker takes a commit, or not, and the group may move meanwhile."""
+
+    def __init__(self, takes: bool, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self._takes = takes
+        self._meanwhile = meanwhile
+
+    async def commit(self, _: dict[TP, int]) -> bool:
+        self._meanwhile()
+        return self._takes
+
+
+def _committing(broker: Callable[[Any], Broker], epoch: int = 3) -> list[int]:
+    """Which of the offsets 0 to 2, finished in `epoch`, hear of a commit of position 2, by a consumer in epoch 3."""
+    consumer: Any = object.__new__(Consumer)
+    consumer.epoch, consumer.backlogs, consumer._done, consumer._delivered = 3, {}, {}, {}
+    consumer._callbacks, consumer.on_forget = CommitCallbacks(), lambda: None
+    consumer.gaps = Gaps(consumer)
+    consumer._thread = broker(consumer)
+    told: list[int] = []
+    for offset in range(3):
+        consumer.when_committed(TP0, offset, epoch, partial(told.append, offset))
+    asyncio.run(consumer._commit({TP0: 2}))
+    return told
+
+
+def test_only_what_the_broker_has_committed_counts_as_committed() -> None:
+    """What is remembered of a record would be forgotten, and the record delivered again."""
+    assert _committing(lambda _: Broker(takes=True)) == [0, 1]
+    assert _committing(lambda _: Broker(takes=False)) == []
+    assert _committing(lambda consumer: Broker(True, consumer._forget)) == [], "partitions moved in its midst"
+    assert _committing(lambda _: Broker(takes=True), epoch=2) == [], "the record is in another's hand by now"
+
+
 def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy partition would stand still for a second, again and again, because another one is quiet."""
     monkeypatch.setattr("pipeline.runtime.consumer.ROOM_POLL", 3600.0)
     consumer: Any = object.__new__(Consumer)
+    consumer.gaps = Gaps(consumer)
     consumer.app = SimpleNamespace(rebalancing=False)
     consumer._is_changelog_tp = lambda _: False
     consumer.gaps = Gaps(consumer)
@@ -180,6 +217,7 @@ def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved(
     consumer: Any = object.__new__(Consumer)
     consumer.epoch, consumer._done, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
     consumer.gaps = Gaps(consumer)
+    consumer._callbacks = CommitCallbacks()
     forgotten: list[int] = []
     consumer.on_forget = lambda: forgotten.append(consumer.epoch)
     consumer._forget()

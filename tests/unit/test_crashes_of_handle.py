@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
+from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.handle import handle
 from pipeline.handlers import EventHandler
+from pipeline.handlers.expiry import RecordExpiry
 from pipeline.handlers.runner import HandlerRunner
-from pipeline.handlers.unit_of_work import UnitOfWork
+from pipeline.handlers.unit_of_work import GRACE_PERIOD, NO_EFFECT, UnitOfWork
 from pipeline.runtime import concurrent_loop
 from pipeline.runtime.commit import commit
 from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
+from pipeline.state.encoding import Fields
+from pipeline.state.keys import unit_key
 from pipeline.state.store import Committed, UnitRecord
-from tests.unit.crash_points import Flows, Process, World, lives, two_owners
-from tests.unit.handler_events import settings, tenants, text
+from tests.unit.crash_points import Died, Flows, Process, World, lives, two_owners
+from tests.unit.handler_events import USER, settings, tenants, text
+from tests.unit.handlers_for_tests import Form
 from topics.catalogue import COMMANDS_INTERACTIVE
 from topics.codec import decode_command
 from topics.commands import Command, CommandKind, command_id
@@ -60,6 +68,10 @@ class Redis(MemoryStore):
         await self._process.step()
         return await super().recorded(key)
 
+    async def row(self, key: str) -> Fields | None:
+        await self._process.step()
+        return await super().row(key)
+
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
         await self._process.step()
         committed = await super().commit(changes, record)
@@ -69,23 +81,35 @@ class Redis(MemoryStore):
 
 @dataclass
 class Outside:
-    """Redis, and two events that wait."""
+    """Redis, and events that wait: by default two.
 
+    Args:
+        events: in order. One that stands there twice was published twice, by an intake that died.
+    """
+
+    handler: type[EventHandler] = Greeter
+    events: Sequence[MessageEvent] = field(default_factory=lambda: [text(message_id=name) for name in MESSAGES])
     rows: MemoryStore = field(default_factory=MemoryStore)
     world: World = field(default_factory=World)
 
     def __post_init__(self) -> None:
-        for message_id in MESSAGES:
-            event = text(message_id=message_id)
+        for event in self.events:
             self.world.append(Record(EVENTS, event.conversation.encode(), event.to_json()))
 
     def start(self, process: Process) -> Flows:
-        named = settings(f"{__name__}.Greeter")
-        return {EVENTS: handle(HandlerRunner(named, tenants(acme=None), Redis(self.rows, process)), 10)}
+        named = settings(f"{self.handler.__module__}.{self.handler.__name__}")
+        runner = HandlerRunner(named, tenants(acme=None), Redis(self.rows, process))
+        process.on_end(partial(_close, runner))
+        return {EVENTS: handle(runner, 10)}
 
     @property
     def commands(self) -> list[Command]:
         return [decode_command(record) for record in self.world.log(COMMANDS_INTERACTIVE.name)]
+
+
+async def _close(runner: HandlerRunner) -> None:
+    with suppress(Died):
+        await runner.close()
 
 
 def _die(outside: Outside, *deaths: int) -> list[Process]:
@@ -187,3 +211,125 @@ def test_the_search_finds_offsets_that_go_before_their_outputs(monkeypatch: pyte
 
     monkeypatch.setattr(concurrent_loop.ConcurrentLoop, "_commit", let_go_first)
     assert _finds()
+
+
+# Events without an effect
+
+
+def _form(*said: str) -> Outside:
+    """A form that somebody fills in. Who says the same twice is one event that was published twice."""
+    return Outside(Form, [text(words, message_id=f"wamid.{words}") for words in said])
+
+
+def _require_the_forms_answers(outside: Outside) -> None:
+    """As if every event had been handled once, in the order in which it was first there."""
+    filled: list[str] | None = None
+    expected: list[str] = []
+    for words in dict.fromkeys(event.get_message_text() or "" for event in outside.events):
+        if filled is None:
+            filled = [] if words == "start" else None
+        elif words == "stop":
+            filled = None
+        else:
+            filled.append(words)
+            expected.append(f"you said: {words}")
+    said = {command.command_id: command.body["text"] for command in outside.commands}
+    assert list(said.values()) == expected
+    row = asyncio.run(outside.rows.row(f"{{acme}}:state:{USER}:form"))
+    assert row == (None if filled is None else {"said": orjson.dumps(filled)})
+    assert set(outside.world.logs) <= {EVENTS, COMMANDS_INTERACTIVE.name}, "no dead letter"
+
+
+FORMS = (
+    ("hello", "start"),
+    ("hello", "start", "name", "stop", "bye"),
+    ("hello", "start", "hello", "start", "name"),
+    ("one", "start", "two", "stop", "one", "start", "two", "stop"),
+)
+"""The last two were partly published twice."""
+
+
+@pytest.mark.parametrize("said", FORMS)
+def test_what_was_ignored_stays_ignored_wherever_it_dies(said: Sequence[str]) -> None:
+    """A form that ignores what comes before "start" would answer it, when a worker died behind the "start"."""
+    (undisturbed,) = _die(_form(*said))
+    for dies_at in range(1, undisturbed.steps + 1):
+        outside = _form(*said)
+        _die(outside, dies_at)
+        _require_the_forms_answers(outside)
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "start", "stop", "c"]), max_size=8), st.lists(st.integers(1, 40), max_size=4)
+)
+def test_what_was_ignored_stays_ignored_however_often_it_dies(said: list[str], deaths: list[int]) -> None:
+    """A worker that dies again while it recovers would answer what it had ignored."""
+    outside = _form(*said)
+    _die(outside, *deaths)
+    _require_the_forms_answers(outside)
+
+
+@pytest.mark.parametrize("said", FORMS[:3])
+def test_what_was_ignored_stays_ignored_while_another_takes_its_place(said: Sequence[str]) -> None:
+    """A machine that is paused before it reads would read what another made of a later event, and answer."""
+    (undisturbed,) = _die(_form(*said))
+    froze = set()
+    for freezes_at in range(1, undisturbed.steps + 1):
+        for after in (0, 1, 2, 4, 8, 99):
+            outside = _form(*said)
+            if asyncio.run(two_owners(outside.world, outside.start, "none", freezes_at, after)):
+                froze.add(freezes_at)
+            _require_the_forms_answers(outside)
+    assert len(froze) > 5, "every step that awaits something is one to freeze at"
+
+
+def _form_finds() -> bool:
+    """Whether some death shows that what was ignored did not stay so."""
+    for said in FORMS:
+        for dies_at in range(1, 40):
+            dying = _form(*said)
+            _die(dying, dies_at)
+            try:
+                _require_the_forms_answers(dying)
+            except AssertionError:
+                return True
+    return False
+
+
+def test_the_search_finds_that_what_was_ignored_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof."""
+    committed = Redis.commit
+
+    async def forgets(self: Redis, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        if record is not None and record.content == NO_EFFECT:
+            return Committed(())
+        return await committed(self, changes, record)
+
+    assert not _form_finds()
+    monkeypatch.setattr(Redis, "commit", forgets)
+    assert _form_finds()
+
+
+def test_the_search_finds_that_what_was_ignored_is_forgotten_with_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof: what is published twice comes behind the commit."""
+
+    def at_once(self: RecordExpiry, _: str, key: str) -> None:
+        rows: Any = self._store
+        rows._rows.pop(key, None)
+
+    monkeypatch.setattr(RecordExpiry, "add", at_once)
+    assert _form_finds()
+
+
+def test_a_commit_cuts_the_life_of_what_had_no_effect() -> None:
+    """If records of events without an effect stayed for a week, they would fill Redis."""
+    outside = _form("hello", "start", "name")
+    _die(outside, 0)
+    left = {event.get_message_text(): asyncio.run(outside.rows.ttl(_unit(event))) for event in outside.events}
+    assert 0 < left["hello"] <= GRACE_PERIOD
+    assert left["start"] > GRACE_PERIOD
+    assert left["name"] > GRACE_PERIOD
+
+
+def _unit(event: MessageEvent) -> str:
+    return unit_key(event.tenant_id, event.event_id)

@@ -53,6 +53,9 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
         "d687f63a0b5e",
     ),
     "faust ThreadDelegateConsumer._getmany": (consumer.ThreadDelegateConsumer._getmany, "f9d47aa9010b"),
+    "faust ThreadDelegateConsumer._commit": (consumer.ThreadDelegateConsumer._commit, "a20eec84e4b2"),
+    "faust AIOKafkaConsumerThread._commit": (driver.AIOKafkaConsumerThread._commit, "932852ce7a23"),
+    "faust Consumer._commit_offsets": (consumer.Consumer._commit_offsets, "1a6979904118"),
     "faust AIOKafkaConsumerThread._create_worker_consumer": (
         driver.AIOKafkaConsumerThread._create_worker_consumer,
         "c2701bfc3e6f",

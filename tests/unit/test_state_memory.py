@@ -103,3 +103,19 @@ def test_thousands_at_once_lose_no_write() -> None:
         assert await counted(store, "acme") == count
 
     asyncio.run(body())
+
+
+def test_what_is_to_expire_earlier_leaves_nothing_of_its_first_ttl() -> None:
+    """A worker on the memory cache would keep the name of every event that it ignored for a week."""
+
+    async def body() -> None:
+        clock = Clock()
+        store = MemoryStore(clock)
+        for number in range(5000):
+            await store.commit([], UnitRecord(f"{{t}}:unit:{number}", b"[ ]", 7 * 86400))
+            await store.expire_records([f"{{t}}:unit:{number}"], 10)
+            clock.now += 1
+        assert len(store._rows) < 20
+        assert len(store._expiries) < 1100
+
+    asyncio.run(body())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from pydantic import TypeAdapter
 
 from pipeline.errors import OutsideEvent, Unavailable
-from pipeline.handlers.unit_of_work import UnitOfWork
+from pipeline.handlers.unit_of_work import NO_EFFECT, UnitOfWork
 from pipeline.state import MemoryStore
 from tests.unit.handler_events import ACCOUNT, NOW, USER
 from topics.commands import Command, CommandKind, command_id
@@ -75,22 +76,49 @@ def test_writes_without_commands_are_recorded_too() -> None:
         work = unit(store)
         await work.rows.increment(COUNTER, "n", 1, None)
         assert await work.commit() == []
-        assert await unit(store).recorded() == []
+        assert not work.effectless
+        again = unit(store)
+        assert await again.recorded() == []
+        assert not again.effectless
 
     asyncio.run(body())
 
 
-def test_an_event_without_effects_costs_nothing() -> None:
-    """If every read receipt left a record, statuses would fill Redis three times as fast as messages."""
+def test_an_event_without_an_effect_is_recorded_as_such() -> None:
+    """If it were forgotten, its hook would run again behind a later event, and might do something then."""
 
     async def body() -> None:
         store = MemoryStore()
-        work = unit(store)
+        work, again = unit(store), unit(store)
         await work.rows.row(COUNTER)
         assert await work.commit() == []
-        assert await work.recorded() is None
+        assert work.effectless
+        assert await again.recorded() == []
+        assert again.effectless, "so that the record's life is cut after a redelivery too"
 
     asyncio.run(body())
+
+
+def test_a_hook_that_read_too_late_has_no_effect() -> None:
+    """If a frozen worker went on with an event that had no effect elsewhere, the user would get a belated answer."""
+
+    async def body() -> None:
+        store = MemoryStore()
+        frozen, other = unit(store), unit(store)
+        assert await frozen.recorded() is None
+        assert await other.commit() == []
+        await frozen.rows.increment(COUNTER, "n", 1, None)
+        frozen.send(command())
+        assert await frozen.commit() == []
+        assert frozen.effectless
+        assert await store.row(COUNTER) is None
+
+    asyncio.run(body())
+
+
+def test_a_record_without_an_effect_can_be_read_by_a_version_that_knows_none() -> None:
+    """If it could not, a rolling upgrade would make dead letters of the events that the newer workers ignored."""
+    assert TypeAdapter(list[Command]).validate_json(NO_EFFECT) == []
 
 
 def test_a_finished_unit_takes_nothing_more() -> None:
