@@ -28,7 +28,7 @@ class Settings(BaseSettings):
 
     kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, comma separated")
     redis: str = Field("redis://127.0.0.1:6379/0", description="Redis URL")
-    tenants: Path = Field(Path("examples/tenants.yaml"), description="the tenants file")
+    tenants: Path | None = Field(None, description="the tenants file; `pipeline up` alone falls back on the sample")
     data_dir: Path = Field(Path(".pipeline"), description="where tables, JSON caches and the embedded stack keep files")
     partitions: int = Field(48, ge=1, description="partitions of every keyed topic; can't be changed afterwards")
     replication: int = Field(3, ge=1, description="replicas of every topic")

@@ -54,6 +54,11 @@ def _not_empty(value: object) -> object:
     return value
 
 
+SAMPLE: Final = Path("examples/tenants.yaml")
+"""The tenants of `pipeline up`. Everybody knows its secrets."""
+PUBLISHED: Final = "sandbox-"
+"""The beginning of every secret of the sample."""
+
 Resolved = Annotated[str, BeforeValidator(_resolve)]
 Secret = Annotated[SecretStr, BeforeValidator(_not_empty), BeforeValidator(_resolve)]
 
@@ -205,8 +210,15 @@ def _digest(key: str) -> bytes:
     return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def load_tenants(path: Path, environ: Mapping[str, str] | None = None) -> Tenants:
-    """Reads the tenants file. Raises `ConfigurationError` with one line for the first thing that is wrong."""
+def load_tenants(path: Path | None, environ: Mapping[str, str] | None = None) -> Tenants:
+    """Reads the tenants file. Raises `ConfigurationError` with one line for the first thing that is wrong.
+
+    None is wrong too: the sample's secrets are published, so nothing but `pipeline up` may fall back on them.
+    """
+    if path is None:
+        raise ConfigurationError(
+            "PIPELINE_TENANTS is not set: set it to your tenants file (only `pipeline up` uses the sample by itself)"
+        )
     try:
         content: Any = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:

@@ -54,9 +54,10 @@ def check_tenants(settings: Settings) -> tuple[list[Finding], Tenants | None]:
         tenants = load_tenants(settings.tenants)
     except PipelineError as error:
         return [Finding(State.WRONG, "tenants", str(error))], None
+    path = settings.tenants or Path()
     accounts = [account for tenant in tenants for account in tenant.accounts]
-    text = f"{settings.tenants}: {_count(len(list(tenants)), 'tenant')}, {_count(len(accounts), 'account')}"
-    return [Finding(State.OK, "tenants", text), _secrets(settings.tenants, tenants, accounts)], tenants
+    text = f"{path}: {_count(len(list(tenants)), 'tenant')}, {_count(len(accounts), 'account')}"
+    return [Finding(State.OK, "tenants", text), _secrets(path, tenants, accounts)], tenants
 
 
 def _count(number: int, noun: str) -> str:

@@ -41,6 +41,13 @@ def test_the_sample_is_known_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tenants is not None
 
 
+def test_without_a_tenants_file_nothing_is_well() -> None:
+    """An installation would run on the sample's secrets, which everybody knows, and the doctor would find that good."""
+    (finding,), tenants = _checks.check_tenants(settings(tenants=None))
+    assert (finding.state, tenants) == (State.WRONG, None)
+    assert "PIPELINE_TENANTS is not set" in finding.text
+
+
 def test_a_broken_tenants_file_is_one_finding(tmp_path: Path) -> None:
     """The other checks would not be shown, or this one would end in a traceback."""
     (finding,) = tenants_findings(tmp_path, "tenants: [{id: a, accounts: [{provider: cloud, id: 1, token: env:NONE}]}]")
