@@ -1,20 +1,27 @@
-"""Before the door: who comes when all connections are taken is told so, and nothing that he sends is kept.
-
-A connection costs memory before anybody has looked at its request: what its socket holds is read at once. So how many
-there are bounds what a flood can cost; how many bytes are in hand (`Door`) bounds what is worked on.
-"""
+"""Before the door: each new connection gets a protocol, or, where there is no place, an answer that says so."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final, cast
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, cast
 
 from aiohttp import web
 
 from pipeline.ingress.answers import RETRY_SECONDS, TEXTS
+from pipeline.ingress.connection import Connection, Timeouts
+from pipeline.ingress.limiter import ConnectionLimiter
+from pipeline.ingress.remote import Proxies
+from pipeline.logging import get_logger
 from pipeline.metrics import WEBHOOKS
 
-REFUSAL_SECONDS: Final = 30.0
+MOST_REFUSALS: Final = 256
+"""At once. More are closed without a word: an answer costs a connection as well."""
+SAY_SECONDS: Final = 60.0
+"""Between two lines of the log that say so."""
+REFUSAL_SECONDS: Final = 5.0
 """For the rest of what was being sent: a caller whose connection is closed while it writes never reads the answer."""
 _ALIVE_PATH: Final = b"GET /healthz "
 _HEAD: Final = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n%b\r\n%b"
@@ -26,25 +33,60 @@ _BUSY: Final = _HEAD % (
     b"Retry-After: %b\r\n" % RETRY_SECONDS.encode(),
     TEXTS[503],
 )
+_log = get_logger(__name__)
 _SCRATCH: Final = bytearray(64 * 1024)
 """What is refused is read into here, and overwritten by the next."""
 
 
 class Gate:
-    """Makes the protocol of each connection: the server's, or a refusal where it has `most` already."""
+    """Makes the protocol of each new connection; answers for those that get no place.
 
-    def __init__(self, server: web.Server, most: int) -> None:
-        self._server = server
-        self._most = most
+    Args:
+        options: of `web.RequestHandler`.
+    """
+
+    def __init__(
+        self,
+        server: web.Server,
+        limiter: ConnectionLimiter,
+        proxies: Proxies,
+        timeouts: Timeouts,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._make = partial(Connection, server, limiter, proxies, self._refuse, timeouts, options)
+        self._refusals: set[Refusal] = set()
+        self._said_at = float("-inf")
 
     def __call__(self) -> asyncio.BaseProtocol:
-        return self._server() if len(self._server.connections) < self._most else Refusal()
+        return self._make()
+
+    def _refuse(self, transport: asyncio.Transport) -> None:
+        self._say()
+        if len(self._refusals) >= MOST_REFUSALS:
+            transport.abort()
+            return
+        refusal = Refusal(self._refusals)
+        transport.set_protocol(refusal)
+        refusal.connection_made(transport)
+
+    def _say(self) -> None:
+        now = time.monotonic()
+        if now - self._said_at > SAY_SECONDS:
+            self._said_at = now
+            _log.warning(
+                "connections are refused: every one that is allowed has a request in hand; raise "
+                "PIPELINE_INGRESS_CONNECTIONS, or name the proxy that they come through in PIPELINE_TRUSTED_PROXIES"
+            )
 
 
 class Refusal(asyncio.BufferedProtocol):
     """Answers the first bytes with 503, discards the rest. Liveness is answered 200: being full is no illness."""
 
+    def __init__(self, refusals: set[Refusal]) -> None:
+        self._refusals = refusals
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._refusals.add(self)
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, but not by its class
         self._told = False
         self._end = asyncio.get_running_loop().call_later(REFUSAL_SECONDS, transport.close)
@@ -63,3 +105,4 @@ class Refusal(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end.cancel()
+        self._refusals.discard(self)
