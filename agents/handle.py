@@ -10,12 +10,14 @@ from pipeline.runtime import ConcurrentStage, Scope
 from topics.codec import encode_command
 from topics.commands import Command
 from topics.events import Event, decode
+from topics.freshness import is_stale
 from topics.records import Record
 
 
 def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
     async def run(event: Event, scope: Scope) -> Iterable[Record]:
-        return [encode_command(command) for command in await runner.run(event, partial(_publish, scope))]
+        commands = await runner.run(event, partial(_publish, scope), stale=is_stale(scope.record))
+        return [encode_command(command) for command in commands]
 
     async def last_word(event: Event, _: Scope, error: Exception) -> Iterable[Record]:
         return [encode_command(command) for command in await runner.last_word(event, error)]
