@@ -40,6 +40,8 @@ Body = dict[str, Any]
 KEY_HEADER: Final = "Idempotency-Key"
 INBOX_HEADERS: Final = ("X-Wappa-Inbox-ID", "X-Inbox-ID")
 LONGEST_KEY: Final = 255
+LARGEST: Final = 256 * 1024
+"""Bytes of a send, which holds words and addresses and no media."""
 _DERIVED: Final = (
     "command_id",
     "recipient_bsuid",
@@ -82,6 +84,8 @@ class Sends:
     async def _taken(self, request: web.Request, tenant: Tenant | None, path: str, body: bytes) -> web.Response:
         if tenant is None:
             return answer(401)
+        if len(body) > LARGEST:
+            return answer(413)
         try:
             made = self._made(request, tenant, path, body)
         except BadRequest as error:
