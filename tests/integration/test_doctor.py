@@ -56,7 +56,19 @@ def test_a_good_set_up_is_all_well(kafka: Kafka, redis_server: RedisServer, tmp_
         asyncio.run(admin.create(kafka.bootstrap, TOPICS, PARTITIONS, 1))
         done = doctor(tmp_path, kafka=kafka.bootstrap, redis=redis_server.url)
     assert done.returncode == 0, done.stdout + done.stderr
-    names = {"settings", "tenants", "secrets", "handler", "kafka", "topics", "redis", "clock", "data", "ingress"}
+    names = {
+        "settings",
+        "tenants",
+        "secrets",
+        "replays",
+        "handler",
+        "kafka",
+        "topics",
+        "redis",
+        "clock",
+        "data",
+        "ingress",
+    }
     assert marks(done) == dict.fromkeys(names, "✓")
     assert done.stderr == ""
 
