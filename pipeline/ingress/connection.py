@@ -31,13 +31,15 @@ class Timeouts(NamedTuple):
     """Between two pieces of a body; `PIPELINE_INGRESS_DEADLINE` bounds the whole."""
     answer: float = 10.0
     """To take an answer that its socket had no room for."""
+    grace: float = 0.25
+    """Before another caller can take its place."""
 
 
 class Connection(web.RequestHandler):
     """A connection that has a place of the limiter, as long as it lives.
 
     Args:
-        refuse: takes a transport for which there is no place.
+        refuse: takes a transport for which there is no place, and whether the head of a request has come.
         options: of `web.RequestHandler`.
     """
 
@@ -48,7 +50,7 @@ class Connection(web.RequestHandler):
         server: web.Server,
         limiter: ConnectionLimiter,
         proxies: Proxies,
-        refuse: Callable[[asyncio.Transport], None],
+        refuse: Callable[[asyncio.Transport, bool], None],
         timeouts: Timeouts,
         options: Mapping[str, Any],
     ) -> None:
@@ -65,7 +67,7 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
         if not self._limiter.admit(self, self._proxies.client(peer[0] if isinstance(peer, tuple) else None)):
-            self._refuse(cast("asyncio.Transport", transport))  # uvloop's is one, but not by its class
+            self._refuse(cast("asyncio.Transport", transport), False)  # uvloop's is one, but not by its class
             return
         super().connection_made(transport)
         self._limit(self._timeouts.head, "slow head")
@@ -120,8 +122,14 @@ class Connection(web.RequestHandler):
         self._unlimit()
 
     def evict(self) -> None:
-        self._unlimit()
-        self.force_close()
+        """Closes it; who is in the midst of a request is told that it was not taken."""
+        transport, was_served = self.transport, self._between and self._request_count > 0
+        if transport is None or was_served:
+            self.force_close()
+            return
+        self.transport = None  # it goes on without us
+        self.connection_lost(None)
+        self._refuse(transport, not self._between)
 
     @contextmanager
     def awaiting(self, body: StreamReader, address: str | None) -> Iterator[Client]:

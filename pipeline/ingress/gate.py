@@ -17,8 +17,8 @@ from pipeline.ingress.remote import Proxies
 from pipeline.logging import get_logger
 from pipeline.metrics import WEBHOOKS
 
-MOST_REFUSALS: Final = 256
-"""At once. More are closed without a word: an answer costs a connection as well."""
+MOST_REFUSALS: Final = 4_000
+"""At once, or as many as there are files for. More are closed without a word: an answer costs a connection as well."""
 SAY_SECONDS: Final = 60.0
 """Between two lines of the log that say so."""
 REFUSAL_SECONDS: Final = 5.0
@@ -52,7 +52,9 @@ class Gate:
         proxies: Proxies,
         timeouts: Timeouts,
         options: Mapping[str, Any],
+        most_refusals: int = MOST_REFUSALS,
     ) -> None:
+        self._most_refusals = most_refusals
         self._make = partial(Connection, server, limiter, proxies, self._refuse, timeouts, options)
         self._refusals: set[Refusal] = set()
         self._said_at = float("-inf")
@@ -60,21 +62,23 @@ class Gate:
     def __call__(self) -> asyncio.BaseProtocol:
         return self._make()
 
-    def _refuse(self, transport: asyncio.Transport) -> None:
+    def _refuse(self, transport: asyncio.Transport, had_head: bool) -> None:
         self._say()
-        if len(self._refusals) >= MOST_REFUSALS:
+        if len(self._refusals) >= self._most_refusals:
             transport.abort()
             return
         refusal = Refusal(self._refusals)
         transport.set_protocol(refusal)
         refusal.connection_made(transport)
+        if had_head:
+            refusal.tell(_BUSY)
 
     def _say(self) -> None:
         now = time.monotonic()
         if now - self._said_at > SAY_SECONDS:
             self._said_at = now
             _log.warning(
-                "connections are refused: every one that is allowed has a request in hand; raise "
+                "connections are refused: there are as many as are allowed, in all or from one client; raise "
                 "PIPELINE_INGRESS_CONNECTIONS, or name the proxy that they come through in PIPELINE_TRUSTED_PROXIES"
             )
 
@@ -95,12 +99,13 @@ class Refusal(asyncio.BufferedProtocol):
         return _SCRATCH
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._told:
-            return
+        if not self._told:
+            self.tell(_ALIVE if _SCRATCH.startswith(_ALIVE_PATH) else _BUSY)
+
+    def tell(self, answer: bytes) -> None:
         self._told = True
-        alive = _SCRATCH.startswith(_ALIVE_PATH)
-        self._transport.write(_ALIVE if alive else _BUSY)
-        if not alive:
+        self._transport.write(answer)
+        if answer is _BUSY:
             WEBHOOKS.labels("unknown", "503").inc()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -2,12 +2,13 @@
 
 A connection costs memory before anybody has looked at its request: what its socket holds is read at once. So how many
 there are bounds what a flood can cost; how many bytes are in hand (`Door`) bounds what is worked on. At a limit the
-connection that has waited longest for its caller gives way to the newcomer, so silence holds no place. A connection
-whose request is complete is never closed for another.
+connection that has waited longest for its caller gives way to the newcomer, so silence holds no place. One that has
+only begun to wait keeps its place, so a burst is served in its order; one whose request is complete always does.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 from pipeline.metrics import CONNECTIONS, CONNECTIONS_CLOSED
@@ -31,7 +32,7 @@ class Client:
 
     Attributes:
         connections: how many it has.
-        waiting: those that wait for it, the oldest first.
+        waiting: those that wait for it and since when, the oldest first.
         reading: bytes of its bodies that have come and are not whole yet.
     """
 
@@ -40,22 +41,27 @@ class Client:
     def __init__(self, address: str = "") -> None:
         self.address = address
         self.connections = 0
-        self.waiting: dict[Connection, None] = {}
+        self.waiting: dict[Connection, float] = {}
         self.reading = 0
 
 
 class ConnectionLimiter:
-    """Keeps at most `most` connections, `most_per_client` of them from one client."""
+    """Keeps at most `most` connections, `most_per_client` of them from one client.
 
-    def __init__(self, most: int, most_per_client: int) -> None:
+    Args:
+        grace: seconds that a connection may wait without having to give way.
+    """
+
+    def __init__(self, most: int, most_per_client: int, grace: float = 0.0) -> None:
+        self._grace = grace
         self._most = most
         self._most_per_client = most_per_client
         self._open: set[Connection] = set()
-        self._waiting: dict[Connection, None] = {}
+        self._waiting: dict[Connection, float] = {}
         self._clients: dict[str, Client] = {}
 
     def admit(self, connection: Connection, address: str | None) -> bool:
-        """Gives a new connection a place; it waits for its caller. False, if every place is taken by a request."""
+        """Gives a new connection a place; it waits for its caller. False, if nobody gives way."""
         if not self.assign(connection, address):
             return False
         if len(self._open) >= self._most and not self._evict_oldest(self._waiting):
@@ -77,9 +83,10 @@ class ConnectionLimiter:
     def wait(self, connection: Connection) -> None:
         """From now on it waits for its caller."""
         if connection in self._open:
-            self._waiting[connection] = None
+            now = time.monotonic()
+            self._waiting[connection] = now
             if connection.client is not None:
-                connection.client.waiting[connection] = None
+                connection.client.waiting[connection] = now
 
     def answer(self, connection: Connection) -> None:
         """From now on its caller waits for us."""
@@ -88,7 +95,7 @@ class ConnectionLimiter:
             connection.client.waiting.pop(connection, None)
 
     def assign(self, connection: Connection, address: str | None) -> bool:
-        """Counts it for the client of this address. False, if every place of that client is taken by a request."""
+        """Counts it for the client of this address. False, if nobody of that client gives way."""
         if address is None:
             return True
         client = self._clients.get(address) or Client(address)
@@ -108,9 +115,9 @@ class ConnectionLimiter:
             if not client.connections:
                 del self._clients[client.address]
 
-    def _evict_oldest(self, waiting: dict[Connection, None]) -> bool:
+    def _evict_oldest(self, waiting: dict[Connection, float]) -> bool:
         oldest = next(iter(waiting), None)
-        if oldest is None:
+        if oldest is None or time.monotonic() - waiting[oldest] < self._grace:
             return False
         self.remove(oldest)
         oldest.evict()

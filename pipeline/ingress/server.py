@@ -16,8 +16,8 @@ from pipeline.event_loop import new_event_loop
 from pipeline.ingress.app import create_admin_app, create_app
 from pipeline.ingress.connection import Timeouts
 from pipeline.ingress.door import MAX_IN_FLIGHT, Door
-from pipeline.ingress.file_limit import allow_files
-from pipeline.ingress.gate import Gate
+from pipeline.ingress.file_limit import allow_files, spare_files
+from pipeline.ingress.gate import MOST_REFUSALS, Gate
 from pipeline.ingress.guard import closed_accounts, require_secrets
 from pipeline.ingress.limiter import ConnectionLimiter
 from pipeline.ingress.probes import Probes
@@ -88,7 +88,9 @@ async def serving(
         stall=timeouts.body,
         proxies=proxies,
     )
-    connections = ConnectionLimiter(settings.ingress_connections, settings.ingress_connections_per_client)
+    connections = ConnectionLimiter(
+        settings.ingress_connections, settings.ingress_connections_per_client, timeouts.grace
+    )
     probing = ConnectionLimiter(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS)
     app = create_app(door, probes, tenants, providers, body_limit=limit)
     async with AsyncExitStack() as stack:
@@ -117,7 +119,8 @@ async def _listening(
     await runner.setup()
     try:
         assert runner.server is not None
-        gate = Gate(runner.server, limiter, proxies, timeouts, _OPTIONS)
+        refusals = min(MOST_REFUSALS, spare_files(settings.ingress_connections))
+        gate = Gate(runner.server, limiter, proxies, timeouts, _OPTIONS, refusals)
         listening = await _listen(gate, settings.ingress_host, port)
         try:
             yield int(listening.sockets[0].getsockname()[1])
@@ -130,6 +133,8 @@ async def _listening(
 async def _until_told(settings: Settings, tenants: Tenants) -> None:
     told = asyncio.Event()
     _on_signals(told.set)
+    if warning := allow_files(settings.ingress_connections, MOST_REFUSALS):
+        _log.warning(warning)
     async with serving(settings, tenants) as ingress:
         _log.info(
             "listening",
@@ -138,8 +143,6 @@ async def _until_told(settings: Settings, tenants: Tenants) -> None:
             admin_port=ingress.admin_port,
             kafka=settings.kafka,
         )
-        if warning := allow_files(settings.ingress_connections):
-            _log.warning(warning)
         for account in closed_accounts(tenants):
             _log.warning("no webhook secret: its webhooks are answered 401", account=account)
         ingress.publisher.lost.add_done_callback(lambda _: told.set())

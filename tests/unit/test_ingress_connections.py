@@ -22,7 +22,7 @@ FORGED: Final = "sha256=" + "0" * 64
 LARGE: Final = 3 * 1024 * 1024
 ELSEWHERE: Final = "127.0.0.2"
 SILENT = b""
-PATIENT = Timeouts(body=60)
+PATIENT = Timeouts(body=60, grace=0)
 HALF_A_HEAD = b"POST /webhooks/cloud HTTP/1.1\r\nHost: x\r\nContent-Ty"
 
 
@@ -114,13 +114,42 @@ def test_whoever_waits_longest_gives_way_to_a_newcomer(sent: bytes) -> None:
     async def test(client: Client) -> None:
         Broker(client)
         peers = [await Peer.of(client, sent) for _ in range(3)]
-        await Peer.of(client, webhook())
-        await until(lambda: len(still_open(peers)) == 2)
-        assert not peers[0].is_open
+        assert await (await Peer.of(client, webhook())).status() == 200
+        peers[0].send(b"x")
+        assert await peers[0].status() == 503
+        assert len(still_open(peers[1:])) == 2
         for _ in range(10):
             assert await (await Peer.of(client, webhook())).status() == 200
 
     run(test, ingress_connections=3, ingress_deadline=60, timeouts=PATIENT)
+
+
+def test_a_burst_is_served_in_its_order() -> None:
+    """The first of many webhooks at once would be cut off for the last, and each of them be sent again."""
+
+    async def test(client: Client) -> None:
+        Broker(client)
+        first = [await Peer.of(client, head(len(BODY), signature(BODY))) for _ in range(3)]
+        for _ in range(20):
+            assert await (await Peer.of(client, webhook())).status() == 503
+        for peer in first:
+            peer.send(BODY)
+        assert [await peer.status() for peer in first] == [200] * 3
+
+    run(test, ingress_connections=3, ingress_deadline=60, timeouts=Timeouts(body=60, grace=60))
+
+
+def test_an_idle_connection_gives_way_without_a_word() -> None:
+    """A caller that keeps its connection would read an answer to a request that it has not made."""
+
+    async def test(client: Client) -> None:
+        Broker(client)
+        kept = await Peer.of(client, webhook())
+        assert await kept.status() == 200
+        assert await (await Peer.of(client, webhook())).status() == 200
+        await kept.end()
+
+    run(test, ingress_connections=1, timeouts=PATIENT)
 
 
 def test_what_is_being_answered_is_never_closed_for_a_newcomer() -> None:
@@ -138,7 +167,7 @@ def test_what_is_being_answered_is_never_closed_for_a_newcomer() -> None:
         assert [await peer.status() for peer in busy] == [200] * 3
         assert await (await Peer.of(client, webhook())).status() == 200
 
-    run(test, ingress_connections=3)
+    run(test, ingress_connections=3, timeouts=PATIENT)
 
 
 def test_a_flood_of_silence_never_takes_the_place_of_requests() -> None:
@@ -235,8 +264,8 @@ def test_one_client_has_its_share_of_connections() -> None:
         ours = await Peer.of(client, webhook())
         assert await ours.status() == 200
         strangers = [await Peer.of(client, head(LARGE), ELSEWHERE) for _ in range(40)]
-        await until(lambda: len(still_open(strangers)) == 5)
-        assert still_open(strangers) == strangers[-5:]
+        assert [await peer.status() for peer in strangers[:-5]] == [503] * 35
+        assert len(still_open(strangers[-5:])) == 5
         ours.send(webhook())
         assert await ours.status() == 200
 
@@ -252,7 +281,7 @@ def test_a_trusted_proxy_speaks_for_many_clients_each_with_its_share() -> None:
             await Peer.of(client, head(len(BODY), signature(BODY), X_Forwarded_For="7.7.7.7")) for _ in range(4)
         ]
         slow = [await Peer.of(client, head(LARGE, X_Forwarded_For="6.6.6.6") + b"x") for _ in range(40)]
-        await until(lambda: len(still_open(slow)) == 5)
+        assert [await peer.status() for peer in slow[:-5]] == [503] * 35
         for peer in provider:
             peer.send(BODY)
         assert [await peer.status() for peer in provider] == [200] * 4
@@ -376,7 +405,7 @@ def test_health_has_a_port_that_no_flood_of_webhooks_fills() -> None:
         for path in ("/healthz", "/metrics"):
             assert (await client.get(path))[0] == 200, "they stay on the usual port"
 
-    run(test, ingress_connections=2)
+    run(test, ingress_connections=2, timeouts=PATIENT)
 
 
 @pytest.mark.parametrize(
@@ -414,10 +443,11 @@ def test_too_few_files_are_said_at_the_start(monkeypatch: pytest.MonkeyPatch) ->
     limits = {"now": (256, 4_096)}
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.update(now=new))
-    assert file_limit.allow_files(1_000) is None
-    assert limits["now"] == (1_000 + file_limit.OTHERS, 4_096), "raised as far as it must"
-    warning = file_limit.allow_files(10_000)
+    assert file_limit.allow_files(1_000, 500) is None
+    assert limits["now"] == (1_500 + file_limit.OTHERS, 4_096), "raised as far as it must"
+    warning = file_limit.allow_files(10_000, 500)
     assert limits["now"] == (4_096, 4_096)
+    assert (file_limit.spare_files(10_000), file_limit.spare_files(3_000)) == (0, 1_096 - file_limit.OTHERS)
     assert warning is not None
     assert "4096 open files" in warning
     assert "PIPELINE_INGRESS_CONNECTIONS" in warning
