@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any, Final, NamedTuple, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from pipeline.errors import Unavailable
 from pipeline.ingress.answers import answer
@@ -35,22 +37,30 @@ class Timeouts(NamedTuple):
     """Before another caller can take its place."""
 
 
+class Progress(Enum):
+    """How far a request is whose connection gives way."""
+
+    HEAD = "its head has not come"
+    BODY = "its body has not come"
+    ANSWERED = "it was answered before its body had come, and its caller still writes"
+
+
 class Connection(web.RequestHandler):
     """A connection that has a place of the limiter, as long as it lives.
 
     Args:
-        refuse: takes a transport for which there is no place, and whether the head of a request has come.
+        refuse: takes a transport for which there is no place.
         options: of `web.RequestHandler`.
     """
 
-    __slots__ = ("_between", "_limiter", "_proxies", "_refuse", "_timeouts", "_timer", "client")
+    __slots__ = ("_between", "_body", "_limiter", "_proxies", "_refuse", "_timeouts", "_timer", "client")
 
     def __init__(
         self,
         server: web.Server,
         limiter: ConnectionLimiter,
         proxies: Proxies,
-        refuse: Callable[[asyncio.Transport, bool], None],
+        refuse: Callable[[asyncio.Transport, Progress], None],
         timeouts: Timeouts,
         options: Mapping[str, Any],
     ) -> None:
@@ -61,13 +71,14 @@ class Connection(web.RequestHandler):
         self._refuse = refuse
         self._timeouts = timeouts
         self._timer: asyncio.TimerHandle | None = None
+        self._body: StreamReader = EMPTY_PAYLOAD  # of the last request
         self._between = True  # no request is known whose answer is not written
         self.client: Client | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
         if not self._limiter.admit(self, self._proxies.client(peer[0] if isinstance(peer, tuple) else None)):
-            self._refuse(cast("asyncio.Transport", transport), False)  # uvloop's is one, but not by its class
+            self._refuse(cast("asyncio.Transport", transport), Progress.HEAD)  # uvloop's is one, but not by its class
             return
         super().connection_made(transport)
         self._limit(self._timeouts.head, "slow head")
@@ -94,7 +105,7 @@ class Connection(web.RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             if not self._messages:  # else another request is whole already
-                self._between = True
+                self._between, self._body = True, request.content
                 self._limiter.wait(self)
 
     def handle_error(
@@ -123,13 +134,21 @@ class Connection(web.RequestHandler):
 
     def evict(self) -> None:
         """Closes it; who is in the midst of a request is told that it was not taken."""
-        transport, was_served = self.transport, self._between and self._request_count > 0
-        if transport is None or was_served:
+        transport, progress = self.transport, self._progress()
+        if transport is None or progress is None:
             self.force_close()
             return
         self.transport = None  # it goes on without us
         self.connection_lost(None)
-        self._refuse(transport, not self._between)
+        self._refuse(transport, progress)
+
+    def _progress(self) -> Progress | None:
+        """How far the caller is in a request; None between two."""
+        if not self._between:
+            return Progress.BODY
+        if self._request_count == 0:
+            return Progress.HEAD
+        return None if self._body.is_eof() else Progress.ANSWERED
 
     @contextmanager
     def awaiting(self, body: StreamReader, address: str | None) -> Iterator[Client]:

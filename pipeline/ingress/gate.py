@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from aiohttp import web
 
 from pipeline.ingress.answers import RETRY_SECONDS, TEXTS
-from pipeline.ingress.connection import Connection, Timeouts
+from pipeline.ingress.connection import Connection, Progress, Timeouts
 from pipeline.ingress.limiter import ConnectionLimiter
 from pipeline.ingress.remote import Proxies
 from pipeline.logging import get_logger
@@ -21,7 +21,8 @@ MOST_REFUSALS: Final = 4_000
 """At once, or as many as there are files for. More are closed without a word: an answer costs a connection as well."""
 SAY_SECONDS: Final = 60.0
 """Between two lines of the log that say so."""
-REFUSAL_SECONDS: Final = 5.0
+FIRST_BYTE_SECONDS: Final = 5.0
+REFUSAL_SECONDS: Final = 30.0
 """For the rest of what was being sent: a caller whose connection is closed while it writes never reads the answer."""
 _ALIVE_PATH: Final = b"GET /healthz "
 _HEAD: Final = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n%b\r\n%b"
@@ -62,15 +63,15 @@ class Gate:
     def __call__(self) -> asyncio.BaseProtocol:
         return self._make()
 
-    def _refuse(self, transport: asyncio.Transport, had_head: bool) -> None:
+    def _refuse(self, transport: asyncio.Transport, progress: Progress) -> None:
         self._say()
         if len(self._refusals) >= self._most_refusals:
             transport.abort()
             return
-        refusal = Refusal(self._refusals)
+        refusal = Refusal(self._refusals, told=progress is Progress.ANSWERED)
         transport.set_protocol(refusal)
         refusal.connection_made(transport)
-        if had_head:
+        if progress is Progress.BODY:
             refusal.tell(_BUSY)
 
     def _say(self) -> None:
@@ -86,14 +87,15 @@ class Gate:
 class Refusal(asyncio.BufferedProtocol):
     """Answers the first bytes with 503, discards the rest. Liveness is answered 200: being full is no illness."""
 
-    def __init__(self, refusals: set[Refusal]) -> None:
+    def __init__(self, refusals: set[Refusal], *, told: bool = False) -> None:
         self._refusals = refusals
+        self._told = told
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._refusals.add(self)
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, but not by its class
-        self._told = False
-        self._end = asyncio.get_running_loop().call_later(REFUSAL_SECONDS, transport.close)
+        seconds = REFUSAL_SECONDS if self._told else FIRST_BYTE_SECONDS
+        self._end = asyncio.get_running_loop().call_later(seconds, transport.close)
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return _SCRATCH
@@ -104,6 +106,8 @@ class Refusal(asyncio.BufferedProtocol):
 
     def tell(self, answer: bytes) -> None:
         self._told = True
+        self._end.cancel()
+        self._end = asyncio.get_running_loop().call_later(REFUSAL_SECONDS, self._transport.close)
         self._transport.write(answer)
         if answer is _BUSY:
             WEBHOOKS.labels("unknown", "503").inc()

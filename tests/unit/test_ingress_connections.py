@@ -139,6 +139,22 @@ def test_a_burst_is_served_in_its_order() -> None:
     run(test, ingress_connections=3, ingress_deadline=60, timeouts=Timeouts(body=60, grace=60))
 
 
+def test_who_was_answered_early_may_write_on_while_it_gives_way() -> None:
+    """A caller whose connection is closed while it writes never reads why it was refused."""
+
+    async def test(client: Client) -> None:
+        Broker(client)
+        refused = await Peer.of(client, head(1_000_000, "none"))
+        assert await refused.status() == 401
+        refused.send(b"x" * 10)
+        assert await (await Peer.of(client, webhook())).status() == 200
+        refused.send(b"x" * 900_000)
+        await asyncio.wait_for(refused._writer.drain(), 30)
+        assert refused.is_open
+
+    run(test, ingress_connections=1, timeouts=PATIENT)
+
+
 def test_an_idle_connection_gives_way_without_a_word() -> None:
     """A caller that keeps its connection would read an answer to a request that it has not made."""
 
