@@ -33,7 +33,7 @@ REQUEST_BYTES: Final = 16 * 1024
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NO_QUERY: Final[Mapping[str, str]] = {}
 
-_CLIENT_SHARE: Final = 8
+_CLIENT_SHARE: Final = 4
 _READING_SHARE: Final = 2
 """Bodies that are still arriving take so many parts less: those of one client, and those of all.
 

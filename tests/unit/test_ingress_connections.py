@@ -338,27 +338,27 @@ def test_bytes_that_came_take_room_of_their_client_and_give_it_back() -> None:
         Broker(client)
 
         async def half(host: str) -> Peer:
-            peer = await Peer.of(client, head(4_000, signature(b"y" * 4_000)), host)
-            peer.send(b"y" * 3_000)
+            peer = await Peer.of(client, head(8_000, signature(b"y" * 8_000)), host)
+            peer.send(b"y" * 6_000)
             return peer
 
-        both = [await half(ELSEWHERE) for _ in range(2)]  # 6,000 of the 4,000 bytes that one client may have under way
+        both = [await half(ELSEWHERE) for _ in range(2)]  # 12,000 of the 8,000 bytes that one client may have under way
         answers = [asyncio.create_task(peer.status()) for peer in both]
         (refused,), (waits,) = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
         assert await refused == 503
         ours = await half("127.0.0.1")
-        ours.send(b"y" * 1_000)
+        ours.send(b"y" * 2_000)
         assert await ours.status() == 200
         both[answers.index(waits)].close()
 
         async def is_taken() -> bool:
             peer = await half(ELSEWHERE)
-            peer.send(b"y" * 1_000)
+            peer.send(b"y" * 2_000)
             return await peer.status() == 200
 
         await until(is_taken)
 
-    run(test, body_limit=4_000, max_in_flight=32_000, ingress_deadline=60, timeouts=PATIENT)
+    run(test, body_limit=8_000, max_in_flight=32_000, ingress_deadline=60, timeouts=PATIENT)
 
 
 def test_a_body_that_stalls_is_let_go() -> None:
