@@ -10,12 +10,14 @@ from pipeline.runtime import ConcurrentStage, Scope
 from topics.codec import encode_command
 from topics.commands import Command
 from topics.events import Event, decode
+from topics.freshness import is_stale
 from topics.records import Record
 
 
 def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
     async def run(event: Event, scope: Scope) -> Iterable[Record]:
-        commands = await runner.run(event, partial(_publish, scope), scope.when_committed)
+        early, stale = partial(_publish, scope), is_stale(scope.record)
+        commands = await runner.run(event, early, scope.when_committed, stale=stale)
         return [encode_command(command) for command in commands]
 
     async def last_word(event: Event, scope: Scope, error: Exception) -> Iterable[Record]:

@@ -1,7 +1,7 @@
 """route: an event → the lane of the tenant that owns its account.
 
 What the ingress took as one tenant's never becomes another's event, whatever account the body names. A status of a
-message that this project sent goes to the messenger too, as a receipt.
+message that this project sent goes to the messenger too, as a receipt. A message that is too old says so on its lane.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pipeline.tenants import Tenants
 from topics import catalogue, headers
 from topics.codec import encode_event, encode_receipt
 from topics.events.wire import WireEvent
+from topics.freshness import stale_age
 from topics.receipts import receipt_of
 from topics.records import Record, header
 
 
-def route(tenants: Tenants) -> Stage:
+def route(tenants: Tenants, max_event_age: float = 0) -> Stage:
     lanes = {lane: catalogue.events(lane).name for lane in tenants.lanes}
 
     def to_lane(event: WireEvent, scope: Scope) -> Iterable[Record]:
@@ -29,7 +30,8 @@ def route(tenants: Tenants) -> Stage:
         came_as = header(scope.record.headers, headers.TENANT)
         if came_as is not None and came_as != tenant.id:
             raise ForeignAccount(f"it came as a webhook of {came_as}; {provider} account {account} is {tenant.id}'s")
-        record = encode_event(event, lanes[tenant.lane], tenant.id, scope.record)
+        age = stale_age(event, scope.record, max_event_age) if max_event_age else None
+        record = encode_event(event, lanes[tenant.lane], tenant.id, scope.record, age)
         receipt = receipt_of(event)
         return (record, encode_receipt(receipt, provider, account)) if receipt else (record,)
 

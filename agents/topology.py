@@ -42,7 +42,7 @@ def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
     """Webhooks to events, each once, on the lane of their tenant."""
     app = PipelineApp(topics.INTAKE, settings)
     app.table(topics.SEEN, ttl=settings.dedup_ttl)
-    app.flow(topics.RAW.name, parse(PROVIDERS), deduplicate(), route(tenants))
+    app.flow(topics.RAW.name, parse(PROVIDERS), deduplicate(), route(tenants, settings.max_event_age))
     return app
 
 

@@ -22,6 +22,15 @@ WEBHOOK_SECONDS: Final = Histogram(
     ["provider"],
     buckets=_FAST,
 )
+CONNECTIONS: Final = Gauge(
+    "pipeline_connections", "Open connections of the ingress. Near PIPELINE_INGRESS_CONNECTIONS: add processes."
+)
+CONNECTIONS_CLOSED: Final = Counter(
+    "pipeline_connections_closed_total",
+    "Connections that the ingress closed, by reason: `evicted` for a newcomer at a limit, `slow head`, `slow reader`. "
+    "Many: somebody holds connections; look at the proxy in front.",
+    ["reason"],
+)
 DELIVERY_GAP: Final = Histogram(
     "pipeline_webhook_gap_seconds",
     "From an event at Wawp or WAHA to its webhook here. Growing: the provider is behind, or has to try again.",
@@ -81,6 +90,12 @@ DELIVERIES: Final = Counter(
 )
 DELIVERY_SECONDS: Final = Histogram(
     "pipeline_delivery_seconds", "Duration of calls to the provider.", ["provider"], buckets=_FAST
+)
+STALE: Final = Counter(
+    "pipeline_stale_total",
+    "Messages that were too old to be handled when they arrived, by tenant (PIPELINE_MAX_EVENT_AGE). Many: a provider "
+    "is days behind, or old webhooks are posted again.",
+    ["tenant"],
 )
 HANDLED: Final = Counter("pipeline_handled_total", "Events handled, by tenant and kind.", ["tenant", "kind"])
 

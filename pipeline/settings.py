@@ -28,7 +28,7 @@ class Settings(BaseSettings):
 
     kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, comma separated")
     redis: str = Field("redis://127.0.0.1:6379/0", description="Redis URL")
-    tenants: Path = Field(Path("examples/tenants.yaml"), description="the tenants file")
+    tenants: Path | None = Field(None, description="the tenants file; `pipeline up` alone falls back on the sample")
     data_dir: Path = Field(Path(".pipeline"), description="where tables, JSON caches and the embedded stack keep files")
     partitions: int = Field(48, ge=1, description="partitions of every keyed topic; can't be changed afterwards")
     replication: int = Field(3, ge=1, description="replicas of every topic")
@@ -38,7 +38,10 @@ class Settings(BaseSettings):
     ingress_host: str = Field("127.0.0.1", description="address that the ingress listens on")
     ingress_port: Port = Field(8080, description="port of the ingress")
     ingress_deadline: float = Field(4.0, gt=0, description="seconds until a webhook is answered 503")
-    ingress_connections: int = Field(1000, ge=1, description="connections at once; who comes then is answered 503")
+    ingress_admin_port: Port = Field(0, description="health and metrics of the ingress alone; 0 picks a free port")
+    ingress_connections: int = Field(1000, ge=1, description="connections at once; the longest idle one gives way")
+    ingress_connections_per_client: int = Field(250, ge=1, description="of those, from one client address")
+    ingress_keepalive: float = Field(75.0, gt=0, description="seconds that an idle connection is kept")
     body_limit: int = Field(3 * 1024 * 1024, description="bytes of a webhook; larger ones are answered 413")
     trusted_proxies: Networks = Field((), description="proxies whose X-Forwarded-For is believed, comma separated")
     sandbox_host: str = Field("127.0.0.1", description="address that the sandbox listens on")
@@ -47,6 +50,9 @@ class Settings(BaseSettings):
     worker_port: Port = Field(0, description="health and metrics of a worker; 0 picks a free port")
 
     dedup_ttl: int = Field(7 * 86400, gt=0, description="seconds that an event's id is remembered")
+    max_event_age: float = Field(
+        0, ge=0, description="seconds after which a message is too old to be handled, as it arrives; 0: never"
+    )
     outcome_ttl: int = Field(7 * 86400, gt=0, description="seconds that a command's outcome is remembered")
     handler_concurrency: int = Field(100, ge=1, description="conversations handled at once by one worker")
     handler_timeout: float = Field(30.0, gt=0, description="seconds that one event may take in a handler")

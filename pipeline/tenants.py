@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
@@ -54,6 +55,11 @@ def _not_empty(value: object) -> object:
     return value
 
 
+SAMPLE: Final = Path("examples/tenants.yaml")
+"""The tenants of `pipeline up`. Everybody knows its secrets."""
+PUBLISHED: Final = "sandbox-"
+"""The beginning of every secret of the sample."""
+
 Resolved = Annotated[str, BeforeValidator(_resolve)]
 Secret = Annotated[SecretStr, BeforeValidator(_not_empty), BeforeValidator(_resolve)]
 
@@ -63,9 +69,15 @@ class _Model(BaseModel):
 
 
 class CloudApp(_Model):
-    """A Meta app, of one or many tenants' numbers. Two secrets are accepted while one is being rotated."""
+    """A Meta app, of one or many tenants' numbers. Two secrets are accepted while one is being rotated.
+
+    Attributes:
+        accounts: phone_number_ids and WABA ids that this app speaks for, and no other app; empty: for all that no app
+            lists.
+    """
 
     id: str
+    accounts: tuple[str, ...] = ()
     app_secrets: tuple[Secret, ...] = Field(min_length=1, max_length=2)
     verify_token: Secret
 
@@ -154,11 +166,15 @@ class Tenants:
         self._by_id: dict[str, Tenant] = {}
         self._by_account: dict[tuple[str, str], tuple[Tenant, Account]] = {}
         self._by_business: dict[tuple[str, str], Tenant] = {}
+        self._stand_ins_by_provider: dict[str, list[tuple[Account, ...]]] = {}
         for tenant in content.tenants:
             if self._by_id.setdefault(tenant.id, tenant) is not tenant:
                 raise ConfigurationError(f"tenants file: two tenants are called {tenant.id}: rename one")
             for account in tenant.accounts:
                 self._add(tenant, account)
+        for app in self.cloud_apps:
+            self._require_known(app)
+        self._openable = dict(self._with_secrets())
         self._keyholders = [(_digest(key.get_secret_value()), tenant) for tenant in self for key in tenant.api_keys]
         if len({digest for digest, _ in self._keyholders}) < len(self._keyholders):
             raise ConfigurationError("tenants file: an API key is there twice: give every tenant keys of its own")
@@ -170,13 +186,53 @@ class Tenants:
             )
         self._by_account[account.provider, account.id] = (tenant, account)
         if account.business_id:
-            self._by_business.setdefault((account.provider, account.business_id), tenant)
+            owner = self._by_business.setdefault((account.provider, account.business_id), tenant)
+            if owner is not tenant:
+                raise ConfigurationError(
+                    f"tenants file: {owner.id} and {tenant.id} both have {account.provider} business_id "
+                    f"{account.business_id}: a webhook that names only that would be the first one's; correct one"
+                )
+
+    def _require_known(self, app: CloudApp) -> None:
+        for name in app.accounts:
+            if self.owner("cloud", name) is None:
+                raise ConfigurationError(
+                    f"tenants file: the cloud app {app.id} lists {name}, which is no tenant's account: "
+                    "write a phone_number_id or a business_id of a cloud account there"
+                )
 
     def __iter__(self) -> Iterator[Tenant]:
         return iter(self._by_id.values())
 
     def get(self, tenant_id: str) -> Tenant | None:
         return self._by_id.get(tenant_id)
+
+    def candidates(self, tenant_id: str | None, provider: str) -> Sequence[Account]:
+        """The accounts with whose secrets a webhook to this tenant's path is compared.
+
+        For a tenant that is not there, or has no account at the provider, stand-ins that nothing opens: those of one
+        that is there, with other secrets. So an answer takes the time that it takes for a customer.
+        """
+        found = self._openable.get((tenant_id or "", provider))
+        if found is None and tenant_id and (models := self._stand_ins(provider)):
+            return models[hash(tenant_id) % len(models)]
+        return found or ()
+
+    def _stand_ins(self, provider: str) -> list[tuple[Account, ...]]:
+        found = self._stand_ins_by_provider.get(provider)
+        if found is None:
+            models = [accounts for (_, name), accounts in self._openable.items() if name == provider]
+            found = [tuple(map(_with_other_secrets, accounts)) for accounts in models]
+            self._stand_ins_by_provider[provider] = found
+        return found
+
+    def _with_secrets(self) -> Iterator[tuple[tuple[str, str], tuple[Account, ...]]]:
+        """The accounts that something opens, by tenant and provider."""
+        for tenant in self:
+            for provider in {account.provider for account in tenant.accounts}:
+                accounts = (each for each in tenant.accounts if each.provider == provider and each.webhook_secrets)
+                if found := tuple(accounts):
+                    yield (tenant.id, provider), found
 
     def keyholder(self, api_key: str) -> Tenant | None:
         """The tenant of an API key. In constant time: every key is compared, whole."""
@@ -201,12 +257,24 @@ class Tenants:
         return sorted({tenant.lane for tenant in self} | {"default"})
 
 
+def _with_other_secrets(account: Account) -> Account:
+    secrets = tuple(SecretStr(token_hex(len(each.get_secret_value()))) for each in account.webhook_secrets)
+    return account.model_copy(update={"webhook_secrets": secrets})
+
+
 def _digest(key: str) -> bytes:
     return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def load_tenants(path: Path, environ: Mapping[str, str] | None = None) -> Tenants:
-    """Reads the tenants file. Raises `ConfigurationError` with one line for the first thing that is wrong."""
+def load_tenants(path: Path | None, environ: Mapping[str, str] | None = None) -> Tenants:
+    """Reads the tenants file. Raises `ConfigurationError` with one line for the first thing that is wrong.
+
+    None is wrong too: the sample's secrets are published, so nothing but `pipeline up` may fall back on them.
+    """
+    if path is None:
+        raise ConfigurationError(
+            "PIPELINE_TENANTS is not set: set it to your tenants file (only `pipeline up` uses the sample by itself)"
+        )
     try:
         content: Any = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:

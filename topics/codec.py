@@ -30,14 +30,16 @@ _KEPT = frozenset(
 )
 
 
-def encode_event(event: WireEvent, topic: str, tenant: str, source: Incoming) -> Record:
-    """The record of `event`, with the headers of the webhook it came in."""
+def encode_event(event: WireEvent, topic: str, tenant: str, source: Incoming, stale_age: int | None = None) -> Record:
+    """The record of `event`, with the headers of the webhook it came in; `stale_age` in seconds."""
     kept = [pair for pair in source.headers if pair[0] in _KEPT]
     kept += (
         (headers.TENANT, tenant.encode()),
         (headers.EVENT_ID, event.event_id.encode()),
         (headers.EVENT_TYPE, event.kind.encode()),
     )
+    if stale_age is not None:
+        kept.append((headers.STALE, b"%d" % stale_age))
     return Record(topic, event.conversation.encode(), event.written(tenant), kept)
 
 

@@ -84,6 +84,11 @@ class Letter(NamedTuple):
         """The record as it was before it failed. It belongs on `origin_partition` of its topic."""
         return Record(self.origin_topic, self.key, self.value, self.headers)
 
+    def redriven(self) -> Record:
+        """The record as it is published again: as it was, and always to be handled."""
+        kept = [pair for pair in self.headers if pair[0] not in (headers.STALE, headers.REDRIVEN)]
+        return self.original()._replace(headers=[*kept, (headers.REDRIVEN, b"1")])
+
 
 class Mark(NamedTuple):
     """What was decided about a letter. `at` is in ms since the epoch."""

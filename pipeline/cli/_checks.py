@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 import time
@@ -24,6 +25,8 @@ TIMEOUT: Final = 5.0
 """Seconds in which a service answers everything that is asked of it."""
 MAX_SKEW: Final = 1.0
 """Seconds that two clocks may differ: times to live and rate limits are in seconds."""
+RETRY_SPAN: Final = 7 * 86_400
+"""Seconds for which the platforms deliver a webhook again."""
 MIN_FREE: Final = 1024**3
 """Bytes of disk below which tables may soon have no room."""
 
@@ -54,9 +57,10 @@ def check_tenants(settings: Settings) -> tuple[list[Finding], Tenants | None]:
         tenants = load_tenants(settings.tenants)
     except PipelineError as error:
         return [Finding(State.WRONG, "tenants", str(error))], None
+    path = settings.tenants or Path()
     accounts = [account for tenant in tenants for account in tenant.accounts]
-    text = f"{settings.tenants}: {_count(len(list(tenants)), 'tenant')}, {_count(len(accounts), 'account')}"
-    return [Finding(State.OK, "tenants", text), _secrets(settings.tenants, tenants, accounts)], tenants
+    text = f"{path}: {_count(len(list(tenants)), 'tenant')}, {_count(len(accounts), 'account')}"
+    return [Finding(State.OK, "tenants", text), _secrets(path, tenants, accounts)], tenants
 
 
 def _count(number: int, noun: str) -> str:
@@ -73,6 +77,40 @@ def _secrets(path: Path, tenants: Tenants, accounts: list[Account]) -> Finding:
         return Finding(State.OK, "secrets", "those of the sample, for the sandbox only" if literals else "all there")
     text = f"{len(literals)} of them stand in {path} itself: write env:NAME or file:PATH there"
     return Finding(State.WARNING, "secrets", text)
+
+
+def check_replays(settings: Settings, tenants: Tenants | None) -> list[Finding]:
+    """What somebody could do who has seen a webhook, or knows the secret of one of several Cloud apps."""
+    if tenants is None:
+        return [Finding(State.SKIPPED, "replays", "they follow from the tenants file")]
+    return [_freshness(settings, tenants), *_scopes(tenants)]
+
+
+def _freshness(settings: Settings, tenants: Tenants) -> Finding:
+    limit, remembered = settings.max_event_age, settings.dedup_ttl
+    if not limit and all(map(_is_sandboxed, (account for tenant in tenants for account in tenant.accounts))):
+        return Finding(State.OK, "replays", "messages of any age are handled, which does no harm in a sandbox")
+    if not limit:
+        text = f"a webhook that is posted again after {remembered} s acts again"
+        return Finding(State.WARNING, "replays", f"{text}: in production set PIPELINE_MAX_EVENT_AGE={RETRY_SPAN}")
+    if limit < RETRY_SPAN:
+        text = f"messages that come after {limit:g} s are not handled, and providers try for {RETRY_SPAN}"
+        return Finding(State.WARNING, "replays", f"{text}: set PIPELINE_MAX_EVENT_AGE={RETRY_SPAN}")
+    if limit > remembered:
+        text = f"a webhook that is posted again between {remembered} and {limit:g} s later acts again"
+        return Finding(State.WARNING, "replays", f"{text}: set PIPELINE_DEDUP_TTL no lower than PIPELINE_MAX_EVENT_AGE")
+    return Finding(State.OK, "replays", f"messages older than {limit:g} s are not handled")
+
+
+def _is_sandboxed(account: Account) -> bool:
+    return account.base_url == os.environ.get("PIPELINE_SANDBOX_URL", "-")
+
+
+def _scopes(tenants: Tenants) -> Iterator[Finding]:
+    unbound = [app.id for app in tenants.cloud_apps if not app.accounts]
+    if unbound and len(tenants.cloud_apps) > 1:
+        text = f"{', '.join(unbound)}: list the accounts of each, or its secret speaks for what no other app lists"
+        yield Finding(State.WARNING, "apps", text)
 
 
 def _lacks_secret(account: Account, tenants: Tenants) -> bool:

@@ -82,10 +82,11 @@ def scaffold(name: str, tenant: str | None, folder: str, module: str, test: str,
     """Writes a module into `folder` and its test. In the templates and in `handler`, its dotted path, {name} and the
     like stand for the names that follow from `name`."""
     from pipeline.settings import load_settings
+    from pipeline.tenants import SAMPLE
 
     name = checked_name(name)
     words = {"name": name, "class_name": class_name(name), "title": name.replace("_", " ").capitalize()}
     beside = tests_folder() / f"test_{name}.py"
     files = {Path(folder) / f"{name}.py": module.format(**words), beside: test.format(**words)}
-    register(load_settings().tenants, tenant, handler.format(**words), files)
+    register(load_settings().tenants or SAMPLE, tenant, handler.format(**words), files)
     print(f"Now run:  pytest {beside}")

@@ -51,7 +51,8 @@ async def _check_all(settings: Settings) -> list[Finding]:
         asyncio.to_thread(_checks.check_handlers, settings, tenants),
         asyncio.to_thread(_checks.check_port, settings),
     )
-    return [*of_tenants, *of_handlers, *of_kafka, *of_redis, _checks.check_data_dir(settings), port]
+    of_replays = _checks.check_replays(settings, tenants)
+    return [*of_tenants, *of_replays, *of_handlers, *of_kafka, *of_redis, _checks.check_data_dir(settings), port]
 
 
 def _line(finding: Finding) -> str:

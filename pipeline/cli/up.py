@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from pipeline.local.ports import Ports
     from pipeline.local.services import Service
-    from pipeline.tenants import Tenants
 
 
 def up(
@@ -39,22 +39,25 @@ def up(
     from pipeline.local.services import LOOPBACK, environment
     from pipeline.local.supervisor import Supervisor
     from pipeline.settings import load_settings
+    from pipeline.tenants import SAMPLE, load_tenants
 
     settings = load_settings()
     ports = Ports.configured(os.environ) if ports_from is None else Ports.starting_at(ports_from)
     console = Console()
     with directory.claimed(data_dir or settings.data_dir) as path:
         ports.require_free()
-        services = _services(console, ports, path)
-        tenants = _tenants(services)
+        chosen = (settings.tenants or SAMPLE).absolute()
+        services = _services(console, ports, path, {**os.environ, "PIPELINE_TENANTS": str(chosen)})
+        tenants = load_tenants(chosen, services[-1].env)
         if fresh:
             directory.empty(path)
-        directory.announce(path, environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS")))
+        shared = environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS"))
+        directory.announce(path, {**shared, "PIPELINE_TENANTS": str(chosen)})
         supervisor = Supervisor(services, path / "logs", Report(console, ports, path, tenants), follow=verbose)
         raise typer.Exit(supervisor.run())
 
 
-def _services(console: Console, ports: Ports, data_dir: Path) -> list[Service]:
+def _services(console: Console, ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> list[Service]:
     """What will run. Raises `UsageError` when something is missing, before anything has started."""
     from pipeline.local.jars import class_path, is_cached, java
     from pipeline.local.redis import redis_server
@@ -65,12 +68,4 @@ def _services(console: Console, ports: Ports, data_dir: Path) -> list[Service]:
     if not is_cached():
         console.print("Fetching Kafka (44 MB, the first time only)…", highlight=False)
         class_path()
-    return services(ports, data_dir, os.environ)
-
-
-def _tenants(planned: list[Service]) -> Tenants:
-    """Of the file that every one of our processes would fail on."""
-    from pipeline.settings import load_settings
-    from pipeline.tenants import load_tenants
-
-    return load_tenants(load_settings().tenants, planned[-1].env)
+    return services(ports, data_dir, environ)

@@ -11,6 +11,8 @@ from typing import Final
 
 from topics.commands import Priority
 
+LONGEST_ID: Final = 1024
+"""Characters of an id; a message's has less than 200."""
 YEAR: Final = 366 * 86400.0
 
 _PRIORITIES: Final = tuple(Priority)
@@ -20,12 +22,17 @@ Lifetime = float | timedelta | None
 
 
 def wrong_message_id(message_id: object) -> str | None:
-    ok = isinstance(message_id, str) and message_id
+    ok = isinstance(message_id, str) and 1 <= len(message_id) <= LONGEST_ID
     return None if ok else "there is no message id: pass webhook.message.message_id"
 
 
+def wrong_reply(reply_to: object) -> str | None:
+    ok = reply_to is None or (isinstance(reply_to, str) and len(reply_to) <= LONGEST_ID)
+    return None if ok else "the message to reply to has no id: pass webhook.message.message_id"
+
+
 def wrong_recipient(recipient: object) -> str | None:
-    ok = isinstance(recipient, str) and recipient
+    ok = isinstance(recipient, str) and 1 <= len(recipient) <= LONGEST_ID
     return None if ok else "there is no recipient: pass webhook.user.user_id, a phone number or a user id"
 
 

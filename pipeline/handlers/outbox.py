@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pipeline.handlers.context import in_hand
-from pipeline.handlers.limits import Lifetime, seconds, wrong_lifetime, wrong_priority, wrong_recipient
+from pipeline.handlers.limits import Lifetime, seconds, wrong_lifetime, wrong_priority, wrong_recipient, wrong_reply
 from pipeline.handlers.results import SendResult
 from topics.commands import EARLY, Command, CommandKind, Priority, command_id
 from topics.events import EventBase
@@ -39,6 +39,7 @@ class Request:
         return (
             self.wrong
             or wrong_recipient(self.recipient)
+            or wrong_reply(self.reply_to)
             or wrong_priority(self.priority)
             or wrong_lifetime(self.expires_in)
         )

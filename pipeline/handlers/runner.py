@@ -24,13 +24,15 @@ from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.services import Abilities, Services
 from pipeline.handlers.turns import Turns
 from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN, Publish, UnitOfWork
-from pipeline.metrics import HANDLED
+from pipeline.logging import get_logger
+from pipeline.metrics import HANDLED, STALE
 from pipeline.settings import Settings
 from pipeline.state import Store, open_store
 from pipeline.tenants import Tenants
 from topics.commands import Command
 from topics.events import APIMessageEvent, EventBase
 
+_log = get_logger(__name__)
 _PAUSES: Final = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Seconds, each at most, before an event that met a conflict is handled again: in turn, by the rows it wrote.
 
@@ -79,14 +81,19 @@ class HandlerRunner:
         self._services = Services(MediaLibrary(self._store, media), abilities or {})
 
     async def run(
-        self, event: EventBase, early: Publish | None = None, when_committed: WhenCommitted | None = None
+        self,
+        event: EventBase,
+        early: Publish | None = None,
+        when_committed: WhenCommitted | None = None,
+        *,
+        stale: bool = False,
     ) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
 
         An event that wrote a row which another event wrote meanwhile is handled again, from the row as it is now.
         What can't wait for the end of the hook (read marks, typing) goes out through `early`, where there is one, and
         once, however often the event is handled. A send by the HTTP API has an effect without any hook; all that it
-        does waits for the end, so that its command is the first.
+        does waits for the end, so that its command is the first. A `stale` event is counted and nothing else.
 
         Every event whose hook ran is remembered: for `record_ttl`, or where it had no effect until its offset is
         committed, which `when_committed` tells, and `grace_period` after that.
@@ -96,6 +103,8 @@ class HandlerRunner:
         running the event again finds out.
         """
         handler = self.handler(event.tenant_id)
+        if stale:
+            return _skip(event)
         if isinstance(event, APIMessageEvent):
             return await self._settled(handler, event, None, when_committed)
         if not handler.handles(event):
@@ -183,6 +192,14 @@ class HandlerRunner:
                 f"{type(handler).__name__} took longer than {limit:g} s: make it quicker or raise its timeout "
                 "or PIPELINE_HANDLER_TIMEOUT"
             )
+
+
+def _skip(event: EventBase) -> list[Command]:
+    """No ids in the log: a message's may hold a number. The trace leads to it."""
+    STALE.labels(event.tenant_id).inc()
+    age = (event.received_at - event.timestamp).total_seconds()
+    _log.info("too old to be handled", tenant=event.tenant_id, age_seconds=round(age), traceparent=event.traceparent)
+    return []
 
 
 async def _handled(handler: EventHandler, event: EventBase) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from pipeline.ingress.answers import answer
+from pipeline.ingress.answers import Answer, answer, expected
 from pipeline.ingress.door import Door
 from pipeline.ingress.probes import Probes
 from pipeline.ingress.sends import Sends
@@ -17,22 +17,35 @@ from pipeline.tenants import Tenants
 
 CLOUD_PATH = "/webhooks/cloud"
 
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
 
 def create_app(
     door: Door, probes: Probes, tenants: Tenants, providers: Mapping[str, Provider], *, body_limit: int
 ) -> web.Application:
     """The application. No middleware: what every webhook needs is in `Door`."""
-    paths = Paths(door, tenants, providers)
+    paths, sends = Paths(door, tenants, providers), Sends(door, tenants, providers)
     app = web.Application(client_max_size=body_limit)
-    app.router.add_post(CLOUD_PATH, paths.cloud)
-    app.router.add_get(CLOUD_PATH, paths.verification)
-    app.router.add_post("/webhooks/{provider}/{tenant}", paths.tenant)
-    app.router.add_post("/api/whatsapp/{family}/{name}", Sends(door, tenants, providers).take)
-    app.router.add_get("/healthz", probes.healthz)
-    app.router.add_get("/readyz", probes.readyz)
-    app.router.add_get("/metrics", probes.metrics)
-    app.router.add_route("*", "/{anything:.*}", paths.nothing)
+    for slash in ("", "/"):
+        _add(app, "POST", CLOUD_PATH + slash, paths.cloud)
+        _add(app, "GET", CLOUD_PATH + slash, paths.verification)
+        _add(app, "POST", "/webhooks/{provider}/{tenant}" + slash, paths.tenant)
+    _add(app, "POST", "/api/whatsapp/{family}/{name}", sends.take)
+    probes.serve(app)
+    _add(app, "*", "/{anything:.*}", nothing)
     return app
+
+
+def create_admin_app(probes: Probes) -> web.Application:
+    """The probes alone, for a port of their own."""
+    app = web.Application()
+    probes.serve(app)
+    _add(app, "*", "/{anything:.*}", nothing)
+    return app
+
+
+def _add(app: web.Application, method: str, path: str, handler: Handler) -> None:
+    app.router.add_route(method, path, handler, expect_handler=expected)
 
 
 class Paths:
@@ -51,17 +64,20 @@ class Paths:
         challenge = CLOUD.verify(request.query, self._tenants)
         if challenge is None:
             return answer(401)
-        return web.Response(text=challenge, headers={"X-Content-Type-Options": "nosniff"})
+        return Answer(text=challenge, headers={"X-Content-Type-Options": "nosniff"})
 
     async def tenant(self, request: web.Request) -> web.Response:
-        """Of the providers that are told apart by path; the Cloud API has a path of its own."""
-        name, tenant_id = request.match_info["provider"], request.match_info["tenant"]
-        provider = self._providers.get(name) if name != CLOUD.name else None
-        tenant = self._tenants.get(tenant_id)
-        if provider is None or tenant is None or all(account.provider != name for account in tenant.accounts):
-            WEBHOOKS.labels(provider.name if provider else "unknown", "404").inc()
-            return answer(404)
-        return await self._door.take(request, provider, tenant.id)
+        """Of the providers that are told apart by path; the Cloud API has a path of its own.
 
-    async def nothing(self, _: web.Request) -> web.Response:
-        return answer(404)
+        A tenant that is not there is a secret that is wrong: the answer does not tell whether it is a customer.
+        """
+        name = request.match_info["provider"]
+        provider = self._providers.get(name) if name != CLOUD.name else None
+        if provider is None:
+            WEBHOOKS.labels("unknown", "404").inc()
+            return answer(404)
+        return await self._door.take(request, provider, request.match_info["tenant"])
+
+
+async def nothing(_: web.Request) -> web.Response:
+    return answer(404)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
+from pipeline.ingress.answers import Answer, expected
 from pipeline.ingress.publisher import Publisher
 from pipeline.metrics import exposition
 
@@ -20,6 +21,11 @@ class Probes:
         self._publisher = publisher
         self.closing = False
 
+    def serve(self, app: web.Application) -> None:
+        """Adds the three paths."""
+        for path, probe in (("/healthz", self.healthz), ("/readyz", self.readyz), ("/metrics", self.metrics)):
+            app.router.add_get(path, probe, expect_handler=expected)
+
     async def healthz(self, _: web.Request) -> web.Response:
         """200 while the process can do its work; 503 once only a new one could."""
         return _probe(not self._publisher.lost.done(), b'{"status":"alive"}\n', b'{"status":"lost"}\n')
@@ -32,10 +38,8 @@ class Probes:
         return _probe(ready, b'{"status":"ready"}\n', no)
 
     async def metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return Answer(body=exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 def _probe(good: bool, yes: bytes, no: bytes) -> web.Response:
-    return web.Response(
-        status=200 if good else 503, body=yes if good else no, headers={"Content-Type": "application/json"}
-    )
+    return Answer(status=200 if good else 503, body=yes if good else no, headers={"Content-Type": "application/json"})

@@ -7,7 +7,7 @@ believed, and that is at the right: everything further left is whatever the call
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from pydantic import IPvAnyNetwork
 
@@ -31,8 +31,19 @@ class Proxies:
             address = _address(hops.pop())
         return str(address) if address is not None else None
 
+    def client(self, peer: str | None) -> str | None:
+        """The address that a connection counts for; None for a trusted proxy, which speaks for many."""
+        address = _address(peer or "")
+        return None if address is None or self._trusts(address) else client_of(str(address))
+
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
+
+
+def client_of(address: str) -> str:
+    """The address, or the network in which an IPv6 caller has every address that it likes."""
+    found = ip_address(address)
+    return str(IPv6Network((found, 64), strict=False)) if isinstance(found, IPv6Address) else address
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

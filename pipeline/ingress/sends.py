@@ -23,7 +23,7 @@ from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.results import SendResult
 from pipeline.handlers.services import Services
 from pipeline.handlers.unit_of_work import UnitOfWork
-from pipeline.ingress.answers import answer
+from pipeline.ingress.answers import Answer, answer
 from pipeline.ingress.door import Door
 from pipeline.metrics import WEBHOOKS
 from pipeline.providers import CLOUD
@@ -40,6 +40,8 @@ Body = dict[str, Any]
 KEY_HEADER: Final = "Idempotency-Key"
 INBOX_HEADERS: Final = ("X-Wappa-Inbox-ID", "X-Inbox-ID")
 LONGEST_KEY: Final = 255
+LARGEST: Final = 256 * 1024
+"""Bytes of a send, which holds words and addresses and no media."""
 _DERIVED: Final = (
     "command_id",
     "recipient_bsuid",
@@ -74,12 +76,16 @@ class Sends:
         if path not in PATHS:
             WEBHOOKS.labels(API.name, "404").inc()
             return answer(404)
-        return await self._door.admit(request, API.name, lambda body: self._taken(request, path, body))
-
-    async def _taken(self, request: web.Request, path: str, body: bytes) -> web.Response:
         tenant = self._tenants.keyholder(_bearer(request))
+        return await self._door.admit(
+            request, API.name, lambda body: self._taken(request, tenant, path, body), lambda: tenant is not None
+        )
+
+    async def _taken(self, request: web.Request, tenant: Tenant | None, path: str, body: bytes) -> web.Response:
         if tenant is None:
             return answer(401)
+        if len(body) > LARGEST:
+            return answer(413)
         try:
             made = self._made(request, tenant, path, body)
         except BadRequest as error:
@@ -137,4 +143,4 @@ def _event_id(request: web.Request, tenant: Tenant) -> str:
 
 def _answered(status: int, result: SendResult) -> web.Response:
     content = asdict(result) | {name: getattr(result, name) for name in _DERIVED}
-    return web.Response(status=status, body=orjson.dumps(content), content_type="application/json")
+    return Answer(status=status, body=orjson.dumps(content), content_type="application/json")

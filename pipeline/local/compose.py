@@ -12,7 +12,16 @@ from pipeline.local import redis
 from pipeline.local.jars import KAFKA_VERSION
 from pipeline.local.kafka import HEAP, SETTINGS
 from pipeline.local.ports import Ports
-from pipeline.local.services import LOOPBACK, PARTITIONS, VERBS, Verb, environment, own_environment, port_of
+from pipeline.local.services import (
+    LOOPBACK,
+    PARTITIONS,
+    VERBS,
+    Verb,
+    environment,
+    own_environment,
+    port_of,
+    probe_port_of,
+)
 
 _HEADER: Final = """\
 # The stack of `pipeline up` in containers: docker compose up --build
@@ -106,7 +115,7 @@ def _lifecycle(verb: Verb) -> Node:
     if verb.once:
         return {"restart": "on-failure"}
     port = port_of(verb, _PORTS)
-    probe = ("python", "-m", "pipeline.local.probe", f"http://{LOOPBACK}:{port}/readyz")
+    probe = ("python", "-m", "pipeline.local.probe", f"http://{LOOPBACK}:{probe_port_of(verb, _PORTS)}/readyz")
     return {
         "ports": [f"{LOOPBACK}:{_published(verb, port)}:{port}"],
         "healthcheck": _healthcheck(*probe),

@@ -13,7 +13,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class Ports(NamedTuple):
-    """One port for each server; the fields are the services' names, but for Kafka's second one."""
+    """One port for each server; the fields are the services' names, but for Kafka's second one and the ingress's."""
 
     ingress: int = 8080
     sandbox: int = 8090
@@ -23,12 +23,13 @@ class Ports(NamedTuple):
     intake: int = 8081
     handlers: int = 8082
     messenger: int = 8083
+    admin: int = 8084
 
     @classmethod
     def starting_at(cls, first: int) -> Ports:
-        """Eight consecutive ports from `first`, so that two stacks can run side by side."""
+        """Nine consecutive ports from `first`, so that two stacks can run side by side."""
         if not 1024 <= first <= 65_535 - len(cls._fields):
-            raise UsageError(f"--ports-from {first} leaves no room for eight ports: choose one from 1024 to 65000")
+            raise UsageError(f"--ports-from {first} leaves no room for nine ports: choose one from 1024 to 65000")
         return cls(*range(first, first + len(cls._fields)))
 
     @classmethod
@@ -36,7 +37,8 @@ class Ports(NamedTuple):
         """The usual ports, but where `PIPELINE_…` variables name others on this machine."""
         kafka = _local_port(f"//{environ.get('PIPELINE_KAFKA', '')}")
         redis = _local_port(environ.get("PIPELINE_REDIS", ""))
-        ingress, sandbox = (environ.get(f"PIPELINE_{name}_PORT") for name in ("INGRESS", "SANDBOX"))
+        names = ("INGRESS", "SANDBOX", "INGRESS_ADMIN")
+        ingress, sandbox, admin = (environ.get(f"PIPELINE_{name}_PORT") for name in names)
         usual = cls()
         return usual._replace(
             ingress=_number(ingress) or usual.ingress,
@@ -44,6 +46,7 @@ class Ports(NamedTuple):
             kafka=kafka or usual.kafka,
             controller=kafka + 1 if kafka else usual.controller,
             redis=redis or usual.redis,
+            admin=_number(admin) or usual.admin,
         )
 
     def require_free(self) -> None:

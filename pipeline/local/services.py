@@ -66,7 +66,9 @@ def environment(ports: Ports, host: Callable[[str], str], partitions: str | None
 
 
 def own_environment(verb: Verb, ports: Ports) -> dict[str, str]:
-    """The variables of one worker: where it answers, and who it is, so that it gets its partitions back."""
+    """The variables of one service: where it answers and, of a worker, who it is: it gets its partitions back."""
+    if verb.name == "ingress":
+        return {"PIPELINE_INGRESS_ADMIN_PORT": str(ports.admin)}
     if verb.arguments[0] != "worker":
         return {}
     return {"PIPELINE_WORKER_PORT": str(port_of(verb, ports)), "PIPELINE_INSTANCE_ID": "1"}
@@ -74,6 +76,11 @@ def own_environment(verb: Verb, ports: Ports) -> dict[str, str]:
 
 def port_of(verb: Verb, ports: Ports) -> int:
     return int(getattr(ports, verb.name))
+
+
+def probe_port_of(verb: Verb, ports: Ports) -> int:
+    """Where its health is asked: the ingress has a port for it that no flood of webhooks fills."""
+    return ports.admin if verb.name == "ingress" else port_of(verb, ports)
 
 
 def _nothing() -> None:
@@ -136,15 +143,15 @@ def _command(verb: Verb, ports: Ports, env: Mapping[str, str]) -> Service:
     argv = [sys.executable, "-m", "pipeline.cli", *verb.arguments]
     if verb.once:
         return Service(verb.name, argv, env, after=verb.after)
-    port = port_of(verb, ports)
+    port, probe = port_of(verb, ports), probe_port_of(verb, ports)
     return Service(
         verb.name,
         argv,
         {**env, **own_environment(verb, ports)},
         f"http://{LOOPBACK}:{port}",
         verb.after,
-        partial(http_ready, LOOPBACK, port),
-        partial(http_ready, LOOPBACK, port, "/healthz"),
+        partial(http_ready, LOOPBACK, probe),
+        partial(http_ready, LOOPBACK, probe, "/healthz"),
         (port,),
     )
 

@@ -109,6 +109,20 @@ class Provider(Protocol):
 
 
 @runtime_checkable
+class HeadAuthenticator(Protocol):
+    """A provider whose requests can be refused by their head: a `Provider` with this method as well.
+
+    Without it a body is waited for before anybody knows that it was not worth it.
+    """
+
+    def authenticate_head(self, request: WebhookRequest, tenants: Tenants) -> bool:
+        """Whether the request may be authentic. `body` is empty: it has not come yet.
+
+        False only where `authenticate` would be False whatever the body is; constant time, as that is.
+        """
+
+
+@runtime_checkable
 class MediaProvider(Protocol):
     """A provider that keeps media: a `Provider` with these four methods as well. No other registration is needed.
 

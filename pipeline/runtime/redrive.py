@@ -60,7 +60,7 @@ class Decider:
         refused = [Refused(letter, why) for letter in letters if (why := self._fault(letter))]
         away = {refusal.letter.id for refusal in refused}
         fit = [letter for letter in letters if letter.id not in away]
-        await self._publish(Placed(letter.original(), letter.origin_partition) for letter in fit)
+        await self._publish(Placed(letter.redriven(), letter.origin_partition) for letter in fit)
         await self._mark(fit, State.REDRIVEN)
         return refused
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession
 
+from pipeline.tenants import SAMPLE
 from tests.unit.cloud_webhooks import signature
 from tests.unit.ingress_client import CLOUD, JSON
 
@@ -24,7 +25,12 @@ class started:
     def __init__(self, bootstrap: str, port: int, folder: Path, path: str = "/readyz") -> None:
         self._url = f"http://127.0.0.1:{port}{path}"
         self._log = (folder / "ingress.log").open("wb")
-        env = {**os.environ, "PIPELINE_KAFKA": bootstrap, "PIPELINE_LOG_FORMAT": "json"}
+        env = {
+            **os.environ,
+            "PIPELINE_KAFKA": bootstrap,
+            "PIPELINE_LOG_FORMAT": "json",
+            "PIPELINE_TENANTS": str(SAMPLE),
+        }
         argv = [sys.executable, "-m", "pipeline.cli", "ingress", "--port", str(port)]
         self._process = subprocess.Popen(argv, stdout=self._log, stderr=self._log, env=env)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.runtime import admin
+from pipeline.tenants import SAMPLE
 from topics.catalogue import catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -49,9 +50,9 @@ async def delete(bootstrap: str, names: Iterable[str]) -> None:
 
 
 def pipeline(*arguments: str, **settings: object) -> Done:
-    """`python -m pipeline.cli …` with these settings and no others: `kafka=…` is `PIPELINE_KAFKA`."""
+    """`python -m pipeline.cli …` on the sample, with these settings and no others: `kafka=…` is `PIPELINE_KAFKA`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
-    ours = {f"PIPELINE_{name.upper()}": str(value) for name, value in settings.items()}
+    ours = {f"PIPELINE_{name.upper()}": str(value) for name, value in {"tenants": SAMPLE, **settings}.items()}
     return subprocess.run(
         [sys.executable, "-m", "pipeline.cli", *arguments],
         cwd=ROOT,

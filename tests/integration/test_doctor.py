@@ -17,6 +17,7 @@ from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
 from pipeline.runtime import installation
 from pipeline.settings import Settings
+from pipeline.tenants import SAMPLE
 from tests.integration.installation import PARTITIONS, TOPICS, Done, pipeline, without_topics
 from tests.ports import free_ports
 from tests.stacks import eventually
@@ -57,7 +58,19 @@ def test_a_good_set_up_is_all_well(kafka: Kafka, redis_server: RedisServer, tmp_
         asyncio.run(installation.create(kafka.bootstrap, TOPICS, PARTITIONS, 1))
         done = doctor(tmp_path, kafka=kafka.bootstrap, redis=redis_server.url)
     assert done.returncode == 0, done.stdout + done.stderr
-    names = {"settings", "tenants", "secrets", "handler", "kafka", "topics", "redis", "clock", "data", "ingress"}
+    names = {
+        "settings",
+        "tenants",
+        "secrets",
+        "replays",
+        "handler",
+        "kafka",
+        "topics",
+        "redis",
+        "clock",
+        "data",
+        "ingress",
+    }
     assert marks(done) == dict.fromkeys(names, "✓")
     assert done.stderr == ""
 
@@ -92,7 +105,7 @@ def test_a_wrong_setting_is_shown_with_its_name(tmp_path: Path, setting: str, va
 def test_missing_topics_say_what_to_run(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newcomer with his own broker would not know that topics are not made by themselves."""
     monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:8090")
-    ours = Settings(kafka=kafka.bootstrap, partitions=PARTITIONS, replication=1)
+    ours = Settings(kafka=kafka.bootstrap, tenants=SAMPLE, partitions=PARTITIONS, replication=1)
     with without_topics(kafka.bootstrap):
         found = asyncio.run(_checks.check_kafka(ours, _checks.check_tenants(ours)[1]))
     assert [finding.state for finding in found] == [State.OK, State.WRONG]

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from chaos.flood.campaign import campaign
 from pipeline.errors import OversizeRecord, Unavailable
 from pipeline.ingress.publisher import Publisher
 from pipeline.local.kafka import Kafka
@@ -262,6 +263,16 @@ def test_it_stops_in_time_and_with_everything_answered(bootstrap: str, tmp_path:
         assert process.wait(5) == 0
     assert set(answers) <= {200}
     assert len(answers) > 20
+
+
+def test_authentic_webhooks_are_answered_through_a_flood_of_silence(bootstrap: str, tmp_path: Path) -> None:
+    """A thousand sockets of somebody without a secret would shut the door to every provider."""
+    port = free_ports()
+    with started(bootstrap, port, tmp_path):
+        figures = asyncio.run(campaign(port, seconds=5, sockets=1_200, deadline=60))
+    assert figures.withstood, figures
+    assert sum(figures.answers.values()) >= 50
+    assert figures.opened >= 1_200
 
 
 async def stopped_under_load(port: int, process: subprocess.Popen[bytes], number: signal.Signals) -> list[int]:

@@ -34,7 +34,8 @@ def tenants(**lanes: str) -> Tenants:
 
 
 def _account(number: str) -> dict[str, str]:
-    return {"provider": "cloud", "id": number, "business_id": WABA, "token": "t"}
+    business = WABA if number == NUMBER else f"{WABA}-2"
+    return {"provider": "cloud", "id": number, "business_id": business, "token": "t"}
 
 
 def event(number: int, *, contact: str = "15550001111", account: str = NUMBER, **more: Any) -> WireEvent:

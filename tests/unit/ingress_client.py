@@ -41,7 +41,7 @@ class Client:
 @asynccontextmanager
 async def ingress(kafka: str = "127.0.0.1:1", owners: Tenants | None = None, **options: Any) -> AsyncIterator[Client]:
     """An ingress whose broker is `kafka`; nobody listens on the usual one. `options`: `Settings` and `serving`."""
-    own = {name: options.pop(name) for name in ("providers", "max_in_flight") if name in options}
+    own = {name: options.pop(name) for name in ("providers", "max_in_flight", "timeouts") if name in options}
     settings = Settings(kafka=kafka, ingress_port=0, **options)
     async with (
         serving(settings, owners or tenants(), **own) as running,

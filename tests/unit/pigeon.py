@@ -36,11 +36,9 @@ NAME: Final = "pigeon"
 def opened(request: WebhookRequest, tenants: Tenants) -> Account | None:
     """The account of the path's tenant whose secret the request carries. Every secret is compared, in constant time."""
     given = request.headers.get("x-pigeon-secret", "").encode("utf-8", "surrogateescape")
-    tenant = tenants.get(request.tenant_id) if request.tenant_id else None
     secrets = [
         (account, secret.get_secret_value().encode())
-        for account in (tenant.accounts if tenant else ())
-        if account.provider == NAME
+        for account in tenants.candidates(request.tenant_id, NAME)
         for secret in account.webhook_secrets
     ]
     matches = [account for account, secret in secrets if hmac.compare_digest(given, secret)]

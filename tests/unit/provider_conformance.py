@@ -20,7 +20,7 @@ from aiohttp import web
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.ingress.records import Arrival, Labeller, webhook_id
-from pipeline.providers.base import Delivery, DeliveryStatus, Provider, WebhookRequest
+from pipeline.providers.base import Delivery, DeliveryStatus, HeadAuthenticator, Provider, WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
 from tests.ports import free_ports
@@ -117,6 +117,32 @@ class ProviderConformance(ABC):
         body = self.message(1)
         assert not any(self.authentic(request) for request in self.forged(body))
         assert not self.authentic(self.signed(body, "another secret"))
+
+    def test_a_head_is_refused_only_where_no_body_could_help(self) -> None:
+        """Webhooks would be refused, or everybody's bodies waited for."""
+        if not isinstance(self.provider, HeadAuthenticator):
+            return
+        body, nobody = self.message(1), Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme"}]}))
+        for secret in self.secrets:
+            assert self.provider.authenticate_head(replace(self.signed(body, secret), body=b""), self.tenants)
+        empty = replace(self.signed(body, self.secrets[0]), body=b"", headers={}, query={})
+        assert not self.provider.authenticate_head(empty, self.tenants)
+        assert not self.provider.authenticate_head(self.signed(body, self.secrets[0]), nobody)
+        for request in (*self.forged(body), self.signed(body, "another secret")):
+            if not self.provider.authenticate_head(replace(request, body=b""), self.tenants):
+                assert not self.authentic(request)
+
+    def test_a_tenant_that_is_not_there_is_compared_with_as_many_secrets(self) -> None:
+        """The time that an answer takes would tell whether a company is a customer."""
+        name = self.provider.name
+        known = [tenant.id for tenant in self.tenants if self.tenants.candidates(tenant.id, name)]
+        counts = {len(account.webhook_secrets) for each in known for account in self.tenants.candidates(each, name)}
+        for stranger in ("nobody", "x" * 1000, "\udcff"):
+            found = self.tenants.candidates(stranger, name)
+            assert {len(account.webhook_secrets) for account in found} <= counts
+            assert bool(found) is bool(counts)
+            request = replace(self.signed(self.message(1), self.secrets[0]), tenant_id=stranger)
+            assert not counts or not self.authentic(request)
 
     def test_a_part_of_a_secret_is_none(self) -> None:
         """A secret could be found out letter by letter, or guessed from its beginning."""

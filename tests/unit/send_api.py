@@ -71,9 +71,9 @@ class Caller:
 
 
 @asynccontextmanager
-async def api(owners: Tenants | None = None, **options: Any) -> AsyncIterator[Caller]:
+async def api(owners: Tenants | None = None, limit: int = LIMIT, **options: Any) -> AsyncIterator[Caller]:
     publisher, owners = Kept(), owners or tenants()
-    door = Door(publisher, owners, body_limit=LIMIT, deadline=4, **options)
-    app = create_app(door, Probes(publisher), owners, PROVIDERS, body_limit=LIMIT)
+    door = Door(publisher, owners, body_limit=limit, deadline=4, **options)
+    app = create_app(door, Probes(publisher), owners, PROVIDERS, body_limit=limit)
     async with TestClient(TestServer(app)) as client:
         yield Caller(client, publisher)

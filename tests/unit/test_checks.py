@@ -17,8 +17,10 @@ import pytest
 from pipeline.cli import _checks
 from pipeline.cli._checks import State
 from pipeline.settings import Settings
+from pipeline.tenants import Tenants, TenantsFile
 from tests.ports import free_ports
 
+NUMBER = {"provider": "cloud", "id": "1", "token": "t"}
 SAMPLE = Path(__file__).parents[2] / "examples/tenants.yaml"
 
 
@@ -39,6 +41,13 @@ def test_the_sample_is_known_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [finding.state for finding in findings] == [State.OK, State.OK]
     assert "3 tenants, 4 accounts" in findings[0].text
     assert tenants is not None
+
+
+def test_without_a_tenants_file_nothing_is_well() -> None:
+    """An installation would run on the sample's secrets, which everybody knows, and the doctor would find that good."""
+    (finding,), tenants = _checks.check_tenants(settings(tenants=None))
+    assert (finding.state, tenants) == (State.WRONG, None)
+    assert "PIPELINE_TENANTS is not set" in finding.text
 
 
 def test_a_broken_tenants_file_is_one_finding(tmp_path: Path) -> None:
@@ -71,6 +80,52 @@ def test_an_account_whose_webhooks_nothing_authenticates_is_wrong(tmp_path: Path
     finding = tenants_findings(tmp_path, f"tenants: [{{id: a, accounts: {accounts}}}]")[1]
     assert finding.state is State.WRONG
     assert f"{provider} account 1" in finding.text
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("age", "remembered", "state", "says"),
+    [
+        (0, 7, State.WARNING, "PIPELINE_MAX_EVENT_AGE=604800"),
+        (1, 7, State.WARNING, "PIPELINE_MAX_EVENT_AGE=604800"),
+        (7, 7, State.OK, "604800"),
+        (7, 14, State.OK, "604800"),
+        (14, 7, State.WARNING, "PIPELINE_DEDUP_TTL"),
+    ],
+)
+def test_how_old_a_message_may_be(age: int, remembered: int, state: State, says: str) -> None:
+    """Old webhooks could be posted again and act, or a provider's late ones stay unanswered; nobody would be told."""
+    tenants = Tenants(TenantsFile.model_validate({"tenants": [{"id": "a", "accounts": [NUMBER]}]}))
+    (finding,) = _checks.check_replays(settings(max_event_age=age * DAY, dedup_ttl=remembered * DAY), tenants)
+    assert finding.state is state
+    assert says in finding.text
+
+
+def test_in_a_sandbox_any_age_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newcomer would be warned of what can't happen there."""
+    monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:8090")
+    tenants = _checks.check_tenants(settings(tenants=SAMPLE))[1]
+    assert [finding.state for finding in _checks.check_replays(settings(), tenants)] == [State.OK]
+
+
+def test_of_several_cloud_apps_each_should_list_its_accounts() -> None:
+    """One tenant's app could speak for another tenant's number, and nobody would have thought of it."""
+
+    def found(*listed: list[str]) -> list[_checks.Finding]:
+        apps = [
+            {"id": f"app-{n}", "app_secrets": [f"s{n}"], "verify_token": "v", "accounts": accounts}
+            for n, accounts in enumerate(listed)
+        ]
+        content = {"cloud_apps": apps, "tenants": [{"id": "a", "accounts": [NUMBER]}]}
+        return _checks.check_replays(settings(max_event_age=7 * DAY), Tenants(TenantsFile.model_validate(content)))[1:]
+
+    assert found([]) == found(["1"], ["1"]) == []
+    (finding,) = found(["1"], [])
+    assert (finding.state, finding.name) == (State.WARNING, "apps")
+    assert "app-1" in finding.text
+    assert "app-0" not in finding.text
 
 
 def test_handlers_are_imported_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

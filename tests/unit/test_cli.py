@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.tenants import SAMPLE
 from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,9 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
         (["topics", "list"], {"PIPELINE_PARTITIONS": "0"}, "PIPELINE_PARTITIONS"),
         (["ingress"], {"PIPELINE_TENANTS": "/none.yaml"}, "PIPELINE_TENANTS"),
         (["worker", "intake"], {"PIPELINE_LOG_LEVEL": "loud"}, "PIPELINE_LOG_LEVEL"),
+        (["ingress"], {}, "PIPELINE_TENANTS is not set"),
+        (["worker", "intake"], {}, "PIPELINE_TENANTS is not set"),
+        (["topics", "list"], {}, "PIPELINE_TENANTS is not set"),
     ],
 )
 def test_a_failure_is_status_1_and_one_line(arguments: list[str], environment: dict[str, str], says: str) -> None:
@@ -82,7 +86,9 @@ def test_debug_shows_where() -> None:
 def test_topics_without_a_broker_end_soon(verb: str) -> None:
     """A deployment's job would hang on a wrong address instead of saying so."""
     begin = time.monotonic()
-    done = run("topics", verb, environment={"PIPELINE_KAFKA": f"127.0.0.1:{free_ports()}"})
+    done = run(
+        "topics", verb, environment={"PIPELINE_KAFKA": f"127.0.0.1:{free_ports()}", "PIPELINE_TENANTS": str(SAMPLE)}
+    )
     assert time.monotonic() - begin < 20  # aiokafka by itself tries for 40
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -46,7 +46,7 @@ def _redriven(letter: Record) -> TestRecord:
     """The record that a redrive of this letter publishes."""
     found = read(TestRecord.of(letter))
     assert isinstance(found, Letter)
-    return TestRecord.of(found.original(), offset=7)
+    return TestRecord.of(found.redriven(), offset=7)
 
 
 def _raw() -> TestRecord:

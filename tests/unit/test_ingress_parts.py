@@ -58,6 +58,35 @@ def test_without_any_secret_there_is_no_door() -> None:
     require_secrets(tenants())
 
 
+@pytest.mark.parametrize(
+    ("account", "more"),
+    [
+        ({"webhook_secrets": ["sandbox-wasender-secret"]}, {}),
+        ({"webhook_secrets": ["s", "sandbox-wasender-secret"], "base_url": "https://api.example"}, {}),
+        ({"webhook_secrets": ["s"]}, {"api_keys": ["sandbox-api-key"]}),
+        ({"provider": "cloud"}, {"app_secrets": ["sandbox-app-secret"]}),
+        ({"provider": "cloud"}, {"verify_token": "sandbox-verify-token"}),
+    ],
+)
+def test_a_secret_that_everybody_knows_opens_nothing_but_a_sandbox(
+    account: dict[str, object], more: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who copies the sample and forgets one of its secrets would take everybody's webhooks for the provider's."""
+    monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://sandbox:8090")
+
+    def owners(**changes: object) -> Tenants:
+        made = {"provider": "wasender", "id": "1", "token": "t"} | account | changes
+        app = {"id": "app", "app_secrets": ["own"], "verify_token": "own"} | more
+        tenant = {"id": "acme", "accounts": [made], "api_keys": app.pop("api_keys", [])}
+        return Tenants(TenantsFile.model_validate({"cloud_apps": [app], "tenants": [tenant]}))
+
+    with pytest.raises(ConfigurationError, match="everybody knows") as caught:
+        require_secrets(owners())
+    assert "sandbox-" not in str(caught.value)
+    require_secrets(owners(base_url="http://sandbox:8090"))
+    require_secrets(owners(base_url="http://127.0.0.1:9000"))
+
+
 def test_accounts_without_a_secret_are_named() -> None:
     """Nobody would find out why one tenant's webhooks are refused."""
     assert closed_accounts(_tenants()) == ["wasender:session"]

@@ -14,13 +14,14 @@ def test_ports_from_n_keep_their_order() -> None:
     """Scripts that count on ingress N, sandbox N+1, Kafka N+2, controller N+3, Redis N+4, workers N+5 would miss."""
     ports = Ports.starting_at(20000)
     assert ports.ingress == 20000
-    assert ports == (20000, 20001, 20002, 20003, 20004, 20005, 20006, 20007)
-    assert ports._fields == ("ingress", "sandbox", "kafka", "controller", "redis", "intake", "handlers", "messenger")
+    assert ports == (20000, 20001, 20002, 20003, 20004, 20005, 20006, 20007, 20008)
+    workers = ("intake", "handlers", "messenger")
+    assert ports._fields == ("ingress", "sandbox", "kafka", "controller", "redis", *workers, "admin")
 
 
 def test_the_usual_ports() -> None:
     """Every command of the README names them."""
-    assert Ports.configured({}) == (8080, 8090, 9092, 9093, 6379, 8081, 8082, 8083)
+    assert Ports.configured({}) == (8080, 8090, 9092, 9093, 6379, 8081, 8082, 8083, 8084)
 
 
 def test_each_port_can_be_changed() -> None:
@@ -30,9 +31,10 @@ def test_each_port_can_be_changed() -> None:
         "PIPELINE_REDIS": "redis://localhost:16379/0",
         "PIPELINE_INGRESS_PORT": "18080",
         "PIPELINE_SANDBOX_PORT": "18090",
+        "PIPELINE_INGRESS_ADMIN_PORT": "18084",
     }
     ports = Ports.configured(environ)
-    assert (ports.ingress, ports.sandbox, ports.redis) == (18080, 18090, 16379)
+    assert (ports.ingress, ports.sandbox, ports.redis, ports.admin) == (18080, 18090, 16379, 18084)
     assert (ports.kafka, ports.controller) == (19092, 19093)
 
 

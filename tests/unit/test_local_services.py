@@ -72,6 +72,13 @@ def test_every_variable_is_a_setting(name: str, tmp_path: Path, monkeypatch: pyt
     assert (settings.replication, settings.session_timeout, settings.data_dir) == (1, 10, tmp_path)
 
 
+def test_the_ingress_is_asked_for_its_health_where_no_flood_reaches(tmp_path: Path) -> None:
+    """A flood of the webhooks' port would end with the supervisor killing the process that withstands it."""
+    env = planned(tmp_path)["ingress"].env
+    assert env is not None
+    assert env["PIPELINE_INGRESS_ADMIN_PORT"] == str(PORTS.admin)
+
+
 def test_a_worker_keeps_its_membership(tmp_path: Path) -> None:
     """A restarted worker would wait for a session timeout before it gets its partitions back."""
     for app in APPS:

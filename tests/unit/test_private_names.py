@@ -1,4 +1,4 @@
-"""Every private name that the runtime overrides or calls, with the version it was written against.
+"""Every private name that the runtime and the ingress override or call, with the version it was written against.
 
 When one of these fails after an upgrade, read the new source of that name before anything else: the runtime's
 promise that nothing is lost rests on it.
@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from aiohttp.web import RequestHandler, StreamResponse
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
@@ -36,7 +37,7 @@ from faust.transport.drivers import aiokafka as driver
 from mode.services import Service
 from mode.threads import ServiceThread
 
-WRITTEN_AGAINST = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
+WRITTEN_AGAINST = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0", "aiohttp": "3.14.5"}
 
 NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "faust Consumer._drain_messages": (consumer.Consumer._drain_messages, "44a2500309e8"),
@@ -151,6 +152,12 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka BatchBuilder.__init__": (BatchBuilder.__init__, "35b335f054d3"),
     "aiokafka BatchBuilder.append": (BatchBuilder.append, "657d76f55157"),
     "aiokafka BatchBuilder._build": (BatchBuilder._build, "2ea37ea86320"),
+    "aiohttp RequestHandler.data_received": (RequestHandler.data_received, "1ee57ebe052e"),
+    "aiohttp RequestHandler.start": (RequestHandler.start, "2e565fd40c8e"),
+    "aiohttp RequestHandler.finish_response": (RequestHandler.finish_response, "b7eb53db8f4b"),
+    "aiohttp RequestHandler.handle_error": (RequestHandler.handle_error, "94962ffef500"),
+    "aiohttp RequestHandler.force_close": (RequestHandler.force_close, "38d0e1e798e4"),
+    "aiohttp StreamResponse._prepare_headers": (StreamResponse._prepare_headers, "92807d25d9c3"),
 }
 
 

@@ -71,11 +71,13 @@ def test_owner_by_number_and_by_business() -> None:
     assert tenants.owner("cloud", "1") is None
 
 
-def test_the_first_tenant_keeps_a_shared_business(tmp_path: Path) -> None:
-    """Two tenants' numbers under one business must not hand its events from one to the other at each start."""
-    first = {"id": "a", "accounts": [account(id="1", business_id="9")]}
+def test_a_business_has_one_tenant(tmp_path: Path) -> None:
+    """What names only the business (templates, limits, restrictions) would all go to the first in the file."""
+    first = {"id": "a", "accounts": [account(id="1", business_id="9"), account(id="3", business_id="9")]}
     second = {"id": "b", "accounts": [account(id="2", business_id="9")]}
-    owner = load(tmp_path, content(first, second)).owner("cloud", "9")
+    with pytest.raises(ConfigurationError, match="a and b both have cloud business_id 9"):
+        load(tmp_path, content(first, second))
+    owner = load(tmp_path, content(first)).owner("cloud", "9")
     assert owner is not None
     assert owner.id == "a"
 

@@ -68,6 +68,16 @@ class WireEvent(msgspec.Struct):
                 return value
         return self.body.get(name)
 
+    def age(self) -> float:
+        """Seconds from the event's own time to its webhook's arrival; 0 where it has no time or one in the future."""
+        at, arrived = self._time("timestamp"), self._time("received_at")
+        return max((arrived - at).total_seconds(), 0.0) if at and arrived else 0.0
+
+    def _time(self, name: str) -> datetime | None:
+        form = self.form
+        value = getattr(form, name, None) if isinstance(form, Form) else form.get(name)
+        return value if isinstance(value, datetime) else None
+
     def written(self, tenant_id: str) -> bytes:
         """The record's value."""
         form = self.form

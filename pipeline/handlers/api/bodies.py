@@ -1,8 +1,9 @@
 """The JSON bodies of the HTTP API, by the field names of both generations of Wappa's request models.
 
-They check types only; what is too long or missing is for the messenger to say, here as in handlers. Fields that Wappa
-takes and sends nowhere (`description`, `transcript`, the names of the kind) are taken and go nowhere; any other field
-is refused, since a name that is misspelt would be a send that is not what its caller meant.
+They check types, and bound what is kept of a send. What is too long for a provider or missing is for the messenger to
+say, here as in handlers. Fields that Wappa takes and sends nowhere (`description`, `transcript`, the names of the kind)
+are taken and go nowhere; any other field is refused, since a name that is misspelt would be a send that is not what its
+caller meant.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import Unsendable
+from pipeline.handlers.limits import LONGEST_ID
 from pipeline.handlers.media.sources import reference
 
 Json = dict[str, Any]
@@ -19,6 +21,11 @@ _LABELS: Final = frozenset({"text", "media", "location"})
 """What generation 0.1 called the type of a template: its header's, not its category."""
 
 Recipient = Annotated[str, Field(max_length=256)]
+Name = Annotated[str, Field(max_length=1024)]
+Id = Annotated[str, Field(max_length=LONGEST_ID)]
+Url = Annotated[str, Field(max_length=8192)]
+Words = Annotated[str, Field(max_length=65_536)]
+"""Characters. What a provider takes is less, and the messenger's to say; more is nobody's send."""
 
 
 class _Model(BaseModel):
@@ -40,8 +47,8 @@ class Body(_Model):
     """Fields whose argument has another name."""
 
     recipient: Any
-    user_id: str | None = None
-    reply_to_message_id: str | None = None
+    user_id: Id | None = None
+    reply_to_message_id: Id | None = None
     priority: Literal["interactive", "bulk"] = "interactive"
     expires_in: float | None = None
 
@@ -53,7 +60,7 @@ class Body(_Model):
 
 class Text(Body):
     recipient: Recipient
-    text: str
+    text: Words
     disable_preview: bool = False
 
 
@@ -63,7 +70,7 @@ class Read(Body):
     unsent = frozenset({"reply_to_message_id"})
 
     recipient: Recipient | None = None
-    message_id: str
+    message_id: Id
     typing: bool = False
 
 
@@ -73,10 +80,10 @@ class _Media(Body):
     unsent = frozenset({"description", "transcript", "media_type"})
 
     recipient: Recipient
-    media_source: str
-    media_type: str | None = None
-    description: str | None = None
-    transcript: str | None = None
+    media_source: Url
+    media_type: Name | None = None
+    description: Words | None = None
+    transcript: Words | None = None
 
     def arguments(self) -> Json:
         if reference(self.media_source) is None:
@@ -87,20 +94,20 @@ class _Media(Body):
 class Image(_Media):
     renamed = {"media_source": "image_source"}
 
-    caption: str | None = None
+    caption: Words | None = None
 
 
 class Video(_Media):
     renamed = {"media_source": "video_source"}
 
-    caption: str | None = None
+    caption: Words | None = None
 
 
 class _Uncaptioned(_Media):
     unsent = _Media.unsent | {"caption", "filename"}
 
     caption: None = None
-    filename: str | None = None
+    filename: Name | None = None
 
 
 class Audio(_Uncaptioned):
@@ -112,8 +119,8 @@ class Audio(_Uncaptioned):
 class Document(_Media):
     renamed = {"media_source": "document_source"}
 
-    caption: str | None = None
-    filename: str | None = None
+    caption: Words | None = None
+    filename: Name | None = None
 
 
 class Sticker(_Uncaptioned):
@@ -124,10 +131,10 @@ class _Interactive(Body):
     unsent = frozenset({"interactive_type"})
 
     recipient: Recipient
-    body: str
-    header: Json | str | None = None
-    footer: str | None = None
-    interactive_type: str | None = None
+    body: Words
+    header: Json | Words | None = None
+    footer: Words | None = None
+    interactive_type: Name | None = None
 
 
 class Buttons(_Interactive):
@@ -135,13 +142,13 @@ class Buttons(_Interactive):
 
 
 class List(_Interactive):
-    button_text: str
+    button_text: Name
     sections: list[Json]
 
 
 class Cta(_Interactive):
-    button_text: str
-    button_url: str
+    button_text: Name
+    button_url: Url
 
 
 class Contact(Body):
@@ -153,21 +160,21 @@ class Location(Body):
     recipient: Recipient
     latitude: float
     longitude: float
-    name: str | None = None
-    address: str | None = None
+    name: Name | None = None
+    address: Name | None = None
 
 
 class LocationRequest(Body):
     recipient: Recipient
-    body: str
+    body: Words
 
 
 class _Language(_Model):
-    code: str = "es"
+    code: Name = "es"
 
 
 class _Routing(_Model):
-    policy: str = "category_default"
+    policy: Name = "category_default"
 
 
 class _Named(_Model):
@@ -183,12 +190,12 @@ class Template(Body):
     unsent = frozenset({"kind", "language", "category", "template_type", "routing"})
 
     recipient: Recipient | _Named
-    template_name: str
-    kind: str | None = None
+    template_name: Name
+    kind: Name | None = None
     language: _Language = _Language()
-    language_code: str | None = None
-    category: str | None = None
-    template_type: str | None = None
+    language_code: Name | None = None
+    category: Name | None = None
+    template_type: Name | None = None
     routing: _Routing = _Routing()
     body_parameters: list[Json] | None = None
 
@@ -200,14 +207,14 @@ class Template(Body):
 
 
 class TextTemplate(Template):
-    authentication_method: str | None = None
+    authentication_method: Name | None = None
     authentication_button_index: int = 0
 
 
 class _MediaHeader(_Model):
-    media_type: str
-    media_id: str | None = None
-    media_url: str | None = None
+    media_type: Name
+    media_id: Id | None = None
+    media_url: Url | None = None
 
 
 class MediaTemplate(Template):
@@ -216,9 +223,9 @@ class MediaTemplate(Template):
     unsent = Template.unsent | {"media_header"}
 
     media_header: _MediaHeader | None = None
-    media_type: str | None = None
-    media_id: str | None = None
-    media_url: str | None = None
+    media_type: Name | None = None
+    media_id: Id | None = None
+    media_url: Url | None = None
 
     def arguments(self) -> Json:
         header = self.media_header.model_dump() if self.media_header else {"media_type": self.media_type}
@@ -226,10 +233,10 @@ class MediaTemplate(Template):
 
 
 class _LocationHeader(_Model):
-    latitude: str | float
-    longitude: str | float
-    name: str
-    address: str
+    latitude: Name | float
+    longitude: Name | float
+    name: Name
+    address: Name
 
 
 class LocationTemplate(Template):
@@ -238,10 +245,10 @@ class LocationTemplate(Template):
     unsent = Template.unsent | {"location_header"}
 
     location_header: _LocationHeader | None = None
-    latitude: str | float | None = None
-    longitude: str | float | None = None
-    name: str | None = None
-    address: str | None = None
+    latitude: Name | float | None = None
+    longitude: Name | float | None = None
+    name: Name | None = None
+    address: Name | None = None
 
     def arguments(self) -> Json:
         named = ("latitude", "longitude", "name", "address")

@@ -11,7 +11,7 @@ from aiohttp import ClientResponse, ClientSession
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
 from pipeline.providers.base import Delivery, Slice, WebhookRequest
 from pipeline.providers.cloud import media
-from pipeline.providers.cloud.authenticate import authenticate, verify
+from pipeline.providers.cloud.authenticate import authenticate, authenticate_head, verify
 from pipeline.providers.cloud.bodies import KINDS
 from pipeline.providers.cloud.deliver import deliver
 from pipeline.providers.cloud.identity import PROVIDER
@@ -35,6 +35,9 @@ class Cloud:
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(request, tenants)
+
+    def authenticate_head(self, request: WebhookRequest, tenants: Tenants) -> bool:
+        return authenticate_head(request, tenants)
 
     def verify(self, query: Mapping[str, str], tenants: Tenants) -> str | None:
         """The challenge of a subscription handshake, or None when it is refused."""

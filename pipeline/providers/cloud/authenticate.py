@@ -10,18 +10,28 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from pipeline.providers.base import WebhookRequest
-from pipeline.tenants import Tenants
+from pipeline.providers.cloud.scope import may_speak
+from pipeline.tenants import CloudApp, Tenants
 
 _PREFIX = "sha256="
 
 
 def authenticate(request: WebhookRequest, tenants: Tenants) -> bool:
-    """Whether any secret of any Cloud app signed these bytes. Every secret is tried, so time tells nothing."""
+    """Whether a Cloud app that may speak for the accounts in it signed these bytes.
+
+    Every secret of every app is tried, so time tells nothing.
+    """
     given = _signature(request.headers.get("x-hub-signature-256"))
     if given is None:
         return False
-    wanted = [hmac.digest(secret, request.body, "sha256") for secret in _secrets(tenants)]
-    return sum(hmac.compare_digest(given, digest) for digest in wanted) > 0
+    wanted = [(app, hmac.digest(secret, request.body, "sha256")) for app, secret in _secrets(tenants)]
+    signers = [app for app, digest in wanted if hmac.compare_digest(given, digest)]
+    return bool(signers) and may_speak(signers, request.body, tenants)
+
+
+def authenticate_head(request: WebhookRequest, tenants: Tenants) -> bool:
+    """Whether there is a signature, and a secret that it could be made with."""
+    return bool(tenants.cloud_apps) and _signature(request.headers.get("x-hub-signature-256")) is not None
 
 
 def verify(query: Mapping[str, str], tenants: Tenants) -> str | None:
@@ -46,8 +56,8 @@ def _signature(header: str | None) -> bytes | None:
 
 
 @lru_cache(maxsize=4)
-def _secrets(tenants: Tenants) -> tuple[bytes, ...]:
-    return tuple(secret.get_secret_value().encode() for app in tenants.cloud_apps for secret in app.app_secrets)
+def _secrets(tenants: Tenants) -> tuple[tuple[CloudApp, bytes], ...]:
+    return tuple((app, secret.get_secret_value().encode()) for app in tenants.cloud_apps for secret in app.app_secrets)
 
 
 @lru_cache(maxsize=4)

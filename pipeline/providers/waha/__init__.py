@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import ClientSession
 
 from pipeline.providers.base import Delivery, Slice, WebhookRequest
-from pipeline.providers.waha.authenticate import authenticate
+from pipeline.providers.waha.authenticate import authenticate, authenticate_head
 from pipeline.providers.waha.bodies import BUILDERS
 from pipeline.providers.waha.deliver import DIALECT, carry_out
 from pipeline.providers.waha.jids import recipient_contact
@@ -31,6 +31,9 @@ class Waha:
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(self.name, request, tenants)
+
+    def authenticate_head(self, request: WebhookRequest, tenants: Tenants) -> bool:
+        return authenticate_head(self.name, request, tenants)
 
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return split(self.name, request, tenants)

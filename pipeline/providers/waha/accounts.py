@@ -19,10 +19,14 @@ def authentic(provider: str, request: WebhookRequest, tenants: Tenants, opens: C
     Args:
         opens: whether the request carries a secret of this account. Asked of every account, so time tells nothing.
     """
-    opened = [
-        account for account in _own(provider, request, tenants) if opens(account) and _comes_from(account, request)
-    ]
-    return bool(opened) and _may_speak(opened, tenants.accounts(provider), _session(request.body))
+    found = opened(provider, request, tenants, opens)
+    return bool(found) and _may_speak(found, tenants.accounts(provider), _session(request.body))
+
+
+def opened(provider: str, request: WebhookRequest, tenants: Tenants, opens: Callable[[Account], bool]) -> list[Account]:
+    """The accounts of the path's tenant that let the request in, whatever its body says."""
+    candidates = tenants.candidates(request.tenant_id, provider)
+    return [account for account in candidates if opens(account) and _comes_from(account, request)]
 
 
 def account_of(provider: str, session: str, request: WebhookRequest, tenants: Tenants) -> str:

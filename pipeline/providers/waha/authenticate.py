@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 
 from pipeline.providers.base import WebhookRequest
-from pipeline.providers.waha.accounts import authentic
+from pipeline.providers.waha.accounts import authentic, opened
 from pipeline.tenants import Account, Tenants
 
 _ALGORITHM = "sha512"
@@ -27,6 +27,11 @@ def authenticate(provider: str, request: WebhookRequest, tenants: Tenants) -> bo
         return sum(hmac.compare_digest(given, digest) for digest in wanted) > 0
 
     return bool(given) and authentic(provider, request, tenants, opens)
+
+
+def authenticate_head(provider: str, request: WebhookRequest, tenants: Tenants) -> bool:
+    """Whether there is a signature, and it comes from where an account of the tenant in the path allows."""
+    return bool(_signature(request)) and bool(opened(provider, request, tenants, lambda _: True))
 
 
 def _signature(request: WebhookRequest) -> bytes:

@@ -33,6 +33,10 @@ class Wasender:
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(request, tenants)
 
+    def authenticate_head(self, request: WebhookRequest, tenants: Tenants) -> bool:
+        """All of it is in the head."""
+        return authenticate(request, tenants)
+
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return split(request, tenants)
 

@@ -26,8 +26,7 @@ def opened(request: WebhookRequest, tenants: Tenants) -> list[Account]:
     Every secret of every session is compared, so time tells nothing.
     """
     given = request.headers.get(HEADER, "").encode("utf-8", "surrogateescape")
-    tenant = tenants.get(request.tenant_id) if request.tenant_id else None
-    accounts = [account for account in tenant.accounts if account.provider == PROVIDER] if tenant else []
+    accounts = tenants.candidates(request.tenant_id, PROVIDER)
     matches = [_matches(given, account) for account in accounts]
     return [account for account, matching in zip(accounts, matches, strict=True) if matching]
 

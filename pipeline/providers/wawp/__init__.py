@@ -12,7 +12,7 @@ from pipeline.providers.waha.deliver import carry_out
 from pipeline.providers.waha.jids import recipient_contact
 from pipeline.providers.waha.parse import parse
 from pipeline.providers.waha.split import split
-from pipeline.providers.wawp.authenticate import authenticate
+from pipeline.providers.wawp.authenticate import authenticate, authenticate_head
 from pipeline.providers.wawp.bodies import BUILDERS
 from pipeline.providers.wawp.deliver import DIALECT
 from pipeline.tenants import Account, Tenants
@@ -32,6 +32,9 @@ class Wawp:
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
         return authenticate(self.name, request, tenants)
+
+    def authenticate_head(self, request: WebhookRequest, tenants: Tenants) -> bool:
+        return authenticate_head(self.name, request, tenants)
 
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return split(self.name, request, tenants)

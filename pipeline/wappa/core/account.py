@@ -12,6 +12,7 @@ import yaml
 from pipeline.errors import ConfigurationError
 from pipeline.local.report import LOCAL_KEY
 from pipeline.settings import load_settings
+from pipeline.tenants import SAMPLE
 from pipeline.wappa.core.config.settings import Settings
 
 TENANT: Final = "wappa"
@@ -34,7 +35,7 @@ def tenants_file(settings: Settings, place: Path) -> str | None:
     """
     missing = [name for name, field in _NEEDED.items() if not getattr(settings, field)]
     if len(missing) == len(_NEEDED):
-        return None if load_settings().tenants.exists() else _written(place, _sandbox(settings))
+        return None if (load_settings().tenants or SAMPLE).exists() else _written(place, _sandbox(settings))
     if missing:
         raise ConfigurationError(f"the account is not complete: set {', '.join(missing)} in .env")
     return _written(place, _content(settings))
