@@ -14,7 +14,7 @@ RUN /venv/bin/pip install --no-cache-dir --constraint constraints.txt .
 
 FROM python:3.12-slim
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin pipeline \
-    && install -d -o pipeline -g pipeline /app /data
+    && install -d -o pipeline -g pipeline /app && install -d -m 0700 -o pipeline -g pipeline /data
 COPY --from=build /venv /venv
 COPY examples /app/examples
 ENV PATH=/venv/bin:$PATH \
