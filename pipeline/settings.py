@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, ValidationError
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.errors import ConfigurationError
@@ -19,6 +19,10 @@ def _comma_separated(value: object) -> object:
 
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_comma_separated)]
 """Addresses and networks, comma separated."""
+
+
+Key = Annotated[Annotated[SecretStr, Field(min_length=16)] | None, BeforeValidator(lambda value: value or None)]
+"""Characters that nobody can guess; empty is none."""
 
 
 class Settings(BaseSettings):
@@ -61,6 +65,7 @@ class Settings(BaseSettings):
     stuck_after: float = Field(120.0, gt=0, description="seconds without progress after which /healthz fails")
     commit_interval: float = Field(0.5, gt=0, description="seconds between two commits of offsets")
     session_timeout: int = Field(25, ge=6, le=90, description="seconds until the group gives a silent worker up")
+    mask_key: Key = Field(None, description="key of the masks of ids in logs, of 16 characters or more")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else json")
 

@@ -47,6 +47,17 @@ class LetterId(NamedTuple):
         return cls(stage, int(partition), int(offset))
 
 
+class Origin(NamedTuple):
+    """Where a record lies, written `<topic>/<partition>/<offset>`, as log lines name it."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
 class Letter(NamedTuple):
     """A record that a stage could not process, and why.
 
@@ -71,6 +82,17 @@ class Letter(NamedTuple):
     def tenant(self) -> str | None:
         """Whose it is, as far as was known when it failed."""
         return header(self.headers, headers.TENANT)
+
+    @property
+    def origin(self) -> Origin:
+        """Where its record lies."""
+        return Origin(self.origin_topic, self.origin_partition, self.origin_offset)
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the webhook that it came of: 32 hex digits. Nothing personal is in it."""
+        found = header(self.headers, headers.TRACEPARENT)
+        return found.split("-")[1] if found and found.count("-") == 3 else None
 
     def original(self) -> Record:
         """The record as it was before it failed. It belongs on `origin_partition` of its topic."""
