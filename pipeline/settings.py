@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     handler: str = Field("agents.handlers.echo.EchoHandler", description="dotted path of the default handler")
     cache: Literal["memory", "json", "redis"] = Field("redis", description="backend of the handlers' caches")
 
+    media_dir: Path = Field(Path("media"), description="files below it may be sent by a path that is a string")
+    media_networks: Networks = Field((), description="private networks that media may be fetched from")
+
     ingress_host: str = Field("127.0.0.1", description="address that the ingress listens on")
     ingress_port: Port = Field(8080, description="port of the ingress")
     ingress_deadline: float = Field(4.0, gt=0, description="seconds until a webhook is answered 503")

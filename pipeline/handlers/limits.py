@@ -20,7 +20,7 @@ Lifetime = float | timedelta | None
 
 
 def wrong_message_id(message_id: object) -> str | None:
-    ok = isinstance(message_id, str) and message_id
+    ok = isinstance(message_id, str) and message_id.strip() not in {"", ".", ".."}
     return None if ok else "there is no message id: pass webhook.message.message_id"
 
 

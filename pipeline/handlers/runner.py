@@ -67,7 +67,7 @@ class HandlerRunner:
         self._timeout = settings.handler_timeout
         self._record_ttl = record_ttl
         self._turns = Turns()
-        self._services = Services(MediaLibrary(self._store, media), abilities or {})
+        self._services = Services(MediaLibrary(self._store, media, settings.media_dir), abilities or {})
 
     async def run(self, event: EventBase, early: Publish | None = None) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
