@@ -38,7 +38,7 @@ _TEXTS: Final = frozenset({"body", "caption", "text"})
 """Fields that hold what somebody wrote."""
 _ENDINGS: Final = (
     r"(?:secrets?|tokens?|passwords?|passwd|credentials?|(?:api|access|private|media|auth|mask)[_-]?keys?"
-    r"|signature(?:[_-]?\d+)?|hmac(?:[_-]?\d+)?|(?:proxy[_-]?)?authorization|(?:set[_-]?)?cookie|session[_-]?id)"
+    r"|signature(?:[_-]?\d+)?|hmac(?:[_-]?\d+)?|(?:proxy[_-]?)?authorization|cookies?|session[_-]?id)"
 )
 """The end of a name (field, header, query) whose value is a secret. Every header that a provider authenticates with
 ends so."""

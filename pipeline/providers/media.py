@@ -95,7 +95,9 @@ class AccountMedia:
     ) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
         session = self._outward_session(self._tenants.account(provider, account))
         try:
-            async with session.get(url, timeout=FETCH_TIMEOUT, headers=PLAIN, max_redirects=REDIRECTS) as response:
+            async with session.get(
+                url, timeout=FETCH_TIMEOUT, headers=PLAIN, max_redirects=REDIRECTS, auto_decompress=False
+            ) as response:
                 if response.status != 200:
                     raise Unsendable(f"the URL answered HTTP {response.status}", "DOWNLOAD_FAILED")
                 if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -117,8 +119,7 @@ class AccountMedia:
         own = Origin.of(account.base_url) if account and account.base_url else None
         if own not in self._outward:
             connector = PublicConnector(self._networks, own, self._resolver)
-            jar = DummyCookieJar()
-            self._outward[own] = ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
+            self._outward[own] = ClientSession(connector=connector, cookie_jar=DummyCookieJar())
         return self._outward[own]
 
     def _keeper(self, provider: str, account: str) -> tuple[MediaProvider, Account]:
