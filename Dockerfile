@@ -1,20 +1,25 @@
 # syntax=docker/dockerfile:1
-FROM python:3.12-slim AS build
+# A release names it by its digest: `make image BASE=python:3.12-slim@sha256:…`
+ARG BASE=python:3.12-slim
+
+FROM ${BASE} AS build
 WORKDIR /src
 RUN python -m venv /venv
-# The lock's versions without its hashes, which would be asked of the project itself as well.
-COPY requirements.lock ./
-RUN sed -e '/^ *--hash=/d' -e 's/ *\\$//' requirements.lock > constraints.txt
+# Every file is one whose hash is in the lock, and none is built here: a build would fetch what no lock names.
+COPY requirements.image.lock ./
+RUN /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary=:all: -r requirements.image.lock
 COPY pyproject.toml README.md ./
 COPY topics topics
 COPY pipeline pipeline
 COPY agents agents
 COPY sandbox sandbox
-RUN /venv/bin/pip install --no-cache-dir --constraint constraints.txt .
+# With the setuptools of the lock. No hash can name the project itself.
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index .
 
-FROM python:3.12-slim
+FROM ${BASE}
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin pipeline \
-    && install -d -o pipeline -g pipeline /app /data
+    && install -d -o pipeline -g pipeline /app \
+    && install -d -m 0700 -o pipeline -g pipeline /data
 COPY --from=build /venv /venv
 COPY examples /app/examples
 ENV PATH=/venv/bin:$PATH \

@@ -1,6 +1,8 @@
 # Needs Python 3.11 to 3.13 and make, nothing else: everything is installed into .venv, at the versions of the lock.
 PYTHON ?= python3
 ARGS ?=
+BASE ?=
+IMAGE ?= whatsapp-pipeline
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint format bench chaos lock
+.PHONY: help install run test lint format bench chaos lock sbom image
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,9 +55,21 @@ bench: install ## Measure, against stock Faust and raw clients
 chaos: install ## Kill everything at random under load and count the effects: ARGS="--seconds 600 --rate 200"
 	@$(BIN)/python -m chaos $(ARGS)
 
-lock: ## Write requirements.lock anew from pyproject.toml
+sbom: install ## Write build/sbom.json: every package of the locks and every jar (CycloneDX)
+	@mkdir -p build
+	@$(BIN)/python -m pipeline.local.sbom > build/sbom.json
+	@echo build/sbom.json
+
+image: ## Build a release's image: BASE=python:3.12-slim@sha256:...
+	@.ci/release '$(BASE)'
+	docker build --build-arg BASE='$(BASE)' --tag '$(IMAGE)' .
+
+lock: ## Write the locks anew from pyproject.toml
 	@$(PYTHON) -m venv $(LOCKER)
 	@$(LOCKER)/bin/python -m pip --disable-pip-version-check --quiet install '$(UV)'
 	@printf 'setuptools>=77\n' | $(LOCKER)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--extra local --extra dev --generate-hashes --no-annotate --no-emit-index-url \
 		--custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml -
+	@printf 'setuptools>=77\n' | $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--constraint requirements.lock --generate-hashes --no-annotate --no-emit-index-url \
+		--custom-compile-command 'make lock' --output-file requirements.image.lock pyproject.toml -

@@ -1,8 +1,10 @@
 """Logs: one line an event, through structlog, for this project's loggers and every library's alike.
 
-JSON where a machine reads (files, containers), colours where a person does (a terminal). Three filters stand
-before the output: secrets and message texts are replaced, a rebalance is not a warning, and a client that
-can't reach its broker says so once in ten seconds instead of two hundred times a second.
+JSON where a machine reads (files, containers), colours where a person does (a terminal). Four filters stand
+before the output: secrets and message texts are replaced, ids that hold a phone number are masked
+(`pipeline.masking`), a rebalance is not a warning, and a client that can't reach its broker says so once in ten seconds
+instead of two hundred times a second. A line that is written while a record is in hand says which: its topic,
+partition, offset and trace id.
 """
 
 from __future__ import annotations
@@ -11,12 +13,20 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TextIO, cast
+from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
+from datetime import date
+from datetime import time as clock_time
+from functools import lru_cache
+from pathlib import PurePath
+from typing import Any, Final, Literal, Protocol, TextIO, cast
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor
+
+from pipeline import masking
+from pipeline.masking import Masker
 
 Format = Literal["auto", "json", "console"]
 
@@ -24,20 +34,38 @@ REDACTED: Final = "[redacted]"
 WINDOW: Final = 10.0
 """Seconds for which a repeated complaint of the Kafka client is held back."""
 
-_SENSITIVE: Final = frozenset(
-    {"apikey", "authorization", "body", "caption", "cookie", "mediakey", "password", "sessionid", "text"}
+_TEXTS: Final = frozenset({"body", "caption", "text"})
+"""Fields that hold what somebody wrote."""
+_ENDINGS: Final = (
+    r"(?:secrets?|tokens?|passwords?|passwd|credentials?|(?:api|access|private|media|auth|mask)[_-]?keys?"
+    r"|signature(?:[_-]?\d+)?|hmac(?:[_-]?\d+)?|(?:proxy[_-]?)?authorization|cookies?|session[_-]?id)"
 )
-_SENSITIVE_ENDS: Final = ("secret", "secrets", "token", "tokens", "signature", "signature256", "hmac")
+"""The end of a name (field, header, query) whose value is a secret. Every header that a provider authenticates with
+ends so."""
+_SECRET_NAME: Final = re.compile(rf".*{_ENDINGS}", re.I | re.S)
 _IN_TEXT: Final = (
+    # what a scheme stands before, as in `Authorization: Basic …`, goes with it
     (
-        re.compile(r"((?:secret|token|api_?key|media_?key|password)[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;)]+", re.I),
+        re.compile(
+            rf"({_ENDINGS}(?:(?:\\*[\"'])?\s*[=:]\s*|[\"']\s*,\s*)(?:b?\\*[\"'])?)"
+            r"(?:(?:Bearer|Basic|Digest|Token)\s+)?[^\s&\"',;)}\]]+",
+            re.I,
+        ),
         rf"\1{REDACTED}",
     ),
-    (re.compile(r"(\bBearer )\S+", re.I), rf"\1{REDACTED}"),
+    (re.compile(r"(\b(?:Bearer|Basic) )[\w.~+/=-]{4,}", re.I), rf"\1{REDACTED}"),
     (re.compile(r"(://[^\s/:@]*:)[^\s/@]+@"), rf"\1{REDACTED}@"),
     # pydantic's messages quote what they were given, which is what a user wrote
     (re.compile(r"(input_value=).+?(, input_type=)", re.S), rf"\1{REDACTED}\2"),
 )
+_HINTS: Final = (
+    "secret", "token", "pass", "credential", "key", "signature", "hmac", "authorization", "cookie", "session", "bearer",
+    "basic", "://", "input_value=",
+)  # fmt: skip
+"""A text without any of these, in lower case, matches none of the patterns; most have none."""
+_LINES: Final = frozenset({"event", "exception", "stack"})
+"""Fields of a log line that hold running text of ours."""
+_NAME: Final = re.compile(r"[A-Za-z][\w-]{0,60}", re.ASCII)
 _TALKATIVE: Final = ("aiokafka", "faust", "mode")
 """Libraries whose `info` is about themselves: a page for each rebalance. Our `debug` shows it, and never theirs: it
 would print every record, with its message."""
@@ -85,33 +113,87 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that a second `configure` replaces it and leaves a test's or a user's own handlers alone."""
 
 
-def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: hides secrets and message texts, by their keys and in running text."""
-    for key in event:
-        event[key] = _hidden(key, event[key])
+class HoldsRecord(Protocol):
+    """What has the record in hand."""
+
+    @property
+    def record(self) -> Any:
+        """A `topics.records.Incoming`."""
+
+
+_IN_HAND: Final[ContextVar[HoldsRecord | None]] = ContextVar("record_in_hand", default=None)
+
+
+def hold_record(holder: HoldsRecord | None) -> None:
+    """Makes the lines that this task writes from here on name the holder's record; None: no record."""
+    _IN_HAND.set(holder)
+
+
+def add_place(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: names the record in hand. None of it is personal, and `dead-letters` finds it by each."""
+    if (holder := _IN_HAND.get()) is not None:
+        record = holder.record
+        event.setdefault("topic", record.topic)
+        event.setdefault("partition", record.partition)
+        event.setdefault("offset", record.offset)
+        for name, value in record.headers:
+            if name == "traceparent":
+                event.setdefault("trace_id", value.decode(errors="replace")[3:35])
     return event
 
 
-def _hidden(key: str, value: object) -> object:
-    if key in {"event", "exception", "stack"}:
-        return _scrub(value) if isinstance(value, str) else value
-    return REDACTED if _is_sensitive(key) else _inside(value)
+def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: hides secrets and message texts and masks ids, by their keys and in running text."""
+    masks = masking.masker()
+    return {_clean(key, masks): _hidden(key, value, masks) for key, value in event.items()}
 
 
-def _is_sensitive(key: str) -> bool:
-    plain = key.lower().replace("_", "").replace("-", "")
-    return plain in _SENSITIVE or plain.endswith(_SENSITIVE_ENDS)
+@lru_cache(maxsize=1024)
+def is_secret(name: str) -> bool:
+    """Whether what a field, a header or a parameter of this name holds is a secret."""
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
-def _inside(value: object) -> object:
+def _hidden(name: str, value: object, masks: Masker) -> object:
+    if name in _LINES:
+        return _clean(value, masks) if isinstance(value, str) else value
+    if is_secret(name) or name.lower() in _TEXTS:
+        return REDACTED
+    if isinstance(value, str | int) or value is None:
+        masked = masks.field(name, value)
+        return _scrub(masked) if isinstance(masked, str) else masked
+    if isinstance(value, list | tuple | set | frozenset):
+        return _pair(value, masks) or [_hidden(name, item, masks) for item in value]
+    return _inside(value, masks)
+
+
+def _pair(value: Collection[object], masks: Masker) -> list[object] | None:
+    """A name and its value, as in a list of headers."""
+    if len(value) != 2 or not isinstance(value, list | tuple):
+        return None
+    name = value[0].decode(errors="replace") if isinstance(value[0], bytes) else value[0]
+    return [name, _hidden(name, value[1], masks)] if isinstance(name, str) and _NAME.fullmatch(name) else None
+
+
+def _inside(value: object, masks: Masker) -> object:
+    """A value whose field says nothing. What is no plain value of JSON is shown as its text, cleaned."""
     if isinstance(value, Mapping):
-        return {key: _hidden(str(key), item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_inside(item) for item in value]
-    return _scrub(str(value)) if isinstance(value, str | BaseException) else value
+        return {_clean(str(key), masks): _hidden(str(key), item, masks) for key, item in value.items()}
+    if isinstance(value, float | date | clock_time):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _clean(bytes(value).decode(errors="backslashreplace"), masks)
+    return _clean(str(value) if isinstance(value, BaseException | PurePath) else repr(value), masks)
+
+
+def _clean(text: str, masks: Masker) -> str:
+    return _scrub(masks.text(text))
 
 
 def _scrub(text: str) -> str:
+    lower = text.lower()
+    if not any(hint in lower for hint in _HINTS):
+        return text
     for pattern, replacement in _IN_TEXT:
         text = pattern.sub(replacement, text)
     return text
@@ -165,6 +247,7 @@ class RateLimit(logging.Filter):
 
 _SHARED: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
+    add_place,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, ValidationError
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.errors import ConfigurationError
@@ -21,6 +21,10 @@ Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_comma
 """Addresses and networks, comma separated."""
 
 
+Key = Annotated[Annotated[SecretStr, Field(min_length=16)] | None, BeforeValidator(lambda value: value or None)]
+"""Characters that nobody can guess; empty is none."""
+
+
 class Settings(BaseSettings):
     """What a process needs to know. Defaults suit `pipeline up`'s ports; production sets the rest."""
 
@@ -34,6 +38,9 @@ class Settings(BaseSettings):
     replication: int = Field(3, ge=1, description="replicas of every topic")
     handler: str = Field("agents.handlers.echo.EchoHandler", description="dotted path of the default handler")
     cache: Literal["memory", "json", "redis"] = Field("redis", description="backend of the handlers' caches")
+
+    media_dir: Path = Field(Path("media"), description="files below it may be sent by a path that is a string")
+    media_networks: Networks = Field((), description="private networks that media may be fetched from")
 
     ingress_host: str = Field("127.0.0.1", description="address that the ingress listens on")
     ingress_port: Port = Field(8080, description="port of the ingress")
@@ -75,6 +82,7 @@ class Settings(BaseSettings):
     stuck_after: float = Field(120.0, gt=0, description="seconds without progress after which /healthz fails")
     commit_interval: float = Field(0.5, gt=0, description="seconds between two commits of offsets")
     session_timeout: int = Field(25, ge=6, le=90, description="seconds until the group gives a silent worker up")
+    mask_key: Key = Field(None, description="key of the masks of ids in logs, of 16 characters or more")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else json")
 

@@ -15,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from pipeline import masking
 from pipeline.errors import ConfigurationError
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -54,14 +55,17 @@ def _exporting() -> Tracer:
 def span(name: str, traceparent: str | None, kind: SpanKind, attributes: Mapping[str, str]) -> Iterator[str | None]:
     """A step of the trace `traceparent`; gives the traceparent of what the step leads to.
 
-    An exception ends the span as failed. Attributes are ids, never what people wrote.
+    An exception ends the span as failed. Attributes are ids, never what people wrote; those that hold a phone number
+    are masked, as in the logs.
     """
     if _tracer is None:
         with _carried(traceparent):
             yield traceparent
         return
     parent = _FORMAT.extract({_HEADER: traceparent} if traceparent else {})
-    begun = _tracer.start_span(name, parent, kind, attributes)
+    masks = masking.masker()
+    shown = {each: str(masks.field(each, value)) for each, value in attributes.items()}
+    begun = _tracer.start_span(name, parent, kind, shown)
     # an exception's text may quote what a user wrote: only that it failed is told
     with trace.use_span(begun, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         carrier: dict[str, str] = {}

@@ -11,6 +11,7 @@ from sandbox.cloud import GraphApi
 from sandbox.config import Config
 from sandbox.control import Control
 from sandbox.core import Sandbox
+from sandbox.guard import guard_control
 from sandbox.page import Page
 from sandbox.provider import Provider
 from sandbox.waha import WahaApi
@@ -28,7 +29,7 @@ def build(config: Config) -> web.Application:
     sandbox = Sandbox(config)
     for create in _PROVIDERS:
         sandbox.add(create)
-    app = web.Application(client_max_size=BODY_LIMIT)
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[guard_control])
     for provider in sandbox.providers.values():
         app.add_routes(provider.routes())
     app.add_routes([*Control(sandbox).routes(), *Page(sandbox).routes()])

@@ -38,7 +38,7 @@ _PAGE: Final = """<!doctype html>
 statuses and users' messages to the ingress at <code>{ingress}</code>. Nothing reaches WhatsApp.</p>
 <p>{sent} messages accepted, {violations} over a limit, {reads} marked as read, {pending} with statuses under way.</p>
 <h2>Write to the business as a user</h2>
-<pre>curl {base}/_sandbox/receive -d '{{"from": "15550001111", "text": "hello"}}'</pre>
+<pre>curl {base}/_sandbox/receive --json '{{"from": "15550001111", "text": "hello"}}'</pre>
 <h2>Sent last</h2>
 <table>
 <thead><tr><th>Time (UTC)</th><th>Account</th><th>To</th><th>Type</th><th>Content</th></tr></thead>
@@ -48,7 +48,7 @@ statuses and users' messages to the ingress at <code>{ingress}</code>. Nothing r
 <pre>curl {base}/_sandbox/sent                # everything accepted, oldest first; -X DELETE empties it
 curl {base}/_sandbox/violations          # requests that broke a limit
 curl {base}/_sandbox/stats               # counts
-curl {base}/_sandbox/faults -d '{{"latency": 0.2, "errors": [{{"code": 131000, "times": 3}}]}}'
+curl {base}/_sandbox/faults --json '{{"latency": 0.2, "errors": [{{"code": 131000, "times": 3}}]}}'
 curl {base}/_sandbox/faults -X DELETE    # behave again</pre>
 </body>
 </html>

@@ -49,6 +49,17 @@ class LetterId(NamedTuple):
         return cls(stage, int(partition), int(offset))
 
 
+class Origin(NamedTuple):
+    """Where a record lies, written `<topic>/<partition>/<offset>`, as log lines name it."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
 class Letter(NamedTuple):
     """A record that a stage could not process, and why.
 
@@ -79,6 +90,17 @@ class Letter(NamedTuple):
         """The offsets that were removed before they were processed, the second excluded; None where there are bytes."""
         start, end = header(self.headers, headers.GAP_START), header(self.headers, headers.GAP_END)
         return (int(start), int(end)) if start and end and self.error_type == GAP else None
+
+    @property
+    def origin(self) -> Origin:
+        """Where its record lies."""
+        return Origin(self.origin_topic, self.origin_partition, self.origin_offset)
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the webhook that it came of: 32 hex digits. Nothing personal is in it."""
+        found = header(self.headers, headers.TRACEPARENT)
+        return found.split("-")[1] if found and found.count("-") == 3 else None
 
     def original(self) -> Record:
         """The record as it was before it failed. It belongs on `origin_partition` of its topic."""

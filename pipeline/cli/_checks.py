@@ -7,15 +7,17 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from pipeline.errors import PipelineError
+from pipeline.private_files import is_open_to_others
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel, SecretStr
     from redis.asyncio import Redis
 
     from pipeline.settings import Settings
@@ -30,7 +32,11 @@ RETRY_SPAN: Final = 7 * 86_400
 MIN_FREE: Final = 1024**3
 """Bytes of disk below which tables may soon have no room."""
 
-_SECRETS: Final = frozenset({"app_secrets", "verify_token", "webhook_secrets", "token"})
+LEAST_SECRET: Final = 16
+"""Characters of a secret that opens one of our doors. What fewer hold can be tried out."""
+LEAST_VARIETY: Final = 6
+"""Different characters of such a secret."""
+
 _OF_SAMPLE: Final = "sandbox-"
 
 
@@ -73,7 +79,11 @@ def _secrets(path: Path, tenants: Tenants, accounts: list[Account]) -> Finding:
         text = f"nothing authenticates the webhooks of {', '.join(bare)}: add app_secrets or webhook_secrets"
         return Finding(State.WRONG, "secrets", text)
     literals = list(_literals(path))
-    if all(value.startswith(_OF_SAMPLE) for value in literals):
+    of_sample = {value for value in literals if value.startswith(_OF_SAMPLE)}
+    if weak := list(_weak(tenants, of_sample)):
+        text = f"{', '.join(weak)}: too short or too simple: make each at random, of {LEAST_SECRET} characters or more"
+        return Finding(State.WRONG, "secrets", text)
+    if of_sample.issuperset(literals):
         return Finding(State.OK, "secrets", "those of the sample, for the sandbox only" if literals else "all there")
     text = f"{len(literals)} of them stand in {path} itself: write env:NAME or file:PATH there"
     return Finding(State.WARNING, "secrets", text)
@@ -117,21 +127,64 @@ def _lacks_secret(account: Account, tenants: Tenants) -> bool:
     return not (tenants.cloud_apps if account.provider == "cloud" else account.webhook_secrets)
 
 
+def _weak(tenants: Tenants, known: Collection[str]) -> Iterator[str]:
+    """The secrets that open our doors and could be guessed, by owner and field; not those that are `known`.
+
+    A token opens the provider's door, and the provider makes it.
+    """
+    owners: list[tuple[str, BaseModel]] = [(f"Cloud app {app.id}", app) for app in tenants.cloud_apps]
+    for tenant in tenants:
+        owners.append((f"tenant {tenant.id}", tenant))
+        owners += [(f"{each.provider} account {each.id}", each) for each in tenant.accounts]
+    for owner, model in owners:
+        for field in sorted(secret_fields(type(model)) - {"token"}):
+            if any(_is_weak(value) and value not in known for value in _values(getattr(model, field))):
+                yield f"{field} of {owner}"
+
+
+def _values(secrets: SecretStr | tuple[SecretStr, ...]) -> list[str]:
+    several = secrets if isinstance(secrets, tuple) else (secrets,)
+    return [each.get_secret_value() for each in several]
+
+
+def _is_weak(secret: str) -> bool:
+    return len(secret) < LEAST_SECRET or len(set(secret)) < LEAST_VARIETY
+
+
+def secret_fields(model: type[BaseModel]) -> set[str]:
+    """The fields of a model of the tenants file that hold one secret or several."""
+    from pydantic import SecretStr
+
+    return {
+        name
+        for name, field in model.model_fields.items()
+        if SecretStr in {field.annotation, *get_args(field.annotation), *_inner(field.annotation)}
+    }
+
+
+def _inner(annotation: Any) -> set[Any]:
+    """What stands inside the parts of an annotation: of `tuple[Annotated[X, …], ...]`, X."""
+    return {inner for part in get_args(annotation) for inner in get_args(part)}
+
+
 def _literals(path: Path) -> Iterator[str]:
     """The secrets that are written out in the tenants file."""
     import yaml
 
-    return _literals_in(yaml.safe_load(path.read_text()), "")
+    from pipeline.tenants import Account, CloudApp, Tenant
+
+    secrets = secret_fields(CloudApp) | secret_fields(Account) | secret_fields(Tenant)
+    return _literals_in(yaml.safe_load(path.read_text()), "", secrets)
 
 
-def _literals_in(node: Any, key: str) -> Iterator[str]:
+def _literals_in(node: Any, key: str, secrets: Collection[str]) -> Iterator[str]:
     if isinstance(node, dict):
         for name, value in node.items():
-            yield from _literals_in(value, str(name))
+            yield from _literals_in(value, str(name), secrets)
     elif isinstance(node, list):
         for value in node:
-            yield from _literals_in(value, key)
-    elif key in _SECRETS and not str(node).startswith(("env:", "file:")):
+            yield from _literals_in(value, key, secrets)
+    elif key in secrets and not str(node).startswith(("env:", "file:")):
         yield str(node)
 
 
@@ -284,6 +337,9 @@ def check_data_dir(settings: Settings) -> Finding:
     except OSError as error:
         text = f"can't write in {parent} ({error.strerror}): set PIPELINE_DATA_DIR"
         return Finding(State.WRONG, "data", text)
+    if parent == path and is_open_to_others(path):
+        text = f"every user of this machine can read {path}, and messages lie in it: chmod 700 {path}"
+        return Finding(State.WARNING, "data", text)
     if free < MIN_FREE:
         return Finding(State.WARNING, "data", f"{path} has {free // 1024**2} MiB left: make room")
     return Finding(State.OK, "data", f"{path}, {free // 1024**3} GiB free")

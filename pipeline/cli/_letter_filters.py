@@ -8,8 +8,11 @@ from typing import Annotated, Final
 
 import typer
 
-from topics.dead_letters import LetterId
+from topics.catalogue import STAGES
+from topics.dead_letters import PREFIX, LetterId, Origin
 
+_TRACE: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?", re.ASCII)
+"""A trace id, or the whole `traceparent`."""
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -25,19 +28,26 @@ def to_moment(text: str, now: datetime | None = None) -> int:
     return _ms(found if found.tzinfo else found.replace(tzinfo=UTC))
 
 
-def to_id(text: str) -> LetterId:
-    """A letter's id. Wrong usage for what is none."""
+def to_name(text: str) -> LetterId | Origin | str:
+    """A letter's id, the place of its record, or the trace id of either. Wrong usage for what is none of these."""
+    if trace := _TRACE.fullmatch(text):
+        return trace[1]
     try:
-        return LetterId.parse(text)
+        found = LetterId.parse(text.removeprefix(PREFIX))
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no id of a letter: write STAGE/PARTITION/OFFSET") from None
+        wrong = f"{text!r} names no letter: write STAGE/PARTITION/OFFSET, TOPIC/PARTITION/OFFSET or a trace id"
+        raise typer.BadParameter(wrong) from None
+    is_topic = "." in text and not text.startswith(PREFIX) and found.stage not in STAGES
+    return Origin(*found) if is_topic else found
 
 
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Letters, as STAGE/PARTITION/OFFSET.")]
+NAMES: Final = "STAGE/PARTITION/OFFSET, TOPIC/PARTITION/OFFSET of the record that failed, or a trace id"
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help=f"Letters: {NAMES}.")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show ids that hold phone numbers, and what people wrote.")]
 Stage = Annotated[str | None, typer.Option(help="Of this stage only.")]
 Tenant = Annotated[str | None, typer.Option(help="Of this tenant only.")]
 ErrorType = Annotated[str | None, typer.Option(help="Failed of this kind of error only, e.g. UnknownTenant.")]

@@ -1,7 +1,9 @@
-"""Dead letters as a person reads them. What somebody wrote is hidden unless it is asked for."""
+"""Dead letters as a person reads them. What somebody wrote is hidden, and ids that hold a phone number are masked,
+unless they are asked for."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,6 +12,7 @@ import orjson
 
 from pipeline import errors
 from pipeline.logging import REDACTED
+from pipeline.masking import masker
 from topics.dead_letters import Letter, Mark, State
 
 COLUMNS: Final = ("ID", "FAILED AT", "TENANT", "ERROR", "TRIES", "ORIGIN", "STATE")
@@ -25,6 +28,10 @@ _PLAIN: Final = frozenset(
 )  # fmt: skip
 """The fields whose text is shown. A list of what to hide would miss the next field that a provider invents."""
 
+_TIME: Final = re.compile(r"(?:time|stamp|_at|At|_ms|expir\w*)$", re.I)
+"""The end of a field's name that holds a time. Another long number could be a phone number."""
+_LONG: Final = 10_000_000
+
 
 def heading() -> str:
     return _line(COLUMNS)
@@ -37,7 +44,7 @@ def row(letter: Letter, state: State) -> str:
     return _line((str(letter.id), moment(letter.failed_at), *what, origin, state))
 
 
-def as_json(letter: Letter, state: State) -> str:
+def as_json(letter: Letter, state: State, *, reveal: bool = False) -> str:
     """The same as a JSON object on one line, for scripts."""
     return orjson.dumps(
         {
@@ -53,7 +60,8 @@ def as_json(letter: Letter, state: State) -> str:
                 "partition": letter.origin_partition,
                 "offset": letter.origin_offset,
             },
-            "key": letter.key.decode(errors="backslashreplace"),
+            "trace_id": letter.trace_id,
+            "key": _masked("key", _text(letter.key), reveal),
             "bytes": len(letter.value),
             **({"gap": dict(zip(("start", "end"), letter.gap, strict=True))} if letter.gap else {}),
         }
@@ -69,11 +77,13 @@ def page(letter: Letter, state: State, marks: Sequence[Mark], *, reveal: bool) -
         "error": f"{letter.error_type}: {_message(letter, reveal)}",
         "attempts": str(letter.attempts),
         "origin": f"{letter.origin_topic}, partition {letter.origin_partition}, offset {letter.origin_offset}",
-        "key": _printable(_text(letter.key)),
+        "trace": letter.trace_id or "-",
+        "key": _printable(_masked("key", _text(letter.key), reveal)),
     }
     lines = [f"{name:<10}{text}" for name, text in facts.items()]
     lines += [f"{mark.state.value:<10}{moment(mark.at)} by {_printable(mark.by)}" for mark in marks]
-    lines += ["", *(_printable(f"{name}: {_text(value)}") for name, value in letter.headers)]
+    shown = [(name, _masked(name, _text(value), reveal)) for name, value in letter.headers]
+    lines += ["", *(_printable(f"{name}: {value}") for name, value in shown)]
     if letter.gap:
         return [*lines, "", "It has no bytes: the log had removed its records before they were processed."]
     return [*lines, "", *body(letter.value, reveal=reveal).split("\n")]
@@ -92,12 +102,19 @@ def body(value: bytes, *, reveal: bool) -> str:
 
 
 def hide(node: Any, field: str = "") -> Any:
-    """The same structure, in which every text is hidden but those of fields that hold no words of anybody."""
+    """The same structure, in which every text is hidden but those of fields that hold no words of anybody.
+
+    Of what is left, ids that hold a phone number are masked.
+    """
     if isinstance(node, dict):
-        return {name: hide(item, name) for name, item in node.items()}
+        return {masker().text(name): hide(item, name) for name, item in node.items()}
     if isinstance(node, list):
         return [hide(item, field) for item in node]
-    return REDACTED if isinstance(node, str) and field not in _PLAIN else node
+    if isinstance(node, str) and field not in _PLAIN:
+        return REDACTED
+    if isinstance(node, int) and abs(node) >= _LONG and not _TIME.search(field):
+        return masker().id(str(node))
+    return masker().field(field, node)
 
 
 def moment(at_ms: int) -> str:
@@ -109,7 +126,13 @@ def _message(letter: Letter, reveal: bool) -> str:
     """Our own errors quote nothing; what another exception says may quote what somebody wrote."""
     kind = getattr(errors, letter.error_type, None)
     ours = isinstance(kind, type) and issubclass(kind, errors.PipelineError)
-    return _printable(letter.error_message) if ours or reveal else f"{REDACTED} (--reveal shows it)"
+    if not (ours or reveal):
+        return f"{REDACTED} (--reveal shows it)"
+    return _printable(_masked("error", letter.error_message, reveal))
+
+
+def _masked(field: str, value: str, reveal: bool) -> str:
+    return value if reveal else str(masker().field(field, value))
 
 
 def _text(value: bytes | None) -> str:

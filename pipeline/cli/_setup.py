@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pipeline import tracing
+from pipeline import masking, tracing
 from pipeline.logging import configure
 from pipeline.settings import Settings, load_settings
 from pipeline.tenants import Tenants, load_tenants
@@ -12,11 +12,19 @@ from pipeline.tenants import Tenants, load_tenants
 
 def prepare() -> tuple[Settings, Tenants]:
     """The settings and the tenants of this process. Raises `ConfigurationError` with one line for what is wrong."""
-    settings = load_settings()
+    settings = configured()
     configure(settings.log_format, settings.log_level)
     tracing.configure(os.environ)
     offer_sandbox(settings)
     return settings, load_tenants(settings.tenants)
+
+
+def configured() -> Settings:
+    """The settings of this process, by which ids are masked from here on."""
+    settings = load_settings()
+    key = settings.mask_key
+    masking.configure(key.get_secret_value() if key else None, settings.data_dir)
+    return settings
 
 
 def offer_sandbox(settings: Settings) -> None:

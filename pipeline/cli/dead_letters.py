@@ -9,24 +9,26 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import typer
 
 from pipeline.cli._letter_filters import (
+    NAMES,
     DryRun,
     ErrorType,
     Ids,
+    Reveal,
     Since,
     Stage,
     Tenant,
     Until,
-    to_id,
     to_moment,
+    to_name,
 )
 from pipeline.errors import UsageError
 from topics.catalogue import STAGES
-from topics.dead_letters import PREFIX, Letter, State
+from topics.dead_letters import PREFIX, Letter, LetterId, Origin, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.redrive import Decider, Refused
 
 Answer = TypeVar("Answer")
+Printer: TypeAlias = "Callable[[int, Found], None]"
 CHUNK = 500
 CHUNK_BYTES = 8 * 1024 * 1024
 """What is published before it is marked: letters at most, bytes about."""
@@ -54,6 +57,7 @@ class Wanted(StrEnum):
 
 @app.command("list")
 def list_(
+    ids: Ids = None,
     *,
     stage: Stage = None,
     tenant: Tenant = None,
@@ -65,31 +69,42 @@ def list_(
     json: Annotated[
         bool, typer.Option("--json", help="A JSON object a line; the count goes to standard error.")
     ] = False,
+    reveal: Reveal = False,
 ) -> None:
     """Show the letters that are open, stage by stage, oldest first within a partition."""
     states = () if state is Wanted.ALL else (State(state.value),)
-    filters = replace(_filters(tenant, error_type, since, until), states=states)
-    count = _ask(_list(_stages(stage), filters, limit, json))
+    filters = replace(_filters(tenant, error_type, since, until, ids), states=states)
+    count = _ask(_list(_named_stages(filters, stage), filters, limit, _printer(json, reveal)))
     typer.echo(_counted(count, limit, state), err=json)
 
 
 @app.command()
 def show(
-    letter: Annotated[str, typer.Argument(metavar="ID", help="STAGE/PARTITION/OFFSET.")],
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show what people wrote, too.")] = False,
+    letter: Annotated[str, typer.Argument(metavar="ID", help=f"{NAMES}.")],
+    reveal: Reveal = False,
 ) -> None:
-    """Show everything about one letter: why, where from, what was decided, its headers and its bytes."""
-    from pipeline.cli._letters import page
-    from pipeline.replay.dead_letters import Filters, history
+    """Show everything about a letter: why, where from, what was decided, its headers and its bytes.
 
-    wanted = to_id(letter)
+    A trace or a record may have several letters; all of them are shown.
+    """
+    from pipeline.cli._letters import page
+    from pipeline.replay.dead_letters import history
+
+    filters = _filters(None, None, None, None, [letter])
 
     async def look(reader: Reader, places: dict[str, int]) -> list[str]:
-        async for found in _find(reader, places, Filters(ids={wanted})):
-            return page(found.letter, found.state, await history(reader, wanted), reveal=reveal)
-        raise UsageError(f"there is no letter {wanted}: `pipeline dead-letters list --state all` shows what there is")
+        lines: list[str] = []
+        async for found in _find(reader, places, filters):
+            marks = await history(reader, found.letter.id)
+            lines += [""] if lines else []
+            lines += page(found.letter, found.state, marks, reveal=reveal)
+        if not lines:
+            raise UsageError(
+                f"there is no letter {letter}: `pipeline dead-letters list --state all` shows what there is"
+            )
+        return lines
 
-    for line in _ask(_reading([wanted.stage], look)):
+    for line in _ask(_reading(_named_stages(filters, None), look)):
         typer.echo(line)
 
 
@@ -150,8 +165,7 @@ class Order:
 
     def takes(self, found: Found) -> bool:
         """Open ones; a named one that was dropped can be redriven."""
-        named = bool(self.filters.ids)
-        return found.state is State.OPEN or (named and found.state is State.DROPPED is not self.state)
+        return found.state is State.OPEN or (self.filters.named and found.state is State.DROPPED is not self.state)
 
     def summary(self) -> str:
         counts = f"{self.done} {'would be ' if self.dry_run else ''}{self.state}"
@@ -160,10 +174,9 @@ class Order:
 
 
 def _decide(order: Order, stage: str | None) -> None:
-    named = order.filters.ids
-    if not named:
+    if not order.filters.named:
         order.filters = replace(order.filters, states=(State.OPEN,))
-    stages = sorted({letter.stage for letter in named if stage in (None, letter.stage)}) if named else _stages(stage)
+    stages = _named_stages(order.filters, stage)
     try:
         missing = _ask(_reading(stages, lambda reader, places: _carry_out(reader, places, order)))
     finally:
@@ -179,11 +192,12 @@ def _decide(order: Order, stage: str | None) -> None:
 
 async def _carry_out(reader: Reader, places: dict[str, int], order: Order) -> list[str]:
     """Does it, chunk by chunk; gives the named letters that are not there."""
-    missing = set(order.filters.ids)
+    filters = order.filters
+    missing = {*map(str, filters.ids), *map(str, filters.origins), *filters.traces}
     async with _decider(order) as decider:
         chunk: list[Letter] = []
-        async for found in _find(reader, places, order.filters):
-            missing.discard(found.letter.id)
+        async for found in _find(reader, places, filters):
+            missing -= {str(found.letter.id), str(found.letter.origin), found.letter.trace_id or ""}
             if not order.takes(found):
                 order.already += 1
                 continue
@@ -192,7 +206,7 @@ async def _carry_out(reader: Reader, places: dict[str, int], order: Order) -> li
                 await _settle(decider, chunk, order)
                 chunk = []
         await _settle(decider, chunk, order)
-    return sorted(map(str, missing))
+    return sorted(missing)
 
 
 def _decider(order: Order) -> AbstractAsyncContextManager[Decider | None]:
@@ -217,18 +231,30 @@ async def _settle(decider: Decider | None, letters: list[Letter], order: Order) 
     order.refused += len(refused)
 
 
-async def _list(stages: Collection[str], filters: Filters, limit: int, json: bool) -> int:
-    """Prints up to `limit` letters; gives how many there are."""
+def _printer(json: bool, reveal: bool) -> Printer:
+    """Prints one letter; the first is the one numbered 0."""
     from pipeline.cli._letters import as_json, heading, row
+
+    def show_row(number: int, found: Found) -> None:
+        if not number:
+            typer.echo(heading())
+        typer.echo(row(*found))
+
+    def show_json(_: int, found: Found) -> None:
+        typer.echo(as_json(*found, reveal=reveal))
+
+    return show_json if json else show_row
+
+
+async def _list(stages: Collection[str], filters: Filters, limit: int, show_letter: Printer) -> int:
+    """Prints up to `limit` letters; gives how many there are."""
 
     async def run(reader: Reader, places: dict[str, int]) -> int:
         count = 0
-        async for letter, state in _find(reader, places, filters):
-            if not count and not json:
-                typer.echo(heading())
+        async for found in _find(reader, places, filters):
+            if count < limit:
+                show_letter(count, found)
             count += 1
-            if count <= limit:
-                typer.echo((as_json if json else row)(letter, state))
         return count
 
     return await _reading(stages, run)
@@ -269,8 +295,12 @@ async def _places(stages: Collection[str]) -> dict[str, int]:
     return {stage: there[PREFIX + stage].partitions for stage in stages}
 
 
-def _stages(stage: str | None) -> Collection[str]:
-    return (stage,) if stage else STAGES
+def _named_stages(filters: Filters, stage: str | None) -> Collection[str]:
+    """Where to look: named letters say their stage, and a record or a trace may have failed in any."""
+    if not filters.ids or filters.origins or filters.traces:
+        own = {letter.stage for letter in filters.ids} - set(STAGES)
+        return (stage,) if stage else (*STAGES, *sorted(own))
+    return sorted({letter.stage for letter in filters.ids if stage in (None, letter.stage)})
 
 
 def _filters(
@@ -278,12 +308,15 @@ def _filters(
 ) -> Filters:
     from pipeline.replay.dead_letters import Filters
 
+    names = [to_name(each) for each in ids or ()]
     return Filters(
         tenant=tenant,
         error_type=error_type,
         since=to_moment(since) if since else None,
         until=to_moment(until) if until else None,
-        ids=frozenset(map(to_id, ids or ())),
+        ids=frozenset(each for each in names if isinstance(each, LetterId)),
+        origins=frozenset(each for each in names if isinstance(each, Origin)),
+        traces=frozenset(each for each in names if isinstance(each, str)),
     )
 
 
@@ -303,7 +336,9 @@ def _who() -> str:
 
 
 def _ask(question: Coroutine[Any, Any, Answer]) -> Answer:
+    from pipeline.cli._setup import configured
     from pipeline.cli.topics import quiet_client
 
     quiet_client()
+    configured()
     return asyncio.run(question)

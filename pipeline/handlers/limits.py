@@ -6,15 +6,25 @@ itself.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Final
 
 from topics.commands import Priority
+from topics.numbers import phone_digits
 
 LONGEST_ID: Final = 1024
 """Characters of an id; a message's has less than 200."""
 YEAR: Final = 366 * 86400.0
 
+DIGITS: Final = range(5, 18)
+"""Of a phone number: E.164 has 15 at most, and some write the two of an international prefix before them."""
+
+_ADDRESS: Final = re.compile(
+    r"[A-Z]{2}\.[A-Za-z0-9.]{1,140}"  # a business-scoped user id
+    r"|[^\s@]{1,128}@[a-z][a-z.]{1,60}"  # a JID
+    r"|(?=.*[A-Za-z])[A-Za-z0-9_=+/-]{16,512}"  # a group's id at Meta
+)
 _PRIORITIES: Final = tuple(Priority)
 
 Lifetime = float | timedelta | None
@@ -22,7 +32,7 @@ Lifetime = float | timedelta | None
 
 
 def wrong_message_id(message_id: object) -> str | None:
-    ok = isinstance(message_id, str) and 1 <= len(message_id) <= LONGEST_ID
+    ok = isinstance(message_id, str) and len(message_id) <= LONGEST_ID and message_id.strip() not in {"", ".", ".."}
     return None if ok else "there is no message id: pass webhook.message.message_id"
 
 
@@ -31,9 +41,18 @@ def wrong_reply(reply_to: object) -> str | None:
     return None if ok else "the message to reply to has no id: pass webhook.message.message_id"
 
 
-def wrong_recipient(recipient: object) -> str | None:
-    ok = isinstance(recipient, str) and 1 <= len(recipient) <= LONGEST_ID
-    return None if ok else "there is no recipient: pass webhook.user.user_id, a phone number or a user id"
+def wrong_recipient(recipient: object, *, opaque: bool = False) -> str | None:
+    """`opaque`: the recipient is a group or a message, whose ids have any form."""
+    if not isinstance(recipient, str) or not recipient.strip() or len(recipient) > LONGEST_ID:
+        return "there is no recipient: pass webhook.user.user_id, a phone number or a user id"
+    if opaque or _is_number(recipient) or _ADDRESS.fullmatch(recipient):
+        return None
+    return "the recipient is no phone number with its country code, no user id, group id or JID"
+
+
+def _is_number(recipient: str) -> bool:
+    digits = phone_digits(recipient)
+    return digits is not None and len(digits) in DIGITS
 
 
 def wrong_priority(priority: str) -> str | None:

@@ -110,7 +110,7 @@ class Messenger(IMessenger):
         named = {"filename": filename} if filename else {}
         if (known := reference(source)) is not None:
             return known | named
-        upload = await file_of(source, mime_type, filename, kind)
+        upload = await file_of(source, mime_type, filename, kind, folder=here.services.library.folder)
         if kind == CommandKind.DOCUMENT:
             named = {"filename": upload.filename}
         return await here.services.library.medium(here.event, upload) | named

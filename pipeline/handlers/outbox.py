@@ -16,6 +16,10 @@ LATE: Final = timedelta(hours=1)
 """After which a read mark is given up: one that its provider never takes would hold up its conversation for ever."""
 
 
+OPAQUE: Final = EARLY | {CommandKind.PIN}
+"""Kinds whose recipient may be a group or a message by an id of any form."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One send as the handler asked for it.
@@ -38,7 +42,7 @@ class Request:
         """The first thing that is wrong, in words for the handler's author."""
         return (
             self.wrong
-            or wrong_recipient(self.recipient)
+            or wrong_recipient(self.recipient, opaque=self.kind in OPAQUE)
             or wrong_reply(self.reply_to)
             or wrong_priority(self.priority)
             or wrong_lifetime(self.expires_in)

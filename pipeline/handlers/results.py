@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from topics.events import PlatformType
+from topics.numbers import phone_digits
 
 _BSUID: Final = re.compile(r"^[A-Z]{2}\.")
-_SEPARATORS: Final = str.maketrans("", "", "+-.() ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ class SendResult:
     @property
     def recipient_phone(self) -> str | None:
         """The recipient's digits, if it is a phone number."""
-        digits = self.recipient.translate(_SEPARATORS)
-        return digits if digits.isascii() and digits.isdigit() else None
+        return phone_digits(self.recipient)
 
     @property
     def recipient_parent_bsuid(self) -> str | None:

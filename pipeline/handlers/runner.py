@@ -78,7 +78,7 @@ class HandlerRunner:
         self._record_ttl = record_ttl
         self._expiry = RecordExpiry(self._store, grace_period)
         self._turns = Turns()
-        self._services = Services(MediaLibrary(self._store, media), abilities or {})
+        self._services = Services(MediaLibrary(self._store, media, settings.media_dir), abilities or {})
 
     async def run(
         self,

@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import IO, Final
 
 from pipeline.errors import UsageError
+from pipeline.private_files import DIRECTORY, make_private_dir, write_private
 
-OURS: Final = frozenset({"kafka", "redis", "tables", "cache", "logs", "up.lock", "stack.env"})
+OURS: Final = frozenset({"kafka", "redis", "tables", "cache", "logs", "up.lock", "stack.env", "mask.key"})
 """Everything that the stack and its workers put into the directory."""
 
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[Path]:
-    """Makes the directory if need be and holds it for this process alone; gives its absolute path.
+    """Makes the directory if need be, closes it to other users, and holds it for this process alone.
+
+    Gives its absolute path. One that holds other people's files too keeps its mode: `pipeline doctor` says so.
 
     Raises `UsageError` when it can't be written or another `pipeline up` uses it.
     """
     path = directory.absolute()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_private_dir(path)
+        _close(path)
         lock = (path / "up.lock").open("a+")
         _require_writable(path)
     except OSError as error:
@@ -39,7 +43,7 @@ def claimed(directory: Path) -> Iterator[Path]:
 def announce(directory: Path, variables: Mapping[str, str]) -> None:
     """Leaves word of where the stack is, for the commands that a person runs beside it."""
     lines = [f"{name}={value}\n" for name, value in variables.items()]
-    (directory / "stack.env").write_text("".join(lines))
+    write_private(directory / "stack.env", "".join(lines).encode())
 
 
 def announced(directory: Path) -> dict[str, str]:
@@ -71,6 +75,13 @@ def empty(directory: Path) -> None:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"can't delete {error.filename} ({error.strerror}): make it writable") from None
+
+
+def _close(directory: Path) -> None:
+    """Takes everybody else's rights to a directory in which nothing but the stack's data lies."""
+    mode = directory.stat().st_mode
+    if mode & 0o077 and directory.stat().st_uid == os.geteuid() and all(map(_is_ours, directory.iterdir())):
+        directory.chmod(DIRECTORY)
 
 
 def _is_ours(entry: Path) -> bool:

@@ -1,15 +1,21 @@
-"""Kafka's jars: resolved once from their Maven coordinates, then found again without the network."""
+"""Kafka's jars: resolved once from their Maven coordinates, then found again without the network.
+
+Each is compared with the SHA-256 in `jars.sha256`, every time before Java runs it: whoever serves or changes a jar
+would run code on this machine. `python -m pipeline.local.jars` prints the list anew, for another version of Kafka; read
+the difference before you keep it.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import os
+import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.errors import UsageError
 
@@ -19,6 +25,8 @@ COORDINATES: Final = (
     # Kafka's own pom leaves the choice of a log backend open. "!": its versions must not manage Kafka's.
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!",
 )
+
+_PINS: Final = Path(__file__).with_name("jars.sha256")
 
 INSTALL_HINT: Final = "install it with: pip install 'whatsapp-pipeline[local]'"
 
@@ -36,16 +44,62 @@ def class_path(cache_dir: Path | None = None) -> str:
     """The class path of Kafka's server and tools.
 
     The first call resolves and downloads (44 MB) into the local Maven repository and keeps the list of jars
-    in a file; later ones read the file. Raises `UsageError` when jgo is missing or the jars can't be had.
+    in a file; later ones read the file. Raises `UsageError` when jgo is missing, the jars can't be had, or one of them
+    is not the one that is pinned.
     """
     cache = cache_dir or _cache_dir()
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(cache / "lock"):
             jars = _remembered(cache) or _resolve(cache)
+            check(jars, pinned())
     except OSError as error:
         raise UsageError(f"can't keep Kafka's jars in {cache} ({error.strerror or error}): set JGO_CACHE_DIR") from None
     return os.pathsep.join(str(jar) for jar in jars)
+
+
+class Pin(NamedTuple):
+    """A jar that this version runs: its Maven coordinates and the SHA-256 of its bytes."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.artifact}-{self.version}.jar"
+
+
+def pinned(text: str | None = None) -> list[Pin]:
+    """The jars of `jars.sha256`: a line for each, its digest and `group:artifact:version`."""
+    lines = (_PINS.read_text() if text is None else text).splitlines()
+    parts = [line.split() for line in lines if line and not line.startswith("#")]
+    return [_pin(digest, *coordinates.split(":")) for digest, coordinates in parts]
+
+
+def _pin(digest: str, group: str, artifact: str, version: str) -> Pin:
+    return Pin(group, artifact, version, digest)
+
+
+def check(jars: Iterable[Path], pins: Iterable[Pin]) -> None:
+    """Raises `UsageError` for a jar that is missing, that nobody pinned, or whose bytes are others."""
+    wanted = {pin.file: pin.sha256 for pin in pins}
+    found = {jar.name: jar for jar in jars}
+    if strange := sorted(found.keys() ^ wanted.keys()):
+        what = "is not in" if strange[0] in found else "is missing beside"
+        raise UsageError(f"Kafka's jar {strange[0]} {what} the list of pinned ones: install this version of us anew")
+    for name, jar in found.items():
+        if _digest(jar) != wanted[name]:
+            raise UsageError(
+                f"{jar} is not the jar that is pinned (its SHA-256 differs): delete it and start again; if it comes "
+                "again, what serves it is not to be trusted"
+            )
+
+
+def _digest(jar: Path) -> str:
+    with jar.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_cached(cache_dir: Path | None = None) -> bool:
@@ -103,3 +157,17 @@ def _reason(error: Exception) -> str:
     """The error's type and its first line."""
     first = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__} {first[:120]}".strip()
+
+
+def _listed() -> list[str]:
+    """`jars.sha256`, of what the repository gives now."""
+    import jgo  # noqa: PLC0415 - as above
+
+    artifacts = jgo.resolve("+".join(COORDINATES))
+    lines = [f"{_digest(each.resolve())}  {each.groupId}:{each.artifactId}:{each.version}" for each in artifacts]
+    about = f"# Kafka {KAFKA_VERSION} and what it needs. Written by `python -m pipeline.local.jars`."
+    return [about, *sorted(lines, key=lambda line: line.split()[1])]
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join([*_listed(), ""]))

@@ -11,6 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.local.jars import class_path, java
 from pipeline.local.probe import kafka_ready
 from pipeline.local.process import Server, last_lines, spawn
+from pipeline.private_files import make_private_dir
 
 _MIB: Final = 1024 * 1024
 
@@ -79,7 +80,7 @@ class Kafka(Server):
         return [*self._java(*HEAP.split()), "kafka.Kafka", str(self._properties)]
 
     def prepare(self) -> None:
-        (self.data_dir / "tmp").mkdir(parents=True, exist_ok=True)
+        make_private_dir(self.data_dir / "tmp")
         self._log4j.write_text(_LOG4J)
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
         if not (self._log_dir / "meta.properties").exists():  # the formatter writes it last

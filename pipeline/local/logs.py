@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from pipeline.private_files import make_private_dir
+
 LIMIT: Final = 20 * 1024 * 1024
 """Bytes of a log before it is moved aside; there is one older one of each."""
 
@@ -21,7 +23,7 @@ class LogFile:
 
     def begin(self) -> None:
         """Moves the log of the run before aside."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_dir(self.path.parent)
         if self.path.exists():
             self.path.replace(self._older)
 

@@ -10,6 +10,7 @@ from pipeline.errors import UsageError
 from pipeline.local.jars import INSTALL_HINT
 from pipeline.local.probe import redis_ready
 from pipeline.local.process import Server
+from pipeline.private_files import make_private_dir
 
 OPTIONS: Final = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction")
 """Loses at most the last second of writes when it is killed, and nothing to eviction; the same in a container."""
@@ -49,7 +50,7 @@ class RedisServer(Server):
         return [redis_server(), *where, *OPTIONS]
 
     def prepare(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        make_private_dir(self.data_dir)
 
     def is_ready(self) -> bool:
         return redis_ready("127.0.0.1", self.port)

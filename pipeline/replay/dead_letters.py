@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pipeline.replay.reader import Reader, Span
-from topics.dead_letters import PREFIX, Letter, LetterId, Mark, State, read
+from topics.dead_letters import PREFIX, Letter, LetterId, Mark, Origin, State, read
 
 _CODES: Final = tuple(State)
 
@@ -17,6 +17,8 @@ class Filters:
     """Which letters are meant. None and empty stand for any.
 
     Attributes:
+        ids: letters that are named by where they lie; `origins`: by where their records lie; `traces`: by trace id.
+            Where letters are named, one of the three is enough.
         since: failed then or later, in ms since the epoch.
         until: failed before then, in ms since the epoch.
     """
@@ -27,12 +29,22 @@ class Filters:
     until: int | None = None
     states: Collection[State] = ()
     ids: Collection[LetterId] = ()
+    origins: Collection[Origin] = ()
+    traces: Collection[str] = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether letters are named, by their ids or otherwise."""
+        return bool(self.ids or self.origins or self.traces)
+
+    def names(self, letter: Letter) -> bool:
+        return letter.id in self.ids or letter.origin in self.origins or letter.trace_id in self.traces
 
     def match(self, letter: Letter, state: State) -> bool:
         """Whether the letter is meant, as it stands."""
         return (
             (not self.states or state in self.states)
-            and (not self.ids or letter.id in self.ids)
+            and (not self.named or self.names(letter))
             and (self.tenant is None or self.tenant == letter.tenant)
             and (self.error_type is None or self.error_type == letter.error_type)
             and (self.since is None or letter.failed_at >= self.since)
@@ -68,10 +80,11 @@ async def find(reader: Reader, stage: str, partitions: Iterable[int], filters: F
     Each partition is read twice, since what was decided lies behind the letters. A letter is written after it
     failed, so nothing that failed at `filters.since` lies before the first record of that time.
     """
-    places = {letter.partition for letter in filters.ids}
-    wanted = [partition for partition in partitions if not filters.ids or partition in places]
+    # an origin and a trace do not say where the letter lies
+    places = () if filters.origins or filters.traces else filters.ids
+    wanted = [each for each in partitions if not places or each in {letter.partition for letter in places}]
     for span in await reader.spans(PREFIX + stage, wanted, filters.since):
-        part = _around(span, filters.ids)
+        part = _around(span, places)
         ledger = await _decisions(reader, part)
         async for letter in _letters(reader, part):
             state = ledger.state(letter.id.offset)

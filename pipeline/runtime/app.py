@@ -17,6 +17,7 @@ from faust.types import TP
 from pipeline.errors import UsageError
 from pipeline.logging import get_logger
 from pipeline.metrics import BREAKER_OPEN, IN_PROGRESS
+from pipeline.private_files import make_private_dir
 from pipeline.runtime.admin import largest
 from pipeline.runtime.assignor import Assignor
 from pipeline.runtime.backlog import Backlog
@@ -86,7 +87,7 @@ class PipelineApp(faust.App):
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._revoked: list[Callable[[], None]] = []
         faust_settings = {**_faust_settings(name, settings), **options}
-        faust_settings["datadir"].mkdir(parents=True, exist_ok=True)
+        make_private_dir(faust_settings["datadir"])
         super().__init__(name, **faust_settings)
 
     # Building

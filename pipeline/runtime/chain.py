@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pipeline.errors import OversizeRecord
+from pipeline.logging import hold_record
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.dead_letters import dead_letter, is_dead_letter, refused
 from pipeline.runtime.retry import Retries
@@ -130,7 +131,9 @@ class Chain:
                 result.held.append(Held(record, attempts))
                 continue
             length = len(result.marks)
-            scope = scope or Scope(record, tables)
+            if scope is None:
+                scope = Scope(record, tables)
+                hold_record(scope)
             scope.record = record
             try:
                 outputs.extend([(output, record) for output in self._apply(scope)])
@@ -147,6 +150,7 @@ class Chain:
                 else:
                     fresh += 1
         self._breaker.tried(fresh)
+        hold_record(None)
         return result
 
     def _apply(self, scope: Scope) -> Sequence[Record]:

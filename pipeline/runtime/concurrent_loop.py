@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from faust.types import TP
 
 from pipeline.errors import NewerRecord, OversizeRecord
-from pipeline.logging import get_logger
+from pipeline.logging import get_logger, hold_record
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.breaker import Breaker
@@ -179,6 +179,7 @@ class ConcurrentLoop:
 
     async def _work(self, job: Job) -> None:
         """Runs a job until it succeeds, is given up, or is abandoned because partitions move."""
+        hold_record(job)  # of this lane's task alone
         while True:
             async with self._slots:
                 self._require_current(job)

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import orjson
 
 from pipeline.errors import Unavailable
+from pipeline.private_files import make_private_dir
 from pipeline.state.encoding import Fields
 
 HOUR: Final = 3600
@@ -49,7 +50,7 @@ class Folder:
 
         Raises `Unavailable` when `patience` (seconds) is over: somebody holds the lock and is stopped.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_dir(self.path)
         lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._take(lock, patience)

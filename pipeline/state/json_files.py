@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 import orjson
 
 from pipeline.errors import Unavailable
+from pipeline.private_files import make_private_dir
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
 from pipeline.state.folder import Folder, StoredRow, folder_name
@@ -74,7 +75,7 @@ class JsonStore(Store):
         return await self._locked(name, lambda folder: self._commit(folder, changes, record))
 
     async def ping(self) -> None:
-        await self._in_thread(lambda: self._directory.mkdir(parents=True, exist_ok=True))
+        await self._in_thread(lambda: make_private_dir(self._directory))
 
     async def close(self) -> None:
         self._thread.shutdown(wait=False)

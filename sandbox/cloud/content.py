@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sandbox.cloud.errors import known, missing, wrong
+from sandbox.cloud.errors import invalid, known, missing, wrong
 from sandbox.cloud.fields import Has, lengths, listed, member, required
 from sandbox.cloud.interactive import check_interactive
 
 TEXT_LIMIT: Final = 4096
+_NAME_PARTS: Final = ("first_name", "last_name", "middle_name", "suffix", "prefix")
+_NOT_IN_PARAMETERS: Final = re.compile(r"[\r\n\t]| {5}")
 _CAPTIONED: Final = ("image", "video", "document")
 
 Json = dict[str, Any]
@@ -69,6 +72,8 @@ def _contacts(content: list[Any], _: Has) -> None:
         name = each.get("name") if isinstance(each, dict) else None
         if not isinstance(name, dict) or not name.get("formatted_name"):
             raise missing(f"contacts[{number}]['name']['formatted_name']")
+        if not any(name.get(part) for part in _NAME_PARTS):
+            raise known(131009, details=f"contacts[{number}]['name']: one of {', '.join(_NAME_PARTS)} is mandatory")
 
 
 def _reaction(content: Json, _: Has) -> None:
@@ -76,6 +81,8 @@ def _reaction(content: Json, _: Has) -> None:
         raise known(131009, details="The message_id is not the id of a message")
     if not isinstance(content.get("emoji"), str):
         raise missing("reaction['emoji']")
+    if content["emoji"] and content["emoji"].isascii():
+        raise known(131009, details="The emoji is not an emoji")
 
 
 def _template(content: Json, has: Has) -> None:
@@ -90,14 +97,26 @@ def _template(content: Json, has: Has) -> None:
 def _component(where: str, component: object, has: Has) -> None:
     if not isinstance(component, dict) or not isinstance(component.get("type"), str):
         raise missing(f"{where}['type']")
+    for number, card in enumerate(component.get("cards", ())):
+        for each in card.get("components", ()):
+            _component(f"{where}['cards'][{number}]", each, has)
     for each in component.get("parameters", ()):
         kind = each.get("type") if isinstance(each, dict) else None
         if not isinstance(kind, str):
             raise missing(f"{where}['parameters']['type']")
-        if kind in ("image", "video", "document"):
+        if kind == "text":
+            _parameter_text(each.get("text"))
+        elif kind in ("image", "video", "document"):
             member(kind, required(where, each, kind), has)
-        elif kind not in each and kind != "text":
+        elif kind not in each:
             raise known(132012, details=f"{where}: a parameter of type {kind} without {kind}")
+
+
+def _parameter_text(text: object) -> None:
+    if not isinstance(text, str) or not text:
+        raise invalid("Parameter 'text' is mandatory for component parameter type 'text'")
+    if _NOT_IN_PARAMETERS.search(text):
+        raise known(132018)
 
 
 def _pin(content: Json, _: Has) -> None:

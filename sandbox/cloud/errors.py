@@ -76,6 +76,11 @@ KNOWN: Final = {
     131057: Known(503, "Account in maintenance mode", "Business Account is in maintenance mode"),
     132001: Known(404, "Template name does not exist in the translation", "The template does not exist."),
     132012: Known(400, "Parameter format does not match format in the created template", "Parameter format mismatch."),
+    132018: Known(
+        400,
+        "There's an issue with the parameters in your template",
+        "Param text cannot have new-line/tab characters or more than 4 consecutive spaces",
+    ),
     135000: Known(400, "Generic user error", "Message failed to send because of an unknown error."),
 }
 _UNLISTED: Final = Known(400, "Something went wrong", "The sandbox was told to answer with this code.")
@@ -137,6 +142,10 @@ def missing(name: str) -> GraphError:
 
 def wrong(message: str) -> GraphError:
     return GraphError(100, f"(#100) {message}")
+
+
+def invalid(details: str) -> GraphError:
+    return GraphError(100, "(#100) Invalid parameter", details=details)
 
 
 def known(code: int, *, http: int | None = None, details: str | None = None) -> GraphError:

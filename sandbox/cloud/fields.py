@@ -40,6 +40,11 @@ def unique(what: str, values: list[Any]) -> None:
         raise known(131009, details=f"Duplicated {what}")
 
 
+def is_uri(value: object) -> bool:
+    """Schemes are not case-sensitive."""
+    return str(value)[:8].lower().startswith(("http://", "https://")) and not set(str(value)) & set("\r\n\t")
+
+
 def member(where: str, content: object, has: Has) -> None:
     """A medium, by the id of an upload of this number or by a link."""
     if not isinstance(content, dict):
@@ -49,5 +54,5 @@ def member(where: str, content: object, has: Has) -> None:
         raise known(131008, details=f"{where}: one of 'id' and 'link' is mandatory")
     if identifier is not None and not has(str(identifier)):
         raise wrong(f"Param {where}['id'] is not a valid whatsapp business account media attachment ID")
-    if link is not None and not str(link).startswith(("http://", "https://")):
+    if link is not None and not is_uri(link):
         raise wrong(f"Param {where}['link'] is not a valid URI.")

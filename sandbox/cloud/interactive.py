@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sandbox.cloud.errors import known, wrong
-from sandbox.cloud.fields import Has, lengths, listed, member, required, unique
+from sandbox.cloud.fields import Has, is_uri, lengths, listed, member, required, unique
 
 Json = dict[str, Any]
 
@@ -52,6 +52,7 @@ def _buttons(action: Json, _: Has) -> None:
         lengths("reply['title']", required("reply", each, "title"), 20, "Button title")
         lengths("reply['id']", required("reply", each, "id"), 256, "Button id")
     unique("button id", [each["id"] for each in replies])
+    unique("button title", [each["title"] for each in replies])
 
 
 def _list(action: Json, _: Has) -> None:
@@ -77,7 +78,7 @@ def _rows(section: object, titled: bool) -> list[Any]:
 def _url(action: Json, _: Has) -> None:
     parameters = required("interactive['action']", action, "parameters")
     lengths("parameters['display_text']", required("parameters", parameters, "display_text"), 20, "Display text")
-    if not str(required("parameters", parameters, "url")).startswith(("http://", "https://")):
+    if not is_uri(required("parameters", parameters, "url")):
         raise wrong("Param interactive['action']['parameters']['url'] is not a valid URI.")
 
 
@@ -100,6 +101,9 @@ def _flow(action: Json, has: Has) -> None:
     lengths("parameters['flow_cta']", required("parameters", parameters, "flow_cta"), 20, "Flow CTA")
     if parameters.get("flow_message_version") != "3":
         raise known(131009, details="flow_message_version is not 3")
+    for name, allowed in (("mode", ("published", "draft")), ("flow_action", ("navigate", "data_exchange"))):
+        if parameters.get(name, allowed[0]) not in allowed:
+            raise wrong(f"Param parameters['{name}'] must be one of {{{', '.join(allowed).upper()}}}")
     if ("flow_id" in parameters) == ("flow_name" in parameters):
         raise known(131009, details="Exactly one of flow_id and flow_name is mandatory")
 
@@ -131,9 +135,13 @@ def _cards(action: Json, has: Has) -> None:
 def _card_action(action: Json, has: Has) -> None:
     if "buttons" not in action:
         return _url(action, has)
-    for each in listed("card['buttons']", action["buttons"], 1, 3, "buttons"):
-        reply = required("button", each, "quick_reply")
-        lengths("quick_reply['title']", required("quick_reply", reply, "title"), 20, "Button title")
+    replies = [
+        required("button", each, "quick_reply")
+        for each in listed("card['buttons']", action["buttons"], 1, 3, "buttons")
+    ]
+    for each in replies:
+        lengths("quick_reply['title']", required("quick_reply", each, "title"), 20, "Button title")
+    unique("button title", [each["title"] for each in replies])
     return None
 
 

@@ -79,7 +79,8 @@ class Client:
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Any]:
         data = None if body is None else orjson.dumps(body)
-        async with self.session.request(method, self.url + path, data=data, headers=headers) as answer:
+        named = {"Content-Type": "application/json"} | dict(headers or {})
+        async with self.session.request(method, self.url + path, data=data, headers=named) as answer:
             return answer.status, orjson.loads(await answer.read())
 
     async def send(self, to: str = "15550001111", text: str = "hello", **more: object) -> tuple[int, Any]:

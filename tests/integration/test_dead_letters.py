@@ -140,7 +140,10 @@ def test_show_tells_why_and_hides_what_was_written(running: Stack) -> None:
         assert part in shown.stdout
     assert "broken" not in shown.stdout
     assert '{"broken' in _verb(running, "show", letter["id"], "--reveal").stdout
-    _verb(running, "drop", letter["id"])
+    record = "{topic}/{partition}/{offset}".format(**letter["origin"])
+    for name in (record, letter["trace_id"]):
+        assert letter["id"] in _verb(running, "show", name).stdout, "as a masked line of the log names it"
+    assert _verb(running, "drop", letter["trace_id"], record).stdout == "1 dropped\n"
 
 
 def test_a_dropped_letter_is_closed_and_can_be_redriven_by_name(running: Stack) -> None:

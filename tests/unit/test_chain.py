@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord, Unavailable
+from pipeline.logging import add_place
 from pipeline.runtime.chain import Chain, Output, pause
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import Link, Scope, Stage, split
@@ -190,6 +191,19 @@ def test_only_a_concurrent_stage_can_wait() -> None:
 
     with pytest.raises(TypeError, match="concurrent"):
         asyncio.run(Scope(TestRecord(b""), {}).wait(1))
+
+
+def test_what_a_stage_logs_names_its_record() -> None:
+    """A line about a record would show a masked id, and nothing by which the record can be found."""
+    seen: list[dict[str, Any]] = []
+
+    def stage(record: Any, _: Scope) -> Iterable[Record]:
+        seen.append(dict(add_place(None, "info", {"event": "x"})))
+        return ()
+
+    _chain(Stage("noted", stage)).run(0, _records(b"1", b"2"), [])
+    assert [(line["topic"], line["partition"], line["offset"]) for line in seen] == [("test", 0, 0), ("test", 0, 1)]
+    assert add_place(None, "info", {"event": "x"}) == {"event": "x"}, "afterwards there is no record in hand"
 
 
 def _chain(*stages: Stage) -> Chain:

@@ -17,7 +17,7 @@ import pytest
 from pipeline.cli import _checks
 from pipeline.cli._checks import State
 from pipeline.settings import Settings
-from pipeline.tenants import Tenants, TenantsFile
+from pipeline.tenants import Account, CloudApp, Tenant, Tenants, TenantsFile
 from tests.ports import free_ports
 
 NUMBER = {"provider": "cloud", "id": "1", "token": "t"}
@@ -59,7 +59,7 @@ def test_a_broken_tenants_file_is_one_finding(tmp_path: Path) -> None:
 
 def test_secrets_in_the_file_are_warned_of_and_not_shown(tmp_path: Path) -> None:
     """Somebody would commit a production token, and the doctor would print it."""
-    account = "{provider: wawp, id: 1, token: hush-1, webhook_secrets: [hush-2]}"
+    account = "{provider: wawp, id: 1, token: hush-1, webhook_secrets: [hush-1234567890abcdef]}"
     finding = tenants_findings(tmp_path, f"tenants: [{{id: a, accounts: [{account}]}}]")[1]
     assert finding.state is State.WARNING
     assert finding.text.startswith("2 of them")
@@ -68,9 +68,55 @@ def test_secrets_in_the_file_are_warned_of_and_not_shown(tmp_path: Path) -> None
 
 def test_secrets_from_outside_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A careful operator would be warned all the same."""
-    monkeypatch.setenv("TOKEN", "x")
+    monkeypatch.setenv("TOKEN", "0123456789abcdef")
     account = "{provider: wawp, id: 1, token: env:TOKEN, webhook_secrets: [env:TOKEN]}"
     assert tenants_findings(tmp_path, f"tenants: [{{id: a, accounts: [{account}]}}]")[1].state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("field", "tenants"),
+    [
+        (
+            "app_secrets of Cloud app 1",
+            "cloud_apps: [{id: 1, app_secrets: [env:GOOD, env:BAD], verify_token: env:GOOD}]\ntenants: []",
+        ),
+        (
+            "verify_token of Cloud app 1",
+            "cloud_apps: [{id: 1, app_secrets: [env:GOOD], verify_token: env:BAD}]\ntenants: []",
+        ),
+        (
+            "webhook_secrets of waha account 1",
+            "tenants: [{id: a, accounts: [{provider: waha, id: 1, token: env:BAD, webhook_secrets: [env:BAD]}]}]",
+        ),
+        ("api_keys of tenant a", "tenants: [{id: a, api_keys: [env:BAD]}]"),
+    ],
+)
+@pytest.mark.parametrize("bad", ["x", "fifteen-letters", "aaaaaaaaaaaaaaaaaaaaaaaa"])
+def test_a_secret_that_can_be_guessed_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, tenants: str, bad: str
+) -> None:
+    """A door with a secret of one letter is open, and the doctor had called the set-up well."""
+    monkeypatch.setenv("BAD", bad)
+    monkeypatch.setenv("GOOD", "0123456789abcdef")
+    finding = tenants_findings(tmp_path, tenants)[1]
+    assert finding.state is State.WRONG
+    assert finding.text.startswith(f"{field}: too short or too simple")
+    assert bad == "x" or bad not in finding.text
+
+
+@pytest.mark.parametrize("model", [CloudApp, Account, Tenant])
+def test_every_secret_that_is_written_out_is_found(tmp_path: Path, model: type[CloudApp | Account | Tenant]) -> None:
+    """A kind of secret that the doctor does not know would be committed; `api_keys` were."""
+    named = {name for name, field in model.model_fields.items() if "SecretStr" in repr(field)}
+    assert named
+    assert _checks.secret_fields(model) == named
+
+
+def test_api_keys_in_the_file_are_warned_of(tmp_path: Path) -> None:
+    """Somebody would commit the key that opens the API for sends."""
+    finding = tenants_findings(tmp_path, "tenants: [{id: a, api_keys: [hush-1234567890abcdef]}]")[1]
+    assert finding.state is State.WARNING
+    assert finding.text.startswith("1 of them")
 
 
 @pytest.mark.parametrize("provider", ["cloud", "wasender", "wawp"])
@@ -145,6 +191,16 @@ def test_data_directory_that_can_be_made_is_fine(tmp_path: Path) -> None:
     path = tmp_path / "new" / "deep"
     assert _checks.check_data_dir(settings(data_dir=path)).state is State.OK
     assert list(tmp_path.iterdir()) == [], "a check leaves nothing behind"
+
+
+def test_a_data_directory_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+    """Messages would lie open to every user of the machine, and the doctor would call it well."""
+    tmp_path.chmod(0o755)
+    finding = _checks.check_data_dir(settings(data_dir=tmp_path))
+    assert finding.state is State.WARNING
+    assert "chmod 700" in finding.text
+    tmp_path.chmod(0o700)
+    assert _checks.check_data_dir(settings(data_dir=tmp_path)).state is State.OK
 
 
 def test_data_directory_without_permission_is_wrong() -> None:

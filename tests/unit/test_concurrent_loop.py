@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import NewerRecord, PermanentError
+from pipeline.logging import add_place
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.lease import Lease
@@ -73,6 +74,25 @@ def test_who_waited_goes_on_only_where_its_partition_still_is() -> None:
         await until(lambda: app.publisher.published == [b"works", b"waits"])
 
     _play(work, play, concurrency=1)
+
+
+def test_what_a_stage_logs_names_its_record() -> None:
+    """Lines of two conversations at once would name each other's record, or none."""
+    seen: list[tuple[bytes, int]] = []
+    both = asyncio.Barrier(2)
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        await both.wait()
+        seen.append((record.value, add_place(None, "info", {"event": "x"})["offset"]))
+        return []
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(b"a", 0), record(b"b", 1)])
+        await until(lambda: len(seen) == 2)
+        assert sorted(seen) == [(b"a", 0), (b"b", 1)]
+        assert "offset" not in add_place(None, "info", {"event": "x"})
+
+    _play(work, play, lane=lambda record: record.value)
 
 
 def test_a_rebalance_does_not_wait_for_who_waits() -> None:

@@ -13,7 +13,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli._letter_filters import to_id, to_moment
+from pipeline.cli._letter_filters import to_moment, to_name
 from pipeline.cli._letters import as_json, body, hide, page, row
 from pipeline.errors import UnknownTenant
 from pipeline.replay.dead_letters import Filters, Found, Ledger, find, history
@@ -23,9 +23,10 @@ from pipeline.runtime.gap_letters import gap_letter
 from pipeline.runtime.gaps import Gap
 from pipeline.runtime.redrive import Decider
 from pipeline.testing import TestRecord
-from topics.dead_letters import REASON_BYTES, Letter, LetterId, Mark, State, read
+from topics.dead_letters import REASON_BYTES, Letter, LetterId, Mark, Origin, State, read
 from topics.records import Incoming, Record
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 texts = st.text(max_size=20)
 some_headers = st.lists(
@@ -137,6 +138,8 @@ def test_find_tells_how_each_letter_stands_and_passes_what_is_meant() -> None:
     assert offsets(Filters(tenant="acme")) == [0]
     assert offsets(Filters(error_type="KeyError")) == [1, 3]
     assert offsets(Filters(ids={LetterId("route", 3, 3), LetterId("route", 9, 1)})) == [3]
+    assert offsets(Filters(origins={Origin("test", 0, 0)})) == [0, 1, 3]
+    assert offsets(Filters(origins={Origin("test", 0, 1)})) == offsets(Filters(traces={TRACE})) == []
     assert offsets(Filters(since=2**60)) == offsets(Filters(until=1)) == []
     assert [mark.at for mark in asyncio.run(history(log, LetterId("route", 3, 3)))] == [2]
 
@@ -167,7 +170,35 @@ def test_what_is_no_time_is_wrong_usage(text: str) -> None:
 def test_what_is_no_id_is_wrong_usage(text: str) -> None:
     """A mistyped id would be looked for in vain, and reported as gone."""
     with pytest.raises(typer.BadParameter):
-        to_id(text)
+        to_name(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("route/3/17", LetterId("route", 3, 17)),
+        ("dead-letters.route/3/17", LetterId("route", 3, 17)),
+        ("my-stage/3/17", LetterId("my-stage", 3, 17)),
+        ("webhooks.raw/3/17", Origin("webhooks.raw", 3, 17)),
+        ("events.default/0/0", Origin("events.default", 0, 0)),
+        (TRACE, TRACE),
+        (f"00-{TRACE}-00f067aa0ba902b7-01", TRACE),
+    ],
+)
+def test_what_a_masked_line_says_names_a_letter(text: str, name: object) -> None:
+    """Who reads a masked log line could not find the letter without the id that it hides."""
+    assert to_name(text) == name
+    assert type(to_name(text)) is type(name)
+
+
+def test_a_letter_is_found_by_its_record_and_by_its_trace() -> None:
+    """As above: the log names the record and the trace, and neither says where the letter lies."""
+    traced = TestRecord(b"0", headers=(("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01".encode()),), offset=7)
+    log = Log([dead_letter(each, "route", KeyError("x"), 4) for each in (TestRecord(b"1"), traced)])
+    for filters in (Filters(traces={TRACE}), Filters(origins={Origin("test", 0, 7)})):
+        assert [found.letter.value for found in _find(log, filters)] == [b"0"]
+    both = Filters(ids={LetterId("route", 3, 0)}, traces={TRACE})
+    assert [found.letter.value for found in _find(log, both)] == [b"1", b"0"]
 
 
 def test_nobodys_words_are_shown_unless_asked_for() -> None:
@@ -178,7 +209,7 @@ def test_nobodys_words_are_shown_unless_asked_for() -> None:
     for reveal in (False, True):
         shown = "\n".join(page(letter, State.OPEN, [], reveal=reveal))
         assert ("my secret" in shown) is reveal
-        assert "wamid.1" in shown
+        assert ("wamid.1" in shown) is reveal
     assert "my secret" not in row(letter, State.OPEN) + as_json(letter, State.OPEN)
     assert "my secret" not in body(b'{"text": "my secret"', reveal=False)
     assert hide({"id": ["a", {"name": "b"}], "at": 1.5, "ok": None})["id"] == ["a", {"name": "[redacted]"}]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.local import data_dir
 from pipeline.local.data_dir import announce, announced, claimed
+from pipeline.local.logs import LogFile
+from pipeline.local.redis import RedisServer
+from pipeline.state.json_files import JsonStore
 
 
 def test_it_is_made_and_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,6 +22,48 @@ def test_it_is_made_and_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with data_dir.claimed(Path("deep/er")) as path:
         assert path == tmp_path / "deep" / "er"
         assert path.is_dir()
+
+
+def test_nobody_else_can_read_it(tmp_path: Path) -> None:
+    """Messages and phone numbers would lie open to every user of the machine."""
+    old = os.umask(0o022)
+    try:
+        with claimed(tmp_path / "deep" / "er") as path:
+            announce(path, {"PIPELINE_KAFKA": "127.0.0.1:1"})
+            RedisServer(path / "redis", 1).prepare()
+            LogFile(path / "logs" / "kafka.log").begin()
+            asyncio.run(JsonStore(path / "cache").ping())
+    finally:
+        os.umask(old)
+    assert mode(tmp_path / "deep") == 0o700
+    assert {each.name: mode(each) for each in path.iterdir() if each.is_dir()} == dict.fromkeys(
+        ("redis", "logs", "cache"), 0o700
+    )
+    assert mode(path / "stack.env") == 0o600
+
+
+def test_one_that_is_open_to_others_is_closed(tmp_path: Path) -> None:
+    """The data of an installation from before would stay open after the upgrade."""
+    (tmp_path / "kafka").mkdir()
+    (tmp_path / "stack.env").write_text("")
+    tmp_path.chmod(0o755)
+    with claimed(tmp_path) as path:
+        announce(path, {})
+    assert mode(tmp_path) == 0o700
+    assert mode(tmp_path / "stack.env") == 0o600
+
+
+def test_a_directory_with_somebody_elses_files_keeps_its_mode(tmp_path: Path) -> None:
+    """`--data-dir /tmp` would lock everybody out of it."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    tmp_path.chmod(0o755)
+    with claimed(tmp_path):
+        pass
+    assert mode(tmp_path) == 0o755
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
 
 
 def test_one_stack_at_a_time(tmp_path: Path) -> None:
@@ -38,7 +85,7 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
 
 def test_fresh_deletes_the_stacks_data(tmp_path: Path) -> None:
     """A stack that is to begin anew would continue with old records."""
-    for name in data_dir.OURS - {"up.lock", "stack.env"}:
+    for name in data_dir.OURS - {"up.lock", "stack.env", "mask.key"}:
         (tmp_path / name / "inside").mkdir(parents=True)
     with data_dir.claimed(tmp_path) as path:
         announce(path, {"PIPELINE_KAFKA": "127.0.0.1:9092"})

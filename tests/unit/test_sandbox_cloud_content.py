@@ -22,6 +22,20 @@ def interactive(kind: str, action: object, **more: object) -> dict[str, Any]:
     return {"type": kind, "body": {"text": "Well?"}, "action": action, **more}
 
 
+BROKEN = ["two\nlines", "a\ttab", "five     spaces", "two\r\nlines"]
+
+
+def body(text: str) -> dict[str, Any]:
+    return {"type": "body", "parameters": [{"type": "text", "text": text}]}
+
+
+def template(text: str) -> dict[str, Any]:
+    return {"name": "a", "language": {"code": "es"}, "components": [body(text)]}
+
+
+CARDS = {"type": "carousel", "cards": [{"card_index": 0, "components": [body("a\nb")]}]}
+
+
 def buttons(*given: object, **more: object) -> dict[str, Any]:
     return interactive("button", {"buttons": list(given)}, **more)
 
@@ -42,6 +56,16 @@ def listed(*sections: object) -> dict[str, Any]:
         ("location", {"latitude": 91, "longitude": 0}, 131009, "latitude"),
         ("contacts", [], 100, "contacts"),
         ("contacts", [{"name": {}}], 100, "formatted_name"),
+        ("contacts", [{"name": {"formatted_name": "Bo"}}], 131009, "first_name"),
+        ("reaction", {"message_id": "wamid.1", "emoji": "ok"}, 131009, "emoji"),
+        *(("template", template(text), 132018, "more than 4 consecutive spaces") for text in BROKEN),
+        ("template", template(""), 100, "Parameter 'text' is mandatory"),
+        (
+            "template",
+            {"name": "a", "language": {"code": "es"}, "components": [CARDS]},
+            132018,
+            "more than 4 consecutive spaces",
+        ),
         ("reaction", {"message_id": "cmd-1", "emoji": "x"}, 131009, "message_id"),
         ("reaction", {"message_id": "wamid.1"}, 100, "emoji"),
         ("template", {"name": "hello"}, 100, "language"),
@@ -58,6 +82,7 @@ def listed(*sections: object) -> dict[str, Any]:
         ("interactive", {"type": "button", "action": {"buttons": [REPLY]}}, 100, "body"),
         ("interactive", buttons(), 131009, "Invalid buttons count"),
         ("interactive", buttons(REPLY, REPLY), 131009, "Duplicated button id"),
+        ("interactive", buttons(REPLY, {"reply": {"id": "b", "title": "A"}}), 131009, "Duplicated button title"),
         ("interactive", buttons({"reply": {"id": "a", "title": "x" * 21}}), 131009, "Button title length invalid"),
         ("interactive", buttons(REPLY, footer={"text": "x" * 61}), 131009, "Footer"),
         ("interactive", buttons(REPLY, header={"type": "text", "text": "x" * 61}), 131009, "Header"),
@@ -85,6 +110,18 @@ def test_what_meta_refuses_is_refused(kind: str, content: object, code: int, wor
         check_content(kind, content, lambda _: False)
     assert caught.value.code == code
     assert words in str(orjson.loads(caught.value.body())["error"]).replace('\\"', "'")
+
+
+def test_a_scheme_in_capitals_is_taken() -> None:
+    """A link that Meta takes would be refused here."""
+    check_content("image", {"link": "HTTPS://files.example/a.jpg"}, lambda _: False)
+    content = interactive("cta_url", {"parameters": {"display_text": "Go", "url": "HTTPS://example.com"}})
+    check_content("interactive", content, lambda _: False)
+
+
+def test_four_spaces_are_taken() -> None:
+    """A variable that Meta takes would be refused here."""
+    check_content("template", template("four    spaces"), lambda _: False)
 
 
 def test_a_known_medium_is_taken() -> None:

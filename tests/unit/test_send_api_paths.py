@@ -16,7 +16,7 @@ from topics.commands import Command, CommandKind
 from topics.events import MessageEvent
 
 LINK = "https://shop.example/parcel.png"
-CARD = {"name": {"formatted_name": "Ana"}, "phones": [{"phone": "+15550003333", "type": "CELL"}]}
+CARD = {"name": {"formatted_name": "Ana", "first_name": "Ana"}, "phones": [{"phone": "+15550003333", "type": "CELL"}]}
 ROWS = [{"title": "Sizes", "rows": [{"id": "s", "title": "Small"}]}]
 PARAMETERS = [{"type": "text", "text": "17"}]
 PLACE = {"latitude": "37.48", "longitude": "-122.14", "name": "Shop", "address": "Main Street 1"}

@@ -66,12 +66,43 @@ def location(latitude: Any, longitude: Any, **more: Any) -> tuple[str, dict[str,
     return "send_location", {"latitude": latitude, "longitude": longitude, **more}
 
 
+def generic(*components: Any) -> tuple[str, dict[str, Any]]:
+    return "send_template", {"template_name": "hello", "components": list(components)}
+
+
+BROKEN = ["two\nlines", "two\r\nlines", "a\ttab", "five     spaces"]
+"""Texts that no variable of a template may have."""
+
+
+def components(text: str) -> list[dict[str, Any]]:
+    """Every place of a template in which a text may stand."""
+    made = [{"type": kind, "parameters": [{"type": "text", "text": text}]} for kind in ("header", "body", "button")]
+    return [*made, {"type": "carousel", "cards": [{"card_index": 0, "components": [made[1]]}]}]
+
+
+NOBODY = [
+    "",
+    " ",
+    "\t",
+    "\u200e",
+    "abc",
+    "call me",
+    "1234",
+    "+",
+    "1" * 18,
+    "15550001111, 15550002222",
+    "a@b c",
+    "@c.us",
+]
+"""What is no recipient at any provider."""
+
 REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     (buttons(buttons=[]), "VALIDATION"),
     (buttons(buttons=[{"id": str(n), "title": "x"} for n in range(4)]), "VALIDATION"),
     (buttons(buttons=[YES, YES]), "VALIDATION"),
     (buttons(buttons=[{"id": "a", "title": "x" * 21}]), "BUTTON_TITLE_TOO_LONG"),
     (buttons(buttons=[{"id": "x" * 257, "title": "a"}]), "BUTTON_ID_TOO_LONG"),
+    (buttons(buttons=[YES, {"id": "no", "title": "Yes"}]), "VALIDATION"),
     (buttons(buttons="yes"), "VALIDATION"),
     (buttons(buttons=[5]), "VALIDATION"),
     (buttons(body="x" * 1025), "BODY_TOO_LONG"),
@@ -81,6 +112,8 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     (buttons(header={"type": "text"}), "INVALID_TEXT_HEADER"),
     (buttons(header={"type": "image"}), "INVALID_MEDIA_HEADER"),
     (buttons(header={"type": "image", "image": {"url": LINK}}), "INVALID_MEDIA_HEADER"),
+    (buttons(header={"type": "image", "image": {"link": "file:///etc/passwd"}}), "INVALID_URL_FORMAT"),
+    (buttons(header={"type": "image", "media": {"link": "http://"}}), "INVALID_URL_FORMAT"),
     (buttons(header={"type": "audio"}), "INVALID_HEADER_TYPE"),
     (buttons(header={"type": ["text"]}), "INVALID_HEADER_TYPE"),
     (listed(body="x" * 4097), "BODY_TOO_LONG"),
@@ -98,6 +131,10 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     (listed(sections=[{"title": t, "rows": [ROW]} for t in "ab"]), "DUPLICATE_ROW_ID"),
     (listed(header={"type": "image", "image": {"link": LINK}}), "INVALID_HEADER_TYPE"),
     (cta(button_url="example.com"), "INVALID_URL_FORMAT"),
+    (cta(button_url="https://"), "INVALID_URL_FORMAT"),
+    (cta(button_url="https://exam\nple.com"), "INVALID_URL_FORMAT"),
+    (cta(button_url="https://[::1"), "INVALID_URL_FORMAT"),
+    (cta(button_url="javascript:alert(1)"), "INVALID_URL_FORMAT"),
     (cta(button_url=""), "MISSING_REQUIRED_PARAMS"),
     (cta(button_text=None), "MISSING_REQUIRED_PARAMS"),
     (cta(button_text="x" * 21), "BUTTON_TEXT_TOO_LONG"),
@@ -108,6 +145,7 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     (("send_image", {"image_source": b"\xff\xd8\xff" + bytes(5 * 1024 * 1024)}), "FILE_SIZE_EXCEEDED"),
     (("send_sticker", {"sticker_source": b"RIFF....WEBPVP8 " + bytes(100 * 1024)}), "FILE_SIZE_EXCEEDED"),
     (("send_image", {"image_source": {"id": "1", "link": LINK}}), "NO_MEDIA_ID"),
+    (("send_image", {"image_source": {"link": "ftp://files.example/a.jpg"}}), "INVALID_URL_FORMAT"),
     (("send_image", {"image_source": 5}), "NO_MEDIA_ID"),
     (("send_image", {"image_source": "bad\0path.jpg"}), "FILE_NOT_FOUND"),
     (location(91, 0), "INVALID_BODY"),
@@ -121,11 +159,24 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     (("send_contact", {"contact": {"name": {"formatted_name": "Bo"}}}), "INVALID_CONTACT_FORMAT"),
     (("send_contact", {"contact": {"phones": [{"phone": "1"}]}}), "INVALID_CONTACT_FORMAT"),
     (("send_contact", {"contact": None}), "INVALID_CONTACT_FORMAT"),
+    (
+        ("send_contact", {"contact": {"name": {"formatted_name": "Bo"}, "phones": [{"phone": "1"}]}}),
+        "INVALID_CONTACT_FORMAT",
+    ),
     (template(template_name="x" * 513), "VALIDATION"),
     (template(language_code="e"), "VALIDATION"),
     (template(body_parameters=CODE * 11), "VALIDATION"),
     (template(body_parameters=[{"type": "text", "text": "x" * 1025}]), "VALIDATION"),
     (template(body_parameters=[{"type": "currency"}]), "VALIDATION"),
+    *((template(body_parameters=[{"type": "text", "text": text}]), "VALIDATION") for text in BROKEN),
+    *((generic(component), "VALIDATION") for text in BROKEN for component in components(text)),
+    (generic({"type": "body", "parameters": [{"type": "text"}]}), "VALIDATION"),
+    (generic({"type": "body", "parameters": "Ana"}), "VALIDATION"),
+    (
+        generic({"type": "header", "parameters": [{"type": "image", "image": {"link": "file:///a"}}]}),
+        "INVALID_URL_FORMAT",
+    ),
+    (media_template(media_id=None, media_url="file:///a"), "INVALID_URL_FORMAT"),
     (template(template_type="newsletter"), "INVALID_TEMPLATE_TYPE"),
     (template(template_type=["utility"]), "INVALID_TEMPLATE_TYPE"),
     (template(template_type="utility", authentication_method="copy_code"), "INVALID_TEMPLATE_TYPE"),
@@ -146,11 +197,18 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     (carousel(CARD, {**CARD, "buttons": [YES, YES]}), "VALIDATION"),
     (carousel(CARD, {**CARD, "body": "a\nb\nc\nd"}), "BODY_TOO_LONG"),
     (carousel(CARD, {**CARD, "header": {"type": "text", "text": "a"}}), "INVALID_HEADER_TYPE"),
+    (carousel(CARD, {**CARD, "buttons": [YES, {"id": "no", "title": "Yes"}]}), "VALIDATION"),
     (("send_flow", {"flow": {}, "body": "Sign up", "button_text": "Go"}), "VALIDATION"),
+    (("send_flow", {"flow": {"flow_id": "1", "mode": "test"}, "body": "a", "button_text": "Go"}), "VALIDATION"),
     (("send_address_request", {"body": "Where?", "country": "India"}), "VALIDATION"),
     (("send_call_button", {"body": "Call", "ttl_minutes": 43_201}), "VALIDATION"),
     (("send_poll", {"question": "Well?", "choices": ["one"]}), "VALIDATION"),
     (("send_reaction", {"emoji": "", "message_id": "wamid.1"}), "VALIDATION"),
+    (("send_reaction", {"emoji": "ok", "message_id": "wamid.1"}), "VALIDATION"),
+    (("send_reaction", {"emoji": "\N{THUMBS UP SIGN}", "message_id": ".."}), "VALIDATION"),
+    *((("send_text", {"text": "hi", "recipient": to}), "VALIDATION") for to in NOBODY),
+    (("send_image", {"image_source": LINK, "recipient": "abc"}), "VALIDATION"),
+    (template(recipient="abc"), "VALIDATION"),
     (("pin_message", {"message_id": "wamid.1", "pin_for": timedelta(days=31)}), "VALIDATION"),
 ]
 
@@ -170,6 +228,16 @@ TAKEN = [
     buttons(buttons=[{"id": "x" * 256, "title": "x" * 20}], body="x" * 1024, footer="x" * 60, header="x" * 60),
     listed(sections=[{"title": "x" * 24, "rows": rows(10)}], body="x" * 4096, button_text="x" * 20),
     cta(button_text="x" * 20),
+    cta(button_url="HTTPS://EXAMPLE.COM/a?b=c d"),
+    buttons(header={"type": "image", "image": {"link": "HTTP://files.example/a.jpg"}}),
+    buttons(buttons=[YES, {"id": "no", "title": "yes"}]),
+    template(body_parameters=[{"type": "text", "text": "four    spaces"}]),
+    generic(
+        {"type": "button", "sub_type": "quick_reply", "index": 1, "parameters": [{"type": "payload", "payload": "a"}]}
+    ),
+    generic({"type": "header", "parameters": [{"type": "image", "image": {"id": "1"}}]}),
+    ("send_flow", {"flow": {"flow_id": "1", "mode": "draft"}, "body": "a", "button_text": "Go"}),
+    ("send_image", {"image_source": "HTTPS://files.example/a.jpg"}),
     location(-90, 180, name="x" * 100, address="x" * 1000),
     ("send_image", {"image_source": LINK, "caption": "x" * 1024}),
     template(body_parameters=CODE * 10, template_type="utility"),
@@ -181,6 +249,21 @@ TAKEN = [
 def test_what_is_just_within_the_limits_is_sent(asked: tuple[str, dict[str, Any]]) -> None:
     """A limit that is off by one would refuse what WhatsApp takes."""
     result, commands = call(asked[0], {"recipient": USER, **asked[1]})
+    assert result.success, result.error
+    assert len(commands) == 1
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        *("15550001111", "+1 555 000-1111", "(555) 000.1111", "+1\N{NO-BREAK SPACE}555\N{NON-BREAKING HYPHEN}0001111"),
+        *("US.4815162342108", "US.ENT.11815799212886844830", "Y2FwaV9ncm91cDoxMjM0NTY3ODkwWkQ"),
+        *("15550001111@s.whatsapp.net", "777000111@lid", "120363000000000001@g.us", "120363111111111111@newsletter"),
+    ],
+)
+def test_whom_a_provider_takes_is_sent_to(recipient: str) -> None:
+    """A check of recipients that knows too little would cut whole groups of people off."""
+    result, commands = call("send_text", {"text": "hi", "recipient": recipient})
     assert result.success, result.error
     assert len(commands) == 1
 
@@ -203,7 +286,7 @@ def test_models_and_dicts_are_one() -> None:
         assert bodies[0] == bodies[1]
 
 
-CONTACT = {"name": {"formatted_name": "Bo"}, "phones": [{"phone": "+15550002222"}]}
+CONTACT = {"name": {"formatted_name": "Bo", "first_name": "Bo"}, "phones": [{"phone": "+15550002222"}]}
 
 SENDS = sorted(
     name for name in dir(IMessenger) if name.startswith(("send_", "remove_", "edit_", "delete_", "forward_"))

@@ -62,5 +62,11 @@ class MediaGateway(Protocol):
 
     async def delete(self, provider: str, account: str, media_id: str) -> None: ...
 
-    def fetch(self, url: str, chunk_size: int) -> AbstractAsyncContextManager[tuple[str, AsyncIterator[bytes]]]:
-        """The MIME type and the bytes of a public URL, without any account's credentials."""
+    def fetch(
+        self, provider: str, account: str, url: str, chunk_size: int
+    ) -> AbstractAsyncContextManager[tuple[str, AsyncIterator[bytes]]]:
+        """The MIME type and the bytes of a URL, without any account's credentials.
+
+        Raises `Unsendable` for one that leads, at once or by a redirect, to an address that is neither public nor
+        allowed nor that of the account's own provider.
+        """

@@ -20,6 +20,7 @@ from pipeline.handlers.media.results import (
     MediaUploadResult,
 )
 from pipeline.handlers.media.sources import file_of
+from pipeline.handlers.sends import checks
 from topics.events import PlatformType
 
 CHUNK: Final = 8192
@@ -56,8 +57,11 @@ class MediaHandler:
     async def upload_media(
         self, file_path: str | Path, media_type: str | None = None, filename: str | None = None
     ) -> MediaUploadResult:
-        """Uploads a file. Its type is told by its first bytes and its name unless `media_type` says it."""
-        return await self._upload(Path(file_path), media_type, filename)
+        """Uploads a file. Its type is told by its first bytes and its name unless `media_type` says it.
+
+        A `Path` may be anywhere. A string could have come from outside: it names a file below `PIPELINE_MEDIA_DIR`.
+        """
+        return await self._upload(file_path, media_type, filename)
 
     async def upload_media_from_bytes(self, file_data: bytes, media_type: str, filename: str) -> MediaUploadResult:
         return await self._upload(file_data, media_type, filename)
@@ -71,11 +75,15 @@ class MediaHandler:
     async def upload_media_from_url(
         self, url: str, *, filename: str = "download", timeout: float = 60.0
     ) -> MediaUploadResult:
-        """Fetches a public URL, without the account's token, and uploads it. `timeout` is in seconds."""
+        """Fetches a public URL, without the account's token, and uploads it. `timeout` is in seconds, of the whole.
+
+        At most 5 redirects are followed. What leads to an address that is not public is refused (`URL_NOT_ALLOWED`),
+        but for the networks in `PIPELINE_MEDIA_NETWORKS` and for the account's own `base_url`.
+        """
         here = in_hand()
         try:
             async with asyncio.timeout(timeout):
-                mime_type, content = await _fetched(_gateway(here), url)
+                mime_type, content = await _fetched(here, url)
         except TimeoutError:
             return _failed_upload(here, Unsendable(f"the URL took longer than {timeout:g} s", "DOWNLOAD_FAILED"))
         except Unsendable as error:
@@ -181,7 +189,7 @@ class MediaHandler:
     async def _upload(self, source: object, mime_type: str | None, filename: str | None) -> MediaUploadResult:
         here = in_hand()
         try:
-            upload = await file_of(source, mime_type, filename)
+            upload = await file_of(source, mime_type, filename, folder=here.services.library.folder)
             _gateway(here)
             medium = await here.services.library.medium(here.event, upload)
         except Unsendable as error:
@@ -219,8 +227,9 @@ async def _downloaded(here: EventInHand, media_id: str) -> tuple[MediaInfo, byte
         return info, await _collected(chunks)
 
 
-async def _fetched(gateway: MediaGateway, url: str) -> tuple[str, bytes]:
-    async with gateway.fetch(url, CHUNK) as (mime_type, chunks):
+async def _fetched(here: EventInHand, url: str) -> tuple[str, bytes]:
+    checks.url(url)
+    async with _gateway(here).fetch(here.event.provider, here.event.account, url, CHUNK) as (mime_type, chunks):
         limits.check_type(mime_type)
         return mime_type, await _collected(chunks, limits.largest(mime_type))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -25,15 +26,21 @@ MARGIN: Final = 86_400
 INLINE: Final = 2 * 1024 * 1024
 """Bytes that may travel within a command, to a provider that takes no uploads. A record has 4 MiB."""
 
+FOLDER: Final = Path("media")
+
 _MEDIUM: Final = "medium"
 _HASH: Final = "hash"
 
 
 class MediaLibrary:
-    """The media of all accounts. Raises `Unsendable` where a provider does not take a file."""
+    """The media of all accounts. Raises `Unsendable` where a provider does not take a file.
 
-    def __init__(self, store: Store, gateway: MediaGateway | None = None) -> None:
+    `folder`: files below it may be named by strings.
+    """
+
+    def __init__(self, store: Store, gateway: MediaGateway | None = None, folder: Path = FOLDER) -> None:
         self.gateway = gateway
+        self.folder = folder
         self._store = store
         self._under_way: dict[str, asyncio.Lock] = {}
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 from pipeline.errors import Unsendable
 from pipeline.handlers.media import limits
 from pipeline.handlers.media.gateway import Upload
+from pipeline.handlers.sends import checks
 
 Source = str | Path | bytes | bytearray | BinaryIO | Mapping[str, Any]
 
@@ -23,9 +24,11 @@ def reference(source: object) -> dict[str, Any] | None:
         named = [name for name in _REFERENCES if source.get(name)]
         if len(named) != 1:
             raise Unsendable("a medium has exactly one of id, link and data", "NO_MEDIA_ID")
+        if named == ["link"]:
+            checks.url(source["link"])
         return dict(source)
-    if isinstance(source, str) and source.startswith(("http://", "https://")):
-        return {"link": source}
+    if isinstance(source, str) and checks.is_url(source):
+        return {"link": checks.url(source)}
     return {"id": source} if isinstance(source, str) and _is_id(source) else None
 
 
@@ -34,20 +37,44 @@ def _is_id(source: str) -> bool:
     return bool(source) and not ({"/", "\\"} & set(source)) and mimetypes.guess_type(source)[0] is None
 
 
-async def file_of(source: object, mime_type: str | None, filename: str | None, kind: str | None = None) -> Upload:
-    """What is to be uploaded. Raises `Unsendable` for a file that is not there, or that WhatsApp does not take."""
+async def file_of(
+    source: object, mime_type: str | None, filename: str | None, kind: str | None = None, *, folder: Path
+) -> Upload:
+    """What is to be uploaded. Raises `Unsendable` for a file that is not there, or that WhatsApp does not take.
+
+    A `Path` is the handler's own. A string may be what a user wrote, so it is a path below `folder` only.
+    """
     if isinstance(source, bytes | bytearray):
         return _checked(bytes(source), mime_type, filename or "", kind)
-    if isinstance(source, str | Path) and source:
-        return _checked(await asyncio.to_thread(_read, Path(source)), mime_type, filename or Path(source).name, kind)
+    if isinstance(source, str) and source:
+        source = await asyncio.to_thread(_below, folder, source)
+    if isinstance(source, Path):
+        return _checked(await asyncio.to_thread(_read, source), mime_type, filename or source.name, kind)
     if hasattr(source, "read"):
         content = await asyncio.to_thread(source.read, limits.LARGEST + 1)
         return _checked(content, mime_type, filename or _name(source), kind)
     raise Unsendable(f"a {type(source).__name__} is no medium: pass a URL, an id, a path or bytes", "NO_MEDIA_ID")
 
 
+def _below(folder: Path, given: str) -> Path:
+    """The real path of a file below the folder: neither steps upwards nor links lead out of it."""
+    try:
+        path = Path(given).resolve()
+        inside = path.is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # a null byte, a circle of links
+        inside = False
+    if not inside:
+        raise Unsendable(
+            f"a string names a file below PIPELINE_MEDIA_DIR ({folder}) only: move it there, or pass a pathlib.Path",
+            "FILE_NOT_FOUND",
+        )
+    return path
+
+
 def _read(path: Path) -> bytes:
     try:
+        if not path.is_file() and path.exists():
+            raise Unsendable(f"{path.name} is no file", "FILE_NOT_FOUND")
         if path.stat().st_size > limits.LARGEST:
             raise Unsendable(f"the file is larger than {limits.LARGEST} bytes", "FILE_SIZE_EXCEEDED")
         return path.read_bytes()

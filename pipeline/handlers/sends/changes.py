@@ -84,7 +84,9 @@ def about_body(message_id: object, field: str | None = None, value: object = Non
 
 
 def reaction_body(emoji: object, message_id: object) -> Body:
-    return about_body(message_id, "emoji", checks.text("emoji", emoji, 64))
+    if checks.text("emoji", emoji, 64).isascii():
+        raise Unsendable("a reaction is one emoji, not a text")
+    return about_body(message_id, "emoji", emoji)
 
 
 def edit_body(message_id: object, text: object) -> Body:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,8 +16,12 @@ BODY: Final = 1024
 TEXT: Final = 4096
 SHORT: Final = 60
 """Characters of a text header, and of a footer."""
+URL: Final = 8192
+"""Characters of a URL; no server takes longer ones."""
 BUTTON: Final = 20
 """Characters of a button's title."""
+
+_NOT_IN_URL: Final = re.compile(r"[^\S ]|[\x00-\x1f\x7f]")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,9 +45,24 @@ def body_text(value: object, most: int = BODY) -> str:
     return text("body", value, most, "BODY_TOO_LONG", missing="INVALID_BODY")
 
 
+def is_url(value: str) -> bool:
+    """Whether it is meant as a URL of the web. Schemes are not case-sensitive (RFC 3986, 3.1)."""
+    return value[:8].lower().startswith(("http://", "https://"))
+
+
 def url(value: object) -> str:
-    if not isinstance(value, str) or not value.startswith(("http://", "https://")):
-        raise Unsendable("the URL does not begin with http:// or https://", "INVALID_URL_FORMAT")
+    """A URL of the web with a host. The scheme may be in capitals."""
+    code = "INVALID_URL_FORMAT"
+    if not isinstance(value, str) or not is_url(value):
+        raise Unsendable("the URL does not begin with http:// or https://", code)
+    if len(value) > URL or _NOT_IN_URL.search(value):
+        raise Unsendable(f"the URL holds a line break or control character, or has more than {URL:,} characters", code)
+    try:
+        host, _ = urlsplit(value).hostname, urlsplit(value).port
+    except ValueError:
+        host = None
+    if not host:
+        raise Unsendable("the URL has no host", code)
     return value
 
 

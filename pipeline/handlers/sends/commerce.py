@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from pipeline.errors import Unsendable
 from pipeline.handlers.results import SendResult
 from pipeline.handlers.sends import checks
 from pipeline.handlers.sends.family import Body, Family, SendOptions
 from pipeline.handlers.sends.headers import Header, header_of, text_header
-from pipeline.handlers.sends.interactive import button, framed
+from pipeline.handlers.sends.interactive import framed, reply_buttons
 from pipeline.handlers.sends.models import CarouselCard, ProductSection
 from topics.commands import CommandKind
 
+_FLOW: Final = {"mode": ("published", "draft"), "flow_action": ("navigate", "data_exchange")}
 PRODUCTS = 30
 """Products of a list, over all of its sections."""
 
@@ -155,7 +156,7 @@ def card_action(given: CarouselCard) -> Body:
     if bool(given.buttons) == bool(given.button_url):
         raise Unsendable("a card has either buttons, or button_text and button_url")
     if given.buttons:
-        return {"buttons": [button(each) for each in checks.items("buttons of a card", given.buttons, 1, 3)]}
+        return {"buttons": reply_buttons("buttons of a card", given.buttons)}
     title = checks.text("button's text", given.button_text, checks.BUTTON, "BUTTON_TEXT_TOO_LONG")
     return {"cta": {"button": title, "url": checks.url(given.button_url)}}
 
@@ -164,5 +165,8 @@ def flow_body(flow: object, body: object, button_text: object, header: object, f
     parameters = checks.mapping("flow", flow)
     if bool(parameters.get("flow_id")) == bool(parameters.get("flow_name")):
         raise Unsendable("the flow is named by exactly one of flow_id and flow_name")
+    for name, known in _FLOW.items():
+        if parameters.get(name) is not None and parameters[name] not in known:
+            raise Unsendable(f"the flow's {name} is none of {', '.join(known)}")
     title = checks.text("flow's button", button_text, checks.BUTTON, "BUTTON_TEXT_TOO_LONG")
     return framed(body, header, footer, button=title, flow=parameters)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.errors import Unsendable
 from pipeline.handlers.sends import checks
 
+_PARTS: Final = ("first_name", "last_name", "middle_name", "suffix", "prefix")
 Short = Annotated[str, Field(max_length=100)]
 
 
@@ -18,6 +20,8 @@ class _Model(BaseModel):
 
 
 class ContactName(_Model):
+    """`formatted_name` is what is shown. Meta takes it beside at least one of the others only."""
+
     formatted_name: Annotated[str, Field(min_length=1, max_length=100)]
     first_name: Short | None = None
     last_name: Short | None = None
@@ -78,4 +82,7 @@ Contact = ContactCard | Mapping[str, Any]
 def contact_of(value: object) -> dict[str, Any]:
     """A card as the Cloud API writes it: what there is none of is not there."""
     card = checks.model(ContactCard, value, "INVALID_CONTACT_FORMAT")
+    if not any(getattr(card.name, part) for part in _PARTS):
+        wrong = "a contact's name has a formatted_name alone: give first_name, too, or another part of the name"
+        raise Unsendable(wrong, "INVALID_CONTACT_FORMAT")
     return {name: part for name, part in card.model_dump(mode="json", exclude_none=True).items() if part != []}

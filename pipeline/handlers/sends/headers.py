@@ -55,5 +55,7 @@ def medium(value: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
     source = next((name for name in ("id", "link") if value and value.get(name)), None)
     if value is None or source is None:
         raise Unsendable(f"the {what} of the header has neither an id nor a link", "INVALID_MEDIA_HEADER")
+    if source == "link":
+        checks.url(value[source])
     name = value.get("filename")
     return {source: str(value[source])} | ({"filename": str(name)} if name else {})

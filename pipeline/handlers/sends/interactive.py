@@ -91,9 +91,15 @@ def framed(body: object, header: object, footer: object, most: int = checks.BODY
 
 
 def buttons_body(buttons: object, body: object, header: object, footer: object) -> Body:
-    made = [button(each) for each in checks.items("buttons", buttons, 1, 3)]
+    return framed(body, header, footer, buttons=reply_buttons("buttons", buttons))
+
+
+def reply_buttons(what: str, buttons: object) -> list[Body]:
+    """1 to 3 buttons, of which no two have one id or one title."""
+    made = [button(each) for each in checks.items(what, buttons, 1, 3)]
     checks.unique("button ids", (each["id"] for each in made))
-    return framed(body, header, footer, buttons=made)
+    checks.unique("button titles", (each["title"] for each in made))
+    return made
 
 
 def button(value: object) -> Body:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.errors import Unsendable
 from pipeline.handlers.sends import checks
 from pipeline.handlers.sends.family import Body
+from pipeline.handlers.sends.headers import medium
 from pipeline.handlers.sends.models import TemplateType
 from pipeline.handlers.sends.specialised import degrees
 
@@ -15,6 +17,7 @@ NAME: Final = 512
 CODE: Final = 15
 """Characters of a one-time code."""
 
+_NOT_IN_PARAMETERS: Final = re.compile(r"[\r\n\t]| {5}")
 _TYPES: Final = tuple(TemplateType)
 _METHODS: Final = ("one_tap", "zero_tap", "copy_code")
 _MEDIA: Final = ("image", "video", "document")
@@ -24,13 +27,48 @@ _ROUTES: Final = ("category_default", "cloud_messages_fallback")
 def generic_body(name: object, language: object, components: object, kind: object, route: object) -> Body:
     listed = None
     if components:
-        listed = [checks.mapping("component", each) for each in checks.items("components", components, 1, 25)]
+        listed = [_component(each) for each in checks.items("components", components, 1, 25)]
     return checks.given(
         name=checks.text("template's name", name, NAME),
         language=_language(language),
         components=listed,
         marketing=_marketing(kind, route) or None,
     )
+
+
+def _component(value: object) -> Body:
+    """A component as the Cloud API writes it, that of a carousel's card too. What Meta adds to it goes out as it is."""
+    component = checks.mapping("component", value)
+    for parameter in _inside(component, "parameters"):
+        _check_parameter(parameter)
+    for card in _inside(component, "cards"):
+        for each in _inside(checks.mapping("card", card), "components"):
+            _component(each)
+    return component
+
+
+def _inside(component: Body, name: str) -> Sequence[Any]:
+    found = component.get(name)
+    return checks.items(name, found, 0, 100) if found is not None else ()
+
+
+def _check_parameter(value: object) -> None:
+    parameter = checks.mapping("parameter", value)
+    kind = parameter.get("type")
+    if kind == "text":
+        parameter_text(parameter.get("text"))
+    if kind in _MEDIA:
+        medium(checks.mapping(str(kind), parameter.get(kind)), str(kind))
+
+
+def parameter_text(value: object, most: int = 32_768) -> str:
+    """A variable's value. Source: Meta's error 132018."""
+    text = checks.text("parameter", value, most)
+    if _NOT_IN_PARAMETERS.search(text):
+        raise Unsendable(
+            "a template's parameter holds a line break, a tab or more than 4 spaces in a row: Meta refuses it"
+        )
+    return text
 
 
 def text_template_body(
@@ -68,7 +106,7 @@ def _parameter(value: object) -> Body:
     given = checks.mapping("parameter", value)
     if given.get("type", "text") != "text":
         raise Unsendable("a parameter is not of type text: use send_template for the others")
-    text = checks.text("parameter", given.get("text"), 1024)
+    text = parameter_text(given.get("text"), 1024)
     name = checks.optional("parameter's name", given.get("parameter_name"), 128)
     return {"type": "text", "text": text} | checks.given(parameter_name=name)
 

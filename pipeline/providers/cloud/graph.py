@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
 
+from pipeline.providers.paths import url_path
 from pipeline.tenants import Account
 
 GRAPH: Final = "https://graph.facebook.com"
 
 
 def graph_url(account: Account, *path: str) -> str:
-    """The URL of an object, or of what belongs to it."""
-    parts = (account.api_version, *path)
-    return "/".join([(account.base_url or GRAPH).rstrip("/"), *(quote(part, safe="") for part in parts)])
+    """The URL of an object, or of what belongs to it. Raises `InvalidRecord` for an id that can't be in one."""
+    return (account.base_url or GRAPH).rstrip("/") + url_path(account.api_version, *path)
 
 
 def bearer(account: Account) -> dict[str, str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
+from topics.numbers import phone_digits
+
 Person: TypeAlias = dict[str, Any]
 """An element of `contacts[]`."""
 People: TypeAlias = dict[str, Person]
@@ -26,8 +28,6 @@ _FIELDS: Final = {
     "calls": _SENDER,
 }
 """Where the elements of a list name a person. Elements of other lists are nobody's."""
-
-_PUNCTUATION: Final = str.maketrans("", "", "+-() .")
 
 
 def people(contacts: object) -> People:
@@ -67,10 +67,7 @@ def find(named: Named, index: People) -> Person | None:
 
 def digits(phone: str) -> str:
     """A phone number as `wa_id` writes it; anything that is no phone number (a group's id) stays as it is."""
-    if phone.isdecimal() and phone.isascii():
-        return phone
-    bare = phone.translate(_PUNCTUATION)
-    return bare if bare.isdecimal() and bare.isascii() else phone
+    return phone_digits(phone) or phone
 
 
 def _enter(index: People, contact: Person) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import quote
 
 from pipeline.errors import UnsupportedCommand
+from pipeline.providers.paths import url_path
 from pipeline.providers.waha import fields
 from pipeline.providers.waha.calls import Builders, Call
 from pipeline.tenants import Account
@@ -108,8 +108,8 @@ def _reaction(command: Command, account: Account) -> Call:
 
 def _message(command: Command, account: Account) -> str:
     """The path of one message of a chat."""
-    parts = (account.session_name, "chats", fields.chat_id(command), "messages", fields.text(command, "message_id"))
-    return "/api/" + "/".join(quote(part, safe="@") for part in parts)
+    message = fields.text(command, "message_id")
+    return url_path("api", account.session_name, "chats", fields.chat_id(command), "messages", message)
 
 
 def _edit(command: Command, account: Account) -> Call:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.providers.waha.jids import addressed, taken_apart
 from topics.commands import Command, CommandKind
+from topics.numbers import phone_digits
 
 Json = dict[str, Any]
 
@@ -19,7 +20,6 @@ _MIME: Final = {
     CommandKind.AUDIO: "audio/ogg; codecs=opus",
 }
 _NAMELESS: Final = "application/octet-stream"
-_SEPARATORS: Final = str.maketrans("", "", " -()+")
 
 
 def chat_id(command: Command) -> str:
@@ -102,7 +102,7 @@ def _card(contact: Json) -> Json:
         "fullName": name.get("formatted_name"),
         "organization": org.get("company"),
         "phoneNumber": phone,
-        "whatsappId": phones[0].get("wa_id") or phone.translate(_SEPARATORS),
+        "whatsappId": phones[0].get("wa_id") or phone_digits(phone) or phone,
     }
     return {field: value for field, value in made.items() if value}
 

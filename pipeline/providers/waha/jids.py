@@ -16,13 +16,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from topics.numbers import phone_digits
+
 STORIES: Final = "status@broadcast"
 """Where people show what all their contacts may see."""
 
 _PERSON: Final = "@c.us"
 _SAME: Final = {"s.whatsapp.net": "c.us"}
 _MANY: Final = ("@g.us", "@broadcast", "@newsletter")
-_PUNCTUATION: Final = str.maketrans("", "", "+-() ")
 _DIRECTION: Final = {"true": True, "false": False}
 
 
@@ -45,8 +46,8 @@ def addressed(value: object) -> str | None:
     found = normalised(value)
     if found or type(value) is not str:
         return found
-    digits = value.translate(_PUNCTUATION)
-    return digits + _PERSON if _is_number(digits) else None
+    digits = phone_digits(value)
+    return digits + _PERSON if digits else None
 
 
 def contact(jid: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
+from pipeline.providers.paths import url_path
 from pipeline.providers.wasender.jids import PERSON, contact, phone
 from topics.commands import Command, CommandKind
 
@@ -46,7 +47,7 @@ def build_calls(command: Command, link: str | None = None) -> list[Call]:
     if content is None:
         raise UnsupportedCommand(f"Wasender can't do {command.kind}")
     body = {"to": address(command.recipient), **content(command, link)}
-    if command.reply_to and command.reply_to.isdecimal():
+    if command.reply_to and command.reply_to.isascii() and command.reply_to.isdecimal():
         body["replyTo"] = int(command.reply_to)
     return [Call("POST", "/send-message", body, sends=True)]
 
@@ -123,11 +124,11 @@ def _poll(command: Command, _: str | None) -> Body:
 
 
 def _edit(command: Command) -> list[Call]:
-    return [Call("PUT", f"/messages/{_own_id(command)}", {"text": _string(command, "text")})]
+    return [Call("PUT", url_path("messages", _own_id(command)), {"text": _string(command, "text")})]
 
 
 def _revoke(command: Command) -> list[Call]:
-    return [Call("DELETE", f"/messages/{_own_id(command)}")]
+    return [Call("DELETE", url_path("messages", _own_id(command)))]
 
 
 def _read(command: Command) -> list[Call]:
@@ -147,7 +148,7 @@ def _presence(command: Command, kind: str) -> Call:
 
 def _own_id(command: Command) -> str:
     message_id = _string(command, "message_id")
-    if not message_id.isdecimal():
+    if not (message_id.isascii() and message_id.isdecimal()):
         raise Refusal(f"Wasender can {command.kind} only what it sent, by the number that the outcome names")
     return message_id
 

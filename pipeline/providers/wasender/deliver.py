@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Final
-from urllib.parse import quote
 
 import orjson
 from aiohttp import ClientError, ClientSession
 
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.cloud.deliver import TIMEOUT, UNREACHED
+from pipeline.providers.paths import url_path
 from pipeline.providers.wasender.answer import read_answer, read_object
 from pipeline.providers.wasender.bodies import Body, Call, Refusal, build_calls, upload_of
 from pipeline.providers.wasender.jids import LID, normalised, phone
@@ -83,7 +83,7 @@ class _Attempt:
         given = normalised(self._command.recipient)
         if not given.endswith(LID):
             return self._command
-        match await self._looked_up(Call("GET", f"/pn-from-lid/{quote(given, safe='@')}")):
+        match await self._looked_up(Call("GET", url_path("pn-from-lid", given))):
             case {"data": {"pn": str(found)}} if number := phone(found):
                 return self._command.model_copy(update={"recipient": number})
         raise Refusal("WhatsApp does not tell the phone number of this linked id, and Wasender sends to no other")

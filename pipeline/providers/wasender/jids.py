@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from topics.numbers import phone_digits
+
 PERSON: Final = "@s.whatsapp.net"
 LID: Final = "@lid"
 GROUP: Final = "@g.us"
@@ -18,7 +20,6 @@ GROUP: Final = "@g.us"
 _OLD_PERSON: Final = "@c.us"
 _DEVICE: Final = re.compile(r"(?<=[0-9])(?:_\d+)?(?::\d+)?(?=@)", re.ASCII)
 """`15550001111:12@s.whatsapp.net` is the twelfth device of a person."""
-_PUNCTUATION: Final = str.maketrans("", "", "+-() .")
 
 
 def normalised(jid: str) -> str:
@@ -31,8 +32,7 @@ def phone(address: object) -> str | None:
     """The digits of a person's address or of a plain phone number; None for anything else."""
     if type(address) is not str:
         return None
-    user = normalised(address).removesuffix(PERSON).translate(_PUNCTUATION)
-    return user if user.isdecimal() and user.isascii() else None
+    return phone_digits(normalised(address).removesuffix(PERSON))
 
 
 def contact(address: object) -> str | None:

@@ -6,6 +6,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from topics.commands import Command, CommandKind
+from topics.numbers import phone_digits
 
 _BSUID: Final = re.compile(r"^[A-Z]{2}\.")
 _GROUP: Final = "Y2FwaV9ncm91cDo"
@@ -21,7 +22,7 @@ class Content(NamedTuple):
 
 def addressed(command: Command, content: Content) -> dict[str, Any]:
     body: dict[str, Any] = {"messaging_product": "whatsapp", "recipient_type": _recipient_type(command)}
-    body[_address_field(command.recipient)] = command.recipient
+    body[_address_field(command.recipient)] = _address(command.recipient)
     body |= {
         "type": content.type,
         content.type: content.value,
@@ -30,6 +31,12 @@ def addressed(command: Command, content: Content) -> dict[str, Any]:
     if command.reply_to:
         body["context"] = {"message_id": command.reply_to}
     return body
+
+
+def _address(recipient: str) -> str:
+    """A phone number without its punctuation. Its plus stays: without one Meta may take it for a local number."""
+    number = phone_digits(recipient)
+    return f"+{number}" if number and "+" in recipient else number or recipient
 
 
 def _recipient_type(command: Command) -> str:

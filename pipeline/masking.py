@@ -1,0 +1,174 @@
+"""Masks: ids that hold a person's phone number, as people and log shippers may read them.
+
+A wamid is the user's number in base64, and conversation keys, JIDs and recipients hold it in clear. In logs, spans and
+the command line each becomes a mask, `~` and 12 hex digits. One id has one mask, so that lines about one person can be
+found together; the digits are a keyed hash, because there are so few phone numbers that a plain hash can be tried out.
+
+The key is `PIPELINE_MASK_KEY`, else the file `mask.key` in the data directory, made when it is first needed; without a
+data directory it is made for this process alone. Processes with one key mask alike. Nothing leads back from a mask: the
+place of a record (topic, partition, offset) and its trace id stand beside it and find it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from enum import Enum, auto
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from pipeline.private_files import write_private
+
+KEY_FILE: Final = "mask.key"
+KEY_BYTES: Final = 32
+DIGEST_BYTES: Final = 6
+"""Of a mask: two of 10 million people have one mask with a chance of 16 in 100, so a mask is no identity."""
+
+_CONTACTS: Final = frozenset(
+    {
+        "chat", "chatid", "contact", "from", "fromuserid", "groupid", "jid", "lid", "member", "parentuserid",
+        "participant", "participantid", "phone", "phonenumber", "recipient", "recipientid", "recipientuserid", "sender",
+        "senderid", "to", "userid", "username", "waid",
+    }
+)  # fmt: skip
+"""Fields that hold a person or a chat and nothing else. Names without `_` and `-`, in lower case."""
+_KEYS: Final = frozenset({"conversation", "conversationid", "key"})
+"""Fields that hold a partition key: `provider:account`, and the contact behind it."""
+_PLAIN: Final = frozenset(
+    {
+        "account", "accountid", "businessid", "commandid", "instance", "level", "logger", "offset", "partition",
+        "phonenumberid", "provider", "stage", "tenant", "tenantid", "timestamp", "topic", "traceid", "traceparent",
+        "wabaid", "webhookid",
+    }
+)  # fmt: skip
+"""Fields of ours that hold nobody: long numbers in them are accounts and times."""
+_IDS: Final = re.compile(
+    # an account's key, and figures that say what they are
+    r"(?P<kept>~[0-9a-f]{12}|\b(?:cloud|wasender|waha|wawp):[^:\s\"',;)\]}#]+"
+    r"|\b(?:account|bytes|offset|partition)[ =:]+[\"']?[\w.-]+|\b\d+ bytes\b)"
+    r"|wamid\.[\w+/=%-]+"
+    # the user of a JID, and a group of the old form: its maker's number and a time
+    r"|\d[\d-]{4,}(?:[:_]\d+)*(?=@[a-z])"
+    # a number as people write it, or as digits alone
+    r"|(?<!\w)\+\d(?:[\s().\u2010-\u2015-]*\d){6,19}(?![0-9A-Za-z])"
+    r"|(?<![0-9A-Za-z])(?<!\d\.)(?:%2[Bb])?\d{8,20}(?![0-9A-Za-z])"
+)
+_HINT: Final = re.compile(r"\d{5}|\+\d|wamid\.")
+"""Every id has one of these, and most texts have none."""
+_NOT_DIGITS: Final = re.compile(r"\D")
+_NUMBER: Final = re.compile(r"\+?\d[\d\s().\u2010-\u2015-]*(?::\d+)?")
+
+
+class _Kind(Enum):
+    CONTACT = auto()
+    KEY = auto()
+    PLAIN = auto()
+    TEXT = auto()
+
+
+@lru_cache(maxsize=1024)
+def _kind(name: str) -> _Kind:
+    """Kept, because every line of a log asks for the same few names."""
+    plain = name.lower().replace("_", "").replace("-", "")
+    kinds = ((_CONTACTS, _Kind.CONTACT), (_KEYS, _Kind.KEY), (_PLAIN, _Kind.PLAIN))
+    return next((kind for names, kind in kinds if plain in names), _Kind.TEXT)
+
+
+class Masker:
+    """Makes masks under one key of up to 64 bytes."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hashlib.blake2b(key).digest()
+
+    def id(self, value: str) -> str:
+        """The mask of a whole id. A phone number has one mask however it is written."""
+        number = _NUMBER.fullmatch(value)
+        known = _NOT_DIGITS.sub("", value.partition(":")[0]) if number else value
+        digest = hashlib.blake2b(known.encode("utf-8", "replace"), digest_size=DIGEST_BYTES, key=self._key)
+        return f"~{digest.hexdigest()}"
+
+    def text(self, value: str) -> str:
+        """The text, with every id in it that holds a phone number, and every number that could be one, masked."""
+        return _IDS.sub(self._found, value) if _HINT.search(value) else value
+
+    def field(self, name: str, value: object) -> object:
+        """The value of a field. What its name does not settle is masked as a text."""
+        kind = _kind(name)
+        if kind is _Kind.CONTACT and isinstance(value, str | int):
+            return self._contact(str(value))
+        if kind is _Kind.PLAIN or not isinstance(value, str):
+            return value
+        return self.key(value) if kind is _Kind.KEY else self.text(value)
+
+    def key(self, value: str) -> str:
+        """A partition key: provider and account stay."""
+        provider, first, rest = value.partition(":")
+        account, second, contact = rest.partition(":")
+        if not (first and second):
+            return self.text(value)
+        return f"{provider}:{account}:{self._contact(contact)}"
+
+    def _contact(self, value: str) -> str:
+        """A JID keeps its server, which says what it is; what is masked stays as it is."""
+        user, at, server = value.rpartition("@")
+        if not value or value.startswith("~"):
+            return value
+        return f"{self.id(user)}{at}{server}" if user else self.id(value)
+
+    def _found(self, match: re.Match[str]) -> str:
+        return match[0] if match["kept"] else self.id(match[0].removeprefix("%2B").removeprefix("%2b"))
+
+
+class _Keyed:
+    """The masker of this process; its key is looked for when the first id is masked."""
+
+    def __init__(self) -> None:
+        self.key: bytes | None = None
+        self.directory: Path | None = None
+        self.masker: Masker | None = None
+
+    def get(self) -> Masker:
+        if self.masker is None:
+            self.masker = Masker(self.key or _kept_key(self.directory))
+        return self.masker
+
+
+_KEYED: Final = _Keyed()
+
+
+def configure(key: str | None, directory: Path | None) -> None:
+    """Says where the key of this process' masks comes from: `key`, else the file in `directory`."""
+    _KEYED.key, _KEYED.directory, _KEYED.masker = (key.encode() if key else None), directory, None
+
+
+def masker() -> Masker:
+    """The masker of this process."""
+    return _KEYED.get()
+
+
+def _kept_key(directory: Path | None) -> bytes:
+    """The key in the file. One for this process alone where it can't be read or made."""
+    made = secrets.token_bytes(KEY_BYTES)
+    if directory is None or not directory.is_dir():
+        return made
+    path = directory / KEY_FILE
+    try:
+        return path.read_bytes() if path.exists() else _put(made, path)
+    except OSError:
+        return made
+
+
+def _put(key: bytes, path: Path) -> bytes:
+    """Keeps the key, whole from the first instant; gives that of another process which was faster."""
+    draft = path.with_name(f"{KEY_FILE}.{os.getpid()}")
+    write_private(draft, key)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return path.read_bytes()
+    finally:
+        draft.unlink()
+    return key

@@ -1,0 +1,31 @@
+"""Directories and files that nobody but their owner can read: messages, phone numbers and keys lie in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+DIRECTORY: Final = 0o700
+FILE: Final = 0o600
+
+
+def make_private_dir(path: Path) -> None:
+    """Makes the directory, and those above it that are missing, for the owner alone. One that exists stays as it is."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=DIRECTORY, exist_ok=True)
+    if not path.is_dir():
+        path.mkdir()  # raises what is wrong
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether users outside of the directory's group can read or enter it."""
+    return bool(path.stat().st_mode & 0o007)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a file that its owner alone can read, also where there was one that others could."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE), "wb") as file:
+        os.fchmod(file.fileno(), FILE)
+        file.write(content)
