@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.providers.shared.fields import field
 from pipeline.providers.wasender import envelope
 from pipeline.providers.wasender.envelope import Part
-from pipeline.providers.wasender.fields import field
 from pipeline.providers.wasender.jids import LID, contact, normalised, phone
 from topics.keys import account_key, conversation_key
 

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
+from pipeline.providers.shared.contents import Content, content, context_info
+from pipeline.providers.shared.fields import as_object, field
+from pipeline.providers.shared.references import references
 from pipeline.providers.times import instant
 from pipeline.providers.wasender import envelope
-from pipeline.providers.wasender.contents import Content, content, context_info
-from pipeline.providers.wasender.fields import as_object, field
 from pipeline.providers.wasender.identity import key_chat, message_event_id
 from pipeline.providers.wasender.jids import contact
 from pipeline.providers.wasender.people import is_group, names, sender, user
-from pipeline.providers.wasender.references import references
 from pipeline.providers.wasender.wire import Happening
 
 STORIES = "status@broadcast"
@@ -65,7 +65,7 @@ def shaped(found: Happening) -> Body | None:
         **_sender(key),
         **({"group_id": found.chat} if is_group(found.chat) else {}),
         **({"msg_id": str(number)} if type(number) in (int, str) else {}),
-        **references(context_info(_message(found))),
+        **references(context_info(_message(found)), contact),
     }
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
-from pipeline.providers.wasender.contents import type_name
+from pipeline.providers.shared.contents import type_name
+from pipeline.providers.shared.fields import as_object, field
 from pipeline.providers.wasender.envelope import MESSAGES
-from pipeline.providers.wasender.fields import as_object, field
 from pipeline.providers.wasender.messages import at_of, event_id_of, is_ours, key_of, shaped
 from pipeline.providers.wasender.people import user
 from pipeline.providers.wasender.wire import Happening

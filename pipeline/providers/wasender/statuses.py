@@ -7,9 +7,9 @@ from typing import Final
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
+from pipeline.providers.shared.fields import as_object, field
 from pipeline.providers.times import instant
 from pipeline.providers.wasender.envelope import RECEIPT, SENT, STATUS
-from pipeline.providers.wasender.fields import as_object, field
 from pipeline.providers.wasender.identity import key_member, message_event_id
 from pipeline.providers.wasender.jids import contact
 from pipeline.providers.wasender.people import is_group, names

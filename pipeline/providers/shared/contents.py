@@ -1,6 +1,6 @@
-"""What a message holds: WhatsApp's own names for it, which Wasender passes on, brought into the Cloud API's shape.
+"""Reads the message of WhatsApp Web's protocol, which gateways pass on as it is, into the Cloud API's shape.
 
-Source: Wasender, webhooks; the names under `message` are those of WhatsApp Web's protocol.
+Sources: Wasender, webhooks; the names under `message` are those of the protocol.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from pipeline.providers.shared.fields import field
 from pipeline.providers.vcards import contact_of
-from pipeline.providers.wasender.fields import field
 
 Json = dict[str, Any]
 Content = tuple[str, Any]

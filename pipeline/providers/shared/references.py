@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.providers.wasender.jids import contact
-from pipeline.providers.wasender.people import names
+Contact = Callable[[object], str | None]
+"""How a provider names a person in keys: the digits of a phone number, else the address; None for nobody."""
 
 _OFTEN: Final = 5
 """Forwards from which on WhatsApp calls a message frequently forwarded."""
@@ -20,21 +21,21 @@ _AD: Final = {
 }
 
 
-def references(info: dict[str, Any]) -> dict[str, Any]:
+def references(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
     """`context`, `referral` and `mentions` of a message, as far as WhatsApp's `contextInfo` tells."""
-    found: dict[str, Any] = {"context": _context(info), "referral": _referral(info.get("externalAdReply"))}
+    found: dict[str, Any] = {"context": _context(info, contact), "referral": _referral(info.get("externalAdReply"))}
     mentioned = info.get("mentionedJid")
     if type(mentioned) is list:
         found["mentions"] = [each for jid in mentioned if (each := contact(jid))]
     return {name: value for name, value in found.items() if value}
 
 
-def _context(info: dict[str, Any]) -> dict[str, Any]:
+def _context(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
     made: dict[str, Any] = {}
     quoted, writer, score = info.get("stanzaId"), contact(info.get("participant")), info.get("forwardingScore")
     if type(quoted) is str and quoted:
         made["id"] = quoted
-        made |= names(writer, "from", "from_user_id") if writer else {}
+        made |= {"from" if writer.isdecimal() else "from_user_id": writer} if writer else {}
     if info.get("isForwarded") is True:
         made["forwarded"] = True
     if type(score) is int and score >= _OFTEN:
