@@ -97,6 +97,12 @@ def examples(provider: str) -> list[Json]:
     return loaded
 
 
+def case(name: str) -> list[Json]:
+    """Webhooks that people reported, in the order in which they are posted."""
+    loaded: list[Json] = orjson.loads((EXAMPLES / "gateways" / f"{name}.json").read_bytes())
+    return loaded
+
+
 _serial = itertools.count()
 _people = st.sampled_from([ANA, "15550002222@c.us", "777000111@lid", GROUP])
 _messages = st.builds(lambda chat: webhook("message", text(next(_serial), chat)), _people)

@@ -159,7 +159,6 @@ def test_what_a_message_refers_to() -> None:
         ({"messageContextInfo": {}, "hologramMessage": {}}, "message.hologram"),
         ({"protocolMessage": {"type": 5, "key": {"id": "A"}}}, "message.protocol"),
         ({"locationMessage": {"degreesLatitude": "north"}}, "message.location"),
-        ({}, "message.unknown"),
     ],
 )
 def test_what_has_no_model_arrives_whole(content: Json, name: str) -> None:

@@ -16,13 +16,28 @@ Content = tuple[str, Any]
 """A type and the content that goes into the field of its name."""
 
 _WRAPPERS: Final = (
+    "deviceSentMessage",
     "ephemeralMessage",
     "viewOnceMessage",
     "viewOnceMessageV2",
     "viewOnceMessageV2Extension",
     "documentWithCaptionMessage",
     "editedMessage",
+    "lottieStickerMessage",
+    "associatedChildMessage",
+    "groupMentionedMessage",
+    "botInvokeMessage",
 )
+_BESIDE: Final = frozenset(
+    {
+        "messageContextInfo",
+        "senderKeyDistributionMessage",
+        "fastRatchetKeySenderKeyDistributionMessage",
+        "placeholderMessage",
+    }
+)
+"""Fields beside the content, or in its place. A message that has no others holds nothing that anybody wrote."""
+_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 _REVOKE: Final = (0, "0", "REVOKE")
 _EDIT: Final = (14, "14", "MESSAGE_EDIT")
 _FILE: Final = {
@@ -41,11 +56,21 @@ def content(message: Json, body: object = None) -> Content | None:
     for name, build in _BUILDERS.items():
         if name in bare and (made := build(bare[name])) is not None:
             return made
-    return ("text", {"body": body}) if not bare and type(body) is str and body else None
+    return _text(body) if is_empty(bare) else None
+
+
+def is_empty(message: Json) -> bool:
+    """Whether nothing is in it that somebody wrote. What was written may still follow, under the same id."""
+    return not any(_holds(name, value) for name, value in unwrapped(message).items() if name not in _BESIDE)
+
+
+def is_known(message: Json) -> bool:
+    """Whether the content is of a type that there is a model for."""
+    return any(name in _BUILDERS for name in unwrapped(message))
 
 
 def unwrapped(message: Json) -> Json:
-    """The message inside of what says that it disappears, is shown once, or was edited."""
+    """The message inside of what says that it disappears, is shown once, was edited, or belongs to another one."""
     for _ in _WRAPPERS:
         name = next((each for each in _WRAPPERS if type(message.get(each)) is dict), None)
         inner = message[name].get("message") if name else None
@@ -57,8 +82,9 @@ def unwrapped(message: Json) -> Json:
 
 def type_name(message: Json) -> str:
     """What a message without a model calls itself: `groupInvite` for `groupInviteMessage`."""
-    named = (name for name in unwrapped(message) if name.endswith("Message"))
-    return next((name.removesuffix("Message") for name in named), "unknown")
+    named = [name for name in unwrapped(message) if name.endswith("Message")]
+    content = [name for name in named if name not in _BESIDE]
+    return (content or named or ["unknown"])[0].removesuffix("Message")
 
 
 def context_info(message: Json) -> Json:
@@ -67,8 +93,18 @@ def context_info(message: Json) -> Json:
     return next((info for info in found if type(info) is dict), {})
 
 
+def _holds(name: str, value: Any) -> bool:
+    """Whether a field has anything in it but what it refers to. A type that nobody knows says something by itself."""
+    if value is None or (name not in _BUILDERS and name not in _WRAPPERS):
+        return value is not None
+    if type(value) is dict:
+        return any(each not in _NOTHING for field, each in value.items() if field != "contextInfo")
+    return value not in _NOTHING
+
+
 def _text(value: Any) -> Content | None:
-    return ("text", {"body": value}) if type(value) is str else None
+    """Nobody can send an empty text."""
+    return ("text", {"body": value}) if type(value) is str and value else None
 
 
 def _extended(value: Any) -> Content | None:

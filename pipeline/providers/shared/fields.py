@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+_YES: Final = frozenset({"true", "1"})
+_NO: Final = frozenset({"false", "0", ""})
 
 
 def field(value: Any, name: str) -> Any:
@@ -13,3 +16,16 @@ def field(value: Any, name: str) -> Any:
 def as_object(value: Any) -> dict[str, Any]:
     """The object; an empty one for anything else."""
     return value if type(value) is dict else {}
+
+
+def flag(value: Any) -> bool | None:
+    """A boolean, however it was written: `true`, `"true"`, 1. None for what is neither."""
+    told = str(value).strip().lower() if type(value) in (bool, int, str) else None
+    return True if told in _YES else False if told in _NO else None
+
+
+def may_be_ours(from_me: Any) -> bool:
+    """Whether a message may be the account's own: all that is no clear no counts. An own message that is taken for a
+    user's is answered, and the answer is answered again.
+    """
+    return from_me is not None and flag(from_me) is not False

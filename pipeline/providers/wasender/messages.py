@@ -6,9 +6,11 @@ from datetime import datetime
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
-from pipeline.providers.shared.contents import Content, content, context_info
-from pipeline.providers.shared.fields import as_object, field
+from pipeline.providers.shared.contents import Content, content, context_info, is_empty, type_name
+from pipeline.providers.shared.fields import as_object, field, may_be_ours
+from pipeline.providers.shared.notices import notice_event_id
 from pipeline.providers.shared.references import references
+from pipeline.providers.shared.stubs import stub_name
 from pipeline.providers.times import instant
 from pipeline.providers.wasender import envelope
 from pipeline.providers.wasender.identity import key_chat, message_event_id
@@ -31,7 +33,7 @@ def key_of(found: Happening) -> Body:
 
 def is_ours(found: Happening) -> bool:
     """Whether the session did it, by this API or on the phone. An answer to it would be answered again."""
-    return key_of(found).get("fromMe") is True
+    return may_be_ours(key_of(found).get("fromMe"))
 
 
 def message(found: Happening, body: Body) -> bool:
@@ -70,9 +72,23 @@ def shaped(found: Happening) -> Body | None:
 
 
 def event_id_of(found: Happening) -> str:
-    """The id of a message, which it has whether there is a model for it or not."""
-    message_id = _id_of(found, _content(found))
-    return message_event_id(found.account, found.chat, message_id) if message_id else found.content_id
+    """The id of a message, which it has whether there is a model for it or not.
+
+    What has no content has an id of its own: under the message's, it would make the message that follows a duplicate.
+    """
+    made = _content(found)
+    message_id = _id_of(found, made)
+    if message_id is None or (made is None and found.part.event not in envelope.MESSAGES):
+        return found.content_id
+    event_id = message_event_id(found.account, found.chat, message_id)
+    return notice_event_id(event_id, name_of(found)) if made is None and is_empty(_message(found)) else event_id
+
+
+def name_of(found: Happening) -> str:
+    """What a message without a model is called: by its content, else by what stands in its place."""
+    held = _message(found)
+    stub = stub_name(field(found.item, "messageStubType")) if is_empty(held) else None
+    return stub or type_name(held)
 
 
 def at_of(found: Happening) -> datetime:

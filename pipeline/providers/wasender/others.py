@@ -7,10 +7,8 @@ from typing import Final
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
-from pipeline.providers.shared.contents import type_name
-from pipeline.providers.shared.fields import as_object, field
 from pipeline.providers.wasender.envelope import MESSAGES
-from pipeline.providers.wasender.messages import at_of, event_id_of, is_ours, key_of, shaped
+from pipeline.providers.wasender.messages import at_of, event_id_of, is_ours, key_of, name_of, shaped
 from pipeline.providers.wasender.people import user
 from pipeline.providers.wasender.wire import Happening
 from topics.events.account_types import AccountEventType
@@ -50,9 +48,9 @@ def unknown(found: Happening, body: Body) -> None:
 
 
 def _event_type(found: Happening) -> str:
-    event, item = found.part.event, found.item
+    event = found.part.event
     if event in MESSAGES:
-        return f"message.{_named(type_name(as_object(field(item, 'message'))))}"
+        return f"message.{_named(name_of(found))}"
     return f"field.{_named(event)}" if event else "webhook"
 
 
