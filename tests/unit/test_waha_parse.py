@@ -110,7 +110,7 @@ def test_acks_are_statuses(value: int, name: str, status: str) -> None:
     by_number, by_name = (event_of("wawp", webhook("message.ack", ack(1, value, given))) for given in (None, name))
     slip = event_of("wawp", webhook("message.ack", ack(1, -1, name)))
     assert by_number.status == by_name.status == slip.status == status
-    assert by_number.event_id == f"wawp:{SESSION}:true_{ANA}_3EB00001:{status}:15550001111"
+    assert by_number.event_id == f"wawp:{SESSION}:3EB00001:{status}:15550001111"
     assert (by_number.message_id, by_number.recipient_id) == (f"true_{ANA}_3EB00001", "15550001111")
 
 

@@ -28,6 +28,7 @@ _WRAPPERS: Final = (
     "groupMentionedMessage",
     "botInvokeMessage",
 )
+_WRAPPED: Final = frozenset(_WRAPPERS)
 _BESIDE: Final = frozenset(
     {
         "messageContextInfo",
@@ -37,6 +38,7 @@ _BESIDE: Final = frozenset(
     }
 )
 """Fields beside the content, or in its place. A message that has no others holds nothing that anybody wrote."""
+_TEXTS: Final = frozenset({"conversation", "extendedTextMessage"})
 _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 _REVOKE: Final = (0, "0", "REVOKE")
 _EDIT: Final = (14, "14", "MESSAGE_EDIT")
@@ -53,8 +55,9 @@ _FILE: Final = {
 def content(message: Json, body: object = None) -> Content | None:
     """The type and content of `message`; None for what there is no model for. `body` is Wasender's `messageBody`."""
     bare = unwrapped(message)
-    for name, build in _BUILDERS.items():
-        if name in bare and (made := build(bare[name])) is not None:
+    named = _BUILDERS.keys() & bare.keys()
+    for name in _BUILDERS if len(named) > 1 else named:
+        if name in named and (made := _BUILDERS[name](bare[name])) is not None:
             return made
     return _text(body) if is_empty(bare) else None
 
@@ -64,14 +67,16 @@ def is_empty(message: Json) -> bool:
     return not any(_holds(name, value) for name, value in unwrapped(message).items() if name not in _BESIDE)
 
 
-def is_known(message: Json) -> bool:
-    """Whether the content is of a type that there is a model for."""
-    return any(name in _BUILDERS for name in unwrapped(message))
+def is_text(message: Json) -> bool:
+    """Whether a text is in it, of whatever shape."""
+    return not _TEXTS.isdisjoint(unwrapped(message))
 
 
 def unwrapped(message: Json) -> Json:
     """The message inside of what says that it disappears, is shown once, was edited, or belongs to another one."""
     for _ in _WRAPPERS:
+        if _WRAPPED.isdisjoint(message):
+            break
         name = next((each for each in _WRAPPERS if type(message.get(each)) is dict), None)
         inner = message[name].get("message") if name else None
         if type(inner) is not dict:

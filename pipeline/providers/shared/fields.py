@@ -20,7 +20,9 @@ def as_object(value: Any) -> dict[str, Any]:
 
 def flag(value: Any) -> bool | None:
     """A boolean, however it was written: `true`, `"true"`, 1. None for what is neither."""
-    told = str(value).strip().lower() if type(value) in (bool, int, str) else None
+    if value is True or value is False:
+        return bool(value)
+    told = str(value).strip().lower() if type(value) is int or type(value) is str else None
     return True if told in _YES else False if told in _NO else None
 
 
