@@ -97,6 +97,10 @@ def examples(provider: str) -> list[Json]:
     return loaded
 
 
+CASES = [path.stem for path in sorted((EXAMPLES / "gateways").glob("waha-*.json"))]
+"""What people reported of WAHA."""
+
+
 def case(name: str) -> list[Json]:
     """Webhooks that people reported, in the order in which they are posted."""
     loaded: list[Json] = orjson.loads((EXAMPLES / "gateways" / f"{name}.json").read_bytes())
