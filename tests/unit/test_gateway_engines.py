@@ -112,6 +112,13 @@ def test_forwards_answers_and_mentions_are_read(engine: str) -> None:
     assert event.message.model_extra["mentions"] == ["15550002222", MEMBERS_LID]
 
 
+def test_webjs_names_the_mentioned_beside_the_message() -> None:
+    """Who is called by name in a group would be told on two engines of three."""
+    data = {"type": "chat", "mentionedJidList": [MEMBER, {"_serialized": MEMBERS_LID}, None, 5]}
+    event = event_of("waha", webhook("message", text(1, _data=data)))
+    assert event.message.model_extra["mentions"] == ["15550002222", MEMBERS_LID]
+
+
 @pytest.mark.parametrize("engine", BOTH)
 @pytest.mark.parametrize(
     ("name", "kind"),

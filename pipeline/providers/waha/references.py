@@ -25,8 +25,13 @@ def references(payload: Payload, message: Json) -> dict[str, Any]:
 
 
 def _beside(data: Json) -> dict[str, Any]:
-    found = {"context": protocol.forwarding(data), "referral": _advertised(data)}
+    found = {"context": protocol.forwarding(data), "referral": _advertised(data), "mentions": _mentioned(data)}
     return {name: value for name, value in found.items() if value}
+
+
+def _mentioned(data: Json) -> list[str]:
+    named = data.get("mentionedJidList")
+    return [each for jid in named if (each := _contact(message_id(jid)))] if type(named) is list else []
 
 
 def _answered(payload: Payload) -> dict[str, Any]:
