@@ -65,6 +65,13 @@ def test_a_service_notice_is_no_text(provider: str, event: str, kind: str, body:
         assert (found.event_type, found.part, found.user.phone_number) == (f"message.{kind}", payload, "15550001111")
 
 
+@pytest.mark.parametrize("kind", ["x" * 100_000, "two words", "é", "a:b"])
+def test_a_type_that_is_no_name_is_unknown(kind: str) -> None:
+    """An id of a webhook's own length would be kept for a week, and stand in every label."""
+    found = event_of("waha", webhook("message", _empty(type=kind)))
+    assert (found.event_type, found.event_id) == ("message.unknown", f"waha:{SESSION}:3EB00001:notice:unknown")
+
+
 @pytest.mark.parametrize("provider", GATEWAYS)
 def test_the_reported_notice_is_no_text(provider: str) -> None:
     """The same, as it was reported."""

@@ -27,7 +27,8 @@ def flag(value: Any) -> bool | None:
 
 
 def may_be_ours(from_me: Any) -> bool:
-    """Whether a message may be the account's own: all that is no clear no counts. An own message that is taken for a
-    user's is answered, and the answer is answered again.
+    """Whether a message may be the account's own: all that is no clear no counts.
+
+    An own message that is taken for a user's is answered, and the answer is answered again.
     """
     return from_me is not None and flag(from_me) is not False

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from pipeline.providers.cloud.wire import Body
+from pipeline.providers.shared.notices import type_label
 from pipeline.providers.waha.contents import name_of
 from pipeline.providers.waha.happening import Happening
 from pipeline.providers.waha.messages import MESSAGES, NAMES, event_id_of
@@ -29,7 +30,7 @@ def unknown(found: Happening, body: Body) -> None:
 def _message_type(found: Happening) -> str:
     """What a message calls itself; `message.reaction` and its like are named by the event already."""
     kind = name_of(found.payload, found.protocol) if found.event in MESSAGES else found.event.removeprefix("message.")
-    return f"message.{kind if _NAME.fullmatch(kind) else 'unknown'}"
+    return f"message.{type_label(kind)}"
 
 
 def _event_type(found: Happening) -> str:
