@@ -147,6 +147,15 @@ def test_an_edited_message_has_its_new_words(engine: str) -> None:
         assert (event.message.edited_text, event.message.target_message_id) == ("New", f"false_{ANA}_A")
 
 
+@pytest.mark.parametrize("engine", BOTH)
+def test_an_edit_that_comes_under_the_messages_id_is_an_edit(engine: str) -> None:
+    """It would be dropped as a duplicate of the message, or be answered as a message of its own."""
+    made = engine_webhook(engine, {"editedMessage": {"message": {"conversation": "New"}}}, number=1)
+    edit, before = event_of("waha", made | {"id": "evt_2"}), event_of("waha", webhook("message", text(1)))
+    assert edit.event_id != before.event_id
+    assert (edit.message.edited_text, edit.message.target_message_id) == ("New", before.message.message_id)
+
+
 def _twins() -> list[tuple[str, list[Json]]]:
     """Messages that come once with the number and once with the linked id, each form naming the other."""
     hello = {"conversation": "Hello"}

@@ -87,6 +87,15 @@ def test_a_text_beside_the_keys_of_a_group_is_a_text() -> None:
     assert (event.get_message_text(), event.event_id) == ("Hi", f"{PREFIX}:{GROUP}:A")
 
 
+def test_an_edit_that_comes_under_the_messages_id_is_an_edit() -> None:
+    """It would be dropped as a duplicate of the message, or be answered as a message of its own."""
+    changed = {"editedMessage": {"message": {"conversation": "New"}}, "messageContextInfo": {}}
+    later = {"key": key("3EB0"), "message": changed, "messageTimestamp": 1_760_000_100}
+    before, edit = after_deduplication(received(text("3EB0", body="Old")), received(later), received(later))
+    assert (before.get_message_text(), edit.get_message_text()) == ("Old", "")
+    assert (edit.message.edited_text, edit.message.target_message_id) == ("New", "3EB0")
+
+
 def test_an_odd_own_reaction_hides_no_message() -> None:
     """A reaction without a model had the id of the message that it is about, and took its place."""
     odd = one(webhook("messages.reaction", [{"key": key("A", fromMe=True), "reaction": "👍"}]))

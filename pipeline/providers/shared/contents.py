@@ -53,13 +53,27 @@ _FILE: Final = {
 
 
 def content(message: Json, body: object = None) -> Content | None:
-    """The type and content of `message`; None for what there is no model for. `body` is Wasender's `messageBody`."""
+    """The type and content of `message`; None for what there is no model for.
+
+    An edit that names no original is one of the message that it comes as.
+
+    Args:
+        body: Wasender's `messageBody`.
+    """
     bare = unwrapped(message)
+    made = _content(bare) or (_text(body) if is_empty(bare) else None)
+    if made is None or made[0] == "edit" or type(message.get("editedMessage")) is not dict:
+        return made
+    kind, now = made
+    return "edit", {"message": {"type": kind, kind: now}}
+
+
+def _content(bare: Json) -> Content | None:
     named = _BUILDERS.keys() & bare.keys()
     for name in _BUILDERS if len(named) > 1 else named:
         if name in named and (made := _BUILDERS[name](bare[name])) is not None:
             return made
-    return _text(body) if is_empty(bare) else None
+    return None
 
 
 def is_empty(message: Json) -> bool:

@@ -92,7 +92,7 @@ def _message(payload: Payload, protocol: Json) -> Part | None:
 def _of_another(payload: Payload, kind: str, told: dict[str, Any]) -> Part | None:
     """What happened to another message, where an engine does not make an event of its own of it."""
     if kind == "edit":
-        return _edit(payload, told["original_message_id"], told.get("message"))
+        return _edit(payload, told.get("original_message_id") or message_id(payload.get("id")), told.get("message"))
     if kind == "revoke":
         return _revoke(payload, told["original_message_id"])
     return Part(payload, kind, told, _reaction_name(payload, told) if kind == "reaction" else None)

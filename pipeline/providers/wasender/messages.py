@@ -20,6 +20,7 @@ from pipeline.providers.wasender.wire import Happening
 
 STORIES = "status@broadcast"
 _REVOKED = "revoke"
+_EDIT = "edit"
 
 
 def key_of(found: Happening) -> Body:
@@ -105,7 +106,8 @@ def _content(found: Happening) -> Content | None:
         return _deletion(item)
     if found.part.event == envelope.REACTION:
         return _reaction(item)
-    return content(_message(found), item.get("messageBody"))
+    made = content(_message(found), item.get("messageBody"))
+    return (_EDIT, {"original_message_id": key_of(found).get("id")} | made[1]) if made and made[0] == _EDIT else made
 
 
 def _deletion(key: Body) -> Content | None:
@@ -122,7 +124,7 @@ def _reaction(item: Body) -> Content | None:
 
 
 def _id_of(found: Happening, made: Content | None) -> str | None:
-    """The message's own id. A deletion has the original's, and a reaction often too: the rest makes it its own.
+    """The message's own id. A deletion has the original's, a reaction or an edit may too: the rest makes it its own.
 
     A deletion comes both as a message and as an event of its own; it is one event.
     """
@@ -131,6 +133,8 @@ def _id_of(found: Happening, made: Content | None) -> str | None:
         return f"{made[1]['original_message_id']}:{_REVOKED}"
     if type(message_id) is not str or not message_id:
         return None
+    if made is not None and made[0] == _EDIT and made[1]["original_message_id"] == message_id:
+        return f"{message_id}:{_EDIT}:{int(at_of(found).timestamp())}"
     if found.part.event != envelope.REACTION or made is None or message_id != made[1]["message_id"]:
         return message_id
     return f"{message_id}:reaction:{sender(key_of(found)) or ''}:{made[1]['emoji']}:{int(at_of(found).timestamp())}"
