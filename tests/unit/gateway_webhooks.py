@@ -53,7 +53,7 @@ def webhook(event: str, payload: object, **more: Any) -> Json:
     return envelope | {"payload": payload, "me": {"id": OWN, "lid": "123123@lid", "pushName": "Shop"}} | more
 
 
-def text(number: int, sender: str = ANA, body: str = "Hello", **more: Any) -> Json:
+def text(number: int, sender: str = ANA, body: str | None = "Hello", **more: Any) -> Json:
     """The payload of the `number`-th message."""
     named = {"id": f"false_{sender}_3EB0{number:04d}", "from": sender, "to": OWN, "fromMe": False}
     return named | {"timestamp": 1760000000, "body": body, "hasMedia": False, "_data": {"notifyName": "Ana"}} | more
@@ -94,6 +94,16 @@ def event_of(provider: str, content: Json) -> Any:
 def examples(provider: str) -> list[Json]:
     """Every webhook of the provider's pages."""
     loaded: list[Json] = orjson.loads((EXAMPLES / provider / "webhooks.json").read_bytes())
+    return loaded
+
+
+CASES = [path.stem for path in sorted((EXAMPLES / "gateways").glob("waha-*.json"))]
+"""What people reported of WAHA."""
+
+
+def case(name: str) -> list[Json]:
+    """Webhooks that people reported, in the order in which they are posted."""
+    loaded: list[Json] = orjson.loads((EXAMPLES / "gateways" / f"{name}.json").read_bytes())
     return loaded
 
 

@@ -18,6 +18,10 @@ BREACHES = {
     "The sandbox is the outside world": ("sandbox/__init__.py", "import topics.keys"),
     "Chaos comes from outside: nothing imports it": ("agents/__init__.py", "import chaos.plan"),
     "A provider never knows Kafka": ("pipeline/providers/__init__.py", "import aiokafka"),
+    "What providers share knows none of them": (
+        "pipeline/providers/shared/__init__.py",
+        "import pipeline.providers.wasender.jids",
+    ),
     "The runtime never knows WhatsApp": ("pipeline/runtime/admin.py", "import topics.catalogue"),
     "Nothing but the runtime and the topic tools touches Faust; delivery is pure": (
         "pipeline/delivery/__init__.py",

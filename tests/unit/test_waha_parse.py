@@ -13,13 +13,17 @@ from pipeline.errors import InvalidRecord
 from pipeline.providers import PROVIDERS
 from pipeline.testing import TestRecord
 from tests.unit.cloud_webhooks import anything, places
+from tests.unit.gateway_conformance import hidden
+from tests.unit.gateway_engines import ENGINES, engine_webhook
 from tests.unit.gateway_webhooks import (
     ANA,
+    CASES,
     GROUP,
     OWN,
     SESSION,
     Json,
     ack,
+    case,
     event_of,
     examples,
     parsed,
@@ -30,6 +34,9 @@ from tests.unit.gateway_webhooks import (
     webhooks,
 )
 from tests.unit.mutations import MUTATIONS
+from tests.unit.test_gateway_notices import PLACEHOLDERS
+from tests.unit.test_wasender_contents import CONTENTS
+from topics import headers
 from topics.events import AccountEvent, ErrorEvent, MessageEvent, StatusEvent, decode
 
 TYPES = {
@@ -110,7 +117,7 @@ def test_acks_are_statuses(value: int, name: str, status: str) -> None:
     by_number, by_name = (event_of("wawp", webhook("message.ack", ack(1, value, given))) for given in (None, name))
     slip = event_of("wawp", webhook("message.ack", ack(1, -1, name)))
     assert by_number.status == by_name.status == slip.status == status
-    assert by_number.event_id == f"wawp:{SESSION}:true_{ANA}_3EB00001:{status}:15550001111"
+    assert by_number.event_id == f"wawp:{SESSION}:3EB00001:{status}:15550001111"
     assert (by_number.message_id, by_number.recipient_id) == (f"true_{ANA}_3EB00001", "15550001111")
 
 
@@ -327,11 +334,20 @@ def test_ids_are_the_same_on_every_delivery_and_different_for_everything_else(co
     assert ids == [parsed("wawp", orjson.loads(orjson.dumps(each))).event_id for each in contents]
 
 
+CORPUS: list[Json] = [
+    *examples("wawp"),
+    *examples("waha"),
+    *(each for name in CASES for each in case(name)),
+    *(engine_webhook(engine, content) for engine in ENGINES for content, _, _ in CONTENTS),
+    *(webhook("message", payload) for payload, _ in PLACEHOLDERS),
+    *hidden("15550001111@s.whatsapp.net"),
+]
+"""What the pages show, what engines write, and what people reported."""
+
+
 @st.composite
 def _disfigured(draw: st.DrawFn) -> Json:
-    whole: Json = orjson.loads(
-        orjson.dumps(draw(st.one_of(webhooks, st.sampled_from([*examples("wawp"), *examples("waha")]))))
-    )
+    whole: Json = orjson.loads(orjson.dumps(draw(st.one_of(webhooks, st.sampled_from(CORPUS)))))
     for _ in range(draw(st.integers(1, 3))):
         holder, key = draw(st.sampled_from(list(places(whole))))
         holder[key] = draw(anything)
@@ -341,13 +357,14 @@ def _disfigured(draw: st.DrawFn) -> Json:
 @settings(max_examples=MUTATIONS, deadline=None)
 @given(_disfigured())
 def test_disfigured_webhooks_end_as_one_event(content: Json) -> None:
-    """One odd webhook would stop its partition, or vanish."""
+    """One odd webhook would stop its partition, vanish, or change its partition between two stages."""
     provider, body = PROVIDERS["waha"], orjson.dumps(content)
     (part,) = provider.split(request("waha", body), tenants("waha"))
+    named = ((headers.ACCOUNT, part.account.encode()),) if part.account else ()
     try:
-        (wire,) = provider.parse(TestRecord(part.body))
+        (wire,) = provider.parse(TestRecord(part.body, headers=named))
     except InvalidRecord:
         return
     event = decode(TestRecord(wire.written("acme")))
-    assert event.event_id == wire.event_id
+    assert (event.event_id, event.conversation) == (wire.event_id, part.key)
     assert isinstance(event, StatusEvent) == (wire.kind == "status")

@@ -15,6 +15,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.wasender.fingerprint import without_secrets
 from pipeline.testing import TestRecord
 from tests.unit.mutations import MUTATIONS, Corpus, mutated
+from tests.unit.test_wasender_notices import STUBS
 from tests.unit.wasender_webhooks import (
     ANA,
     GROUP,
@@ -43,6 +44,8 @@ BODIES = Corpus(
         webhook("messages.upsert", [text("A"), text("G") | {"key": key("G", remoteJid=GROUP, participant="1@lid")}]),
         webhook("messages.delete", {"keys": [key("A"), key("B", "15550002222")]}),
         webhook("messages.update", [{"update": {"status": n}, "key": OURS} for n in range(6)]),
+        webhook("messages.update", [{"update": {"status": 4}, "key": key("3EB0IN")}]),
+        *(received({"key": key("P"), "messageTimestamp": 1_759_999_999} | held) for held, _ in STUBS),
         webhook("call", {"call": [{"id": "CALL1", "from": f"{ANA}@s.whatsapp.net", "status": "offer"}]}),
         webhook("contacts.update", [{"jid": f"{ANA}@s.whatsapp.net"}, {"jid": "777@lid"}]),
     )

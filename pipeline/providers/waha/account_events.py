@@ -11,11 +11,12 @@ from typing import Any, Final
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
 from pipeline.providers.times import instant
+from pipeline.providers.waha.engine import inner
 from pipeline.providers.waha.envelope import SESSION_STATUS
 from pipeline.providers.waha.happening import Happening
-from pipeline.providers.waha.identity import Payload, chat, event_id, inner, is_ours
+from pipeline.providers.waha.identity import Payload, chat
 from pipeline.providers.waha.jids import STORIES, addressed, is_many, message_id
-from pipeline.providers.waha.messages import NAMES, written
+from pipeline.providers.waha.messages import NAMES, event_id_of, written
 from pipeline.providers.waha.people import names, user
 
 Told = tuple[str, str | None, dict[str, Any]]
@@ -35,12 +36,12 @@ def account_event(found: Happening, body: Body) -> bool:
     body |= {
         "kind": "account",
         "event_type": kind,
-        "event_id": event_id(found.provider, found.account, found.enveloped, found.raw),
+        "event_id": event_id_of(found),
         "field": found.event,
         "action": action,
         "data": found.payload | when | {name: value for name, value in fields.items() if value is not None},
     }
-    person = _person(found.payload)
+    person = _person(found)
     body |= {"user": person} if person else {}
     return _with_message(found, body) if kind == _ECHO else settled(body)
 
@@ -51,9 +52,9 @@ _ECHO: Final = "echo"
 def _told(found: Happening) -> Told | None:
     payload = found.payload
     if found.event in NAMES:
-        if is_ours(payload):
+        if found.origin.ours:
             return _ECHO, _text(payload.get("source")), {}
-        return ("user.story", None, {}) if chat(payload) == STORIES else None
+        return ("user.story", None, {}) if found.origin.chat == STORIES else None
     tell = _TELLERS.get(found.event)
     return tell(found.event, payload) if tell else None
 
@@ -67,10 +68,10 @@ def _with_message(found: Happening, body: Body) -> bool:
     return settled(body)
 
 
-def _person(payload: Payload) -> dict[str, str]:
+def _person(found: Happening) -> dict[str, str]:
     """The person that it is about, if it is about one; a group is none."""
-    found = chat(payload)
-    return {} if found is None or is_many(found) else user(payload)
+    where = found.origin.chat
+    return {} if where is None or is_many(where) else user(found.origin, found.payload)
 
 
 def _session(_: str, payload: Payload) -> Told:

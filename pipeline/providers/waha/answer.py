@@ -11,7 +11,7 @@ from pipeline.delivery import gateway_codes
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.cloud.answer import retry_after
 from pipeline.providers.waha.calls import SILENT
-from pipeline.providers.waha.identity import inner
+from pipeline.providers.waha.engine import inner
 from pipeline.providers.waha.jids import message_id
 from pipeline.tenants import Account
 from topics.commands import Command

@@ -1,7 +1,8 @@
 """What a message holds, brought into the Cloud API's shape.
 
-The pages show a message without a type; the engine's own data has one (`_data.type`), and so had older builds. Where
-neither says, the message is what it holds.
+NOWEB and GOWS keep the protocol's message in their data: it says all. WEBJS has a type (`_data.type`), and so had older
+builds. Where none of them says, the message is what its fields hold: the pages show it without a type. A type that is
+none of a user's messages makes no text of what stands beside it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from pipeline.providers.shared import contents as protocol
+from pipeline.providers.shared.stubs import stub_name
 from pipeline.providers.vcards import contact_of
-from pipeline.providers.waha.identity import Payload, inner
+from pipeline.providers.waha.engine import Json, inner
+from pipeline.providers.waha.identity import Payload
 
 Content = dict[str, Any]
 
@@ -31,27 +35,73 @@ _TYPES: Final = {
     "multi_vcard": "contacts",
     "list_response": "interactive",
     "buttons_response": "interactive",
+    "template_button_reply": "button",
     "poll_creation": "poll",
 }
 """The engines' names of types."""
 
+CAPTIONED: Final = frozenset({"image", "video", "document"})
+_FILES: Final = CAPTIONED | {"audio", "sticker"}
+_ENCRYPTED: Final = frozenset({"url", "mediaKey"})
+"""What of the protocol's medium serves none but WhatsApp's own clients."""
 _MEDIA: Final = {"image": "image", "video": "video", "audio": "audio"}
 """The type of media, by the first half of its MIME type."""
 
 
-def content(payload: Payload) -> tuple[str, Any] | None:
-    """The type of a message and the content that belongs to it; None for a message that holds nothing known."""
-    kind = type_of(payload)
+def content(payload: Payload, message: Json) -> tuple[str, Any] | None:
+    """The type of a message and the content that belongs to it; None for a message that holds nothing known.
+
+    Args:
+        message: the protocol's, where the engine keeps it; else empty.
+    """
+    told = protocol.content(message) if message else None
+    if told is not None:
+        return _with_file(payload, *told)
+    kind = _type_of(payload, message)
     made = _CONTENTS[kind](payload) if kind else None
     if kind is None or made is None:
         return None
     return ("audio", made) if kind == "voice" else (kind, made)
 
 
-def type_of(payload: Payload) -> str | None:
-    named = (payload.get("type"), inner(payload, "_data").get("type"))
-    found = (_TYPES.get(name) for name in named if type(name) is str)
-    return next((name for name in found if name), None) or next(_held(payload), None)
+def name_of(payload: Payload, message: Json) -> str:
+    """What a message without a model is called: by its type, else by the protocol's name for what it holds."""
+    return _given_type(payload) or _foreign(payload, message) or protocol.type_name(message)
+
+
+def holds_nothing(payload: Payload, message: Json) -> bool:
+    """Whether nothing is in it that somebody wrote. What was written may still follow, under the same id."""
+    return protocol.is_empty(message) and next(_held(payload), None) is None
+
+
+def _type_of(payload: Payload, message: Json) -> str | None:
+    """The type that is given, or is to be seen. A foreign type stands above a text, and not above a file."""
+    given = _given_type(payload)
+    if given in _TYPES:
+        return _TYPES[given]
+    held = next(_held(payload), None)
+    return None if held == "text" and (given or _foreign(payload, message)) else held
+
+
+def _given_type(payload: Payload) -> str | None:
+    named = (inner(payload, "_data").get("type"), payload.get("type"))
+    return next((name for name in named if type(name) is str and name), None)
+
+
+def _foreign(payload: Payload, message: Json) -> str | None:
+    """The name of what the protocol's message holds, or of what stands in its place, if it is none of a user's."""
+    if protocol.is_empty(message):
+        return stub_name(inner(payload, "_data").get("messageStubType"))
+    return None if protocol.is_text(message) else protocol.type_name(message)
+
+
+def _with_file(payload: Payload, kind: str, told: Any) -> tuple[str, Any]:
+    """A medium with the file that the gateway downloaded. The protocol's own is encrypted: nobody could open it."""
+    if kind not in _FILES:
+        return kind, told
+    kept = {name: value for name, value in told.items() if name not in _ENCRYPTED}
+    voice = {"voice": False} if kind == "audio" else {}
+    return kind, voice | kept | _file(payload)
 
 
 def _held(payload: Payload) -> Iterator[str]:
@@ -63,7 +113,7 @@ def _held(payload: Payload) -> Iterator[str]:
         yield "location"
     if payload.get("vCards"):
         yield "contacts"
-    if type(payload.get("body")) is str and payload.get("hasMedia") is not True:
+    if _text(payload) and payload.get("hasMedia") is not True:
         yield "text"
 
 
@@ -78,21 +128,22 @@ def _media_type(mime: object) -> str | None:
 
 
 def _text(payload: Payload) -> Content | None:
+    """Nobody can send an empty text."""
     body = payload.get("body")
-    return {"body": body} if type(body) is str else None
+    return {"body": body} if type(body) is str and body else None
 
 
 def _media(payload: Payload, *, caption: bool = True, voice: bool | None = None) -> Content:
+    body = payload.get("body")
+    told = {"caption": body} if caption and type(body) is str and body else {}
+    return _file(payload) | told | ({} if voice is None else {"voice": voice})
+
+
+def _file(payload: Payload) -> Content:
     """The reference to a file: its URL asks for the same key as the provider's API; none if it was not downloaded."""
-    media, body = inner(payload, "media"), payload.get("body")
-    made = {
-        "url": media.get("url"),
-        "mime_type": media.get("mimetype"),
-        "filename": media.get("filename"),
-        "caption": body if caption else None,
-    }
-    told = {name: value for name, value in made.items() if type(value) is str and value}
-    return told | ({} if voice is None else {"voice": voice})
+    media = inner(payload, "media")
+    made = {"url": media.get("url"), "mime_type": media.get("mimetype"), "filename": media.get("filename")}
+    return {name: value for name, value in made.items() if type(value) is str and value}
 
 
 def _location(payload: Payload) -> Content | None:
@@ -135,6 +186,13 @@ def _interactive(payload: Payload) -> Content | None:
     return None
 
 
+def _button(payload: Payload) -> Content | None:
+    """The button of a template."""
+    data = inner(payload, "_data")
+    chosen = data.get("selectedId") or data.get("selectedButtonId")
+    return {"text": _title(payload), "payload": chosen} if type(chosen) is str and chosen else None
+
+
 def _title(payload: Payload) -> str:
     body = payload.get("body")
     return body if type(body) is str else ""
@@ -162,5 +220,6 @@ _CONTENTS: Final[dict[str, Callable[[Payload], Any]]] = {
     "location": _location,
     "contacts": _contacts,
     "interactive": _interactive,
+    "button": _button,
     "poll": _poll,
 }

@@ -86,6 +86,12 @@ def message_id(value: object) -> str | None:
     return found if type(found) is str and found else None
 
 
+def bare_id(value: object) -> str | None:
+    """WhatsApp's own id of a message: what a composite id has behind the chat; an id of any other form as it is."""
+    composite = taken_apart(value)
+    return composite.bare if composite else message_id(value)
+
+
 def taken_apart(value: object) -> MessageId | None:
     """The parts of a composite id; None for an id of any other form."""
     given = message_id(value)

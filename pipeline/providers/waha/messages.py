@@ -7,15 +7,15 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
+from pipeline.providers.shared.notices import notice_event_id
 from pipeline.providers.times import instant
-from pipeline.providers.waha.contents import content
+from pipeline.providers.waha.contents import CAPTIONED, content, holds_nothing, name_of
+from pipeline.providers.waha.engine import Json, inner
 from pipeline.providers.waha.happening import Happening
-from pipeline.providers.waha.identity import Payload, chat, event_id, inner, is_ours, message_event_id
-from pipeline.providers.waha.jids import STORIES, addressed, is_many, message_id, taken_apart
-from pipeline.providers.waha.people import names, sender, user
-
-OFTEN: Final = 5
-"""Forwards from which on WhatsApp calls a message frequently forwarded."""
+from pipeline.providers.waha.identity import Payload, event_id, message_event_id
+from pipeline.providers.waha.jids import STORIES, bare_id, is_many, message_id, taken_apart
+from pipeline.providers.waha.people import names, user
+from pipeline.providers.waha.references import references
 
 
 class Part(NamedTuple):
@@ -23,18 +23,21 @@ class Part(NamedTuple):
 
     Attributes:
         holder: the JSON that says who wrote it, where and when.
+        name: what makes the id of the event, beside account and shared chat: it is the same whichever address of a
+            person is told, and however the event is called. None: the event's own id, for what has nothing better.
         id: the message's; None where `holder` has it.
     """
 
     holder: Payload
     kind: str
     content: Any
+    name: str | None
     id: str | None = None
 
 
 def message(found: Happening, body: Body) -> bool:
     """Makes `body` a message of a user. False for other events, and for what has no model."""
-    if is_ours(found.payload) or chat(found.payload) == STORIES:
+    if found.origin.ours or found.origin.chat == STORIES:
         return False
     part = _part(found)
     if part is None:
@@ -43,8 +46,8 @@ def message(found: Happening, body: Body) -> bool:
     body |= {
         "kind": "message",
         "event_type": f"message.{part.kind}",
-        "event_id": message_id_of_event(found),
-        "user": user(part.holder),
+        "event_id": _event_id(found, part),
+        "user": user(found.origin, found.payload),
         "message": made,
     }
     return made.keys() <= _PLAIN or settled(body)
@@ -56,57 +59,119 @@ def written(found: Happening) -> Body | None:
     return _shaped(found, part) if part else None
 
 
-def message_id_of_event(found: Happening) -> str:
-    """A message has its own id, so `message` and `message.any` are one event; what happens to it has the event's."""
-    given = message_id(found.payload.get("id"))
-    if found.event in MESSAGES and given:
-        return message_event_id(found.provider, found.account, given)
-    return event_id(found.provider, found.account, found.enveloped, found.payload)
+def event_id_of(found: Happening) -> str:
+    """The id of an event, which it has whether there is a model for it or not.
+
+    A message has its own, so `message` and `message.any` are one event. What has no content has another: under the
+    message's it would make the message that follows a duplicate.
+    """
+    part, given = _part(found), bare_id(found.payload.get("id"))
+    if part or found.event not in MESSAGES or given is None:
+        return _event_id(found, part)
+    message = message_event_id(found.provider, found.account, found.origin.chat, given)
+    if not holds_nothing(found.payload, found.protocol):
+        return message
+    return notice_event_id(message, name_of(found.payload, found.protocol))
 
 
-def _message(payload: Payload) -> Part | None:
-    held = content(payload)
-    return Part(payload, *held) if held and message_id(payload.get("id")) else None
+def _event_id(found: Happening, part: Part | None) -> str:
+    if part is None or part.name is None:
+        own = found.payload if found.event in NAMES else found.raw
+        return event_id(found.provider, found.account, found.enveloped, own)
+    return message_event_id(found.provider, found.account, found.origin.chat, part.name)
 
 
-def _reaction(payload: Payload) -> Part:
+def _message(payload: Payload, protocol: Json) -> Part | None:
+    held, given = content(payload, protocol), bare_id(payload.get("id"))
+    if held is None or given is None:
+        return None
+    kind, told = held
+    return _of_another(payload, kind, told) if kind in _TARGETED else Part(payload, kind, told, given)
+
+
+def _of_another(payload: Payload, kind: str, told: dict[str, Any]) -> Part | None:
+    """What happened to another message, where an engine does not make an event of its own of it."""
+    if kind == "edit":
+        return _edit(payload, told.get("original_message_id") or message_id(payload.get("id")), told.get("message"))
+    if kind == "revoke":
+        return _revoke(payload, told["original_message_id"])
+    return Part(payload, kind, told, _reaction_name(payload, told) if kind == "reaction" else None)
+
+
+def _reaction(payload: Payload, _: Json) -> Part:
     """Wawp's page has the emoji itself where WAHA has an object; an empty one takes the reaction back."""
     given = payload.get("reaction")
     told = given if type(given) is dict else {"text": given, "messageId": payload.get("messageId")}
-    return Part(payload, "reaction", {"message_id": told.get("messageId"), "emoji": told.get("text")})
+    made = {"message_id": told.get("messageId"), "emoji": told.get("text")}
+    return Part(payload, "reaction", made, _reaction_name(payload, made))
 
 
-def _edited(payload: Payload) -> Part | None:
-    held, original = content(payload), _original(payload, payload.get("editedMessageId"))
-    if held is None or original is None:
+def _reaction_name(payload: Payload, told: dict[str, Any]) -> str | None:
+    """A reaction is a message with an id of its own; some builds give that of the message it is about."""
+    own, at = bare_id(payload.get("id")), instant(payload.get("timestamp"))
+    named = own is not None and own != bare_id(told.get("message_id"))
+    return f"{own}:reaction:{int(at.timestamp()) if at else ''}" if named else None
+
+
+def _edited(payload: Payload, protocol: Json) -> Part | None:
+    held = content(payload, protocol)
+    if held is None:
         return None
-    kind, now = held
-    return Part(payload, "edit", {"original_message_id": original, "message": {"type": kind, kind: now}})
+    kind, told = held
+    now = told.get("message") if kind == "edit" else {"type": kind, kind: _as_edited(payload, kind, told)}
+    return _edit(payload, payload.get("editedMessageId"), now)
 
 
-def _revoked(payload: Payload) -> Part | None:
+def _as_edited(payload: Payload, kind: str, told: Any) -> Any:
+    """The new words are in the event; an engine's data may still have the old ones."""
+    words = payload.get("body")
+    name = "body" if kind == "text" else "caption" if kind in CAPTIONED else None
+    return told | {name: words} if name and type(words) is str and words else told
+
+
+def _edit(payload: Payload, original: object, now: object) -> Part | None:
+    target, own = _original(payload, original), bare_id(payload.get("id"))
+    if target is None:
+        return None
+    named = f"{own}:edit" if own is not None and own != bare_id(target) else None
+    made = {"original_message_id": target} | ({"message": now} if now else {})
+    return Part(payload, "edit", made, named)
+
+
+def _revoked(payload: Payload, _: Json) -> Part | None:
     """Wawp's page names the deleted message as `id`; WAHA gives its bare id, and the message before and after."""
     before, after = inner(payload, "before"), inner(payload, "after")
     holder = next((each for each in (after, before, payload) if each.get("id")), payload)
     original = _original(holder, payload.get("revokedMessageId")) or message_id(before.get("id") or payload.get("id"))
-    if original is None:
+    return _revoke(holder, original)
+
+
+def _revoke(holder: Payload, original: object) -> Part | None:
+    target = _original(holder, original)
+    if target is None:
         return None
-    return Part(holder, "revoke", {"original_message_id": original}, f"{original}:revoke")
+    named = f"{bare_id(target)}:revoke"
+    return Part(holder, "revoke", {"original_message_id": target}, named, f"{target}:revoke")
 
 
-def _vote(payload: Payload) -> Part:
+def _vote(payload: Payload, _: Json) -> Part:
+    """A changed vote has another time; builds that tell no time tell it by another event."""
     vote, poll = inner(payload, "vote"), inner(payload, "poll")
     chosen = {"poll_message_id": message_id(poll.get("id")), "selected_options": vote.get("selectedOptions")}
-    return Part(vote | {"replyTo": {"id": poll.get("id")}}, "poll_vote", chosen)
+    own, at = bare_id(vote.get("id")), vote.get("timestamp")
+    named = f"{own}:vote:{at}" if own and type(at) in (int, float, str) and at else None
+    return Part(vote | {"replyTo": {"id": poll.get("id")}}, "poll_vote", chosen, named)
 
 
-def _unreadable_vote(payload: Payload) -> Part:
-    part = _vote(payload)
-    return part._replace(content=part.content | {"selected_options": None})
+def _unreadable_vote(payload: Payload, protocol: Json) -> Part:
+    """It can be read later: then it is another event."""
+    part = _vote(payload, protocol)
+    return part._replace(content=part.content | {"selected_options": None}, name=None)
 
 
 MESSAGES: Final = frozenset({"message", "message.any"})
-_PARTS: Final[dict[str, Callable[[Payload], Part | None]]] = {
+_TARGETED: Final = frozenset({"edit", "revoke", "reaction", "poll_vote"})
+_PARTS: Final[dict[str, Callable[[Payload, Json], Part | None]]] = {
     "message": _message,
     "message.any": _message,
     "message.reaction": _reaction,
@@ -123,7 +188,7 @@ _PLAIN: Final = frozenset({"id", "from", "from_user_id", "from_jid", "group_id",
 
 def _part(found: Happening) -> Part | None:
     build = _PARTS.get(found.event)
-    return build(found.payload) if build else None
+    return build(found.payload, found.protocol) if build else None
 
 
 def _shaped(found: Happening, part: Part) -> Body:
@@ -133,31 +198,15 @@ def _shaped(found: Happening, part: Part) -> Body:
 def _common(found: Happening, part: Part) -> dict[str, Any]:
     """What messages of all types have in common."""
     payload = part.holder
-    where, who = chat(payload), sender(payload)
+    where, who = found.origin.chat, found.origin.writer
     at = instant(payload.get("timestamp")) or found.at
     given = part.id or message_id(payload.get("id")) or found.enveloped.id
     made: dict[str, Any] = {"id": given, "timestamp": int(at.timestamp())}
-    if who and not is_ours(payload):
+    if who and not found.origin.ours:
         made |= names(who, "from", "from_user_id") | {"from_jid": who}
     if where and is_many(where):
         made["group_id"] = where
-    context = _context(payload)
-    return made | ({"context": context} if context else {})
-
-
-def _context(payload: Payload) -> dict[str, Any]:
-    data, reply = inner(payload, "_data"), inner(payload, "replyTo")
-    score = data.get("forwardingScore")
-    context: dict[str, Any] = {}
-    if data.get("isForwarded") is True:
-        context["forwarded"] = True
-    if type(score) is int and score >= OFTEN:
-        context["frequently_forwarded"] = True
-    answered = message_id(reply.get("id"))
-    if answered:
-        writer = addressed(reply.get("participant"))
-        context |= {"id": answered} | (names(writer, "from", "from_user_id") if writer else {})
-    return context
+    return made | references(payload, found.protocol)
 
 
 def _original(payload: Payload, bare: object) -> str | None:

@@ -1,30 +1,28 @@
 """Who is on the other side, in the words of the event models.
 
 Whose phone number is hidden is known by a LID alone. It takes the place of the business-scoped user id: it names the
-user as long as the number is hidden, and it is what an answer is sent to.
+user as long as the number is hidden, and it is what an answer is sent to. Where a webhook tells both, the user has
+both: `lid` beside the number.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from pipeline.providers.waha.identity import Payload, author, chat, inner
-from pipeline.providers.waha.jids import is_many, phone
+from pipeline.providers.waha.engine import inner
+from pipeline.providers.waha.identity import Origin, Payload, engine_data
+from pipeline.providers.waha.jids import phone
 
 
-def sender(payload: Payload) -> str | None:
-    """The JID of the person who wrote: the member of a group, else the chat's other side."""
-    found = chat(payload)
-    return (author(payload) or found) if found and is_many(found) else found
-
-
-def user(payload: Payload) -> dict[str, str]:
+def user(origin: Origin, payload: Payload) -> dict[str, str]:
     """Who wrote it; empty if nobody did."""
-    jid = sender(payload)
+    jid = origin.writer
     if jid is None:
         return {}
     named = names(jid, "phone_number", "bsuid") | {"jid": jid}
-    profile = _profile(inner(payload, "_data"))
+    if origin.linked_id:
+        named["lid"] = origin.linked_id
+    profile = _profile(engine_data(payload))
     return named | ({"profile_name": profile} if profile else {})
 
 

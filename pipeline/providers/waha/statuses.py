@@ -11,8 +11,8 @@ from typing import Final
 
 from pipeline.providers.cloud.wire import Body
 from pipeline.providers.waha.happening import Happening
-from pipeline.providers.waha.identity import Payload, author, chat, is_ours, status_event_id
-from pipeline.providers.waha.jids import contact, is_many, message_id
+from pipeline.providers.waha.identity import Payload, message_event_id
+from pipeline.providers.waha.jids import bare_id, contact, is_many, message_id
 from pipeline.providers.waha.people import names
 
 EVENTS: Final = frozenset({"message.ack", "message.ack.group"})
@@ -31,16 +31,17 @@ _BY_NUMBER: Final = dict(enumerate(_BY_NAME.values(), -1))
 def status(found: Happening, body: Body) -> bool:
     """Makes `body` a status. False for other events, and where message of ours, status or chat are not named."""
     payload = found.payload
-    if found.event not in EVENTS or not is_ours(payload):
+    if found.event not in EVENTS or not found.origin.surely_ours:
         return False
-    message, name, where = message_id(payload.get("id")), status_name(payload), chat(payload)
-    if message is None or name is None or where is None:
+    message, bare = message_id(payload.get("id")), bare_id(payload.get("id"))
+    name, where = status_name(payload), found.origin.chat
+    if message is None or bare is None or name is None or where is None:
         return False
-    member = author(payload) if is_many(where) else None
+    member = found.origin.writer if is_many(where) and found.origin.writer != where else None
     body |= {
         "kind": "status",
         "event_type": f"status.{name}",
-        "event_id": status_event_id(found.provider, found.account, message, name, contact(member or where)),
+        "event_id": f"{message_event_id(found.provider, found.account, where, bare)}:{name}:{contact(member or where)}",
         "message_id": message,
         "status": name,
         **_recipient(where, member),

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
+from pipeline.providers.shared.fields import as_object
 from pipeline.providers.times import instant
-from pipeline.providers.wasender.fields import as_object
 from pipeline.providers.wasender.jids import contact, phone
 from pipeline.providers.wasender.people import is_group, names
 from pipeline.providers.wasender.wire import Happening

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.providers.shared.fields import field, may_be_ours
 from pipeline.providers.wasender import envelope
 from pipeline.providers.wasender.envelope import Part
-from pipeline.providers.wasender.fields import field
 from pipeline.providers.wasender.jids import LID, contact, normalised, phone
 from topics.keys import account_key, conversation_key
 
@@ -86,7 +86,7 @@ def content_event_id(account: str, part: Part, at: Any) -> str:
 
 def _number_behind(key: dict[str, Any]) -> str | None:
     """The phone number that a webhook tells beside a linked id. Of our own messages the sender is not the chat."""
-    names = ("remoteJidAlt",) if key.get("fromMe") is True else (*_SENDER, "remoteJidAlt")
+    names = ("remoteJidAlt",) if may_be_ours(key.get("fromMe")) else (*_SENDER, "remoteJidAlt")
     return next((found for name in names if (found := phone(key.get(name)))), None)
 
 

@@ -6,18 +6,21 @@ from datetime import datetime
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
+from pipeline.providers.shared.contents import Content, content, context_info, is_empty, type_name
+from pipeline.providers.shared.fields import as_object, field, may_be_ours
+from pipeline.providers.shared.notices import notice_event_id
+from pipeline.providers.shared.references import references
+from pipeline.providers.shared.stubs import stub_name
 from pipeline.providers.times import instant
 from pipeline.providers.wasender import envelope
-from pipeline.providers.wasender.contents import Content, content, context_info
-from pipeline.providers.wasender.fields import as_object, field
 from pipeline.providers.wasender.identity import key_chat, message_event_id
 from pipeline.providers.wasender.jids import contact
 from pipeline.providers.wasender.people import is_group, names, sender, user
-from pipeline.providers.wasender.references import references
 from pipeline.providers.wasender.wire import Happening
 
 STORIES = "status@broadcast"
 _REVOKED = "revoke"
+_EDIT = "edit"
 
 
 def key_of(found: Happening) -> Body:
@@ -31,7 +34,7 @@ def key_of(found: Happening) -> Body:
 
 def is_ours(found: Happening) -> bool:
     """Whether the session did it, by this API or on the phone. An answer to it would be answered again."""
-    return key_of(found).get("fromMe") is True
+    return may_be_ours(key_of(found).get("fromMe"))
 
 
 def message(found: Happening, body: Body) -> bool:
@@ -65,14 +68,28 @@ def shaped(found: Happening) -> Body | None:
         **_sender(key),
         **({"group_id": found.chat} if is_group(found.chat) else {}),
         **({"msg_id": str(number)} if type(number) in (int, str) else {}),
-        **references(context_info(_message(found))),
+        **references(context_info(_message(found)), contact),
     }
 
 
 def event_id_of(found: Happening) -> str:
-    """The id of a message, which it has whether there is a model for it or not."""
-    message_id = _id_of(found, _content(found))
-    return message_event_id(found.account, found.chat, message_id) if message_id else found.content_id
+    """The id of a message, which it has whether there is a model for it or not.
+
+    What has no content has an id of its own: under the message's, it would make the message that follows a duplicate.
+    """
+    made = _content(found)
+    message_id = _id_of(found, made)
+    if message_id is None or (made is None and found.part.event not in envelope.MESSAGES):
+        return found.content_id
+    event_id = message_event_id(found.account, found.chat, message_id)
+    return notice_event_id(event_id, name_of(found)) if made is None and is_empty(_message(found)) else event_id
+
+
+def name_of(found: Happening) -> str:
+    """What a message without a model is called: by its content, else by what stands in its place."""
+    held = _message(found)
+    stub = stub_name(field(found.item, "messageStubType")) if is_empty(held) else None
+    return stub or type_name(held)
 
 
 def at_of(found: Happening) -> datetime:
@@ -89,7 +106,8 @@ def _content(found: Happening) -> Content | None:
         return _deletion(item)
     if found.part.event == envelope.REACTION:
         return _reaction(item)
-    return content(_message(found), item.get("messageBody"))
+    made = content(_message(found), item.get("messageBody"))
+    return (_EDIT, {"original_message_id": key_of(found).get("id")} | made[1]) if made and made[0] == _EDIT else made
 
 
 def _deletion(key: Body) -> Content | None:
@@ -106,7 +124,7 @@ def _reaction(item: Body) -> Content | None:
 
 
 def _id_of(found: Happening, made: Content | None) -> str | None:
-    """The message's own id. A deletion has the original's, and a reaction often too: the rest makes it its own.
+    """The message's own id. A deletion has the original's, a reaction or an edit may too: the rest makes it its own.
 
     A deletion comes both as a message and as an event of its own; it is one event.
     """
@@ -115,6 +133,8 @@ def _id_of(found: Happening, made: Content | None) -> str | None:
         return f"{made[1]['original_message_id']}:{_REVOKED}"
     if type(message_id) is not str or not message_id:
         return None
+    if made is not None and made[0] == _EDIT and made[1]["original_message_id"] == message_id:
+        return f"{message_id}:{_EDIT}:{int(at_of(found).timestamp())}"
     if found.part.event != envelope.REACTION or made is None or message_id != made[1]["message_id"]:
         return message_id
     return f"{message_id}:reaction:{sender(key_of(found)) or ''}:{made[1]['emoji']}:{int(at_of(found).timestamp())}"

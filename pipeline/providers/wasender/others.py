@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
-from pipeline.providers.wasender.contents import type_name
+from pipeline.providers.shared.notices import type_label
 from pipeline.providers.wasender.envelope import MESSAGES
-from pipeline.providers.wasender.fields import as_object, field
-from pipeline.providers.wasender.messages import at_of, event_id_of, is_ours, key_of, shaped
+from pipeline.providers.wasender.messages import at_of, event_id_of, is_ours, key_of, name_of, shaped
 from pipeline.providers.wasender.people import user
 from pipeline.providers.wasender.wire import Happening
 from topics.events.account_types import AccountEventType
-
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def aside(found: Happening, body: Body, kind: AccountEventType) -> bool:
@@ -50,12 +44,7 @@ def unknown(found: Happening, body: Body) -> None:
 
 
 def _event_type(found: Happening) -> str:
-    event, item = found.part.event, found.item
+    event = found.part.event
     if event in MESSAGES:
-        return f"message.{_named(type_name(as_object(field(item, 'message'))))}"
-    return f"field.{_named(event)}" if event else "webhook"
-
-
-def _named(name: str) -> str:
-    """A name that may stand in a label; `unknown` for anything that is none."""
-    return name if _NAME.fullmatch(name) else "unknown"
+        return f"message.{type_label(name_of(found))}"
+    return f"field.{type_label(event)}" if event else "webhook"

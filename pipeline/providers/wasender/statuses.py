@@ -7,9 +7,9 @@ from typing import Final
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
+from pipeline.providers.shared.fields import as_object, field, flag, may_be_ours
 from pipeline.providers.times import instant
 from pipeline.providers.wasender.envelope import RECEIPT, SENT, STATUS
-from pipeline.providers.wasender.fields import as_object, field
 from pipeline.providers.wasender.identity import key_member, message_event_id
 from pipeline.providers.wasender.jids import contact
 from pipeline.providers.wasender.people import is_group, names
@@ -32,10 +32,10 @@ _RECEIPTS: Final = (("playedTimestamp", "played"), ("readTimestamp", "read"), ("
 
 
 def status(found: Happening, body: Body) -> bool:
-    """Makes `body` a status event. False, if it does not say of which message or what."""
+    """Makes `body` a status event. False, if it does not say of which message or what, or a user wrote the message."""
     item = as_object(found.item)
     key = as_object(item.get("key"))
-    message_id, told = key.get("id"), _told(found.part.event, item)
+    message_id, told = key.get("id"), None if _is_theirs(found, key) else _told(found.part.event, item)
     if type(message_id) is not str or not message_id or told is None:
         return False
     participant = _participant(found, item, key)
@@ -51,6 +51,11 @@ def status(found: Happening, body: Body) -> bool:
         **_numbered(item, key),
     }
     return settled(body)
+
+
+def _is_theirs(found: Happening, key: Body) -> bool:
+    """Whether a user wrote the message: that the account read it is no status of a send."""
+    return found.part.event != SENT and flag(key.get("fromMe")) is False
 
 
 def _told(event: str, item: Body) -> str | None:
@@ -76,7 +81,7 @@ def _participant(found: Happening, item: Body, key: Body) -> str | None:
     member = contact(field(item.get("receipt"), "userJid"))
     if not is_group(found.chat):
         return found.chat
-    return member or (key_member(key) if key.get("participant") and key.get("fromMe") is not True else None)
+    return member or (key_member(key) if key.get("participant") and not may_be_ours(key.get("fromMe")) else None)
 
 
 def _recipient(chat: str | None, participant: str | None) -> Body:

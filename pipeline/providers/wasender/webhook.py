@@ -74,13 +74,14 @@ class MessageKey(Model):
 
 
 class MessageEntry(Model):
-    """A message. `message` is in WhatsApp's own words."""
+    """A message. `message` is in WhatsApp's own words; where it is missing, the stub type says what stands there."""
 
     key: MessageKey
     message: dict[str, Any] | None = Field(None, repr=False)
     message_body: str | None = Field(None, alias="messageBody", repr=False)
     push_name: str | None = Field(None, alias="pushName", repr=False)
     message_timestamp: Any = Field(None, alias="messageTimestamp")
+    message_stub_type: Any = Field(None, alias="messageStubType")
 
 
 class StatusUpdate(Model):

@@ -1,6 +1,6 @@
-"""What a message holds: WhatsApp's own names for it, which Wasender passes on, brought into the Cloud API's shape.
+"""Reads the message of WhatsApp Web's protocol, which gateways pass on as it is, into the Cloud API's shape.
 
-Source: Wasender, webhooks; the names under `message` are those of WhatsApp Web's protocol.
+Sources: Wasender, webhooks; the names under `message` are those of the protocol.
 """
 
 from __future__ import annotations
@@ -8,21 +8,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from pipeline.providers.shared.fields import field
 from pipeline.providers.vcards import contact_of
-from pipeline.providers.wasender.fields import field
 
 Json = dict[str, Any]
 Content = tuple[str, Any]
 """A type and the content that goes into the field of its name."""
 
 _WRAPPERS: Final = (
+    "deviceSentMessage",
     "ephemeralMessage",
     "viewOnceMessage",
     "viewOnceMessageV2",
     "viewOnceMessageV2Extension",
     "documentWithCaptionMessage",
     "editedMessage",
+    "lottieStickerMessage",
+    "associatedChildMessage",
+    "groupMentionedMessage",
+    "botInvokeMessage",
 )
+_WRAPPED: Final = frozenset(_WRAPPERS)
+_BESIDE: Final = frozenset(
+    {
+        "messageContextInfo",
+        "senderKeyDistributionMessage",
+        "fastRatchetKeySenderKeyDistributionMessage",
+        "placeholderMessage",
+    }
+)
+"""Fields beside the content, or in its place. A message that has no others holds nothing that anybody wrote."""
+_TEXTS: Final = frozenset({"conversation", "extendedTextMessage"})
+_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 _REVOKE: Final = (0, "0", "REVOKE")
 _EDIT: Final = (14, "14", "MESSAGE_EDIT")
 _FILE: Final = {
@@ -36,17 +53,44 @@ _FILE: Final = {
 
 
 def content(message: Json, body: object = None) -> Content | None:
-    """The type and content of `message`; None for what there is no model for. `body` is Wasender's `messageBody`."""
+    """The type and content of `message`; None for what there is no model for.
+
+    An edit that names no original is one of the message that it comes as.
+
+    Args:
+        body: Wasender's `messageBody`.
+    """
     bare = unwrapped(message)
-    for name, build in _BUILDERS.items():
-        if name in bare and (made := build(bare[name])) is not None:
+    made = _content(bare) or (_text(body) if is_empty(bare) else None)
+    if made is None or made[0] == "edit" or type(message.get("editedMessage")) is not dict:
+        return made
+    kind, now = made
+    return "edit", {"message": {"type": kind, kind: now}}
+
+
+def _content(bare: Json) -> Content | None:
+    named = _BUILDERS.keys() & bare.keys()
+    for name in _BUILDERS if len(named) > 1 else named:
+        if name in named and (made := _BUILDERS[name](bare[name])) is not None:
             return made
-    return ("text", {"body": body}) if not bare and type(body) is str and body else None
+    return None
+
+
+def is_empty(message: Json) -> bool:
+    """Whether nothing is in it that somebody wrote. What was written may still follow, under the same id."""
+    return not any(_holds(name, value) for name, value in unwrapped(message).items() if name not in _BESIDE)
+
+
+def is_text(message: Json) -> bool:
+    """Whether a text is in it, of whatever shape."""
+    return not _TEXTS.isdisjoint(unwrapped(message))
 
 
 def unwrapped(message: Json) -> Json:
-    """The message inside of what says that it disappears, is shown once, or was edited."""
+    """The message inside of what says that it disappears, is shown once, was edited, or belongs to another one."""
     for _ in _WRAPPERS:
+        if _WRAPPED.isdisjoint(message):
+            break
         name = next((each for each in _WRAPPERS if type(message.get(each)) is dict), None)
         inner = message[name].get("message") if name else None
         if type(inner) is not dict:
@@ -57,8 +101,9 @@ def unwrapped(message: Json) -> Json:
 
 def type_name(message: Json) -> str:
     """What a message without a model calls itself: `groupInvite` for `groupInviteMessage`."""
-    named = (name for name in unwrapped(message) if name.endswith("Message"))
-    return next((name.removesuffix("Message") for name in named), "unknown")
+    named = [name for name in unwrapped(message) if name.endswith("Message")]
+    content = [name for name in named if name not in _BESIDE]
+    return (content or named or ["unknown"])[0].removesuffix("Message")
 
 
 def context_info(message: Json) -> Json:
@@ -67,8 +112,18 @@ def context_info(message: Json) -> Json:
     return next((info for info in found if type(info) is dict), {})
 
 
+def _holds(name: str, value: Any) -> bool:
+    """Whether a field has anything in it but what it refers to. A type that nobody knows says something by itself."""
+    if value is None or (name not in _BUILDERS and name not in _WRAPPERS):
+        return value is not None
+    if type(value) is dict:
+        return any(each not in _NOTHING for field, each in value.items() if field != "contextInfo")
+    return value not in _NOTHING
+
+
 def _text(value: Any) -> Content | None:
-    return ("text", {"body": value}) if type(value) is str else None
+    """Nobody can send an empty text."""
+    return ("text", {"body": value}) if type(value) is str and value else None
 
 
 def _extended(value: Any) -> Content | None:
