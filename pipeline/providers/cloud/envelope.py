@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from pipeline.providers.cloud.people import People, people
+from pipeline.providers.cloud.people import People, people, text
 
 WHOLE: Final = None
 """In the place of a list's name: the part is a change's whole value, or a malformed piece. No list is called so."""
@@ -60,13 +60,6 @@ def parts(webhook: dict[str, Any]) -> list[Part]:
     for entry in entries:
         _add_entry(found, entry)
     return found
-
-
-def text(value: object) -> str:
-    """An id as a string: some fields of some webhooks carry numbers. Empty for anything else."""
-    if type(value) is str:
-        return value
-    return str(value) if type(value) is int else ""
 
 
 def _add_entry(found: list[Part], entry: Any) -> None:
