@@ -18,6 +18,8 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
+from pipeline.unicode import well_formed
+
 Format = Literal["auto", "json", "console"]
 
 REDACTED: Final = "[redacted]"
@@ -112,6 +114,7 @@ def _inside(value: object) -> object:
 
 
 def _scrub(text: str) -> str:
+    text = well_formed(text)
     for pattern, replacement in _IN_TEXT:
         text = pattern.sub(replacement, text)
     return text

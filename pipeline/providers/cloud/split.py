@@ -10,6 +10,7 @@ from pipeline.providers.base import Slice
 from pipeline.providers.cloud.envelope import Part, parts
 from pipeline.providers.cloud.holding import holding
 from pipeline.providers.cloud.identity import PROVIDER, conversation, other_side
+from pipeline.unicode import loads
 
 
 def split(body: bytes) -> list[Slice]:
@@ -18,7 +19,7 @@ def split(body: bytes) -> list[Slice]:
     Never raises: a body that can't be read, or can't be written again, is one slice.
     """
     try:
-        webhook = orjson.loads(body)
+        webhook = loads(body)
     except orjson.JSONDecodeError:
         return [Slice(PROVIDER, "", body)]
     conversations = _conversations(webhook) if type(webhook) is dict else {}

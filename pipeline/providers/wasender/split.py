@@ -13,6 +13,7 @@ from pipeline.providers.wasender.envelope import Part, holding, parts
 from pipeline.providers.wasender.fingerprint import without_secrets
 from pipeline.providers.wasender.identity import PROVIDER, chat_of, conversation
 from pipeline.tenants import Account, Tenants
+from pipeline.unicode import loads
 
 
 def split(request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
@@ -25,7 +26,7 @@ def split(request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return [Slice(PROVIDER, "", request.body)]
     body = without_secrets(request.body, account)
     try:
-        webhook = orjson.loads(body)
+        webhook = loads(body)
         return _slices(webhook, account.id, body) if type(webhook) is dict else [_whole(account.id, None, body)]
     except (orjson.JSONDecodeError, TypeError):  # TypeError: nested deeper than orjson writes; `parse` will refuse it
         return [_whole(account.id, None, body)]
