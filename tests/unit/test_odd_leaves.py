@@ -261,3 +261,11 @@ def test_what_is_left_out_stays_in_the_raw_form() -> None:
     _events("cloud", whole)
     assert whole == before
     assert list(places(whole))
+
+
+def test_several_odd_leaves_of_which_one_takes_the_message_along() -> None:
+    """The parser would fail on it, and a batch with other people's messages be a dead letter."""
+    item = {"from": "1", "id": "wamid.1", "timestamp": "1760000000", "type": "image", "image": {"id": "1"}}
+    odd = item | {"group_id": [], "referral": 5, "context": 5, "errors": [5]}
+    (wire,) = _events("cloud", webhook(value(messages=[odd])))
+    assert wire.kind == "unknown"

@@ -61,5 +61,8 @@ def user(part: Part, person: Person | None) -> dict[str, str]:
 
 def _take(found: dict[str, str], source: dict[str, Any], names: dict[str, str]) -> None:
     for name, value in source.items():
-        if name in names and (told := text(value)):
-            found[names[name]] = told
+        if name in names:
+            if type(value) is str:
+                found[names[name]] = value
+            elif told := text(value):
+                found[names[name]] = told

@@ -50,7 +50,8 @@ def ids(name: str | None, item: dict[str, Any]) -> Named | None:
         return None
     if name == "calls" and item.get("direction") == "BUSINESS_INITIATED":
         fields = _RECIPIENT
-    return text(item.get(fields[0])), text(item.get(fields[1]))
+    user_id, phone = item.get(fields[0]), item.get(fields[1])
+    return user_id if type(user_id) is str else text(user_id), phone if type(phone) is str else text(phone)
 
 
 def find(named: Named, index: People) -> Person | None:

@@ -156,7 +156,7 @@ def _without_tags(loc: Path) -> Path:
 
 def _left_out(path: Path, body: dict[str, Any]) -> Path:
     """What goes with an odd value of an event: the whole message, where the value says which one it is, or whose."""
-    if len(path) < 2 or path[0] != "message":
+    if len(path) < 2 or path[0] != "message" or "message" not in body:
         return path
     message, name = body["message"], path[1]
     alone = name in _SENDER and not any(type(message.get(each)) is str for each in _SENDER if each != name)

@@ -9,7 +9,7 @@ from pipeline.providers.cloud.identity import status_event_id
 from pipeline.providers.cloud.people import Person, digits
 from pipeline.providers.cloud.shapes import STATUS, fits, settled
 from pipeline.providers.cloud.wire import Body, instant
-from topics.events import StatusEvent
+from topics.events import StatusEvent, once
 
 NAMES: Final = {
     "id": "message_id",
@@ -29,7 +29,7 @@ NAMES: Final = {
 }
 """The event's names for the fields of a status."""
 
-_OURS: Final = frozenset(StatusEvent.model_fields)
+_OURS: Final = frozenset(StatusEvent.model_fields) | {once.POINTERS}
 """Names that mean something else in the event; whatever else a status carries keeps its name."""
 
 
