@@ -40,9 +40,11 @@ async def scatter(bootstrap: str, seed: int, count: int) -> Mapping[bytes, str]:
 def _record(said: str, rng: Random) -> dict[str, Any]:
     """Its mark is its webhook's id, for it may have neither key nor value."""
     names = rng.sample(_NAMED, rng.randrange(len(_NAMED)))
+    value = _value(said, rng)
+    keys = (b"", b"\xff", b"cloud:1:2") if value is None else (None, b"", b"\xff")  # a producer wants one of them
     return {
-        "key": rng.choice((None, b"", b"\xff", b"cloud:1:2")),
-        "value": _value(said, rng),
+        "key": rng.choice(keys),
+        "value": value,
         "headers": [(headers.WEBHOOK_ID, said.encode()), *((name, rng.choice(_BYTES)) for name in names)],
     }
 

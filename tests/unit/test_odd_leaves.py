@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InvalidRecord
 from pipeline.providers import PROVIDERS
 from pipeline.providers.cloud import statuses
+from pipeline.providers.cloud.shapes import settled
 from pipeline.testing import TestRecord
 from tests.unit import gateway_webhooks, wasender_webhooks
 from tests.unit.cloud_webhooks import anything, examples, places, status, value, webhook
@@ -269,3 +270,12 @@ def test_several_odd_leaves_of_which_one_takes_the_message_along() -> None:
     odd = item | {"group_id": [], "referral": 5, "context": 5, "errors": [5]}
     (wire,) = _events("cloud", webhook(value(messages=[odd])))
     assert wire.kind == "unknown"
+
+
+def test_a_provider_that_names_nobody_makes_no_message() -> None:
+    """A handler would answer nobody."""
+    (wire,) = _events("cloud", webhook(value(statuses=[FAILED])))
+    message = {"id": "1", "timestamp": 1, "type": "text", "text": {"body": "x"}}
+    body = wire.body | {"kind": "message", "message": message, "user": {"phone_number": None, "username": "ana"}}
+    assert not settled(dict(body))
+    assert settled(body | {"user": {"phone_number": None, "bsuid": "US.1"}})

@@ -5,7 +5,7 @@ What fits is sure to validate as an event. What does not fit may still: it is lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from pydantic import ValidationError
@@ -155,13 +155,17 @@ def _without_tags(loc: Path) -> Path:
 
 
 def _left_out(path: Path, body: dict[str, Any]) -> Path:
-    """What goes with an odd value of an event: the whole message, where the value says which one it is, or whose."""
-    if len(path) < 2 or path[0] != "message" or "message" not in body:
+    """What goes with an odd value: all of the message, or the user, where it says which one it is, or whose."""
+    if len(path) < 2 or path[0] not in _PERSON or path[0] not in body:
         return path
-    message, name = body["message"], path[1]
-    alone = name in _SENDER and not any(type(message.get(each)) is str for each in _SENDER if each != name)
-    return ("message",) if name in _IDENTIFYING or alone else path
+    whole, name, person = body[path[0]], path[1], _PERSON[path[0]]
+    alone = name in person and not any(type(whole.get(each)) is str for each in person if each != name)
+    return path[:1] if name in _IDENTIFYING or alone else path
 
 
-_SENDER: Final = ("from", "from_user_id")
+_PERSON: Final[Mapping[int | str, Sequence[str]]] = {
+    "message": ("from", "from_user_id"),
+    "user": ("phone_number", "bsuid"),
+}
+"""Where the sender is named. One of the names is enough."""
 _IDENTIFYING: Final = frozenset({"id", "timestamp", "type", "group_id"})
