@@ -27,6 +27,7 @@ from structlog.typing import EventDict, Processor
 
 from pipeline import masking
 from pipeline.masking import Masker
+from pipeline.unicode import well_formed
 
 Format = Literal["auto", "json", "console"]
 
@@ -191,6 +192,7 @@ def _clean(text: str, masks: Masker) -> str:
 
 
 def _scrub(text: str) -> str:
+    text = well_formed(text)
     lower = text.lower()
     if not any(hint in lower for hint in _HINTS):
         return text

@@ -72,6 +72,11 @@ BREAKER_OPEN: Final = Gauge(
     "Flows of an app that take nothing in because failures are the rule. Any: `/readyz` and the log name the cause.",
     ["app"],
 )
+IGNORED_FIELDS: Final = Counter(
+    "pipeline_ignored_fields_total",
+    "Values that were left out of an event, by provider and kind: not what the provider documents. Rising: it changed.",
+    ["provider", "kind"],
+)
 DUPLICATES: Final = Counter(
     "pipeline_duplicates_total",
     "Events that had been seen before. Usual: providers deliver at least once.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 Header = tuple[str, bytes]
-"""One Kafka header: its name and its value, UTF-8."""
+"""One Kafka header: its name and its value. Ours are UTF-8; those of strangers are any bytes, or None."""
 
 
 class Incoming(Protocol):
@@ -43,8 +43,6 @@ class Record(NamedTuple):
 
 
 def header(headers: Sequence[Header], name: str) -> str | None:
-    """The value of the first header called `name`, or None."""
-    for key, value in headers:
-        if key == name:
-            return value.decode()
-    return None
+    """The value of the first header called `name`, or None. Bytes that are no UTF-8 are escaped (`\\xff`)."""
+    found: bytes | None = next((value for key, value in headers if key == name), None)
+    return None if found is None else found.decode(errors="backslashreplace")

@@ -46,17 +46,16 @@ def any_form(mark: str, rng: Random) -> Tree:
 
 def _status(mark: str) -> Tree:
     pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "service"}
-    status = _about(mark, "delivered")
-    return webhook(container(statuses=[status | {"pricing": pricing, "biz_opaque_callback_data": f"cmd-{mark}"}]))
+    return webhook(container(statuses=[status(mark) | {"pricing": pricing, "biz_opaque_callback_data": f"cmd-{mark}"}]))
 
 
 def _failed(mark: str) -> Tree:
     error = {"code": 131026, "title": "Message undeliverable", "error_data": {"details": mark}}
-    return webhook(container(statuses=[_about(mark, "failed") | {"errors": [error]}]))
+    return webhook(container(statuses=[status(mark, "failed") | {"errors": [error]}]))
 
 
-def _about(mark: str, status: str) -> Tree:
-    return {"id": f"wamid.fuzz.{mark}", "status": status, "timestamp": "1760000001", "recipient_id": "15550001111"}
+def status(mark: str, name: str = "delivered") -> Tree:
+    return {"id": f"wamid.fuzz.{mark}", "status": name, "timestamp": "1760000001", "recipient_id": "15550001111"}
 
 
 def _typed(kind: str, content: Any) -> Callable[[str], Tree]:

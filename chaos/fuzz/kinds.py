@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -232,6 +233,56 @@ def spoil_entry(each: str, rng: Random) -> list[forms.Tree]:
     return [spoil(entry, each, rng) if rng.random() < 0.5 else entry for entry in entries]
 
 
+def amplified(ticket: Ticket) -> Input:
+    """Little that could become much: what surrounds the parts or belongs to each is large, or they are many."""
+    rng, junk = ticket.rng, "j" * ticket.rng.choice((10_000, 300_000, 1_000_000))
+    size = rng.choice((2, 60, 600))
+    marks = [ticket.mark(part) for part in range(size)]
+    people = rng.choice((1, size))
+    messages = [forms.message(each, f"1777{part % people:07d}") for part, each in enumerate(marks)]
+    value = forms.container(contacts=[forms.person("17770000000", ticket.mark())], messages=messages)
+    tree = forms.webhook(value)
+    change = tree["entry"][0]["changes"][0]
+    where: Any = rng.choice((tree, tree["entry"][0], change, value, value["metadata"], "contact", "number", "parts"))
+    if where == "contact":
+        value["contacts"][0]["profile"]["name"] += junk
+    elif where == "number":
+        value["metadata"]["display_phone_number"] = junk
+    elif where == "parts":
+        value["messages"] += [0] * rng.choice((1_000, 9_000, 20_000, 500_000))
+    else:
+        where[BESIDE] = junk
+    body = orjson.dumps(tree)
+    return Input("amplified", body, [each.encode() for each in marks], signed(body), frozenset({200, 413}))
+
+
+def surrogates(ticket: Ticket) -> Input:
+    """Half of a surrogate pair in one text of several; in a name, an id or a number too."""
+    entries = [entry for part in range(3) for entry in forms.any_form(ticket.mark(part), ticket.rng)["entry"]]
+    tree = {"object": "x", "entry": entries}
+    body = orjson.dumps(tree).decode()
+    quotes = [at for at, each in enumerate(body) if each == '"' and body[at - 1] != "\\"]
+    at = ticket.rng.choice(quotes[1::2])
+    half = ticket.rng.choice(("\\ud83d", "\\udc00", "\\ude00\\ud83d", "\\\\\\ud83d"))
+    return authentic("surrogates", f"{body[:at]}{half}{body[at:]}".encode(), *(ticket.mark(part) for part in range(3)))
+
+
+def marked_order(ticket: Ticket) -> Input:
+    """A byte order mark before a body that is right."""
+    body = orjson.dumps(forms.any_form(ticket.mark(), ticket.rng))
+    return authentic("byte order mark", BOM_UTF8 + body, ticket.mark())
+
+
+def odd_leaf(ticket: Ticket) -> Input:
+    """A message or a status whose decoration is of another shape: it must stay what it is."""
+    rng, said = ticket.rng, ticket.mark()
+    item = forms.message(said) if rng.random() < 0.5 else forms.status(said)
+    names = ("context", "referral", "errors", "pricing", "conversation", "from_user_id", "recipient_identity_key_hash")
+    item[rng.choice(names)] = odd(said, rng)
+    value = forms.container(messages=[item]) if "text" in item else forms.container(statuses=[item])
+    return _tree("odd leaf", forms.webhook(value), ticket)
+
+
 def too_large(ticket: Ticket) -> Input:
     size = ticket.rng.choice((LIMIT + 1, LIMIT + 1, 4_000_000, 10_000_000))
     frame = orjson.dumps(forms.written(ticket.mark(), text={"body": "@"}))
@@ -315,6 +366,10 @@ KINDS: Final[Mapping[Kind, int]] = {
     long_names: 6,
     large_batch: 1,
     mixed_batch: 60,
+    amplified: 6,
+    surrogates: 40,
+    marked_order: 10,
+    odd_leaf: 100,
     too_large: 2,
     unauthentic: 40,
     wrong_request: 10,

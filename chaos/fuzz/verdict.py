@@ -19,6 +19,7 @@ class Verdict:
         let_in: marks of what was refused that are in one all the same.
         deaths: processes that ended.
         restless: what had not come to rest when it was counted.
+        heavy: processes that held more memory than they may.
     """
 
     wrong_answers: Sequence[str]
@@ -26,6 +27,7 @@ class Verdict:
     let_in: Sequence[str]
     deaths: Sequence[str]
     restless: Sequence[str]
+    heavy: Sequence[str] = ()
 
     @property
     def good(self) -> bool:
@@ -35,11 +37,13 @@ class Verdict:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def judge(door: Door, traces: Traces, deaths: Sequence[str], restless: Sequence[str] = ()) -> Verdict:
+def judge(
+    door: Door, traces: Traces, deaths: Sequence[str], restless: Sequence[str] = (), heavy: Sequence[str] = ()
+) -> Verdict:
     found = traces.events | traces.letters
     lost = [_named(kind, mark) for mark, kind in door.taken.items() if mark not in found]
     let_in = [_named(kind, mark) for mark, kind in door.refused.items() if mark in found and mark not in door.taken]
-    return Verdict(door.wrong, lost, let_in, deaths, restless)
+    return Verdict(door.wrong, lost, let_in, deaths, restless, heavy)
 
 
 def _named(kind: str, mark: bytes) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pipeline.handlers.context import in_hand
 from pipeline.handlers.limits import Lifetime, seconds, wrong_lifetime, wrong_priority, wrong_recipient, wrong_reply
 from pipeline.handlers.results import SendResult
+from pipeline.unicode import well_formed
 from topics.commands import EARLY, Command, CommandKind, Priority, command_id
 from topics.events import EventBase
 
@@ -81,10 +82,10 @@ def _command(request: Request, event: EventBase, identity: str) -> Command:
         tenant_id=event.tenant_id,
         provider=event.provider,
         account=event.account,
-        recipient=request.recipient or "",
+        recipient=well_formed(request.recipient or ""),
         kind=request.kind,
-        body=request.body,
-        reply_to=request.reply_to,
+        body=well_formed(request.body),
+        reply_to=well_formed(request.reply_to),
         priority=Priority(request.priority),
         created_at=now,
         expires_at=_expiry(now, request),

@@ -95,7 +95,9 @@ class Provider(Protocol):
         """Whether the raw bytes come from the provider. Constant time, and False where no secret is configured."""
 
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
-        """One slice for each conversation in an authentic request, in order. Never raises: what it can't read is one.
+        """One slice for each conversation in an authentic request, in order. What it can't read is one.
+
+        Raises `OversizeRecord`, and nothing else, for a webhook that would become too much (`providers.limits`).
 
         The account is the tenant's where the body does not name it; `parse` finds it in the record's header. Secrets
         that the provider puts into the body are not in the slices.

@@ -7,12 +7,13 @@ from typing import Any
 import orjson
 
 from pipeline.errors import InvalidRecord
+from pipeline.unicode import loads
 
 
 def load(value: bytes) -> dict[str, Any]:
     """The object. Raises `InvalidRecord` for bytes that are none, and for one too deep to be written again."""
     try:
-        webhook = orjson.loads(value)
+        webhook = loads(value)
     except orjson.JSONDecodeError as error:
         raise InvalidRecord(f"not JSON: {error.msg} at character {error.pos}") from None
     if type(webhook) is not dict:

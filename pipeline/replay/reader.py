@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from pipeline import kafka_headers  # noqa: F401 (lets consumers read headers of any name)
 from pipeline.errors import Unavailable
 from topics.records import Incoming
 

@@ -59,6 +59,11 @@ class Waiting:
         self.records += run.count
         self.size += run.size
 
+    def give_back(self, run: Run) -> None:
+        self.runs.appendleft(run)
+        self.records += run.count
+        self.size += run.size
+
     def take(self, limit: int, size: int) -> list[Any]:
         """Up to `limit` records and about `size` bytes, one record at least."""
         taken: list[Any] = []
@@ -137,6 +142,13 @@ class Backlog:
         if tp in self._held:
             self._held[tp] = self._held.pop(tp)
         return tp, taken
+
+    def give_back(self, tp: TP, records: Sequence[Any]) -> None:
+        """Takes back the last of what was just taken: it comes first again."""
+        size = sum(len(record.value or b"") for record in records)
+        self._held.setdefault(tp, Waiting()).give_back(Run(records, len(records), size))
+        self.size += size
+        self.some.set()
 
     def waiting(self) -> list[TP]:
         """The partitions that have something."""

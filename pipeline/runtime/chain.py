@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -17,6 +17,9 @@ from topics.records import Incoming, Record
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024 - 16 * 1024
 """The largest output: what the catalogue's topics take, less what the broker adds."""
+
+MAX_OUTPUT_BYTES = 16 * 1024 * 1024
+"""Of all outputs of one record, which are in memory together: all of them are published or none."""
 
 Stores = Callable[[str, int], Store]
 
@@ -83,6 +86,7 @@ class Chain:
         retries: Retries,
         breaker: Breaker | None = None,
         largest: int = MAX_RECORD_BYTES,
+        most: int = MAX_OUTPUT_BYTES,
     ) -> None:
         self._stages = stages
         self._tables = tuple(tables)
@@ -91,6 +95,7 @@ class Chain:
         self._retries = retries
         self._breaker = breaker or Breaker(OFF)
         self._largest = largest
+        self._most = most
 
     def run(
         self, partition: int, records: Iterable[Incoming], outputs: Outputs, so_far: Result | None = None
@@ -155,20 +160,48 @@ class Chain:
 
     def _apply(self, scope: Scope) -> Sequence[Record]:
         """What the stages make of the scope's record."""
-        values: Sequence[Any] = (scope.record,)
-        for stage in self._stages:
-            try:
-                if len(values) == 1:  # nearly always, and half the cost
-                    found = stage.function(values[0], scope)
-                    values = found if type(found) is tuple else tuple(found)
-                else:
-                    values = [output for value in values for output in stage.function(value, scope)]
-            except Exception as error:
-                raise _Failure(stage.name, error) from error
         try:
-            return checked(values, self._largest)
+            return self._collected(self._made(0, scope.record, scope))
+        except _Failure:
+            raise
         except Exception as error:
             raise _Failure(self._stages[-1].name, error) from error
+
+    def _made(self, start: int, value: Any, scope: Scope) -> Iterable[Any]:
+        """What the stages from `start` on make of a value."""
+        for number in range(start, len(self._stages)):
+            stage = self._stages[number]
+            try:
+                found = stage.function(value, scope)
+            except Exception as error:
+                raise _Failure(stage.name, error) from error
+            if type(found) is not tuple or len(found) != 1:  # nearly never
+                return self._each(number, found, scope)
+            value = found[0]
+        return (value,)
+
+    def _each(self, number: int, values: Iterable[Any], scope: Scope) -> Iterator[Any]:
+        """What comes of the values that a stage returned, one behind the other: none is made before it is needed."""
+        try:
+            for value in values:
+                yield from self._made(number + 1, value, scope)
+        except _Failure:
+            raise
+        except Exception as error:
+            raise _Failure(self._stages[number].name, error) from error
+
+    def _collected(self, values: Iterable[Record]) -> Sequence[Record]:
+        """All outputs of a record. Raises as soon as they are too much together, before the rest is made."""
+        if type(values) is tuple:
+            return checked(values, self._largest)
+        made, size = list[Record](), 0
+        for record in values:
+            _require_publishable(record, self._largest)
+            size += len(record.value)
+            if size > self._most:
+                raise OversizeRecord(f"more than {self._most} bytes of outputs")
+            made.append(record)
+        return made
 
     def _failed(self, item: Held, result: Result, outputs: Outputs, waiting: set[bytes | None]) -> None:
         record, attempts, error, stage = item
@@ -196,11 +229,15 @@ def checked(records: Records, largest: int = MAX_RECORD_BYTES) -> Records:
     It is told before any is sent: afterwards it would take the process along, again and again.
     """
     for record in records:
-        if type(record.value) is not bytes or type(record.key) is not bytes:
-            raise TypeError(f"a stage returned a {type(record).__name__} for {record.topic} that is not of bytes")
-        if len(record.value) > largest:
-            raise OversizeRecord(f"{len(record.value)} bytes for {record.topic}")
+        _require_publishable(record, largest)
     return records
+
+
+def _require_publishable(record: Record, largest: int) -> None:
+    if type(record.value) is not bytes or type(record.key) is not bytes:
+        raise TypeError(f"a stage returned a {type(record).__name__} for {record.topic} that is not of bytes")
+    if len(record.value) > largest:
+        raise OversizeRecord(f"{len(record.value)} bytes for {record.topic}")
 
 
 def pause(held: Mapping[int, Sequence[Held]], retries: Retries) -> float:

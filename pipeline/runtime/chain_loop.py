@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,10 @@ AT_A_STRETCH = 125
 milliseconds, and as many as the processor's cache holds with all that is made of them."""
 AHEAD = 1
 """Batches that may wait for their commit while the next one is in the chain. More would only be more to keep."""
+
+
+OUTPUT_BYTES = 16 * 1024 * 1024
+"""Bytes of outputs behind which a pass takes no further record: what comes of a record may be far larger than it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -103,7 +107,13 @@ class ChainLoop:
         consumer = self._app.list_consumer
         passed = Pass(self._app.publisher.draft(), consumer.epoch, consumer.begin(), time.monotonic())
         room, size, stretch = min(BATCH, len(self.backlog)), BATCH_BYTES, 0
-        while passed.count < room and size > 0 and self.backlog.some.is_set() and passed.epoch == consumer.epoch:
+        while (
+            passed.count < room
+            and size > 0
+            and passed.draft.size < OUTPUT_BYTES
+            and self.backlog.some.is_set()
+            and passed.epoch == consumer.epoch
+        ):
             before = self.backlog.size
             self._run(passed, *self.backlog.take_next(min(AT_A_STRETCH - stretch, room - passed.count), size))
             size -= before - self.backlog.size
@@ -113,12 +123,20 @@ class ChainLoop:
         return passed
 
     def _run(self, passed: Pass, tp: TP, records: Sequence[Any]) -> None:
+        """Records that come behind too many bytes of outputs are given back, for the next pass."""
         self._tried([tp.partition])
-        self._taken += len(records)
-        passed.count += len(records)
-        passed.positions[tp] = records[-1].offset + 1
+        rest = iter(records)
         result = passed.results.get(tp.partition)
-        passed.results[tp.partition] = self._chain.run(tp.partition, records, passed.draft, result)
+        passed.results[tp.partition] = self._chain.run(
+            tp.partition, _while_room(rest, passed.draft), passed.draft, result
+        )
+        left = list(rest)
+        if left:
+            self.backlog.give_back(tp, left)
+        count = len(records) - len(left)
+        self._taken += count
+        passed.count += count
+        passed.positions[tp] = records[count - 1].offset + 1
 
     async def _finish(self, passed: Pass, before: asyncio.Task[None] | None) -> None:
         if before is not None:
@@ -207,3 +225,11 @@ class ChainLoop:
         except TimeoutError:
             return True
         return False
+
+
+def _while_room(records: Iterator[Any], draft: Draft) -> Iterator[Any]:
+    """The next records, one at least, until there are many bytes of outputs."""
+    for record in records:
+        yield record
+        if draft.size >= OUTPUT_BYTES:
+            return

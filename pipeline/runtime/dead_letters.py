@@ -80,7 +80,7 @@ def _reason(record: Incoming, stage: str, error: Exception, attempts: int) -> li
         headers.ORIGIN_OFFSET: record.offset,
         headers.FAILED_AT: int(time.time() * 1000),
     }
-    return [(name, str(named[name]).encode()) for name in headers.REASON]
+    return [(name, str(named[name]).encode(errors="backslashreplace")) for name in headers.REASON]
 
 
 def _describe(error: Exception) -> str:

@@ -131,6 +131,7 @@ class Draft:
 
     Attributes:
         now: the time of all of them, in ms since the epoch.
+        size: bytes of their values.
     """
 
     def __init__(self, partitions: Mapping[str, int], compression: int, sure: Mapping[str, int]) -> None:
@@ -139,6 +140,7 @@ class Draft:
         self._compression = compression
         self._sure = sure
         self.now = milliseconds()
+        self.size = 0
         self._lines: dict[tuple[str, int], Line] = {}
         self._unplaced: dict[str, list[Output]] = {}
 
@@ -153,7 +155,9 @@ class Draft:
 
     def place(self, topic: str) -> None:
         """Its partitions are known now."""
-        self.extend(self._unplaced.pop(topic))
+        outputs = self._unplaced.pop(topic)
+        self.size -= sum(len(record.value) for record, _ in outputs)
+        self.extend(outputs)
 
     def extend(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
@@ -162,11 +166,13 @@ class Draft:
             count = self._partitions.get(topic)
             if count is None or topic in self._unplaced:
                 self._unplaced.setdefault(topic, []).append(output)
+                self.size += len(value)
                 continue
             # One key, one partition: what keeps its source's key keeps its partition, and needs no hash.
             same = key == source.key and count == self._partitions.get(source.topic)
             line = self.line(topic, source.partition if same else partition_of(key, count))
             line.add(self.now, key, value, headers, source)
+            self.size += len(value)
 
     def line(self, topic: str, partition: int) -> Line:
         line = self._lines.get((topic, partition))

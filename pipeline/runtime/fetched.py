@@ -16,6 +16,7 @@ from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from faust.types import TP
 
+from pipeline.kafka_headers import KeptBatch
 from topics.records import Header
 
 _new = tuple.__new__
@@ -43,7 +44,7 @@ class Fetched:
         read: behind the last record of those that were decoded.
     """
 
-    def __init__(self, tp: TP, batches: Sequence[Any], offset: int, end: int, size: int) -> None:
+    def __init__(self, tp: TP, batches: Sequence[KeptBatch], offset: int, end: int, size: int) -> None:
         self.tp = tp
         self.offset = offset
         self.end = end
@@ -84,7 +85,7 @@ class Undecoded(OrderedDict[TP, Any]):
 
 def _whole(tp: TP, found: PartitionRecords) -> Iterator[Fetched]:
     """Takes the place of `PartitionRecords._unpack_records`, without transactions: a worker reads what is written."""
-    offset, size, batches = found.next_fetch_offset, found._records.size_in_bytes(), list[Any]()
+    offset, size, batches = found.next_fetch_offset, found._records.size_in_bytes(), list[KeptBatch]()
     while found._records.has_next():
         batch = found._records.next_batch()
         if not batch.validate_crc():

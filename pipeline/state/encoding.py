@@ -13,6 +13,8 @@ from typing import Any, Final
 import orjson
 from pydantic import BaseModel
 
+from pipeline.unicode import well_formed
+
 Fields = dict[str, bytes]
 """A stored row: field name → JSON."""
 
@@ -35,10 +37,15 @@ _TIMES: Final[Mapping[str, Callable[[str], date]]] = {
 
 
 def encode(value: object) -> bytes:
-    """`value` as JSON. Raises `TypeError` for what would come back changed: a tuple, NaN, a set, a nested model, …"""
+    """`value` as JSON. Raises `TypeError` for what would come back changed: a tuple, NaN, a set, a nested model, …
+
+    Half of a surrogate pair, which nothing can store, becomes U+FFFD.
+    """
     try:
         data = orjson.dumps(value, _time, _STRICT)
     except TypeError as error:
+        if (proper := well_formed(value)) != value:
+            return encode(proper)
         raise TypeError(f"a cache can't store this value ({error}): {_ADVICE}") from None
     if type(value) not in _NATIVE and not _survives(data, value):
         raise TypeError(f"a cache would give this {type(value).__name__} back changed: {_ADVICE}")
@@ -96,7 +103,7 @@ def field_name(name: object) -> str:
         raise TypeError(f"a field's name is a string, not {type(name).__name__}")
     if not name:
         raise ValueError("a field's name can't be empty")
-    return name
+    return well_formed(name)
 
 
 def integer(data: bytes | None) -> int | None:

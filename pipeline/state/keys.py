@@ -14,6 +14,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
+from pipeline.unicode import well_formed
+
 OWN: Final = "@self"
 """The key of the one row that a cache has without naming a key, as in Wappa 0.31."""
 
@@ -82,10 +84,10 @@ def _tag(tenant: str) -> str:
 def _part(text: str) -> str:
     if not text:
         raise ValueError("a cache needs to know whose it is: the contact or table name is empty")
-    return quote(text, safe="@+")
+    return quote(well_formed(text), safe="@+")
 
 
 def _key(text: str) -> str:
     if not isinstance(text, str) or not text:
         raise ValueError("a cache key is a string of at least one character")
-    return text
+    return well_formed(text)

@@ -25,7 +25,7 @@ from pipeline.runtime.sole_writer import SoleWriter, Span
 from pipeline.runtime.stage import ConcurrentStage, Stage
 from pipeline.runtime.tables import Mark
 from pipeline.testing import TestRecord
-from tests.unit.loop_stand_ins import App, Group
+from tests.unit.loop_stand_ins import App, Drafted, Group
 from topics.records import Record
 
 SECONDS = 20
@@ -256,8 +256,8 @@ class _Broker:
     async def watch(self, _: Iterable[str]) -> None:
         """Every topic is there."""
 
-    def draft(self, outputs: Iterable[Output] = ()) -> list[Output]:
-        return list(outputs)
+    def draft(self, outputs: Iterable[Output] = ()) -> Drafted:
+        return Drafted(outputs)
 
     async def send(self, draft: list[Output]) -> list[Output]:
         await self._process.step()

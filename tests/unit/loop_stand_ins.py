@@ -60,17 +60,27 @@ class Group:
             self._callbacks.committed(tp, position)
 
 
+class Drafted(list[Output]):
+    """In the place of a `Draft`."""
+
+    @property
+    def size(self) -> int:
+        return sum(len(record.value) for record, _ in self)
+
+
 class Sink:
     """Stands for the publisher. While its gate is closed nothing is acknowledged; it refuses what is in `too_large`.
 
     Attributes:
         letters: the values of what was published as a dead letter.
+        sizes: how many records each draft had.
         too_large: topic and value of outputs.
     """
 
     def __init__(self) -> None:
         self.published: list[bytes] = []
         self.letters: list[bytes] = []
+        self.sizes: list[int] = []
         self.too_large: set[tuple[str, bytes]] = set()
         self.refusals = 0
         self.gate = asyncio.Event()
@@ -79,14 +89,15 @@ class Sink:
     async def watch(self, _: Iterable[str]) -> None:
         """Every topic is there."""
 
-    def draft(self, outputs: Iterable[Output] = ()) -> list[Output]:
-        return list(outputs)
+    def draft(self, outputs: Iterable[Output] = ()) -> Drafted:
+        return Drafted(outputs)
 
     async def publish(self, outputs: Iterable[Output]) -> list[Output]:
         return await self.send(self.draft(outputs))
 
     async def send(self, draft: list[Output]) -> list[Output]:
         await self.gate.wait()
+        self.sizes.append(len(draft))
         refused = []
         for output in draft:
             record = output[0]

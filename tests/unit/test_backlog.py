@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.runtime.backlog import Backlog, Run
 from pipeline.runtime.offsets import OffsetTracker
+from pipeline.testing import TestRecord
 
 TP0, TP1 = TP("t", 0), TP("t", 1)
 
@@ -84,3 +85,16 @@ def test_the_bytes_in_hand_are_those_of_what_is_unfinished() -> None:
     assert (tracker.size, tracker.unfinished) == (200, 3)
     assert tracker.finish(0) == 2
     assert (tracker.size, tracker.unfinished) == (100, 1)
+
+
+def test_what_is_given_back_comes_first_again() -> None:
+    """A record would be overtaken by a later one of its conversation, or never be taken."""
+    backlog, records = Backlog(limit=3), [TestRecord(b"%d" % n, offset=n) for n in range(4)]
+    backlog.add(TP0, records[:3], 3)
+    taken = backlog.take(TP0, 3)
+    assert not backlog.some.is_set()
+    backlog.give_back(TP0, taken[1:])
+    backlog.add(TP0, records[3:], 1)
+    assert (len(backlog), backlog.size, backlog.full(TP0)) == (3, 3, True)
+    assert backlog.take(TP0, 9) == records[1:]
+    assert backlog.size == 0

@@ -227,3 +227,18 @@ def test_a_long_batch_leaves_turns_to_others() -> None:
 
     _play(door, play)
     assert len(set(turns)) == 8
+
+
+def test_records_behind_too_many_bytes_of_outputs_wait_for_the_next_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of records of which each becomes a thousand times itself would take all memory of its worker."""
+    monkeypatch.setattr("pipeline.runtime.chain_loop.OUTPUT_BYTES", 2_500)
+    door = Door()
+    values = [b"%d" % number * 1_000 for number in range(10)]
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        loop.backlog.add(TP0, [record(each, offset) for offset, each in enumerate(values)])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 10)
+        assert door.tried == values
+        assert app.publisher.sizes == [3, 3, 3, 1]
+
+    _play(door, play)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord
 from pipeline.providers import PROVIDERS
+from pipeline.unicode import loads
 from tests.unit.cloud_webhooks import Json, Raw, examples, merged, signed, tenants, text, webhooks
 from tests.unit.mutations import MUTATIONS, Corpus, mutated
 from topics.events import decode
@@ -67,7 +68,7 @@ def test_whatever_is_signed_ends_as_events_or_as_one_dead_letter(body: bytes) ->
     """One odd webhook would be lost, be counted twice, or stop everything behind it."""
     events, letters = _taken(body)
     try:
-        whole = orjson.loads(body)
+        whole = loads(body)
     except orjson.JSONDecodeError:
         whole = None
     if letters or not isinstance(whole, dict):

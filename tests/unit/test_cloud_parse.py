@@ -218,7 +218,7 @@ def test_unknown_fields_are_kept() -> None:
     [
         {"text": None},
         {"text": {}},
-        {"text": {"body": 5}},
+        {"text": {"body": [5]}},
         {"text": "Hello"},
         {"timestamp": "soon"},
         {"timestamp": "99999999999999"},
@@ -226,9 +226,6 @@ def test_unknown_fields_are_kept() -> None:
         {"id": ""},
         {"id": 7},
         {"from": ["15550001111"]},
-        {"context": "no object"},
-        {"context": {"forwarded": "perhaps"}},
-        {"referral": []},
     ],
     ids=str,
 )
@@ -239,9 +236,7 @@ def test_an_odd_message_is_an_unknown_event(odd: Json) -> None:
     assert event.event_type == "message.text"
 
 
-@pytest.mark.parametrize(
-    "odd", [{"status": 5}, {"id": None}, {"timestamp": {}}, {"errors": [{"code": "x"}]}, {"pricing": 1}], ids=str
-)
+@pytest.mark.parametrize("odd", [{"status": 5}, {"id": None}, {"timestamp": {}}], ids=str)
 def test_an_odd_status_is_an_unknown_event(odd: Json) -> None:
     """One status of a wrong shape would stop its conversation, or be lost."""
     event = _only(webhook(value(statuses=[status("wamid.1") | odd])))

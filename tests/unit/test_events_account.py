@@ -91,9 +91,9 @@ def test_what_the_details_say() -> None:
 
 def test_what_does_not_fit_is_still_there() -> None:
     """One field of another type would hide everything else that the event says."""
-    detail = detail_of(AccountEventType.CALL, {"id": 5, "event": "connect"})
-    assert type(detail) is Detail
-    assert detail.model_extra == {"id": 5, "event": "connect"}
+    detail = detail_of(AccountEventType.CALL, {"id": [], "event": "connect", "new": [5]})
+    assert isinstance(detail, Call)
+    assert (detail.id, detail.event, detail.model_extra) == (None, "connect", {"new": [5]})
 
 
 @pytest.mark.parametrize("event_type", DETAILS)

@@ -9,13 +9,13 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchError, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.kafka_headers import KeptRecords
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.consumer import Consumer
 from pipeline.runtime.fetched import Fetched, Undecoded
@@ -54,7 +54,7 @@ def _placed(batch: bytearray, base: int, control: bool) -> bytes:
 
 
 def _partition(content: bytes, offset: int) -> PartitionRecords:
-    return PartitionRecords(PLACE, MemoryRecords(content), [], offset, None, None, True, READ_UNCOMMITTED)
+    return PartitionRecords(PLACE, KeptRecords(content), [], offset, None, None, True, READ_UNCOMMITTED)
 
 
 def _undecoded(content: bytes, offset: int) -> tuple[PartitionRecords, Fetched | None]:
@@ -119,3 +119,24 @@ def test_a_partition_is_read_to_its_last_record_when_that_is_taken(batches: Any,
     assert taken == stock
     assert consumer._read_offset[TP3] == (stock[-1] + 1 if stock else read)
     assert len(consumer.backlogs["in"]) == 0
+
+
+@pytest.mark.parametrize("compression", [0, 1])
+def test_a_header_with_a_name_that_is_no_utf8_is_escaped(compression: int) -> None:
+    """One record that anybody wrote to a topic would end every worker that fetches it, for good."""
+    builder = _DefaultRecordBatchBuilderPy(2, compression, 0, -1, -1, 0, 1 << 20)
+    named: list[list[tuple[str, bytes | None]]] = [[("fine", b"0")], [("nXme", b"1"), ("nul", None)], [("fine", b"2")]]
+    for offset, headers in enumerate(named):
+        builder.append(offset, 1_000 + offset, None if offset else b"key", b"v", headers)
+    builder._buffer[:] = builder._buffer.replace(b"nXme", b"n\xffme")
+    content = _placed(bytearray(builder.build()), 0, False)
+    stock = [_seen(record) for record in _partition(content, 0)]
+    _, fetched = _undecoded(content, 0)
+    assert fetched is not None
+    assert [_seen(record) for record in fetched.records(0)] == stock
+    found = [_seen(record)[2:] for record in _partition(content, 0)]
+    assert found == [
+        (0, 1_000, b"key", b"v", [("fine", b"0")]),
+        (1, 1_001, None, b"v", [("n\\xffme", b"1"), ("nul", None)]),
+        (2, 1_002, None, b"v", [("fine", b"2")]),
+    ]

@@ -309,3 +309,14 @@ def test_the_limit_remembers_a_bounded_number_of_templates() -> None:
     for number in range(100):
         limit.filter(record(f"failed {number}"))
     assert len(limit._seen) == 5
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_a_line_that_quotes_half_of_a_surrogate_pair_is_written(format_: Format) -> None:
+    """The line that says what went wrong would be missing."""
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, "utf-8")
+    configure(format_, stream=stream)
+    get_logger("test").warning("odd", name="x\ud83d", inner=[{"a": "\ud83d"}])
+    stream.flush()
+    assert "\ufffd" in written.getvalue().decode()

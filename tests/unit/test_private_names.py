@@ -26,6 +26,7 @@ from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.struct import Struct
 from aiokafka.protocol.types import Array, Bytes, Schema
+from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.util import wait_for
 from faust.app.base import App
 from faust.assignor.partition_assignor import PartitionAssignor
@@ -125,6 +126,9 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka GroupCoordinator._perform_assignment": (GroupCoordinator._perform_assignment, "a5cf61fa9732"),
     "faust AIOKafkaConsumerThread.on_thread_stop": (driver.AIOKafkaConsumerThread.on_thread_stop, "8dfc004e258b"),
     "mode ServiceThread._start_thread": (ServiceThread._start_thread, "a06373478446"),
+    "aiokafka _DefaultRecordBatchPy._read_msg": (_DefaultRecordBatchPy._read_msg, "0997ab7a5850"),
+    "aiokafka _DefaultRecordBatchPy.__iter__": (_DefaultRecordBatchPy.__iter__, "492967e59f45"),
+    "aiokafka _DefaultRecordBatchPy.__next__": (_DefaultRecordBatchPy.__next__, "d05784bae3cb"),
     "aiokafka PartitionRecords.__init__": (PartitionRecords.__init__, "8ec1c2ae6ea1"),
     "aiokafka PartitionRecords._unpack_records": (PartitionRecords._unpack_records, "b803e6d46480"),
     "aiokafka FetchResult.getall": (FetchResult.getall, "3e717e30de50"),

@@ -14,6 +14,7 @@ from pipeline.ingress.records import Arrival, Labeller, webhook_id
 from pipeline.providers import PROVIDERS
 from pipeline.providers.wasender.fingerprint import without_secrets
 from pipeline.testing import TestRecord
+from pipeline.unicode import loads
 from tests.unit.mutations import MUTATIONS, Corpus, mutated
 from tests.unit.test_wasender_notices import STUBS
 from tests.unit.wasender_webhooks import (
@@ -87,7 +88,7 @@ def _read(body: bytes) -> Any:
     assert account is not None
     for each in (body, without_secrets(body, account)):
         with suppress(orjson.JSONDecodeError):
-            return orjson.loads(each)
+            return loads(each)
     return None
 
 

@@ -47,7 +47,7 @@ class AccountEvent(AccountNames, EventBase):
 
     @property
     def detail(self) -> Detail:
-        """`data` as the model of its type. What does not fit the model, or has none, is a bare `Detail`."""
+        """`data` as the model of its type, without what does not fit it; a bare `Detail` where the type has none."""
         return detail_of(self.event_type, self.data)
 
     def get_summary(self) -> dict[str, Any]:

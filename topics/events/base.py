@@ -29,6 +29,8 @@ class EventBase(Model):
         received_at: when the webhook reached the ingress. UTC.
         traceparent: W3C trace context of the webhook.
         raw: a webhook of the provider's own form that holds this event and no other.
+        ignored_fields: where in the event something is left out, e.g. `message.contacts.0.emails`: its value is not
+            what the provider's documents promise, and it is in `raw` only. Nearly always empty.
     """
 
     webhook_type: ClassVar[str] = "event"
@@ -48,6 +50,7 @@ class EventBase(Model):
     received_at: AwareDatetime
     traceparent: str | None = None
     raw: dict[str, Any] = Field(default_factory=dict, repr=False)
+    ignored_fields: list[str] = Field(default_factory=list)
 
     @property
     def platform(self) -> PlatformType:

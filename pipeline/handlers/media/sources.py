@@ -12,6 +12,7 @@ from pipeline.errors import Unsendable
 from pipeline.handlers.media import limits
 from pipeline.handlers.media.gateway import Upload
 from pipeline.handlers.sends import checks
+from pipeline.unicode import well_formed
 
 Source = str | Path | bytes | bytearray | BinaryIO | Mapping[str, Any]
 
@@ -96,4 +97,4 @@ def _checked(content: object, mime_type: str | None, filename: str, kind: str | 
         raise Unsendable("the medium's type can't be told: pass mime_type", "MIME_TYPE_UNKNOWN")
     limits.check_type(found, kind)
     limits.check_size(len(content), found, content)
-    return Upload(content, found, filename or f"file{limits.extension(found)}")
+    return Upload(content, found, well_formed(filename or f"file{limits.extension(found)}"))

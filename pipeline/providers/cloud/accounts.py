@@ -6,8 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.providers.cloud.envelope import WHOLE, Part
 from pipeline.providers.cloud.identity import call_event_id, content_event_id
-from pipeline.providers.cloud.messages import is_typed, user
+from pipeline.providers.cloud.messages import is_identified, is_usual, user
 from pipeline.providers.cloud.people import Person, digits, ids
+from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body, time_of
 from topics.events.account_types import AccountEventType as Type
 
@@ -87,8 +88,9 @@ def account(part: Part, person: Person | None, body: Body) -> bool:
     body["data"] = item
     _add(body, "action", _action(item, kind))
     _add(body, "user", _user(part, person))
-    if kind.event_type in _WITH_MESSAGE and is_typed(item):
+    if kind.event_type in _WITH_MESSAGE and is_identified(item):
         body["message"] = item
+        return is_usual(item) or settled(body)
     return True
 
 

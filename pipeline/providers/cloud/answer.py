@@ -12,6 +12,7 @@ import orjson
 from pipeline.delivery import meta_codes
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.tenants import Account
+from pipeline.unicode import loads
 from topics.commands import Command, CommandKind
 
 _NOT_LOOKED_AT: Final = frozenset({408, 425, 429, 503})
@@ -126,7 +127,7 @@ def _until(date: str) -> float:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        content = orjson.loads(body)
+        content = loads(body)
     except orjson.JSONDecodeError:
         return {}
     return content if isinstance(content, dict) else {}

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from pipeline.providers.cloud.people import People, people
+from pipeline.providers.cloud.people import People, people, text
+from pipeline.providers.limits import require_parts
 
 WHOLE: Final = None
 """In the place of a list's name: the part is a change's whole value, or a malformed piece. No list is called so."""
@@ -52,21 +53,18 @@ Part: TypeAlias = tuple[Change, str | None, Any]
 
 
 def parts(webhook: dict[str, Any]) -> list[Part]:
-    """Every part, in order; one at least. A webhook without entries, or an entry without changes, is a part itself."""
+    """Every part, in order; one at least. A webhook without entries, or an entry without changes, is a part itself.
+
+    Raises `OversizeRecord` when there are too many.
+    """
     entries = webhook.get("entry")
     if type(entries) is not list or not entries:
         return [(_bare(webhook, None, WEBHOOK), WHOLE, webhook)]
     found: list[Part] = []
     for entry in entries:
         _add_entry(found, entry)
+        require_parts(len(found))
     return found
-
-
-def text(value: object) -> str:
-    """An id as a string: some fields of some webhooks carry numbers. Empty for anything else."""
-    if type(value) is str:
-        return value
-    return str(value) if type(value) is int else ""
 
 
 def _add_entry(found: list[Part], entry: Any) -> None:
@@ -80,6 +78,7 @@ def _add_entry(found: list[Part], entry: Any) -> None:
             _add_value(found, _change(entry, body, value), value)
         else:
             found.append((_bare(entry, body, CHANGE), WHOLE, body))
+        require_parts(len(found))
 
 
 def _add_value(found: list[Part], change: Change, value: dict[str, Any]) -> None:
@@ -90,6 +89,7 @@ def _add_value(found: list[Part], change: Change, value: dict[str, Any]) -> None
                 if name == "errors":
                     found.append((change, name, items))
                 else:
+                    require_parts(len(found) + len(items))
                     for item in items:
                         found.append((change, name, item))
     if len(found) == before:

@@ -15,6 +15,7 @@ from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
 from pipeline.providers.cloud.answer import said
 from pipeline.providers.cloud.graph import bearer, graph_url
 from pipeline.tenants import Account
+from pipeline.unicode import loads
 
 LIFETIME: Final = 30 * 86_400
 """Seconds for which Meta keeps an upload."""
@@ -98,7 +99,7 @@ def _string(content: dict[str, Any], name: str, failure: str) -> str:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        content = orjson.loads(body)
+        content = loads(body)
     except orjson.JSONDecodeError:
         return {}
     return content if isinstance(content, dict) else {}

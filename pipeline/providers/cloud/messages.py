@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from pipeline.providers.cloud.envelope import Part
 from pipeline.providers.cloud.identity import message_event_id
-from pipeline.providers.cloud.people import Person
-from pipeline.providers.cloud.shapes import CONTENTS, MESSAGE, fits, is_message
+from pipeline.providers.cloud.people import Person, text
+from pipeline.providers.cloud.shapes import CONTENTS, MESSAGE, fits, settled
 from pipeline.providers.cloud.wire import Body, instant
 
 _PERSON: Final = {
@@ -23,7 +23,7 @@ _SENDER: Final = {"from": "phone_number", "from_user_id": "bsuid", "from_parent_
 def message(part: Part, person: Person | None, body: Body) -> bool:
     """Makes `body` a message event. False, if it can't be one: no model for its type, or not built as promised."""
     change, _, item = part
-    if type(item) is not dict or not is_typed(item):
+    if type(item) is not dict or not is_identified(item):
         return False
     body["kind"] = "message"
     body["event_type"] = f"message.{item['type']}"
@@ -31,17 +31,19 @@ def message(part: Part, person: Person | None, body: Body) -> bool:
     body["timestamp"] = instant(item["timestamp"])
     body["user"] = user(part, person)
     body["message"] = item
-    return True
+    return is_usual(item) or settled(body)
 
 
-def is_typed(item: dict[str, Any]) -> bool:
-    """Whether it is sure to validate as a `topics.events.messages.Message`."""
+def is_identified(item: dict[str, Any]) -> bool:
+    """Whether it names its type, itself and its time."""
     kind, message_id = item.get("type"), item.get("id")
-    if type(kind) is not str or type(message_id) is not str or not message_id or instant(item.get("timestamp")) is None:
-        return False
-    shape, content = CONTENTS.get(kind), item.get(kind)
-    usual = shape is not None and type(content) is dict and fits(content, shape) and fits(item, MESSAGE)
-    return usual or is_message(item)
+    return type(kind) is type(message_id) is str and bool(message_id) and instant(item.get("timestamp")) is not None
+
+
+def is_usual(item: dict[str, Any]) -> bool:
+    """Whether it is sure to validate as a `topics.events.messages.Message`."""
+    shape, content = CONTENTS.get(item["type"]), item.get(item["type"])
+    return shape is not None and type(content) is dict and fits(content, shape) and fits(item, MESSAGE)
 
 
 def user(part: Part, person: Person | None) -> dict[str, str]:
@@ -59,5 +61,8 @@ def user(part: Part, person: Person | None) -> dict[str, str]:
 
 def _take(found: dict[str, str], source: dict[str, Any], names: dict[str, str]) -> None:
     for name, value in source.items():
-        if name in names and type(value) is str:
-            found[names[name]] = value
+        if name in names:
+            if type(value) is str:
+                found[names[name]] = value
+            elif told := text(value):
+                found[names[name]] = told

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from pipeline.providers.cloud.accounts import account
 from pipeline.providers.cloud.envelope import Part, parts
-from pipeline.providers.cloud.holding import holding
+from pipeline.providers.cloud.holding import Envelopes
 from pipeline.providers.cloud.identity import other_side
 from pipeline.providers.cloud.messages import message
 from pipeline.providers.cloud.others import errors, unknown
@@ -29,7 +29,8 @@ def parse(record: Incoming) -> Iterable[WireEvent]:
     """Every message, status, error and other part of every change of every entry, in order, as events.
 
     Ids are the same on every delivery, also when the platform batches the parts differently. Raises `InvalidRecord`
-    when the bytes are not JSON or not an object; whatever is odd inside becomes an unknown event.
+    when the bytes are not JSON or not an object, `OversizeRecord` for more parts than any webhook has; whatever is odd
+    inside becomes an unknown event.
     """
     content = record.value or b""
     delivered = delivery(record)
@@ -37,12 +38,16 @@ def parse(record: Incoming) -> Iterable[WireEvent]:
     return (event,) if event is not None else general(load(content), delivered)
 
 
-def general(webhook: dict[str, Any], delivered: Delivery) -> Iterator[WireEvent]:
-    """The events of a webhook of any form."""
+def general(webhook: dict[str, Any], delivered: Delivery) -> Iterable[WireEvent]:
+    """The events of a webhook of any form; several are made one by one."""
     found = parts(webhook)
+    return (_event(found[0], webhook, delivered),) if len(found) == 1 else _several(webhook, found, delivered)
+
+
+def _several(webhook: dict[str, Any], found: list[Part], delivered: Delivery) -> Iterator[WireEvent]:
+    envelopes = Envelopes(webhook, found)
     for part in found:
-        raw = webhook if len(found) == 1 else holding(webhook, (part,))
-        yield _event(part, raw, delivered)
+        yield _event(part, envelopes.holding((part,)), delivered)
 
 
 def _event(part: Part, raw: Body, delivered: Delivery) -> WireEvent:

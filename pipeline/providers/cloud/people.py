@@ -51,7 +51,7 @@ def ids(name: str | None, item: dict[str, Any]) -> Named | None:
     if name == "calls" and item.get("direction") == "BUSINESS_INITIATED":
         fields = _RECIPIENT
     user_id, phone = item.get(fields[0]), item.get(fields[1])
-    return user_id if type(user_id) is str else "", phone if type(phone) is str else ""
+    return user_id if type(user_id) is str else text(user_id), phone if type(phone) is str else text(phone)
 
 
 def find(named: Named, index: People) -> Person | None:
@@ -63,6 +63,13 @@ def find(named: Named, index: People) -> Person | None:
     if (user_id and only.get("user_id") == user_id) or (phone and only.get("wa_id") == phone):
         return only
     return None if user_id or phone else only
+
+
+def text(value: object) -> str:
+    """An id as a string: some fields of some webhooks carry numbers. Empty for anything else."""
+    if type(value) is str:
+        return value
+    return str(value) if type(value) is int else ""
 
 
 def digits(phone: str) -> str:

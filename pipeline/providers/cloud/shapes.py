@@ -5,13 +5,14 @@ What fits is sure to validate as an event. What does not fit may still: it is lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from pipeline.metrics import IGNORED_FIELDS
 from topics.events import validate
-from topics.events.messages import AnyMessage, Message
+from topics.events.lenient import Path, fit
 
 Shape: TypeAlias = dict[str, Any]
 """The exact type of each field, or the shape of the object in it. Fields that it does not name may hold anything."""
@@ -122,22 +123,49 @@ def fits(value: dict[str, Any], shape: Shape) -> bool:
     return True
 
 
-def is_message(item: dict[str, Any]) -> bool:
-    """The last word on a message whose shape is not the usual one: its model's."""
-    try:
-        _MESSAGE.validate_python(item)
-    except ValidationError:
-        return False
-    return True
-
-
 def settled(body: dict[str, Any]) -> bool:
-    """The last word on an event whose shape is not the usual one: its model's."""
+    """The last word on an event whose shape is not the usual one: its model's.
+
+    An odd leaf is no reason to refuse the rest: it is left out of `body`, and `ignored_fields` says where it was. In
+    `raw` it stays as it came.
+    """
     try:
         validate(body)
     except ValidationError:
-        return False
+        return _fitted(body)
     return True
 
 
-_MESSAGE: Final[TypeAdapter[AnyMessage]] = TypeAdapter(Message)
+def _fitted(body: dict[str, Any]) -> bool:
+    fitted = fit(body, validate, locate=_without_tags, target=_left_out)
+    if fitted is None:
+        return False
+    body.clear()
+    body |= fitted.data
+    if fitted.ignored:
+        body["ignored_fields"] = fitted.ignored
+        IGNORED_FIELDS.labels(body["provider"], body["kind"]).inc(len(fitted.ignored))
+    return True
+
+
+def _without_tags(loc: Path) -> Path:
+    """pydantic names the members of the two unions as well: the kind of the event, the type of its message."""
+    path = loc[1:]
+    return path[:1] + path[2:] if path[:1] == ("message",) else path
+
+
+def _left_out(path: Path, body: dict[str, Any]) -> Path:
+    """What goes with an odd value: all of the message, or the user, where it says which one it is, or whose."""
+    if len(path) < 2 or path[0] not in _PERSON or path[0] not in body:
+        return path
+    whole, name, person = body[path[0]], path[1], _PERSON[path[0]]
+    alone = name in person and not any(type(whole.get(each)) is str for each in person if each != name)
+    return path[:1] if name in _IDENTIFYING or alone else path
+
+
+_PERSON: Final[Mapping[int | str, Sequence[str]]] = {
+    "message": ("from", "from_user_id"),
+    "user": ("phone_number", "bsuid"),
+}
+"""Where the sender is named. One of the names is enough."""
+_IDENTIFYING: Final = frozenset({"id", "timestamp", "type", "group_id"})

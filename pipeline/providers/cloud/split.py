@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from pipeline.providers.base import Slice
 from pipeline.providers.cloud.envelope import Part, parts
-from pipeline.providers.cloud.holding import holding
+from pipeline.providers.cloud.holding import Envelopes
 from pipeline.providers.cloud.identity import PROVIDER, conversation, other_side
+from pipeline.providers.limits import bounded
+from pipeline.unicode import loads
 
 
 def split(body: bytes) -> list[Slice]:
     """The conversations of a webhook, in order of appearance; the untouched body where there is only one.
 
-    Never raises: a body that can't be read, or can't be written again, is one slice.
+    A body that can't be read, or can't be written again, is one slice. Raises `OversizeRecord` for one that would
+    become too much.
     """
     try:
-        webhook = orjson.loads(body)
+        webhook = loads(body)
     except orjson.JSONDecodeError:
         return [Slice(PROVIDER, "", body)]
-    conversations = _conversations(webhook) if type(webhook) is dict else {}
+    found = parts(webhook) if type(webhook) is dict else []
+    conversations = _conversations(found)
     if len(conversations) > 1:
+        envelopes = Envelopes(webhook, found)
         try:
-            return [_slice(webhook, key, members) for key, members in conversations.items()]
+            return bounded(_slice(envelopes, key, members) for key, members in conversations.items())
         except TypeError:  # nested deeper than orjson writes: `parse` will refuse it whole
             return [Slice(PROVIDER, "", body)]
     for key, members in conversations.items():
@@ -32,13 +35,13 @@ def split(body: bytes) -> list[Slice]:
     return [Slice(PROVIDER, "", body)]
 
 
-def _conversations(webhook: dict[str, Any]) -> dict[str, list[Part]]:
-    found: dict[str, list[Part]] = {}
-    for part in parts(webhook):
+def _conversations(found: list[Part]) -> dict[str, list[Part]]:
+    conversations: dict[str, list[Part]] = {}
+    for part in found:
         key = conversation(part[0].account, other_side(part)[0])
-        found.setdefault(key, []).append(part)
-    return found
+        conversations.setdefault(key, []).append(part)
+    return conversations
 
 
-def _slice(webhook: dict[str, Any], key: str, members: list[Part]) -> Slice:
-    return Slice(key, members[0][0].account, orjson.dumps(holding(webhook, members)))
+def _slice(envelopes: Envelopes, key: str, members: list[Part]) -> Slice:
+    return Slice(key, members[0][0].account, orjson.dumps(envelopes.holding(members)))

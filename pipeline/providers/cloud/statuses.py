@@ -9,9 +9,9 @@ from pipeline.providers.cloud.identity import status_event_id
 from pipeline.providers.cloud.people import Person, digits
 from pipeline.providers.cloud.shapes import STATUS, fits, settled
 from pipeline.providers.cloud.wire import Body, instant
-from topics.events import StatusEvent
+from topics.events import StatusEvent, once
 
-_NAMES: Final = {
+NAMES: Final = {
     "id": "message_id",
     "status": "status",
     "recipient_id": "recipient_phone_id",
@@ -27,8 +27,9 @@ _NAMES: Final = {
     "conversation": "conversation_window",
     "errors": "errors",
 }
+"""The event's names for the fields of a status."""
 
-_OURS: Final = frozenset(StatusEvent.model_fields)
+_OURS: Final = frozenset(StatusEvent.model_fields) | {once.POINTERS}
 """Names that mean something else in the event; whatever else a status carries keeps its name."""
 
 
@@ -44,8 +45,8 @@ def status(part: Part, _: Person | None, body: Body) -> bool:
     body["event_id"] = event_id
     body["timestamp"] = at
     for name, value in item.items():
-        if name in _NAMES:
-            body[_NAMES[name]] = value
+        if name in NAMES:
+            body[NAMES[name]] = value
         elif name not in _OURS:
             body[name] = value
     return fits(item, STATUS) or settled(body)
@@ -54,7 +55,7 @@ def status(part: Part, _: Person | None, body: Body) -> bool:
 def told(item: Any) -> Body:
     """The texts of an odd status that settle a send: of which message and command it speaks, and its name."""
     named = ("id", "status", "biz_opaque_callback_data")
-    return {_NAMES[name]: item[name] for name in named if type(item) is dict and type(item.get(name)) is str}
+    return {NAMES[name]: item[name] for name in named if type(item) is dict and type(item.get(name)) is str}
 
 
 def event_id_of(part: Part, contact: str | None) -> str | None:

@@ -133,11 +133,15 @@ class _StatusEvent(_Event, kw_only=True):
     pricing: _Pricing | UnsetType
 
 
+_LARGEST: Final = 256 * 1024
+"""Bytes of a webhook whose event is small enough to be written in full."""
 _decode: Final = msgspec.json.Decoder(_Webhook).decode
 
 
 def usual(content: bytes, delivered: Delivery) -> WireEvent | None:
     """The event of a webhook of the usual form; None for any other, and for what is no JSON."""
+    if len(content) > _LARGEST:
+        return None
     try:
         webhook = _decode(content)
     except (msgspec.MsgspecError, ValueError):  # of another form; not UTF-8

@@ -62,9 +62,8 @@ def _told(found: Happening) -> Told | None:
 def _with_message(found: Happening, body: Body) -> bool:
     """An echo brings its message along, if that has a model."""
     made = written(found)
-    if made is not None and settled(body | {"message": made}):
+    if made is not None:
         body["message"] = made
-        return True
     return settled(body)
 
 

@@ -14,6 +14,7 @@ from pipeline.providers.waha.calls import SILENT
 from pipeline.providers.waha.engine import inner
 from pipeline.providers.waha.jids import message_id
 from pipeline.tenants import Account
+from pipeline.unicode import loads
 from topics.commands import Command
 
 _UNCLEAR: Final = frozenset({500, 502, 504})
@@ -38,7 +39,7 @@ class Answer(NamedTuple):
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         try:
-            content = orjson.loads(body)
+            content = loads(body)
         except orjson.JSONDecodeError:
             content = None
         return cls(status, headers, content if isinstance(content, dict) else {})

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from pipeline import unicode
 from pipeline.providers.times import instant
 
 SESSION_STATUS: Final = "session.status"
@@ -42,7 +43,7 @@ class Envelope(NamedTuple):
 def loads(body: bytes) -> dict[str, Any] | None:
     """The JSON object that a body is; None if it is none."""
     try:
-        webhook = orjson.loads(body)
+        webhook = unicode.loads(body)
     except orjson.JSONDecodeError:
         return None
     return webhook if type(webhook) is dict else None

@@ -14,6 +14,7 @@ import orjson
 
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.tenants import Account
+from pipeline.unicode import loads
 from topics.commands import Command
 
 LIMIT: Final = 429
@@ -44,7 +45,7 @@ def read_answer(
 
 def read_object(body: bytes) -> dict[str, Any]:
     try:
-        content = orjson.loads(body)
+        content = loads(body)
     except orjson.JSONDecodeError:
         return {}
     return content if isinstance(content, dict) else {}

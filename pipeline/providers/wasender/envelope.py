@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from pipeline.providers.limits import require_parts
+
 MESSAGES: Final = frozenset(
     {
         "messages.received",
@@ -38,6 +40,10 @@ _NAMED: Final = {
 """Where the parts of an event's data may be one level deeper."""
 
 
+_KNOWN: Final = ("event", "type", "timestamp", "sessionId", "instanceId", "apiKeyId")
+"""What surrounds the parts and belongs to each of them."""
+
+
 class Part(NamedTuple):
     """What becomes one event.
 
@@ -55,7 +61,10 @@ class Part(NamedTuple):
 
 
 def parts(webhook: dict[str, Any]) -> list[Part]:
-    """Every part, in order. Nothing comes of `{}`; an empty list is a part itself."""
+    """Every part, in order. Nothing comes of `{}`; an empty list is a part itself.
+
+    Raises `OversizeRecord` when there are too many.
+    """
     if not webhook:
         return []
     event, data = event_of(webhook), webhook.get("data")
@@ -66,17 +75,25 @@ def parts(webhook: dict[str, Any]) -> list[Part]:
     else:
         name = ""
     if type(held) is list and held:
+        require_parts(len(held))
         return [Part(event, name, True, item) for item in held]
     return [Part(event, name, False, held)]
 
 
-def holding(webhook: dict[str, Any], members: list[Part]) -> dict[str, Any]:
-    """The webhook with these of its parts and no others: what a slice is, and the raw form of an event."""
+def holding(webhook: dict[str, Any], members: list[Part], *, is_first: bool) -> dict[str, Any]:
+    """The webhook with these of its parts and no others: what a slice is, and the raw form of an event.
+
+    Fields of the envelope that are not known are there once, where the webhook's first part is: a large one would be
+    multiplied.
+    """
     first = members[0]
     if not first.listed:
         return webhook
-    held = [part.item for part in members]
-    return webhook | {"data": webhook["data"] | {first.name: held} if first.name else held}
+    held: Any = [part.item for part in members]
+    if first.name:
+        held = (webhook["data"] if is_first else {}) | {first.name: held}
+    around = webhook if is_first else {name: webhook[name] for name in _KNOWN if name in webhook}
+    return around | {"data": held}
 
 
 def event_of(webhook: dict[str, Any]) -> str:

@@ -25,9 +25,6 @@ def aside(found: Happening, body: Body, kind: AccountEventType) -> bool:
     message = shaped(found)
     if message is not None:
         body["message"] = message
-        if settled(body):
-            return True
-        del body["message"]
     return settled(body)
 
 

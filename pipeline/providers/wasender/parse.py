@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from pipeline.providers.cloud.wire import Body, delivery
 from pipeline.providers.loading import load
 from pipeline.providers.wasender import statuses
 from pipeline.providers.wasender.accounts import account
-from pipeline.providers.wasender.envelope import DELETE, MESSAGES, REACTION, holding, parts
+from pipeline.providers.wasender.envelope import DELETE, MESSAGES, REACTION, Part, holding, parts
 from pipeline.providers.wasender.messages import STORIES, is_ours, message
 from pipeline.providers.wasender.others import aside, unknown
 from pipeline.providers.wasender.statuses import status
@@ -22,19 +22,21 @@ from topics.records import Incoming, header
 _IN_CHATS: Final = MESSAGES | {REACTION, DELETE}
 
 
-def parse(record: Incoming) -> Iterator[WireEvent]:
+def parse(record: Incoming) -> Iterable[WireEvent]:
     """Every part of a webhook as an event, in order. The session is named by the record, for the body does not.
 
-    Ids are the same on every delivery. Raises `InvalidRecord` when the bytes are not JSON or not an object; whatever
-    is odd inside becomes an unknown event.
+    Ids are the same on every delivery. Raises `InvalidRecord` when the bytes are not JSON or not an object,
+    `OversizeRecord` for more parts than any webhook has; whatever is odd inside becomes an unknown event.
     """
     webhook = load(record.value or b"")
     session, delivered = header(record.headers, headers.ACCOUNT) or "", delivery(record)
     found = parts(webhook)
-    for part in found:
-        raw = webhook if len(found) == 1 else holding(webhook, [part])
-        body = _body(happening(session, part, webhook, raw, delivered))
-        yield WireEvent.of(body)
+
+    def event(part: Part) -> WireEvent:
+        raw = webhook if len(found) == 1 else holding(webhook, [part], is_first=part is found[0])
+        return WireEvent.of(_body(happening(session, part, webhook, raw, delivered)))
+
+    return (event(found[0]),) if len(found) == 1 else map(event, found)
 
 
 def _body(found: Happening) -> Body:

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from topics.events.account_types import AccountEventType as Type
 from topics.events.details.account import (
     AccountAlert,
@@ -33,6 +31,7 @@ from topics.events.details.history import History, HistoryThread
 from topics.events.details.sessions import SessionQr, SessionStatus
 from topics.events.details.templates import TemplateCategory, TemplateComponents, TemplateQuality, TemplateStatus
 from topics.events.details.users import Presence, UserAction, UserIdChange, UserPreference
+from topics.events.lenient import model_of
 
 DETAILS: Final[Mapping[str, type[Detail]]] = MappingProxyType(
     {
@@ -77,11 +76,8 @@ DETAILS: Final[Mapping[str, type[Detail]]] = MappingProxyType(
 
 
 def detail_of(event_type: str, data: dict[str, Any]) -> Detail:
-    """`data` as its type's model; as a bare `Detail` where it has none or does not fit."""
-    try:
-        return DETAILS.get(event_type, Detail).model_validate(data)
-    except ValidationError:
-        return Detail.model_validate(data)
+    """`data` as its type's model, without leaves that do not fit it; as a bare `Detail` where it has none."""
+    return model_of(DETAILS.get(event_type, Detail).model_validate, data) or Detail.model_validate(data)
 
 
 __all__ = [

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
+from pipeline.unicode import loads
 from topics.events.messages.base import MessageBase
 from topics.events.model import Flag, Model, Seconds
 from topics.events.names import InteractiveType
@@ -42,7 +43,7 @@ class FlowReply(Model):
     def response(self) -> dict[str, Any]:
         """The answers; empty where they are no JSON object."""
         try:
-            found = orjson.loads(self.response_json or "")
+            found = loads(self.response_json or "")
         except orjson.JSONDecodeError:
             return {}
         return found if isinstance(found, dict) else {}
