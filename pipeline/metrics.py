@@ -53,6 +53,11 @@ BREAKER_OPEN: Final = Gauge(
     "Flows of an app that take nothing in because failures are the rule. Any: `/readyz` and the log name the cause.",
     ["app"],
 )
+SUSPECT_PARTITIONS: Final = Gauge(
+    "pipeline_suspect_partitions",
+    "Partitions of an app whose records are tried by halves, because its workers died. Not back at 0: read the log.",
+    ["app"],
+)
 DUPLICATES: Final = Counter(
     "pipeline_duplicates_total",
     "Events that had been seen before. Usual: providers deliver at least once.",

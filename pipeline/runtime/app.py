@@ -26,6 +26,7 @@ from pipeline.runtime.chain_loop import ChainLoop
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.consumer import Consumer
 from pipeline.runtime.dead_letters import PREFIX
+from pipeline.runtime.exclusive import Exclusive
 from pipeline.runtime.keepers import ClientLost, lost, of_consumer, of_producer
 from pipeline.runtime.plain_agents import AgentFunction, ending
 from pipeline.runtime.producer import Producer
@@ -42,6 +43,10 @@ log = get_logger(__name__)
 
 OBSERVE_SECONDS = 10.0
 """In which a broker that is there says where its partitions end."""
+
+
+REST_SECONDS = 2.0
+"""In which the broker hears that a process was told to end."""
 
 
 class Transport(driver.Transport):
@@ -74,6 +79,7 @@ class PipelineApp(faust.App):
         self.sources: set[str] = set()
         self.dead_letters: dict[str, set[str]] = {}
         self.loops: list[ChainLoop | ConcurrentLoop] = []
+        self.exclusive = Exclusive()
         self._publisher: Publisher | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -162,6 +168,19 @@ class PipelineApp(faust.App):
         await super().stop()
         await self.release()
 
+    async def rest(self) -> None:
+        """Takes nothing more, and commits that whatever ends the process from now on blames no record."""
+        if self.started:
+            self.list_consumer.quarantine.rest(ending=True)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REST_SECONDS):
+                    await self.list_consumer.commit_notes()
+
+    def _got_on(self) -> None:
+        """Tells a supervisor that this process does not die in vain."""
+        if self.pipeline.progress_file is not None:
+            self.pipeline.progress_file.touch()
+
     async def release(self) -> None:
         """Closes what the stages use; all there is to do for an app that was never started."""
         while self._closers:
@@ -229,6 +248,9 @@ class PipelineApp(faust.App):
         consumer = cast(Consumer, super()._new_consumer())
         consumer.backlogs = self._backlogs
         consumer.on_forget = self._forget
+        self.exclusive.possible &= len(self.agents) == len(self.sources)
+        consumer.guard(self.exclusive, lambda: all(loop.quiet for loop in self.loops))
+        consumer.got_on = self._got_on
         IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops))
         BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.stopped))
         return consumer
