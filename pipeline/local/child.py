@@ -18,7 +18,8 @@ START_SECONDS: Final = 60.0
 """A child that is not ready after this long is killed, which counts as a death."""
 MAX_DEATHS: Final = 4
 WINDOW: Final = 60.0
-"""The fourth death within this many seconds is one too many, unless its owner says otherwise."""
+"""The fourth death within this many seconds is one too many, unless its owner says otherwise. Deaths before a life in
+which work got on are forgotten: they were not in vain."""
 
 
 class State(Enum):
@@ -77,6 +78,8 @@ class Child:
         self._started = time.monotonic()
         self._log_start = self.log.size()
         self.service.prepare()
+        if self.service.progress is not None:
+            self.service.progress.unlink(missing_ok=True)
         self._process = spawn(self.service.argv, self.log.path, self.service.env)
 
     def last_lines(self, count: int) -> list[str]:
@@ -128,6 +131,8 @@ class Child:
     def _died(self, why: str) -> Change:
         self.state = State.WAITING
         self.why = why
+        if self.service.progress is not None and self.service.progress.exists():
+            self._deaths.clear()
         self._deaths.append(time.monotonic())
         return Change.DIED
 

@@ -179,7 +179,8 @@ class PipelineApp(faust.App):
     def _got_on(self) -> None:
         """Tells a supervisor that this process does not die in vain."""
         if self.pipeline.progress_file is not None:
-            self.pipeline.progress_file.touch()
+            with suppress(OSError):
+                self.pipeline.progress_file.touch()
 
     async def release(self) -> None:
         """Closes what the stages use; all there is to do for an app that was never started."""
@@ -227,14 +228,16 @@ class PipelineApp(faust.App):
         """
         if self.started and not self.should_stop and (error := self._lost()):
             await self.crash(error)
-            return
-        if self.ready:
-            with suppress(KafkaError, TimeoutError):
+        elif self.started:
+            consumer, ready = self.list_consumer, self.ready
+            try:
                 async with asyncio.timeout(OBSERVE_SECONDS):
-                    await self.list_consumer.observe()
-                    return
-        if self.started:
-            self.list_consumer.progress.keep(())
+                    await (consumer.observe() if ready else consumer.ask_broker())
+            except (KafkaError, TimeoutError):
+                ready = False
+                consumer.progress.excuse()
+            if not ready:
+                consumer.progress.keep(())
 
     def _lost(self) -> ClientLost | None:
         producer = cast(Producer, self.producer)._ensure_producer()
@@ -243,6 +246,26 @@ class PipelineApp(faust.App):
     def idle(self) -> dict[TP, float]:
         """Seconds for which nothing was done about each partition that is behind."""
         return self.list_consumer.progress.ages() if self.started else {}
+
+    def stuck(self, seconds: float) -> dict[TP, float]:
+        """Seconds by partition about which nothing is done, or of which one record's try does not end."""
+        if not self.started:
+            return {}
+        progress, longest = self.list_consumer.progress, max(seconds, 2 * self.pipeline.handler_timeout)
+        idle = {tp: age for tp, age in progress.ages().items() if age > seconds}
+        return {tp: age for tp, age in progress.tries().items() if age > longest} | idle
+
+    @property
+    def apart(self) -> float | None:
+        """Seconds for which it has had no place in its group, once they are more than any rebalance takes.
+
+        A member that the group has no partitions for has its place.
+        """
+        if not self.started or self.should_stop or (since := self.list_consumer.apart_since) is None:
+            return None
+        longest = self.conf.broker_session_timeout + self.conf.broker_rebalance_timeout
+        age = self.list_consumer.progress.since(since)
+        return age if age > longest else None
 
     def _new_consumer(self) -> Consumer:
         consumer = cast(Consumer, super()._new_consumer())

@@ -154,7 +154,7 @@ class ConcurrentLoop:
         """Gives a record up that is not to be run, nor decoded."""
         tracker.take(job.record.offset, len(job.record.value or b""))
         job.attempts = verdict.deaths
-        self._begin()
+        self._begin(job)
         self._give_up(job, verdict)
         return 1
 
@@ -167,7 +167,7 @@ class ConcurrentLoop:
             job.decoded, lane = False, job.record.key
             queue = self._lanes.get(lane)
         except Exception as error:  # the bytes are not what they should be, whatever decode raises
-            self._begin()
+            self._begin(job)
             self._give_up(job, error)
             return
         if queue is None:
@@ -198,13 +198,13 @@ class ConcurrentLoop:
             await self._enter(job)
             try:
                 self._require_current(job)
-                self._begin()
+                self._begin(job)
                 error = await self._attempt(job)
             finally:
                 self._slots.release()
             if error is None:
                 return
-            self._end()
+            self._end(job)
             RETRIES.labels(self._stage.name, type(error).__name__).inc()
             await self._pause(job, self._app.retries.delay(error, job.attempts))
 
@@ -230,7 +230,7 @@ class ConcurrentLoop:
             job.outputs = [(record, job.record) for record in checked(list(records))]
         except Abandoned:
             self._undo(job)
-            self._end()
+            self._end(job)
             raise
         except Exception as error:
             self._undo(job)
@@ -280,13 +280,13 @@ class ConcurrentLoop:
 
     async def _wait(self, job: Job, seconds: float) -> None:
         """`Scope.wait`: neither a slot nor a rebalance is held up meanwhile."""
-        self._end()
+        self._end(job)
         self._slots.release()
         try:
             await self._pause(job, seconds)
         finally:
             await self._enter(job)
-            self._begin()
+            self._begin(job)
         self._require_current(job)  # partitions may have moved while it waited for a slot
 
     async def _persist(self, job: Job) -> None:
@@ -366,11 +366,13 @@ class ConcurrentLoop:
 
     async def _finish_later(self, job: Job, error: Exception) -> None:
         job.attempts += 1
+        delay = self._app.retries.delay(error, job.attempts)
+        self._app.list_consumer.progress.began(job, job.tp, delay)
         try:
-            await self._pause(job, self._app.retries.delay(error, job.attempts))
+            await self._pause(job, delay)
         except Abandoned:
             self.unburied.settle(job.record)
-            self._end()
+            self._end(job)
         else:
             self._finish(job)
 
@@ -406,16 +408,18 @@ class ConcurrentLoop:
             if position is not None:
                 self._app.list_consumer.done(job.tp, position, job.epoch)
         self._survived(job)
-        self._end()
+        self._end(job)
 
     # A rebalance waits while anything is between `_begin` and `_end`.
 
-    def _begin(self) -> None:
+    def _begin(self, job: Job) -> None:
+        self._app.list_consumer.progress.began(job, job.tp)
         self._working += 1
         if self._busy is None:
             self._busy = self._app.list_consumer.begin()
 
-    def _end(self) -> None:
+    def _end(self, job: Job) -> None:
+        self._app.list_consumer.progress.ended(job)
         self._working -= 1
         if not self._working and self._busy is not None:
             self._app.list_consumer.finish(self._busy)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import time
 import types
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
@@ -85,6 +86,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _end(self, error: Exception) -> None:
         asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
 
+    async def ask_broker(self) -> None:
+        if self._consumer is not None:
+            await self.call_thread(cast(Any, self._consumer).topics)
+
     async def on_thread_stop(self) -> None:
         """While the broker is away, aiokafka's own stop ends with the cancellation of a fetch that waits to try again.
 
@@ -151,6 +156,7 @@ class Consumer(driver.Consumer):
         progress: is told of it.
         quarantine: the gate of the backlogs.
         got_on: called when a commit shows that records get on.
+        apart_since: since when it has no settled place in its group; None: it has one, be it without partitions.
         found_notes: metadata beside the committed offsets, as last read.
         on_forget: called when partitions were revoked or assigned: nothing in memory for them holds any more.
     """
@@ -165,6 +171,7 @@ class Consumer(driver.Consumer):
         self._delivered: dict[TP, deque[int]] = defaultdict(deque)
         self._done: dict[TP, int] = {}
         self.found_notes: Mapping[TP, str] = {}
+        self.apart_since: float | None = time.monotonic()
         self.got_on: Callable[[], object] = lambda: None
         self.guard(Exclusive(), lambda: True)
 
@@ -259,6 +266,10 @@ class Consumer(driver.Consumer):
 
     # Positions
 
+    async def ask_broker(self) -> None:
+        """Returns when it answers. Raises what aiokafka raises while it does not."""
+        await cast(ConsumerThread, self._thread).ask_broker()
+
     async def observe(self) -> None:
         """Looks where every partition stands, by the broker's own word about its end.
 
@@ -291,9 +302,14 @@ class Consumer(driver.Consumer):
         )
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self.apart_since = self.apart_since or time.monotonic()
         self.quarantine.rest()
         await super().on_partitions_revoked(revoked)
         self._forget()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        await super().on_partitions_assigned(assigned, generation_id)
+        self.apart_since = None
 
     def _forget(self) -> None:
         self.epoch += 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from pipeline.errors import NewerRecord, PermanentError
+from pipeline.errors import NewerRecord, PermanentError, RetryAfter
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.lease import Lease
@@ -299,5 +300,35 @@ def test_a_job_is_owned_while_its_partition_and_its_session_are() -> None:
         loop.backlog.add(TP0, [record(b"c", 2)])
         await until(lambda: len(asked) == 5)
         assert not asked[4]
+
+    _play(work, play)
+
+
+def test_a_try_that_does_not_end_is_known_and_one_that_waits_is_not_held_against_anybody() -> None:
+    """Liveness would forget a stuck hook when its partition moves, or fail for an account that is over its limit."""
+    never = asyncio.Event()
+
+    async def work(record: Any, scope: Scope) -> list[Record]:
+        if record.value == b"waits":
+            await scope.wait(60)
+        if record.value == b"fails":
+            raise RetryAfter("later", 60)
+        while record.value == b"hangs" and not never.is_set():
+            with suppress(asyncio.CancelledError):
+                await never.wait()
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        group = app.list_consumer
+        values = (b"waits", b"fails", b"done", b"hangs")
+        loop.backlog.add(TP0, [record(value, offset) for offset, value in enumerate(values)])
+        await until(lambda: app.publisher.published == [b"done"] and len(loop) == 4)
+        assert set(group.progress.tries()) == {TP0}
+        app.move()
+        app.moved()
+        loop.backlog.add(TP0, [record(b"again", 0)])
+        await until(lambda: b"again" in app.publisher.published)
+        assert set(group.progress.tries()) == {TP0}
+        never.set()
 
     _play(work, play)
