@@ -73,6 +73,7 @@ class Watchdog:
         if self._seconds:
             if hasattr(signal, "SIGVTALRM"):
                 faulthandler.register(signal.SIGVTALRM, all_threads=True, chain=True)
+            _limit_processor_time(2 * self._seconds)
             self._beat(asyncio.get_running_loop())
             threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
