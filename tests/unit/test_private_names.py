@@ -143,6 +143,15 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka BatchBuilder.__init__": (BatchBuilder.__init__, "35b335f054d3"),
     "aiokafka BatchBuilder.append": (BatchBuilder.append, "657d76f55157"),
     "aiokafka BatchBuilder._build": (BatchBuilder._build, "2ea37ea86320"),
+    "faust Consumer._commit_offsets": (consumer.Consumer._commit_offsets, "1a6979904118"),
+    "faust Consumer.commit": (consumer.Consumer.commit, "a354437baaa0"),
+    "faust Consumer._commit_tps": (consumer.Consumer._commit_tps, "a20e230b05ae"),
+    "faust Consumer.on_partitions_assigned": (consumer.Consumer.on_partitions_assigned, "29ce96596f05"),
+    "faust AIOKafkaConsumerThread._commit": (driver.AIOKafkaConsumerThread._commit, "932852ce7a23"),
+    "faust AIOKafkaConsumerThread.seek_to_committed": (driver.AIOKafkaConsumerThread.seek_to_committed, "775ab0adc4b0"),
+    "aiokafka AIOKafkaConsumer.commit": (AIOKafkaConsumer.commit, "79b057d88220"),
+    "aiokafka GroupCoordinator.fetch_committed_offsets": (GroupCoordinator.fetch_committed_offsets, "6c049c737916"),
+    "aiokafka GroupCoordinator.commit_offsets": (GroupCoordinator.commit_offsets, "5cbe31af28d6"),
 }
 
 
