@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from typing import Final
 
 from pipeline.handlers import EventHandler
@@ -13,11 +15,27 @@ ROW: Final = "chaos"
 """The row in a user's cache: `count`, and `places` in the order in which they were handled."""
 
 
+CRASHES: Final = ("abort", "kill", "spin")
+"""Ways of ending or blocking a process."""
+
+
+def end_the_process(how: str) -> None:
+    match how:
+        case "abort":
+            os.abort()
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+    while True:
+        pass
+
+
 class RecordingHandler(EventHandler):
     """Counts a message, writes its place down and sends the place back; takes as long as the text asks for."""
 
     async def process_message(self, webhook: MessageEvent) -> None:
         place, _, pause = (webhook.get_message_text() or "").partition(" ")
+        if pause.startswith("!"):
+            end_the_process(pause[1:])
         user = self.cache_factory.create_user_cache()
         await user.increment_field(ROW, "count")
         if pause:

@@ -63,7 +63,8 @@ def _figures(run: Run) -> dict[str, Any]:
     return {
         "webhooks": run.driver.webhooks,
         "webhooks_again": run.driver.copies,
-        "inputs": len(run.driver.accepted),
+        "inputs": sum(not message.crashes for message in run.driver.accepted),
+        "crashers": sum(message.crashes for message in run.driver.accepted),
         "effects": len(run.evidence.effects),
         "commands_with_outcome": len(run.evidence.outcomes),
         "drain_seconds": round(run.drained, 1),

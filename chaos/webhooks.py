@@ -10,6 +10,9 @@ import orjson
 
 from chaos.accounts import SECRET, Number
 
+CRASH = " !"
+"""Stands between the place and what a message does to its process."""
+
 
 class Contact(NamedTuple):
     """Somebody who writes to one of the numbers."""
@@ -24,6 +27,11 @@ class Message(NamedTuple):
     contact: Contact
     place: int
     text: str
+
+    @property
+    def crashes(self) -> bool:
+        """Whether it ends or blocks the process that handles it."""
+        return CRASH in self.text
 
     @property
     def id(self) -> str:
