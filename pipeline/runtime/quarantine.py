@@ -318,8 +318,9 @@ class Quarantine:
         if cell.position is None and head is not None:
             cell.position = cell.frontier = head
         if not cell.state.ends:
-            before = CLEAR if cell.opened else cell.committed
-            cell.state, opening[tp] = before.taking(), inf
+            if not cell.opened:
+                cell.state = cell.committed.taking()
+            opening[tp] = inf
         elif cell.state.condemned(cell.frontier):
             opening[tp] = cell.state.ends[0]
         elif not (cell.must_run_alone and self._exclusive.possible):

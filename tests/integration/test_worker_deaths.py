@@ -12,7 +12,7 @@ from tests.integration.runtime_client import Site, Worker, keys_of, named, order
 from tests.stacks import eventually
 
 ONE = {"PIPELINE_INSTANCE_ID": "one"}
-MOST_DEATHS = 20
+MOST_DEATHS = 10
 
 
 @pytest.fixture
@@ -35,16 +35,21 @@ def _all_is_done(place: Site, worker: Worker) -> bool:
     return worker.ready and place.committed() == place.ends()
 
 
-@pytest.mark.parametrize("program", ["concurrent", "chained"])
-def test_a_record_that_ends_its_process_becomes_a_dead_letter_and_nothing_else_does(place: Site, program: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "do", "last_word"),
+    [("chained", "abort", "record_runs_alone"), ("concurrent", "spin", "event_loop_blocked")],
+)
+def test_a_record_that_ends_or_blocks_its_process_becomes_a_dead_letter_and_nothing_else_does(
+    place: Site, program: str, do: str, last_word: str
+) -> None:
     """Its lane would be down for ever, and `pipeline up` give up, for one message that crashes the handler."""
     orders = [(key, {"id": f"{key}-{number}"}) for number in range(5) for part in range(4) for key in keys_of(part, 2)]
-    orders[21:21] = [(orders[3][0], {"id": "killer", "do": "abort"})]
+    orders[21:21] = [(orders[3][0], {"id": "killer", "do": do})]
     place.feed(orders)
-    deaths = _restarted_until_done(place, program)
+    deaths = _restarted_until_done(place, program, PIPELINE_BLOCKED_AFTER="1")
     (letter,) = place.dead_letters()
     assert order_of(letter)["id"] == "killer"
     assert (named(letter, "error-type"), named(letter, "attempts")) == ("WorkerDied", "3")
     assert set(place.ids()) == {order["id"] for _, order in orders} - {"killer"}
-    assert deaths <= 9
-    print("deaths", deaths)
+    assert deaths <= MOST_DEATHS
+    assert last_word in place.workers[-2].output
