@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.local.kafka import Kafka
 from tests.integration.runtime_client import Site, Worker, keys_of, named, order_of, site
+from tests.integration.runtime_worker import Order
 from tests.stacks import eventually
 
 ONE = {"PIPELINE_INSTANCE_ID": "one"}
@@ -43,7 +44,9 @@ def test_a_record_that_ends_or_blocks_its_process_becomes_a_dead_letter_and_noth
     place: Site, program: str, do: str, last_word: str
 ) -> None:
     """Its lane would be down for ever, and `pipeline up` give up, for one message that crashes the handler."""
-    orders = [(key, {"id": f"{key}-{number}"}) for number in range(5) for part in range(4) for key in keys_of(part, 2)]
+    orders: list[tuple[str, Order]] = [
+        (key, {"id": f"{key}-{number}"}) for number in range(5) for part in range(4) for key in keys_of(part, 2)
+    ]
     orders[21:21] = [(orders[3][0], {"id": "killer", "do": do})]
     place.feed(orders)
     deaths = _restarted_until_done(place, program, PIPELINE_BLOCKED_AFTER="1")
