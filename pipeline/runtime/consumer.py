@@ -379,8 +379,9 @@ class Consumer(driver.Consumer):
         slow = {tp: found for tp, found in records.items() if not self._to_backlog(tp, found)}
         if slow:
             await self._deliver(slow)
-        for tp in self.quarantine.suspects:
-            self.quarantine.handed(tp, await self.position(tp) or 0)
+        with suppress(KafkaError):  # partitions may move meanwhile
+            for tp in self.quarantine.suspects:
+                self.quarantine.handed(tp, await self.position(tp) or 0)
 
     def _to_backlog(self, tp: TP, found: list[Any]) -> bool:
         backlog = self.backlogs.get(tp.topic)

@@ -8,6 +8,7 @@ committed beside the offset. In steady work nothing is held and nothing is writt
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -24,7 +25,7 @@ from pipeline.runtime.suspects import CLEAR, Suspicion, decode, encode
 
 log = get_logger(__name__)
 
-RETRY_SECONDS: Final = 0.2
+RETRY_SECONDS: Final = 1.0
 """Until a commit that partitions in motion refused, or a record that could not run alone, is tried again."""
 
 
@@ -95,6 +96,7 @@ class Quarantine:
         self._suspects: dict[TP, Cell] = {}
         self._alone: tuple[TP, int] | None = None
         self._held = False
+        self._not_before = 0.0
         self._resting = self._ending = False
         self._wake = asyncio.Event()
         self._pending: dict[TP, tuple[int, Suspicion]] = {}
@@ -272,14 +274,15 @@ class Quarantine:
         """Whether a record is to run alone. It does once everything else in the process has come to rest."""
         heads = self._heads()
         found = next(((tp, cell) for tp, cell in self._suspects.items() if tp in heads and cell.must_run_alone), None)
-        if found is None or not self._exclusive.take(self):
+        if found is None or time.monotonic() < self._not_before or not self._exclusive.take(self):
             return False
         tp, cell = found
         await self._commit()
         if await self._exclusive.at_rest() and await self._open_alone(tp, cell):
             return True
-        await asyncio.sleep(RETRY_SECONDS)
+        self._not_before = time.monotonic() + RETRY_SECONDS  # everything else goes on meanwhile
         self._exclusive.give_back(self)
+        self._wake_later()
         return True
 
     async def _open_alone(self, tp: TP, cell: Cell) -> bool:
