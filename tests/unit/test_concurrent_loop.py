@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import NewerRecord, PermanentError, RetryAfter
-from pipeline.runtime.breaker import OFF, Breaker
+from pipeline.errors import Breaker, Limits, NewerRecord, OFF, PermanentError, RetryAfter, Unavailable
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.lease import Lease
 from pipeline.runtime.retry import Retries
@@ -332,3 +331,28 @@ def test_a_try_that_does_not_end_is_known_and_one_that_waits_is_not_held_against
         never.set()
 
     _play(work, play)
+
+
+@pytest.mark.parametrize("error", [Unavailable("redis is away"), RuntimeError("its database is down")])
+def test_what_is_tried_again_and_again_is_no_try_that_does_not_end(error: Exception) -> None:
+    """Workers would be restarted because Redis is away, or because a breaker is open."""
+    tries: list[float] = []
+
+    async def work(_: Any, __: Scope) -> list[Record]:
+        tries.append(0)
+        raise error
+
+    async def run() -> None:
+        app: Any = App()
+        stage = ConcurrentStage("slow", work, lambda record: record, lambda record: record.key)
+        loop = ConcurrentLoop(app, "in", stage, Breaker(Limits(run=1)))
+        running = asyncio.ensure_future(loop.run())
+        loop.backlog.add(TP0, [record(b"a", 0)])
+        async with asyncio.timeout(5):
+            await until(lambda: len(tries) > 5)
+        assert loop.breaker.open
+        assert app.list_consumer.progress.tries() == {}
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(run())
