@@ -112,7 +112,7 @@ def _state(messages: Iterable[Message], rows: Mapping[Person, Row]) -> list[str]
 
 
 def _gaps(places: Sequence[int], expected: Sequence[int]) -> str:
-    """Where a list of places departs from what it should be."""
+    """The first difference between the places that were handled and those expected."""
     at = next(
         (n for n, (place, wanted) in enumerate(zip(places, expected, strict=False)) if wanted != place), len(expected)
     )

@@ -30,7 +30,7 @@ class Message(NamedTuple):
 
     @property
     def crashes(self) -> bool:
-        """Whether it ends or blocks the process that handles it."""
+        """True if it ends or blocks the process that handles it."""
         return CRASH in self.text
 
     @property

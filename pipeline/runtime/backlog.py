@@ -136,7 +136,7 @@ class Backlog:
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._held: dict[TP, Waiting] = {}
-        """What may be taken."""
+        """Partitions whose next record may be taken."""
         self._barred: dict[TP, Waiting] = {}
         """Partitions whose next record may not be taken yet."""
 

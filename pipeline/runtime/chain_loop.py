@@ -81,7 +81,7 @@ class ChainLoop:
 
     @property
     def quiet(self) -> bool:
-        """Whether none of its records runs, or will be run again without being taken anew."""
+        """True if no record is taken and unfinished."""
         return not self._taken
 
     async def run(self) -> None:

@@ -99,7 +99,7 @@ class ConcurrentLoop:
 
     @property
     def quiet(self) -> bool:
-        """Whether no record runs; those that wait for another try may be there."""
+        """True if no record runs. Some may wait for another try."""
         return not self._working
 
     async def run(self) -> None:

@@ -16,7 +16,7 @@ class Member(Protocol):
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing of it runs."""
+        """True if nothing of it runs."""
 
     def hold(self) -> None:
         """It must come to rest."""

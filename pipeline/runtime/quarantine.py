@@ -130,7 +130,7 @@ class Quarantine:
         self._close()
 
     def last_notes(self) -> dict[TP, tuple[int, str]]:
-        """What says that nobody is to blame, for a process that ends at once: position and metadata."""
+        """Positions and metadata that blame no record, for a process that ends at once."""
         rested = {tp: cell.committed.rested() for tp, cell in self._cells.items() if cell.position is not None}
         return {
             tp: (self._cells[tp].position or 0, encode(state))
@@ -175,7 +175,7 @@ class Quarantine:
             self._wake.set()
 
     def must_wait(self, tp: TP, offset: int) -> bool:
-        """Whether this record must wait for `turn`: another one runs alone."""
+        """True if this record must wait for `turn`, because another one runs alone."""
         return not self.turn.is_set() and self._alone != (tp, offset)
 
     def verdict(self, tp: TP, offset: int) -> WorkerDied | None:
@@ -186,7 +186,7 @@ class Quarantine:
     # Committing
 
     def noted(self, offsets: Mapping[TP, int]) -> dict[TP, int]:
-        """What is to be committed: `offsets`, and the position as it is where only the note has changed."""
+        """Begins a commit: `offsets`, and the unchanged position where only the note has changed."""
         wanted = {tp: cell.position for tp, cell in self._cells.items() if cell.dirty and cell.position is not None}
         wanted.update(offsets)
         self._pending = {tp: (offset, self._state_at(tp, offset)) for tp, offset in wanted.items()}
@@ -216,7 +216,7 @@ class Quarantine:
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing runs and the broker knows it."""
+        """True if nothing runs and the broker knows it."""
         return self._quiet() and not any(cell.dirty for cell in self._cells.values())
 
     def hold(self) -> None:
@@ -266,12 +266,12 @@ class Quarantine:
             self._count()
 
     def _exhausted(self, tp: TP, cell: Cell) -> bool:
-        """Whether the window has no more records. Some offsets have none: markers, and what compaction took."""
+        """True if the window has no more records. Offsets of markers and compacted records hold none."""
         head = self._assignment.backlogs[tp.topic].head(tp)
         return (cell.handed if head is None else head) >= cell.state.ends[0]
 
     async def _run_alone(self) -> bool:
-        """Whether a record is to run alone. It does once everything else in the process has come to rest."""
+        """Runs a record alone once everything else in the process rests. False: there is none to be run so."""
         heads = self._heads()
         found = next(((tp, cell) for tp, cell in self._suspects.items() if tp in heads and cell.must_run_alone), None)
         if found is None or time.monotonic() < self._not_before or not self._exclusive.take(self):

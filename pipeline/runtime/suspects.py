@@ -54,7 +54,7 @@ class Suspicion:
 
     @property
     def needs_end(self) -> bool:
-        """Whether `inherited` must be told where the partition ends."""
+        """True if `inherited` must be told where the partition ends."""
         return not self.ends and self.lives >= LIVES
 
     def inherited(self, position: int, end: int = 0) -> Suspicion:
@@ -76,11 +76,11 @@ class Suspicion:
         return state
 
     def single(self, frontier: int) -> bool:
-        """Whether one record is left in the window. It must run alone."""
+        """True if one record is left in the window. It must run alone."""
         return bool(self.ends) and self.ends[0] == frontier + 1
 
     def condemned(self, offset: int) -> bool:
-        """Whether the record at `offset` is to be given up."""
+        """True if the record at `offset` is to be given up."""
         return self.at == offset and self.deaths >= DEATHS
 
     def taking(self) -> Suspicion:

@@ -100,7 +100,7 @@ class Watchdog:
 
 
 def stacks() -> dict[str, list[str]]:
-    """Where each thread is, innermost call last: file, line and function; no values and no source."""
+    """Calls of each thread, the innermost last: file, line and function; no values and no source."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found = {number: traceback.walk_stack(frame) for number, frame in sys._current_frames().items()}
     return {

@@ -94,7 +94,7 @@ def test_no_try_is_too_old_for_the_time_without_a_broker() -> None:
 
 
 def _app(progress: Progress, **more: Any) -> Any:
-    """What the app's liveness rests on."""
+    """A stand-in with all that the app's liveness rests on."""
     conf = SimpleNamespace(broker_session_timeout=25.0, broker_rebalance_timeout=40.0)
     consumer = SimpleNamespace(progress=progress, **more)
     return SimpleNamespace(
