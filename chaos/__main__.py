@@ -42,8 +42,7 @@ def main(
     show_plan: Annotated[bool, typer.Option("--show-plan", help="Only print what would be done.")] = False,
 ) -> None:
     """Drive the whole pipeline, kill its parts at random, and count every effect."""
-    options = Options(seconds, seed, rate, kill_every, freeze_every, contacts, window, drain, on)
-    options = Options(seconds, seed, rate, kill_every, contacts, window, drain, on, crashers)
+    options = Options(seconds, seed, rate, kill_every, freeze_every, contacts, window, drain, on, crashers)
     console = console_of(sys.stdout)
     if show_plan:
         for fault in plan(options):

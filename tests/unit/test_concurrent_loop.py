@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import Breaker, Limits, NewerRecord, OFF, PermanentError, RetryAfter, Unavailable
+from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
+from pipeline.runtime.breaker import OFF, Breaker, Limits
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.lease import Lease
 from pipeline.runtime.retry import Retries

@@ -18,6 +18,8 @@ from agents.topology import messenger
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.consumer import Consumer, ConsumerThread
+from pipeline.runtime.exclusive import Exclusive
+from pipeline.runtime.quarantine import Quarantine
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
@@ -177,6 +179,7 @@ def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved(
     """A number that another worker has sent for meanwhile would have its whole burst again."""
     consumer: Any = object.__new__(Consumer)
     consumer.epoch, consumer._done, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
+    consumer.quarantine = Quarantine("a-test", consumer, Exclusive())
     forgotten: list[int] = []
     consumer.on_forget = lambda: forgotten.append(consumer.epoch)
     consumer._forget()
