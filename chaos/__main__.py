@@ -36,12 +36,13 @@ def main(
     window: Annotated[float, typer.Option(min=5, help="Seconds to wait for a status in doubt.")] = _USUAL.window,
     drain: Annotated[float, typer.Option(min=10, help="Seconds to come to rest afterwards.")] = _USUAL.drain,
     on: Annotated[Target, typer.Option(help="Kill this pipeline, or the same stages on stock Faust.")] = _USUAL.on,
+    crashers: Annotated[int, typer.Option(min=0, help="Messages that crash or block their handler.")] = _USUAL.crashers,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Write the report there.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep data and logs in this new directory.")] = None,
     show_plan: Annotated[bool, typer.Option("--show-plan", help="Only print what would be done.")] = False,
 ) -> None:
     """Drive the whole pipeline, kill its parts at random, and count every effect."""
-    options = Options(seconds, seed, rate, kill_every, freeze_every, contacts, window, drain, on)
+    options = Options(seconds, seed, rate, kill_every, freeze_every, contacts, window, drain, on, crashers)
     console = console_of(sys.stdout)
     if show_plan:
         for fault in plan(options):

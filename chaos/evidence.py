@@ -13,8 +13,10 @@ from chaos.accounts import NUMBERS
 from chaos.broker import DEAD_LETTERS, records
 from chaos.handler import ROW
 from chaos.sandbox_client import SandboxClient
+from pipeline.errors import WorkerDied
 from pipeline.state.keys import user_key
 from topics.catalogue import OUTCOMES
+from topics.events import MessageEvent, decode
 from topics.headers import ERROR_MESSAGE, ERROR_TYPE, ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC
 from topics.records import header
 
@@ -43,8 +45,9 @@ class Evidence(NamedTuple):
     """Attributes:
     effects: in the order in which the sandbox accepted them.
     outcomes: statuses of each command.
-    dead_letters: one line each.
+    dead_letters: one line each, save for those in `given_up`.
     violations: one line each.
+    given_up: ids of messages that are dead letters because their worker died of them.
     """
 
     effects: Sequence[Effect]
@@ -52,16 +55,20 @@ class Evidence(NamedTuple):
     outcomes: Mapping[str, Sequence[str]]
     dead_letters: Sequence[str]
     violations: Sequence[str]
+    given_up: frozenset[str] = frozenset()
 
 
 async def gather(bootstrap: str, redis_url: str, sandbox: SandboxClient) -> Evidence:
     """Everything, read once the stack has come to rest."""
+    letters = await records(bootstrap, DEAD_LETTERS)
+    given_up = [record for record in letters if header(record.headers, ERROR_TYPE) == WorkerDied.__name__]
     return Evidence(
         [_effect(row) for row in await sandbox.rows("sent")],
         await _rows(redis_url),
         _outcomes(await records(bootstrap, [OUTCOMES.name])),
-        [_dead_letter(record) for record in await records(bootstrap, DEAD_LETTERS)],
+        [_dead_letter(record) for record in letters if record not in given_up],
         [f"{row['limit']} of {row['account']}: {row['command_id']}" for row in await sandbox.rows("violations")],
+        frozenset(_message_id(record) for record in given_up),
     )
 
 
@@ -86,6 +93,11 @@ def _outcomes(found: Sequence[ConsumerRecord]) -> dict[str, list[str]]:
         content = orjson.loads(record.value)
         outcomes.setdefault(content["command_id"], []).append(content["status"])
     return outcomes
+
+
+def _message_id(record: ConsumerRecord) -> str:
+    event = decode(record)
+    return event.message.message_id if isinstance(event, MessageEvent) else _dead_letter(record)
 
 
 def _dead_letter(record: ConsumerRecord) -> str:

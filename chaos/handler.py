@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from typing import Final
 
 from chaos.webhooks import ASIDE
@@ -14,6 +16,20 @@ ROW: Final = "chaos"
 """The row in a user's cache: `count`, and `places` in the order in which they were handled."""
 
 
+CRASHES: Final = ("abort", "kill", "spin")
+"""Ways of ending or blocking a process."""
+
+
+def end_the_process(how: str) -> None:
+    match how:
+        case "abort":
+            os.abort()
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+    while True:
+        pass
+
+
 class RecordingHandler(EventHandler):
     """Counts a message, writes its place down and sends the place back; takes as long as the text asks for.
 
@@ -23,6 +39,8 @@ class RecordingHandler(EventHandler):
 
     async def process_message(self, webhook: MessageEvent) -> None:
         place, _, more = (webhook.get_message_text() or "").partition(" ")
+        if more.startswith("!"):
+            end_the_process(more[1:])
         user = self.cache_factory.create_user_cache()
         if more == ASIDE:
             counted = await user.get_field(ROW, "count") or 0

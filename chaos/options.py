@@ -21,6 +21,7 @@ class Options:
         window: seconds that the messenger waits for the status of a send in doubt. Longer than any outage of the plan:
             what is decided without the status may be decided wrongly, and would be counted.
         drain: seconds in which everything must come to rest afterwards.
+        crashers: messages that end or block the process that handles them, spread evenly.
         on: whose processes are killed.
     """
 
@@ -33,3 +34,4 @@ class Options:
     window: float = 90.0
     drain: float = 600.0
     on: Target = Target.PIPELINE
+    crashers: int = 0

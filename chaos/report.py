@@ -64,8 +64,9 @@ def _figures(run: Run) -> dict[str, Any]:
     return {
         "webhooks": run.driver.webhooks,
         "webhooks_again": run.driver.copies,
-        "inputs": len(accepted),
+        "inputs": sum(not message.crashes for message in accepted),
         "asides": len(run.driver.accepted) - len(accepted),
+        "crashers": sum(message.crashes for message in accepted),
         "effects": len(run.evidence.effects),
         "commands_with_outcome": len(run.evidence.outcomes),
         "drain_seconds": round(run.drained, 1),

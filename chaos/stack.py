@@ -280,6 +280,7 @@ def _environment(directory: Path, options: Options, sandbox_url: str, handler: s
         "PIPELINE_SANDBOX_ACCOUNTS": str(directory / "accounts.json"),
         "PIPELINE_HANDLER": handler,
         "PIPELINE_RECONCILE_WINDOW": str(options.window),
+        "PIPELINE_BLOCKED_AFTER": "3",
         "PIPELINE_SANDBOX_URL": sandbox_url,
     }
 

@@ -8,8 +8,9 @@ from random import Random
 from typing import Final, NamedTuple
 
 from chaos.accounts import NUMBERS
+from chaos.handler import CRASHES
 from chaos.options import Options
-from chaos.webhooks import ASIDE, Contact, Message
+from chaos.webhooks import ASIDE, CRASH, Contact, Message
 
 RECENT: Final = 500
 """Messages among which one is chosen to come again in another batch."""
@@ -46,10 +47,18 @@ def traffic(options: Options) -> Iterator[Posting]:
     """Every webhook of a run, in order of time."""
     rng = Random(f"{options.seed}:traffic")  # noqa: S311 (replayable, no secret)
     people, writer = contacts(options), _Writer(rng)
+    crashing = _crashing(options)
     for number in range(int(options.seconds * options.rate)):
-        messages = writer.messages(people)
+        crash = crashing.get(number)
+        messages = writer.crash(people, crash) if crash else writer.messages(people)
         at_once, later = rng.random() < 0.03, rng.random() < 0.07
         yield Posting(number / options.rate, messages, at_once, rng.uniform(0, 8) if later else None)
+
+
+def _crashing(options: Options) -> dict[int, str]:
+    """Numbers of webhooks that crash their handler, spread evenly, and how they do."""
+    every = int(options.seconds * options.rate) / max(options.crashers, 1)
+    return {int((number + 0.5) * every): CRASHES[number % len(CRASHES)] for number in range(options.crashers)}
 
 
 class _Writer:
@@ -70,6 +79,11 @@ class _Writer:
             return self._mixed(rng.sample(people, rng.randint(2, 5)))
         old = (rng.choice(self._recent),) if kind == "old" and self._recent else ()
         return (*old, *self._next(rng.choice(people), 1))
+
+    def crash(self, people: list[Contact], how: str) -> tuple[Message, ...]:
+        """One that crashes its handler."""
+        contact = self._rng.choice(people)
+        return (Message(contact, self._places[contact], f"{self._places[contact]}{CRASH}{how}"),)
 
     def _mixed(self, some: list[Contact]) -> tuple[Message, ...]:
         """Contacts interleaved, each one's own messages in order."""

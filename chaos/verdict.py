@@ -24,6 +24,7 @@ class Verdict:
         disordered: effects that came before one of an earlier input of the same contact.
         state: people whose rows in Redis are not what their messages make of them.
         unaccepted: commands whose outcomes say something else than accepted, and effects whose command has none.
+        spared: messages that crash their handler and are no dead letter, and dead letters that are none of those.
         restless: what had not come to rest when it was counted.
     """
 
@@ -35,6 +36,7 @@ class Verdict:
     dead_letters: Sequence[str]
     violations: Sequence[str]
     unaccepted: Sequence[str]
+    spared: Sequence[str]
     restless: Sequence[str]
 
     @property
@@ -47,7 +49,9 @@ class Verdict:
 
 def judge(accepted: Iterable[Message], evidence: Evidence, restless: Sequence[str] = ()) -> Verdict:
     """Compares what was taken with what came of it. An aside that has an effect doubles that of its place."""
-    inputs = {_input(message): message for message in accepted if not message.aside}
+    everything = [message for message in accepted if not message.aside]
+    inputs = {_input(message): message for message in everything if not message.crashes}
+    killers = {message.id for message in everything if message.crashes}
     effects: dict[Input, list[Effect]] = defaultdict(list)
     for effect in evidence.effects:
         effects[effect[:3]].append(effect)
@@ -60,6 +64,7 @@ def judge(accepted: Iterable[Message], evidence: Evidence, restless: Sequence[st
         dead_letters=evidence.dead_letters,
         violations=evidence.violations,
         unaccepted=_unaccepted(evidence),
+        spared=sorted(killers ^ evidence.given_up),
         restless=restless,
     )
 
@@ -93,21 +98,24 @@ def _disordered(effects: Iterable[Effect]) -> list[str]:
 
 
 def _state(messages: Iterable[Message], rows: Mapping[Person, Row]) -> list[str]:
-    expected: dict[Person, int] = defaultdict(int)
+    expected: dict[Person, list[int]] = defaultdict(list)
     for message in messages:
-        expected[message.contact.number.tenant, message.contact.phone] += 1
+        expected[message.contact.number.tenant, message.contact.phone].append(message.place)
     found = []
     for person in {**expected, **rows}:
-        count = expected.get(person, 0)
+        places = sorted(expected.get(person, ()))
         row = rows.get(person, Row(0, ()))
-        if row != Row(count, list(range(count))):
-            found.append(f"{':'.join(person)}: {count} messages, counted {row.counted}, handled {_gaps(row.places)}")
+        if row != Row(len(places), places):
+            told = f"{len(places)} messages, counted {row.counted}, handled {_gaps(row.places, places)}"
+            found.append(f"{':'.join(person)}: {told}")
     return found
 
 
-def _gaps(places: Sequence[int]) -> str:
-    """Where a list of places departs from counting."""
-    at = next((n for n, place in enumerate(places) if n != place), len(places))
+def _gaps(places: Sequence[int], expected: Sequence[int]) -> str:
+    """The first difference between the places that were handled and those expected."""
+    at = next(
+        (n for n, (place, wanted) in enumerate(zip(places, expected, strict=False)) if wanted != place), len(expected)
+    )
     return f"{len(places)}, in order up to {at}: then {list(places[at : at + 5])}"
 
 

@@ -12,6 +12,8 @@ from chaos.accounts import SECRET, Number
 
 ASIDE: Final = "aside"
 """The text of a message that is to be ignored, behind the place of the message that it comes before."""
+CRASH: Final = " !"
+"""Stands between the place and what a message does to its process."""
 
 
 class Contact(NamedTuple):
@@ -24,7 +26,8 @@ class Contact(NamedTuple):
 class Message(NamedTuple):
     """An input. `place` counts the messages of its contact from 0; the text begins with it.
 
-    An aside has the place of the message before which it comes, and is to have no effect.
+    An aside, or a message that crashes its handler, has the place of the message before which it comes, and is to have
+    no effect.
     """
 
     contact: Contact
@@ -36,8 +39,15 @@ class Message(NamedTuple):
         return self.text.endswith(ASIDE)
 
     @property
+    def crashes(self) -> bool:
+        """True if it ends or blocks the process that handles it."""
+        return CRASH in self.text
+
+    @property
     def id(self) -> str:
         name = f"wamid.chaos.{self.contact.number.id}.{self.contact.phone}.{self.place}"
+        if self.crashes:
+            return f"{name}.crash"
         return f"{name}.{ASIDE}" if self.aside else name
 
 

@@ -10,7 +10,8 @@ PipelineError
 │   ├── ForeignAccount      it came as one tenant's and speaks of another tenant's account
 │   ├── UnsupportedCommand  the provider has no way of doing what a command asks for
 │   ├── OversizeRecord      the broker would never take what became of it
-│   └── LogGap              its log had removed it, and those beside it, before they were processed
+│   ├── LogGap              its log had removed it, and those beside it, before they were processed
+│   └── WorkerDied          its process died, again and again, while nothing but this record ran
 ├── Unsendable              a handler asked for a send or an upload that can't be: its result says so, nothing raises
 ├── Unavailable             something outside is away: retried in place without limit, never a dead letter
 │   ├── RetryAfter          it said how long to wait
@@ -65,6 +66,14 @@ class UnsupportedCommand(PermanentError):
 
 class OversizeRecord(PermanentError):
     """An output is larger than the broker takes."""
+
+
+class WorkerDied(PermanentError):
+    """The process died `deaths` times while this record ran alone in it."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(f"the worker died {deaths} times while nothing but this record ran")
+        self.deaths = deaths
 
 
 class Unavailable(PipelineError):

@@ -77,6 +77,11 @@ IGNORED_FIELDS: Final = Counter(
     "Values that were left out of an event, by provider and kind: not what the provider documents. Rising: it changed.",
     ["provider", "kind"],
 )
+SUSPECT_PARTITIONS: Final = Gauge(
+    "pipeline_suspect_partitions",
+    "Partitions of an app whose records are tried by halves, because its workers died. Not back at 0: read the log.",
+    ["app"],
+)
 DUPLICATES: Final = Counter(
     "pipeline_duplicates_total",
     "Events that had been seen before. Usual: providers deliver at least once.",

@@ -80,6 +80,8 @@ class Settings(BaseSettings):
 
     instance_id: str | None = Field(None, description="static group member id, e.g. the pod's name")
     stuck_after: float = Field(120.0, gt=0, description="seconds without progress after which /healthz fails")
+    blocked_after: float = Field(60.0, ge=0, description="seconds of a blocked event loop that end a worker; 0: none")
+    progress_file: Path | None = Field(None, description="touched as records get on, for who counts a worker's deaths")
     commit_interval: float = Field(0.5, gt=0, description="seconds between two commits of offsets")
     session_timeout: int = Field(25, ge=6, le=90, description="seconds until the group gives a silent worker up")
     mask_key: Key = Field(None, description="key of the masks of ids in logs, of 16 characters or more")

@@ -19,7 +19,8 @@ SAY_SECONDS: Final = 30.0
 """How often it is said that a child is still starting."""
 MAX_DEATHS: Final = 4
 WINDOW: Final = 60.0
-"""The fourth death within this many seconds is one too many, unless its owner says otherwise."""
+"""The fourth death within this many seconds is one too many, unless its owner says otherwise. Deaths before a life in
+which work got on are forgotten: they were not in vain."""
 
 
 class State(Enum):
@@ -83,6 +84,8 @@ class Child:
         began = time.monotonic()
         self.service.prepare()
         self._prepared = time.monotonic() - began
+        if self.service.progress is not None:
+            self.service.progress.unlink(missing_ok=True)
         self._process = spawn(self.service.argv, self.log.path, self.service.env)
         self.startup, self._said = Startup(self._look), SAY_SECONDS
 
@@ -141,6 +144,8 @@ class Child:
     def _died(self, why: str) -> Change:
         self.state = State.WAITING
         self.why = why
+        if self.service.progress is not None and self.service.progress.exists():
+            self._deaths.clear()
         self._deaths.append(time.monotonic())
         return Change.DIED
 

@@ -99,6 +99,7 @@ class Service:
         ports: those that it opens.
         prepare: what is to be done before each start.
         store: it holds data that the others need until they have stopped.
+        progress: a file that it touches as its work gets on; None where it tells nobody.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Service:
     ports: Sequence[int] = ()
     prepare: Callable[[], None] = field(default=_nothing)
     store: bool = False
+    progress: Path | None = None
 
 
 def services(ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> list[Service]:
@@ -122,7 +124,7 @@ def services(ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> list[S
     return [
         _store(kafka, kafka.bootstrap, environ),
         _store(redis, redis.url, environ),
-        *(_command(verb, ports, shared) for verb in VERBS),
+        *(_command(verb, ports, shared, data_dir) for verb in VERBS),
     ]
 
 
@@ -139,20 +141,23 @@ def _store(server: Server, where: str, environ: Mapping[str, str]) -> Service:
     )
 
 
-def _command(verb: Verb, ports: Ports, env: Mapping[str, str]) -> Service:
+def _command(verb: Verb, ports: Ports, env: Mapping[str, str], data_dir: Path) -> Service:
     argv = [sys.executable, "-m", "pipeline.cli", *verb.arguments]
     if verb.once:
         return Service(verb.name, argv, env, after=verb.after)
     port, probe = port_of(verb, ports), probe_port_of(verb, ports)
+    progress = data_dir / f"{verb.name}.progress" if verb.arguments[0] == "worker" else None
+    told = {"PIPELINE_PROGRESS_FILE": str(progress)} if progress else {}
     return Service(
         verb.name,
         argv,
-        {**env, **own_environment(verb, ports)},
+        {**env, **own_environment(verb, ports), **told},
         f"http://{LOOPBACK}:{port}",
         verb.after,
         partial(http_ready, LOOPBACK, probe),
         partial(http_ready, LOOPBACK, probe, "/healthz"),
         (port,),
+        progress=progress,
     )
 
 

@@ -27,6 +27,7 @@ from pipeline.runtime.chain_loop import ChainLoop
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.consumer import Consumer
 from pipeline.runtime.dead_letters import PREFIX
+from pipeline.runtime.exclusive import Exclusive
 from pipeline.runtime.gap_letters import report
 from pipeline.runtime.keepers import ClientLost, lost, of_consumer, of_producer
 from pipeline.runtime.plain_agents import AgentFunction, ending
@@ -47,6 +48,10 @@ log = get_logger(__name__)
 
 OBSERVE_SECONDS = 10.0
 """In which a broker that is there says where its partitions end."""
+
+
+REST_SECONDS = 2.0
+"""In which the broker hears that a process was told to end."""
 
 
 class Transport(driver.Transport):
@@ -82,6 +87,7 @@ class PipelineApp(faust.App):
         self.installation = Installation()
         self.retentions: dict[str, float] = {}
         self.loops: list[ChainLoop | ConcurrentLoop] = []
+        self.exclusive = Exclusive()
         self._publisher: Publisher | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -171,6 +177,20 @@ class PipelineApp(faust.App):
         await super().stop()
         await self.release()
 
+    async def rest(self) -> None:
+        """Takes nothing more, and commits that whatever ends the process from now on blames no record."""
+        if self.started:
+            self.list_consumer.quarantine.rest(ending=True)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REST_SECONDS):
+                    await self.list_consumer.commit_notes()
+
+    def _got_on(self) -> None:
+        """Tells a supervisor that this process does not die in vain."""
+        if self.pipeline.progress_file is not None:
+            with suppress(OSError):
+                self.pipeline.progress_file.touch()
+
     async def release(self) -> None:
         """Closes what the stages use; all there is to do for an app that was never started."""
         while self._closers:
@@ -221,15 +241,18 @@ class PipelineApp(faust.App):
         """
         if self.started and not self.should_stop and (error := self._lost()):
             await self.crash(error)
-            return
-        if self.ready:
-            with suppress(KafkaError, TimeoutError):
+        elif self.started:
+            consumer, ready = self.list_consumer, self.ready
+            try:
                 async with asyncio.timeout(OBSERVE_SECONDS):
-                    await self.list_consumer.observe()
-                    await look_at_retention(self.conf.id, self.list_consumer, self.retentions)
-                    return
-        if self.started:
-            self.list_consumer.progress.keep(())
+                    await (consumer.observe() if ready else consumer.ask_broker())
+                    if ready:
+                        await look_at_retention(self.conf.id, consumer, self.retentions)
+            except (KafkaError, TimeoutError):
+                ready = False
+                consumer.progress.excuse()
+            if not ready:
+                consumer.progress.keep(())
 
     def _lost(self) -> ClientLost | None:
         producer = cast(Producer, self.producer)._ensure_producer()
@@ -239,11 +262,34 @@ class PipelineApp(faust.App):
         """Seconds for which nothing was done about each partition that is behind."""
         return self.list_consumer.progress.ages() if self.started else {}
 
+    def stuck(self, seconds: float) -> dict[TP, float]:
+        """Seconds by partition about which nothing is done, or of which one record's try does not end."""
+        if not self.started:
+            return {}
+        progress, longest = self.list_consumer.progress, max(seconds, 2 * self.pipeline.handler_timeout)
+        idle = {tp: age for tp, age in progress.ages().items() if age > seconds}
+        return {tp: age for tp, age in progress.tries().items() if age > longest} | idle
+
+    @property
+    def apart(self) -> float | None:
+        """Seconds for which it has had no place in its group, once they are more than any rebalance takes.
+
+        A member that the group has no partitions for has its place.
+        """
+        if not self.started or self.should_stop or (since := self.list_consumer.apart_since) is None:
+            return None
+        longest = self.conf.broker_session_timeout + self.conf.broker_rebalance_timeout
+        age = self.list_consumer.progress.since(since)
+        return age if age > longest else None
+
     def _new_consumer(self) -> Consumer:
         consumer = cast(Consumer, super()._new_consumer())
         consumer.backlogs = self._backlogs
         consumer.on_forget = self._forget
         consumer.gaps.report = report(self)
+        self.exclusive.possible &= len(self.agents) == len(self.sources)
+        consumer.guard(self.exclusive, lambda: all(loop.quiet for loop in self.loops))
+        consumer.got_on = self._got_on
         IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops))
         BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.stopped))
         return consumer

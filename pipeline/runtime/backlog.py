@@ -6,7 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from math import inf
+from typing import Any, Protocol
 
 from faust.types import TP
 
@@ -16,6 +17,33 @@ LIMIT_BYTES = 2 * 1024 * 1024
 """Bytes that it keeps ready for each partition."""
 BATCH_BYTES = 8 * 1024 * 1024
 """Bytes that are taken at once."""
+
+
+class Gate(Protocol):
+    """Decides how far a partition's records may be taken."""
+
+    def until(self, tp: TP) -> float:
+        """The offset before which they may; infinite where all may."""
+
+    def barred(self, tp: TP) -> None:
+        """Records wait that may not be taken."""
+
+    def took(self, tp: TP, offsets: Sequence[int]) -> None:
+        """Records of a partition with an end were taken."""
+
+    def gave_back(self, tp: TP, offsets: Sequence[int]) -> None:
+        """Records that were taken have not run, and wait again."""
+
+
+class Open:
+    """The gate of a backlog that nobody guards."""
+
+    def until(self, _: TP) -> float:
+        return inf
+
+    def barred(self, tp: TP) -> None: ...
+    def took(self, tp: TP, offsets: Sequence[int]) -> None: ...
+    def gave_back(self, tp: TP, offsets: Sequence[int]) -> None: ...
 
 
 class Run:
@@ -33,6 +61,11 @@ class Run:
         self._ahead = list(islice(self._records, 1))
         self.count = max(count, 1) if self._ahead else 0
         self.size = size
+
+    @property
+    def offset(self) -> int:
+        """The first record's."""
+        return int(self._ahead[0].offset)
 
     def take(self, count: int) -> list[Any]:
         """The next `count`, one at least."""
@@ -78,6 +111,14 @@ class Waiting:
                 self.runs.popleft()
         return taken
 
+    def take_below(self, until: float, limit: int, size: int) -> list[Any]:
+        """The same, of the records with offsets before `until`."""
+        taken: list[Any] = []
+        least = self.size - size
+        while self.runs and self.runs[0].offset < until and len(taken) < limit and (self.size > least or not taken):
+            taken += self.take(1, 0)
+        return taken
+
 
 def _fitting(run: Run, room: int) -> int:
     """How many records of a run fit, by their average; one at least."""
@@ -92,9 +133,11 @@ class Backlog:
         arrived: set when something comes in; who waits for it clears it.
         room: set when a partition that was full has room again.
         size: bytes of all that waits.
+        gate: what it says holds until `reconsider` is called.
     """
 
     def __init__(self, limit: int = LIMIT, limit_bytes: int = LIMIT_BYTES) -> None:
+        self.gate: Gate = Open()
         self.some = asyncio.Event()
         self.arrived = asyncio.Event()
         self.room = asyncio.Event()
@@ -102,33 +145,71 @@ class Backlog:
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._held: dict[TP, Waiting] = {}
+        """Partitions whose next record may be taken."""
+        self._barred: dict[TP, Waiting] = {}
+        """Partitions whose next record may not be taken yet."""
 
     def __len__(self) -> int:
-        return sum(held.records for held in self._held.values())
+        return sum(held.records for held in (*self._held.values(), *self._barred.values()))
 
     def full(self, tp: TP) -> bool:
-        held = self._held.get(tp)
+        held = self._held.get(tp) or self._barred.get(tp)
         return held is not None and (held.records >= self._limit or held.size >= self._limit_bytes)
 
     def add(self, tp: TP, records: Run | Sequence[Any], size: int = 0) -> None:
         """Takes in what was fetched together. Of a list, `size` is the bytes of all."""
         run = records if isinstance(records, Run) else Run(records, len(records), size)
         if run.count:
-            self._held.setdefault(tp, Waiting()).add(run)
+            waiting = self._held.get(tp) or self._barred.pop(tp, None) or Waiting()
+            waiting.add(run)
             self.size += run.size
+            self._place(tp, waiting)
+
+    def reconsider(self) -> None:
+        """The gate says something else now."""
+        everything = {**self._held, **self._barred}
+        self._held.clear()
+        self._barred.clear()
+        self.some.clear()
+        for tp, waiting in everything.items():
+            self._place(tp, waiting)
+
+    def heads(self) -> dict[TP, int]:
+        """The offset of the next record of each partition that has one which may not be taken yet."""
+        return {tp: waiting.runs[0].offset for tp, waiting in self._barred.items()}
+
+    def head(self, tp: TP) -> int | None:
+        """The offset of the partition's next record; None while there is none."""
+        waiting = self._held.get(tp) or self._barred.get(tp)
+        return waiting.runs[0].offset if waiting is not None else None
+
+    def _place(self, tp: TP, waiting: Waiting) -> None:
+        until = self.gate.until(tp)
+        if until == inf or waiting.runs[0].offset < until:
+            self._held[tp] = waiting
             self.some.set()
             self.arrived.set()
+        else:
+            self._barred[tp] = waiting
+            self.gate.barred(tp)
 
     def take(self, tp: TP, limit: int, size: int = BATCH_BYTES) -> list[Any]:
         """Up to `limit` records of one partition, in order, and about `size` bytes; one at least if any."""
         held, was_full = self._held.get(tp), self.full(tp)
         if held is None or limit <= 0:
             return []
-        before = held.size
-        taken = held.take(limit, size)
+        before, until = held.size, self.gate.until(tp)
+        if until == inf:
+            taken = held.take(limit, size)
+        else:
+            taken = held.take_below(until, limit, size)
+            self.gate.took(tp, [record.offset for record in taken])
         self.size -= before - held.size
         if not held.records:
             del self._held[tp]
+        elif until != inf and held.runs[0].offset >= until:
+            del self._held[tp]
+            self._place(tp, held)
         if not self._held:
             self.some.clear()
         if was_full and not self.full(tp):
@@ -146,9 +227,11 @@ class Backlog:
     def give_back(self, tp: TP, records: Sequence[Any]) -> None:
         """Takes back the last of what was just taken: it comes first again."""
         size = sum(len(record.value or b"") for record in records)
-        self._held.setdefault(tp, Waiting()).give_back(Run(records, len(records), size))
+        waiting = self._held.get(tp) or self._barred.pop(tp, None) or Waiting()
+        waiting.give_back(Run(records, len(records), size))
         self.size += size
-        self.some.set()
+        self.gate.gave_back(tp, [record.offset for record in records])
+        self._place(tp, waiting)
 
     def waiting(self) -> list[TP]:
         """The partitions that have something."""
@@ -156,6 +239,7 @@ class Backlog:
 
     def clear(self) -> None:
         self._held.clear()
+        self._barred.clear()
         self.size = 0
         self.some.clear()
         self.room.set()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from pipeline.errors import OversizeRecord
+from pipeline.errors import OversizeRecord, WorkerDied
 from pipeline.logging import hold_record
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.dead_letters import dead_letter, is_dead_letter, refused
@@ -118,6 +118,13 @@ class Chain:
             start = end
         result.marks[:] = kept + failed
         undo(result.marks, len(kept), self._pending)
+
+    def give_up(self, record: Incoming, error: WorkerDied, outputs: Outputs, so_far: Result | None = None) -> Result:
+        """Makes a record a dead letter of the first stage without running it."""
+        result = so_far or Result()
+        result.dead += 1
+        outputs.extend([(dead_letter(record, self._stages[0].name, error, error.deaths), record)])
+        return result
 
     def letter(self, output: Output) -> Output:
         """The dead letter of the record that a refused output came from; the same if it is a dead letter itself."""

@@ -83,6 +83,11 @@ class ChainLoop:
     def __len__(self) -> int:
         return len(self.backlog) + self._taken
 
+    @property
+    def quiet(self) -> bool:
+        """True if no record is taken and unfinished."""
+        return not self._taken
+
     async def run(self) -> None:
         app = self._app
         await app.publisher.watch([self.source])
@@ -127,9 +132,11 @@ class ChainLoop:
         self._tried([tp.partition])
         rest = iter(records)
         result = passed.results.get(tp.partition)
-        passed.results[tp.partition] = self._chain.run(
-            tp.partition, _while_room(rest, passed.draft), passed.draft, result
-        )
+        if verdict := self._app.list_consumer.quarantine.verdict(tp, records[0].offset):
+            passed.results[tp.partition] = self._chain.give_up(next(rest), verdict, passed.draft, result)
+        else:
+            some = _while_room(rest, passed.draft)
+            passed.results[tp.partition] = self._chain.run(tp.partition, some, passed.draft, result)
         left = list(rest)
         if left:
             self.backlog.give_back(tp, left)
@@ -148,6 +155,7 @@ class ChainLoop:
         else:
             for tp, position in passed.positions.items():
                 consumer.done(tp, position, passed.epoch)
+            self._survived(passed)
             RECORDS.labels(app, "done").inc(passed.count - dead)
             RECORDS.labels(app, "dead").inc(dead)
         consumer.finish(passed.busy)
@@ -175,10 +183,18 @@ class ChainLoop:
             held = {partition: result.held for partition, result in results.items() if result.held}
             if not held:
                 return dead
+            self._survived(passed)
             if not await self._wait(held):
                 return None
             draft = self._app.publisher.draft()
             results = {partition: self._chain.again(partition, items, draft) for partition, items in held.items()}
+
+    def _survived(self, passed: Pass) -> None:
+        """Every record of the batch has run. Positions of an earlier epoch are nobody's."""
+        consumer = self._app.list_consumer
+        if passed.epoch == consumer.epoch:
+            for tp, position in passed.positions.items():
+                consumer.quarantine.settled_below(tp, position)
 
     async def _commit(self, results: Mapping[int, Result], draft: Draft) -> list[Output]:
         """Gives what the broker refused, one output of each source record."""

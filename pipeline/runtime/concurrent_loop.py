@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from faust.types import TP
 
-from pipeline.errors import NewerRecord, OversizeRecord
+from pipeline.errors import NewerRecord, OversizeRecord, WorkerDied
 from pipeline.logging import get_logger, hold_record
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
@@ -97,6 +97,11 @@ class ConcurrentLoop:
             return 0
         return sum(tracker.unfinished for tracker in self._trackers.values())
 
+    @property
+    def quiet(self) -> bool:
+        """True if no record runs. Some may wait for another try."""
+        return not self._working
+
     async def run(self) -> None:
         self._slots = asyncio.Semaphore(self._stage.concurrency)
         await self._app.publisher.watch([self.source])
@@ -138,10 +143,20 @@ class ConcurrentLoop:
         records = self.backlog.take(tp, room, WINDOW_BYTES - tracker.size)
         if records:
             self._tried(tp)
+            if verdict := self._app.list_consumer.quarantine.verdict(tp, records[0].offset):
+                return self._condemn(Job(tp, records[0], self._epoch), tracker, verdict)
         for record in records:
             tracker.take(record.offset, len(record.value or b""))
             self._admit(Job(tp, record, self._epoch))
         return len(records)
+
+    def _condemn(self, job: Job, tracker: OffsetTracker, verdict: WorkerDied) -> int:
+        """Gives a record up that is not to be run, nor decoded."""
+        tracker.take(job.record.offset, len(job.record.value or b""))
+        job.attempts = verdict.deaths
+        self._begin(job)
+        self._give_up(job, verdict)
+        return 1
 
     def _admit(self, job: Job) -> None:
         try:
@@ -152,7 +167,7 @@ class ConcurrentLoop:
             job.decoded, lane = False, job.record.key
             queue = self._lanes.get(lane)
         except Exception as error:  # the bytes are not what they should be, whatever decode raises
-            self._begin()
+            self._begin(job)
             self._give_up(job, error)
             return
         if queue is None:
@@ -181,15 +196,27 @@ class ConcurrentLoop:
         """Runs a job until it succeeds, is given up, or is abandoned because partitions move."""
         hold_record(job)  # of this lane's task alone
         while True:
-            async with self._slots:
+            await self._enter(job)
+            try:
                 self._require_current(job)
-                self._begin()
+                self._begin(job)
                 error = await self._attempt(job)
+            finally:
+                self._slots.release()
             if error is None:
                 return
-            self._end()
+            self._end(job)
             RETRIES.labels(self._stage.name, type(error).__name__).inc()
-            await self._pause(job.tp, self._app.retries.delay(error, job.attempts))
+            await self._pause(job, self._app.retries.delay(error, job.attempts))
+
+    async def _enter(self, job: Job) -> None:
+        """Takes a slot. While another record runs alone, no slot is held meanwhile."""
+        quarantine = self._app.list_consumer.quarantine
+        await self._slots.acquire()
+        while quarantine.must_wait(job.tp, job.record.offset):
+            self._slots.release()
+            await quarantine.turn.wait()
+            await self._slots.acquire()
 
     def _require_current(self, job: Job) -> None:
         if job.epoch != self._app.list_consumer.epoch or not self._app.flowing:
@@ -204,7 +231,7 @@ class ConcurrentLoop:
             job.outputs = [(record, job.record) for record in checked(list(records))]
         except Abandoned:
             self._undo(job)
-            self._end()
+            self._end(job)
             raise
         except Exception as error:
             self._undo(job)
@@ -255,13 +282,13 @@ class ConcurrentLoop:
 
     async def _wait(self, job: Job, seconds: float) -> None:
         """`Scope.wait`: neither a slot nor a rebalance is held up meanwhile."""
-        self._end()
+        self._end(job)
         self._slots.release()
         try:
-            await self._pause(job.tp, seconds)
+            await self._pause(job, seconds)
         finally:
-            await self._slots.acquire()
-            self._begin()
+            await self._enter(job)
+            self._begin(job)
         self._require_current(job)  # partitions may have moved while it waited for a slot
 
     async def _persist(self, job: Job) -> None:
@@ -292,8 +319,15 @@ class ConcurrentLoop:
         """Tells liveness. What is tried again in place is alive: a restart would not help."""
         self._app.list_consumer.progress.tried(tp, due)
 
-    async def _pause(self, tp: TP, seconds: float) -> None:
-        self._tried(tp, seconds)
+    def _survived(self, job: Job) -> None:
+        """It has run, and the process lives. Offsets of an earlier epoch are nobody's."""
+        consumer = self._app.list_consumer
+        if job.epoch == consumer.epoch:
+            consumer.quarantine.settled(job.tp, job.record.offset)
+
+    async def _pause(self, job: Job, seconds: float) -> None:
+        self._tried(job.tp, seconds)
+        self._survived(job)
         suspended = self._app.list_consumer.suspend_flow
         try:
             await asyncio.wait_for(suspended.wait(), seconds)
@@ -334,11 +368,13 @@ class ConcurrentLoop:
 
     async def _finish_later(self, job: Job, error: Exception) -> None:
         job.attempts += 1
+        delay = self._app.retries.delay(error, job.attempts)
+        self._app.list_consumer.progress.began(job, job.tp, delay)
         try:
-            await self._pause(job.tp, self._app.retries.delay(error, job.attempts))
+            await self._pause(job, delay)
         except Abandoned:
             self.unburied.settle(job.record)
-            self._end()
+            self._end(job)
         else:
             self._finish(job)
 
@@ -373,16 +409,19 @@ class ConcurrentLoop:
             position = self._trackers[job.tp].finish(job.record.offset)
             if position is not None:
                 self._app.list_consumer.done(job.tp, position, job.epoch)
-        self._end()
+        self._survived(job)
+        self._end(job)
 
     # A rebalance waits while anything is between `_begin` and `_end`.
 
-    def _begin(self) -> None:
+    def _begin(self, job: Job) -> None:
+        self._app.list_consumer.progress.began(job, job.tp)
         self._working += 1
         if self._busy is None:
             self._busy = self._app.list_consumer.begin()
 
-    def _end(self) -> None:
+    def _end(self, job: Job) -> None:
+        self._app.list_consumer.progress.ended(job)
         self._working -= 1
         if not self._working and self._busy is not None:
             self._app.list_consumer.finish(self._busy)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import time
 import types
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
@@ -21,7 +22,9 @@ from functools import partial
 from itertools import chain
 from typing import Any, cast
 
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.futures import notify
@@ -29,10 +32,13 @@ from mode.utils.futures import notify
 from pipeline.runtime.assignor import patient
 from pipeline.runtime.backlog import Backlog, Run
 from pipeline.runtime.commit_callbacks import Callback, CommitCallbacks
+from pipeline.runtime.exclusive import Exclusive
 from pipeline.runtime.fetched import Fetched, FetchedRecord, Undecoded
 from pipeline.runtime.gaps import OFF_THE_LOG, Gaps
 from pipeline.runtime.lease import Lease
 from pipeline.runtime.progress import Position, Progress
+from pipeline.runtime.quarantine import Quarantine
+from pipeline.runtime.suspects import decode
 
 FETCH_WAIT_MS = 100
 """Faust's 1,500 ms makes every rebalance of a quiet group wait behind a long poll."""
@@ -50,7 +56,27 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer.commit = partial(self._commit_with_notes, consumer.commit)
         return consumer
+
+    async def _commit_with_notes(self, commit: Any, offsets: Mapping[Any, OffsetAndMetadata]) -> None:
+        """Faust commits without metadata; a partition's note belongs beside its offset."""
+        notes = cast(Consumer, self.consumer).quarantine.notes
+        await commit({tp: OffsetAndMetadata(at.offset, notes.get(tp, "")) for tp, at in offsets.items()})
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """All partitions in one request, with their notes; stock asks for one after the other, without."""
+        return cast(Mapping[TP, int], await self.call_thread(self._seek_to_committed))
+
+    async def _seek_to_committed(self) -> Mapping[TP, int | None]:
+        client = cast(Any, self._consumer)
+        assigned = client._subscription.assigned_partitions()
+        found: dict[TP, OffsetAndMetadata] = await client._coordinator.fetch_committed_offsets(assigned)
+        for tp, at in found.items():
+            if at.offset > 0:
+                client._fetcher.seek_to(tp, at.offset)
+        cast(Consumer, self.consumer).found_notes = {TP(*tp): at.metadata for tp, at in found.items()}
+        return {tp: found[tp].offset if tp in found else None for tp in assigned}
 
     async def on_start(self) -> None:
         await super().on_start()
@@ -61,6 +87,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _end(self, error: Exception) -> None:
         asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
+
+    async def ask_broker(self) -> None:
+        if self._consumer is not None:
+            await self.call_thread(cast(Any, self._consumer).topics)
 
     async def on_thread_stop(self) -> None:
         """While the broker is away, aiokafka's own stop ends with the cancellation of a fetch that waits to try again.
@@ -75,12 +105,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         found = await self.call_thread(self._ensure_consumer().offsets_for_times, times)
         return {tp: at and at.offset for tp, at in found.items()}
 
-    async def leave(self) -> None:
-        """Tells the group that this member is gone, unless it is a static one, whose place is kept for its return.
+    async def leave(self, notes: Mapping[TP, tuple[int, str]]) -> None:
+        """Commits these notes, each with its position, then tells the group that this member is gone.
 
-        The client is not told: it would join again. Only for a process that ends now.
+        A static member's place is kept for its return. The client is not told: it would join again. Only for a process
+        that ends now.
         """
         coordinator = cast(Any, self._consumer)._coordinator
+        if notes:
+            offsets = {TopicPartition(*tp): OffsetAndMetadata(*note) for tp, note in notes.items()}
+            assignment = cast(Any, self._consumer)._subscription.subscription.assignment
+            with suppress(KafkaError):
+                await coordinator.commit_offsets(assignment, offsets)
         if coordinator.generation > 0 and coordinator._group_instance_id is None:
             await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
 
@@ -120,9 +156,16 @@ class Busy:
 
 
 class Consumer(driver.Consumer):
-    """See the module. `backlogs` maps a topic to the backlog of the flow that reads it; `progress` is told of it.
+    """See the module.
 
-    `on_forget` is called when partitions were revoked or assigned: nothing that was in memory for them holds any more.
+    Attributes:
+        backlogs: of the flow that reads a topic.
+        progress: is told of it.
+        quarantine: the gate of the backlogs.
+        got_on: called when a commit shows that records get on.
+        apart_since: since when it has no settled place in its group; None: it has one, be it without partitions.
+        found_notes: metadata beside the committed offsets, as last read.
+        on_forget: called when partitions were revoked or assigned: nothing in memory for them holds any more.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -136,6 +179,20 @@ class Consumer(driver.Consumer):
         self._delivered: dict[TP, deque[int]] = defaultdict(deque)
         self._done: dict[TP, int] = {}
         self._callbacks = CommitCallbacks()
+        self.found_notes: Mapping[TP, str] = {}
+        self.apart_since: float | None = time.monotonic()
+        self.got_on: Callable[[], object] = lambda: None
+        self.guard(Exclusive(), lambda: True)
+
+    def guard(self, exclusive: Exclusive, quiet: Callable[[], bool]) -> None:
+        """Puts a quarantine before all backlogs, one with others of the process."""
+        self.quarantine = Quarantine(self.app.conf.id, self, exclusive, quiet)
+        for backlog in self.backlogs.values():
+            backlog.gate = self.quarantine
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self.add_future(self.quarantine.run())
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -145,10 +202,13 @@ class Consumer(driver.Consumer):
         """aiokafka's consumer, which lives in the other thread."""
         return cast(ConsumerThread, self._thread)._consumer
 
-    def leave_group(self) -> concurrent.futures.Future[None]:
-        """See `ConsumerThread.leave`. It is done in that thread, whatever this one does."""
-        thread = cast(ConsumerThread, self._thread)
-        return asyncio.run_coroutine_threadsafe(thread.leave(), thread.thread_loop)
+    def leave_group(self, *, blameless: bool) -> concurrent.futures.Future[None]:
+        """See `ConsumerThread.leave`. It is done in that thread, whatever this one does.
+
+        `blameless`: this end says nothing about the records in hand.
+        """
+        thread, notes = cast(ConsumerThread, self._thread), self.quarantine.last_notes() if blameless else {}
+        return asyncio.run_coroutine_threadsafe(thread.leave(notes), thread.thread_loop)
 
     # Flows
 
@@ -199,12 +259,23 @@ class Consumer(driver.Consumer):
             pass
         await super().commit_and_end_transactions()
 
+    async def commit_notes(self) -> bool:
+        while await self.maybe_wait_for_commit_to_finish():
+            pass
+        return await self.commit()
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        done = await super()._commit_offsets(offsets, start_new_transaction)
+        if done and self.quarantine.committed():
+            self.got_on()
+        return done
+
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         if self.app.crashed:  # Faust acknowledges the event in whose midst an agent died
             return {}
         offsets: dict[TP, int] = super()._filter_committable_offsets(tps)
         offsets.update({tp: offset for tp, offset in self._done.items() if self._should_commit(tp, offset)})
-        return offsets
+        return self.quarantine.noted(offsets)
 
     def _new_offset(self, tp: TP) -> int | None:
         delivered, acked, last = self._delivered[tp], self._acked_index[tp], None
@@ -235,6 +306,10 @@ class Consumer(driver.Consumer):
         """See `ConsumerThread.offsets_at`."""
         return await cast(ConsumerThread, self._thread).offsets_at(times)
 
+    async def ask_broker(self) -> None:
+        """Returns when it answers. Raises what aiokafka raises while it does not."""
+        await cast(ConsumerThread, self._thread).ask_broker()
+
     async def observe(self) -> None:
         """Looks where every partition stands, by the broker's own word about its end.
 
@@ -254,10 +329,27 @@ class Consumer(driver.Consumer):
         await super().perform_seek()
         self._forget()
         await self.gaps.begin()
+        await self._inherit()
+
+    async def _inherit(self) -> None:
+        """Looks what the last process of each partition came to; only where it died again where the partition ends."""
+        mine = [tp for tp in self.assignment() if tp.topic in self.backlogs]
+        found = {tp: (self._committed_offset[tp], self.found_notes.get(tp, "")) for tp in mine}
+        asked = [tp for tp, (_, note) in found.items() if decode(note).needs_end]
+        ends = await self.highwaters(*asked) if asked else {}
+        self.quarantine.inherit(
+            {tp: (self._read_offset[tp] if at is None else at, note) for tp, (at, note) in found.items()}, ends
+        )
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self.apart_since = self.apart_since or time.monotonic()
+        self.quarantine.rest()
         await super().on_partitions_revoked(revoked)
         self._forget()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        await super().on_partitions_assigned(assigned, generation_id)
+        self.apart_since = None
 
     def _forget(self) -> None:
         self.epoch += 1
@@ -265,6 +357,7 @@ class Consumer(driver.Consumer):
         self.on_forget()
         self.gaps.clear()
         self._callbacks.clear()
+        self.quarantine.reset()
         for backlog in self.backlogs.values():
             backlog.clear()
         for tp in list(self._delivered):
@@ -337,6 +430,9 @@ class Consumer(driver.Consumer):
         slow = {tp: found for tp, found in records.items() if not self._to_backlog(tp, found)}
         if slow:
             await self._deliver(slow)
+        with suppress(KafkaError):  # partitions may move meanwhile
+            for tp in self.quarantine.suspects:
+                self.quarantine.handed(tp, await self.position(tp) or 0)
 
     def _to_backlog(self, tp: TP, found: list[Any]) -> bool:
         backlog = self.backlogs.get(tp.topic)

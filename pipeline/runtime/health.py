@@ -65,13 +65,13 @@ class Health:
 
     async def _healthz(self, _: web.Request) -> web.Response:
         stuck = {app.conf.id: found for app in self._apps if (found := self._stuck(app))}
-        return web.json_response({"stuck": stuck} if stuck else {"status": "ok"}, status=503 if stuck else 200)
+        apart = {app.conf.id: round(age, 1) for app in self._apps if (age := app.apart) is not None}
+        wrong = {name: found for name, found in (("stuck", stuck), ("apart", apart)) if found}
+        return web.json_response(wrong or {"status": "ok"}, status=503 if wrong else 200)
 
     def _stuck(self, app: PipelineApp) -> dict[str, float]:
         """Seconds by partition, as `topic/partition`."""
-        return {
-            f"{tp.topic}/{tp.partition}": round(age, 1) for tp, age in app.idle().items() if age > self._stuck_after
-        }
+        return {f"{tp.topic}/{tp.partition}": round(age, 1) for tp, age in app.stuck(self._stuck_after).items()}
 
     async def _readyz(self, _: web.Request) -> web.Response:
         waiting = [app.conf.id for app in self._apps if not app.ready]

@@ -2,7 +2,8 @@
 
 A partition is *behind* while it has something that is not committed. Behind is no fault: a service may be away, an
 account over its limit. It is stuck when nothing is done about it: no try of a record, none that is due, and no commit;
-or when what is finished is not committed. Then only a new process helps.
+or when what is finished is not committed; or when a single try does not come to an end, whatever is done about others.
+Then only a new process helps. While the broker does not answer nothing is stuck: everything may be waiting for it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,31 @@ class Progress:
         self._tried: dict[TP, float] = {}
         self._saved: dict[TP, float] = {}
         self._positions: dict[TP, Position] = {}
+        self._running: dict[object, tuple[TP, float]] = {}
+        self._excused = clock()
+
+    def began(self, work: object, tp: TP, due: float = 0.0) -> None:
+        """A try began, of a record of `tp`; or what must be done about it is due in `due` seconds."""
+        self._running[work] = tp, self._clock() + due
+
+    def ended(self, work: object) -> None:
+        """It came to its end, or waits for the next one."""
+        self._running.pop(work, None)
+
+    def excuse(self) -> None:
+        """The broker does not answer."""
+        self._excused = self._clock()
+
+    def since(self, moment: float) -> float:
+        """Seconds since a moment of the clock, those left out in which the broker did not answer."""
+        return max(0.0, self._clock() - max(moment, self._excused))
+
+    def tries(self) -> dict[TP, float]:
+        """Seconds since the oldest try began that has not come to its end, for each partition, ours any more or not."""
+        ages: dict[TP, float] = {}
+        for tp, began in self._running.values():
+            ages[tp] = max(self.since(began), ages.get(tp, 0.0))
+        return ages
 
     def tried(self, tp: TP, due: float = 0.0) -> None:
         """A record of `tp` was taken, tried or finished; the next try of one is due in `due` seconds."""

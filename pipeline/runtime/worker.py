@@ -18,13 +18,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
+from aiokafka.errors import KafkaError
+
 from pipeline import event_loop
-from pipeline.errors import Unavailable
+from pipeline.errors import Unacknowledged, Unavailable
 from pipeline.logging import get_logger
 from pipeline.runtime.admin import largest
 from pipeline.runtime.app import PipelineApp
 from pipeline.runtime.health import Health
+from pipeline.runtime.keepers import ClientLost
 from pipeline.runtime.topic_guard import learn_retentions, require, warn_of_unsafe_topics, watch_partitions
+from pipeline.runtime.watchdog import Watchdog
 from pipeline.settings import Settings
 from topics.dead_letters import REASON_BYTES
 
@@ -32,6 +36,8 @@ log = get_logger(__name__)
 
 Build = Callable[[], Awaitable[Sequence[PipelineApp]]]
 """Makes the apps, inside the running loop."""
+OUTSIDE = (Unacknowledged, ClientLost, KafkaError)
+"""Ends that say nothing about the records in hand."""
 BROKER_SECONDS = 30.0
 """How long a start waits for a broker that does not answer."""
 LEAVE_SECONDS = 2.0
@@ -51,6 +57,9 @@ async def _serve(settings: Settings, build: Build) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     apps = await build()
+    _run_alone_together(apps)
+    watchdog = Watchdog(settings.blocked_after, partial(_end_blocked, apps))
+    watchdog.start()
     if not await _may_start(settings, apps, stop):
         return
     await _warn_of_narrow_topics(settings, apps)
@@ -71,8 +80,17 @@ async def _serve(settings: Settings, build: Build) -> None:
     log.info("worker stops")
     watching.cancel()
     for app in apps:
+        await app.rest()
+    for app in apps:
         await app.stop()
     await health.stop()
+    watchdog.stop()
+
+
+def _run_alone_together(apps: Sequence[PipelineApp]) -> None:
+    """A record that runs alone is alone among all apps of the process."""
+    for app in apps:
+        app.exclusive = apps[0].exclusive
 
 
 def _tune_garbage_collection() -> None:
@@ -147,17 +165,24 @@ async def _announce(app: PipelineApp) -> None:
 async def _crash(app: PipelineApp, apps: Sequence[PipelineApp]) -> None:
     await app.wait_until_crashed()
     log.critical("worker ends: what it had not finished will be delivered again", app=app.conf.id, error=app.why())
-    _leave(apps)
+    _leave(apps, blameless=isinstance(app.crash_reason, OUTSIDE))
     _exit(1)
 
 
-def _leave(apps: Sequence[PipelineApp]) -> None:
+def _end_blocked(apps: Sequence[PipelineApp]) -> None:
+    """Called in a thread beside the loop."""
+    _leave(apps, blameless=False)
+    _exit(1)
+
+
+def _leave(apps: Sequence[PipelineApp], *, blameless: bool) -> None:
     """Who dies without a word is waited for by its group: a minute at a rebalance, a session otherwise.
 
     It blocks, on purpose: nothing more may be done here meanwhile.
     """
     with suppress(Exception):  # there may be no group yet
-        concurrent.futures.wait([app.list_consumer.leave_group() for app in apps if app.started], LEAVE_SECONDS)
+        leaving = [app.list_consumer.leave_group(blameless=blameless) for app in apps if app.started]
+        concurrent.futures.wait(leaving, LEAVE_SECONDS)
 
 
 def _end_the_process_after(seconds: float) -> None:

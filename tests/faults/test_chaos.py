@@ -14,7 +14,20 @@ from tests.stacks import Process
 def test_everything_is_killed_at_random_and_every_input_has_one_effect_in_order(tmp_path: Path) -> None:
     """Without it, a change that loses, doubles or reorders under some crash would be found by a user."""
     report = tmp_path / "report.json"
-    options = ["--seconds", "60", "--rate", "50", "--kill-every", "6", "--seed", "11", "--json", str(report)]
+    options = [
+        "--seconds",
+        "60",
+        "--rate",
+        "50",
+        "--kill-every",
+        "6",
+        "--seed",
+        "11",
+        "--crashers",
+        "2",
+        "--json",
+        str(report),
+    ]
     run = Process([sys.executable, "-m", "chaos", *options], tmp_path / "chaos.out")
     try:
         run.wait_for_end(270)
@@ -24,4 +37,5 @@ def test_everything_is_killed_at_random_and_every_input_has_one_effect_in_order(
     done = orjson.loads(report.read_bytes())
     killed = {each["target"].removesuffix("-2") for each in done["done"] if each["act"].startswith("SIG")}
     assert killed == {"intake", "handlers", "messenger", "ingress", "kafka", "redis"}
+    assert done["figures"]["crashers"] == 2
     assert done["figures"]["inputs"] == done["figures"]["effects"] > 3000

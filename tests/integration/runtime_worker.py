@@ -43,7 +43,7 @@ class Order(TypedDict, total=False):
             there), `break` (fails until it is there), `back off` (is told to
             try again later until it is there), `wait` (in `Scope.wait` until it is
             there), `grow` (to `size` bytes), `cancel` (a cancelled future is awaited, the first `times` tries),
-            `slow` (blocks for `seconds`). Else it is copied.
+            `slow` (blocks for `seconds`), `abort` (ends its process), `spin` (never returns). Else it is copied.
         began: a file that is written when the stage first sees the record.
         text: makes the record larger.
     """
@@ -61,6 +61,15 @@ class Order(TypedDict, total=False):
 def begin(order: Order) -> None:
     if "began" in order:
         Path(order["began"]).touch()
+
+
+def end_the_process(order: Order) -> None:
+    match order.get("do"):
+        case "abort":
+            os.abort()
+        case "spin":
+            while True:
+                pass
 
 
 def there(order: Order) -> bool:
@@ -81,6 +90,7 @@ def chained(app: PipelineApp, name: str) -> None:
     def once(record: Incoming, scope: Scope) -> Iterable[Record]:
         order: Order = orjson.loads(record.value or b"")
         begin(order)
+        end_the_process(order)
         _chained_part(order, failures)
         seen = scope.table(SEEN)
         if seen.get(order["id"]) is not None:
@@ -116,6 +126,7 @@ def concurrent(app: PipelineApp, name: str) -> None:
     async def work(record: Incoming, scope: Scope) -> Iterable[Record]:
         order: Order = orjson.loads(record.value or b"")
         begin(order)
+        end_the_process(order)
         await _concurrent_part(order, scope)
         return (_copy(record, name, scope.attempt),)
 

@@ -12,7 +12,7 @@ from pipeline.local.kafka import Kafka
 from tests.integration.runtime_client import Site, Worker, keys_of, site
 from tests.stacks import eventually
 
-IMPATIENT = {"PIPELINE_STUCK_AFTER": "1.5"}
+IMPATIENT = {"PIPELINE_STUCK_AFTER": "1.5", "PIPELINE_HANDLER_TIMEOUT": "0.5"}
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def _stuck(worker: Worker) -> set[str]:
 
 def test_a_partition_on_which_nothing_is_done_fails_liveness_and_one_that_waits_does_not(place: Site) -> None:
     """A worker that hangs would hold up its customers until somebody looks; one that waits for Redis would be ended."""
-    (hangs,), (waits,) = keys_of(1, 1), keys_of(2, 1)
+    (hangs, writes), (waits,) = keys_of(1, 2), keys_of(2, 1)
     go = str(place.path("go"))
     worker = place.ready("concurrent", **IMPATIENT)
     place.feed([(waits, {"id": "waits", "do": "back off", "until": go})])
@@ -38,6 +38,9 @@ def test_a_partition_on_which_nothing_is_done_fails_liveness_and_one_that_waits_
     assert _stuck(worker) == set()
     place.feed([(hangs, {"id": "hangs", "do": "hold", "until": go})])
     eventually(lambda: _stuck(worker) == {f"{place.name}.in/1"}, 10, "the hanging one is named")
+    place.feed([(writes, {"id": "writes"})])
+    place.wait_written(1)
+    assert _stuck(worker) == {f"{place.name}.in/1"}, "it is still stuck when somebody else writes"
     place.path("go").touch()
     eventually(lambda: _stuck(worker) == set(), 10, "it is well again")
     place.wait_committed()

@@ -11,12 +11,15 @@ from typing import Any
 from faust.types import TP
 
 from pipeline import clock
+from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.chain import Output
 from pipeline.runtime.commit_callbacks import CommitCallbacks
 from pipeline.runtime.consumer import Busy
 from pipeline.runtime.dead_letters import is_dead_letter
+from pipeline.runtime.exclusive import Exclusive
 from pipeline.runtime.lease import Lease
 from pipeline.runtime.progress import Progress
+from pipeline.runtime.quarantine import Quarantine
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.sole_writer import Span
 from pipeline.runtime.tables import Mark, Pending
@@ -37,6 +40,11 @@ class Group:
         self.lease = Lease(math.inf)
         self.lease.renew(clock.now())
         self._callbacks = CommitCallbacks()
+        self.backlogs: dict[str, Backlog] = {}
+        self.quarantine = Quarantine("a-test", self, Exclusive())
+
+    async def commit_notes(self) -> bool:
+        return True
 
     def begin(self) -> Busy:
         busy = Busy()

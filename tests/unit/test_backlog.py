@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,3 +100,34 @@ def test_what_is_given_back_comes_first_again() -> None:
     assert (len(backlog), backlog.size, backlog.full(TP0)) == (3, 3, True)
     assert backlog.take(TP0, 9) == records[1:]
     assert backlog.size == 0
+
+
+class Ended:
+    """A gate that lets records before offset 2 through."""
+
+    def __init__(self) -> None:
+        self.running: set[int] = set()
+
+    def until(self, _: TP) -> float:
+        return 2
+
+    def barred(self, tp: TP) -> None: ...
+
+    def took(self, _: TP, offsets: Sequence[int]) -> None:
+        self.running.update(offsets)
+
+    def gave_back(self, _: TP, offsets: Sequence[int]) -> None:
+        self.running.difference_update(offsets)
+
+
+def test_what_is_given_back_at_a_gate_comes_before_what_is_barred() -> None:
+    """A conversation whose records are suspects would be handled out of order, or a record never again."""
+    backlog, records = Backlog(), [TestRecord(b"k", b"v", offset=offset) for offset in range(4)]
+    backlog.gate = gate = Ended()
+    backlog.add(TP0, records, 4)
+    taken = backlog.take(TP0, 9)
+    assert ([record.offset for record in taken], backlog.waiting()) == ([0, 1], [])
+    backlog.give_back(TP0, taken[1:])
+    assert (gate.running, len(backlog)) == ({0}, 3)
+    assert [record.offset for record in backlog.take(TP0, 9)] == [1]
+    assert backlog.heads() == {TP0: 2}

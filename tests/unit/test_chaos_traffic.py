@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from chaos.accounts import NUMBERS, write_accounts, write_tenants
+from chaos.handler import CRASHES
 from chaos.options import Options
 from chaos.traffic import Posting, traffic
 from chaos.webhooks import Contact, Message, signed, webhook
@@ -23,6 +25,15 @@ def test_a_seed_gives_the_same_traffic_again() -> None:
     """Without it, a run that lost an effect could not be had again."""
     assert list(traffic(OPTIONS)) == POSTINGS
     assert len(POSTINGS) == 3000
+
+
+def test_crashing_messages_are_spread_evenly_and_change_nothing_else() -> None:
+    """A run's crashes would come all at once, or it would prove less of everything else."""
+    options = replace(OPTIONS, crashers=20)
+    found = [posting for posting in traffic(options) if any(message.crashes for message in posting.messages)]
+    assert [int(posting.at / 1.5) for posting in found] == list(range(20))
+    assert {message.text.split(" !")[1] for posting in found for message in posting.messages} == set(CRASHES)
+    assert not any(message.crashes for posting in POSTINGS for message in posting.messages)
 
 
 def test_the_messages_of_a_contact_are_counted_from_0_without_a_gap() -> None:

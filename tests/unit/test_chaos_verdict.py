@@ -66,6 +66,16 @@ def test_a_row_that_is_not_what_the_messages_make_of_it_is_wrong(row: Row) -> No
     assert wrong(judge(INPUTS, evidence(rows={**ROWS, ("ash", ANA.phone): row}))) == {"state"}
 
 
+def test_a_message_that_crashes_its_handler_is_a_dead_letter_and_has_no_effect() -> None:
+    """A run would pass in which a crashing message was lost, answered, or another one given up for it."""
+    killer = Message(ANA, 2, "2 !abort")
+    good = evidence()._replace(given_up=frozenset({killer.id}))
+    assert judge([*INPUTS, killer], good).good
+    assert wrong(judge([*INPUTS, killer], evidence())) == {"spared"}
+    assert wrong(judge(INPUTS, good)) == {"spared"}
+    assert wrong(judge([*INPUTS, killer], good._replace(effects=[*ALL, effect(ANA, 2)]))) == {"unasked"}
+
+
 def test_a_row_of_nobody_and_a_missing_row_are_wrong() -> None:
     """State under the wrong person's name would pass."""
     assert wrong(judge(INPUTS, evidence(rows={**ROWS, ("ash", "1"): Row(1, [0])}))) == {"state"}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from pipeline.errors import NewerRecord, PermanentError
+from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
 from pipeline.logging import add_place
-from pipeline.runtime.breaker import OFF, Breaker
+from pipeline.runtime.breaker import OFF, Breaker, Limits
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.lease import Lease
 from pipeline.runtime.retry import Retries
@@ -347,3 +348,58 @@ def test_a_job_is_owned_while_its_partition_and_its_session_are() -> None:
         assert not asked[4]
 
     _play(work, play)
+
+
+def test_a_try_that_does_not_end_is_known_and_one_that_waits_is_not_held_against_anybody() -> None:
+    """Liveness would forget a stuck hook when its partition moves, or fail for an account that is over its limit."""
+    never = asyncio.Event()
+
+    async def work(record: Any, scope: Scope) -> list[Record]:
+        if record.value == b"waits":
+            await scope.wait(60)
+        if record.value == b"fails":
+            raise RetryAfter("later", 60)
+        while record.value == b"hangs" and not never.is_set():
+            with suppress(asyncio.CancelledError):
+                await never.wait()
+        return _copy(record)
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        group = app.list_consumer
+        values = (b"waits", b"fails", b"done", b"hangs")
+        loop.backlog.add(TP0, [record(value, offset) for offset, value in enumerate(values)])
+        await until(lambda: app.publisher.published == [b"done"] and len(loop) == 4)
+        assert set(group.progress.tries()) == {TP0}
+        app.move()
+        app.moved()
+        loop.backlog.add(TP0, [record(b"again", 0)])
+        await until(lambda: b"again" in app.publisher.published)
+        assert set(group.progress.tries()) == {TP0}
+        never.set()
+
+    _play(work, play)
+
+
+@pytest.mark.parametrize("error", [Unavailable("redis is away"), RuntimeError("its database is down")])
+def test_what_is_tried_again_and_again_is_no_try_that_does_not_end(error: Exception) -> None:
+    """Workers would be restarted because Redis is away, or because a breaker is open."""
+    tries: list[float] = []
+
+    async def work(_: Any, __: Scope) -> list[Record]:
+        tries.append(0)
+        raise error
+
+    async def run() -> None:
+        app: Any = App()
+        stage = ConcurrentStage("slow", work, lambda record: record, lambda record: record.key)
+        loop = ConcurrentLoop(app, "in", stage, Breaker(Limits(run=1)))
+        running = asyncio.ensure_future(loop.run())
+        loop.backlog.add(TP0, [record(b"a", 0)])
+        async with asyncio.timeout(5):
+            await until(lambda: len(tries) > 5)
+        assert loop.breaker.open
+        assert app.list_consumer.progress.tries() == {}
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(run())

@@ -20,7 +20,9 @@ from pipeline.providers.dispatch import Dispatcher
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.commit_callbacks import CommitCallbacks
 from pipeline.runtime.consumer import Consumer, ConsumerThread
+from pipeline.runtime.exclusive import Exclusive
 from pipeline.runtime.gaps import Gaps
+from pipeline.runtime.quarantine import Quarantine
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
@@ -170,7 +172,7 @@ def _committing(broker: Callable[[Any], Broker], epoch: int = 3) -> list[int]:
     consumer: Any = object.__new__(Consumer)
     consumer.epoch, consumer.backlogs, consumer._done, consumer._delivered = 3, {}, {}, {}
     consumer._callbacks, consumer.on_forget = CommitCallbacks(), lambda: None
-    consumer.gaps = Gaps(consumer)
+    consumer.gaps, consumer.quarantine = Gaps(consumer), Quarantine("a-test", consumer, Exclusive())
     consumer._thread = broker(consumer)
     told: list[int] = []
     for offset in range(3):
@@ -218,6 +220,7 @@ def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved(
     consumer.epoch, consumer._done, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
     consumer.gaps = Gaps(consumer)
     consumer._callbacks = CommitCallbacks()
+    consumer.quarantine = Quarantine("a-test", consumer, Exclusive())
     forgotten: list[int] = []
     consumer.on_forget = lambda: forgotten.append(consumer.epoch)
     consumer._forget()

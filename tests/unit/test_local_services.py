@@ -86,3 +86,11 @@ def test_a_worker_keeps_its_membership(tmp_path: Path) -> None:
         assert env is not None
         assert env["PIPELINE_INSTANCE_ID"] == "1"
         assert int(env["PIPELINE_WORKER_PORT"]) == getattr(PORTS, app)
+
+
+def test_every_worker_tells_how_it_gets_on(tmp_path: Path) -> None:
+    """`pipeline up` would give up while a message that kills its worker is being found."""
+    for app in APPS:
+        service = planned(tmp_path)[app]
+        assert service.env is not None
+        assert service.env["PIPELINE_PROGRESS_FILE"] == str(service.progress) == str(tmp_path / f"{app}.progress")

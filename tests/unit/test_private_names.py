@@ -162,6 +162,13 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiohttp RequestHandler.handle_error": (RequestHandler.handle_error, "94962ffef500"),
     "aiohttp RequestHandler.force_close": (RequestHandler.force_close, "38d0e1e798e4"),
     "aiohttp StreamResponse._prepare_headers": (StreamResponse._prepare_headers, "92807d25d9c3"),
+    "faust Consumer.commit": (consumer.Consumer.commit, "a354437baaa0"),
+    "faust Consumer._commit_tps": (consumer.Consumer._commit_tps, "a20e230b05ae"),
+    "faust Consumer.on_partitions_assigned": (consumer.Consumer.on_partitions_assigned, "29ce96596f05"),
+    "faust AIOKafkaConsumerThread.seek_to_committed": (driver.AIOKafkaConsumerThread.seek_to_committed, "775ab0adc4b0"),
+    "aiokafka AIOKafkaConsumer.commit": (AIOKafkaConsumer.commit, "79b057d88220"),
+    "aiokafka GroupCoordinator.fetch_committed_offsets": (GroupCoordinator.fetch_committed_offsets, "6c049c737916"),
+    "aiokafka GroupCoordinator.commit_offsets": (GroupCoordinator.commit_offsets, "5cbe31af28d6"),
 }
 
 

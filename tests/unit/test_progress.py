@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from pipeline.runtime.app import PipelineApp
 from pipeline.runtime.consumer import Consumer
 from pipeline.runtime.gaps import Gaps
 from pipeline.runtime.progress import Position, Progress
@@ -63,6 +65,100 @@ def test_what_has_nothing_to_do_or_has_gone_has_no_age() -> None:
     progress.seen(TP1, WORKING)
     progress.keep({TP1})
     assert set(progress.ages()) == {TP1}
+
+
+def test_the_oldest_try_counts_whatever_is_done_about_others_and_whoever_has_its_partition() -> None:
+    """A stuck record would be forgotten when another conversation writes, or when its partition moves away."""
+    clock = Clock()
+    progress = Progress(clock)
+    progress.began("stuck", TP0)
+    clock.now += 50
+    progress.began("quick", TP0)
+    progress.began("elsewhere", TP1, due=30)
+    progress.tried(TP0)
+    progress.ended("quick")
+    progress.keep(())
+    assert progress.tries() == {TP0: 50, TP1: 0}
+    progress.ended("stuck")
+    assert progress.tries() == {TP1: 0}
+
+
+def test_no_try_is_too_old_for_the_time_without_a_broker() -> None:
+    """A broker that is away for an hour would have every worker restarted, again and again."""
+    clock = Clock()
+    progress = Progress(clock)
+    progress.began("waits for the broker", TP0)
+    clock.now += 3600
+    progress.excuse()
+    clock.now += 5
+    assert progress.tries() == {TP0: 5}
+
+
+def _app(progress: Progress, **more: Any) -> Any:
+    """A stand-in with all that the app's liveness rests on."""
+    conf = SimpleNamespace(broker_session_timeout=25.0, broker_rebalance_timeout=40.0)
+    consumer = SimpleNamespace(progress=progress, **more)
+    return SimpleNamespace(
+        started=True,
+        should_stop=False,
+        list_consumer=consumer,
+        conf=conf,
+        pipeline=SimpleNamespace(handler_timeout=30.0),
+    )
+
+
+def test_a_try_may_take_as_long_as_a_hook_may() -> None:
+    """A worker with slow hooks would be restarted while they do what they are allowed to."""
+    clock = Clock()
+    progress = Progress(clock)
+    progress.began("hook", TP0)
+    clock.now += 50
+    assert PipelineApp.stuck(_app(progress), 10) == {}
+    clock.now += 20
+    assert PipelineApp.stuck(_app(progress), 10) == {TP0: 70}
+
+
+@pytest.mark.parametrize(
+    ("since", "excused_at", "apart"),
+    [(None, 0, None), (1000.0, 0, 70), (1010.0, 0, None), (1000.0, 60, None)],
+    ids=["a spare worker", "no place in its group", "a rebalance", "the broker was away"],
+)
+def test_a_worker_without_a_place_in_its_group_is_found(
+    since: float | None, excused_at: float, apart: float | None
+) -> None:
+    """A hook that swallowed its cancellation would leave a worker that does nothing for good and looks healthy."""
+    clock = Clock()
+    progress = Progress(clock)
+    if excused_at:
+        clock.now += excused_at
+        progress.excuse()
+    clock.now = 1070.0
+    found: Any = cast(Any, PipelineApp.apart).fget(_app(progress, apart_since=since))
+    assert found == apart
+
+
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize("error", [None, KafkaError(), TimeoutError()])
+def test_a_broker_that_does_not_answer_excuses_everything(ready: bool, error: Exception | None) -> None:
+    """Workers would be restarted for a broker that is away, in the midst of a rebalance too."""
+    clock = Clock()
+    progress = Progress(clock)
+    progress.began("hook", TP0)
+    progress.seen(TP0, WORKING)
+    clock.now += 500
+
+    async def ask() -> None:
+        if error:
+            raise error
+
+    async def nobody_is_asked() -> None:
+        raise AssertionError
+
+    app = _app(progress, observe=ask if ready else nobody_is_asked, ask_broker=nobody_is_asked if ready else ask)
+    app.ready, app._lost = ready, lambda: None
+    asyncio.run(PipelineApp.observe(app))
+    assert progress.tries() == {TP0: 0 if error else 500}
+    assert set(progress.ages()) == ({TP0} if ready and not error else set())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""One record alone in a whole process, whatever apps and partitions it has."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+POLL_SECONDS: Final = 0.02
+"""Between two looks at whether everything rests; only while a record is about to run alone."""
+REST_SECONDS: Final = 60.0
+"""In which everything must have come to rest; else the record is tried later."""
+
+
+class Member(Protocol):
+    """One app of the process."""
+
+    @property
+    def at_rest(self) -> bool:
+        """True if nothing of it runs."""
+
+    def hold(self) -> None:
+        """It must come to rest."""
+
+    def let_go(self) -> None:
+        """It may go on."""
+
+
+class Exclusive:
+    """Held by the app of which one record runs alone. All apps of a process share one.
+
+    Attributes:
+        possible: whether everything in the process can be made to rest; not so where it runs plain agents.
+        holder: who has it.
+    """
+
+    def __init__(self) -> None:
+        self.possible = True
+        self.holder: Member | None = None
+        self._members: list[Member] = []
+
+    def join(self, member: Member) -> None:
+        self._members.append(member)
+
+    def take(self, holder: Member) -> bool:
+        """Makes everything rest for `holder`. False: another has it, or nobody can."""
+        if not self.possible or self.holder not in (None, holder):
+            return False
+        self.holder = holder
+        for member in self._members:
+            member.hold()
+        return True
+
+    def give_back(self, holder: Member) -> None:
+        """Lets everything go on, if `holder` has it."""
+        if self.holder is holder:
+            self.holder = None
+            for member in self._members:
+                member.let_go()
+
+    async def at_rest(self) -> bool:
+        """Waits for everything to come to rest. False: it takes too long."""
+        try:
+            async with asyncio.timeout(REST_SECONDS):
+                while not all(member.at_rest for member in self._members):  # noqa: ASYNC110 (nothing tells of it)
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            return False
+        return True

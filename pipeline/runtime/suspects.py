@@ -1,0 +1,144 @@
+"""Finding the record that ends its process, from deaths alone. No I/O, no clock.
+
+The state of a partition is kept beside its committed offset, in the broker, so that it follows the partition wherever
+it moves. Deaths without progress make the records behind the position suspect. They are narrowed by halves: a process
+runs only a window of them, and commits that before it does. A window that is survived is left behind and its sibling is
+halved; one in which the process dies is halved itself. A death counts against a record only when that record ran alone
+in its process; after `DEATHS` of those it is given up.
+
+    unsuspected ─ LIVES deaths ─▶ window ─ died: first half; survived: sibling ─▶ alone ─ DEATHS deaths ─▶ given up
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+import orjson
+
+LIVES: Final = 2
+"""Processes that died at one position without moving it, after which the records behind it are suspect."""
+DEATHS: Final = 3
+"""Deaths of a record that ran alone, after which it is given up."""
+SPAN: Final = 4_096
+"""Offsets that are suspected at most: a process holds no more records of one partition unfinished."""
+_VERSION: Final = 1
+
+
+class Running(StrEnum):
+    """The part of the suspects that the process may be running that committed the state."""
+
+    NOTHING = ""
+    WINDOW = "window"
+    ALONE = "alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """The state of one partition. Offsets are absolute. The frontier is behind all that this process has survived.
+
+    Attributes:
+        lives: processes that took records at the committed position and have not ended in order.
+        ends: of nested ranges, the smallest first, all from the frontier on; a process has died in each of them.
+        running: whether a process runs `[frontier, ends[0])`.
+        at: the record that ran alone last; -1 for none.
+        deaths: of processes while it did.
+    """
+
+    lives: int = 0
+    ends: tuple[int, ...] = ()
+    running: Running = Running.NOTHING
+    at: int = -1
+    deaths: int = 0
+
+    @property
+    def needs_end(self) -> bool:
+        """True if `inherited` must be told where the partition ends."""
+        return not self.ends and self.lives >= LIVES
+
+    def inherited(self, position: int, end: int = 0) -> Suspicion:
+        """The state with which a process begins at `position`. What is committed as running has died.
+
+        `end` is the partition's, behind its last record; it is asked for only where the state `needs_end`.
+        """
+        if self.needs_end:
+            return _suspecting(position, min(end, position + SPAN))
+        ends = tuple(known for known in self.ends if known > position)
+        if not ends:
+            return CLEAR if self.ends else self
+        state = replace(self, ends=ends, running=Running.NOTHING)._forgetting(position)
+        if self.running is Running.WINDOW and ends[0] == self.ends[0]:
+            return state._halved(position)
+        if self.running is Running.ALONE and state.at >= 0:
+            before = (self.at,) if self.at > position else ()
+            return replace(state, ends=(*before, *ends), deaths=self.deaths + 1)
+        return state
+
+    def single(self, frontier: int) -> bool:
+        """True if one record is left in the window. It must run alone."""
+        return bool(self.ends) and self.ends[0] == frontier + 1
+
+    def condemned(self, offset: int) -> bool:
+        """True if the record at `offset` is to be given up."""
+        return self.at == offset and self.deaths >= DEATHS
+
+    def taking(self) -> Suspicion:
+        """To be committed before an unsuspected partition's records are taken at this position."""
+        return replace(self, lives=self.lives + 1)
+
+    def in_window(self) -> Suspicion:
+        """To be committed before the records of the window run."""
+        return replace(self, running=Running.WINDOW)
+
+    def alone(self, offset: int) -> Suspicion:
+        """To be committed before the record at `offset` runs, and nothing else in its process."""
+        return replace(self, running=Running.ALONE, at=offset, deaths=self.deaths if self.at == offset else 0)
+
+    def survived(self, frontier: int) -> Suspicion:
+        """The process has run, or given up, everything below `frontier` and lives."""
+        ends = tuple(end for end in self.ends if end > frontier)
+        if not ends:
+            return CLEAR
+        if self.at < frontier and self.deaths >= DEATHS:  # nothing is held against the others any more
+            return Suspicion(ends=ends[-1:])
+        return replace(self, ends=ends, running=Running.NOTHING)._forgetting(frontier)._halved(frontier)
+
+    def rested(self) -> Suspicion:
+        """The process ends in order, or holds the partition back: its death will say nothing about these records."""
+        return replace(self, lives=0, running=Running.NOTHING)
+
+    def _halved(self, frontier: int) -> Suspicion:
+        half = (self.ends[0] - frontier) // 2
+        return replace(self, ends=(frontier + half, *self.ends)) if half else self
+
+    def _forgetting(self, frontier: int) -> Suspicion:
+        return self if self.at >= frontier else replace(self, at=-1, deaths=0)
+
+
+CLEAR: Final = Suspicion()
+
+
+def _suspecting(position: int, end: int) -> Suspicion:
+    return Suspicion(ends=(end,))._halved(position) if end > position else CLEAR
+
+
+def encode(state: Suspicion) -> str:
+    """For a committed offset's metadata: empty where there is nothing to say, and far below Kafka's 4,096 bytes."""
+    if state == CLEAR:
+        return ""
+    found = [_VERSION, state.lives, state.ends, state.running, state.at, state.deaths]
+    return orjson.dumps(found).decode()
+
+
+def decode(metadata: str | None) -> Suspicion:
+    """Reads it back. What somebody else has written there says nothing."""
+    try:
+        version, lives, ends, running, at, deaths = orjson.loads(metadata or "")
+        return (
+            Suspicion(int(lives), tuple(map(int, ends)), Running(running), int(at), int(deaths))
+            if version == _VERSION
+            else CLEAR
+        )
+    except (ValueError, TypeError):
+        return CLEAR

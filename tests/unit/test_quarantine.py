@@ -1,0 +1,267 @@
+"""The quarantine between backlogs and loops, over processes that die: real loops of both kinds, a broker in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from faust.types import TP
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import RetryAfter
+from pipeline.runtime.breaker import OFF, Breaker
+from pipeline.runtime.chain import Chain
+from pipeline.runtime.chain_loop import ChainLoop
+from pipeline.runtime.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.exclusive import Exclusive
+from pipeline.runtime.quarantine import Quarantine
+from pipeline.runtime.stage import ConcurrentStage, Scope, Stage
+from pipeline.runtime.suspects import Suspicion, decode, encode
+from pipeline.testing import TestRecord
+from tests.unit.loop_stand_ins import App, Group, until
+from topics.records import Record
+
+MOST_LIVES = 60
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+class Broker:
+    """Partitions, and what is committed of them.
+
+    Attributes:
+        notes: position and metadata.
+        given_up: values of dead letters.
+    """
+
+    def __init__(self, sizes: Iterable[int]) -> None:
+        self.logs = {TP("in", part): [_record(part, n) for n in range(size)] for part, size in enumerate(sizes)}
+        self.notes: dict[TP, tuple[int | None, str]] = dict.fromkeys(self.logs, (None, ""))
+        self.given_up: set[bytes] = set()
+        self.done: set[bytes] = set()
+
+    @property
+    def finished(self) -> bool:
+        """All is committed, and nothing is left to be said about it."""
+        return all(self.notes[tp] == (len(log), "") for tp, log in self.logs.items())
+
+
+def _record(part: int, offset: int) -> TestRecord:
+    value = f"{part}-{offset}".encode()
+    return TestRecord(value, value, topic="in", partition=part, offset=offset)
+
+
+class Life(Group):
+    """One process's place in the group."""
+
+    def __init__(self, broker: Broker, exclusive: Exclusive | None = None) -> None:
+        super().__init__()
+        self._broker = broker
+        self._loops: list[ChainLoop | ConcurrentLoop] = []
+        self.quarantine = Quarantine(
+            "life", self, exclusive or Exclusive(), lambda: all(loop.quiet for loop in self._loops)
+        )
+
+    async def commit_notes(self) -> bool:
+        await asyncio.sleep(0)
+        moved = {tp: at for tp, at in self.positions.items() if at != self._broker.notes[tp][0]}
+        for tp, offset in self.quarantine.noted(moved).items():
+            self._broker.notes[tp] = offset, self.quarantine.notes[tp]
+        self.quarantine.committed()
+        return True
+
+    def reads(self, loop: ChainLoop | ConcurrentLoop) -> None:
+        self._loops.append(loop)
+        self.backlogs[loop.source] = loop.backlog
+        loop.backlog.gate = self.quarantine
+
+    def start(self) -> None:
+        broker, ends = self._broker, {tp: len(log) for tp, log in self._broker.logs.items()}
+        self.quarantine.inherit(broker.notes, ends)
+        for tp, log in broker.logs.items():
+            self.backlogs[tp.topic].add(tp, log[broker.notes[tp][0] or 0 :])
+            self.quarantine.handed(tp, len(log))
+
+    async def commit_forever(self) -> None:
+        while True:
+            await asyncio.sleep(0.001)
+            await self.commit_notes()
+
+
+async def _live(broker: Broker, kind: str, killers: set[bytes], exclusive: Exclusive | None = None) -> bool:
+    """One process. Whether it came to the end of everything."""
+    app: Any = App()
+    life = Life(broker, exclusive)
+    app.list_consumer = life
+    life.reads(_loop(app, kind, killers))
+    life.start()
+    running = [
+        asyncio.ensure_future(each) for each in (life._loops[0].run(), life.quarantine.run(), life.commit_forever())
+    ]
+    ending = asyncio.ensure_future(until(lambda: broker.finished))
+    async with asyncio.timeout(20):
+        await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)
+    for each in (*running, ending):
+        each.cancel()
+    for each in running:
+        with suppress(asyncio.CancelledError, BaseExceptionGroup):
+            await each
+    await asyncio.wait([ending])
+    broker.done |= set(app.publisher.published)
+    broker.given_up |= set(app.publisher.letters)
+    return broker.finished
+
+
+def _loop(app: Any, kind: str, killers: set[bytes]) -> ChainLoop | ConcurrentLoop:
+    if kind == "concurrent":
+
+        async def work(record: Any, scope: Scope) -> list[Record]:
+            return _work(record, killers)
+
+        stage = ConcurrentStage("slow", work, lambda record: record, lambda record: record.key)
+        return ConcurrentLoop(app, "in", stage, Breaker(OFF))
+    chain = Chain(
+        (Stage("quick", lambda record, _: _work(record, killers)),),
+        tables=(),
+        stores=lambda *_: {},
+        pending=app.pending,
+        retries=app.retries,
+    )
+    return ChainLoop(app, "in", chain, Breaker(OFF))
+
+
+def _work(record: Any, killers: set[bytes]) -> list[Record]:
+    if record.value in killers:
+        raise Died
+    return [Record("out", record.key, record.value)]
+
+
+@st.composite
+def _worlds(draw: st.DrawFn) -> tuple[list[int], set[bytes]]:
+    sizes = draw(st.lists(st.integers(1, 20), min_size=1, max_size=3))
+    values = [f"{part}-{n}".encode() for part, size in enumerate(sizes) for n in range(size)]
+    return sizes, draw(st.sets(st.sampled_from(values), max_size=3))
+
+
+@pytest.mark.parametrize("kind", ["concurrent", "chain"])
+@settings(max_examples=15, deadline=None)
+@given(world=_worlds())
+def test_killers_become_dead_letters_and_everything_else_is_done(
+    kind: str, world: tuple[list[int], set[bytes]]
+) -> None:
+    """A loop would run a suspect beside others, or wait for ever behind the gate."""
+    sizes, killers = world
+    broker = Broker(sizes)
+    for _ in range(MOST_LIVES):
+        if asyncio.run(_live(broker, kind, killers)):
+            break
+    assert broker.finished
+    assert broker.given_up == killers
+    assert broker.done == {record.value for log in broker.logs.values() for record in log} - killers
+
+
+def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone() -> None:
+    """A record would be blamed for the death of another one that ran beside it."""
+    broker, other_broker = Broker([4, 1]), Broker([30])
+    broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=(2, 4))))
+    tries: list[bytes] = []
+    seen: list[int] = []
+    over = asyncio.Event()
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        tries.append(record.value)
+        if record.value == b"1-0" and not over.is_set():
+            raise RetryAfter("not yet", 0.001)
+        if record.value in (b"0-2", b"0-3"):
+            before = len(tries)
+            await asyncio.sleep(0.05)
+            seen.append(len(tries) - before)
+        return [Record("out", record.key, record.value)]
+
+    async def elsewhere(record: Any, scope: Scope) -> list[Record]:
+        tries.append(record.value)
+        await scope.wait(0.001)
+        return [Record("out", record.key, record.value)]
+
+    async def play() -> None:
+        exclusive = Exclusive()
+        tasks = [*_started(broker, exclusive, work), *_started(other_broker, exclusive, elsewhere)]
+        async with asyncio.timeout(10):
+            await until(lambda: len(seen) == 2)
+            over.set()
+            await until(lambda: broker.finished and other_broker.finished)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+    assert seen == [0, 0]
+    assert tries.count(b"1-0") > 1
+
+
+def _started(broker: Broker, exclusive: Exclusive, work: Any) -> list[asyncio.Future[None]]:
+    app: Any = App()
+    app.list_consumer = life = Life(broker, exclusive)
+    loop = ConcurrentLoop(app, "in", ConcurrentStage("slow", work, lambda r: r, lambda r: r.key), Breaker(OFF))
+    life.reads(loop)
+    life.start()
+    return [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run(), life.commit_forever())]
+
+
+def test_an_end_in_order_is_held_against_nobody() -> None:
+    """After two deployments or rebalances in a row a quiet conversation would be suspected of killing its worker."""
+    broker = Broker([3])
+    hold = asyncio.Event()
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        await hold.wait()
+        return [Record("out", record.key, record.value)]
+
+    async def play() -> None:
+        app: Any = App()
+        app.list_consumer = life = Life(broker)
+        loop = ConcurrentLoop(app, "in", ConcurrentStage("slow", work, lambda r: r, lambda r: r.key), Breaker(OFF))
+        life.reads(loop)
+        life.start()
+        tasks = [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run())]
+        await until(life.progress.tries)
+        assert decode(broker.notes[TP("in", 0)][1]).lives == 1
+        assert life.quarantine.last_notes() == {TP("in", 0): (0, "")}
+        life.quarantine.rest()
+        await life.commit_notes()
+        assert broker.notes[TP("in", 0)] == (0, "")
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+
+
+def test_offsets_without_records_are_passed() -> None:
+    """A window that ends in the mark of a transaction would stand still for ever."""
+    broker = Broker([4])
+    tp = TP("in", 0)
+    broker.notes[tp] = (0, encode(Suspicion(ends=(9,))))
+
+    async def play() -> None:
+        app: Any = App()
+        app.list_consumer = life = Life(broker)
+        loop = _loop(app, "concurrent", set())
+        life.reads(loop)
+        life.start()
+        tasks = [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run(), life.commit_forever())]
+        await until(lambda: broker.notes[tp][0] == 4)
+        assert life.quarantine.suspects == [tp]
+        life.quarantine.handed(tp, 9)
+        await until(lambda: broker.finished)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
