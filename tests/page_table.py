@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 USER = "15550001111"
 MEDIUM = {"id": "1234567890", "sha256": "c2hh", "mime_type": "image/jpeg"}
 Event = dict[str, Any]
+DELIVERED = "Message delivered for ~"
+"""The line of a log in which the user's number is a mask."""
 
 
 class Shown(NamedTuple):
@@ -67,7 +69,7 @@ FINISHED = ["finished message"]
 
 TABLE: dict[str, Shown] = {
     "events__message": Shown(text("hi"), ["You said: hi"], []),
-    "events__status": Shown([status("delivered")], [], [f"Message delivered for {USER}"]),
+    "events__status": Shown([status("delivered")], [], [DELIVERED]),
     "events__error": Shown([error(130429, "Rate limit hit")], [], ["WhatsApp error: Rate limit hit"]),
     "events__text": Shown(text("Hello there!"), ["Echo: Hello there!"], []),
     "events__media": Shown([IMAGE], ["Nice image!"], []),
@@ -120,7 +122,7 @@ TABLE: dict[str, Shown] = {
         [
             "called _handle_command",
             "called _handle_regular_message",
-            f"Message delivered for {USER}",
+            DELIVERED,
             "WhatsApp error: 131051 - Unsupported message type",
         ],
     ),
