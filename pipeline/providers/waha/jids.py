@@ -16,6 +16,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from pipeline.providers.shared.fields import identifier
 from topics.numbers import phone_digits
 
 STORIES: Final = "status@broadcast"
@@ -82,8 +83,7 @@ def is_hidden(jid: str) -> bool:
 
 def message_id(value: object) -> str | None:
     """A message's id as a string; some engines put an object around it."""
-    found = value.get("_serialized") if type(value) is dict else value
-    return found if type(found) is str and found else None
+    return identifier(value.get("_serialized") if type(value) is dict else value)
 
 
 def bare_id(value: object) -> str | None:
