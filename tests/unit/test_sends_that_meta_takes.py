@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from pipeline.providers.cloud.bodies import build_body
+from pipeline.testing import TestRecord
 from sandbox.cloud.validation import read_mark, validated
 from tests.unit.messengers import call
 from topics.codec import decode_command, encode_command
@@ -102,7 +103,7 @@ def _at(node: Any, path: tuple[Any, ...]) -> Any:
 
 def _judge(command: Command) -> None:
     """Raises what the sandbox answers to the command, once it has been on its topic."""
-    body = orjson.loads(orjson.dumps(build_body(decode_command(encode_command(command)))))
+    body = orjson.loads(orjson.dumps(build_body(decode_command(TestRecord.of(encode_command(command))))))
     read_mark(body) if "status" in body else validated(body, lambda _: True)
 
 
