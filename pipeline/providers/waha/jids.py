@@ -102,8 +102,10 @@ def taken_apart(value: object) -> MessageId | None:
 def _normalised(value: str) -> str | None:
     """Kept, because the same few people are named again and again."""
     user, _, server = value.rpartition("@")
-    user = user.partition(":")[0]
-    return f"{user}@{_SAME.get(server, server)}" if user and server else None
+    user, server = user.partition(":")[0], _SAME.get(server, server)
+    if server == "c.us":
+        user = phone_digits(user) or user
+    return f"{user}@{server}" if user and server else None
 
 
 @lru_cache(maxsize=256)
