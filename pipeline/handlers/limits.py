@@ -69,4 +69,4 @@ def seconds(lifetime: object) -> float:
     """Of a number or a timedelta; nan for anything else."""
     if isinstance(lifetime, timedelta):
         return lifetime.total_seconds()
-    return float(lifetime) if isinstance(lifetime, int | float) else math.nan
+    return lifetime if isinstance(lifetime, int | float) else math.nan

@@ -71,7 +71,22 @@ SENDS: Final[dict[str, dict[str, Any]]] = {
 SURROGATE: Final = "a\ud83d"
 ODD: Final[list[Any]] = [
     *(None, "", " ", "\n", "x", "a\nb", "a     b", "x" * 21, "x" * 61, "x" * 1025, "x" * 5000, 0, 5, -1, 1.5, True),
-    *(float("nan"), [], {}, [None], [{}], {"a": 1}, (), ({},), b"x", b"\xff", object(), SURROGATE, (SURROGATE,)),
+    *(
+        float("nan"),
+        [],
+        {},
+        {5: 1},
+        [None],
+        [{}],
+        {"a": 1},
+        (),
+        ({},),
+        b"x",
+        b"\xff",
+        object(),
+        SURROGATE,
+        (SURROGATE,),
+    ),
     *({SURROGATE: 1}, OrderedDict(type="text", text=SURROGATE), "HTTPS://files.example/a.jpg", "https://", "http:// x"),
     *(
         "wamid.X",
@@ -127,7 +142,7 @@ def test_what_is_a_success_is_taken(method: str) -> None:
     assert taken
 
 
-@pytest.mark.parametrize("odd", ["5", [], {}, b"x", float("nan"), -1])
+@pytest.mark.parametrize("odd", ["5", [], {}, b"x", float("nan"), -1, 10**400])
 def test_an_odd_lifetime_is_a_result(odd: Any) -> None:
     """A handler would end in an exception, and none of its sends go out."""
     assert not call("send_text", {"text": "hi", "recipient": USER, "expires_in": odd})[0].success

@@ -162,7 +162,7 @@ def card_action(given: CarouselCard) -> Body:
 
 
 def flow_body(flow: object, body: object, button_text: object, header: object, footer: object) -> Body:
-    parameters = checks.given(**checks.mapping("flow", flow))
+    parameters = checks.mapping("flow", flow)
     if bool(parameters.get("flow_id")) == bool(parameters.get("flow_name")):
         raise Unsendable("the flow is named by exactly one of flow_id and flow_name")
     for name, known in _FLOW.items():

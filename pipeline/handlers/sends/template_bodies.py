@@ -38,7 +38,7 @@ def generic_body(name: object, language: object, components: object, kind: objec
 
 def _component(value: object) -> Body:
     """A component as the Cloud API writes it, that of a carousel's card too. What Meta adds to it goes out as it is."""
-    component = checks.given(**checks.mapping("component", value))
+    component = checks.mapping("component", value)
     checks.text("component's type", component.get("type"), 64)
     for parameter in _inside(component, "parameters"):
         _check_parameter(parameter)
