@@ -11,6 +11,7 @@ from codecs import BOM_UTF8
 from typing import Any, Final, TypeVar, cast
 
 import orjson
+from pydantic_core import to_jsonable_python
 
 T = TypeVar("T")
 
@@ -39,12 +40,23 @@ def well_formed(value: T) -> T:
     return cast(T, _mended(value))
 
 
+def as_json(value: T) -> T:
+    """A well-formed copy of anything that JSON has a form for: tuples are lists, members of enums their values.
+
+    Raises `ValueError` for what it has none for.
+    """
+    try:
+        return cast(T, _mended(to_jsonable_python(value)))
+    except UnicodeEncodeError:  # a surrogate in a name
+        return cast(T, _mended(to_jsonable_python(_mended(value))))
+
+
 def _mended(value: Any) -> Any:
     if isinstance(value, str):
         return value if value.isascii() else _proper(value)
-    if type(value) is dict:
+    if isinstance(value, dict):
         return {_mended(name): _mended(item) for name, item in value.items()}
-    return [_mended(item) for item in value] if type(value) is list else value
+    return [_mended(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _proper(text: str) -> str:

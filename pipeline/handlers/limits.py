@@ -6,6 +6,7 @@ itself.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 from typing import Final
@@ -17,13 +18,13 @@ LONGEST_ID: Final = 1024
 """Characters of an id; a message's has less than 200."""
 YEAR: Final = 366 * 86400.0
 
-DIGITS: Final = range(5, 18)
-"""Of a phone number: E.164 has 15 at most, and some write the two of an international prefix before them."""
+DIGITS: Final = range(7, 16)
+"""Of a phone number with its country code (E.164), which begins with no 0."""
 
 _ADDRESS: Final = re.compile(
     r"[A-Z]{2}\.[A-Za-z0-9.]{1,140}"  # a business-scoped user id
     r"|[^\s@]{1,128}@[a-z][a-z.]{1,60}"  # a JID
-    r"|(?=.*[A-Za-z])[A-Za-z0-9_=+/-]{16,512}"  # a group's id at Meta
+    r"|Y2FwaV9ncm91cDo[A-Za-z0-9_=+/-]{1,500}"  # a group's id at Meta: `capi_group:` in base64, and more
 )
 _PRIORITIES: Final = tuple(Priority)
 
@@ -52,7 +53,7 @@ def wrong_recipient(recipient: object, *, opaque: bool = False) -> str | None:
 
 def _is_number(recipient: str) -> bool:
     digits = phone_digits(recipient)
-    return digits is not None and len(digits) in DIGITS
+    return digits is not None and len(digits) in DIGITS and digits[0] != "0"
 
 
 def wrong_priority(priority: str) -> str | None:
@@ -60,9 +61,12 @@ def wrong_priority(priority: str) -> str | None:
 
 
 def wrong_lifetime(expires_in: Lifetime) -> str | None:
-    ok = expires_in is None or 0 < seconds(expires_in) <= YEAR
+    ok = expires_in is None or 0 < seconds(expires_in) <= YEAR  # nan is between no bounds
     return None if ok else "expires_in is not between 0 seconds and a year: it would never be sent, or always"
 
 
-def seconds(lifetime: float | timedelta) -> float:
-    return lifetime.total_seconds() if isinstance(lifetime, timedelta) else lifetime
+def seconds(lifetime: object) -> float:
+    """Of a number or a timedelta; nan for anything else."""
+    if isinstance(lifetime, timedelta):
+        return lifetime.total_seconds()
+    return lifetime if isinstance(lifetime, int | float) else math.nan

@@ -9,13 +9,15 @@ from typing import Any, Final
 from pipeline.handlers.context import in_hand
 from pipeline.handlers.limits import Lifetime, seconds, wrong_lifetime, wrong_priority, wrong_recipient, wrong_reply
 from pipeline.handlers.results import SendResult
-from pipeline.unicode import well_formed
+from pipeline.unicode import as_json, well_formed
 from topics.commands import EARLY, Command, CommandKind, Priority, command_id
 from topics.events import EventBase
 
 LATE: Final = timedelta(hours=1)
 """After which a read mark is given up: one that its provider never takes would hold up its conversation for ever."""
 
+
+_NOT_JSON: Final = "the send holds what JSON has no form for: pass texts, numbers, lists and dicts"
 
 OPAQUE: Final = EARLY | {CommandKind.PIN}
 """Kinds whose recipient may be a group or a message by an id of any form."""
@@ -55,7 +57,11 @@ def queue(request: Request) -> SendResult:
     event, unit, _ = in_hand()
     if fault := request.fault():
         return _refused(request, fault, event)
-    command = _command(request, event, command_id(unit.cause, unit.step(request.kind)))
+    try:
+        body = as_json(request.body)
+    except ValueError:
+        return _refused(request, _NOT_JSON, event)
+    command = _command(request, body, event, command_id(unit.cause, unit.step(request.kind)))
     unit.send(command)
     return SendResult(
         True,
@@ -74,7 +80,7 @@ def _refused(request: Request, fault: str, event: EventBase) -> SendResult:
     return SendResult(False, to, error=fault, error_code=code, tenant_id=event.tenant_id, inbox_id=event.account)
 
 
-def _command(request: Request, event: EventBase, identity: str) -> Command:
+def _command(request: Request, body: dict[str, Any], event: EventBase, identity: str) -> Command:
     now = datetime.now(UTC)
     return Command(
         command_id=identity,
@@ -84,7 +90,7 @@ def _command(request: Request, event: EventBase, identity: str) -> Command:
         account=event.account,
         recipient=well_formed(request.recipient or ""),
         kind=request.kind,
-        body=well_formed(request.body),
+        body=body,
         reply_to=well_formed(request.reply_to),
         priority=Priority(request.priority),
         created_at=now,

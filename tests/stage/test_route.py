@@ -140,8 +140,14 @@ def test_any_status_of_our_own_message_is_a_receipt_for_the_messenger(status: st
 
 @pytest.mark.parametrize(
     ("odd", "message_id"),
-    [({}, "wamid.1"), ({"errors": [None]}, "wamid.1"), ({"timestamp": None}, "wamid.1"), ({"id": 7}, "")],
-    ids=["nothing", "errors", "no time", "a number for an id"],
+    [
+        ({}, "wamid.1"),
+        ({"errors": [None]}, "wamid.1"),
+        ({"timestamp": None}, "wamid.1"),
+        ({"id": 7}, "7"),
+        ({"id": [7]}, ""),
+    ],
+    ids=["nothing", "errors", "no time", "a number for an id", "a list for an id"],
 )
 def test_a_status_with_an_odd_leaf_is_a_receipt_too(odd: dict[str, Any], message_id: str) -> None:
     """One field that Meta writes in another way would have messages sent twice."""

@@ -47,7 +47,7 @@ def _record(event: EventBase, offset: int) -> TestRecord:
 
 def test_a_thousand_users_of_a_slow_handler_are_worked_on_side_by_side() -> None:
     """If one slow service held up who does not ask it, the thousandth user would wait for two minutes."""
-    events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(1000)]
+    events = [text(message_id=f"wamid.{user}", from_=f"1555000{user}") for user in range(1000)]
     commands = _worked(handlers.Waits, [*events])
     assert {command.recipient for command in commands} == {event.contact for event in events}
     assert len(commands) == 1000
@@ -56,7 +56,7 @@ def test_a_thousand_users_of_a_slow_handler_are_worked_on_side_by_side() -> None
 def test_each_conversation_stays_in_order() -> None:
     """If a quick answer overtook a slow one, a conversation would make no sense."""
     events = [
-        text(str(turn), message_id=f"wamid.{user}.{turn}", from_=f"1555{user}")
+        text(str(turn), message_id=f"wamid.{user}.{turn}", from_=f"1555000{user}")
         for turn in range(20)
         for user in range(20)
     ]

@@ -152,7 +152,7 @@ def test_one_object_serves_many_tenants_at_once() -> None:
     async def body() -> None:
         runner, _, store = runner_of(handlers.KeepsCache)
         events = [
-            text(message_id=f"wamid.{tenant}.{user}", from_=f"1555{user}", tenant=tenant)
+            text(message_id=f"wamid.{tenant}.{user}", from_=f"1555000{user}", tenant=tenant)
             for tenant in ("acme", "globex")
             for user in range(50)
         ]
@@ -171,7 +171,7 @@ def test_attributes_of_the_object_are_shared_and_safe() -> None:
     async def body() -> None:
         runner, handler, _ = runner_of(handlers.KeepsAttributes)
         events = [
-            text(message_id=f"wamid.{tenant}.{user}", from_=f"1555{user}", tenant=tenant)
+            text(message_id=f"wamid.{tenant}.{user}", from_=f"1555000{user}", tenant=tenant)
             for tenant in ("acme", "globex")
             for user in range(100)
         ]
@@ -194,7 +194,7 @@ def test_conversations_that_write_one_row_lose_nothing() -> None:
 
     async def body() -> None:
         runner, _, store = runner_of(handlers.SharedRow)
-        events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(30)]
+        events = [text(message_id=f"wamid.{user}", from_=f"1555000{user}") for user in range(30)]
         await asyncio.gather(*(runner.run(event) for event in events))
         assert await store.field("{acme}:table:visitors", "count") == b"30"
 
@@ -207,7 +207,7 @@ def test_many_slow_handlers_of_one_row_in_two_workers_come_to_an_end() -> None:
     async def body() -> None:
         store = MemoryStore()
         workers = [HandlerRunner(settings(H + "SlowlySharedRow"), tenants(acme=None), store) for _ in range(2)]
-        events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(100)]
+        events = [text(message_id=f"wamid.{user}", from_=f"1555000{user}") for user in range(100)]
         await asyncio.gather(*(workers[number % 2].run(event) for number, event in enumerate(events)))
         assert await store.field("{acme}:table:visitors", "count") == b"100"
         seen = [handler.seen for worker in workers if isinstance(handler := worker.handler("acme"), handlers.Recorder)]
@@ -226,7 +226,7 @@ def test_a_thousand_slow_conversations_at_once() -> None:
 
     async def body() -> None:
         runner, handler, _ = runner_of(handlers.WaitsForAll)
-        events = [text(message_id=f"wamid.{user}", from_=f"1555{user}") for user in range(1000)]
+        events = [text(message_id=f"wamid.{user}", from_=f"1555000{user}") for user in range(1000)]
         async with asyncio.timeout(60):
             answers = await asyncio.gather(*(runner.run(event) for event in events))
         assert [texts(commands) for commands in answers] == [["hi"]] * 1000

@@ -51,6 +51,14 @@ def test_a_number_is_one_conversation_however_it_is_written(provider: str, writt
     assert conversation_key(provider, "1", contact) == f"{provider}:1:{NUMBER}"
 
 
+@pytest.mark.parametrize("provider", ["wasender", "wawp", "waha"])
+@pytest.mark.parametrize("server", ["c.us", "s.whatsapp.net"])
+@pytest.mark.parametrize("written", ["15550001111", "+15550001111", "+1\u00a0555\u20110001111", "1.555.000.1111"])
+def test_a_number_in_an_address_is_one_conversation(provider: str, server: str, written: str) -> None:
+    """Who is sent to by address would have another conversation than who writes."""
+    assert PROVIDERS[provider].contact(f"{written}@{server}") == NUMBER
+
+
 @pytest.mark.parametrize("written", WRITTEN)
 def test_a_number_goes_out_without_its_punctuation(written: str) -> None:
     """A number that was copied from a page would be refused by one provider and taken by another."""

@@ -211,6 +211,30 @@ def test_an_id_that_is_a_number_is_read() -> None:
     assert (event.message.original_message_id, event.ignored_fields) == ("77", [])
 
 
+NUMBERED: Final = {
+    "cloud": webhook(value(messages=[{"from": "1", "id": 7, "timestamp": "1", "type": "text", "text": {"body": "x"}}])),
+    "cloud status": webhook(value(statuses=[FAILED | {"id": 7}])),
+    "cloud, no model": webhook(value(messages=[{"from": "1", "id": 7, "timestamp": "1", "type": "hologram"}])),
+    "wasender": wasender_webhooks.received(
+        wasender_webhooks.text("A") | {"key": wasender_webhooks.key("A") | {"id": 7}}
+    ),
+    "wasender status": wasender_webhooks.webhook(
+        "messages.update", [{"key": {"id": 7, "fromMe": True, "remoteJid": "1@c.us"}, "update": {"status": 3}}]
+    ),
+    "waha": gateway_webhooks.webhook("message", gateway_webhooks.text(1, id=7)),
+    "waha status": gateway_webhooks.webhook("message.ack", gateway_webhooks.ack(1, 3) | {"id": 7, "fromMe": True}),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_a_message_whose_id_is_a_number_keeps_it(name: str) -> None:
+    """It would be an unknown event, or come twice: under an id of its content, and under the message's."""
+    (event,) = _events(name.partition(" ")[0].strip(","), NUMBERED[name])
+    kind = "status" if "status" in name else "unknown" if "model" in name else "message"
+    found = decode(TestRecord(event.written("acme")))
+    assert (found.kind, found.event_id.split(":")[2]) == (kind, "7")
+
+
 @pytest.mark.parametrize(
     "odd",
     [
@@ -218,7 +242,6 @@ def test_an_id_that_is_a_number_is_read() -> None:
         {"group_id": []},
         {"text": {"body": None}},
         {"text": None},
-        {"id": 5},
         {"timestamp": None},
     ],
 )

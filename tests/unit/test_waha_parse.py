@@ -121,7 +121,7 @@ def test_acks_are_statuses(value: int, name: str, status: str) -> None:
     assert (by_number.message_id, by_number.recipient_id) == (f"true_{ANA}_3EB00001", "15550001111")
 
 
-@pytest.mark.parametrize("value", [5, -2, None, "3", {}])
+@pytest.mark.parametrize("value", [5, -2, None, "9", "SEEN", 2.5, True, {}])
 def test_an_ack_of_tomorrow_is_kept(value: Any) -> None:
     """A new level would be told as an old one, or be lost."""
     assert parsed("waha", webhook("message.ack", ack(1, value))).kind == "unknown"
@@ -368,3 +368,17 @@ def test_disfigured_webhooks_end_as_one_event(content: Json) -> None:
     event = decode(TestRecord(wire.written("acme")))
     assert (event.event_id, event.conversation) == (wire.event_id, part.key)
     assert isinstance(event, StatusEvent) == (wire.kind == "status")
+
+
+@pytest.mark.parametrize("degrees", ["nan", "inf", "1e999", "-Infinity"])
+def test_a_place_that_is_nowhere_is_no_location(degrees: str) -> None:
+    """The event could be written and not be read: a dead letter in every lane, and in every consumer."""
+    place = {"latitude": degrees, "longitude": "1"}
+    event = event_of("waha", webhook("message", text(1, location=place, _data={"type": "location"})))
+    assert (event.kind, event.event_type) == ("unknown", "message.location")
+
+
+@pytest.mark.parametrize(("ack_name", "value"), [("read", None), ("Read", 1), (None, "3"), (None, 3)])
+def test_an_ack_in_another_spelling_is_the_same_status(ack_name: str | None, value: Any) -> None:
+    """A number in quotes would be no status: what was read would seem unread."""
+    assert event_of("waha", webhook("message.ack", ack(1, value, ack_name))).status == "read"

@@ -169,3 +169,46 @@ def test_what_has_no_model_arrives_whole(content: Json, name: str) -> None:
     assert event.user is not None
     assert (event.event_type, event.part["message"], event.user.phone_number) == (name, content, "15550001111")
     assert event.event_id == "wasender:shop-session:3EB0AA"
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ({"pollResultSnapshotMessageV3": {"name": "Q"}}, "pollResultSnapshot"),
+        ({"groupStatusMessageV2": {"message": {"conversation": "x"}}}, "groupStatus"),
+        ({"callLogMesssage": {"isVideo": False}}, "callLogMesssage"),
+        ({"eventCoverImage": {"message": {}}}, "eventCoverImage"),
+    ],
+)
+def test_a_message_without_a_model_has_the_protocols_name(content: Json, name: str) -> None:
+    """A handler could not tell a call from a poll: both would be `message.unknown`."""
+    assert one(received(holding(content))).event_type == f"message.{name}"
+
+
+@pytest.mark.parametrize("name", ["pollCreationMessage", "pollCreationMessageV3", "pollCreationMessageV5"])
+def test_every_generation_of_a_poll_is_a_poll(name: str) -> None:
+    """A poll that a newer phone makes would reach nobody."""
+    poll = {name: {"name": "Q", "options": [{"optionName": "a"}, {"optionName": "b"}]}}
+    for content in (poll, {"pollCreationMessageV4": {"message": poll}}):
+        assert message(content).poll.options == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "at", "value"),
+    [
+        ({"buttonsResponseMessage": {"selectedButtonId": 5}}, ("interactive", "button_reply", "id"), "5"),
+        ({"reactionMessage": {"key": {"id": 5}, "text": "👍"}}, ("reaction", "message_id"), "5"),
+        ({"templateButtonReplyMessage": {"selectedId": 5}}, ("button", "payload"), "5"),
+        (
+            {"extendedTextMessage": {"text": "x", "contextInfo": {"externalAdReply": {"sourceId": 120}}}},
+            ("referral", "source_id"),
+            "120",
+        ),
+    ],
+)
+def test_an_id_that_is_a_number_is_read(content: Json, at: tuple[str, ...], value: str) -> None:
+    """What somebody chose, or the ad that he came from, would be left out."""
+    found = one(received(holding(content))).model_dump(mode="json", by_alias=True)["message"]
+    for name in at:
+        found = found[name]
+    assert found == value

@@ -252,7 +252,7 @@ def test_a_story_is_no_message() -> None:
     told = key("3EB0", remoteJid="status@broadcast", participant=f"{ANA}@s.whatsapp.net")
     event = one(webhook("messages.upsert", {"messages": {"key": told, "message": {"conversation": "Lunch"}}}))
     assert isinstance(event, AccountEvent)
-    assert (event.event_type, event.contact) == ("story", "status@broadcast")
+    assert (event.event_type, event.contact) == ("user.story", "status@broadcast")
 
 
 def test_account_events_have_the_shape_of_their_models() -> None:

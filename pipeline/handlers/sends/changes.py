@@ -93,7 +93,7 @@ def edit_body(message_id: object, text: object) -> Body:
     return about_body(message_id, "text", checks.text("text", text, checks.TEXT))
 
 
-def pin_body(message_id: object, pin_for: float | timedelta | None) -> Body:
+def pin_body(message_id: object, pin_for: object) -> Body:
     if pin_for is None:
         return about_body(message_id, "on", True)
     span = seconds(pin_for)

@@ -92,9 +92,10 @@ def model(kind: type[Model], value: object, code: str = "VALIDATION") -> Model:
 
 
 def mapping(what: str, value: object) -> dict[str, Any]:
+    """A dict without the fields that are None."""
     if not isinstance(value, Mapping):
         raise Unsendable(f"the {what} is a {type(value).__name__}: pass a dict")
-    return dict(value)
+    return {name: item for name, item in value.items() if item is not None}
 
 
 def given(**fields: object) -> dict[str, Any]:

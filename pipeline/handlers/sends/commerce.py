@@ -166,7 +166,7 @@ def flow_body(flow: object, body: object, button_text: object, header: object, f
     if bool(parameters.get("flow_id")) == bool(parameters.get("flow_name")):
         raise Unsendable("the flow is named by exactly one of flow_id and flow_name")
     for name, known in _FLOW.items():
-        if parameters.get(name) is not None and parameters[name] not in known:
+        if parameters.get(name, known[0]) not in known:
             raise Unsendable(f"the flow's {name} is none of {', '.join(known)}")
     title = checks.text("flow's button", button_text, checks.BUTTON, "BUTTON_TEXT_TOO_LONG")
     return framed(body, header, footer, button=title, flow=parameters)

@@ -39,6 +39,7 @@ def generic_body(name: object, language: object, components: object, kind: objec
 def _component(value: object) -> Body:
     """A component as the Cloud API writes it, that of a carousel's card too. What Meta adds to it goes out as it is."""
     component = checks.mapping("component", value)
+    checks.text("component's type", component.get("type"), 64)
     for parameter in _inside(component, "parameters"):
         _check_parameter(parameter)
     for card in _inside(component, "cards"):
@@ -48,17 +49,18 @@ def _component(value: object) -> Body:
 
 
 def _inside(component: Body, name: str) -> Sequence[Any]:
-    found = component.get(name)
-    return checks.items(name, found, 0, 100) if found is not None else ()
+    return checks.items(name, component.get(name, ()), 0, 100)
 
 
 def _check_parameter(value: object) -> None:
     parameter = checks.mapping("parameter", value)
-    kind = parameter.get("type")
+    kind = checks.text("parameter's type", parameter.get("type"), 64)
     if kind == "text":
         parameter_text(parameter.get("text"))
-    if kind in _MEDIA:
-        medium(checks.mapping(str(kind), parameter.get(kind)), str(kind))
+    elif kind in _MEDIA:
+        medium(checks.mapping(kind, parameter.get(kind)), kind)
+    elif kind not in parameter:
+        raise Unsendable(f"a parameter of type {kind} has no {kind}")
 
 
 def parameter_text(value: object, most: int = 32_768) -> str:

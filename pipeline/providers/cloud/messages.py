@@ -27,7 +27,7 @@ def message(part: Part, person: Person | None, body: Body) -> bool:
         return False
     body["kind"] = "message"
     body["event_type"] = f"message.{item['type']}"
-    body["event_id"] = message_event_id(change.account, item["id"])
+    body["event_id"] = message_event_id(change.account, text(item["id"]))
     body["timestamp"] = instant(item["timestamp"])
     body["user"] = user(part, person)
     body["message"] = item
@@ -36,8 +36,7 @@ def message(part: Part, person: Person | None, body: Body) -> bool:
 
 def is_identified(item: dict[str, Any]) -> bool:
     """Whether it names its type, itself and its time."""
-    kind, message_id = item.get("type"), item.get("id")
-    return type(kind) is type(message_id) is str and bool(message_id) and instant(item.get("timestamp")) is not None
+    return type(item.get("type")) is str and bool(text(item.get("id"))) and instant(item.get("timestamp")) is not None
 
 
 def is_usual(item: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pipeline.providers.cloud import messages, statuses
 from pipeline.providers.cloud.envelope import WHOLE, Part
 from pipeline.providers.cloud.identity import content_event_id, message_event_id
-from pipeline.providers.cloud.people import Person
+from pipeline.providers.cloud.people import Person, text
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body, time_of
 
@@ -46,8 +46,7 @@ def _event_id(part: Part, contact: str | None) -> str:
     """A message keeps the id that it will have when its type gets a model."""
     change, name, item = part
     if change.field == "messages":
-        message_id = _of(item, "id")
-        if name == "messages" and type(message_id) is str and message_id:
+        if name == "messages" and (message_id := text(_of(item, "id"))):
             return message_event_id(change.account, message_id)
         if name == "statuses":
             return statuses.event_id_of(part, contact) or content_event_id(part)

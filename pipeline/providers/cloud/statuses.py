@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pipeline.providers.cloud.envelope import Part
 from pipeline.providers.cloud.identity import status_event_id
-from pipeline.providers.cloud.people import Person, digits
+from pipeline.providers.cloud.people import Person, digits, text
 from pipeline.providers.cloud.shapes import STATUS, fits, settled
 from pipeline.providers.cloud.wire import Body, instant
 from topics.events import StatusEvent, once
@@ -55,7 +55,8 @@ def status(part: Part, _: Person | None, body: Body) -> bool:
 def told(item: Any) -> Body:
     """The texts of an odd status that settle a send: of which message and command it speaks, and its name."""
     named = ("id", "status", "biz_opaque_callback_data")
-    return {NAMES[name]: item[name] for name in named if type(item) is dict and type(item.get(name)) is str}
+    found = {NAMES[name]: text(item.get(name)) for name in named} if type(item) is dict else {}
+    return {name: value for name, value in found.items() if value}
 
 
 def event_id_of(part: Part, contact: str | None) -> str | None:
@@ -63,8 +64,8 @@ def event_id_of(part: Part, contact: str | None) -> str | None:
     change, _, item = part
     if type(item) is not dict:
         return None
-    message_id, name = item.get("id"), item.get("status")
-    if type(message_id) is not str or type(name) is not str or not message_id or not name:
+    message_id, name = text(item.get("id")), item.get("status")
+    if type(name) is not str or not message_id or not name:
         return None
     return status_event_id(change.account, message_id, name, _participant(contact, item))
 

@@ -5,10 +5,11 @@ Sources: Wasender, webhooks; the names under `message` are those of the protocol
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.providers.shared.fields import field
+from pipeline.providers.shared.fields import field, identifier
 from pipeline.providers.vcards import contact_of
 
 Json = dict[str, Any]
@@ -27,6 +28,8 @@ _WRAPPERS: Final = (
     "associatedChildMessage",
     "groupMentionedMessage",
     "botInvokeMessage",
+    "botForwardedMessage",
+    "pollCreationMessageV4",
 )
 _WRAPPED: Final = frozenset(_WRAPPERS)
 _BESIDE: Final = frozenset(
@@ -40,6 +43,7 @@ _BESIDE: Final = frozenset(
 """Fields beside the content, or in its place. A message that has no others holds nothing that anybody wrote."""
 _TEXTS: Final = frozenset({"conversation", "extendedTextMessage"})
 _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
+_SUFFIX: Final = re.compile(r"(?<=.)Message(?:V[0-9]+)?$")
 _REVOKE: Final = (0, "0", "REVOKE")
 _EDIT: Final = (14, "14", "MESSAGE_EDIT")
 _FILE: Final = {
@@ -101,9 +105,10 @@ def unwrapped(message: Json) -> Json:
 
 def type_name(message: Json) -> str:
     """What a message without a model calls itself: `groupInvite` for `groupInviteMessage`."""
-    named = [name for name in unwrapped(message) if name.endswith("Message")]
-    content = [name for name in named if name not in _BESIDE]
-    return (content or named or ["unknown"])[0].removesuffix("Message")
+    named = list(unwrapped(message))
+    content = [name for name in named if name not in _BESIDE and name != "conversation"]
+    beside = [name for name in named if name.endswith("Message")]
+    return _SUFFIX.sub("", (content or beside or ["unknown"])[0])
 
 
 def context_info(message: Json) -> Json:
@@ -171,8 +176,8 @@ def _card(value: Any) -> Json:
 
 
 def _reaction(value: Any) -> Content | None:
-    target, emoji = field(field(value, "key"), "id"), field(value, "text")
-    return ("reaction", {"message_id": target, "emoji": emoji or ""}) if type(target) is str else None
+    target, emoji = identifier(field(field(value, "key"), "id")), field(value, "text")
+    return ("reaction", {"message_id": target, "emoji": emoji or ""}) if target else None
 
 
 def _button_reply(value: Any) -> Content | None:
@@ -185,9 +190,9 @@ def _list_reply(value: Any) -> Content | None:
 
 
 def _interactive(kind: str, chosen: Any, title: Any, description: Any = None) -> Content | None:
-    if type(chosen) is not str:
+    if type(chosen) not in (str, int):
         return None
-    reply = {"id": chosen, "title": title or ""} | ({"description": description} if description else {})
+    reply = {"id": str(chosen), "title": title or ""} | ({"description": description} if description else {})
     return "interactive", {"type": kind, kind: reply}
 
 
@@ -204,7 +209,7 @@ def _flow_reply(value: Any) -> Content | None:
 
 
 def _template_reply(value: Any) -> Content | None:
-    chosen = field(value, "selectedId")
+    chosen = identifier(field(value, "selectedId"))
     return ("button", {"text": field(value, "selectedDisplayText") or "", "payload": chosen}) if chosen else None
 
 
@@ -219,8 +224,8 @@ def _poll(value: Any) -> Content | None:
 
 def _vote(value: Any) -> Content | None:
     """Encrypted: what was chosen comes with `poll.results`."""
-    poll = field(field(value, "pollCreationMessageKey"), "id")
-    return ("poll_vote", {"poll_message_id": poll}) if type(poll) is str else None
+    poll = identifier(field(field(value, "pollCreationMessageKey"), "id"))
+    return ("poll_vote", {"poll_message_id": poll}) if poll else None
 
 
 def _order(value: Any) -> Content | None:
@@ -230,8 +235,8 @@ def _order(value: Any) -> Content | None:
 
 
 def _protocol(value: Any) -> Content | None:
-    target, kind = field(field(value, "key"), "id"), field(value, "type")
-    if type(target) is not str or type(kind) not in (int, str):
+    target, kind = identifier(field(field(value, "key"), "id")), field(value, "type")
+    if target is None or type(kind) not in (int, str):
         return None
     if kind in _REVOKE:
         return "revoke", {"original_message_id": target}
@@ -273,6 +278,7 @@ _BUILDERS: Final[dict[str, Callable[[Any], Content | None]]] = {
     "pollCreationMessage": _poll,
     "pollCreationMessageV2": _poll,
     "pollCreationMessageV3": _poll,
+    "pollCreationMessageV5": _poll,
     "pollUpdateMessage": _vote,
     "orderMessage": _order,
     "protocolMessage": _protocol,

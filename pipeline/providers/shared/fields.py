@@ -18,6 +18,13 @@ def as_object(value: Any) -> dict[str, Any]:
     return value if type(value) is dict else {}
 
 
+def identifier(value: Any) -> str | None:
+    """An id, which some builds give as a number. None for an empty one, and for what is none."""
+    if type(value) is str:
+        return value or None
+    return str(value) if type(value) is int else None
+
+
 def flag(value: Any) -> bool | None:
     """A boolean, however it was written: `true`, `"true"`, 1. None for what is neither."""
     if value is True or value is False:

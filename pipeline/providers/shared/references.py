@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from pipeline.providers.shared.fields import identifier
+
 Contact = Callable[[object], str | None]
 """How a provider names a person in keys: the digits of a phone number, else the address; None for nobody."""
 
@@ -39,9 +41,9 @@ def forwarding(info: dict[str, Any]) -> dict[str, bool]:
 
 
 def _context(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
-    quoted, writer = info.get("stanzaId"), contact(info.get("participant"))
+    quoted, writer = identifier(info.get("stanzaId")), contact(info.get("participant"))
     made: dict[str, Any] = {}
-    if type(quoted) is str and quoted:
+    if quoted:
         made["id"] = quoted
         made |= {"from" if writer.isdecimal() else "from_user_id": writer} if writer else {}
     return made | forwarding(info)
@@ -49,7 +51,8 @@ def _context(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
 
 def referral(ad: Any) -> dict[str, Any]:
     """The Cloud API's `referral` of an ad, in WhatsApp's words; empty for what is none."""
-    return {ours: ad[theirs] for theirs, ours in _AD.items() if type(ad.get(theirs)) is str} if _is_ad(ad) else {}
+    told = {ours: identifier(ad.get(theirs)) for theirs, ours in _AD.items()} if _is_ad(ad) else {}
+    return {name: value for name, value in told.items() if value}
 
 
 def _is_ad(ad: Any) -> bool:

@@ -7,10 +7,12 @@ none of a user's messages makes no text of what stands beside it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pipeline.providers.shared import contents as protocol
+from pipeline.providers.shared.fields import identifier
 from pipeline.providers.shared.stubs import stub_name
 from pipeline.providers.vcards import contact_of
 from pipeline.providers.waha.engine import Json, inner
@@ -162,10 +164,12 @@ def _location(payload: Payload) -> Content | None:
 
 
 def _degrees(value: object) -> float | None:
+    """A number. `nan` and `inf` are none in JSON: the event could be written, and not be read again."""
     try:
-        return float(value) if type(value) in (int, float, str) else None  # type: ignore[arg-type]
-    except ValueError:
+        number = float(value) if type(value) in (int, float, str) else math.nan  # type: ignore[arg-type]
+    except (ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def _contacts(payload: Payload) -> list[Content] | None:
@@ -177,11 +181,10 @@ def _contacts(payload: Payload) -> list[Content] | None:
 def _interactive(payload: Payload) -> Content | None:
     """What was chosen from a list or among buttons, by the engine's own data."""
     data = inner(payload, "_data")
-    row, title = inner(data, "listResponse", "singleSelectReply").get("selectedRowId"), _title(payload)
-    if type(row) is str and row:
+    title = _title(payload)
+    if row := identifier(inner(data, "listResponse", "singleSelectReply").get("selectedRowId")):
         return {"type": "list_reply", "list_reply": {"id": row, "title": title}}
-    button = data.get("selectedButtonId")
-    if type(button) is str and button:
+    if button := identifier(data.get("selectedButtonId")):
         return {"type": "button_reply", "button_reply": {"id": button, "title": title}}
     return None
 
@@ -189,8 +192,8 @@ def _interactive(payload: Payload) -> Content | None:
 def _button(payload: Payload) -> Content | None:
     """The button of a template."""
     data = inner(payload, "_data")
-    chosen = data.get("selectedId") or data.get("selectedButtonId")
-    return {"text": _title(payload), "payload": chosen} if type(chosen) is str and chosen else None
+    chosen = identifier(data.get("selectedId")) or identifier(data.get("selectedButtonId"))
+    return {"text": _title(payload), "payload": chosen} if chosen else None
 
 
 def _title(payload: Payload) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from pipeline.providers.shared.fields import identifier
 from topics.numbers import phone_digits
 
 STORIES: Final = "status@broadcast"
@@ -82,8 +83,7 @@ def is_hidden(jid: str) -> bool:
 
 def message_id(value: object) -> str | None:
     """A message's id as a string; some engines put an object around it."""
-    found = value.get("_serialized") if type(value) is dict else value
-    return found if type(found) is str and found else None
+    return identifier(value.get("_serialized") if type(value) is dict else value)
 
 
 def bare_id(value: object) -> str | None:
@@ -102,8 +102,10 @@ def taken_apart(value: object) -> MessageId | None:
 def _normalised(value: str) -> str | None:
     """Kept, because the same few people are named again and again."""
     user, _, server = value.rpartition("@")
-    user = user.partition(":")[0]
-    return f"{user}@{_SAME.get(server, server)}" if user and server else None
+    user, server = user.partition(":")[0], _SAME.get(server, server)
+    if server == "c.us":
+        user = phone_digits(user) or user
+    return f"{user}@{server}" if user and server else None
 
 
 @lru_cache(maxsize=256)

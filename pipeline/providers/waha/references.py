@@ -31,7 +31,8 @@ def _beside(data: Json) -> dict[str, Any]:
 
 def _mentioned(data: Json) -> list[str]:
     named = data.get("mentionedJidList")
-    return [each for jid in named if (each := _contact(message_id(jid)))] if type(named) is list else []
+    jids = [each.get("_serialized") if type(each) is dict else each for each in named] if type(named) is list else []
+    return [each for jid in jids if (each := _contact(jid))]
 
 
 def _answered(payload: Payload) -> dict[str, Any]:

@@ -6,10 +6,10 @@ pages pair a wrong number with a right name.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Final
 
 from pipeline.providers.cloud.wire import Body
+from pipeline.providers.shared.fields import identifier
 from pipeline.providers.waha.happening import Happening
 from pipeline.providers.waha.identity import Payload, message_event_id
 from pipeline.providers.waha.jids import bare_id, contact, is_many, message_id
@@ -25,7 +25,7 @@ _BY_NAME: Final = {
     "READ": "read",
     "PLAYED": "played",
 }
-_BY_NUMBER: Final = dict(enumerate(_BY_NAME.values(), -1))
+_BY_NUMBER: Final[dict[str | None, str]] = {str(number): name for number, name in enumerate(_BY_NAME.values(), -1)}
 
 
 def status(found: Happening, body: Body) -> bool:
@@ -52,8 +52,8 @@ def status(found: Happening, body: Body) -> bool:
 def status_name(payload: Payload) -> str | None:
     """The status that an ack stands for; None for one that nobody knows."""
     name, number = payload.get("ackName"), payload.get("ack")
-    known = _BY_NAME.get(name) if isinstance(name, Hashable) else None  # type: ignore[call-overload]
-    return known or (_BY_NUMBER.get(number) if type(number) is int else None)
+    known = _BY_NAME.get(name.upper()) if type(name) is str else None
+    return known or _BY_NUMBER.get(identifier(number))
 
 
 def _recipient(where: str, member: str | None) -> dict[str, str]:

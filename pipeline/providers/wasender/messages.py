@@ -7,7 +7,7 @@ from datetime import datetime
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
 from pipeline.providers.shared.contents import Content, content, context_info, is_empty, type_name
-from pipeline.providers.shared.fields import as_object, field, may_be_ours
+from pipeline.providers.shared.fields import as_object, field, identifier, may_be_ours
 from pipeline.providers.shared.notices import notice_event_id
 from pipeline.providers.shared.references import references
 from pipeline.providers.shared.stubs import stub_name
@@ -107,18 +107,22 @@ def _content(found: Happening) -> Content | None:
     if found.part.event == envelope.REACTION:
         return _reaction(item)
     made = content(_message(found), item.get("messageBody"))
-    return (_EDIT, {"original_message_id": key_of(found).get("id")} | made[1]) if made and made[0] == _EDIT else made
+    return (
+        (_EDIT, {"original_message_id": identifier(key_of(found).get("id"))} | made[1])
+        if made and made[0] == _EDIT
+        else made
+    )
 
 
 def _deletion(key: Body) -> Content | None:
-    target = key.get("id")
-    return (_REVOKED, {"original_message_id": target}) if type(target) is str and target else None
+    target = identifier(key.get("id"))
+    return (_REVOKED, {"original_message_id": target}) if target else None
 
 
 def _reaction(item: Body) -> Content | None:
     """`key` names the message that was reacted to. An empty or missing text takes the reaction back."""
-    target, emoji = field(item.get("key"), "id"), field(item.get("reaction"), "text")
-    if type(target) is not str or not target or type(item.get("reaction")) is not dict:
+    target, emoji = identifier(field(item.get("key"), "id")), field(item.get("reaction"), "text")
+    if target is None or type(item.get("reaction")) is not dict:
         return None
     return "reaction", {"message_id": target, "emoji": emoji if type(emoji) is str else ""}
 
@@ -128,10 +132,10 @@ def _id_of(found: Happening, made: Content | None) -> str | None:
 
     A deletion comes both as a message and as an event of its own; it is one event.
     """
-    message_id = key_of(found).get("id")
+    message_id = identifier(key_of(found).get("id"))
     if made is not None and made[0] == _REVOKED:
         return f"{made[1]['original_message_id']}:{_REVOKED}"
-    if type(message_id) is not str or not message_id:
+    if message_id is None:
         return None
     if made is not None and made[0] == _EDIT and made[1]["original_message_id"] == message_id:
         return f"{message_id}:{_EDIT}:{int(at_of(found).timestamp())}"

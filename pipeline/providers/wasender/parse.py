@@ -61,4 +61,4 @@ def _echo(found: Happening, body: Body) -> bool:
 
 def _story(found: Happening, body: Body) -> bool:
     """What somebody showed to all contacts: nobody wrote to the business, so it is no message to answer."""
-    return aside(found, body, AccountEventType("story"))
+    return aside(found, body, AccountEventType("user.story"))

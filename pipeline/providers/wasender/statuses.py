@@ -7,7 +7,7 @@ from typing import Final
 
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body
-from pipeline.providers.shared.fields import as_object, field, flag, may_be_ours
+from pipeline.providers.shared.fields import as_object, field, flag, identifier, may_be_ours
 from pipeline.providers.times import instant
 from pipeline.providers.wasender.envelope import RECEIPT, SENT, STATUS
 from pipeline.providers.wasender.identity import key_member, message_event_id
@@ -35,8 +35,8 @@ def status(found: Happening, body: Body) -> bool:
     """Makes `body` a status event. False, if it does not say of which message or what, or a user wrote the message."""
     item = as_object(found.item)
     key = as_object(item.get("key"))
-    message_id, told = key.get("id"), None if _is_theirs(found, key) else _told(found.part.event, item)
-    if type(message_id) is not str or not message_id or told is None:
+    message_id, told = identifier(key.get("id")), None if _is_theirs(found, key) else _told(found.part.event, item)
+    if message_id is None or told is None:
         return False
     participant = _participant(found, item, key)
     event_id = f"{message_event_id(found.account, found.chat, message_id)}:{told}"
