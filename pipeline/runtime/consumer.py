@@ -322,7 +322,8 @@ class Consumer(driver.Consumer):
             # The end may lie behind records that nobody gets: markers of transactions, what compaction took.
             behind = self.in_hand(tp) or (end > taken and end > (await self.position(tp) or 0))
             self.progress.seen(tp, Position(self._committed_offset[tp] or 0, self.finished(tp), behind))
-        for tp in self.gaps.unsettled:  # it waits for the broker, or for a person: a restart would not help
+        # It waits for the broker, for a person, or for a record that runs alone: a restart would not help.
+        for tp in (*self.gaps.unsettled, *self.quarantine.held_back):
             self.progress.tried(tp)
 
     async def perform_seek(self) -> None:

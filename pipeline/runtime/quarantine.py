@@ -115,12 +115,24 @@ class Quarantine:
                 self._suspects[tp] = cell
                 self._tell("records_suspected", tp, cell)
         self._count()
+        self._wake.set()
+
+    def restart(self, tp: TP, position: int) -> None:
+        """The log was made anew, or cut short: what was suspected is not on it any more."""
+        if cell := self._cells.get(tp):
+            self._suspects.pop(tp, None)
+            self._cells[tp] = Cell(cell.position, position, CLEAR, cell.committed, opened=True)
+            self._count()
+            self._wake.set()
 
     def reset(self) -> None:
         """Positions will be set anew."""
         self._cells.clear()
         self._suspects.clear()
         self._stop_alone()
+        self.turn.set()  # what waited for it is nobody's any more, and keeps others of its lane back
+        if self._held:
+            self.turn.clear()
         self._count()
 
     def rest(self, *, ending: bool = False) -> None:
@@ -177,6 +189,16 @@ class Quarantine:
         if cell := self._suspects.get(tp):
             cell.running = {offset for offset in cell.running if offset >= position}
             self._wake.set()
+
+    @property
+    def held_back(self) -> list[TP]:
+        """Partitions with records that wait for one that runs alone in the process, or is about to."""
+        return list(self._heads()) if self._held else []
+
+    @property
+    def runs_alone(self) -> bool:
+        """True if a record of this app may run alone. Nothing else of the process may."""
+        return self._alone is not None
 
     def must_wait(self, tp: TP, offset: int) -> bool:
         """True if this record must wait for `turn`, because another one runs alone."""
@@ -282,8 +304,9 @@ class Quarantine:
             return False
         tp, cell = found
         await self._commit()
-        if await self._exclusive.at_rest() and await self._open_alone(tp, cell):
+        if await self._exclusive.at_rest(self) and await self._open_alone(tp, cell):
             return True
+        cell.state = cell.state.rested()  # it has not run: a later commit must not say so
         self._not_before = time.monotonic() + RETRY_SECONDS  # everything else goes on meanwhile
         self._exclusive.give_back(self)
         self._wake_later()
