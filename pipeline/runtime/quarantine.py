@@ -26,7 +26,9 @@ from pipeline.runtime.suspects import CLEAR, Suspicion, decode, encode
 log = get_logger(__name__)
 
 RETRY_SECONDS: Final = 1.0
-"""Until a commit that partitions in motion refused, or a record that could not run alone, is tried again."""
+"""Until a commit that partitions in motion refused, or a record that could not run alone, is tried again, at least."""
+TIMER_SECONDS: Final = 0.01
+"""By which a timer of the loop may be early: nobody else would wake what is then looked at too soon."""
 
 
 class Assignment(Protocol):
@@ -302,14 +304,17 @@ class Quarantine:
         found = next(((tp, cell) for tp, cell in self._suspects.items() if tp in heads and cell.must_run_alone), None)
         if found is None or time.monotonic() < self._not_before or not self._exclusive.take(self):
             return False
-        tp, cell = found
+        (tp, cell), began = found, time.monotonic()
         await self._commit()
         if await self._exclusive.at_rest(self) and await self._open_alone(tp, cell):
             return True
         cell.state = cell.state.rested()  # it has not run: a later commit must not say so
-        self._not_before = time.monotonic() + RETRY_SECONDS  # everything else goes on meanwhile
+        held = time.monotonic() - began
+        self._not_before = time.monotonic() + max(
+            held, RETRY_SECONDS
+        )  # everything else goes on for as long as it stood
         self._exclusive.give_back(self)
-        self._wake_later()
+        self._wake_later(max(held, RETRY_SECONDS))
         return True
 
     async def _open_alone(self, tp: TP, cell: Cell) -> bool:
@@ -371,8 +376,8 @@ class Quarantine:
     def _backlogs(self) -> Iterable[Backlog]:
         return set(self._assignment.backlogs.values())
 
-    def _wake_later(self) -> None:
-        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
+    def _wake_later(self, seconds: float = RETRY_SECONDS) -> None:
+        asyncio.get_running_loop().call_later(seconds + TIMER_SECONDS, self._wake.set)
 
     # Telling
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter, Unavailable
+from pipeline.runtime import exclusive, quarantine
 from pipeline.runtime.breaker import OFF, Breaker, Limits
 from pipeline.runtime.chain import Chain
 from pipeline.runtime.chain_loop import ChainLoop
@@ -454,3 +456,38 @@ def test_what_waited_for_its_turn_goes_when_its_partition_does() -> None:
         await asyncio.wait(tasks)
 
     asyncio.run(play())
+
+
+def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside a batch that is tried again for minutes a process would work for one second in sixty."""
+    monkeypatch.setattr(exclusive, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(quarantine, "RETRY_SECONDS", 0.0)
+    broker = Broker([1])
+    broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=(1,))))
+    held: list[float] = []
+
+    async def work(_record: Any, _scope: Scope) -> list[Record]:
+        raise AssertionError
+
+    class Restless:
+        at_rest = False
+
+        def hold(self) -> None:
+            held.append(time.monotonic())
+
+        def let_go(self) -> None: ...
+
+    async def play() -> None:
+        shared = Exclusive()
+        shared.join(Restless())
+        _, tasks = _begun(broker, work, exclusive=shared)
+        async with asyncio.timeout(10):
+            await until(lambda: len(held) > 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+    assert held[1] - held[0] >= 0.39
