@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -237,7 +237,8 @@ class ConcurrentLoop:
         try:
             if not job.decoded:
                 job.value = self._stage.decode(job.record)
-            records = await _own(self._stage.function(job.value, self._scope(job)))
+            work = _own(self._stage.function(job.value, self._scope(job)))
+            records = await self._marked(job, work)
             job.outputs = [(record, job.record) for record in checked(list(records))]
         except Abandoned:
             self._undo(job)
@@ -253,6 +254,10 @@ class ConcurrentLoop:
             self._went_through(job)
             self._finish(job)
         return None
+
+    def _marked(self, job: Job, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """Its code runs under the record's name, which whoever comes after a crash will read."""
+        return self._app.running_mark.run(job.tp, job.record.offset, work)
 
     def _is_last(self, job: Job, error: Exception) -> bool:
         job.attempts += 1
@@ -364,7 +369,8 @@ class ConcurrentLoop:
         """Goes out before the dead letter, so that its own failure keeps nothing."""
         if self._stage.last_word is not None and job.decoded:
             try:
-                await self._publish(job, await _own(self._stage.last_word(job.value, self._scope(job), error)))
+                work = _own(self._stage.last_word(job.value, self._scope(job), error))
+                await self._publish(job, await self._marked(job, work))
             except Exception as worse:
                 _LOGGER.warning("no last word goes out with a dead letter", stage=self._stage.name, exc_info=worse)
 

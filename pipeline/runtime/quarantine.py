@@ -21,6 +21,7 @@ from pipeline.logging import get_logger
 from pipeline.metrics import SUSPECT_PARTITIONS
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.exclusive import Exclusive
+from pipeline.runtime.running_mark import Hint
 from pipeline.runtime.suspects import CLEAR, Suspicion, decode, encode
 
 log = get_logger(__name__)
@@ -106,12 +107,17 @@ class Quarantine:
 
     # The partitions of this process
 
-    def inherit(self, found: Mapping[TP, tuple[int | None, str]], ends: Mapping[TP, int]) -> None:
-        """Positions are set. `found` holds them with their metadata, `ends` where partitions end that need it."""
+    def inherit(
+        self, found: Mapping[TP, tuple[int | None, str]], ends: Mapping[TP, int], hint: Hint | None = None
+    ) -> None:
+        """Positions are set. `found` holds them with their metadata, `ends` where partitions end that need it.
+
+        `hint` is the record in whose midst the last process died, if that is known.
+        """
         self._resting = self._ending
         for tp, (position, metadata) in found.items():
             before = decode(metadata)
-            state = before.inherited(position or 0, ends.get(tp, 0))
+            state = before.inherited(position or 0, ends.get(tp, 0), hint and hint.offset_in(tp))
             self._cells[tp] = cell = Cell(position, position or 0, state, before)
             if state.ends:
                 self._suspects[tp] = cell
