@@ -159,10 +159,11 @@ class Courier:
         """Raises `RetryAfter` for what was not done, unless it was the last try. Its due time outlives the process."""
         delay = self._dispatcher.next_try(command, delivery, intent.tries + 1)
         if delay is not None:
-            due = encode_due(self._now() + delay)
-            rows.put(due_key(command.command_id), due)
-            if self._dispatcher.closes_account(command, delivery):
-                rows.put(due_key(command.account_key), due)
+            due = self._now() + delay
+            rows.put(due_key(command.command_id), encode_due(due))
+            if self._dispatcher.closes_account(command, delivery):  # another call in flight may have closed it longer
+                account = due_key(command.account_key)
+                rows.put(account, encode_due(max(due, decode_due(rows.get(account)))))
         await self._note(command, intent._replace(state=State.RETRY, tries=intent.tries + 1), rows, hand)
         if delay is not None:
             reason = f"{command.provider}: {delivery.error_code or delivery.error_message}"

@@ -36,6 +36,7 @@ from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.retention import look_at_retention
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.rocksdb import Table
+from pipeline.runtime.running_mark import RunningMark
 from pipeline.runtime.stage import ConcurrentStage, Link, Stage, split
 from pipeline.runtime.table_store import TableStore
 from pipeline.runtime.tables import Pending
@@ -88,6 +89,7 @@ class PipelineApp(faust.App):
         self.retentions: dict[str, float] = {}
         self.loops: list[ChainLoop | ConcurrentLoop] = []
         self.exclusive = Exclusive()
+        self.running_mark = RunningMark(_mark_file(name, settings))
         self._publisher: Publisher | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -289,6 +291,7 @@ class PipelineApp(faust.App):
         consumer.gaps.report = report(self)
         self.exclusive.possible &= len(self.agents) == len(self.sources)
         consumer.guard(self.exclusive, lambda: all(loop.quiet for loop in self.loops))
+        consumer.hint = self.running_mark.found
         consumer.got_on = self._got_on
         IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops))
         BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.stopped))
@@ -299,6 +302,11 @@ class PipelineApp(faust.App):
 
     def _new_producer_transport(self) -> Transport:
         return Transport(self.conf.broker_producer, self)
+
+
+def _mark_file(name: str, settings: Settings) -> Path | None:
+    """Only a worker that keeps its name from life to life finds its own mark again."""
+    return settings.data_dir / "running" / f"{name}-{settings.instance_id}" if settings.instance_id else None
 
 
 def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:

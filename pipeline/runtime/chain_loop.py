@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -129,7 +129,7 @@ class ChainLoop:
 
     def _run(self, passed: Pass, tp: TP, records: Sequence[Any]) -> None:
         """Records that come behind too many bytes of outputs are given back, for the next pass."""
-        self._tried([tp.partition])
+        self._app.list_consumer.progress.tried(tp)
         rest = iter(records)
         result = passed.results.get(tp.partition)
         if verdict := self._app.list_consumer.quarantine.verdict(tp, records[0].offset):
@@ -214,7 +214,7 @@ class ChainLoop:
             tries += 1
             self.unburied.tell(*letters[0])
             delay = self._app.retries.delay(refused(letters[0][0]), tries)
-            self._tried((source.partition for _, source in letters), delay)
+            self._all_wait(delay)
             if not await self._undisturbed(delay):
                 return False
         self.unburied.clear()
@@ -226,13 +226,12 @@ class ChainLoop:
             if item.error is not None:
                 RETRIES.labels(item.stage, type(item.error).__name__).inc()
         delay = pause(held, self._app.retries)
-        self._tried(held, delay)
+        self._all_wait(delay)
         return await self._undisturbed(delay)
 
-    def _tried(self, partitions: Iterable[int], due: float = 0.0) -> None:
-        """Tells liveness. What is tried again in place is alive: a restart would not help."""
-        for partition in partitions:
-            self._app.list_consumer.progress.tried(TP(self.source, partition), due)
+    def _all_wait(self, due: float) -> None:
+        """Tells liveness: nothing of any partition is done before what is tried again. A restart would not help."""
+        self._app.list_consumer.progress.waits(self.source, due)
 
     async def _undisturbed(self, seconds: float) -> bool:
         """Waits. False: partitions are moving."""

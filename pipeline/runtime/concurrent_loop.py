@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,7 +44,12 @@ WINDOW_BYTES = 4 * 1024 * 1024
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One record on its way."""
+    """One record on its way.
+
+    Attributes:
+        lane: the records of its lane from the one on that is worked on.
+        waits: whether it has waited for another try, and does not run again yet.
+    """
 
     tp: TP
     record: Any
@@ -53,6 +58,8 @@ class Job:
     decoded: bool = True
     attempts: int = 0
     dead: bool = False
+    waits: bool = False
+    lane: Sequence[Job] = ()
     outputs: list[Output] = field(default_factory=list)
     journal: list[Mark] = field(default_factory=list)
 
@@ -135,7 +142,7 @@ class ConcurrentLoop:
     def _may_take(self) -> bool:
         if self.breaker.open and not self._unfinished():
             self.breaker.emptied()
-        return not self.breaker.open
+        return not self.breaker.open or self._app.list_consumer.quarantine.runs_alone  # then that one is the probe
 
     def _admit_from(self, tp: TP) -> int:
         tracker = self._trackers.setdefault(tp, OffsetTracker())
@@ -174,6 +181,9 @@ class ConcurrentLoop:
             queue = self._lanes[lane] = deque()
             self._tasks.create_task(self._run_lane(lane, queue))
         queue.append(job)
+        job.lane = queue
+        if self._is_kept_back(job):
+            self._survived(job)
 
     async def _wait_for_room(self) -> None:
         """Every partition that has records has its window full, or failures are the rule: waits for a change."""
@@ -211,11 +221,11 @@ class ConcurrentLoop:
 
     async def _enter(self, job: Job) -> None:
         """Takes a slot. While another record runs alone, no slot is held meanwhile."""
-        quarantine = self._app.list_consumer.quarantine
+        consumer = self._app.list_consumer
         await self._slots.acquire()
-        while quarantine.must_wait(job.tp, job.record.offset):
+        while job.epoch == consumer.epoch and consumer.quarantine.must_wait(job.tp, job.record.offset):
             self._slots.release()
-            await quarantine.turn.wait()
+            await consumer.quarantine.turn.wait()
             await self._slots.acquire()
 
     def _require_current(self, job: Job) -> None:
@@ -227,7 +237,8 @@ class ConcurrentLoop:
         try:
             if not job.decoded:
                 job.value = self._stage.decode(job.record)
-            records = await _own(self._stage.function(job.value, self._scope(job)))
+            work = _own(self._stage.function(job.value, self._scope(job)))
+            records = await self._marked(job, work)
             job.outputs = [(record, job.record) for record in checked(list(records))]
         except Abandoned:
             self._undo(job)
@@ -243,6 +254,10 @@ class ConcurrentLoop:
             self._went_through(job)
             self._finish(job)
         return None
+
+    def _marked(self, job: Job, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """Its code runs under the record's name, which whoever comes after a crash will read."""
+        return self._app.running_mark.run(job.tp, job.record.offset, work)
 
     def _is_last(self, job: Job, error: Exception) -> bool:
         job.attempts += 1
@@ -327,7 +342,11 @@ class ConcurrentLoop:
 
     async def _pause(self, job: Job, seconds: float) -> None:
         self._tried(job.tp, seconds)
-        self._survived(job)
+        if self.breaker.open:  # it is the probe
+            self._app.list_consumer.progress.waits(self.source, seconds)
+        job.waits = True
+        for each in self._parked_with(job):
+            self._survived(each)
         suspended = self._app.list_consumer.suspend_flow
         try:
             await asyncio.wait_for(suspended.wait(), seconds)
@@ -335,11 +354,23 @@ class ConcurrentLoop:
             return
         raise Abandoned
 
+    def _is_kept_back(self, job: Job) -> bool:
+        """Whether it does not run before a record in front of it does, which waits: that may take hours."""
+        front = job.lane[0]
+        return front is not job and (front.waits or self._app.list_consumer.quarantine.runs_alone)
+
+    def _parked_with(self, job: Job) -> Iterable[Job]:
+        """The job, which waits, and those that wait behind it, where that matters."""
+        if self._app.list_consumer.quarantine.suspects and job.lane and job.lane[0] is job:
+            return tuple(job.lane)
+        return (job,)
+
     async def _last_word(self, job: Job, error: Exception) -> None:
         """Goes out before the dead letter, so that its own failure keeps nothing."""
         if self._stage.last_word is not None and job.decoded:
             try:
-                await self._publish(job, await _own(self._stage.last_word(job.value, self._scope(job), error)))
+                work = _own(self._stage.last_word(job.value, self._scope(job), error))
+                await self._publish(job, await self._marked(job, work))
             except Exception as worse:
                 _LOGGER.warning("no last word goes out with a dead letter", stage=self._stage.name, exc_info=worse)
 
@@ -415,6 +446,7 @@ class ConcurrentLoop:
     # A rebalance waits while anything is between `_begin` and `_end`.
 
     def _begin(self, job: Job) -> None:
+        job.waits = False
         self._app.list_consumer.progress.began(job, job.tp)
         self._working += 1
         if self._busy is None:

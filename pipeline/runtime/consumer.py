@@ -38,6 +38,7 @@ from pipeline.runtime.gaps import OFF_THE_LOG, Gaps
 from pipeline.runtime.lease import Lease
 from pipeline.runtime.progress import Position, Progress
 from pipeline.runtime.quarantine import Quarantine
+from pipeline.runtime.running_mark import Hint
 from pipeline.runtime.suspects import decode
 
 FETCH_WAIT_MS = 100
@@ -165,6 +166,7 @@ class Consumer(driver.Consumer):
         got_on: called when a commit shows that records get on.
         apart_since: since when it has no settled place in its group; None: it has one, be it without partitions.
         found_notes: metadata beside the committed offsets, as last read.
+        hint: the record in whose midst the last life of this worker died, until positions are set.
         on_forget: called when partitions were revoked or assigned: nothing in memory for them holds any more.
     """
 
@@ -180,6 +182,7 @@ class Consumer(driver.Consumer):
         self._done: dict[TP, int] = {}
         self._callbacks = CommitCallbacks()
         self.found_notes: Mapping[TP, str] = {}
+        self.hint: Hint | None = None
         self.apart_since: float | None = time.monotonic()
         self.got_on: Callable[[], object] = lambda: None
         self.guard(Exclusive(), lambda: True)
@@ -322,7 +325,8 @@ class Consumer(driver.Consumer):
             # The end may lie behind records that nobody gets: markers of transactions, what compaction took.
             behind = self.in_hand(tp) or (end > taken and end > (await self.position(tp) or 0))
             self.progress.seen(tp, Position(self._committed_offset[tp] or 0, self.finished(tp), behind))
-        for tp in self.gaps.unsettled:  # it waits for the broker, or for a person: a restart would not help
+        # It waits for the broker, for a person, or for a record that runs alone: a restart would not help.
+        for tp in (*self.gaps.unsettled, *self.quarantine.held_back):
             self.progress.tried(tp)
 
     async def perform_seek(self) -> None:
@@ -337,9 +341,9 @@ class Consumer(driver.Consumer):
         found = {tp: (self._committed_offset[tp], self.found_notes.get(tp, "")) for tp in mine}
         asked = [tp for tp, (_, note) in found.items() if decode(note).needs_end]
         ends = await self.highwaters(*asked) if asked else {}
-        self.quarantine.inherit(
-            {tp: (self._read_offset[tp] if at is None else at, note) for tp, (at, note) in found.items()}, ends
-        )
+        positions = {tp: (self._read_offset[tp] if at is None else at, note) for tp, (at, note) in found.items()}
+        self.quarantine.inherit(positions, ends, self.hint)
+        self.hint = None if found else self.hint  # it is about what the last life of this process had
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self.apart_since = self.apart_since or time.monotonic()

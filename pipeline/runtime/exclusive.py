@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final, Protocol
 
 POLL_SECONDS: Final = 0.02
@@ -57,12 +58,12 @@ class Exclusive:
             for member in self._members:
                 member.let_go()
 
-    async def at_rest(self) -> bool:
-        """Waits for everything to come to rest. False: it takes too long."""
-        try:
+    async def at_rest(self, holder: Member) -> bool:
+        """Waits for everything to come to rest. False: it takes too long, or `holder` has given it back."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(REST_SECONDS):
-                while not all(member.at_rest for member in self._members):  # noqa: ASYNC110 (nothing tells of it)
+                while self.holder is holder:
+                    if all(member.at_rest for member in self._members):
+                        return True
                     await asyncio.sleep(POLL_SECONDS)
-        except TimeoutError:
-            return False
-        return True
+        return False

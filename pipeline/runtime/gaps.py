@@ -107,8 +107,8 @@ class Gaps:
         """Positions were just set: those partitions that have none begin where their logs do."""
         tps = {TP(*tp) for tp in self._consumer.assignment() if not self._consumer._is_changelog_tp(tp)}
         fresh = {tp for tp in tps if self._consumer._read_offset[tp] is None}
-        self._remember({tp for tp in tps - fresh if tp.topic in self._consumer.backlogs})
         await self._begin(fresh)
+        self._remember({tp for tp in tps - fresh if tp.topic in self._consumer.backlogs})
 
     async def _begin(self, tps: Collection[TP]) -> None:
         consumer, epoch = self._consumer, self._consumer.epoch
@@ -226,6 +226,7 @@ class Gaps:
         log.error("log_truncated: reads again from its start", topic=tp.topic, partition=tp.partition, error=line)
         consumer._committed_offset[tp] = None
         consumer._done.pop(tp, None)
+        consumer.quarantine.restart(tp, start)
         await self._go_on(tp, start)
 
     async def _go_on(self, tp: TP, offset: int) -> None:

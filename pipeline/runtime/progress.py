@@ -67,6 +67,12 @@ class Progress:
         """A record of `tp` was taken, tried or finished; the next try of one is due in `due` seconds."""
         self._tried[tp] = max(self._tried.get(tp, 0.0), self._clock() + due)
 
+    def waits(self, topic: str, due: float) -> None:
+        """Everything of `topic` waits for a try that is due in `due` seconds."""
+        for tp in self._positions:
+            if tp.topic == topic:
+                self.tried(tp, due)
+
     def seen(self, tp: TP, now: Position) -> None:
         """Where `tp` was found at this moment."""
         before, clock = self._positions.get(tp), self._clock()

@@ -21,12 +21,15 @@ from pipeline.logging import get_logger
 from pipeline.metrics import SUSPECT_PARTITIONS
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.exclusive import Exclusive
+from pipeline.runtime.running_mark import Hint
 from pipeline.runtime.suspects import CLEAR, Suspicion, decode, encode
 
 log = get_logger(__name__)
 
 RETRY_SECONDS: Final = 1.0
-"""Until a commit that partitions in motion refused, or a record that could not run alone, is tried again."""
+"""Until a commit that partitions in motion refused, or a record that could not run alone, is tried again, at least."""
+TIMER_SECONDS: Final = 0.01
+"""By which a timer of the loop may be early: nobody else would wake what is then looked at too soon."""
 
 
 class Assignment(Protocol):
@@ -104,23 +107,40 @@ class Quarantine:
 
     # The partitions of this process
 
-    def inherit(self, found: Mapping[TP, tuple[int | None, str]], ends: Mapping[TP, int]) -> None:
-        """Positions are set. `found` holds them with their metadata, `ends` where partitions end that need it."""
+    def inherit(
+        self, found: Mapping[TP, tuple[int | None, str]], ends: Mapping[TP, int], hint: Hint | None = None
+    ) -> None:
+        """Positions are set. `found` holds them with their metadata, `ends` where partitions end that need it.
+
+        `hint` is the record in whose midst the last process died, if that is known.
+        """
         self._resting = self._ending
         for tp, (position, metadata) in found.items():
             before = decode(metadata)
-            state = before.inherited(position or 0, ends.get(tp, 0))
+            state = before.inherited(position or 0, ends.get(tp, 0), hint and hint.offset_in(tp))
             self._cells[tp] = cell = Cell(position, position or 0, state, before)
             if state.ends:
                 self._suspects[tp] = cell
                 self._tell("records_suspected", tp, cell)
         self._count()
+        self._wake.set()
+
+    def restart(self, tp: TP, position: int) -> None:
+        """The log was made anew, or cut short: what was suspected is not on it any more."""
+        if cell := self._cells.get(tp):
+            self._suspects.pop(tp, None)
+            self._cells[tp] = Cell(cell.position, position, CLEAR, cell.committed, opened=True)
+            self._count()
+            self._wake.set()
 
     def reset(self) -> None:
         """Positions will be set anew."""
         self._cells.clear()
         self._suspects.clear()
         self._stop_alone()
+        self.turn.set()  # what waited for it is nobody's any more, and keeps others of its lane back
+        if self._held:
+            self.turn.clear()
         self._count()
 
     def rest(self, *, ending: bool = False) -> None:
@@ -177,6 +197,16 @@ class Quarantine:
         if cell := self._suspects.get(tp):
             cell.running = {offset for offset in cell.running if offset >= position}
             self._wake.set()
+
+    @property
+    def held_back(self) -> list[TP]:
+        """Partitions with records that wait for one that runs alone in the process, or is about to."""
+        return list(self._heads()) if self._held else []
+
+    @property
+    def runs_alone(self) -> bool:
+        """True if a record of this app may run alone. Nothing else of the process may."""
+        return self._alone is not None
 
     def must_wait(self, tp: TP, offset: int) -> bool:
         """True if this record must wait for `turn`, because another one runs alone."""
@@ -280,13 +310,17 @@ class Quarantine:
         found = next(((tp, cell) for tp, cell in self._suspects.items() if tp in heads and cell.must_run_alone), None)
         if found is None or time.monotonic() < self._not_before or not self._exclusive.take(self):
             return False
-        tp, cell = found
+        (tp, cell), began = found, time.monotonic()
         await self._commit()
-        if await self._exclusive.at_rest() and await self._open_alone(tp, cell):
+        if await self._exclusive.at_rest(self) and await self._open_alone(tp, cell):
             return True
-        self._not_before = time.monotonic() + RETRY_SECONDS  # everything else goes on meanwhile
+        cell.state = cell.state.rested()  # it has not run: a later commit must not say so
+        held = time.monotonic() - began
+        self._not_before = time.monotonic() + max(
+            held, RETRY_SECONDS
+        )  # everything else goes on for as long as it stood
         self._exclusive.give_back(self)
-        self._wake_later()
+        self._wake_later(max(held, RETRY_SECONDS))
         return True
 
     async def _open_alone(self, tp: TP, cell: Cell) -> bool:
@@ -348,8 +382,8 @@ class Quarantine:
     def _backlogs(self) -> Iterable[Backlog]:
         return set(self._assignment.backlogs.values())
 
-    def _wake_later(self) -> None:
-        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
+    def _wake_later(self, seconds: float = RETRY_SECONDS) -> None:
+        asyncio.get_running_loop().call_later(seconds + TIMER_SECONDS, self._wake.set)
 
     # Telling
 

@@ -4,7 +4,8 @@ The state of a partition is kept beside its committed offset, in the broker, so 
 it moves. Deaths without progress make the records behind the position suspect. They are narrowed by halves: a process
 runs only a window of them, and commits that before it does. A window that is survived is left behind and its sibling is
 halved; one in which the process dies is halved itself. A death counts against a record only when that record ran alone
-in its process; after `DEATHS` of those it is given up.
+in its process; after `DEATHS` of those it is given up. Where it is known in the midst of which record the last process
+died (`running_mark`), that one is tried alone next. It is a hint: if the record survives, narrowing goes on.
 
     unsuspected ─ LIVES deaths ─▶ window ─ died: first half; survived: sibling ─▶ alone ─ DEATHS deaths ─▶ given up
 """
@@ -21,6 +22,10 @@ LIVES: Final = 2
 """Processes that died at one position without moving it, after which the records behind it are suspect."""
 DEATHS: Final = 3
 """Deaths of a record that ran alone, after which it is given up."""
+SPARED: Final = 3
+"""Further lives for which a partition is not suspect, while hints name records of others."""
+ELSEWHERE: Final = -1
+"""In the place of an offset: the last process died in the midst of another partition's record."""
 SPAN: Final = 4_096
 """Offsets that are suspected at most: a process holds no more records of one partition unfinished."""
 _VERSION: Final = 1
@@ -57,19 +62,22 @@ class Suspicion:
         """True if `inherited` must be told where the partition ends."""
         return not self.ends and self.lives >= LIVES
 
-    def inherited(self, position: int, end: int = 0) -> Suspicion:
+    def inherited(self, position: int, end: int = 0, hint: int | None = None) -> Suspicion:
         """The state with which a process begins at `position`. What is committed as running has died.
 
-        `end` is the partition's, behind its last record; it is asked for only where the state `needs_end`.
+        `end` is the partition's, behind its last record; it is asked for only where the state `needs_end`. `hint` is
+        the offset of the record in whose midst the last process died, or `ELSEWHERE`; None: nobody knows.
         """
+        if self.needs_end and hint == ELSEWHERE and self.lives < LIVES + SPARED:
+            return self
         if self.needs_end:
-            return _suspecting(position, min(end, position + SPAN))
+            return _suspecting(position, min(end, position + SPAN), hint)
         ends = tuple(known for known in self.ends if known > position)
         if not ends:
             return CLEAR if self.ends else self
         state = replace(self, ends=ends, running=Running.NOTHING)._forgetting(position)
         if self.running is Running.WINDOW and ends[0] == self.ends[0]:
-            return state._halved(position)
+            return state._aimed(position, hint)
         if self.running is Running.ALONE and state.at >= 0:
             before = (self.at,) if self.at > position else ()
             return replace(state, ends=(*before, *ends), deaths=self.deaths + 1)
@@ -112,6 +120,13 @@ class Suspicion:
         half = (self.ends[0] - frontier) // 2
         return replace(self, ends=(frontier + half, *self.ends)) if half else self
 
+    def _aimed(self, frontier: int, hint: int | None) -> Suspicion:
+        """Narrowed to the record that is hinted at, which is in the window; else halved."""
+        if hint is None or not frontier <= hint < self.ends[0]:
+            return self._halved(frontier)
+        closer = (end for end in (hint, hint + 1) if frontier < end < self.ends[0])
+        return replace(self, ends=(*closer, *self.ends))
+
     def _forgetting(self, frontier: int) -> Suspicion:
         return self if self.at >= frontier else replace(self, at=-1, deaths=0)
 
@@ -119,8 +134,8 @@ class Suspicion:
 CLEAR: Final = Suspicion()
 
 
-def _suspecting(position: int, end: int) -> Suspicion:
-    return Suspicion(ends=(end,))._halved(position) if end > position else CLEAR
+def _suspecting(position: int, end: int, hint: int | None) -> Suspicion:
+    return Suspicion(ends=(end,))._aimed(position, hint) if end > position else CLEAR
 
 
 def encode(state: Suspicion) -> str:

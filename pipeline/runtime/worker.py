@@ -21,13 +21,19 @@ from functools import partial
 from aiokafka.errors import KafkaError
 
 from pipeline import event_loop
-from pipeline.errors import Unacknowledged, Unavailable
+from pipeline.errors import LogTruncated, Unacknowledged, Unavailable
 from pipeline.logging import get_logger
 from pipeline.runtime.admin import largest
 from pipeline.runtime.app import PipelineApp
 from pipeline.runtime.health import Health
 from pipeline.runtime.keepers import ClientLost
-from pipeline.runtime.topic_guard import learn_retentions, require, warn_of_unsafe_topics, watch_partitions
+from pipeline.runtime.topic_guard import (
+    PartitionsChanged,
+    learn_retentions,
+    require,
+    warn_of_unsafe_topics,
+    watch_partitions,
+)
 from pipeline.runtime.watchdog import Watchdog
 from pipeline.settings import Settings
 from topics.dead_letters import REASON_BYTES
@@ -36,7 +42,7 @@ log = get_logger(__name__)
 
 Build = Callable[[], Awaitable[Sequence[PipelineApp]]]
 """Makes the apps, inside the running loop."""
-OUTSIDE = (Unacknowledged, ClientLost, KafkaError)
+OUTSIDE = (Unacknowledged, ClientLost, KafkaError, LogTruncated, PartitionsChanged)
 """Ends that say nothing about the records in hand."""
 BROKER_SECONDS = 30.0
 """How long a start waits for a broker that does not answer."""

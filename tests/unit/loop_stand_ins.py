@@ -21,6 +21,7 @@ from pipeline.runtime.lease import Lease
 from pipeline.runtime.progress import Progress
 from pipeline.runtime.quarantine import Quarantine
 from pipeline.runtime.retry import Retries
+from pipeline.runtime.running_mark import RunningMark
 from pipeline.runtime.sole_writer import Span
 from pipeline.runtime.tables import Mark, Pending
 from pipeline.testing import TestRecord
@@ -147,6 +148,7 @@ class App:
         self.pending = Pending()
         self.marking = asyncio.Lock()
         self.table_stores: dict[str, Any] = {}
+        self.running_mark = RunningMark(None)
         self.conf = SimpleNamespace(id="a-test")
 
     @property

@@ -7,16 +7,19 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import pytest
+from faust.types import TP
 
 from pipeline.errors import RetryAfter
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.chain import Chain
 from pipeline.runtime.chain_loop import AHEAD, AT_A_STRETCH, ChainLoop
+from pipeline.runtime.progress import Position, Progress
 from pipeline.runtime.stage import Scope, Stage
 from pipeline.testing import TestRecord
 from tests.unit.loop_stand_ins import TP0, App, Rows, record, until
 from topics.records import Record
 
+TP1 = TP("in", 1)
 Play = Callable[[App, ChainLoop], Coroutine[Any, Any, None]]
 
 
@@ -240,5 +243,26 @@ def test_records_behind_too_many_bytes_of_outputs_wait_for_the_next_pass(monkeyp
         await until(lambda: app.list_consumer.positions.get(TP0) == 10)
         assert door.tried == values
         assert app.publisher.sizes == [3, 3, 3, 1]
+
+    _play(door, play)
+
+
+def test_what_waits_behind_another_try_is_not_stuck() -> None:
+    """A worker would be restarted for the partitions beside one whose record waits, for an upgrade say."""
+    door = Door()
+    door.held_back.add(b"first")
+    now = 1000.0
+
+    async def play(app: App, loop: ChainLoop) -> None:
+        nonlocal now
+        progress = app.list_consumer.progress = Progress(lambda: now)
+        progress.seen(TP1, Position(0, 0, True))
+        loop.backlog.add(TP0, [record(b"first", 0)])
+        await until(lambda: door.tried.count(b"first") > 2)
+        loop.backlog.add(TP1, [record(b"second", 0)])
+        now += 500
+        tries = len(door.tried)
+        await until(lambda: len(door.tried) > tries + 2)
+        assert progress.ages() == {TP1: 0}
 
     _play(door, play)

@@ -8,12 +8,14 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from faust.types import TP
 
 from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
 from pipeline.logging import add_place
 from pipeline.runtime.breaker import OFF, Breaker, Limits
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.lease import Lease
+from pipeline.runtime.progress import Position, Progress
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import ConcurrentStage, Scope
 from tests.unit.loop_stand_ins import TP0, App, record, until
@@ -403,3 +405,29 @@ def test_what_is_tried_again_and_again_is_no_try_that_does_not_end(error: Except
         await asyncio.wait([running])
 
     asyncio.run(run())
+
+
+def test_partitions_that_are_not_taken_while_failures_are_the_rule_are_not_stuck() -> None:
+    """Every worker would be restarted, again and again, for as long as Redis is away."""
+    now, tries = 1000.0, 0
+
+    async def work(_record: Any, _scope: Scope) -> list[Record]:
+        nonlocal tries
+        tries += 1
+        raise Unavailable("a service")
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        nonlocal now
+        tp = TP("in", 1)
+        progress = app.list_consumer.progress = Progress(lambda: now)
+        progress.seen(tp, Position(0, 0, True))
+        loop.breaker = Breaker(Limits(run=1, ratio=0))
+        loop.backlog.add(TP0, [record(b"a", 0)])
+        await until(lambda: loop.breaker.open)
+        loop.backlog.add(tp, [record(b"b", 0)])
+        now += 500
+        seen = tries
+        await until(lambda: tries > seen + 2)
+        assert progress.ages() == {tp: 0}
+
+    _play(work, play)

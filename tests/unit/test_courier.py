@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientSession
 
 from pipeline.clock import Moment
-from pipeline.delivery.standing import Standing, State, decode
+from pipeline.delivery.standing import Standing, State, decode, due_key, encode_due
 from pipeline.errors import NewerRecord, RetryAfter, UnsupportedCommand
 from pipeline.providers import courier
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
@@ -331,6 +331,24 @@ def test_a_closed_account_is_closed_for_all_of_its_commands_after_a_restart() ->
     read = other.model_copy(update={"kind": CommandKind.READ})
     assert asyncio.run(_carry_out(outside, 60, read)) is not None, "a read mark counts against no limit"
     assert outside.calls == 2
+
+
+def test_of_two_calls_in_flight_the_longer_refusal_closes_the_account() -> None:
+    """The one that is answered last would open a number again that is closed for an hour."""
+
+    class Refused(Outside):
+        async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
+            self.put(due_key(command.account_key), encode_due(self.now + 3600))
+            return await super().deliver(command, account, session)
+
+    outside = Refused([Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=1)])
+    with pytest.raises(RetryAfter):
+        asyncio.run(_carry_out(outside, 60, _command()))
+    outside.restart()
+    outside.now += 600
+    with pytest.raises(RetryAfter):
+        asyncio.run(_carry_out(outside, 60, _command().model_copy(update={"command_id": "cmd-2"})))
+    assert outside.calls == 1
 
 
 def test_a_refusal_of_one_message_closes_no_account() -> None:

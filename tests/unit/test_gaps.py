@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.types import TP
 
@@ -52,6 +53,7 @@ class World:
         consumer._committed_offset = defaultdict(lambda: None, {TP0: committed})
         consumer._read_offset = defaultdict(lambda: None, {TP0: read})
         consumer._delivered = {}
+        consumer.quarantine = SimpleNamespace(restart=lambda tp, at: self.steps.append(("restart", tp, at)))
         consumer._is_changelog_tp = lambda tp: tp == TABLE
         consumer.assignment = lambda: {TP0, TABLE}
         consumer.earliest_offsets, consumer.highwaters = self._ask(0), self._ask(1)
@@ -61,6 +63,7 @@ class World:
 
     def _ask(self, side: int) -> Callable[..., Coroutine[Any, Any, dict[TP, int]]]:
         async def ask(*tps: TP) -> dict[TP, int]:
+            await asyncio.sleep(0)
             if self.away:
                 self.away -= 1
                 raise KafkaError("away")
@@ -152,7 +155,7 @@ def test_a_log_that_was_made_anew_is_read_from_its_start() -> None:
     """Everything below the old position would be taken for finished, and skipped without a word."""
     world = World(committed=10, read=10, log={TP0: (0, 4)})
     asyncio.run(world.find(off(10)))
-    assert world.steps == [("seek", "in", 0)]
+    assert world.steps == [("restart", TP0, 0), ("seek", "in", 0)]
     assert world.consumer._should_commit(TP0, 3), "positions may be committed that are lower than the old one"
     assert not world.crashed
 
@@ -190,6 +193,24 @@ def test_a_group_without_offsets_begins_at_the_earliest_and_has_a_position_from_
     late = World(committed=None, read=None, log={TP0: (7, 50)})
     asyncio.run(late.find(NoOffsetForPartitionError(TP0)))
     assert (late.position, late.gaps.unsettled) == (7, set())
+
+
+def test_a_partition_that_never_had_a_record_has_not_lost_its_offset(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever upgrades an installation that remembers no starts would read that offsets have expired."""
+    fresh = TP("in", 1)
+    world = World(committed=7, read=7, log={TP0: (0, 50), fresh: (0, 0)})
+    world.consumer.assignment = lambda: {TP0, fresh}
+
+    async def body() -> None:
+        await world.gaps.begin()
+        for task in world.tasks:
+            task.cancel()
+        await asyncio.wait(world.tasks)
+
+    asyncio.run(body())
+    assert "committed_offsets_expired" not in caplog.text
+    assert world.position is None
+    assert world.consumer._done == {fresh: 0}
 
 
 def test_a_start_is_remembered_when_it_is_committed_and_not_before() -> None:

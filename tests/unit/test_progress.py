@@ -155,8 +155,10 @@ def test_a_broker_that_does_not_answer_excuses_everything(ready: bool, error: Ex
     async def nobody_is_asked() -> None:
         raise AssertionError
 
-    app = _app(progress, observe=ask if ready else nobody_is_asked, ask_broker=nobody_is_asked if ready else ask)
+    asked, other = (ask, nobody_is_asked) if ready else (nobody_is_asked, ask)
+    app = _app(progress, observe=asked, ask_broker=other, behind=[])
     app.ready, app._lost = ready, lambda: None
+    app.conf, app.retentions = SimpleNamespace(id="a-test"), {}
     asyncio.run(PipelineApp.observe(app))
     assert progress.tries() == {TP0: 0 if error else 500}
     assert set(progress.ages()) == ({TP0} if ready and not error else set())
@@ -185,6 +187,7 @@ def test_who_is_behind(
         app=SimpleNamespace(),
         progress=Progress(),
         gaps=Gaps(consumer),
+        quarantine=SimpleNamespace(held_back=[]),
         _committed_offset={TP0: committed},
         _read_offset={TP0: taken},
         _done={} if finished is None else {TP0: finished},
@@ -196,3 +199,14 @@ def test_who_is_behind(
     )
     asyncio.run(consumer.observe())
     assert set(consumer.progress.ages()) == ({TP0} if behind else set())
+
+
+def test_what_waits_for_another_try_or_for_a_record_that_runs_alone_is_not_stuck() -> None:
+    """A worker would be restarted, again and again, for the partitions beside the one that is tried again."""
+    clock = Clock()
+    progress = Progress(clock)
+    for tp in (TP0, TP1, TP("elsewhere", 0)):
+        progress.seen(tp, WORKING)
+    clock.now += 90
+    progress.waits("in", 30)
+    assert progress.ages() == {TP0: 0, TP1: 0, TP("elsewhere", 0): 90}

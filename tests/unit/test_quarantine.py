@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -12,11 +13,12 @@ from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import RetryAfter
-from pipeline.runtime.breaker import OFF, Breaker
+from pipeline.errors import RetryAfter, Unavailable
+from pipeline.runtime import exclusive, quarantine
+from pipeline.runtime.breaker import OFF, Breaker, Limits
 from pipeline.runtime.chain import Chain
 from pipeline.runtime.chain_loop import ChainLoop
-from pipeline.runtime.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.concurrent_loop import ConcurrentLoop, Job
 from pipeline.runtime.exclusive import Exclusive
 from pipeline.runtime.quarantine import Quarantine
 from pipeline.runtime.stage import ConcurrentStage, Scope, Stage
@@ -206,12 +208,22 @@ def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone(
 
 
 def _started(broker: Broker, exclusive: Exclusive, work: Any) -> list[asyncio.Future[None]]:
+    return _begun(broker, work, exclusive=exclusive)[1]
+
+
+def _begun(
+    broker: Broker,
+    work: Any,
+    lane: Any = lambda record: record.key,
+    limits: Limits = OFF,
+    exclusive: Exclusive | None = None,
+) -> tuple[ConcurrentLoop, list[asyncio.Future[None]]]:
     app: Any = App()
     app.list_consumer = life = Life(broker, exclusive)
-    loop = ConcurrentLoop(app, "in", ConcurrentStage("slow", work, lambda r: r, lambda r: r.key), Breaker(OFF))
+    loop = ConcurrentLoop(app, "in", ConcurrentStage("slow", work, lambda r: r, lane), Breaker(limits))
     life.reads(loop)
     life.start()
-    return [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run(), life.commit_forever())]
+    return loop, [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run(), life.commit_forever())]
 
 
 def test_an_end_in_order_is_held_against_nobody() -> None:
@@ -265,3 +277,217 @@ def test_offsets_without_records_are_passed() -> None:
         await asyncio.wait(tasks)
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("ends", [(1, 2), (2, 8), (4, 8), (8,)], ids=["alone", "two", "half", "all"])
+def test_who_waits_behind_a_waiting_record_of_its_lane_keeps_nobody_back(ends: tuple[int, ...]) -> None:
+    """Two kills while an account is closed for an hour would stop a whole process for that hour."""
+    broker = Broker([8, 3])
+    broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=ends)))
+    done: set[bytes] = set()
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        if record.value == b"0-0":
+            raise RetryAfter("its account is closed", 3600)
+        done.add(record.value)
+        return [Record("out", record.key, record.value)]
+
+    async def play() -> None:
+        loop, tasks = _begun(broker, work, lambda record: (record.partition, record.offset < 4))
+        life: Any = loop._app.list_consumer
+        async with asyncio.timeout(10):
+            await until(lambda: done == {b"0-4", b"0-5", b"0-6", b"0-7", b"1-0", b"1-1", b"1-2"})
+            await until(lambda: not life.quarantine.suspects)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+
+
+def test_a_record_that_runs_alone_is_the_probe_of_an_open_breaker() -> None:
+    """The process would wait for a record that is not taken before others are tried, and they for its turn."""
+    broker = Broker([1, 3])
+    tp = TP("in", 0)
+    broker.notes[tp] = (0, encode(Suspicion(ends=(1,))))
+    late, broker.logs[tp] = broker.logs[tp], []
+    away = True
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        if away:
+            raise Unavailable("a service")
+        return [Record("out", record.key, record.value)]
+
+    async def play() -> None:
+        nonlocal away
+        loop, tasks = _begun(broker, work, limits=Limits(run=2, ratio=0))
+        life: Any = loop._app.list_consumer
+        async with asyncio.timeout(10):
+            await until(lambda: loop.breaker.open)
+            broker.logs[tp] = late
+            loop.backlog.add(tp, late)
+            life.quarantine.handed(tp, 1)
+            await until(lambda: not life.quarantine.suspects)
+            away = False
+            await until(lambda: broker.finished)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+
+
+def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
+    """After a rebalance a worker would take nothing for a minute, since somebody else's record is slow."""
+    broker = Broker([1])
+    broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=(1,))))
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        return [Record("out", record.key, record.value)]
+
+    class Restless:
+        at_rest = False
+
+        def hold(self) -> None: ...
+        def let_go(self) -> None: ...
+
+    async def play() -> None:
+        exclusive = Exclusive()
+        loop, tasks = _begun(broker, work, exclusive=exclusive)
+        exclusive.join(Restless())
+        life: Any = loop._app.list_consumer
+        async with asyncio.timeout(10):
+            await until(lambda: exclusive.holder is life.quarantine)
+            assert life.quarantine.held_back == [TP("in", 0)], "liveness would count it as stuck"
+            life.quarantine.rest()
+            life.quarantine.reset()
+            loop.backlog.clear()
+            life.epoch += 1
+            broker.notes[TP("in", 0)] = (0, "")
+            life.start()
+            await until(lambda: broker.finished)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+
+
+def test_a_record_that_did_not_get_to_run_alone_is_not_said_to_run() -> None:
+    """A commit that was refused would have a healthy record blamed for the next death."""
+    broker = Broker([1])
+    tp = TP("in", 0)
+    broker.notes[tp] = (0, encode(Suspicion(ends=(1,))))
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        return [Record("out", record.key, record.value)]
+
+    async def play() -> None:
+        loop, tasks = _begun(broker, work)
+        life: Any = loop._app.list_consumer
+        cells = life.quarantine._cells
+        asked = 0
+
+        async def refuse() -> bool:
+            nonlocal asked
+            asked += 1
+            return False
+
+        life.commit_notes = refuse
+        async with asyncio.timeout(10):
+            await until(lambda: asked and life.quarantine._not_before)
+            assert cells[tp].state.running == ""
+            del life.commit_notes
+            await until(lambda: broker.finished)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+
+
+def test_suspects_of_a_log_that_was_made_anew_are_forgotten() -> None:
+    """The whole process would wait for an offset that the new log reaches in days."""
+    broker = Broker([3])
+    tp = TP("in", 0)
+    broker.notes[tp] = (100, encode(Suspicion(ends=(101, 104))))
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        return [Record("out", record.key, record.value)]
+
+    async def play() -> None:
+        loop, tasks = _begun(broker, work)
+        life: Any = loop._app.list_consumer
+        life.quarantine.restart(tp, 0)
+        loop.backlog.add(tp, broker.logs[tp])
+        async with asyncio.timeout(10):
+            await until(lambda: broker.finished)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+
+
+def test_what_waited_for_its_turn_goes_when_its_partition_does() -> None:
+    """It would stand in front of a record of its lane that is to run alone, and both would wait for ever."""
+    broker = Broker([1])
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        return [Record("out", record.key, record.value)]
+
+    async def play() -> None:
+        loop, tasks = _begun(broker, work)
+        life: Any = loop._app.list_consumer
+        life.quarantine.turn.clear()
+        life.quarantine.hold()
+        await until(lambda: hasattr(loop, "_tasks"))
+        loop._start_epoch(life.epoch)
+        loop._admit(Job(TP("in", 0), broker.logs[TP("in", 0)][0], life.epoch))
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0.01)
+            assert loop._lanes
+            life.epoch += 1
+            life.quarantine.reset()
+            await until(lambda: not loop._lanes)
+            assert not life.quarantine.turn.is_set(), "what is fetched from now on waits for who runs alone"
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+
+
+def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside a batch that is tried again for minutes a process would work for one second in sixty."""
+    monkeypatch.setattr(exclusive, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(quarantine, "RETRY_SECONDS", 0.0)
+    broker = Broker([1])
+    broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=(1,))))
+    held: list[float] = []
+
+    async def work(_record: Any, _scope: Scope) -> list[Record]:
+        raise AssertionError
+
+    class Restless:
+        at_rest = False
+
+        def hold(self) -> None:
+            held.append(time.monotonic())
+
+        def let_go(self) -> None: ...
+
+    async def play() -> None:
+        shared = Exclusive()
+        shared.join(Restless())
+        _, tasks = _begun(broker, work, exclusive=shared)
+        async with asyncio.timeout(10):
+            await until(lambda: len(held) > 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+    assert held[1] - held[0] >= 0.39

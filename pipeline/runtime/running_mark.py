@@ -1,0 +1,97 @@
+"""A note of the record whose code is on the processor, in memory that outlives the process.
+
+A process that dies in the midst of a hook (a crash in a C library, a loop that the watchdog ends, too much memory)
+can't say which record it was. So each step of a record's work is noted before it is taken, in a file that is mapped
+into memory: the kernel keeps what was written there, whatever ends the process. The next process reads which record it
+was, and suspects that one instead of all that were unfinished. It is a hint and never a verdict: the record must still
+die alone (`suspects`). Work that a hook hands to tasks of its own is not noted.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Coroutine, Generator
+from contextlib import suppress
+from functools import partial
+from mmap import mmap
+from pathlib import Path
+from struct import Struct
+from typing import Any, Final, NamedTuple, TypeVar
+from zlib import crc32
+
+from faust.types import TP
+
+from pipeline.private_files import make_private_dir, write_private
+from pipeline.runtime.suspects import ELSEWHERE
+
+T = TypeVar("T")
+
+_NOTE: Final = Struct("<qiI")
+"""Offset, partition, and the topic's CRC-32."""
+_NOBODY: Final = _NOTE.pack(-1, 0, 0)
+
+
+class Hint(NamedTuple):
+    """A record in whose midst a process died."""
+
+    offset: int
+    partition: int
+    topic: int
+
+    def offset_in(self, tp: TP) -> int:
+        """The record's offset if it is one of this partition; else `ELSEWHERE`."""
+        ours = (tp.partition, crc32(tp.topic.encode())) == (self.partition, self.topic)
+        return self.offset if ours else ELSEWHERE
+
+
+class RunningMark:
+    """The note of one app in one process.
+
+    Args:
+        path: the file, the same for every life of a worker; None: nothing is noted.
+
+    Attributes:
+        found: the record in whose midst the last life ended; None where it ended elsewhere, or nobody knows.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.found: Hint | None = None
+        self._memory: mmap | bytearray = bytearray(_NOBODY)
+        if path is not None:
+            with suppress(OSError, ValueError):  # a directory that can't be written to: then all are suspect alike
+                self._open(path)
+
+    def _open(self, path: Path) -> None:
+        if not path.exists() or path.stat().st_size != _NOTE.size:
+            make_private_dir(path.parent)
+            write_private(path, _NOBODY)
+        with path.open("r+b") as file:
+            self._memory = mmap(file.fileno(), _NOTE.size)
+        hint = Hint(*_NOTE.unpack_from(self._memory))
+        self.found = hint if hint.offset >= 0 else None
+        self.clear()
+
+    def clear(self) -> None:
+        """Nobody's code runs."""
+        self._memory[:] = _NOBODY
+
+    async def run(self, tp: TP, offset: int, work: Coroutine[Any, Any, T]) -> T:
+        """Awaits `work`, each step of it under the record's name."""
+        return await self._steps(_NOTE.pack(offset, tp.partition, crc32(tp.topic.encode())), work)
+
+    @types.coroutine
+    def _steps(self, note: bytes, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+        memory, step = self._memory, partial(work.send, None)
+        while True:
+            memory[:] = note
+            try:
+                waited = step()
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            finally:
+                memory[:] = _NOBODY
+            try:
+                step = partial(work.send, (yield waited))
+            except BaseException as error:
+                step = partial(work.throw, error)
