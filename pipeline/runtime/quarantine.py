@@ -71,7 +71,9 @@ class Cell:
 
     @property
     def must_run_alone(self) -> bool:
-        return self.state.single(self.frontier) and not self.state.condemned(self.frontier)
+        state = self.state
+        # In front of a record that died alone it would take the place of that one's count, in every life again.
+        return state.single(self.frontier) and state.at <= self.frontier and not state.condemned(self.frontier)
 
 
 class Quarantine:

@@ -77,11 +77,16 @@ class Suspicion:
             return CLEAR if self.ends else self
         state = replace(self, ends=ends, running=Running.NOTHING)._forgetting(position)
         if self.running is Running.WINDOW and ends[0] == self.ends[0]:
-            return state._aimed(position, hint)
+            return state._died_in_window(position, hint)
         if self.running is Running.ALONE and state.at >= 0:
             before = (self.at,) if self.at > position else ()
             return replace(state, ends=(*before, *ends), deaths=self.deaths + 1)
         return state
+
+    def _died_in_window(self, position: int, hint: int | None) -> Suspicion:
+        if self.at >= self.ends[0] == position + 1 and hint in (None, position):
+            return replace(self, at=-1, deaths=0)  # it is to run alone itself, whatever is known of one behind it
+        return self._aimed(position, hint)
 
     def single(self, frontier: int) -> bool:
         """True if one record is left in the window. It must run alone."""

@@ -491,3 +491,31 @@ def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_tim
 
     asyncio.run(play())
     assert held[1] - held[0] >= 0.39
+
+
+def test_a_killer_behind_a_record_that_waits_becomes_a_dead_letter() -> None:
+    """Its process would die for as long as the account in front of it is closed: each life forgot the deaths before."""
+    broker = Broker([4])
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        if record.value == b"0-0":
+            raise RetryAfter("its account is closed", 3600)
+        return _work(record, {b"0-1"})
+
+    async def live() -> None:
+        loop, tasks = _begun(broker, work)
+        app: Any = loop._app
+        ending = asyncio.ensure_future(until(lambda: app.publisher.letters and len(app.publisher.published) == 2))
+        async with asyncio.timeout(10):
+            await asyncio.wait([*tasks, ending], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*tasks, ending):
+            task.cancel()
+        for task in (*tasks, ending):
+            with suppress(asyncio.CancelledError, BaseExceptionGroup):
+                await task
+        broker.given_up |= set(app.publisher.letters)
+
+    for _ in range(MOST_LIVES):
+        if not broker.given_up:
+            asyncio.run(live())
+    assert broker.given_up == {b"0-1"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import pytest
@@ -261,6 +261,13 @@ def test_a_death_counts_only_while_the_record_ran_alone() -> None:
     assert alone.inherited(8) == Suspicion(ends=(9,))
     assert alone.inherited(6) == Suspicion(ends=(7, 8, 9), at=7, deaths=1)
     assert Suspicion(ends=(8, 9), running=Running.WINDOW, at=7, deaths=1).inherited(7).deaths == 1
+
+
+def test_a_single_record_that_dies_in_front_of_a_known_killer_is_looked_at_itself() -> None:
+    """Two killers side by side would each keep the other from being counted."""
+    window = Suspicion(ends=(8, 9), running=Running.WINDOW, at=8, deaths=2)
+    assert window.inherited(7) == Suspicion(ends=(8, 9))
+    assert replace(window, running=Running.NOTHING).inherited(7).deaths == 2
 
 
 @pytest.mark.parametrize(
