@@ -105,7 +105,7 @@ class RedisStore(Store):
         await self._client.aclose()
 
     async def _record(self, record: UnitRecord) -> Committed:
-        command = KeyCommand(_slot(record.key), RECORD, (record.ttl, record.content))
+        command = KeyCommand(_slot(record.key), RECORD, (record.ttl, record.content, record.replaces))
         return Committed((), await self._ask_for_key(command, record.key))
 
     async def _run(self, *arguments: Argument) -> list[object]:
