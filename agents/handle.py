@@ -9,6 +9,7 @@ from pipeline.handlers.runner import HandlerRunner
 from pipeline.runtime import ConcurrentStage, Scope
 from topics.codec import encode_command
 from topics.commands import Command
+from topics.dead_letters import is_redriven
 from topics.events import Event, decode
 from topics.freshness import is_stale
 from topics.records import Record
@@ -16,8 +17,9 @@ from topics.records import Record
 
 def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
     async def run(event: Event, scope: Scope) -> Iterable[Record]:
-        early, stale = partial(_publish, scope), is_stale(scope.record)
-        commands = await runner.run(event, early, scope.when_committed, stale=stale)
+        early, record = partial(_publish, scope), scope.record
+        stale, redriven = is_stale(record), is_redriven(record)
+        commands = await runner.run(event, early, scope.when_committed, stale=stale, redriven=redriven)
         return [encode_command(command) for command in commands]
 
     async def last_word(event: Event, scope: Scope, error: Exception) -> Iterable[Record]:

@@ -11,6 +11,7 @@ PipelineError
 │   ├── UnsupportedCommand  the provider has no way of doing what a command asks for
 │   ├── OversizeRecord      the broker would never take what became of it
 │   ├── LogGap              its log had removed it, and those beside it, before they were processed
+│   ├── GivenUp             it was given up before and is delivered again, not re-driven
 │   └── WorkerDied          its process died, again and again, while nothing but this record ran
 ├── Unsendable              a handler asked for a send or an upload that can't be: its result says so, nothing raises
 ├── Unavailable             something outside is away: retried in place without limit, never a dead letter
@@ -76,6 +77,18 @@ class WorkerDied(PermanentError):
         self.deaths = deaths
 
 
+class GivenUp(PermanentError):
+    """The event was given up before, and comes again though nobody re-drove it.
+
+    Attributes:
+        error_type: the kind of the error for which it was given up: what its dead letter says again.
+    """
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
 class Unavailable(PipelineError):
     """Redis, a provider or another service is away. The record waits, in order for its key."""
 
@@ -137,3 +150,8 @@ class LogTruncated(PipelineError):
 
 class Unacknowledged(PipelineError):
     """The broker did not acknowledge an output; the process must end without acknowledging its input."""
+
+
+def error_type(error: Exception) -> str:
+    """The kind of an error as dead letters name it; of one that was given up before, the kind that it had then."""
+    return error.error_type if isinstance(error, GivenUp) else type(error).__name__

@@ -112,6 +112,11 @@ class Letter(NamedTuple):
         return self.original()._replace(headers=[*kept, (headers.REDRIVEN, b"1")])
 
 
+def is_redriven(record: Incoming) -> bool:
+    """Whether a record was a dead letter, and was published again on purpose."""
+    return any(name == headers.REDRIVEN for name, _ in record.headers)
+
+
 class Mark(NamedTuple):
     """What was decided about a letter. `at` is in ms since the epoch."""
 

@@ -7,6 +7,7 @@ forgotten, and it would act again. A message that is older than ids are remember
 from __future__ import annotations
 
 from topics import headers
+from topics.dead_letters import is_redriven
 from topics.events.wire import WireEvent
 from topics.records import Incoming
 
@@ -20,7 +21,7 @@ def stale_age(event: WireEvent, source: Incoming, limit: float) -> int | None:
     if not _is_message(event):
         return None
     age = event.age()
-    if age <= limit or any(name == headers.REDRIVEN for name, _ in source.headers):
+    if age <= limit or is_redriven(source):
         return None
     return int(age)
 

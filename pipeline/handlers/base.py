@@ -120,7 +120,8 @@ class EventHandler(ABC):
         """Says sorry, when an event has failed for good and becomes a dead letter. By default nothing.
 
         It may send and write as the other hooks do; its effects are a unit of their own and take effect once, also
-        where the event is re-driven and fails again. What it raises itself is logged, and no more.
+        where the event is re-driven and fails again. What it raises itself is logged, and no more; but while the store
+        is away the event is not given up, and this is called again.
         """
 
     @property

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 from structlog.contextvars import bound_contextvars
 
 from pipeline import tracing
-from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, UnknownTenant
+from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, Unavailable, UnknownTenant
 from pipeline.handlers.api.paths import carry_out
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import hold
@@ -23,7 +23,7 @@ from pipeline.handlers.media.gateway import MediaGateway
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.services import Abilities, Services
 from pipeline.handlers.turns import Turns
-from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN, Publish, UnitOfWork
+from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN, FailureUnit, Publish, UnitOfWork
 from pipeline.logging import get_logger
 from pipeline.metrics import HANDLED, STALE
 from pipeline.settings import Settings
@@ -87,6 +87,7 @@ class HandlerRunner:
         when_committed: WhenCommitted | None = None,
         *,
         stale: bool = False,
+        redriven: bool = False,
     ) -> list[Command]:
         """Handles one event and returns the commands to be published; the recorded ones if it was handled before.
 
@@ -98,31 +99,41 @@ class HandlerRunner:
         Every event whose hook ran is remembered: for `record_ttl`, or where it had no effect until its offset is
         committed, which `when_committed` tells, and `grace_period` after that.
 
-        Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `Unavailable` while the store is away, and
-        `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may have:
-        running the event again finds out.
+        An event that was given up before (`last_word`) is handled anew only if it was `redriven`.
+
+        Raises what the hook raised, `HandlerTimeout`, `UnknownTenant`, `GivenUp`, `Unavailable` while the store is
+        away, and `Conflict`. After any of these nothing has taken effect, save that a commit whose answer was lost may
+        have: running the event again finds out.
         """
         handler = self.handler(event.tenant_id)
         if stale:
             return _skip(event)
         if isinstance(event, APIMessageEvent):
-            return await self._settled(handler, event, None, when_committed)
+            return await self._settled(handler, event, None, when_committed, redriven)
         if not handler.handles(event):
             await handler.handle(event)
             return []
-        return await self._settled(handler, event, early and _each_once(early), when_committed)
+        return await self._settled(handler, event, early and _each_once(early), when_committed, redriven)
 
     async def last_word(
         self, event: EventBase, error: Exception, when_committed: WhenCommitted | None = None
     ) -> list[Command]:
-        """What the handler's `process_failure` does about an event that becomes a dead letter: its commands."""
-        handler = self.handler(event.tenant_id)
-        if not handler.has_last_word():
-            return []
-        unit = UnitOfWork(self._store, event.tenant_id, f"{event.event_id}:failure", self._record_ttl)
-        commands = await self._once(event, unit, lambda: self._in_time(handler, handler.process_failure(event, error)))
-        self._expire_if_effectless(unit, when_committed)
-        return commands
+        """Remembers that an event becomes a dead letter, in one step with what the handler's `process_failure` does.
+
+        Returns its commands. Raises what the hook raised, with the event remembered; `Unavailable` while the store is
+        away: then the event may not be given up.
+        """
+        unit = self._failure(event, error)
+        try:
+            return await self._once(event, unit, partial(self._say_last_word, event, error))
+        except Unavailable:
+            raise
+        except Exception:
+            unit = self._failure(event, error)
+            await unit.commit()
+            raise
+        finally:
+            self._expire_if_effectless(unit, when_committed)
 
     def handler(self, tenant_id: str) -> EventHandler:
         """The tenant's handler. Raises `UnknownTenant`."""
@@ -139,12 +150,25 @@ class HandlerRunner:
         await self._expiry.close()
         await self._store.close()
 
+    def _failure(self, event: EventBase, error: Exception) -> FailureUnit:
+        return FailureUnit(self._store, event.tenant_id, event.event_id, error, self._record_ttl)
+
+    async def _say_last_word(self, event: EventBase, error: Exception) -> None:
+        handler = self._handlers.get(event.tenant_id)
+        if handler and handler.has_last_word():
+            await self._in_time(handler, handler.process_failure(event, error))
+
     async def _settled(
-        self, handler: EventHandler, event: EventBase, early: Publish | None, when_committed: WhenCommitted | None
+        self,
+        handler: EventHandler,
+        event: EventBase,
+        early: Publish | None,
+        when_committed: WhenCommitted | None,
+        redriven: bool,
     ) -> list[Command]:
         rows: list[str] = []
         for pause in _PAUSES:
-            unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early)
+            unit = UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, early, redriven=redriven)
             try:
                 async with self._turns.of(rows) if rows else nullcontext():
                     commands = await self._once(event, unit, lambda: self._in_time(handler, _handled(handler, event)))

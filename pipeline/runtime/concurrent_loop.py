@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from faust.types import TP
 
-from pipeline.errors import NewerRecord, OversizeRecord, WorkerDied
+from pipeline.errors import NewerRecord, OversizeRecord, Unavailable, WorkerDied
 from pipeline.logging import get_logger, hold_record
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
@@ -248,7 +248,10 @@ class ConcurrentLoop:
             self._undo(job)
             if not self._is_last(job, error):
                 return error
-            await self._last_word(job, error)
+            try:
+                await self._last_word(job, error)
+            except Unavailable as away:
+                return away
             self._give_up(job, error)
         else:
             self._went_through(job)
@@ -371,6 +374,8 @@ class ConcurrentLoop:
             try:
                 work = _own(self._stage.last_word(job.value, self._scope(job), error))
                 await self._publish(job, await self._marked(job, work))
+            except Unavailable:
+                raise
             except Exception as worse:
                 _LOGGER.warning("no last word goes out with a dead letter", stage=self._stage.name, exc_info=worse)
 

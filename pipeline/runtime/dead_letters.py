@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pipeline.errors import OversizeRecord
+from pipeline.errors import OversizeRecord, error_type
 from pipeline.logging import get_logger
 from pipeline.metrics import DEAD_LETTERS
 from topics import dead_letters, headers
@@ -18,7 +18,7 @@ _LONGEST_MESSAGE = 500
 
 def dead_letter(record: Incoming, stage: str, error: Exception, attempts: int) -> Record:
     """The dead letter of `record`: its key, value and headers, and the reason, origin and time beside them."""
-    DEAD_LETTERS.labels(stage, type(error).__name__).inc()
+    DEAD_LETTERS.labels(stage, error_type(error)).inc()
     return Record(
         PREFIX + stage,
         record.key or b"",
@@ -71,7 +71,7 @@ class Unburied:
 
 def _reason(record: Incoming, stage: str, error: Exception, attempts: int) -> list[Header]:
     named = {
-        headers.ERROR_TYPE: type(error).__name__,
+        headers.ERROR_TYPE: error_type(error),
         headers.ERROR_MESSAGE: _describe(error),
         headers.STAGE: stage,
         headers.ATTEMPTS: attempts,

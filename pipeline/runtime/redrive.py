@@ -1,8 +1,8 @@
 """Deciding about dead letters: redrive them to where they came from, or drop them; each decision leaves a mark.
 
 A letter is marked after its record was acknowledged. A crash in between redrives it once more, and that changes
-nothing: a failed record left no trace of its event or command, but the first redrive that goes through leaves one, by
-which the second is known as a duplicate.
+nothing: a failed record left no effect of its event or command, but the first redrive that goes through leaves a trace,
+by which the second is known as a duplicate.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class ConcurrentStage:
         function: `async (value, scope) -> Records`.
         concurrency: how many values are worked on at once, those that are in `Scope.wait` not counted.
         last_word: `async (value, scope, error) -> Records` that go out before the dead letter of a value that is given
-            up. What it raises is logged, and no more.
+            up. What it raises is logged, and no more; after `Unavailable` the value is tried again instead.
     """
 
     name: str

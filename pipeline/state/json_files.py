@@ -84,7 +84,7 @@ class JsonStore(Store):
         return await self._locked(key, lambda folder: self._live(folder, key))
 
     def _commit(self, folder: Folder, changes: Sequence[RowChange], record: UnitRecord | None) -> Committed:
-        if record and (found := self._live(folder, record.key)):
+        if record and (found := self._live(folder, record.key)) and _content(found) != record.replaces:
             return Committed((), _content(found))
         befores = [self._live(folder, change.key) for change in changes]
         afters = [self._after(change, before) for change, before in zip(changes, befores, strict=True)]

@@ -60,7 +60,7 @@ class MemoryStore(Store):
 
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
         self._sweep()
-        if record and (found := self._live(record.key)):
+        if record and (found := self._live(record.key)) and found.fields[_RECORD] != record.replaces:
             return Committed((), found.fields[_RECORD])
         after = [(change, self._live(change.key), self._over(change)) for change in changes]
         if record:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -26,7 +25,7 @@ from pipeline.errors import ConfigurationError, Conflict, Unavailable
 from pipeline.state.change import CHANGED, NOT_A_COUNTER, NOT_A_LIST, RowChange
 from pipeline.state.encoding import Fields
 from pipeline.state.replication import Replication
-from pipeline.state.round_trips import KeyScript, RoundTrips
+from pipeline.state.round_trips import KeyCommand, RoundTrips
 from pipeline.state.script import COMMIT, COMMIT_SHA, EXPIRE, RECORD, Argument, answer, arguments
 from pipeline.state.store import Committed, Store, UnitRecord
 
@@ -52,6 +51,7 @@ class RedisStore(Store):
     def __init__(self, url: str, *, timeout: float = 5.0, replicas: int = 0) -> None:
         self._client = _client(url, timeout)
         self._trips = RoundTrips(self._client, timeout=timeout)
+        self._replicas = replicas
         self._replication = Replication(self._client, replicas, timeout)
 
     async def row(self, key: str) -> Fields | None:
@@ -70,7 +70,7 @@ class RedisStore(Store):
         return seconds
 
     async def recorded(self, key: str) -> bytes | None:
-        content: bytes | None = await self._ask("GET", key)
+        content: bytes | None = await self._ask_for_key(KeyCommand(_slot(key)), key)
         if content is not None:  # it may have been written in the last moment, by one that did not wait to the end
             await self._settle()
         return content
@@ -105,9 +105,8 @@ class RedisStore(Store):
         await self._client.aclose()
 
     async def _record(self, record: UnitRecord) -> Committed:
-        script = KeyScript(RECORD, record.key.partition("}")[0], (record.ttl, record.content))
-        with _unavailable():
-            return Committed((), await self._trips.ask_for_key(script, record.key))
+        command = KeyCommand(_slot(record.key), RECORD, (record.ttl, record.content, record.replaces))
+        return Committed((), await self._ask_for_key(command, record.key))
 
     async def _run(self, *arguments: Argument) -> list[object]:
         """Runs the commit script. A Redis that does not know it has not run it, and learns it."""
@@ -118,29 +117,52 @@ class RedisStore(Store):
         return reply
 
     async def _settle(self) -> None:
-        with _unavailable():
-            await self._replication.settle()
+        if self._replicas:
+            with UNAVAILABLE:
+                await self._replication.settle()
 
     async def _ask(self, *command: EncodableT) -> Any:
-        with _unavailable():
+        with UNAVAILABLE:
             return await self._trips.ask(*command)
 
+    async def _ask_for_key(self, command: KeyCommand, key: str) -> Any:
+        with UNAVAILABLE:
+            return await self._trips.ask_for_key(command, key)
 
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    """Redis' ways of not being there, as the one error that makes the runtime wait."""
-    try:
-        yield
-    except (NotConnected, TimedOut, TimeoutError) as error:
-        raise Unavailable(f"Redis does not answer ({error})") from error
-    except RuntimeError as error:  # uvloop's word for a write on a connection that has just been closed
-        if "handler is closed" not in str(error):
-            raise
-        raise Unavailable(f"Redis has closed the connection ({error})") from error
-    except ResponseError as error:
-        if not isinstance(error, _NOT_NOW) and not str(error).startswith(_NOT_NOW_WORDS):
-            raise
-        raise Unavailable(f"Redis refuses for now ({error})") from error
+
+class _Unavailable:
+    """Makes Redis' ways of not being there the one error that makes the runtime wait.
+
+    A class, since a generator's context costs three times as much, and every command is inside one.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing is prepared."""
+
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and (reason := _reason(error)):
+            raise Unavailable(f"Redis {reason} ({error})") from error
+
+
+UNAVAILABLE: Final = _Unavailable()
+
+
+def _reason(error: BaseException) -> str | None:
+    """Tells why Redis is not there; None for an error that waiting does not mend."""
+    if isinstance(error, NotConnected | TimedOut | TimeoutError):
+        return "does not answer"
+    if isinstance(error, RuntimeError):  # uvloop's word for a write on a connection that has just been closed
+        return "has closed the connection" if "handler is closed" in str(error) else None
+    if isinstance(error, ResponseError):
+        return "refuses for now" if isinstance(error, _NOT_NOW) or str(error).startswith(_NOT_NOW_WORDS) else None
+    return None
+
+
+def _slot(key: str) -> str:
+    """The tenant's part of a key, by which Redis Cluster finds the slot."""
+    return key.partition("}")[0]
 
 
 def _client(url: str, timeout: float) -> Redis:

@@ -16,25 +16,26 @@ from redis.asyncio import Redis
 from redis.typing import EncodableT
 
 
-class KeyScript(NamedTuple):
-    """A Lua script that does the same to each of its KEYS and answers with a list, one answer a key.
+class KeyCommand(NamedTuple):
+    """A command that does the same to each of its keys and answers with a list, one answer a key.
 
     Attributes:
         slot: what all of its keys have in common, so that Redis Cluster runs it.
+        script: a Lua script, and its arguments behind the keys; without one the command is MGET.
     """
 
-    text: str
     slot: str
-    arguments: tuple[EncodableT, ...]
+    script: str = ""
+    arguments: tuple[EncodableT, ...] = ()
 
-    def command(self, keys: Sequence[str]) -> tuple[EncodableT, ...]:
-        return ("EVAL", self.text, len(keys), *keys, *self.arguments)
+    def of(self, keys: Sequence[str]) -> tuple[EncodableT, ...]:
+        return ("EVAL", self.script, len(keys), *keys, *self.arguments) if self.script else ("MGET", *keys)
 
 
 class _Asked(NamedTuple):
-    """`command` is a whole one, or a script and one of its keys."""
+    """`command` is a whole one, or one that is shared, with one of its keys."""
 
-    command: tuple[EncodableT, ...] | KeyScript
+    command: tuple[EncodableT, ...] | KeyCommand
     answer: asyncio.Future[Any]
     key: str = ""
 
@@ -58,9 +59,9 @@ class RoundTrips:
         """The answer to one command. Raises Redis' errors. A caller that stops waiting does not stop the command."""
         return await self._enqueue(_Asked(command, asyncio.get_running_loop().create_future()))
 
-    async def ask_for_key(self, script: KeyScript, key: str) -> Any:
-        """What `script` answers for one key. Those that ask the same at the same moment share one run of it."""
-        return await self._enqueue(_Asked(script, asyncio.get_running_loop().create_future(), key))
+    async def ask_for_key(self, command: KeyCommand, key: str) -> Any:
+        """What `command` answers for one key. Those that ask the same at the same moment share it."""
+        return await self._enqueue(_Asked(command, asyncio.get_running_loop().create_future(), key))
 
     async def close(self) -> None:
         """Lets what is under way end."""
@@ -86,8 +87,8 @@ class RoundTrips:
         alone, together = _sorted(batch)
         for asked in alone:
             pipeline.execute_command(*asked.command)
-        for script, sharing in together.items():
-            pipeline.execute_command(*script.command([asked.key for asked in sharing]))
+        for command, sharing in together.items():
+            pipeline.execute_command(*command.of([asked.key for asked in sharing]))
         try:
             async with asyncio.timeout(self._timeout):
                 answers = await pipeline.execute(raise_on_error=False)
@@ -101,12 +102,12 @@ class RoundTrips:
                 _answer(sharing, [answer] * len(sharing) if isinstance(answer, Exception) else answer)
 
 
-def _sorted(batch: list[_Asked]) -> tuple[list[_Asked], dict[KeyScript, list[_Asked]]]:
-    """Those with a command of their own, and those who share a script."""
+def _sorted(batch: list[_Asked]) -> tuple[list[_Asked], dict[KeyCommand, list[_Asked]]]:
+    """Those with a command of their own, and those who share one."""
     alone: list[_Asked] = []
-    together: dict[KeyScript, list[_Asked]] = defaultdict(list)
+    together: dict[KeyCommand, list[_Asked]] = defaultdict(list)
     for asked in batch:
-        (together[asked.command] if isinstance(asked.command, KeyScript) else alone).append(asked)
+        (together[asked.command] if isinstance(asked.command, KeyCommand) else alone).append(asked)
     return alone, together
 
 

@@ -16,13 +16,14 @@ from pipeline.state.store import Applied, Committed, UnitRecord
 
 COMMIT: Final = """
 -- KEYS: the record's (if there is one), then for each row its own and those of its groups.
--- ARGV: the record's ttl (0: no record), its content, then for each row: remove, ttl (0: leave), how many groups it is
--- in, how many fields it must have (-1: any), and five lists of pairs, each with its length first: field and expected
--- value ('': none), field and value, field and increment, field and JSON values to append, field and '' to drop.
-local at_key, at, rows = 1, 3, {}
+-- ARGV: the record's ttl (0: no record), its content, the content that it may replace, then for each row: remove, ttl
+-- (0: leave), how many groups it is in, how many fields it must have (-1: any), and five lists of pairs, each with its
+-- length first: field and expected value ('': none), field and value, field and increment, field and JSON values to
+-- append, field and '' to drop.
+local at_key, at, rows = 1, 4, {}
 if ARGV[1] ~= '0' then
   local recorded = redis.call('GET', KEYS[1])
-  if recorded then return {'recorded', recorded} end
+  if recorded and recorded ~= ARGV[3] then return {'recorded', recorded} end
   at_key = 2
 end
 
@@ -98,11 +99,15 @@ return answer
 """
 
 RECORD: Final = """
--- KEYS: records of one ttl and content. Answers with what each held before; false: it was not there, and is now.
+-- KEYS: records of one ttl and content. ARGV: these, and the content that they may replace. Answers with what each
+-- holds instead; false: it is there now.
 local found = {}
 for i, key in ipairs(KEYS) do
   found[i] = redis.call('GET', key)
-  if not found[i] then redis.call('SET', key, ARGV[2], 'EX', ARGV[1]) end
+  if not found[i] or found[i] == ARGV[3] then
+    redis.call('SET', key, ARGV[2], 'EX', ARGV[1])
+    found[i] = false
+  end
 end
 return found
 """
@@ -119,7 +124,7 @@ Argument = str | bytes | int
 def arguments(changes: Sequence[RowChange], record: UnitRecord | None) -> tuple[list[str], list[Argument]]:
     """KEYS and ARGV of the script."""
     keys = [record.key] if record else []
-    argv: list[Argument] = [record.ttl, record.content] if record else [0, b""]
+    argv: list[Argument] = [record.ttl, record.content, record.replaces] if record else [0, b"", b""]
     for change in changes:
         listed = groups(change.key)
         keys += (change.key, *listed)

@@ -56,11 +56,17 @@ class Rows(Protocol):
 
 
 class UnitRecord(NamedTuple):
-    """What is remembered of a finished event: its commands. `ttl` is in seconds."""
+    """What is remembered of a finished event: its commands.
+
+    Attributes:
+        ttl: seconds.
+        replaces: the content of a record in whose place this one may come; by default it takes nobody's place.
+    """
 
     key: str
     content: bytes
     ttl: int
+    replaces: bytes = b""
 
 
 class Applied(NamedTuple):
@@ -104,7 +110,8 @@ class Store(ABC):
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
         """Applies all changes and stores the record in one atomic step. With more than one key all are one tenant's.
 
-        Where the record exists already, nothing is applied and its content is returned. Raises `Conflict`, and
+        Where the record exists already, nothing is applied and its content is returned, save where it is what the new
+        one replaces. Raises `Conflict`, and
         applies nothing, where a field to be incremented or appended to is something else, or a row is not as expected.
         """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from pipeline.errors import PermanentError
 from pipeline.handlers import EventHandler
 from pipeline.state import ICache
 from topics.events import AccountEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
@@ -306,3 +307,37 @@ class SpeechlessFailure(Recorder):
 
     async def process_failure(self, webhook: EventBase, error: Exception) -> None:
         self.failures += 1
+
+
+class Apologises(Recorder):
+    """Says sorry where it fails."""
+
+    async def process_failure(self, webhook: EventBase, error: Exception) -> None:
+        await self.messenger.send_text("sorry", webhook.contact or "")
+
+
+class WrongFailure(Recorder):
+    """Makes a mistake where it would say sorry."""
+
+    async def process_failure(self, webhook: EventBase, error: Exception) -> None:
+        raise ZeroDivisionError
+
+
+class FailsInItsFirstLife(EventHandler):
+    """Fails for good at "bad" in the first process of all, says sorry for it, and would not fail in the next one."""
+
+    lives = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).lives += 1
+        self._life = self.lives
+
+    async def process_message(self, webhook: MessageEvent) -> None:
+        words = webhook.get_message_text()
+        if words == "bad" and self._life == 1:
+            raise PermanentError("for a reason")
+        await self.messenger.send_text(f"heard {words}", webhook.user.user_id)
+
+    async def process_failure(self, webhook: EventBase, error: Exception) -> None:
+        await self.messenger.send_text("sorry", webhook.contact or "")

@@ -108,6 +108,24 @@ class StoreContract(ABC):
 
         self.on_store(body)
 
+    def test_a_record_replaces_the_one_that_it_names_and_no_other(self) -> None:
+        """If it did not, nothing that was given up could be re-driven; if it replaced any, effects would be doubled."""
+
+        async def body(store: Store, tag: str) -> None:
+            for number, changes in enumerate(([], [RowChange(f"{tag}:a", increments={"n": 1})])):
+                name = f"{tag}:unit:{number}"
+                await store.commit((), UnitRecord(name, b"{}", 60))
+                kept = await store.commit(changes, UnitRecord(name, b"[ ]", 600, replaces=b"{ }"))
+                assert kept.recorded == b"{}"
+                assert await store.row(f"{tag}:a") is None
+                put = await store.commit(changes, UnitRecord(name, b"[ ]", 600, replaces=b"{}"))
+                assert put.recorded is None
+                assert await store.recorded(name) == b"[ ]"
+                assert await store.ttl(name) > 60
+            assert await store.row(f"{tag}:a") == {"n": b"1"}
+
+        self.on_store(body)
+
     def test_a_second_commit_of_an_event_changes_nothing(self) -> None:
         """If it did, an event handled by two workers during a rebalance would count twice."""
 

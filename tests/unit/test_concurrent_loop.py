@@ -284,6 +284,25 @@ def test_a_last_word_goes_out_with_the_dead_letter(too_large: bool, raises: bool
     _play(_fails, play, last_word=last_word)
 
 
+def test_without_its_last_word_nothing_is_given_up_while_the_store_is_away() -> None:
+    """Its dead letter would be there without the record that keeps it one."""
+    asked: list[int] = []
+
+    async def last_word(record: Any, scope: Scope, error: Exception) -> list[Record]:
+        asked.append(scope.attempt)
+        if len(asked) < 3:
+            raise RetryAfter("away", delay=0.001)
+        return [Record("out", record.key, b"sorry")]
+
+    async def play(app: App, loop: ConcurrentLoop) -> None:
+        loop.backlog.add(TP0, [record(b"bad", 0)])
+        await until(lambda: app.list_consumer.positions.get(TP0) == 1)
+        assert (app.publisher.published, app.publisher.letters) == ([b"sorry"], [b"bad"])
+        assert asked == [1, 2, 3], "the record itself is tried again each time"
+
+    _play(_fails, play, last_word=last_word)
+
+
 def test_what_a_newer_version_wrote_waits_and_holds_nobody_else_up() -> None:
     """While a version is rolled out, an older worker would make dead letters of what its successor can read."""
     readable = asyncio.Event()

@@ -22,6 +22,7 @@ from pipeline.handlers.runner import HandlerRunner
 from pipeline.handlers.unit_of_work import GRACE_PERIOD, NO_EFFECT, UnitOfWork
 from pipeline.runtime import concurrent_loop
 from pipeline.runtime.commit import commit
+from pipeline.runtime.dead_letters import dead_letter
 from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
@@ -29,12 +30,13 @@ from pipeline.state.keys import unit_key
 from pipeline.state.store import Committed, UnitRecord
 from tests.unit.crash_points import Died, Flows, Process, World, lives, two_owners
 from tests.unit.handler_events import USER, settings, tenants, text
-from tests.unit.handlers_for_tests import Form
+from tests.unit.handlers_for_tests import FailsInItsFirstLife, Form
+from topics import headers
 from topics.catalogue import COMMANDS_INTERACTIVE
 from topics.codec import decode_command
 from topics.commands import Command, CommandKind, command_id
 from topics.events import MessageEvent
-from topics.records import Record
+from topics.records import Record, header
 
 EVENTS = "events.default"
 MESSAGES = ("wamid.1", "wamid.2")
@@ -333,3 +335,97 @@ def test_a_commit_cuts_the_life_of_what_had_no_effect() -> None:
 
 def _unit(event: MessageEvent) -> str:
     return unit_key(event.tenant_id, event.event_id)
+
+
+# Events that are given up
+
+LETTERS = "dead-letters.handle"
+
+
+def _unlucky(*said: str) -> Outside:
+    """By default "bad" comes once, and what is said later behind it."""
+    FailsInItsFirstLife.lives = 0
+    events = [text(words, message_id=f"wamid.{words}") for words in said or ("bad", "later")]
+    return Outside(FailsInItsFirstLife, events)
+
+
+def _require_one_verdict(outside: Outside, *, frozen: bool = False) -> None:
+    """It was given up, or handled in its turn; and not both. A process that was frozen may leave a letter too many."""
+    said = {command.command_id: command.body["text"] for command in outside.commands}
+    letters = outside.world.log(LETTERS)
+    assert list(said.values()) in (["sorry", "heard later"], ["heard bad", "heard later"])
+    if "sorry" in said.values() or not frozen:
+        assert bool(letters) == ("sorry" in said.values())
+    assert {header(letter.headers, headers.ERROR_TYPE) for letter in letters} <= {"PermanentError"}
+    assert set(outside.world.logs) <= {EVENTS, COMMANDS_INTERACTIVE.name, LETTERS}
+
+
+@pytest.mark.parametrize("said", [("bad", "later"), ("bad", "later", "bad")])
+def test_what_was_given_up_stays_so_wherever_it_dies(said: Sequence[str]) -> None:
+    """A dead letter would be answered after all, behind a later event, and its person told that it failed, too."""
+    (undisturbed,) = _die(_unlucky(*said))
+    assert undisturbed.steps > 10
+    for dies_at in range(1, undisturbed.steps + 1):
+        outside = _unlucky(*said)
+        _die(outside, dies_at)
+        _require_one_verdict(outside)
+
+
+@given(st.lists(st.integers(1, 30), max_size=5))
+def test_what_was_given_up_stays_so_however_often_it_dies(deaths: list[int]) -> None:
+    """A worker that dies again while it gives up again would forget that it had."""
+    outside = _unlucky()
+    _die(outside, *deaths)
+    _require_one_verdict(outside)
+
+
+def test_what_was_given_up_stays_so_while_another_takes_its_place() -> None:
+    """A machine that is paused before it gives up would say sorry for what another answered meanwhile."""
+    (undisturbed,) = _die(_unlucky())
+    froze = set()
+    for freezes_at in range(1, undisturbed.steps + 1):
+        for after in (0, 1, 2, 4, 8, 99):
+            outside = _unlucky()
+            if asyncio.run(two_owners(outside.world, outside.start, "none", freezes_at, after)):
+                froze.add(freezes_at)
+            _require_one_verdict(outside, frozen=True)
+    assert len(froze) > 5, "every step that awaits something is one to freeze at"
+
+
+def test_the_search_finds_that_what_was_given_up_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof."""
+    committed = Redis.commit
+
+    async def forgets(self: Redis, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        if record is not None and record.content.startswith(b"{"):
+            return await committed(self, changes)
+        return await committed(self, changes, record)
+
+    assert not _verdict_finds()
+    monkeypatch.setattr(Redis, "commit", forgets)
+    assert _verdict_finds()
+
+
+def test_the_search_finds_a_dead_letter_that_goes_out_before_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds nothing would be no proof."""
+
+    last_word = concurrent_loop.ConcurrentLoop._last_word
+
+    async def letter_first(loop: concurrent_loop.ConcurrentLoop, job: concurrent_loop.Job, error: Exception) -> None:
+        await loop._commit_now([(dead_letter(job.record, "handle", error, 1), job.record)], [])
+        await last_word(loop, job, error)
+
+    monkeypatch.setattr(concurrent_loop.ConcurrentLoop, "_last_word", letter_first)
+    assert _verdict_finds()
+
+
+def _verdict_finds() -> bool:
+    """Whether some death shows that an event was both given up and handled."""
+    for dies_at in range(1, 30):
+        outside = _unlucky()
+        _die(outside, dies_at)
+        try:
+            _require_one_verdict(outside)
+        except AssertionError:
+            return True
+    return False

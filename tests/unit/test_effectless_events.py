@@ -19,7 +19,10 @@ from pipeline.testing import StageDriver, TestRecord
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import settings, status, tenants, text
 from tests.unit.runners import H, NoCalls, runner_of, texts
+from topics import headers
+from topics.codec import decode_command
 from topics.commands import Command
+from topics.records import header
 
 HELLO = text("hello", message_id="wamid.hello")
 START = text("start", message_id="wamid.start")
@@ -159,6 +162,27 @@ def test_the_stage_passes_the_commit_on() -> None:
     assert asyncio.run(store.ttl(RECORD)) == GRACE_PERIOD
     name = text("Ana", message_id="wamid.name")
     assert len(driver.pipe(TestRecord(HELLO.to_json()), TestRecord(name.to_json()))) == 1
+
+
+def test_only_what_was_redriven_is_handled_after_it_was_given_up() -> None:
+    """The same letter would say another thing each time, or mending a handler and redriving would not help."""
+    handlers.FailsInItsFirstLife.lives = 0
+    store = MemoryStore()
+
+    def worker() -> StageDriver:
+        return StageDriver(handle(HandlerRunner(settings(H + "FailsInItsFirstLife"), tenants(acme=None), store), 10))
+
+    bad = text("bad", message_id="wamid.bad").to_json()
+    first, second = worker(), worker()
+    apology, letter = first.pipe(TestRecord(bad), crash_before_mark=True)
+    again, same = second.pipe(TestRecord(bad))
+    assert again == apology
+    for name in (headers.ERROR_TYPE, headers.ERROR_MESSAGE):
+        assert header(same.headers, name) == header(letter.headers, name)
+    assert header(same.headers, headers.ERROR_TYPE) == "PermanentError"
+    (answer,) = second.pipe(TestRecord(bad, headers=((headers.REDRIVEN, b"1"),)))
+    assert decode_command(TestRecord.of(answer)).body["text"] == "heard bad"
+    assert second.pipe(TestRecord(bad)) == [answer]
 
 
 def test_a_form_runs_in_the_runner() -> None:

@@ -13,7 +13,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from pipeline.errors import Unavailable
 from pipeline.event_loop import new_event_loop
-from pipeline.state.redis import _unavailable
+from pipeline.state.redis import UNAVAILABLE
 
 
 async def _cut_off() -> AIOKafkaConnection:
@@ -46,7 +46,7 @@ def test_a_write_to_a_broker_that_is_gone_is_an_error_that_aiokafka_knows(send: 
 
 def test_redis_is_away_where_its_connection_was_closed_under_a_write() -> None:
     """Each restart of Redis would count as failures of the events in hand, and four make a dead letter."""
-    with pytest.raises(Unavailable), _unavailable():
+    with pytest.raises(Unavailable), UNAVAILABLE:
         raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
-    with pytest.raises(RuntimeError, match="a bug"), _unavailable():
+    with pytest.raises(RuntimeError, match="a bug"), UNAVAILABLE:
         raise RuntimeError("a bug")

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, OutsideEvent, OversizeRecord
+from pipeline.errors import (
+    ConfigurationError,
+    Conflict,
+    GivenUp,
+    HandlerTimeout,
+    OutsideEvent,
+    OversizeRecord,
+    Unavailable,
+)
 from pipeline.handlers import HandlerRunner
+from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN, UnitOfWork
 from pipeline.runtime.retry import Retries
 from pipeline.state import MemoryStore
-from pipeline.state.keys import table_key
+from pipeline.state.change import RowChange
+from pipeline.state.keys import table_key, unit_key
+from pipeline.state.store import Committed, UnitRecord
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import ACCOUNT, settings, tenants, text
-from tests.unit.runners import H, NoCalls, runner_of, texts
+from tests.unit.runners import H, runner_of, texts
 from topics.commands import Command, CommandKind, command_id
 
 
@@ -75,7 +87,7 @@ def test_what_fails_for_good_gets_a_last_word_once() -> None:
         apology = await runner.last_word(text(), caught.value)
         assert texts(apology) == ["sorry: once"]
         assert await runner.last_word(text(), ValueError("another")) == apology
-        answer = await runner.run(text())
+        answer = await runner.run(text(), redriven=True)
         assert texts(answer) == ["hi"]
         assert apology[0].command_id not in {command.command_id for command in answer}
         assert apology[0].event_id == text().event_id
@@ -83,12 +95,76 @@ def test_what_fails_for_good_gets_a_last_word_once() -> None:
     asyncio.run(body())
 
 
-def test_who_has_no_last_word_costs_nothing() -> None:
-    """If every dead letter asked Redis for an apology that nobody wrote, a bad day would become worse."""
+def test_what_was_given_up_stays_so_until_it_is_redriven() -> None:
+    """A dead letter whose worker died before the commit would be answered behind later events of its conversation."""
+
+    async def body(handler: str, error: Exception, said: list[str]) -> None:
+        runner, _, store = runner_of(getattr(handlers, handler))
+        commits: list[Callable[[], None]] = []
+        apology = await runner.last_word(text(), error, commits.append)
+        assert texts(apology) == said
+        for _ in range(2):
+            with pytest.raises(GivenUp, match="for a reason") as caught:
+                await runner.run(text(), when_committed=commits.append)
+            assert caught.value.error_type == "LookupError"
+            assert await runner.last_word(text(), caught.value, commits.append) == apology
+        for then in commits:
+            then()
+        await runner.close()
+        assert await store.ttl(unit_key("acme", text().event_id)) == (RETRY_SPAN if said else GRACE_PERIOD)
+        assert texts(await runner.run(text(), redriven=True)) == ["hi"]
+        assert texts(await runner.run(text())) == ["hi"], "from now on it is one that was handled"
+
+    failed = LookupError("for a reason")
+    asyncio.run(body("OnlyMessages", failed, []))
+    asyncio.run(body("Apologises", failed, ["sorry"]))
+
+
+def test_a_last_word_that_fails_leaves_its_event_given_up() -> None:
+    """A mistake in `process_failure` would let its event be handled behind later ones."""
 
     async def body() -> None:
-        runner = HandlerRunner(settings(H + "OnlyMessages"), tenants(), NoCalls())
-        assert await runner.last_word(text(), ValueError()) == []
+        runner, handler, _ = runner_of(handlers.WrongFailure)
+        with pytest.raises(ZeroDivisionError):
+            await runner.last_word(text(), LookupError("for a reason"))
+        with pytest.raises(GivenUp):
+            await runner.run(text())
+        assert not handler.seen
+
+    asyncio.run(body())
+
+
+def test_nothing_is_given_up_while_the_store_is_away() -> None:
+    """Its dead letter would be there without the record that keeps it one."""
+
+    class Away(MemoryStore):
+        async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+            raise Unavailable("away")
+
+    async def body() -> None:
+        runner = HandlerRunner(settings(H + "OnlyMessages"), tenants(acme=None), Away())
+        with pytest.raises(Unavailable):
+            await runner.last_word(text(), LookupError())
+
+    asyncio.run(body())
+
+
+def test_two_workers_agree_whether_an_event_was_given_up() -> None:
+    """One that was frozen would answer what another had given up, or apologise for what another had answered."""
+
+    async def body() -> None:
+        runner, _, store = runner_of(handlers.OnlyMessages)
+        frozen = UnitOfWork(store, "acme", text().event_id)
+        redriven = UnitOfWork(store, "acme", text().event_id, redriven=True)
+        assert await frozen.recorded() is None
+        assert await redriven.recorded() is None
+        await runner.last_word(text(), LookupError("for a reason"))
+        with pytest.raises(GivenUp):
+            await frozen.commit()
+        with pytest.raises(Conflict):
+            await redriven.commit()
+        answer = await runner.run(text(), redriven=True)
+        assert await runner.last_word(text(), LookupError()) == answer
 
     asyncio.run(body())
 
