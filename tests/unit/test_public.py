@@ -162,7 +162,17 @@ def within(
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "2130706433", "127.1", "0x7f.1", "0177.0.0.1", "[::ffff:127.0.0.1]", "127.0.0.1.", "127%2e1"],
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "127.1",
+        "0x7f.1",
+        "0177.0.0.1",
+        "[::ffff:127.0.0.1]",
+        "127.0.0.1.",
+        "127%2e1",
+    ],
 )
 def test_this_machine_is_not_fetched_from(host: str) -> None:
     """A user who names a URL would be sent what only this machine should see."""
