@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from pipeline.errors import Unavailable
-from pipeline.ingress.answers import answer
+from pipeline.ingress.answers import TEXTS, answer
 from pipeline.ingress.limiter import Client, ConnectionLimiter
 from pipeline.ingress.remote import Proxies
 from pipeline.metrics import CONNECTIONS_CLOSED
@@ -101,6 +101,9 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        """Puts what aiohttp answers by itself in our words: to a request for no path at all, as `OPTIONS *` is."""
+        if isinstance(resp, web.HTTPException):
+            resp = answer(resp.status if resp.status in TEXTS else 404)
         try:
             return await super().finish_response(request, resp, start_time)
         finally:

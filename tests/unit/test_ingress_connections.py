@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from pipeline.ingress import file_limit
+from pipeline.ingress.answers import TEXTS
 from pipeline.ingress.connection import Timeouts
 from tests.unit.cloud_webhooks import signature
 from tests.unit.ingress_client import Client, ingress
@@ -400,6 +401,23 @@ def test_a_body_is_asked_for_where_it_may_be_authentic_only() -> None:
         peer.send(BODY)
         assert await peer.status() == 200
         assert await (await Peer.of(client, head(len(BODY), "none", Expect="100-continue"))).status() == 401
+
+    run(test)
+
+
+@pytest.mark.parametrize("target", ["OPTIONS *", "CONNECT evil.example:1", "GET /%0a", "GET /%0d%0asecret"])
+def test_what_is_for_no_path_is_answered_as_everything_is(target: str) -> None:
+    """aiohttp's own 404 told its version and Python's, to whoever looks for known faults."""
+
+    async def test(client: Client) -> None:
+        for port in (client.ingress.port, client.ingress.admin_port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            answer = await asyncio.wait_for(reader.read(), 30)
+            writer.close()
+            assert answer.startswith(b"HTTP/1.1 404 ")
+            assert answer.endswith(TEXTS[404])
+            assert b"server:" not in answer.lower()
 
     run(test)
 
