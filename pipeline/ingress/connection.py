@@ -91,6 +91,7 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._messages:
+            _forget_frames(getattr(self._messages[-1][0], "exc", None))
             if self._between:
                 self._between = False
                 self._unlimit()
@@ -191,3 +192,12 @@ class Connection(web.RequestHandler):
         self.force_close()
         if transport is not None:
             transport.abort()
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drops the traceback of what was no HTTP. A frame in it holds the error, so both would wait for the collector.
+
+    The connection and what it has read would wait with them, and few objects of megabytes do not wake the collector.
+    """
+    if error is not None:
+        error.__traceback__ = error.__context__ = None
