@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # A release names it by its digest: `make image BASE=python:3.12-slim@sha256:…`
 ARG BASE=python:3.12-slim
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pipeline.errors import InvalidRecord
 from pipeline.providers.api import API, Api
 from pipeline.providers.base import Provider
+from pipeline.providers.limits import proportionate
 from pipeline.runtime import Scope, Stage
 from topics.events.wire import WireEvent
 from topics.headers import PROVIDER
@@ -20,7 +21,8 @@ def parse(providers: Mapping[str, Provider]) -> Stage:
     def events(record: Incoming, _: Scope) -> Iterable[WireEvent]:
         for name, value in record.headers:
             if name == PROVIDER and value in named:
-                return named[value].parse(record)
+                found = named[value].parse(record)
+                return found if type(found) is tuple else proportionate(found, len(record.value or b""))
         raise InvalidRecord("the record names no provider that there is")
 
     return Stage("parse", events)

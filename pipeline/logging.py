@@ -13,6 +13,7 @@ import logging
 import re
 import sys
 import time
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from datetime import date
@@ -128,6 +129,12 @@ _IN_HAND: Final[ContextVar[HoldsRecord | None]] = ContextVar("record_in_hand", d
 def hold_record(holder: HoldsRecord | None) -> None:
     """Makes the lines that this task writes from here on name the holder's record; None: no record."""
     _IN_HAND.set(holder)
+
+
+def raised_at(error: BaseException) -> str:
+    """File, line and function. What an exception of somebody else's code says may quote what a user wrote."""
+    innermost = traceback.extract_tb(error.__traceback__)[-1:]
+    return "".join(f"{place.filename}:{place.lineno} {place.name}" for place in innermost)
 
 
 def add_place(_logger: object, _method: str, event: EventDict) -> EventDict:

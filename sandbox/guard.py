@@ -12,35 +12,54 @@ from aiohttp.typedefs import Handler
 
 _CHANGES: Final = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH, hdrs.METH_DELETE})
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
+_OF_BROWSERS: Final = (hdrs.ORIGIN, "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", hdrs.REFERER)
+"""Headers of a page's request. Scripts send none of them; browsers name the origin with everything but GET and HEAD."""
 
 
 @web.middleware
 async def guard_control(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers 403 to another site's page, and 415 to a body that a page may send without being asked (text, forms)."""
-    if request.path.startswith("/_sandbox") and request.method in _CHANGES:
+    """Answers 403 to another site's page, and 415 to a body that a page may send without being asked (text, forms).
+
+    A client that is no browser may send its JSON under any type, as `curl -d` does.
+    """
+    if request.path.startswith("/_sandbox") and request.method in _CHANGES and _is_browser(request):
         if _is_foreign(request):
             return _refusal(403, "a page of another site may not change the sandbox")
         if request.method != hdrs.METH_DELETE and request.content_type != "application/json":
-            return _refusal(415, "the body is not application/json: send it as such (curl --json)")
+            return _refusal(415, "a page's body is not application/json: send it as such")
     return await handler(request)
 
 
+def _is_browser(request: web.Request) -> bool:
+    return any(name in request.headers for name in _OF_BROWSERS)
+
+
 def _is_foreign(request: web.Request) -> bool:
-    """Browsers name the page's origin with every request that changes something; other clients name none."""
-    if request.headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
+    """Whether a browser says that the page is not the sandbox's own, or calls the sandbox by a site's name."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES or not _is_local(request.host):
         return True
-    origin = request.headers.get(hdrs.ORIGIN)
-    return origin is not None and (urlsplit(origin).netloc != request.host or not _is_local(origin))
+    pages = (request.headers.get(name) for name in (hdrs.ORIGIN, hdrs.REFERER))
+    return any(page is not None and _authority(page) != request.host for page in pages)
 
 
-def _is_local(origin: str) -> bool:
+def _is_local(host: str) -> bool:
     """An address or a name without a dot. A site's own name can be made to resolve to this machine (DNS rebinding)."""
-    host = urlsplit(origin).hostname or ""
     try:
-        ipaddress.ip_address(host)
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # half a pair of brackets
+        return False
+    try:
+        ipaddress.ip_address(name)
     except ValueError:
-        return bool(host) and "." not in host
+        return bool(name) and "." not in name
     return True
+
+
+def _authority(url: str) -> str | None:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
 
 
 def _refusal(status: int, why: str) -> web.Response:

@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from pipeline.errors import Unavailable
-from pipeline.ingress.answers import answer
+from pipeline.ingress.answers import TEXTS, answer
 from pipeline.ingress.limiter import Client, ConnectionLimiter
 from pipeline.ingress.remote import Proxies
 from pipeline.metrics import CONNECTIONS_CLOSED
@@ -91,6 +91,7 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._messages:
+            _forget_frames(getattr(self._messages[-1][0], "exc", None))
             if self._between:
                 self._between = False
                 self._unlimit()
@@ -101,6 +102,9 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        """Puts what aiohttp answers by itself in our words: to a request for no path at all, as `OPTIONS *` is."""
+        if isinstance(resp, web.HTTPException):
+            resp = answer(resp.status if resp.status in TEXTS else 404)
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -188,3 +192,12 @@ class Connection(web.RequestHandler):
         self.force_close()
         if transport is not None:
             transport.abort()
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drops the traceback of what was no HTTP. A frame in it holds the error, so both would wait for the collector.
+
+    The connection and what it has read would wait with them, and few objects of megabytes do not wake the collector.
+    """
+    if error is not None:
+        error.__traceback__ = error.__context__ = None

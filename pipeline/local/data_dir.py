@@ -8,14 +8,17 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Final
 
 from pipeline.errors import UsageError
 from pipeline.private_files import DIRECTORY, make_private_dir, write_private
 
-OURS: Final = frozenset({"kafka", "redis", "tables", "cache", "logs", "up.lock", "stack.env", "mask.key"})
-"""Everything that the stack and its workers put into the directory."""
+OURS: Final = frozenset(
+    {"kafka", "redis", "tables", "cache", "logs", "up.lock", "stack.env", "mask.key", "mask.key.*", "*.progress"}
+)
+"""Everything that the stack and its workers put into the directory, as patterns of names."""
 
 
 @contextmanager
@@ -68,7 +71,7 @@ def empty(directory: Path) -> None:
             f"--fresh deletes nothing in {directory}: {foreign[0]} is not the stack's; move it or pass --data-dir DIR"
         )
     try:
-        for path in (directory / name for name in OURS - {"up.lock"}):
+        for path in (entry for entry in directory.iterdir() if entry.name != "up.lock"):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -86,14 +89,14 @@ def _close(directory: Path) -> None:
 
 def _is_ours(entry: Path) -> bool:
     """A link is never ours: what it points to could be anybody's."""
-    return entry.name in OURS and not entry.is_symlink()
+    return any(fnmatchcase(entry.name, pattern) for pattern in OURS) and not entry.is_symlink()
 
 
 def _require_writable(directory: Path) -> None:
     """What an earlier run of another user has left there can't be continued."""
-    for name in OURS:
-        if (directory / name).exists() and not os.access(directory / name, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory / name))
+    for entry in filter(_is_ours, directory.iterdir()):
+        if not os.access(entry, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(entry))
 
 
 def _lock(file: IO[str], directory: Path) -> None:

@@ -85,7 +85,10 @@ def _pin(digest: str, group: str, artifact: str, version: str) -> Pin:
 def check(jars: Iterable[Path], pins: Iterable[Pin]) -> None:
     """Raises `UsageError` for a jar that is missing, that nobody pinned, or whose bytes are others."""
     wanted = {pin.file: pin.sha256 for pin in pins}
-    found = {jar.name: jar for jar in jars}
+    found: dict[str, Path] = {}
+    for jar in jars:
+        if found.setdefault(jar.name, jar) != jar:
+            raise UsageError(f"Kafka's jar {jar.name} is there twice: delete {jar} and the list that names it")
     if strange := sorted(found.keys() ^ wanted.keys()):
         what = "is not in" if strange[0] in found else "is missing beside"
         raise UsageError(f"Kafka's jar {strange[0]} {what} the list of pinned ones: install this version of us anew")

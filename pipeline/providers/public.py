@@ -32,8 +32,12 @@ REFUSED: Final = "URL_NOT_ALLOWED"
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _COMPATIBLE: Final = IPv6Network("::/96")
+_AZURE: Final = IPv4Address("168.63.129.16")
+"""Azure's host, as its machines see it: global by its number, and nobody else's to reach."""
 _NUMERIC: Final = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|\d+)\.?", re.I | re.ASCII | re.S)
 """Hosts that systems read as IPv4 addresses, though they are not written as one: `127.1`, `0x7f000001`."""
+_NAME: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+"""A host to look up. `::1%` is neither that nor an address of `ipaddress`, and systems connect to it."""
 
 
 class Origin(NamedTuple):
@@ -62,7 +66,7 @@ class PublicConnector(TCPConnector):
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
         """An address that is written as such is not resolved, so it is checked here."""
-        self._checks.require_literal(_plain(req.url.host or ""), req.url.port or 443)
+        self._checks.require_literal(_plain(req.url.raw_host or ""), req.url.port or 443)
         return await super().connect(req, traces, timeout)
 
 
@@ -107,7 +111,7 @@ class _Checks(NamedTuple):
         try:
             fine = self.allow(host)
         except ValueError:  # a name, which will be resolved
-            fine = not _NUMERIC.fullmatch(host)
+            fine = _NAME.fullmatch(host) is not None and not _NUMERIC.fullmatch(host)
         if not fine:
             raise refusal(host)
 
@@ -124,7 +128,8 @@ def is_public(address: Address) -> bool:
     """Whether anybody on the Internet could reach it, so that nothing is gained by asking us to."""
     real = meant(address)
     return real.is_global and not (
-        real.is_multicast
+        real == _AZURE
+        or real.is_multicast
         or real.is_private
         or real.is_reserved
         or real.is_loopback

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from faust.types import TP
 
 from pipeline.errors import NewerRecord, OversizeRecord, Unavailable, WorkerDied
-from pipeline.logging import get_logger, hold_record
+from pipeline.logging import get_logger, hold_record, raised_at
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.breaker import Breaker
@@ -377,7 +377,8 @@ class ConcurrentLoop:
             except Unavailable:
                 raise
             except Exception as worse:
-                _LOGGER.warning("no last word goes out with a dead letter", stage=self._stage.name, exc_info=worse)
+                about = {"stage": self._stage.name, "error": type(worse).__name__, "raised_at": raised_at(worse)}
+                _LOGGER.warning("no last word goes out with a dead letter", **about)
 
     def _give_up(self, job: Job, error: Exception) -> None:
         job.dead = True

@@ -19,6 +19,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.limits import MAX_PARTS, MAX_SLICED_BYTES
 from pipeline.runtime.chain import MAX_OUTPUT_BYTES, MAX_RECORD_BYTES
 from pipeline.runtime.stage import Scope, Stage
+from pipeline.tenants import Tenants
 from pipeline.testing import StageDriver, TestRecord
 from tests.unit import wasender_webhooks
 from tests.unit.cloud_webhooks import Raw, contact, examples, signed, tenants, text, value, webhook
@@ -118,8 +119,8 @@ def test_slices_are_counted_while_they_are_made() -> None:
         CLOUD.split(signed(orjson.dumps(whole)), tenants())
 
 
-def _intake() -> StageDriver:
-    return StageDriver(parse(PROVIDERS), deduplicate(), route(tenants()), tables=[SEEN])
+def _intake(known: Tenants | None = None) -> StageDriver:
+    return StageDriver(parse(PROVIDERS), deduplicate(), route(known or tenants()), tables=[SEEN])
 
 
 def _record(body: bytes) -> TestRecord:
@@ -136,6 +137,40 @@ def test_a_poison_pill_is_one_dead_letter() -> None:
     assert letter.value == orjson.dumps(whole)
     driver.pipe(_record(orjson.dumps(webhook(value(messages=_messages(1))))))
     assert driver.published[-1].topic == "events.default"
+
+
+def _named_a_lot(name: str) -> tuple[str, Json]:
+    """A webhook of 100 parts, in which a field that belongs to each of them is long."""
+    long = "n" * 60_000
+    if name in ("apiKeyId", "event"):
+        sent = [wasender_webhooks.text(f"A{n}", "15550001111") for n in range(100)]
+        whole = wasender_webhooks.webhook("messages.upsert", {"messages": sent} if name == "apiKeyId" else sent)
+        return "wasender", whole | {name: long}
+    whole = webhook(value(messages=_messages(100, people=1), contacts=[contact("15550000000", "Ann")]))
+    entry = whole["entry"][0]
+    content = entry["changes"][0]["value"]
+    places = {"id": entry, "display_phone_number": content["metadata"], "name": content["contacts"][0]["profile"]}
+    places[name][name] = long
+    return "cloud", whole
+
+
+@pytest.mark.parametrize("name", ["apiKeyId", "event", "id", "display_phone_number", "name"])
+def test_what_is_known_and_long_is_a_dead_letter(name: str) -> None:
+    """300 kB of one session, below every cap of bytes, was 230 MB in Kafka: a field that is known was in each event."""
+    provider, whole = _named_a_lot(name)
+    body = orjson.dumps(whole)
+    driver = _intake(wasender_webhooks.TENANTS if provider == "wasender" else None)
+    driver.pipe(TestRecord(body, b"k", ((PROVIDER, provider.encode()), (ACCOUNT, wasender_webhooks.SESSION.encode()))))
+    (letter,) = driver.published
+    assert (letter.topic, header(letter.headers, "error-type")) == ("dead-letters.parse", "OversizeRecord")
+
+
+@given(st.integers(2, 400), st.integers(1, 3), st.integers(0, 300))
+def test_no_batch_of_usual_messages_is_too_much(count: int, people: int, size: int) -> None:
+    """What people write would be a dead letter because much of it came at once."""
+    driver = _intake()
+    driver.pipe(_record(orjson.dumps(webhook(value(messages=_messages(count, size, people))))))
+    assert {record.topic for record in driver.published} == {"events.default"}
 
 
 def test_the_largest_batch_of_a_provider_goes_through() -> None:

@@ -265,12 +265,17 @@ async def _fails(_record: Any, _scope: Scope) -> list[Record]:
 @pytest.mark.parametrize(
     ("too_large", "raises", "published"), [(False, False, [b"sorry"]), (True, False, []), (False, True, [])]
 )
-def test_a_last_word_goes_out_with_the_dead_letter(too_large: bool, raises: bool, published: list[bytes]) -> None:
-    """An apology that can't be published would keep the record, and its partition, for ever."""
+def test_a_last_word_goes_out_with_the_dead_letter(
+    too_large: bool, raises: bool, published: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An apology that can't be published would keep the record, and its partition, for ever.
+
+    What a hook's exception says may quote the user, and the log would show it.
+    """
 
     async def last_word(record: Any, _: Scope, error: Exception) -> list[Record]:
         if raises:
-            raise ValueError("worse")
+            raise ValueError("what a user wrote")
         assert str(error) == "never"
         return [Record("out", record.key, b"sorry")]
 
@@ -282,6 +287,8 @@ def test_a_last_word_goes_out_with_the_dead_letter(too_large: bool, raises: bool
         assert (app.publisher.published, app.publisher.letters) == (published, [b"bad"])
 
     _play(_fails, play, last_word=last_word)
+    assert "a user wrote" not in caplog.text
+    assert ("test_concurrent_loop.py" in str([each.msg for each in caplog.records])) is raises
 
 
 def test_without_its_last_word_nothing_is_given_up_while_the_store_is_away() -> None:

@@ -12,7 +12,9 @@ from pipeline.errors import UsageError
 from pipeline.local import data_dir
 from pipeline.local.data_dir import announce, announced, claimed
 from pipeline.local.logs import LogFile
+from pipeline.local.ports import Ports
 from pipeline.local.redis import RedisServer
+from pipeline.local.services import services
 from pipeline.state.json_files import JsonStore
 
 
@@ -89,6 +91,20 @@ def test_fresh_deletes_the_stacks_data(tmp_path: Path) -> None:
         (tmp_path / name / "inside").mkdir(parents=True)
     with data_dir.claimed(tmp_path) as path:
         announce(path, {"PIPELINE_KAFKA": "127.0.0.1:9092"})
+        data_dir.empty(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["up.lock"]
+
+
+def test_nothing_that_a_stack_leaves_is_foreign(tmp_path: Path) -> None:
+    """Who ran a stack once could not begin anew, and an open directory of an older version stayed open."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "mask.key.4711").write_bytes(b"half")
+    for service in services(Ports.starting_at(27000), tmp_path, {"PIPELINE_TENANTS": "examples/tenants.yaml"}):
+        if service.progress is not None:
+            service.progress.touch()
+    assert list(tmp_path.glob("*.progress"))
+    with data_dir.claimed(tmp_path) as path:
+        assert path.stat().st_mode & 0o077 == 0
         data_dir.empty(path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["up.lock"]
 

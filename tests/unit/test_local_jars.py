@@ -91,6 +91,19 @@ def test_what_is_on_the_class_path_is_what_is_pinned(tmp_path: Path, there: list
         jars.check(paths, pins)
 
 
+def test_no_jar_hides_behind_another_of_its_name(tmp_path: Path) -> None:
+    """One of two was compared, and the class path had both: the first one's classes would have run."""
+    pins = []
+    for folder in ("evil", "good"):
+        (tmp_path / folder).mkdir()
+        jar = Artifact(tmp_path / folder / "a-1.jar").resolve()
+        pins = [jars.Pin("g", "a", "1", sha256_of(jar))]
+    with zipfile.ZipFile(tmp_path / "evil" / "a-1.jar", "a") as evil:
+        evil.writestr("Evil.class", "x")
+    with pytest.raises(UsageError, match="twice"):
+        jars.check([tmp_path / "evil" / "a-1.jar", tmp_path / "good" / "a-1.jar"], pins)
+
+
 def test_every_pinned_jar_is_named_and_hashed() -> None:
     """A line that says nothing would let anything in; a list for another Kafka would let nothing start."""
     pins = jars.pinned()

@@ -28,6 +28,9 @@ ids = st.text(max_size=20) | st.lists(
 ).map("".join)
 
 
+STEPS = ["..;x", ";/../x", "a/../b", "./x", "..\\x", "x\\..", "a/..;b"]
+
+
 def segments(url: str) -> list[str]:
     """The segments of the path as aiohttp sends it, and as any server behind it would read them."""
     path = URL(url).raw_path
@@ -46,11 +49,20 @@ def test_every_part_is_one_segment(parts: list[str]) -> None:
     assert (URL(url).raw_query_string, URL(url).raw_fragment) == ("", "")
 
 
-@pytest.mark.parametrize("part", ["", ".", "..", "\ud800"])
+@pytest.mark.parametrize("part", ["", ".", "..", "\ud800", "\0", "a\r\nb", "a\x7f", *STEPS])
 def test_what_no_path_can_hold_is_refused(part: str) -> None:
-    """Clients and servers take `.` and `..` out of a path, quoted or not."""
+    """Clients and servers take `.` and `..` out of a path, some when they have decoded it or cut it off at `;`."""
     with pytest.raises(InvalidRecord):
         url_path("api", part, "x")
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["wamid.HBgL/x+Z==", "a//b", "120363@g.us", "true_1@c.us_3EB0", "...", "..a", "a..", "a/.b", "my phone", "-"],
+)
+def test_every_id_that_a_provider_gives_has_a_path(part: str) -> None:
+    """An answer to a message whose id holds a slash or a dot would be refused."""
+    assert segments("http://host" + url_path("api", part)) == ["api", part]
 
 
 def made(provider: str, kind: CommandKind, recipient: str, message_id: str) -> Command:

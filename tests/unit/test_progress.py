@@ -97,7 +97,7 @@ def test_no_try_is_too_old_for_the_time_without_a_broker() -> None:
 def _app(progress: Progress, **more: Any) -> Any:
     """A stand-in with all that the app's liveness rests on."""
     conf = SimpleNamespace(id="a-test", broker_session_timeout=25.0, broker_rebalance_timeout=40.0)
-    consumer = SimpleNamespace(progress=progress, behind=[], **more)
+    consumer = SimpleNamespace(**{"progress": progress, "behind": [], **more})
     return SimpleNamespace(
         started=True,
         should_stop=False,

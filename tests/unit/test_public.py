@@ -42,6 +42,8 @@ PRIVATE = [
         "2001:0:0:0:0:0:80ff:fffe",
         "2001:db8::1",
         "fd00:ec2::254",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
     ),
 ]
 
@@ -160,7 +162,17 @@ def within(
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "2130706433", "127.1", "0x7f.1", "0177.0.0.1", "[::ffff:127.0.0.1]", "127.0.0.1."],
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "127.1",
+        "0x7f.1",
+        "0177.0.0.1",
+        "[::ffff:127.0.0.1]",
+        "127.0.0.1.",
+        "127%2e1",
+    ],
 )
 def test_this_machine_is_not_fetched_from(host: str) -> None:
     """A user who names a URL would be sent what only this machine should see."""
@@ -168,6 +180,14 @@ def test_this_machine_is_not_fetched_from(host: str) -> None:
     assert not result.success
     assert result.error_code in {REFUSED, "DOWNLOAD_FAILED"}
     assert server.asked == []
+
+
+@pytest.mark.parametrize("zone", ["%25", "%25lo", "%251"])
+@pytest.mark.parametrize("address", ["::1", "::ffff:127.0.0.1", "::ffff:7f00:1", "::"])
+def test_no_zone_makes_an_address_something_else(address: str, zone: str) -> None:
+    """`[::1%25]`, whose zone is empty, was taken for a name, was never looked up, and led to this machine."""
+    result, _ = within(lambda server: MEDIA.upload_media_from_url(f"http://[{address}{zone}]:{server.port}/a"))
+    assert result.error_code == REFUSED
 
 
 def test_what_is_refused_says_what_to_do() -> None:

@@ -41,9 +41,24 @@ async def answered(method: str, path: str, headers: Mapping[str, str], body: byt
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://[evil"},
+        {"Referer": "https://evil.example/page"},
         {"Origin": "http://evil.example:8090", "Host": "evil.example:8090"},
+        {"Sec-Fetch-Site": "same-origin", "Host": "evil.example:8090"},
+        {"Sec-Fetch-Mode": "cors", "Host": "[evil"},
     ],
-    ids=["origin", "sandboxed frame", "another port", "cross-site", "same-site", "DNS rebinding"],
+    ids=[
+        "origin",
+        "sandboxed frame",
+        "another port",
+        "cross-site",
+        "same-site",
+        "no URL",
+        "referer",
+        "DNS rebinding",
+        "DNS rebinding without an origin",
+        "no host",
+    ],
 )
 def test_another_sites_page_is_refused(method: str, path: str, headers: dict[str, str]) -> None:
     """Any page that a developer has open would set faults or send messages as users."""
@@ -51,16 +66,26 @@ def test_another_sites_page_is_refused(method: str, path: str, headers: dict[str
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize("headers", [{"Origin": "OWN"}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Mode": "navigate"}])
 @pytest.mark.parametrize("path", [path for method, path in CHANGES if method == "POST"])
-def test_a_body_that_a_page_may_send_unasked_is_refused(path: str, kind: str) -> None:
-    """Browsers that name no origin would post text across sites."""
-    assert asyncio.run(answered("POST", path, {"Content-Type": kind})) == 415
+def test_a_browsers_form_is_refused(path: str, headers: dict[str, str], kind: str) -> None:
+    """A form that a page submits would set faults, where a browser does not tell whose page it is."""
+    assert asyncio.run(answered("POST", path, headers | {"Content-Type": kind})) == 415
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"Origin": "OWN", "Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}]
+    "headers",
+    [
+        JSON,
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/octet-stream", "Host": "sandbox.stack.internal:8090"},
+        JSON | {"Origin": "OWN", "Sec-Fetch-Site": "same-origin", "Referer": "OWN/"},
+        JSON | {"Sec-Fetch-Site": "none"},
+    ],
+    ids=["curl --json", "curl -d", "text", "no type", "its own page", "typed in by its user"],
 )
 def test_tools_and_its_own_page_are_served(headers: dict[str, str]) -> None:
-    """curl, tests and a page of the sandbox itself would be shut out."""
-    assert asyncio.run(answered("POST", "/_sandbox/faults", JSON | headers)) == 200
+    """Scripts that post JSON under no type or curl's own, and a page of the sandbox itself, would be shut out."""
+    assert asyncio.run(answered("POST", "/_sandbox/faults", headers)) == 200
     assert asyncio.run(answered("DELETE", "/_sandbox/faults", headers, None)) == 200

@@ -45,6 +45,11 @@ def test_the_base_is_an_argument() -> None:
     assert DOCKERFILE.index("ARG BASE") < DOCKERFILE.index("FROM")
 
 
+def test_nothing_but_the_base_is_fetched_by_a_tag() -> None:
+    """A `syntax` line fetches the program that reads this file, by a name under which another may be tomorrow."""
+    assert "syntax=" not in DOCKERFILE
+
+
 @pytest.mark.parametrize("name", [LOCK, IMAGE_LOCK])
 def test_every_locked_package_has_its_hashes(name: str) -> None:
     """pip would refuse the lock, or take whatever it gets for that package."""
