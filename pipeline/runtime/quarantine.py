@@ -119,7 +119,9 @@ class Quarantine:
         self._resting = self._ending
         for tp, (position, metadata) in found.items():
             before = decode(metadata)
-            state = before.inherited(position or 0, ends.get(tp, 0), hint and hint.offset_in(tp))
+            state = before.inherited(
+                position or 0, ends.get(tp, 0), hint and hint.offset_in(tp), again=hint is not None and hint.again
+            )
             self._cells[tp] = cell = Cell(position, position or 0, state, before)
             if state.ends:
                 self._suspects[tp] = cell

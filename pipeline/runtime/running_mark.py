@@ -3,8 +3,9 @@
 A process that dies in the midst of a hook (a crash in a C library, a loop that the watchdog ends, too much memory)
 can't say which record it was. So each step of a record's work is noted before it is taken, in a file that is mapped
 into memory: the kernel keeps what was written there, whatever ends the process. The next process reads which record it
-was, and suspects that one instead of all that were unfinished. It is a hint and never a verdict: the record must still
-die alone (`suspects`). Work that a hook hands to tasks of its own is not noted.
+was, and suspects that one instead of all that were unfinished: at once if an earlier life ended in its midst too. It is
+a hint and never a verdict: the record must still die alone (`suspects`). Work that a hook hands to tasks of its own is
+not noted.
 """
 
 from __future__ import annotations
@@ -29,14 +30,23 @@ T = TypeVar("T")
 _NOTE: Final = Struct("<qiI")
 """Offset, partition, and the topic's CRC-32."""
 _NOBODY: Final = _NOTE.pack(-1, 0, 0)
+_EARLIER: Final = 15
+"""Ends of earlier lives that are kept: several killers may end a worker in turns."""
+_SIZE: Final = _NOTE.size * (1 + _EARLIER)
 
 
 class Hint(NamedTuple):
-    """A record in whose midst a process died."""
+    """A record in whose midst a process died.
+
+    Attributes:
+        topic: its CRC-32.
+        again: whether an earlier one did too.
+    """
 
     offset: int
     partition: int
     topic: int
+    again: bool = False
 
     def offset_in(self, tp: TP) -> int:
         """The record's offset if it is one of this partition; else `ELSEWHERE`."""
@@ -62,18 +72,16 @@ class RunningMark:
                 self._open(path)
 
     def _open(self, path: Path) -> None:
-        if not path.exists() or path.stat().st_size != _NOTE.size:
+        if not path.exists() or path.stat().st_size != _SIZE:
             make_private_dir(path.parent)
-            write_private(path, _NOBODY)
+            write_private(path, _NOBODY * (1 + _EARLIER))
         with path.open("r+b") as file:
-            self._memory = mmap(file.fileno(), _NOTE.size)
-        hint = Hint(*_NOTE.unpack_from(self._memory))
-        self.found = hint if hint.offset >= 0 else None
-        self.clear()
-
-    def clear(self) -> None:
-        """Nobody's code runs."""
-        self._memory[:] = _NOBODY
+            self._memory = mmap(file.fileno(), _SIZE)
+        last, *earlier = (Hint(*note) for note in _NOTE.iter_unpack(self._memory[:]))
+        if last.offset >= 0:
+            self.found = last._replace(again=last in earlier)
+            self._memory[_NOTE.size :] = self._memory[: -_NOTE.size]  # the oldest is forgotten
+            self._memory[: _NOTE.size] = _NOBODY
 
     async def run(self, tp: TP, offset: int, work: Coroutine[Any, Any, T]) -> T:
         """Awaits `work`, each step of it under the record's name."""
@@ -83,14 +91,14 @@ class RunningMark:
     def _steps(self, note: bytes, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
         memory, step = self._memory, partial(work.send, None)
         while True:
-            memory[:] = note
+            memory[: _NOTE.size] = note
             try:
                 waited = step()
             except StopIteration as end:
                 result: T = end.value
                 return result
             finally:
-                memory[:] = _NOBODY
+                memory[: _NOTE.size] = _NOBODY
             try:
                 step = partial(work.send, (yield waited))
             except BaseException as error:

@@ -23,7 +23,7 @@ LIVES: Final = 2
 DEATHS: Final = 3
 """Deaths of a record that ran alone, after which it is given up."""
 SPARED: Final = 3
-"""Further lives for which a partition is not suspect, while hints name records of others."""
+"""Lives for which a partition is not suspect, or not narrowed, while hints name records of others."""
 ELSEWHERE: Final = -1
 """In the place of an offset: the last process died in the midst of another partition's record."""
 SPAN: Final = 4_096
@@ -44,7 +44,8 @@ class Suspicion:
     """The state of one partition. Offsets are absolute. The frontier is behind all that this process has survived.
 
     Attributes:
-        lives: processes that took records at the committed position and have not ended in order.
+        lives: processes that took records at the committed position and have not ended in order; of suspects, those
+            that died in the midst of another partition's record since the window was narrowed.
         ends: of nested ranges, the smallest first, all from the frontier on; a process has died in each of them.
         running: whether a process runs `[frontier, ends[0])`.
         at: the record that ran alone last; -1 for none.
@@ -62,19 +63,18 @@ class Suspicion:
         """True if `inherited` must be told where the partition ends."""
         return not self.ends and self.lives >= LIVES
 
-    def inherited(self, position: int, end: int = 0, hint: int | None = None) -> Suspicion:
+    def inherited(self, position: int, end: int = 0, hint: int | None = None, *, again: bool = False) -> Suspicion:
         """The state with which a process begins at `position`. What is committed as running has died.
 
         `end` is the partition's, behind its last record; it is asked for only where the state `needs_end`. `hint` is
-        the offset of the record in whose midst the last process died, or `ELSEWHERE`; None: nobody knows.
+        the offset of the record in whose midst the last process died, or `ELSEWHERE`; None: nobody knows. `again`: an
+        earlier process died there too, which is enough wherever the position stands.
         """
-        if self.needs_end and hint == ELSEWHERE and self.lives < LIVES + SPARED:
-            return self
-        if self.needs_end:
-            return _suspecting(position, min(end, position + SPAN), hint)
+        if not self.ends:
+            return self._suspecting(position, min(end, position + SPAN), hint, again)
         ends = tuple(known for known in self.ends if known > position)
         if not ends:
-            return CLEAR if self.ends else self
+            return CLEAR
         state = replace(self, ends=ends, running=Running.NOTHING)._forgetting(position)
         if self.running is Running.WINDOW and ends[0] == self.ends[0]:
             return state._died_in_window(position, hint)
@@ -83,10 +83,19 @@ class Suspicion:
             return replace(state, ends=(*before, *ends), deaths=self.deaths + 1)
         return state
 
+    def _suspecting(self, position: int, end: int, hint: int | None, again: bool) -> Suspicion:
+        if hint is not None and hint >= position and (again or self.needs_end):
+            return Suspicion(ends=(hint + 1,))._aimed(position, hint)
+        if not self.needs_end or (hint == ELSEWHERE and self.lives < LIVES + SPARED):
+            return self
+        return Suspicion(ends=(end,))._halved(position) if end > position else CLEAR
+
     def _died_in_window(self, position: int, hint: int | None) -> Suspicion:
+        if hint == ELSEWHERE and self.lives < SPARED:
+            return replace(self, lives=self.lives + 1)
         if self.at >= self.ends[0] == position + 1 and hint in (None, position):
             return replace(self, at=-1, deaths=0)  # it is to run alone itself, whatever is known of one behind it
-        return self._aimed(position, hint)
+        return replace(self, lives=0)._aimed(position, hint)
 
     def single(self, frontier: int) -> bool:
         """True if one record is left in the window. It must run alone."""
@@ -137,10 +146,6 @@ class Suspicion:
 
 
 CLEAR: Final = Suspicion()
-
-
-def _suspecting(position: int, end: int, hint: int | None) -> Suspicion:
-    return Suspicion(ends=(end,))._aimed(position, hint) if end > position else CLEAR
 
 
 def encode(state: Suspicion) -> str:

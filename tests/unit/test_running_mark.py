@@ -58,6 +58,10 @@ def test_the_next_process_finds_the_record_that_ran(tmp_path: Path, end: str, fo
     assert (hint and hint.offset_in(TP3)) == found
     assert hint is None or hint.offset_in(TP4) == ELSEWHERE
     assert RunningMark(path).found is None, "a hint is of one death"
+    for _ in range(2):
+        subprocess.run(argv, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        again = RunningMark(path).found
+        assert (again and again.again) == (found and True)
     assert path.stat().st_mode & 0o077 == 0
 
 
