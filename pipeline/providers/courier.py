@@ -147,6 +147,7 @@ class Courier:
         undone = delivery.status is DeliveryStatus.RETRYABLE or (doubtful and command.kind in EARLY)
         if undone:
             await _require_owned(hand)
+            self._close_account(command, delivery, intent.tries + 1, rows)
         if not accepted and _is_received(standing := decode(rows.get(command.command_id))):
             return _received(command, standing)
         if undone:
@@ -159,15 +160,17 @@ class Courier:
         """Raises `RetryAfter` for what was not done, unless it was the last try. Its due time outlives the process."""
         delay = self._dispatcher.next_try(command, delivery, intent.tries + 1)
         if delay is not None:
-            due = self._now() + delay
-            rows.put(due_key(command.command_id), encode_due(due))
-            if self._dispatcher.closes_account(command, delivery):  # another call in flight may have closed it longer
-                account = due_key(command.account_key)
-                rows.put(account, encode_due(max(due, decode_due(rows.get(account)))))
+            rows.put(due_key(command.command_id), encode_due(self._now() + delay))
         await self._note(command, intent._replace(state=State.RETRY, tries=intent.tries + 1), rows, hand)
         if delay is not None:
             reason = f"{command.provider}: {delivery.error_code or delivery.error_message}"
             raise RetryAfter(reason, min(delay, LOOK_AGAIN))
+
+    def _close_account(self, command: Command, delivery: Delivery, tries: int, rows: Rows) -> None:
+        """Closes an account that is over its limit, for as long as the provider asks. It outlives the process."""
+        if seconds := self._dispatcher.close_account(command, delivery, tries):
+            key = due_key(command.account_key)  # another call in flight may have closed it for longer
+            rows.put(key, encode_due(max(self._now() + seconds, decode_due(rows.get(key)))))
 
     def _permit(self, command: Command, rows: Rows, hand: Hand) -> Permit:
         """Holds while nobody else can decide about the command and no status has told what became of it.

@@ -66,14 +66,18 @@ class Dispatcher:
     def next_try(self, command: Command, delivery: Delivery, tries: int) -> float | None:
         """Seconds until the next try of what was not done `tries` times; None: it was the last."""
         policy = retry_policy(command.provider, delivery.error_code)
-        delay = next_wait(policy, tries, delivery.delay, random.random())  # noqa: S311 (jitter, not a secret)
-        if delay is not None and self.closes_account(command, delivery):
-            self._limiter.slow_down(self._account(command), time.monotonic(), delay)
-        return delay
+        return next_wait(policy, tries, delivery.delay, random.random())  # noqa: S311 (jitter, not a secret)
 
-    def closes_account(self, command: Command, delivery: Delivery) -> bool:
-        """Whether nothing of the whole account may be sent until the next try."""
-        return slows_account(command.provider, delivery.error_code)
+    def close_account(self, command: Command, delivery: Delivery, tries: int) -> float:
+        """Stops the whole account if the answer says that it is over its limit. Gives the seconds; 0: it does not.
+
+        That is so whether or not the command has another try.
+        """
+        if not slows_account(command.provider, delivery.error_code):
+            return 0.0
+        seconds = max(delivery.delay, retry_policy(command.provider, delivery.error_code).delay(tries, 0))
+        self._limiter.slow_down(self._account(command), time.monotonic(), seconds)
+        return seconds
 
     def resends(self, command: Command) -> bool:
         """Whether the tenant rather sends twice than not at all."""

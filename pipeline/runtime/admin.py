@@ -146,12 +146,19 @@ async def require_topics(bootstrap: str, names: Iterable[str], partitions: int, 
     Faust calls a worker ready without its topics, and a table with another partition count than its source
     reads the wrong rows: both must be known before a record is taken. `recorded`: the installation did record it.
     """
-    wanted = list(names)
-    there = await describe(bootstrap, wanted)
-    missing = [name for name in wanted if name not in there]
+    wanted = set(names)
+    require_counts(await describe(bootstrap, wanted), wanted, partitions, recorded=recorded)
+
+
+def require_counts(
+    there: Mapping[str, TopicDescription], wanted: Iterable[str], partitions: int, *, recorded: bool
+) -> None:
+    """The same of topics that were described."""
+    found = {name: there.get(name) for name in sorted(wanted)}
+    missing = [name for name, each in found.items() if each is None]
     if missing:
         raise UsageError(f"Kafka has no topic {', '.join(missing)}: run `pipeline topics create`")
-    wrong = [f"{each.name} has {each.partitions}" for each in there.values() if each.partitions != partitions]
+    wrong = [f"{each.name} has {each.partitions}" for each in found.values() if each and each.partitions != partitions]
     if wrong and recorded:
         raise UsageError(changed(", ".join(wrong), partitions))
     if wrong:

@@ -38,6 +38,7 @@ from pipeline.runtime.retry import Retries
 from pipeline.runtime.rocksdb import Table
 from pipeline.runtime.running_mark import RunningMark
 from pipeline.runtime.stage import ConcurrentStage, Link, Stage, split
+from pipeline.runtime.table_manager import TableManager
 from pipeline.runtime.table_store import TableStore
 from pipeline.runtime.tables import Pending
 from pipeline.settings import Settings
@@ -315,6 +316,7 @@ def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
         "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
         "store": "rocksdb://",
         "Table": Table,
+        "TableManager": TableManager,
         "PartitionAssignor": Assignor,
         "datadir": Path(settings.data_dir, "tables", name),
         "processing_guarantee": "at_least_once",

@@ -22,8 +22,11 @@ _PLACE: Final = TopicPartition(TOPIC, 0)
 
 async def read(bootstrap: str) -> Installation:
     """All that was recorded; empty where nothing was, or where the topic is missing. Raises `Unavailable`."""
-    if TOPIC not in await admin.describe(bootstrap, [TOPIC]):
-        return Installation()
+    return await read_records(bootstrap) if TOPIC in await admin.describe(bootstrap, [TOPIC]) else Installation()
+
+
+async def read_records(bootstrap: str) -> Installation:
+    """The same where the topic is known to be there. A broker may create one that is asked for and missing."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=50)
     try:
         async with asyncio.timeout(TIMEOUT):

@@ -27,7 +27,9 @@ from pipeline.runtime.suspects import CLEAR, Suspicion, decode, encode
 log = get_logger(__name__)
 
 RETRY_SECONDS: Final = 1.0
-"""Until a commit that partitions in motion refused, or a record that could not run alone, is tried again, at least."""
+"""Until a record that could not run alone is tried again, at least; between two tries of a commit, at most."""
+FIRST_RETRY_SECONDS: Final = 0.05
+"""Until a commit that partitions in motion refused is tried again: records wait for it. Each wait is twice the last."""
 TIMER_SECONDS: Final = 0.01
 """By which a timer of the loop may be early: nobody else would wake what is then looked at too soon."""
 
@@ -102,6 +104,7 @@ class Quarantine:
         self._alone: tuple[TP, int] | None = None
         self._held = False
         self._not_before = 0.0
+        self._retry_seconds = FIRST_RETRY_SECONDS
         self._resting = self._ending = False
         self._wake = asyncio.Event()
         self._pending: dict[TP, tuple[int, Suspicion]] = {}
@@ -376,8 +379,11 @@ class Quarantine:
 
     async def _commit(self) -> None:
         """Commits the notes that have changed; those of partitions that move stay as they are."""
-        if any(cell.dirty for cell in self._cells.values()) and not await self._assignment.commit_notes():
-            self._wake_later()
+        if not any(cell.dirty for cell in self._cells.values()) or await self._assignment.commit_notes():
+            self._retry_seconds = FIRST_RETRY_SECONDS
+            return
+        self._wake_later(self._retry_seconds)
+        self._retry_seconds = min(2 * self._retry_seconds, RETRY_SECONDS)
 
     def _reconsider(self) -> None:
         for backlog in self._backlogs():
@@ -386,7 +392,7 @@ class Quarantine:
     def _backlogs(self) -> Iterable[Backlog]:
         return set(self._assignment.backlogs.values())
 
-    def _wake_later(self, seconds: float = RETRY_SECONDS) -> None:
+    def _wake_later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds + TIMER_SECONDS, self._wake.set)
 
     # Telling

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from pipeline.errors import PipelineError, Unavailable
 from pipeline.logging import get_logger
 from pipeline.runtime import installation
-from pipeline.runtime.admin import require_topics, retentions, unsafe
+from pipeline.runtime.admin import describe, require_counts, retentions, unsafe
 from pipeline.settings import Settings
-from topics.installation import Installation
+from topics.installation import TOPIC, Installation
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp
@@ -38,12 +38,13 @@ async def require(settings: Settings, names: Iterable[str]) -> Installation:
     its record, and those of apps outside the catalogue.
     """
     wanted = set(names)
-    found = await installation.read(settings.kafka)
+    there = await describe(settings.kafka, wanted | {TOPIC})
+    found = await installation.read_records(settings.kafka) if TOPIC in there else Installation()
     recorded = wanted & found.topics
     if recorded:
         installation.require_setting(found, settings.partitions)
-        await require_topics(settings.kafka, recorded, settings.partitions, recorded=True)
-    await require_topics(settings.kafka, wanted - recorded, settings.partitions)
+    require_counts(there, recorded, settings.partitions, recorded=True)
+    require_counts(there, wanted - recorded, settings.partitions, recorded=False)
     if found.partitions is None:
         log.warning(
             "partition_count_not_recorded: run `pipeline topics create`; until then the present count is required",

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -68,23 +68,22 @@ async def _serve(settings: Settings, build: Build) -> None:
     watchdog.start()
     if not await _may_start(settings, apps, stop):
         return
-    await _warn_of_narrow_topics(settings, apps)
-    await warn_of_unsafe_topics(settings, _topics(apps))
-    await learn_retentions(settings, apps)
     health = Health(apps, settings.worker_host, settings.worker_port, settings.stuck_after)
     port = await health.start()
     log.info("worker starts", apps=[app.conf.id for app in apps], health=f"http://{settings.worker_host}:{port}")
     for app in apps:
         app.on_startup_finished = partial(_announce, app)
-    watching = asyncio.create_task(watch_partitions(settings, apps))
     starting = [asyncio.ensure_future(_start(app)) for app in apps]
+    watching = [asyncio.create_task(watch_partitions(settings, apps))]
+    watching.append(asyncio.create_task(_look_at_topics(settings, apps, starting)))
     crashed = [asyncio.ensure_future(_crash(app, apps)) for app in apps]
     await asyncio.wait([*crashed, *starting, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     while not stop.is_set():
         await asyncio.wait([*crashed, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     _end_the_process_after(settings.handler_timeout + 15)
     log.info("worker stops")
-    watching.cancel()
+    for task in watching:
+        task.cancel()
     for app in apps:
         await app.rest()
     for app in apps:
@@ -137,6 +136,16 @@ async def _found_topics(settings: Settings, apps: Sequence[PipelineApp], stop: a
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 1)
     return False
+
+
+async def _look_at_topics(
+    settings: Settings, apps: Sequence[PipelineApp], starting: Iterable[asyncio.Future[None]]
+) -> None:
+    """Warns of the topics' settings and learns them. No start after a crash waits for that."""
+    await asyncio.wait(starting)
+    await _warn_of_narrow_topics(settings, apps)
+    await warn_of_unsafe_topics(settings, _topics(apps))
+    await learn_retentions(settings, apps)
 
 
 async def _warn_of_narrow_topics(settings: Settings, apps: Sequence[PipelineApp]) -> None:

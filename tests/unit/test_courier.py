@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientSession
 
 from pipeline.clock import Moment
+from pipeline.delivery import RetryPolicy
 from pipeline.delivery.standing import Standing, State, decode, due_key, encode_due
 from pipeline.errors import NewerRecord, RetryAfter, UnsupportedCommand
 from pipeline.providers import courier
@@ -348,6 +349,37 @@ def test_of_two_calls_in_flight_the_longer_refusal_closes_the_account() -> None:
     outside.now += 600
     with pytest.raises(RetryAfter):
         asyncio.run(_carry_out(outside, 60, _command().model_copy(update={"command_id": "cmd-2"})))
+    assert outside.calls == 1
+
+
+def _goes_out(outside: Outside, command: Command) -> bool:
+    try:
+        asyncio.run(_carry_out(outside, 60, command))
+    except RetryAfter:
+        outside.restart()
+        return False
+    return True
+
+
+def test_the_last_try_closes_a_throttled_account_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands behind one that was given up would go out at once, though the provider said to slow down."""
+    monkeypatch.setattr("pipeline.providers.dispatch.retry_policy", lambda *_: RetryPolicy(attempts=1))
+    outside = Outside([Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=3600)])
+    outcome = _live(outside)
+    assert outcome is not None
+    assert outcome.status is OutcomeStatus.FAILED
+    assert not _goes_out(outside, _command().model_copy(update={"command_id": "cmd-2"}))
+    assert outside.calls == 1
+
+
+def test_a_throttled_account_is_closed_though_a_status_settled_the_command() -> None:
+    """A late status of an earlier call would hide from the next commands that the provider said to slow down."""
+    outside = Outside([Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=3600)])
+    outside.told = Standing(State.RECEIPT, outside.now, detail="wamid.7")
+    outcome = _live(outside)
+    assert outcome is not None
+    assert outcome.status is OutcomeStatus.ACCEPTED
+    assert not _goes_out(outside, _command().model_copy(update={"command_id": "cmd-2"}))
     assert outside.calls == 1
 
 

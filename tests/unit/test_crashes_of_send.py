@@ -173,6 +173,9 @@ class _Dispatcher(Dispatcher):
     def next_try(self, command: Command, delivery: Delivery, tries: int) -> float | None:
         return None if super().next_try(command, delivery, tries) is None else 0.0
 
+    def close_account(self, command: Command, delivery: Delivery, tries: int) -> float:
+        return 0.0
+
 
 class _Provider:
     name = "cloud"

@@ -28,10 +28,12 @@ from aiokafka.protocol.struct import Struct
 from aiokafka.protocol.types import Array, Bytes, Schema
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.util import wait_for
+from faust.agents.manager import AgentManager
 from faust.app.base import App
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.stores.rocksdb import RocksDBOptions, Store
 from faust.tables.base import Collection
+from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport import consumer, producer
 from faust.transport.drivers import aiokafka as driver
@@ -89,6 +91,9 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka Fetcher._set_error": (Fetcher._set_error, "d29810f3f509"),
     "faust Recovery.on_recovery_completed": (Recovery.on_recovery_completed, "6ef567acf072"),
     "faust Recovery._build_highwaters": (Recovery._build_highwaters, "91b4cc0d3724"),
+    "faust TableManager.on_start": (TableManager.on_start, "365dd25fbc0e"),
+    "faust TableManager._update_channels": (TableManager._update_channels, "88e3941facc9"),
+    "faust AgentManager.on_start": (AgentManager.on_start, "9dfe63755f5f"),
     "faust rocksdb RocksDBOptions.open": (RocksDBOptions.open, "ff87e92d69e2"),
     "faust rocksdb RocksDBOptions.as_options": (RocksDBOptions.as_options, "d2a1bea17736"),
     "faust Collection._new_store": (Collection._new_store, "914a2bda605d"),

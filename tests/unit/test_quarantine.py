@@ -373,6 +373,40 @@ def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
     asyncio.run(play())
 
 
+def test_a_commit_that_is_refused_while_the_group_settles_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a crash the first records would wait for a second for what could be committed at once."""
+    broker, waits = Broker([1]), list[float]()
+
+    async def work(record: Any, _: Scope) -> list[Record]:
+        return [Record("out", record.key, record.value)]
+
+    def wake_at_once(self: Quarantine, seconds: float = quarantine.RETRY_SECONDS) -> None:
+        waits.append(seconds)
+        asyncio.get_running_loop().call_soon(self._wake.set)
+
+    async def play() -> None:
+        monkeypatch.setattr(Quarantine, "_wake_later", wake_at_once)
+        loop, tasks = _begun(broker, work)
+        life: Any = loop._app.list_consumer
+
+        async def refuse() -> bool:
+            await asyncio.sleep(0)
+            return False
+
+        life.commit_notes = refuse
+        async with asyncio.timeout(10):
+            await until(lambda: len(waits) > 6)
+            assert waits[:7] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+            del life.commit_notes
+            await until(lambda: broker.finished)
+        assert life.quarantine._retry_seconds == quarantine.FIRST_RETRY_SECONDS, "the next refusal is another one"
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(play())
+
+
 def test_a_record_that_did_not_get_to_run_alone_is_not_said_to_run() -> None:
     """A commit that was refused would have a healthy record blamed for the next death."""
     broker = Broker([1])

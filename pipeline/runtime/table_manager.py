@@ -1,0 +1,18 @@
+"""Faust's table manager, without the second that it waits at every start."""
+
+from __future__ import annotations
+
+from faust.tables import TableManager as FaustTableManager
+
+
+class TableManager(FaustTableManager):
+    """Faust waits for tables that are still to come; here they are all there before an app starts.
+
+    Subscribing waits for this, so every recovery after a crash would take that second too.
+    """
+
+    async def on_start(self) -> None:
+        await self.app.agents.wait_until_agents_started()
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
