@@ -30,7 +30,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --no-deps -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q -j 0 agents chaos pipeline sandbox tests topics
+	@$(BIN)/python -m compileall -q -j 0 chaos pipeline tests
 	@touch $@
 
 run: install ## Start the whole pipeline here: Kafka, Redis, sandbox, ingress, workers

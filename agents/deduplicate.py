@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from pipeline.metrics import DUPLICATES
 from pipeline.runtime import Scope, Stage
-from topics.catalogue import SEEN
-from topics.events.wire import WireEvent
+from pipeline.topics.catalogue import SEEN
+from pipeline.topics.events.wire import WireEvent
 
 
 def deduplicate() -> Stage:

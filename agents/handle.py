@@ -7,12 +7,12 @@ from functools import partial
 
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.runtime import ConcurrentStage, Scope
-from topics.codec import encode_command
-from topics.commands import Command
-from topics.dead_letters import is_redriven
-from topics.events import Event, decode
-from topics.freshness import is_stale
-from topics.records import Record
+from pipeline.topics.codec import encode_command
+from pipeline.topics.commands import Command
+from pipeline.topics.dead_letters import is_redriven
+from pipeline.topics.events import Event, decode
+from pipeline.topics.freshness import is_stale
+from pipeline.topics.records import Record
 
 
 def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:

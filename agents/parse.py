@@ -9,9 +9,9 @@ from pipeline.providers.api import API, Api
 from pipeline.providers.base import Provider
 from pipeline.providers.limits import proportionate
 from pipeline.runtime import Scope, Stage
-from topics.events.wire import WireEvent
-from topics.headers import PROVIDER
-from topics.records import Incoming
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.headers import PROVIDER
+from pipeline.topics.records import Incoming
 
 
 def parse(providers: Mapping[str, Provider]) -> Stage:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from pipeline.delivery.standing import UNSETTLED, Standing, State, decode
 from pipeline.runtime import Scope, Stage
-from topics.catalogue import SENT
-from topics.codec import decode_receipt
-from topics.records import Incoming, Record
+from pipeline.topics.catalogue import SENT
+from pipeline.topics.codec import decode_receipt
+from pipeline.topics.records import Incoming, Record
 
 
 def receive() -> Stage:

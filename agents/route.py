@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from pipeline.errors import ForeignAccount, UnknownTenant
 from pipeline.runtime import Scope, Stage
 from pipeline.tenants import Tenants
-from topics import catalogue, headers
-from topics.codec import encode_event, encode_receipt
-from topics.events.wire import WireEvent
-from topics.freshness import stale_age
-from topics.receipts import receipt_of
-from topics.records import Record, header
+from pipeline.topics import catalogue, headers
+from pipeline.topics.codec import encode_event, encode_receipt
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.freshness import stale_age
+from pipeline.topics.receipts import receipt_of
+from pipeline.topics.records import Record, header
 
 
 def route(tenants: Tenants, max_event_age: float = 0) -> Stage:

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from pipeline.providers.courier import Courier
 from pipeline.runtime import ConcurrentStage, Scope
-from topics.catalogue import SENT
-from topics.codec import decode_command, encode_outcome
-from topics.commands import Command
-from topics.records import Record
+from pipeline.topics.catalogue import SENT
+from pipeline.topics.codec import decode_command, encode_outcome
+from pipeline.topics.commands import Command
+from pipeline.topics.records import Record
 
 IN_HAND = 1_000
 """Commands that are worked on at once; the calls in flight among them are bounded by the dispatcher."""

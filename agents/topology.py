@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agents.deduplicate import deduplicate
-from agents.handle import handle
-from agents.parse import parse
-from agents.receive import receive
-from agents.route import route
-from agents.send import send
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.handle import handle
+from pipeline.agents.parse import parse
+from pipeline.agents.receive import receive
+from pipeline.agents.route import route
+from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.providers import PROVIDERS
 from pipeline.providers.courier import Courier
@@ -30,9 +30,9 @@ from pipeline.runtime.hearing import Hearing, Hop
 from pipeline.runtime.partitions import partition_of
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
-from topics import catalogue as topics
-from topics.commands import Command
-from topics.keys import conversation_key
+from pipeline.topics import catalogue as topics
+from pipeline.topics.commands import Command
+from pipeline.topics.keys import conversation_key
 
 HEARD = (Hop(topics.INTAKE, topics.RAW.name), Hop(topics.MESSENGER, topics.RECEIPTS.name))
 """The way of a status to the messenger."""

@@ -20,8 +20,8 @@ from pipeline.errors import Unavailable
 from pipeline.runtime.admin import create, describe
 from pipeline.runtime.publisher import Publisher
 from pipeline.testing import TestRecord
-from topics.catalogue import RAW, Topic, catalogue
-from topics.records import Record
+from pipeline.topics.catalogue import RAW, Topic, catalogue
+from pipeline.topics.records import Record
 
 PARTITIONS: Final = 8
 RAW_SHORT: Final = f"{RAW.name}.short"

@@ -12,9 +12,9 @@ from typing import Final
 
 import orjson
 
-from topics import headers
-from topics.keys import conversation_key
-from topics.records import Header, Record
+from pipeline.topics import headers
+from pipeline.topics.keys import conversation_key
+from pipeline.topics.records import Header, Record
 
 TENANT: Final = "bench"
 BUSINESS: Final = "102290129340398"

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
-from topics import catalogue as topics
+from pipeline.topics import catalogue as topics
 
 DEAD_LETTERS: Final = tuple(topics.dead_letters(stage).name for stage in topics.STAGES)
 

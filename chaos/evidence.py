@@ -15,10 +15,10 @@ from chaos.handler import ROW
 from chaos.sandbox_client import SandboxClient
 from pipeline.errors import WorkerDied
 from pipeline.state.keys import user_key
-from topics.catalogue import OUTCOMES
-from topics.events import MessageEvent, decode
-from topics.headers import ERROR_MESSAGE, ERROR_TYPE, ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC
-from topics.records import header
+from pipeline.topics.catalogue import OUTCOMES
+from pipeline.topics.events import MessageEvent, decode
+from pipeline.topics.headers import ERROR_MESSAGE, ERROR_TYPE, ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC
+from pipeline.topics.records import header
 
 Person = tuple[str, str]
 """A tenant and a phone number: whose row in Redis it is."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from chaos.webhooks import ASIDE
 from pipeline.handlers import EventHandler
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 PATH: Final = "chaos.handler.RecordingHandler"
 ROW: Final = "chaos"

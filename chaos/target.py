@@ -15,7 +15,7 @@ from typing import Final
 
 from pipeline.errors import UsageError
 from pipeline.local.services import Service
-from topics import catalogue as topics
+from pipeline.topics import catalogue as topics
 
 ROOT: Final = Path(__file__).parents[1]
 AT_ONCE: Final = 100

@@ -120,7 +120,7 @@ class HoldsRecord(Protocol):
 
     @property
     def record(self) -> Any:
-        """A `topics.records.Incoming`."""
+        """A `pipeline.topics.records.Incoming`."""
 
 
 _IN_HAND: Final[ContextVar[HoldsRecord | None]] = ContextVar("record_in_hand", default=None)

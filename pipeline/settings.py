@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".pipeline"), description="where tables, JSON caches and the embedded stack keep files")
     partitions: int = Field(48, ge=1, description="partitions of every keyed topic; can't be changed afterwards")
     replication: int = Field(3, ge=1, description="replicas of every topic")
-    handler: str = Field("agents.handlers.echo.EchoHandler", description="dotted path of the default handler")
+    handler: str = Field("pipeline.agents.handlers.echo.EchoHandler", description="dotted path of the default handler")
     cache: Literal["memory", "json", "redis"] = Field("redis", description="backend of the handlers' caches")
 
     media_dir: Path = Field(Path("media"), description="files below it may be sent by a path that is a string")

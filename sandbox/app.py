@@ -7,16 +7,16 @@ from typing import Final
 
 from aiohttp import web
 
-from sandbox.cloud import GraphApi
-from sandbox.config import Config
-from sandbox.control import Control
-from sandbox.core import Sandbox
-from sandbox.guard import guard_control
-from sandbox.page import Page
-from sandbox.provider import Provider
-from sandbox.waha import WahaApi
-from sandbox.wasender import WasenderApi
-from sandbox.wawp import WawpApi
+from pipeline.sandbox.cloud import GraphApi
+from pipeline.sandbox.config import Config
+from pipeline.sandbox.control import Control
+from pipeline.sandbox.core import Sandbox
+from pipeline.sandbox.guard import guard_control
+from pipeline.sandbox.page import Page
+from pipeline.sandbox.provider import Provider
+from pipeline.sandbox.waha import WahaApi
+from pipeline.sandbox.wasender import WasenderApi
+from pipeline.sandbox.wawp import WawpApi
 
 BODY_LIMIT: Final = 101 * 1024 * 1024
 """Bytes of a request: the largest file that a provider takes, and its form. aiohttp's own limit is 1 MiB."""

@@ -9,9 +9,9 @@ from typing import Final, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from sandbox.errors import SandboxError
-from sandbox.limits import DEFAULT_LIMITS, Limits
-from sandbox.statuses import DEFAULT_STEPS, StatusStep
+from pipeline.sandbox.errors import SandboxError
+from pipeline.sandbox.limits import DEFAULT_LIMITS, Limits
+from pipeline.sandbox.statuses import DEFAULT_STEPS, StatusStep
 
 ACCOUNTS_VARIABLE: Final = "PIPELINE_SANDBOX_ACCOUNTS"
 
@@ -27,7 +27,7 @@ class Account:
         business_id: the WABA id, where the provider has one.
         verify_token: what the handshake of a callback URL carries, where the provider has one.
         tenant: whose it is, where the ingress' path names the tenant.
-        plan: of Wasender: what the session may send (`sandbox.wasender.limits`).
+        plan: of Wasender: what the session may send (`pipeline.sandbox.wasender.limits`).
     """
 
     # A misspelt field in the accounts file is an error, not a default.

@@ -10,12 +10,12 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sandbox.config import first_problem
-from sandbox.core import Sandbox
-from sandbox.errors import SandboxError
-from sandbox.faults import FaultsRequest
-from sandbox.ledger import JOURNALS, Row
-from sandbox.provider import UserMessage
+from pipeline.sandbox.config import first_problem
+from pipeline.sandbox.core import Sandbox
+from pipeline.sandbox.errors import SandboxError
+from pipeline.sandbox.faults import FaultsRequest
+from pipeline.sandbox.ledger import JOURNALS, Row
+from pipeline.sandbox.provider import UserMessage
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Model = TypeVar("Model", bound=BaseModel)

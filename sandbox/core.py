@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from sandbox.config import Account, Config
-from sandbox.errors import NotSupported, SandboxError
-from sandbox.faults import Faults, FaultsRequest
-from sandbox.ledger import Ledger, Sent, Violation
-from sandbox.limits import Limiter
-from sandbox.outbox import Outbox, Update
-from sandbox.provider import Provider
-from sandbox.statuses import StatusStep, failing
-from sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.config import Account, Config
+from pipeline.sandbox.errors import NotSupported, SandboxError
+from pipeline.sandbox.faults import Faults, FaultsRequest
+from pipeline.sandbox.ledger import Ledger, Sent, Violation
+from pipeline.sandbox.limits import Limiter
+from pipeline.sandbox.outbox import Outbox, Update
+from pipeline.sandbox.provider import Provider
+from pipeline.sandbox.statuses import StatusStep, failing
+from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 
 class Codes(NamedTuple):

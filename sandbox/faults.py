@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.limits import Limits
-from sandbox.statuses import StatusStep
+from pipeline.sandbox.limits import Limits
+from pipeline.sandbox.statuses import StatusStep
 
 
 class _Model(BaseModel):

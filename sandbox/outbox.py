@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.config import Account, Config
-from sandbox.errors import IngressAway
-from sandbox.statuses import StatusStep
-from sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.config import Account, Config
+from pipeline.sandbox.errors import IngressAway
+from pipeline.sandbox.statuses import StatusStep
+from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 logger: Final = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
-from sandbox.core import Sandbox
-from sandbox.ledger import Sent
+from pipeline.sandbox.core import Sandbox
+from pipeline.sandbox.ledger import Sent
 
 LAST: Final = 25
 _TEXT_LIMIT: Final = 300

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Protocol, Self
 from aiohttp.web import RouteDef
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sandbox.config import Account
-from sandbox.outbox import Update
-from sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.config import Account
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 
 class UserMessage(BaseModel):

@@ -12,9 +12,9 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
-from sandbox.app import build
-from sandbox.config import Config
-from sandbox.errors import SandboxError
+from pipeline.sandbox.app import build
+from pipeline.sandbox.config import Config
+from pipeline.sandbox.errors import SandboxError
 
 STOP_WITHIN: Final = 0.5
 """Seconds that requests under way have to end."""

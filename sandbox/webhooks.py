@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Self
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-from sandbox.errors import IngressAway
+from pipeline.sandbox.errors import IngressAway
 
 TIMEOUT: Final = ClientTimeout(total=10)
 """Providers count a webhook that takes longer as not delivered."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agents.handlers.echo import EchoHandler
-from topics.events import APIMessageEvent
+from pipeline.agents.handlers.echo import EchoHandler
+from pipeline.topics.events import APIMessageEvent
 
 
 class ApiClerk(EchoHandler):

@@ -27,10 +27,10 @@ from pipeline.state import (
     TypedTableCache,
     VersionedTableCache,
 )
+from pipeline.topics.events import APIMessageEvent, TextMessage
 from pipeline.wappa.webhooks.core import webhook_interfaces as webhooks
 from pipeline.wappa.webhooks.whatsapp import message_types
 from tests import cache_calls
-from topics.events import APIMessageEvent, TextMessage
 
 DATA: Final = Path(__file__).parent / "data" / "wire"
 GENERATIONS: Final = ("0.1.10", "0.31.0")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.handlers import EventHandler
-from topics.events import EventBase, MessageEvent
+from pipeline.topics.events import EventBase, MessageEvent
 
 PAGES: Final = Path(__file__).parent / "data" / "pages"
 BLOCKS: Final = sorted(f"{path.parent.name}__{path.name.split('.')[0]}" for path in PAGES.glob("*/*.py.txt"))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from topics import installation
-from topics.dead_letters import PREFIX, REASON_BYTES
+from pipeline.topics import installation
+from pipeline.topics.dead_letters import PREFIX, REASON_BYTES
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
 
@@ -21,7 +21,7 @@ class Topic:
     """One topic.
 
     Attributes:
-        keyed_by: what its partition key is (`topics.keys`).
+        keyed_by: what its partition key is (`pipeline.topics.keys`).
         purpose: one line, shown by `pipeline topics list`.
         retention: how long records stay.
         cleanup: Kafka's `cleanup.policy`.

@@ -7,15 +7,15 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from pipeline.errors import InvalidRecord
-from topics import headers
-from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS
-from topics.commands import Command, Priority
-from topics.events.wire import WireEvent
-from topics.keys import account_key
-from topics.outcomes import Outcome
-from topics.receipts import Receipt
-from topics.records import Header, Incoming, Record
-from topics.versions import require_readable
+from pipeline.topics import headers
+from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS
+from pipeline.topics.commands import Command, Priority
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.keys import account_key
+from pipeline.topics.outcomes import Outcome
+from pipeline.topics.receipts import Receipt
+from pipeline.topics.records import Header, Incoming, Record
+from pipeline.topics.versions import require_readable
 
 Model = TypeVar("Model", Command, Outcome, Receipt)
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from topics.keys import account_key
+from pipeline.topics.keys import account_key
 
 PREFIX: Final = "cmd-"
 """What every command id begins with, so that it is known again when a provider sends it back."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
-from topics import headers
-from topics.records import Header, Incoming, Record, header
+from pipeline.topics import headers
+from pipeline.topics.records import Header, Incoming, Record, header
 
 PREFIX: Final = "dead-letters."
 GAP: Final = "LogGap"

@@ -6,10 +6,10 @@ forgotten, and it would act again. A message that is older than ids are remember
 
 from __future__ import annotations
 
-from topics import headers
-from topics.dead_letters import is_redriven
-from topics.events.wire import WireEvent
-from topics.records import Incoming
+from pipeline.topics import headers
+from pipeline.topics.dead_letters import is_redriven
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming
 
 
 def stale_age(event: WireEvent, source: Incoming, limit: float) -> int | None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import orjson
 
-from topics.records import Record
+from pipeline.topics.records import Record
 
 TOPIC: Final = "installation"
 _PARTITIONS: Final = b"partitions"

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from topics.keys import account_key
+from pipeline.topics.keys import account_key
 
 
 class OutcomeStatus(StrEnum):

@@ -6,8 +6,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from topics.commands import PREFIX
-from topics.events.wire import WireEvent
+from pipeline.topics.commands import PREFIX
+from pipeline.topics.events.wire import WireEvent
 
 CARRYING: Final = frozenset({"status", "unknown"})
 """The kinds of events that say what became of a message; a status that this version can't read is unknown."""

@@ -1,6 +1,7 @@
-"""The JSON Schemas of every record: `python -m topics.schemas` writes them to docs/schemas/.
+"""The JSON Schemas of every record: `python -m pipeline.topics.schemas` writes them to docs/schemas/.
 
-It refuses a change that would break a reader (`topics.compatibility`) unless `--breaking` says that it is meant.
+It refuses a change that would break a reader (`pipeline.topics.compatibility`) unless `--breaking` says that it is
+meant.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from topics.commands import Command
-from topics.compatibility import breaks
-from topics.events import AccountEvent, APIMessageEvent, ErrorEvent, MessageEvent, StatusEvent, UnknownEvent
-from topics.events.details import DETAILS
-from topics.outcomes import Outcome
-from topics.receipts import Receipt
+from pipeline.topics.commands import Command
+from pipeline.topics.compatibility import breaks
+from pipeline.topics.events import AccountEvent, APIMessageEvent, ErrorEvent, MessageEvent, StatusEvent, UnknownEvent
+from pipeline.topics.events.details import DETAILS
+from pipeline.topics.outcomes import Outcome
+from pipeline.topics.receipts import Receipt
 
-DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "schemas"
+DIRECTORY: Final = Path(__file__).resolve().parents[1] / "docs" / "schemas"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 RECORDS: Final[dict[str, Any]] = {
@@ -74,7 +75,7 @@ def write(directory: Path = DIRECTORY, *, breaking: bool = False) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0 good, 1 a reader would break, 2 wrong usage."""
     if set(arguments) - {"--breaking"}:
-        sys.stderr.write("usage: python -m topics.schemas [--breaking]\n")
+        sys.stderr.write("usage: python -m pipeline.topics.schemas [--breaking]\n")
         return 2
     found = write(breaking="--breaking" in arguments)
     for line in found:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.errors import NewerRecord
-from topics.headers import VERSION
-from topics.records import Incoming
+from pipeline.topics.headers import VERSION
+from pipeline.topics.records import Incoming
 
 READABLE: Final = 1
 """The newest version that this one can act on."""

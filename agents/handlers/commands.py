@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.handlers import EventHandler
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 
 class CommandsHandler(EventHandler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.handlers import EventHandler, ReplyButton
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 HOURS: Final = "We're open Mon-Fri 9AM-6PM"
 SUPPORT: Final = "A colleague will write to you within an hour."

@@ -1,7 +1,7 @@
 """The sample handler: answers every text with itself."""
 
 from pipeline.handlers import EventHandler
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 
 class EchoHandler(EventHandler):

@@ -13,7 +13,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from pipeline.errors import ConfigurationError, Unavailable
 from pipeline.handlers import EventHandler
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 TIMEOUT: Final = ClientTimeout(total=10)
 """Less than `PIPELINE_HANDLER_TIMEOUT`, so that it is the service's slowness and not the handler's."""

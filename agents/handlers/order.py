@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pipeline.handlers import EventHandler, ReplyButton
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 DISHES: Final = {"pizza": "Pizza", "burger": "Burger", "salad": "Salad"}
 HOUR: Final = 3600

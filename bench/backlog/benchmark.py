@@ -16,8 +16,8 @@ from bench.lab import Lab, lab
 from bench.options import Options
 from bench.report import Result, Table
 from pipeline.errors import PipelineError
-from topics.catalogue import COMMANDS_BULK, RAW, events
-from topics.records import Record
+from pipeline.topics.catalogue import COMMANDS_BULK, RAW, events
+from pipeline.topics.records import Record
 
 LIMIT: Final = 512.0
 """MiB that no worker may need, whatever waits for it."""

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bench import webhooks
-from topics.codec import encode_command
-from topics.commands import PREFIX, Command, CommandKind
-from topics.records import Record
+from pipeline.topics.codec import encode_command
+from pipeline.topics.commands import PREFIX, Command, CommandKind
+from pipeline.topics.records import Record
 
 _HOLE: Final = b"@" * 32
 _RECIPIENT: Final = b"#" * 11

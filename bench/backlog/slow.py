@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from pipeline.handlers import EventHandler
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 PATH: Final = f"{__name__}.SlowHandler"
 SECONDS: Final = 1.0

@@ -17,7 +17,7 @@ from bench.process import Process
 from bench.report import Result, Table
 from bench.spread import Spread
 from pipeline.errors import PipelineError
-from topics.catalogue import RAW
+from pipeline.topics.catalogue import RAW
 
 STEADY: Final = 1_000.0
 """Webhooks per second of the open loop."""

@@ -14,7 +14,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
 from bench.candidate import MAX_RECORDS, Measured, Stopwatch, Task, read_task, tune, write_result
-from topics.catalogue import events
+from pipeline.topics.catalogue import events
 
 OUTPUT = events("default").name
 GROUP = "bare"

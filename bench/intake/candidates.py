@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.broker import RAW_SHORT
-from topics.catalogue import INTAKE, RAW
+from pipeline.topics.catalogue import INTAKE, RAW
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from bench.candidate import Measured, Task, read_task, write_result
 from bench.intake.ours import measured_worker
 from bench.intake.settings import settings_of
 from pipeline.runtime import PipelineApp, Scope, Stage
-from topics.records import Incoming, Record
+from pipeline.topics.records import Incoming, Record
 
 GROUP = "consume"
 

@@ -7,10 +7,10 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 
-from agents import topology
 from bench.candidate import Measured, Stopwatch, Task, read_task, tune, write_result
 from bench.intake.settings import settings_of, tenants_of
 from bench.waiting import until
+from pipeline.agents import topology
 from pipeline.metrics import RECORDS
 from pipeline.runtime import PipelineApp, worker
 

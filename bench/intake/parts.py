@@ -16,12 +16,12 @@ import orjson
 import rocksdict
 from faust.stores.rocksdb import RocksDBOptions
 
-from agents.deduplicate import deduplicate
-from agents.parse import parse
-from agents.route import route
 from bench import webhooks
 from bench.candidate import Task, read_task, tune
 from bench.intake.settings import tenants_of
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
 from pipeline.providers import PROVIDERS
 from pipeline.runtime import Scope, Stage
 from pipeline.runtime.chain import MAX_RECORD_BYTES, Chain, Result
@@ -31,8 +31,8 @@ from pipeline.runtime.fetched import FetchedRecord
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.table_store import ROCKSDB
 from pipeline.runtime.tables import Mark, Pending, by_place
-from topics.catalogue import RAW, SEEN, events
-from topics.records import Record
+from pipeline.topics.catalogue import RAW, SEEN, events
+from pipeline.topics.records import Record
 
 RECORDS: Final = 20_000
 PASSES: Final = 5

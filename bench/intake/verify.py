@@ -8,8 +8,8 @@ from typing import Any
 from bench import webhooks
 from bench.broker import counted
 from pipeline.errors import PipelineError
-from topics import headers
-from topics.catalogue import INTAKE, SEEN, events
+from pipeline.topics import headers
+from pipeline.topics.catalogue import INTAKE, SEEN, events
 
 OUTPUT = events("default").name
 CHANGELOG = f"{INTAKE}-{SEEN}-changelog"

@@ -12,9 +12,9 @@ from bench import webhooks
 from bench.parse.floor import WEBHOOK
 from pipeline.providers import CLOUD
 from pipeline.testing import TestRecord
-from topics.catalogue import RAW
-from topics.events import decode
-from topics.events.wire import WireEvent
+from pipeline.topics.catalogue import RAW
+from pipeline.topics.events import decode
+from pipeline.topics.events.wire import WireEvent
 
 _HEADERS: Final = tuple(webhooks.record(0, RAW.name).headers)
 

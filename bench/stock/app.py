@@ -10,7 +10,7 @@ import faust
 from faust.web import Request, Response, View
 
 from pipeline.settings import Settings
-from topics.records import Record
+from pipeline.topics.records import Record
 
 
 def stock_app(name: str, settings: Settings, **options: Any) -> faust.App:

@@ -12,11 +12,11 @@ from pipeline.errors import Unavailable
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
-from topics.catalogue import HANDLERS, events
-from topics.codec import encode_command
-from topics.commands import Command
-from topics.events import Event, decode
-from topics.records import Incoming
+from pipeline.topics.catalogue import HANDLERS, events
+from pipeline.topics.codec import encode_command
+from pipeline.topics.commands import Command
+from pipeline.topics.events import Event, decode
+from pipeline.topics.records import Incoming
 
 
 def handlers(settings: Settings, tenants: Tenants, concurrency: int) -> faust.App:

@@ -15,8 +15,8 @@ from pipeline.providers import CLOUD
 from pipeline.providers.base import WebhookRequest
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
-from topics.catalogue import RAW
-from topics.records import Record
+from pipeline.topics.catalogue import RAW
+from pipeline.topics.records import Record
 
 
 def ingress(settings: Settings, tenants: Tenants) -> faust.App:

@@ -6,15 +6,15 @@ from typing import Any, cast
 
 import faust
 
-from agents.parse import parse
-from agents.route import route
 from bench.stock.app import Topics, raw_topic, stock_app
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
 from pipeline.providers import PROVIDERS
 from pipeline.runtime import Scope
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
-from topics.catalogue import INTAKE, RAW, SEEN
-from topics.records import Incoming
+from pipeline.topics.catalogue import INTAKE, RAW, SEEN
+from pipeline.topics.records import Incoming
 
 
 def intake(settings: Settings, tenants: Tenants, source: str = RAW.name) -> faust.App:

@@ -15,11 +15,11 @@ from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
-from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, MESSENGER, SENT
-from topics.codec import decode_command, encode_outcome
-from topics.commands import Command
-from topics.outcomes import Outcome, OutcomeStatus
-from topics.records import Incoming
+from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, MESSENGER, SENT
+from pipeline.topics.codec import decode_command, encode_outcome
+from pipeline.topics.commands import Command
+from pipeline.topics.outcomes import Outcome, OutcomeStatus
+from pipeline.topics.records import Incoming
 
 _FINAL = {
     DeliveryStatus.ACCEPTED: OutcomeStatus.ACCEPTED,

@@ -21,7 +21,7 @@ from pipeline.local.kafka import Kafka
 from pipeline.local.probe import http_ready
 from pipeline.runtime.admin import create
 from pipeline.tenants import SAMPLE
-from topics.catalogue import RAW
+from pipeline.topics.catalogue import RAW
 
 
 def main(

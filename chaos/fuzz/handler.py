@@ -6,7 +6,7 @@ import inspect
 from typing import Final
 
 from pipeline.handlers import EventHandler
-from topics.events import EventBase, MessageEvent, StatusEvent
+from pipeline.topics.events import EventBase, MessageEvent, StatusEvent
 
 PATH: Final = "chaos.fuzz.handler.CuriousHandler"
 

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from chaos.fuzz import forms
 from chaos.fuzz.inputs import mark
 from chaos.fuzz.spoil import odd
-from topics import catalogue, headers
+from pipeline.topics import catalogue, headers
 
 KIND: Final = "stray record"
 NUMBER: Final = 9_000_000

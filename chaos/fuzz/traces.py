@@ -10,9 +10,9 @@ from typing import Final
 from aiokafka.structs import ConsumerRecord
 
 from chaos.broker import DEAD_LETTERS, batches
-from topics import catalogue as topics
-from topics.headers import ERROR_TYPE, WEBHOOK_ID
-from topics.records import header
+from pipeline.topics import catalogue as topics
+from pipeline.topics.headers import ERROR_TYPE, WEBHOOK_ID
+from pipeline.topics.records import header
 
 _MARK: Final = re.compile(rb"77\d{14}")
 

@@ -42,6 +42,7 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """The console script; its arguments are the command line's unless given."""
     load_dotenv(".env")
+    _import_from_here_too()
     _join_running_stack()
     try:
         app(arguments)
@@ -50,6 +51,16 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         print(f"pipeline: {_in_one_line(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _import_from_here_too() -> None:
+    """Your handlers can be imported from the working directory, behind all that is installed.
+
+    In front, a folder here would hide an installed package of the same name from everybody.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
 
 
 def _join_running_stack() -> None:

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-from topics.catalogue import STAGES
-from topics.dead_letters import PREFIX, LetterId, Origin
+from pipeline.topics.catalogue import STAGES
+from pipeline.topics.dead_letters import PREFIX, LetterId, Origin
 
 _TRACE: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?", re.ASCII)
 """A trace id, or the whole `traceparent`."""

@@ -13,7 +13,7 @@ import orjson
 from pipeline import errors
 from pipeline.logging import REDACTED
 from pipeline.masking import masker
-from topics.dead_letters import Letter, Mark, State
+from pipeline.topics.dead_letters import Letter, Mark, State
 
 COLUMNS: Final = ("ID", "FAILED AT", "TENANT", "ERROR", "TRIES", "ORIGIN", "STATE")
 _WIDTHS: Final = (24, 20, 16, 20, 5, 32)

@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+import pipeline
 from pipeline.errors import UsageError
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,49}")
+
+
+class Home(NamedTuple):
+    """A package's folder, from the working directory, and its dotted name."""
+
+    folder: Path
+    package: str
+
+
+def home(package: str | None, in_checkout: str) -> Home:
+    """The package that new files go into: the one that is named, the checkout's own, or the only one here.
+
+    Where there is none it is called as the working directory. Raises `UsageError` for a name that another package has.
+    """
+    own = Path(pipeline.__path__[0])
+    if package is None and Path("pipeline").is_dir() and own.samefile("pipeline"):
+        return Home(Path(in_checkout), f"pipeline.{in_checkout.replace('/', '.')}")
+    name = checked_name(package or _only_package() or re.sub(r"[^a-z0-9]+", "_", Path.cwd().name.lower()).strip("_"))
+    if not Path(name).is_dir() and find_spec(name) is not None:
+        raise UsageError(f"{name} is another package's name: name yours with --package, as in --package my_shop")
+    return Home(Path(name), name)
+
+
+def _only_package() -> str | None:
+    """The one package of the working directory, tests aside; None if there are none or several."""
+    found = [each.parent.name for each in Path().glob("*/__init__.py") if each.parent.name != "tests"]
+    return found[0] if len(found) == 1 else None
 
 
 def checked_name(name: str) -> str:
@@ -78,15 +107,18 @@ def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, 
         print(f"To use it, write under your tenant in {tenants}:  handler: {handler}")
 
 
-def scaffold(name: str, tenant: str | None, folder: str, module: str, test: str, handler: str) -> None:
-    """Writes a module into `folder` and its test. In the templates and in `handler`, its dotted path, {name} and the
+def scaffold(name: str, tenant: str | None, place: Home, module: str, test: str, handler: str) -> None:
+    """Writes a module into `place` and its test. In the templates and in `handler`, its dotted path, {name} and the
     like stand for the names that follow from `name`."""
     from pipeline.settings import load_settings
     from pipeline.tenants import SAMPLE
 
     name = checked_name(name)
-    words = {"name": name, "class_name": class_name(name), "title": name.replace("_", " ").capitalize()}
-    beside = tests_folder() / f"test_{name}.py"
-    files = {Path(folder) / f"{name}.py": module.format(**words), beside: test.format(**words)}
+    title = name.replace("_", " ").capitalize()
+    words = {"name": name, "class_name": class_name(name), "title": title, "package": place.package}
+    beside, init = tests_folder() / f"test_{name}.py", place.folder / "__init__.py"
+    files = {place.folder / f"{name}.py": module.format(**words), beside: test.format(**words)}
     register(load_settings().tenants or SAMPLE, tenant, handler.format(**words), files)
-    print(f"Now run:  pytest {beside}")
+    if not init.exists():
+        init.touch()
+    print(f"Now run:  python -m pytest {beside}")

@@ -27,8 +27,8 @@ from pipeline.cli._letter_filters import (
     to_name,
 )
 from pipeline.errors import UsageError
-from topics.catalogue import STAGES
-from topics.dead_letters import PREFIX, Letter, LetterId, Origin, State
+from pipeline.topics.catalogue import STAGES
+from pipeline.topics.dead_letters import PREFIX, Letter, LetterId, Origin, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

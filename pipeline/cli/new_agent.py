@@ -11,7 +11,7 @@ _AGENT: Final = '''"""{title}: one event in, effects out."""
 from __future__ import annotations
 
 from pipeline.handlers import Effects, agent
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 
 @agent(MessageEvent)
@@ -25,9 +25,9 @@ _TEST: Final = '''"""{title}: what it says, and that it stands what every agent 
 
 from __future__ import annotations
 
-from agents.{name} import {name}
+from {package}.{name} import {name}
 from pipeline.testing import AgentConformance, HandlerDriver, incoming_image, incoming_text
-from topics.events import EventBase
+from pipeline.topics.events import EventBase
 
 
 class Test{class_name}(AgentConformance):
@@ -50,8 +50,11 @@ def new_agent(
     tenant: Annotated[
         str | None, typer.Option(metavar="ID", help="Make it this tenant's handler in the tenants file.")
     ] = None,
+    package: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Write it into this package of yours, e.g. my_shop.")
+    ] = None,
 ) -> None:
-    """Write agents/NAME.py and a test that inherits the agent conformance suite."""
-    from pipeline.cli._scaffold import scaffold
+    """Write NAME.py into your package (in a checkout: agents/) and a test with the conformance suite."""
+    from pipeline.cli._scaffold import home, scaffold
 
-    scaffold(name, tenant, "agents", _AGENT, _TEST, "agents.{name}.{name}")
+    scaffold(name, tenant, home(package, "agents"), _AGENT, _TEST, "{package}.{name}.{name}")

@@ -11,7 +11,7 @@ _HANDLER: Final = '''"""{title}."""
 from __future__ import annotations
 
 from pipeline.handlers import EventHandler
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 
 class {class_name}Handler(EventHandler):
@@ -33,9 +33,9 @@ _TEST: Final = '''"""{title}: what it says, and that it stands what every handle
 
 from __future__ import annotations
 
-from agents.handlers.{name} import {class_name}Handler
+from {package}.{name} import {class_name}Handler
 from pipeline.testing import AgentConformance, HandlerDriver, incoming_text
-from topics.events import EventBase
+from pipeline.topics.events import EventBase
 
 
 class Test{class_name}(AgentConformance):
@@ -60,8 +60,11 @@ def new_handler(
     tenant: Annotated[
         str | None, typer.Option(metavar="ID", help="Make it this tenant's handler in the tenants file.")
     ] = None,
+    package: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Write it into this package of yours, e.g. my_shop.")
+    ] = None,
 ) -> None:
-    """Write agents/handlers/NAME.py and a test that inherits the agent conformance suite."""
-    from pipeline.cli._scaffold import scaffold
+    """Write NAME.py into your package (in a checkout: agents/handlers/) and a test with the conformance suite."""
+    from pipeline.cli._scaffold import home, scaffold
 
-    scaffold(name, tenant, "agents/handlers", _HANDLER, _TEST, "agents.handlers.{name}.{class_name}Handler")
+    scaffold(name, tenant, home(package, "agents/handlers"), _HANDLER, _TEST, "{package}.{name}.{class_name}Handler")

@@ -22,11 +22,11 @@ def sandbox(
     messages_per_second: Annotated[float, typer.Option(min=0, help="Limit of each number; 0 lifts it.")] = 80,
 ) -> None:
     """Run a stand-in for the providers: it enforces their limits, answers like them, sends webhooks back."""
-    from sandbox.config import Config, accounts_from
-    from sandbox.errors import SandboxError
-    from sandbox.limits import Limits
-    from sandbox.server import run
-    from sandbox.statuses import DEFAULT_STEPS
+    from pipeline.sandbox.config import Config, accounts_from
+    from pipeline.sandbox.errors import SandboxError
+    from pipeline.sandbox.limits import Limits
+    from pipeline.sandbox.server import run
+    from pipeline.sandbox.statuses import DEFAULT_STEPS
 
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from topics.installation import TOPIC as INSTALLATION
+from pipeline.topics.installation import TOPIC as INSTALLATION
 
 if TYPE_CHECKING:
     from pipeline.runtime.admin import Difference
     from pipeline.settings import Settings
     from pipeline.tenants import Tenants
-    from topics.catalogue import Topic
+    from pipeline.topics.catalogue import Topic
 
 Answer = TypeVar("Answer")
 
@@ -77,7 +77,7 @@ async def differing(settings: Settings, topics: list[Topic]) -> list[Difference]
 
 def installed(settings: Settings, tenants: Tenants) -> list[Topic]:
     """The catalogue of this installation."""
-    from topics.catalogue import catalogue
+    from pipeline.topics.catalogue import catalogue
 
     return catalogue(
         tenants.lanes,

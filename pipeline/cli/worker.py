@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import UsageError
-from topics.catalogue import APPS, HANDLERS, INTAKE
+from pipeline.topics.catalogue import APPS, HANDLERS, INTAKE
 
 if TYPE_CHECKING:
     from pipeline.runtime import PipelineApp
@@ -37,7 +37,7 @@ def worker(
 
 
 def _build(name: str, settings: Settings, tenants: Tenants, lanes: list[str] | None) -> list[PipelineApp]:
-    from agents import topology
+    from pipeline.agents import topology
 
     if name == HANDLERS:
         return [topology.handlers(settings, tenants, lane) for lane in _lanes(tenants, lanes)]

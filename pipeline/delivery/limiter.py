@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.delivery.bucket import TokenBucket
 from pipeline.tenants import Account
-from topics.keys import account_key
+from pipeline.topics.keys import account_key
 
 
 class Limiter:

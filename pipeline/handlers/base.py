@@ -25,9 +25,17 @@ from pipeline.handlers.statistics_shapes import AllStats, ErrorStats, MessageSta
 from pipeline.handlers.user_state import UserStates
 from pipeline.logging import get_logger
 from pipeline.state.factory import ICacheFactory
-from topics.events import AccountEvent, APIMessageEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
-from topics.events.account_types import AccountEventType
-from topics.events.api import READ
+from pipeline.topics.events import (
+    AccountEvent,
+    APIMessageEvent,
+    ErrorEvent,
+    EventBase,
+    MessageEvent,
+    StatusEvent,
+    UnknownEvent,
+)
+from pipeline.topics.events.account_types import AccountEventType
+from pipeline.topics.events.api import READ
 
 _HOOKS: Final = {
     "message": "process_message",

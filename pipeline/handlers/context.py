@@ -17,7 +17,7 @@ from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state.buffer import FINISHED
 from pipeline.state.factory import CacheFactory
 from pipeline.state.scope import CacheScope
-from topics.events import APIMessageEvent, EventBase, MessageEvent, StatusEvent
+from pipeline.topics.events import APIMessageEvent, EventBase, MessageEvent, StatusEvent
 
 
 class EventInHand(NamedTuple):

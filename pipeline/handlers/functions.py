@@ -22,7 +22,15 @@ from pipeline.handlers.base import EventHandler
 from pipeline.handlers.messenger import IMessenger
 from pipeline.logging import get_logger
 from pipeline.state import AIStateCache, ICacheFactory, StateCache, TableCache, UserCache
-from topics.events import AccountEvent, APIMessageEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
+from pipeline.topics.events import (
+    AccountEvent,
+    APIMessageEvent,
+    ErrorEvent,
+    EventBase,
+    MessageEvent,
+    StatusEvent,
+    UnknownEvent,
+)
 
 Kind = TypeVar("Kind", bound=EventBase)
 

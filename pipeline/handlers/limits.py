@@ -11,8 +11,8 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from topics.commands import Priority
-from topics.numbers import phone_digits
+from pipeline.topics.commands import Priority
+from pipeline.topics.numbers import phone_digits
 
 LONGEST_ID: Final = 1024
 """Characters of an id; a message's has less than 200."""

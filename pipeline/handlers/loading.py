@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
 
+import pipeline
 from pipeline.errors import ConfigurationError
 from pipeline.handlers.base import EventHandler
+from pipeline.logging import get_logger
+
+_MOVED: Final = frozenset({"agents", "sandbox", "topics"})
+"""Import names of this project until 0.1; each is a package of `pipeline` now."""
+
+_log = get_logger(__name__)
 
 
 def load_handler(path: str) -> EventHandler:
@@ -14,11 +25,12 @@ def load_handler(path: str) -> EventHandler:
     Raises `ConfigurationError` with one line if that can't be done.
     """
     try:
-        found = _find(path)
+        found = _find(_current(path))
         made = found() if isinstance(found, type) and issubclass(found, EventHandler) else found
     except Exception as error:
         raise ConfigurationError(
-            f"the handler {path} can't be made ({_line(error)}): correct it, or the tenants file or PIPELINE_HANDLER"
+            f"the handler {path} can't be made ({_line(error)}): "
+            + (_shadowed(path) or "correct it, or the tenants file or PIPELINE_HANDLER")
         ) from error
     if not isinstance(made, EventHandler):
         raise ConfigurationError(
@@ -35,6 +47,41 @@ def _find(path: str) -> object:
     for part in name.split("."):
         found = getattr(found, part, None)
     return found
+
+
+def _current(path: str) -> str:
+    """The path below `pipeline` of a path from before 0.2, unless another package has that name now."""
+    root = _root(path)
+    if root not in _MOVED or _is_of_another(root):
+        return path
+    _log.warning("handler_path_moved", hint=f"write pipeline.{path} instead of {path} in the tenants file or settings")
+    return f"pipeline.{path}"
+
+
+def _is_of_another(root: str) -> bool:
+    """Tell whether `root` is installed by another project. The checkout's own folder of that name does not count."""
+    place = _place_of(root)
+    return place is not None and not place.samefile(Path(pipeline.__path__[0]) / root)
+
+
+def _shadowed(path: str) -> str:
+    """Say which package has the name of a folder here, which is why that folder is not what is imported."""
+    root = _root(path)
+    place, here = _place_of(root), Path.cwd() / root
+    if place is None or not here.is_dir() or place.samefile(here):
+        return ""
+    return f"{root} is also the name of a package in {place.parent}, which Python finds first: rename yours"
+
+
+def _place_of(root: str) -> Path | None:
+    """The folder of an importable package; None for a module or for nothing."""
+    spec = find_spec(root) if root and root not in sys.builtin_module_names else None
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places))) if places else None
+
+
+def _root(path: str) -> str:
+    return path.partition(":")[0].partition(".")[0]
 
 
 def _line(error: Exception) -> str:

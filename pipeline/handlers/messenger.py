@@ -20,8 +20,8 @@ from pipeline.handlers.sends.interactive import InteractiveSends
 from pipeline.handlers.sends.media import MediaSends
 from pipeline.handlers.sends.specialised import SpecialisedSends
 from pipeline.handlers.sends.templates import TemplateSends
-from topics.commands import CommandKind
-from topics.events import APIMessageEvent, EventBase, PlatformType
+from pipeline.topics.commands import CommandKind
+from pipeline.topics.events import APIMessageEvent, EventBase, PlatformType
 
 
 class IMessenger(MediaSends, InteractiveSends, TemplateSends, CommerceSends, SpecialisedSends, ChangeSends):

@@ -9,9 +9,9 @@ from typing import Any, Final
 from pipeline.handlers.context import in_hand
 from pipeline.handlers.limits import Lifetime, seconds, wrong_lifetime, wrong_priority, wrong_recipient, wrong_reply
 from pipeline.handlers.results import SendResult
+from pipeline.topics.commands import EARLY, Command, CommandKind, Priority, command_id
+from pipeline.topics.events import EventBase
 from pipeline.unicode import as_json, well_formed
-from topics.commands import EARLY, Command, CommandKind, Priority, command_id
-from topics.events import EventBase
 
 LATE: Final = timedelta(hours=1)
 """After which a read mark is given up: one that its provider never takes would hold up its conversation for ever."""
@@ -28,7 +28,7 @@ class Request:
     """One send as the handler asked for it.
 
     Attributes:
-        body: the shape that belongs to `kind` (`topics.commands.CommandKind`).
+        body: the shape that belongs to `kind` (`pipeline.topics.commands.CommandKind`).
         wrong: what is wrong with the body, if anything; `error_code` says it to programs.
     """
 

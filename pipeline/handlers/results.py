@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from topics.events import PlatformType
-from topics.numbers import phone_digits
+from pipeline.topics.events import PlatformType
+from pipeline.topics.numbers import phone_digits
 
 _BSUID: Final = re.compile(r"^[A-Z]{2}\.")
 

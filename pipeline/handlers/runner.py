@@ -29,8 +29,8 @@ from pipeline.metrics import HANDLED, STALE
 from pipeline.settings import Settings
 from pipeline.state import Store, open_store
 from pipeline.tenants import Tenants
-from topics.commands import Command
-from topics.events import APIMessageEvent, EventBase
+from pipeline.topics.commands import Command
+from pipeline.topics.events import APIMessageEvent, EventBase
 
 _log = get_logger(__name__)
 _PAUSES: Final = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)

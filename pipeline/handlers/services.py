@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.state.memory import MemoryStore
-from topics.commands import CommandKind
+from pipeline.topics.commands import CommandKind
 
 Abilities = Mapping[str, frozenset[CommandKind]]
 """The kinds of command that each provider can do, by its name."""

@@ -5,8 +5,8 @@ that applies the writes and leaves a record of the event with its commands, a tr
 event again, because a worker died before its commands were published, finds the record, publishes the recorded
 commands, whose ids the messenger knows again, and does not run the handler.
 
-Read marks and typing indicators (`topics.commands.EARLY`) are worth something while the answer is still being made.
-They go out when the handler asks for them, whatever becomes of the rest: when the event is tried again they are
+Read marks and typing indicators (`pipeline.topics.commands.EARLY`) are worth something while the answer is still being
+made. They go out when the handler asks for them, whatever becomes of the rest: when the event is tried again they are
 published again, under the same ids, by which the messenger knows them.
 
 An event for which nothing was written and nothing sent leaves a record too. A hook that reads state may do something
@@ -35,7 +35,7 @@ from pipeline.errors import Conflict, GivenUp, OutsideEvent, error_type
 from pipeline.state.buffer import FINISHED, BufferedRows
 from pipeline.state.keys import unit_key
 from pipeline.state.store import Store, UnitRecord
-from topics.commands import EARLY, Command, CommandKind
+from pipeline.topics.commands import EARLY, Command, CommandKind
 
 RETRY_SPAN: Final = 7 * 86400
 """Seconds for which a record is kept: as long as platforms deliver a webhook again.

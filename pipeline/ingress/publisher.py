@@ -26,8 +26,8 @@ from pipeline.runtime.admin import changed
 from pipeline.runtime.keepers import lost, of_producer
 from pipeline.runtime.partitions import partition_of
 from pipeline.runtime.sequence import SequencedProducer
-from topics.catalogue import MAX_MESSAGE_BYTES, RAW
-from topics.records import Record
+from pipeline.topics.catalogue import MAX_MESSAGE_BYTES, RAW
+from pipeline.topics.records import Record
 
 STALLED_AFTER: Final = 2.0
 """Seconds without an acknowledgement while records wait for one."""

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from pipeline.providers.base import Slice
 from pipeline.tenants import Tenants
-from topics import headers
-from topics.catalogue import RAW
-from topics.records import Header, Record
+from pipeline.topics import headers
+from pipeline.topics.catalogue import RAW
+from pipeline.topics.records import Header, Record
 
 LONGEST_NAME: Final = 1024
 """Characters of a key or an account. No provider has longer ones; what claims to would not fit beside its own body."""

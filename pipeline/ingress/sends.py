@@ -32,8 +32,8 @@ from pipeline.providers.base import Provider
 from pipeline.providers.loading import load
 from pipeline.state import MemoryStore
 from pipeline.tenants import Account, Tenant, Tenants
-from topics.events import APIMessageEvent
-from topics.events.api import READ
+from pipeline.topics.events import APIMessageEvent
+from pipeline.topics.events.api import READ
 
 Body = dict[str, Any]
 

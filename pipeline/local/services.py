@@ -16,6 +16,8 @@ from pipeline.local.process import Server
 from pipeline.local.redis import RedisServer
 
 LOOPBACK: Final = "127.0.0.1"
+COMMAND: Final = (sys.executable, "-P", "-m", "pipeline.cli")
+"""Our own command line. `-P`: the working directory does not come before what is installed (`pipeline.cli` adds it)."""
 PARTITIONS: Final = "8"
 """Of every keyed topic of a stack on one machine, unless PIPELINE_PARTITIONS says otherwise."""
 
@@ -142,7 +144,7 @@ def _store(server: Server, where: str, environ: Mapping[str, str]) -> Service:
 
 
 def _command(verb: Verb, ports: Ports, env: Mapping[str, str], data_dir: Path) -> Service:
-    argv = [sys.executable, "-m", "pipeline.cli", *verb.arguments]
+    argv = [*COMMAND, *verb.arguments]
     if verb.once:
         return Service(verb.name, argv, env, after=verb.after)
     port, probe = port_of(verb, ports), probe_port_of(verb, ports)

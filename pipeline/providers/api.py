@@ -18,10 +18,10 @@ from pipeline.providers.base import Provider, Slice
 from pipeline.providers.cloud.wire import delivery
 from pipeline.providers.loading import load
 from pipeline.tenants import Account
-from topics.commands import command_id
-from topics.events.wire import WireEvent
-from topics.keys import conversation_key
-from topics.records import Incoming
+from pipeline.topics.commands import command_id
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.keys import conversation_key
+from pipeline.topics.records import Incoming
 
 Body = dict[str, Any]
 

@@ -12,9 +12,9 @@ from aiohttp import ClientResponse, ClientSession
 
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
 from pipeline.tenants import Account, Tenants
-from topics.commands import Command, CommandKind
-from topics.events.wire import WireEvent
-from topics.records import Incoming
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Slice(NamedTuple):
     """One conversation's part of a webhook, itself a webhook of the provider's own form.
 
     Attributes:
-        key: partition key (`topics.keys`).
+        key: partition key (`pipeline.topics.keys`).
         account: the provider's account (phone_number_id, session); empty when the body does not say.
         body: bytes to publish; the untouched request body when the webhook has one conversation only.
     """
@@ -81,8 +81,9 @@ class Provider(Protocol):
     def kinds(self) -> frozenset[CommandKind]:
         """The kinds that `deliver` can do. Any other is refused at the moment a handler asks for it.
 
-        Name a kind only if every body of `topics.commands` for it can be carried out, save for what its docstring
-        leaves optional; `deliver` still raises `UnsupportedCommand` for the rest, and for kinds that are not here.
+        Name a kind only if every body of `pipeline.topics.commands` for it can be carried out, save for what its
+        docstring leaves optional; `deliver` still raises `UnsupportedCommand` for the rest, and for kinds that are not
+        here.
         """
 
     def contact(self, recipient: str) -> str:

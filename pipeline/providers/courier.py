@@ -23,8 +23,8 @@ from pipeline.errors import CallWithheld, NewerRecord, RetryAfter
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.connections import Permit
 from pipeline.providers.dispatch import Dispatcher
-from topics.commands import EARLY, PREFIX, Command, CommandKind
-from topics.outcomes import Outcome, OutcomeStatus
+from pipeline.topics.commands import EARLY, PREFIX, Command, CommandKind
+from pipeline.topics.outcomes import Outcome, OutcomeStatus
 
 RESENDS = 3
 """Times that a send in doubt is sent again."""

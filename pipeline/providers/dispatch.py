@@ -17,7 +17,7 @@ from pipeline.metrics import DELIVERIES, DELIVERY_SECONDS
 from pipeline.providers.base import Delivery, DeliveryStatus, Provider
 from pipeline.providers.connections import Permit, open_session, under
 from pipeline.tenants import Account, Tenants
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 Wait = Callable[[float], Awaitable[None]]
 

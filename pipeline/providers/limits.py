@@ -12,7 +12,7 @@ import orjson
 
 from pipeline.errors import OversizeRecord
 from pipeline.providers.base import Slice
-from topics.events.wire import WireEvent
+from pipeline.topics.events.wire import WireEvent
 
 MAX_PARTS: Final = 10_000
 """Messages, statuses and other parts of one webhook."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pipeline.replay.reader import Reader, Span
-from topics.dead_letters import PREFIX, Letter, LetterId, Mark, Origin, State, read
+from pipeline.topics.dead_letters import PREFIX, Letter, LetterId, Mark, Origin, State, read
 
 _CODES: Final = tuple(State)
 

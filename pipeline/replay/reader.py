@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline import kafka_headers  # noqa: F401 (lets consumers read headers of any name)
 from pipeline.errors import Unavailable
-from topics.records import Incoming
+from pipeline.topics.records import Incoming
 
 TIMEOUT: Final = 5.0
 """Seconds in which a broker that is there answers a question."""

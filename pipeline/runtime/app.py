@@ -42,8 +42,8 @@ from pipeline.runtime.table_manager import TableManager
 from pipeline.runtime.table_store import TableStore
 from pipeline.runtime.tables import Pending
 from pipeline.settings import Settings
-from topics.dead_letters import GAP
-from topics.installation import Installation
+from pipeline.topics.dead_letters import GAP
+from pipeline.topics.installation import Installation
 
 log = get_logger(__name__)
 

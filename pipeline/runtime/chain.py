@@ -13,7 +13,7 @@ from pipeline.runtime.dead_letters import dead_letter, is_dead_letter, refused
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import Scope, Stage
 from pipeline.runtime.tables import Mark, Pending, Store, TableView, undo
-from topics.records import Incoming, Record
+from pipeline.topics.records import Incoming, Record
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024 - 16 * 1024
 """The largest output: what the catalogue's topics take, less what the broker adds."""

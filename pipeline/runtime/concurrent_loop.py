@@ -29,7 +29,7 @@ from pipeline.runtime.dead_letters import Unburied, dead_letter, refused
 from pipeline.runtime.offsets import OffsetTracker
 from pipeline.runtime.stage import Abandoned, ConcurrentStage, Scope
 from pipeline.runtime.tables import Mark, TableView, undo
-from topics.records import Record
+from pipeline.topics.records import Record
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp

@@ -7,8 +7,8 @@ import time
 from pipeline.errors import OversizeRecord, error_type
 from pipeline.logging import get_logger
 from pipeline.metrics import DEAD_LETTERS
-from topics import dead_letters, headers
-from topics.records import Header, Incoming, Record
+from pipeline.topics import dead_letters, headers
+from pipeline.topics.records import Header, Incoming, Record
 
 log = get_logger(__name__)
 

@@ -19,7 +19,7 @@ from pipeline.runtime.chain import Output
 from pipeline.runtime.partitions import partition_of
 from pipeline.runtime.sequence import TOO_LARGE
 from pipeline.runtime.sole_writer import Span
-from topics.records import Header
+from pipeline.topics.records import Header
 
 BATCH_BYTES: Final = 512 * 1024
 KEEP_ALL: Final = -1

@@ -17,7 +17,7 @@ from aiokafka.errors import CorruptRecordException
 from faust.types import TP
 
 from pipeline.kafka_headers import KeptBatch
-from topics.records import Header
+from pipeline.topics.records import Header
 
 _new = tuple.__new__
 

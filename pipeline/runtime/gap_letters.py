@@ -11,8 +11,8 @@ from pipeline.runtime import installation
 from pipeline.runtime.dead_letters import dead_letter
 from pipeline.runtime.fetched import FetchedRecord
 from pipeline.runtime.gaps import Gap, Report
-from topics import headers
-from topics.records import Incoming, Record
+from pipeline.topics import headers
+from pipeline.topics.records import Incoming, Record
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp

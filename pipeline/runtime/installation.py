@@ -1,4 +1,4 @@
-"""Reads and writes what the installation recorded about itself (`topics.installation`)."""
+"""Reads and writes what the installation recorded about itself (`pipeline.topics.installation`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError
 from pipeline.errors import Unavailable, UsageError
 from pipeline.runtime import admin
 from pipeline.runtime.sequence import SequencedProducer
-from topics.installation import TOPIC, Installation, partitions_record, started_record
-from topics.records import Record
+from pipeline.topics.installation import TOPIC, Installation, partitions_record, started_record
+from pipeline.topics.records import Record
 
 TIMEOUT: Final = 10.0
 """Seconds in which a broker that is there gives or takes a few records."""

@@ -22,7 +22,7 @@ from pipeline.runtime.chain import Output
 from pipeline.runtime.draft import Content, Draft, Line
 from pipeline.runtime.sole_writer import Span
 from pipeline.runtime.tables import Mark, by_place
-from topics.records import Record
+from pipeline.topics.records import Record
 
 TOPIC_TIMEOUT: Final = 30.0
 """Seconds in which a topic that there is shows up, also while its broker restarts."""

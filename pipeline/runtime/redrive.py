@@ -18,8 +18,8 @@ from aiokafka.errors import KafkaError
 from pipeline.errors import Unavailable
 from pipeline.runtime import admin
 from pipeline.runtime.sequence import SequencedProducer
-from topics.dead_letters import Letter, Mark, State
-from topics.records import Record
+from pipeline.topics.dead_letters import Letter, Mark, State
+from pipeline.topics.records import Record
 
 TIMEOUT: Final = 10.0
 """Seconds in which a broker that is there acknowledges what is published."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.runtime.tables import TableView
-from topics.records import Incoming, Record
+from pipeline.topics.records import Incoming, Record
 
 Values = Iterable[Any]
 

@@ -16,7 +16,7 @@ from pipeline.logging import get_logger
 from pipeline.runtime import installation
 from pipeline.runtime.admin import describe, require_counts, retentions, unsafe
 from pipeline.settings import Settings
-from topics.installation import TOPIC, Installation
+from pipeline.topics.installation import TOPIC, Installation
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import PipelineApp

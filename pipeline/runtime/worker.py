@@ -36,7 +36,7 @@ from pipeline.runtime.topic_guard import (
 )
 from pipeline.runtime.watchdog import Watchdog
 from pipeline.settings import Settings
-from topics.dead_letters import REASON_BYTES
+from pipeline.topics.dead_letters import REASON_BYTES
 
 log = get_logger(__name__)
 

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from agents.handle import handle
+from pipeline.agents.handle import handle
 from pipeline.handlers import EventHandler
 from pipeline.settings import Settings
 from pipeline.state import Store
@@ -40,9 +40,9 @@ from pipeline.testing.memory import OneHandler
 from pipeline.testing.records import TestRecord
 from pipeline.testing.steps import Rows, Step, Worker
 from pipeline.testing.webhooks import CLOUD_TENANT, sample_tenants
-from topics.codec import decode_command
-from topics.commands import Command
-from topics.events import EventBase
+from pipeline.topics.codec import decode_command
+from pipeline.topics.commands import Command
+from pipeline.topics.events import EventBase
 
 OTHER = "15550002222"
 OTHER_TENANT = "globex"

@@ -11,7 +11,7 @@ from pipeline.runtime.dead_letters import PREFIX, dead_letter
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import ConcurrentStage, Scope, Stage
 from pipeline.runtime.tables import Mark, Pending, TableView, undo
-from topics.records import Incoming, Record
+from pipeline.topics.records import Incoming, Record
 
 Rows = dict[bytes, bytes]
 

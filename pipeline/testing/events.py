@@ -17,11 +17,19 @@ import orjson
 from pipeline.errors import UsageError
 from pipeline.providers import PROVIDERS
 from pipeline.providers.api import send
+from pipeline.sandbox.errors import SandboxError
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.webhooks import Webhook
 from pipeline.testing.webhooks import account_of, cloud_webhook, intake, metadata, sample_tenants, side_of
-from sandbox.errors import SandboxError
-from sandbox.provider import UserMessage
-from sandbox.webhooks import Webhook
-from topics.events import AccountEvent, AnyEvent, APIMessageEvent, ErrorEvent, MessageEvent, StatusEvent, UnknownEvent
+from pipeline.topics.events import (
+    AccountEvent,
+    AnyEvent,
+    APIMessageEvent,
+    ErrorEvent,
+    MessageEvent,
+    StatusEvent,
+    UnknownEvent,
+)
 
 USER: Final = "15550001111"
 _MEDIUM: Final = {"id": "1234567890", "sha256": "c2hh", "url": "https://lookaside.example/1234567890"}

@@ -11,8 +11,8 @@ from pipeline.state import CacheFactory, CacheScope
 from pipeline.testing.events import USER
 from pipeline.testing.place import place_for
 from pipeline.testing.webhooks import CLOUD_TENANT
-from topics.commands import Command, CommandKind
-from topics.events import EventBase
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events import EventBase
 
 Result = TypeVar("Result")
 

@@ -11,8 +11,8 @@ from pipeline.providers import PROVIDERS
 from pipeline.settings import Settings
 from pipeline.state import MemoryStore
 from pipeline.testing.webhooks import sample_tenants
-from topics.commands import Command
-from topics.events import EventBase
+from pipeline.topics.commands import Command
+from pipeline.topics.events import EventBase
 
 
 class InMemory:

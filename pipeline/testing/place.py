@@ -10,8 +10,8 @@ from pipeline.errors import UsageError
 from pipeline.handlers import EventHandler
 from pipeline.state import Store
 from pipeline.testing.memory import InMemory
-from topics.commands import Command
-from topics.events import EventBase
+from pipeline.topics.commands import Command
+from pipeline.topics.events import EventBase
 
 SWITCH: Final = "PIPELINE_TESTING"
 MEMORY: Final = "memory"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from topics.records import Header, Record
+from pipeline.topics.records import Header, Record
 
 
 @dataclass(frozen=True)
 class TestRecord:
-    """A record as it would come from Kafka (`topics.records.Incoming`)."""
+    """A record as it would come from Kafka (`pipeline.topics.records.Incoming`)."""
 
     __test__ = False  # its name reads like a test case to pytest
 

@@ -12,8 +12,8 @@ from pipeline.state.encoding import Fields
 from pipeline.testing.memory import OneHandler
 from pipeline.testing.webhooks import sample_tenants
 from pipeline.testing.wrapped import WrappedStore
-from topics.commands import Command
-from topics.events import EventBase
+from pipeline.topics.commands import Command
+from pipeline.topics.events import EventBase
 
 Result = TypeVar("Result")
 Step = Callable[[], Awaitable[None]]

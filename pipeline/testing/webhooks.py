@@ -9,25 +9,25 @@ from typing import Any, Final
 
 import orjson
 
-from agents.parse import parse
-from agents.route import route
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
 from pipeline.errors import UsageError
 from pipeline.ingress.records import Arrival, Labeller, webhook_id
 from pipeline.ingress.trace import traceparent
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
+from pipeline.sandbox.cloud import GraphApi
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Account, Config
+from pipeline.sandbox.core import Sandbox
+from pipeline.sandbox.provider import Provider
+from pipeline.sandbox.waha import WahaApi
+from pipeline.sandbox.wasender import WasenderApi
+from pipeline.sandbox.wawp import WawpApi
+from pipeline.sandbox.webhooks import Webhook
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing.driver import StageDriver
 from pipeline.testing.records import TestRecord
-from sandbox.cloud import GraphApi
-from sandbox.config import SAMPLE_ACCOUNTS, Account, Config
-from sandbox.core import Sandbox
-from sandbox.provider import Provider
-from sandbox.waha import WahaApi
-from sandbox.wasender import WasenderApi
-from sandbox.wawp import WawpApi
-from sandbox.webhooks import Webhook
-from topics.events import AnyEvent, decode
+from pipeline.topics.events import AnyEvent, decode
 
 CLOUD_TENANT: Final = "acme"
 _PROVIDERS: Final[Mapping[str, Callable[[Sandbox], Provider]]] = {

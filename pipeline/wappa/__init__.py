@@ -7,10 +7,10 @@ users look for it, in both generations (0.1 and 0.31). docs/from-wappa.md says w
 from __future__ import annotations
 
 from pipeline.handlers import WappaEventHandler
+from pipeline.topics.events import CustomWebhook
 from pipeline.wappa.core.config.settings import settings
 from pipeline.wappa.core.wappa_app import Wappa
 from pipeline.wappa.not_offered import refusing
-from topics.events import CustomWebhook
 
 __version__ = settings.version
 __getattr__ = refusing(__name__)

@@ -1,5 +1,5 @@
 """Meta's WhatsApp Cloud API: the messages endpoint of the Graph API, and its webhooks."""
 
-from sandbox.cloud.api import GraphApi
+from pipeline.sandbox.cloud.api import GraphApi
 
 __all__ = ["GraphApi"]

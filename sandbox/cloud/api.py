@@ -13,18 +13,18 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from sandbox.cloud import webhooks
-from sandbox.cloud.errors import GraphError, bad_token, known, no_such_object
-from sandbox.cloud.ids import outbound_id
-from sandbox.cloud.media import DOWNLOADS, MediaShelf, Medium, no_medium, uploaded
-from sandbox.cloud.validation import Recipient, Send, parsed, read_mark, validated
-from sandbox.config import Account
-from sandbox.core import Codes, Refused, Sandbox
-from sandbox.errors import SandboxError
-from sandbox.ledger import Read, Sent, Stored
-from sandbox.outbox import Update
-from sandbox.provider import UserMessage
-from sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.cloud import webhooks
+from pipeline.sandbox.cloud.errors import GraphError, bad_token, known, no_such_object
+from pipeline.sandbox.cloud.ids import outbound_id
+from pipeline.sandbox.cloud.media import DOWNLOADS, MediaShelf, Medium, no_medium, uploaded
+from pipeline.sandbox.cloud.validation import Recipient, Send, parsed, read_mark, validated
+from pipeline.sandbox.config import Account
+from pipeline.sandbox.core import Codes, Refused, Sandbox
+from pipeline.sandbox.errors import SandboxError
+from pipeline.sandbox.ledger import Read, Sent, Stored
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 CODES: Final = Codes(messages_per_second=130429, pair=131056, unreachable=131026)
 _SUCCESS: Final = b'{"success":true}'

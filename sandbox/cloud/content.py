@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sandbox.cloud.errors import invalid, known, missing, wrong
-from sandbox.cloud.fields import Has, lengths, listed, member, required
-from sandbox.cloud.interactive import check_interactive
+from pipeline.sandbox.cloud.errors import invalid, known, missing, wrong
+from pipeline.sandbox.cloud.fields import Has, lengths, listed, member, required
+from pipeline.sandbox.cloud.interactive import check_interactive
 
 TEXT_LIMIT: Final = 4096
 _NAME_PARTS: Final = ("first_name", "last_name", "middle_name", "suffix", "prefix")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.cloud.errors import known, missing, wrong
+from pipeline.sandbox.cloud.errors import known, missing, wrong
 
 Has = Callable[[str], bool]
 """Whether the number has a medium of this id."""

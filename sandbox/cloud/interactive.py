@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sandbox.cloud.errors import known, wrong
-from sandbox.cloud.fields import Has, is_uri, lengths, listed, member, required, unique
+from pipeline.sandbox.cloud.errors import known, wrong
+from pipeline.sandbox.cloud.fields import Has, is_uri, lengths, listed, member, required, unique
 
 Json = dict[str, Any]
 

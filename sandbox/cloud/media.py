@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import BodyPartReader, web
 
-from sandbox.cloud.errors import GraphError, known, missing, wrong
+from pipeline.sandbox.cloud.errors import GraphError, known, missing, wrong
 
 DOWNLOADS: Final = "/whatsapp_business/attachments/"
 KEPT: Final = 256 * 1024 * 1024

@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from sandbox.cloud.content import check_content
-from sandbox.cloud.errors import known, missing, wrong
-from sandbox.cloud.fields import Has
+from pipeline.sandbox.cloud.content import check_content
+from pipeline.sandbox.cloud.errors import known, missing, wrong
+from pipeline.sandbox.cloud.fields import Has
 
 CALLBACK_DATA_LIMIT: Final = 512
 TYPES: Final = (

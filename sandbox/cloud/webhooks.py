@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import orjson
 
-from sandbox.cloud.errors import reported
-from sandbox.cloud.ids import inbound_id
-from sandbox.cloud.validation import Send
-from sandbox.config import Account
-from sandbox.outbox import Update
-from sandbox.provider import UserMessage
-from sandbox.statuses import StatusStep
-from sandbox.webhooks import Webhook
+from pipeline.sandbox.cloud.errors import reported
+from pipeline.sandbox.cloud.ids import inbound_id
+from pipeline.sandbox.cloud.validation import Send
+from pipeline.sandbox.config import Account
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.statuses import StatusStep
+from pipeline.sandbox.webhooks import Webhook
 
 PATH: Final = "/webhooks/cloud"
 _PRICED: Final = frozenset({"sent", "delivered"})

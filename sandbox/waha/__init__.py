@@ -1,5 +1,5 @@
 """WAHA: its send endpoints and its webhooks; and what everybody who runs its engines shares with it."""
 
-from sandbox.waha.api import WahaApi
+from pipeline.sandbox.waha.api import WahaApi
 
 __all__ = ["WahaApi"]

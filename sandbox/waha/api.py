@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Final
 
 from aiohttp import web
 
-from sandbox.config import Account
-from sandbox.outbox import Update
-from sandbox.provider import UserMessage
-from sandbox.waha import webhooks
-from sandbox.waha.endpoints import Endpoint
-from sandbox.waha.gateway import Gateway, GatewayError
-from sandbox.webhooks import Webhook
+from pipeline.sandbox.config import Account
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.waha import webhooks
+from pipeline.sandbox.waha.endpoints import Endpoint
+from pipeline.sandbox.waha.gateway import Gateway, GatewayError
+from pipeline.sandbox.webhooks import Webhook
 
 _MESSAGE: Final = "/api/{session}/chats/{chatId}/messages/{messageId}"
 _TITLES: Final = {400: "Bad Request", 401: "Unauthorized", 422: "Unprocessable Entity", 429: "Too Many Requests"}

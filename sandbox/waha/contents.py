@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sandbox.errors import NotSupported
+from pipeline.sandbox.errors import NotSupported
 
 Json = dict[str, Any]
 Made = tuple[str, Json]

@@ -12,16 +12,16 @@ from typing import Any, ClassVar, Final
 import orjson
 from aiohttp import web
 
-from sandbox.config import Account
-from sandbox.core import Codes, Refused, Sandbox
-from sandbox.errors import NotSupported
-from sandbox.ledger import Read, Sent
-from sandbox.outbox import Update
-from sandbox.provider import UserMessage
-from sandbox.waha import webhooks
-from sandbox.waha.endpoints import TEXT_LIMIT, Endpoint, lacking
-from sandbox.waha.ids import contact, jid, outbound_id
-from sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.config import Account
+from pipeline.sandbox.core import Codes, Refused, Sandbox
+from pipeline.sandbox.errors import NotSupported
+from pipeline.sandbox.ledger import Read, Sent
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.waha import webhooks
+from pipeline.sandbox.waha.endpoints import TEXT_LIMIT, Endpoint, lacking
+from pipeline.sandbox.waha.ids import contact, jid, outbound_id
+from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 Json = dict[str, Any]
 

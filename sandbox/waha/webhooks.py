@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import orjson
 
-from sandbox.config import Account
-from sandbox.errors import SandboxError
-from sandbox.outbox import Update
-from sandbox.provider import UserMessage
-from sandbox.waha.contents import payload
-from sandbox.waha.ids import inbound_id, jid
-from sandbox.webhooks import Webhook
+from pipeline.sandbox.config import Account
+from pipeline.sandbox.errors import SandboxError
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.waha.contents import payload
+from pipeline.sandbox.waha.ids import inbound_id, jid
+from pipeline.sandbox.webhooks import Webhook
 
 Json = dict[str, Any]
 

@@ -1,5 +1,5 @@
 """WasenderAPI: the session's endpoints, and its webhooks."""
 
-from sandbox.wasender.api import WasenderApi
+from pipeline.sandbox.wasender.api import WasenderApi
 
 __all__ = ["WasenderApi"]

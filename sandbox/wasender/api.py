@@ -12,17 +12,17 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from sandbox.config import Account
-from sandbox.core import Codes, Refused, Sandbox
-from sandbox.errors import NotSupported
-from sandbox.ledger import Read, Sent, Violation
-from sandbox.outbox import Update
-from sandbox.provider import UserMessage
-from sandbox.wasender import webhooks
-from sandbox.wasender.errors import ApiError, invalid, over_limit
-from sandbox.wasender.limits import PLANS, Allowance
-from sandbox.wasender.validation import Send, contact, validated
-from sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.config import Account
+from pipeline.sandbox.core import Codes, Refused, Sandbox
+from pipeline.sandbox.errors import NotSupported
+from pipeline.sandbox.ledger import Read, Sent, Violation
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.wasender import webhooks
+from pipeline.sandbox.wasender.errors import ApiError, invalid, over_limit
+from pipeline.sandbox.wasender.limits import PLANS, Allowance
+from pipeline.sandbox.wasender.validation import Send, contact, validated
+from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=422)
 

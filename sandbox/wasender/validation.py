@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from sandbox.wasender.errors import invalid, no_such_jid
+from pipeline.sandbox.wasender.errors import invalid, no_such_jid
 
 Json = dict[str, Any]
 

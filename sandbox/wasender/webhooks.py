@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import orjson
 
-from sandbox.config import Account
-from sandbox.errors import SandboxError
-from sandbox.outbox import Update
-from sandbox.provider import UserMessage
-from sandbox.wasender.contents import protocol_message
-from sandbox.webhooks import Webhook
+from pipeline.sandbox.config import Account
+from pipeline.sandbox.errors import SandboxError
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.wasender.contents import protocol_message
+from pipeline.sandbox.webhooks import Webhook
 
 STATUSES: Final = {"failed": 0, "pending": 1, "sent": 2, "delivered": 3, "read": 4, "played": 5}
 

@@ -1,5 +1,5 @@
 """Wawp: its own send endpoints and errors, and WAHA's webhooks."""
 
-from sandbox.wawp.api import WawpApi
+from pipeline.sandbox.wawp.api import WawpApi
 
 __all__ = ["WawpApi"]

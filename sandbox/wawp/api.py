@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from sandbox.config import Account
-from sandbox.outbox import Update
-from sandbox.provider import UserMessage
-from sandbox.waha import webhooks
-from sandbox.waha.endpoints import Endpoint
-from sandbox.waha.gateway import Gateway, GatewayError
-from sandbox.webhooks import Webhook
+from pipeline.sandbox.config import Account
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.waha import webhooks
+from pipeline.sandbox.waha.endpoints import Endpoint
+from pipeline.sandbox.waha.gateway import Gateway, GatewayError
+from pipeline.sandbox.webhooks import Webhook
 
 _CREDENTIALS: Final = ("instance_id", "access_token")
 _FILE: Final = ("chatId", "file[url]|file[data]", "file[filename]", "file[mimetype]")

@@ -8,7 +8,7 @@ from typing import Final, TypedDict
 
 import orjson
 
-from topics.catalogue import Topic, changelog, dead_letters
+from pipeline.topics.catalogue import Topic, changelog, dead_letters
 
 ROWS: Final = 4000
 """Rows that one record of `flush` writes to a table: a quarter of a second of a producer's work. A commit takes a few

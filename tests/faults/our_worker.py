@@ -18,11 +18,11 @@ from pipeline.runtime import ConcurrentStage, PipelineApp, Scope, Stage
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.worker import run
 from pipeline.settings import Settings, load_settings
+from pipeline.topics.records import Incoming, Record
 from tests.faults import loss_cases as cases
 from tests.faults import stock_worker
 from tests.faults.loss_cases import Order, held, order_of
 from tests.faults.power import fail_after_a_commit_of
-from topics.records import Incoming, Record
 
 
 def flows(name: str, settings: Settings) -> PipelineApp:

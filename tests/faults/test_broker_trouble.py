@@ -18,6 +18,7 @@ from aiohttp import ClientOSError, ClientSession, TCPConnector
 
 from pipeline.local.kafka import Kafka
 from pipeline.runtime.admin import create
+from pipeline.topics.catalogue import RAW
 from tests.integration.ingress_process import SETTLE_SECONDS, post, started
 from tests.integration.runtime_client import Site, numbered, site
 from tests.integration.test_ingress import count, ids_since, message, offsets, post_for_ever, ready
@@ -26,7 +27,6 @@ from tests.stacks import eventually
 from tests.unit.cloud_webhooks import signature, text, value, webhook
 from tests.unit.ingress_client import CLOUD, JSON, Client, ingress
 from tests.waiting import until
-from topics.catalogue import RAW
 
 FLOOD, BODY = 2_500, 96 * 1024
 """Connections at once, and bytes of the webhook on each: four times what the door holds."""

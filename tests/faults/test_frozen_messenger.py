@@ -23,13 +23,13 @@ from aiokafka import AIOKafkaProducer
 from pipeline.local.kafka import Kafka
 from pipeline.runtime import admin
 from pipeline.runtime.partitions import partition_of
+from pipeline.topics.codec import encode_command
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.records import Record
 from tests.integration.installation import PARTITIONS, TOPICS, without_topics
 from tests.observers import records
 from tests.ports import free_ports
 from tests.stacks import ROOT, Process, eventually
-from topics.codec import encode_command
-from topics.commands import Command, CommandKind
-from topics.records import Record
 
 pytestmark = pytest.mark.integration
 NUMBER = "106540352242922"

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.runtime import admin
 from pipeline.tenants import SAMPLE
-from topics.catalogue import catalogue
+from pipeline.topics.catalogue import catalogue
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3

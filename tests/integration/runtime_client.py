@@ -27,12 +27,12 @@ from aiokafka.structs import ConsumerRecord
 
 from pipeline.runtime import admin
 from pipeline.runtime.partitions import partition_of
+from pipeline.topics.catalogue import Topic, changelog, dead_letters
+from pipeline.topics.records import Record, header
 from tests.integration.runtime_worker import SEEN, Order
 from tests.ports import free_ports
 from tests.stacks import Process, eventually
 from tests.waiting import until
-from topics.catalogue import Topic, changelog, dead_letters
-from topics.records import Record, header
 
 PARTITIONS = 4
 SESSION = 6

@@ -27,7 +27,7 @@ from pipeline.runtime.consumer import Consumer, ConsumerThread
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.worker import run
 from pipeline.settings import load_settings
-from topics.records import Incoming, Record
+from pipeline.topics.records import Incoming, Record
 
 SEEN = "seen"
 TTL = 3600

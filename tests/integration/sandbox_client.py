@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 from aiohttp import ClientSession, ClientTimeout, web
 
-from sandbox.config import SAMPLE_ACCOUNTS, Config
-from sandbox.server import served
-from sandbox.statuses import StatusStep
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Config
+from pipeline.sandbox.server import served
+from pipeline.sandbox.statuses import StatusStep
 
 ACCOUNT = SAMPLE_ACCOUNTS[0]
 MESSAGES = f"/v23.0/{ACCOUNT.id}/messages"

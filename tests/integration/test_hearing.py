@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pipeline.local.kafka import Kafka
 from pipeline.runtime.admin import create
 from pipeline.runtime.hearing import Hearing, Hop
-from topics.catalogue import Topic
+from pipeline.topics.catalogue import Topic
 
 
 async def _within(seconds: float, condition: Callable[[], bool]) -> None:

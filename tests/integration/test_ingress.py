@@ -25,6 +25,9 @@ from pipeline.providers import PROVIDERS
 from pipeline.runtime import installation
 from pipeline.runtime.admin import create
 from pipeline.runtime.partitions import partition_of
+from pipeline.topics.catalogue import INSTALLATION, RAW, Topic
+from pipeline.topics.installation import partitions_record
+from pipeline.topics.records import Record
 from tests.integration.ingress_process import SETTLE_SECONDS, post, started
 from tests.integration.installation import delete
 from tests.integration.runtime_client import raise_partitions
@@ -32,9 +35,6 @@ from tests.ports import free_ports
 from tests.unit.cloud_webhooks import NUMBER, contact, signature, status, text, value, webhook
 from tests.unit.ingress_client import CLOUD, Client, ingress
 from tests.waiting import until
-from topics.catalogue import INSTALLATION, RAW, Topic
-from topics.installation import partitions_record
-from topics.records import Record
 
 
 @pytest.fixture(scope="module")

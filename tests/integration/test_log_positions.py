@@ -13,12 +13,12 @@ from aiokafka import AIOKafkaProducer
 
 from pipeline.local.kafka import Kafka
 from pipeline.runtime import admin, installation
+from pipeline.topics.catalogue import INSTALLATION
+from pipeline.topics.installation import TOPIC, started_record
 from tests.integration.installation import delete
 from tests.integration.runtime_client import PARTITIONS, Site, copies, keys_of, named, site
 from tests.integration.runtime_worker import SEEN, Order
 from tests.stacks import eventually
-from topics.catalogue import INSTALLATION
-from topics.installation import TOPIC, started_record
 
 
 @pytest.fixture

@@ -20,12 +20,12 @@ from pipeline.state.buffer import BufferedRows
 from pipeline.state.factory import CacheFactory
 from pipeline.state.scope import CacheScope
 from pipeline.testing import TestRecord
+from pipeline.topics.events.wire import WireEvent
 from tests.observers import get, post, records, request
 from tests.ports import free_ports
 from tests.stacks import Stack, eventually
 from tests.unit.provider_table import ARRIVALS
 from tests.webhooks import change, signed, status, text, webhook
-from topics.events.wire import WireEvent
 
 pytestmark = pytest.mark.integration
 _numbers = count(1)

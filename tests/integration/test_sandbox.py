@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from sandbox.config import Config
-from sandbox.errors import SandboxError
-from sandbox.limits import Limits
-from sandbox.server import served
+from pipeline.sandbox.config import Config
+from pipeline.sandbox.errors import SandboxError
+from pipeline.sandbox.limits import Limits
+from pipeline.sandbox.server import served
 from tests.integration.sandbox_client import ACCOUNT, MESSAGES, TOKEN, Client, with_sandbox
 from tests.ports import free_ports
 from tests.waiting import until

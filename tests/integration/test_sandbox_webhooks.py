@@ -8,7 +8,7 @@ import dataclasses
 import orjson
 import pytest
 
-from sandbox.statuses import StatusStep
+from pipeline.sandbox.statuses import StatusStep
 from tests.integration.sandbox_client import ACCOUNT, QUICK, Client, Ingress, sandbox, with_both, with_sandbox
 from tests.ports import free_ports
 from tests.waiting import until

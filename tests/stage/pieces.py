@@ -10,8 +10,8 @@ import orjson
 from pipeline.runtime import Scope, Stage
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
-from topics.events.wire import WireEvent
-from topics.records import Header, Incoming, Record
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Header, Incoming, Record
 
 NUMBER, OTHER_NUMBER, WABA = "106540352242922", "106540352242999", "102290129340398"
 HEADERS: tuple[Header, ...] = (

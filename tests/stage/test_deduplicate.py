@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.deduplicate import deduplicate
+from pipeline.agents.deduplicate import deduplicate
 from pipeline.testing import StageDriver
+from pipeline.topics.catalogue import SEEN
 from tests.stage.pieces import PACK, UNPACK, carrying, event, values
-from topics.catalogue import SEEN
 
 
 @pytest.fixture

@@ -9,24 +9,24 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from agents.deduplicate import deduplicate
-from agents.handle import handle
-from agents.parse import parse
-from agents.route import route
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.handle import handle
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.metrics import STALE
 from pipeline.providers import PROVIDERS
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord
+from pipeline.topics.catalogue import RECEIPTS, SEEN
+from pipeline.topics.commands import command_id
+from pipeline.topics.dead_letters import Letter, read
+from pipeline.topics.freshness import is_stale
+from pipeline.topics.records import Record, header
 from tests.unit import handlers_for_tests
 from tests.unit.cloud_webhooks import NUMBER, WABA, contact, status, text, value, webhook
 from tests.unit.handler_events import settings
-from topics.catalogue import RECEIPTS, SEEN
-from topics.commands import command_id
-from topics.dead_letters import Letter, read
-from topics.freshness import is_stale
-from topics.records import Record, header
 
 WRITTEN: Final = 1_760_000_000
 DAY: Final = 86_400

@@ -12,18 +12,18 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.deduplicate import deduplicate
-from agents.handlers.echo import EchoHandler
-from agents.parse import parse
-from agents.route import route
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.handlers.echo import EchoHandler
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
 from pipeline.ingress.records import Arrival, Labeller, webhook_id
 from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import HandlerDriver, StageDriver, TestRecord
+from pipeline.topics.catalogue import SEEN
+from pipeline.topics.events import decode
 from tests.unit.gateway_webhooks import Json, case, request, text, webhook
 from tests.unit.wasender_webhooks import request as wasender_request
-from topics.catalogue import SEEN
-from topics.events import decode
 
 SESSIONS = {"waha": "initech-session", "wawp": "initech-session", "wasender": "globex-session"}
 

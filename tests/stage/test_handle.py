@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from agents.handle import handle
+from pipeline.agents.handle import handle
 from pipeline.handlers import EventHandler
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.state import MemoryStore
 from pipeline.testing import StageDriver, TestRecord
+from pipeline.topics.codec import decode_command
+from pipeline.topics.commands import CommandKind
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import settings, tenants, text
-from topics.codec import decode_command
-from topics.commands import CommandKind
 
 
 def _driver(kind: type[EventHandler] = handlers.Attentive) -> StageDriver:

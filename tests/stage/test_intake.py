@@ -5,16 +5,16 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from agents.deduplicate import deduplicate
-from agents.parse import parse
-from agents.route import route
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
 from pipeline.providers import PROVIDERS
 from pipeline.testing import StageDriver, TestRecord
+from pipeline.topics.catalogue import SEEN
+from pipeline.topics.events import MessageEvent, StatusEvent, decode
+from pipeline.topics.records import header
 from tests.stage.pieces import HEADERS, NUMBER, WABA, raw, tenants
 from tests.unit.cloud_webhooks import contact, merged, status, text, value, webhook
-from topics.catalogue import SEEN
-from topics.events import MessageEvent, StatusEvent, decode
-from topics.records import header
 
 ANA, BO = "15550001111", "15550002222"
 BATCH = merged(

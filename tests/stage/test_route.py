@@ -9,21 +9,21 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.deduplicate import deduplicate
-from agents.parse import parse
-from agents.route import route
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
 from pipeline.ingress.records import Arrival, Labeller
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord
+from pipeline.topics import headers
+from pipeline.topics.catalogue import RECEIPTS, SEEN
+from pipeline.topics.codec import decode_receipt
+from pipeline.topics.commands import command_id
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import header
 from tests.stage.pieces import HEADERS, NUMBER, OTHER_NUMBER, UNPACK, carrying, event, tenants
-from topics import headers
-from topics.catalogue import RECEIPTS, SEEN
-from topics.codec import decode_receipt
-from topics.commands import command_id
-from topics.events.wire import WireEvent
-from topics.records import header
 
 
 def test_an_event_goes_to_the_lane_of_its_tenant() -> None:

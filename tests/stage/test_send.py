@@ -11,21 +11,21 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 
-from agents.receive import receive
-from agents.send import send
+from pipeline.agents.receive import receive
+from pipeline.agents.send import send
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
 from pipeline.providers.courier import RESENDS, Courier
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord
+from pipeline.topics.catalogue import OUTCOMES, SENT
+from pipeline.topics.codec import decode_outcome, encode_command, encode_receipt
+from pipeline.topics.commands import Command, CommandKind, command_id
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.outcomes import Outcome, OutcomeStatus
+from pipeline.topics.receipts import Receipt
+from pipeline.topics.records import Incoming, Record, header
 from tests.stage.pieces import NUMBER
-from topics.catalogue import OUTCOMES, SENT
-from topics.codec import decode_outcome, encode_command, encode_receipt
-from topics.commands import Command, CommandKind, command_id
-from topics.events.wire import WireEvent
-from topics.outcomes import Outcome, OutcomeStatus
-from topics.receipts import Receipt
-from topics.records import Incoming, Record, header
 
 WINDOW = 0.1
 ACCEPTED = Delivery(DeliveryStatus.ACCEPTED, "wamid.1")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.providers.base import WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
-from topics.records import Header
+from pipeline.topics.records import Header
 
 WABA = "900800700600500"
 NUMBER = "100200300400500"

@@ -25,8 +25,8 @@ from pipeline.runtime.sole_writer import SoleWriter, Span
 from pipeline.runtime.stage import ConcurrentStage, Stage
 from pipeline.runtime.tables import Mark
 from pipeline.testing import TestRecord
+from pipeline.topics.records import Record
 from tests.unit.loop_stand_ins import App, Drafted, Group
-from topics.records import Record
 
 SECONDS = 20
 """In which a life must come to its end."""

@@ -12,10 +12,10 @@ from aiohttp import ClientSession, web
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Delivery
+from pipeline.sandbox.config import Config
+from pipeline.sandbox.server import served
 from pipeline.tenants import Account
-from sandbox.config import Config
-from sandbox.server import served
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 TOKEN = "a-very-secret-token"
 TEXT = "my PIN is 4821"

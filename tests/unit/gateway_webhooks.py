@@ -14,9 +14,9 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
-from topics import headers
-from topics.events import decode
-from topics.events.wire import WireEvent
+from pipeline.topics import headers
+from pipeline.topics.events import decode
+from pipeline.topics.events.wire import WireEvent
 
 SESSION = "INSTANCE_ID"
 OWN = "15559990000@c.us"

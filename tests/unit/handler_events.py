@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants, TenantsFile
-from topics.events import ErrorEvent, MessageEvent, StatusEvent, UnknownEvent, validate
+from pipeline.topics.events import ErrorEvent, MessageEvent, StatusEvent, UnknownEvent, validate
 
 ACCOUNT = "106540352242922"
 USER = "15550001111"
@@ -72,7 +72,7 @@ def tenants(**handlers: str | None) -> Tenants:
     )
 
 
-def settings(handler: str = "agents.handlers.echo.EchoHandler", timeout: float = 5.0) -> Settings:
+def settings(handler: str = "pipeline.agents.handlers.echo.EchoHandler", timeout: float = 5.0) -> Settings:
     return Settings(handler=handler, handler_timeout=timeout, cache="memory")
 
 

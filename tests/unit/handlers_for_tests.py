@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.errors import PermanentError
 from pipeline.handlers import EventHandler
 from pipeline.state import ICache
-from topics.events import AccountEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
+from pipeline.topics.events import AccountEvent, ErrorEvent, EventBase, MessageEvent, StatusEvent, UnknownEvent
 
 
 class Recorder(EventHandler):

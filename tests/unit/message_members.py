@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from topics.events import InteractiveType, MediaType
+from pipeline.topics.events import InteractiveType, MediaType
 
 READ: Final[dict[str, dict[str, Any]]] = {
     "text": {"text_content": "Hello", "message_body": "Hello", "is_reply": False, "get_text_length()": 5},

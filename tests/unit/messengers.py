@@ -14,9 +14,9 @@ from pipeline.handlers.messenger import MESSENGER
 from pipeline.handlers.services import Services
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state import MemoryStore, Store
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events import EventBase
 from tests.unit.handler_events import text
-from topics.commands import Command, CommandKind
-from topics.events import EventBase
 
 Hook = Callable[[IMessenger], Awaitable[Any]]
 CLOUD = "cloud"

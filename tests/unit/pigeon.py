@@ -23,11 +23,11 @@ from pipeline.providers.cloud.wire import Body, delivery
 from pipeline.providers.loading import load
 from pipeline.providers.times import instant
 from pipeline.tenants import Account, Tenants
-from topics import headers
-from topics.commands import Command, CommandKind
-from topics.events.wire import WireEvent
-from topics.keys import conversation_key
-from topics.records import Incoming, header
+from pipeline.topics import headers
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.keys import conversation_key
+from pipeline.topics.records import Incoming, header
 
 NAME: Final = "pigeon"
 
@@ -90,7 +90,7 @@ def parse(record: Incoming) -> Iterator[WireEvent]:
 
 
 def begin(record: Incoming, item: Any, raw: Body) -> Body:
-    """What every event has: `topics.events.base.EventBase`. `route` adds the tenant."""
+    """What every event has: `pipeline.topics.events.base.EventBase`. `route` adds the tenant."""
     webhook_id, received_at, traceparent = delivery(record)
     account, chat = header(record.headers, headers.ACCOUNT) or "", chat_of(item)
     return {

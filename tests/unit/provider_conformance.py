@@ -23,11 +23,11 @@ from pipeline.ingress.records import Arrival, Labeller, webhook_id
 from pipeline.providers.base import Delivery, DeliveryStatus, HeadAuthenticator, Provider, WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events import MessageEvent, UnknownEvent, decode
+from pipeline.topics.events.wire import WireEvent
 from tests.ports import free_ports
 from tests.unit import gateway_calls as calls
-from topics.commands import Command, CommandKind
-from topics.events import MessageEvent, UnknownEvent, decode
-from topics.events.wire import WireEvent
 
 
 class Said(NamedTuple):

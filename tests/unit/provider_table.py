@@ -14,9 +14,9 @@ import orjson
 
 from pipeline.providers import PROVIDERS
 from pipeline.testing import TestRecord
+from pipeline.topics import headers
+from pipeline.topics.commands import CommandKind
 from tests.unit import cloud_webhooks, gateway_webhooks, wasender_webhooks
-from topics import headers
-from topics.commands import CommandKind
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "providers.md"
 BEGIN: Final = "<!-- The table below is written by `python -m tests.unit.provider_table`. -->\n"

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from pipeline.handlers import EventHandler, HandlerRunner
 from pipeline.state import MemoryStore
+from pipeline.topics.commands import Command
 from tests.unit.handler_events import settings, tenants
-from topics.commands import Command
 
 H = "tests.unit.handlers_for_tests."
 Kind = TypeVar("Kind", bound=EventHandler)

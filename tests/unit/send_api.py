@@ -16,7 +16,7 @@ from pipeline.ingress.probes import Probes
 from pipeline.ingress.publisher import Publisher
 from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
-from topics.records import Record
+from pipeline.topics.records import Record
 
 LIMIT = 10_000
 USER = "15550001111"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.deduplicate import deduplicate
-from agents.parse import parse
-from agents.route import route
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
 from pipeline.errors import InvalidRecord, OversizeRecord
 from pipeline.providers import PROVIDERS
 from pipeline.providers.limits import MAX_PARTS, MAX_SLICED_BYTES
@@ -21,13 +21,13 @@ from pipeline.runtime.chain import MAX_OUTPUT_BYTES, MAX_RECORD_BYTES
 from pipeline.runtime.stage import Scope, Stage
 from pipeline.tenants import Tenants
 from pipeline.testing import StageDriver, TestRecord
+from pipeline.topics.catalogue import SEEN
+from pipeline.topics.events import MessageEvent, UnknownEvent, decode, once
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.headers import ACCOUNT, PROVIDER
+from pipeline.topics.records import Incoming, Record, header
 from tests.unit import wasender_webhooks
 from tests.unit.cloud_webhooks import Raw, contact, examples, signed, tenants, text, value, webhook
-from topics.catalogue import SEEN
-from topics.events import MessageEvent, UnknownEvent, decode, once
-from topics.events.wire import WireEvent
-from topics.headers import ACCOUNT, PROVIDER
-from topics.records import Incoming, Record, header
 
 Json = dict[str, Any]
 

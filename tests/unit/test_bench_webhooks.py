@@ -14,7 +14,7 @@ from pipeline.providers.base import WebhookRequest
 from pipeline.providers.cloud.split import split
 from pipeline.tenants import load_tenants
 from pipeline.testing import TestRecord
-from topics.catalogue import RAW
+from pipeline.topics.catalogue import RAW
 
 NUMBERS = (0, 1, 4_999, 123_456)
 

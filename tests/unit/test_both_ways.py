@@ -11,7 +11,7 @@ from pipeline.errors import HandlerTimeout, Unavailable
 from pipeline.handlers import EventHandler
 from pipeline.testing import HandlerDriver, incoming_image, incoming_text, on_stack, status_event
 from pipeline.testing.events import USER
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 OTHER = "15550002222"
 MINUTE = 60

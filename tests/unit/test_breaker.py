@@ -16,7 +16,7 @@ from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import Scope, Stage
 from pipeline.runtime.tables import Pending
 from pipeline.testing import TestRecord
-from topics.records import Record
+from pipeline.topics.records import Record
 
 LIMITS = Limits(run=5, ratio=0.5, least=20, window=40)
 DOWN = RuntimeError("down")

@@ -8,8 +8,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topics.catalogue import MAX_MESSAGE_BYTES, STAGES, Topic, catalogue, changelog, events
-from topics.dead_letters import REASON_BYTES
+from pipeline.topics.catalogue import MAX_MESSAGE_BYTES, STAGES, Topic, catalogue, changelog, events
+from pipeline.topics.dead_letters import REASON_BYTES
 
 WEEK = timedelta(days=7)
 

@@ -16,7 +16,7 @@ from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import Link, Scope, Stage, split
 from pipeline.runtime.tables import Pending
 from pipeline.testing import StageDriver, TestRecord
-from topics.records import Record, header
+from pipeline.topics.records import Record, header
 
 
 def _copy(record: Any, _: Scope) -> Iterable[Record]:

@@ -16,8 +16,8 @@ from pipeline.runtime.chain_loop import AHEAD, AT_A_STRETCH, ChainLoop
 from pipeline.runtime.progress import Position, Progress
 from pipeline.runtime.stage import Scope, Stage
 from pipeline.testing import TestRecord
+from pipeline.topics.records import Record
 from tests.unit.loop_stand_ins import TP0, App, Rows, record, until
-from topics.records import Record
 
 TP1 = TP("in", 1)
 Play = Callable[[App, ChainLoop], Coroutine[Any, Any, None]]

@@ -13,7 +13,7 @@ from chaos.options import Options
 from chaos.stack import Stack
 from chaos.target import Target, groups
 from pipeline.errors import UsageError
-from topics.catalogue import RECEIPTS
+from pipeline.topics.catalogue import RECEIPTS
 
 
 def commands(directory: Path, on: Target) -> dict[str, list[str]]:

@@ -14,8 +14,8 @@ from chaos.traffic import Posting, traffic
 from chaos.webhooks import Contact, Message, signed, webhook
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
+from pipeline.sandbox.config import load_accounts
 from pipeline.tenants import load_tenants
-from sandbox.config import load_accounts
 
 OPTIONS = Options(seconds=30, rate=100, contacts=50)
 POSTINGS = list(traffic(OPTIONS))

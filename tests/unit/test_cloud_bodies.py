@@ -16,13 +16,13 @@ from pipeline.providers.cloud.answer import read_answer
 from pipeline.providers.cloud.bodies import KINDS, build_body
 from pipeline.providers.cloud.deliver import deliver
 from pipeline.providers.cloud.media import upload
+from pipeline.sandbox.config import Config
+from pipeline.sandbox.server import served
 from pipeline.tenants import Account
-from sandbox.config import Config
-from sandbox.server import served
+from pipeline.topics.commands import Command, CommandKind
 from tests.unit.handler_events import ACCOUNT, USER
 from tests.unit.messengers import call
 from tests.unit.test_wire_bodies import PYWA, WAPPA, recorded
-from topics.commands import Command, CommandKind
 
 GROUP = "Y2FwaV9ncm91cDoxMjM0NTY3ODkwWkQ"
 MEDIUM = "1003383421387256"

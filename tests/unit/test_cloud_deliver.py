@@ -18,8 +18,8 @@ from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.cloud.bodies import build_body
 from pipeline.providers.cloud.deliver import deliver
 from pipeline.tenants import Account
+from pipeline.topics.commands import Command, CommandKind
 from tests.ports import free_ports
-from topics.commands import Command, CommandKind
 
 module = import_module("pipeline.providers.cloud.deliver")
 TOKEN = "a-very-secret-token"

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord
 from pipeline.providers import PROVIDERS
+from pipeline.topics.events import decode
+from pipeline.topics.events.wire import WireEvent
 from pipeline.unicode import loads
 from tests.unit.cloud_webhooks import Json, Raw, examples, merged, signed, tenants, text, webhooks
 from tests.unit.mutations import MUTATIONS, Corpus, mutated
-from topics.events import decode
-from topics.events.wire import WireEvent
 
 CLOUD = PROVIDERS["cloud"]
 TENANTS = tenants()

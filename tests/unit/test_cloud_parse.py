@@ -11,6 +11,18 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord
 from pipeline.providers.cloud.parse import parse
+from pipeline.topics.events import (
+    AccountEvent,
+    ErrorEvent,
+    EventBase,
+    MessageEvent,
+    StatusEvent,
+    TextMessage,
+    UnknownEvent,
+    decode,
+)
+from pipeline.topics.events.details import TemplateStatus
+from pipeline.topics.events.wire import WireEvent
 from tests.unit.cloud_webhooks import (
     NUMBER,
     WABA,
@@ -28,18 +40,6 @@ from tests.unit.cloud_webhooks import (
     webhook,
     webhooks,
 )
-from topics.events import (
-    AccountEvent,
-    ErrorEvent,
-    EventBase,
-    MessageEvent,
-    StatusEvent,
-    TextMessage,
-    UnknownEvent,
-    decode,
-)
-from topics.events.details import TemplateStatus
-from topics.events.wire import WireEvent
 
 ACCOUNT = f"cloud:{NUMBER}"
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pipeline.providers.cloud.parse import general
 from pipeline.providers.cloud.usual import usual
 from pipeline.providers.cloud.wire import Delivery
+from pipeline.topics.events.wire import WireEvent
 from tests.unit.cloud_webhooks import Json, anything, contact, examples, places, status, text, value, webhook, webhooks
 from tests.unit.mutations import Corpus, garbled
-from topics.events.wire import WireEvent
 
 DELIVERED: Delivery = ("wh-1", datetime(2026, 1, 1, tzinfo=UTC), "00-trace-01")
 PRICING = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "utility"}

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord
-from topics import codec, headers
-from topics.commands import Command, CommandKind, Priority, command_id
-from topics.events.wire import WireEvent
-from topics.outcomes import Outcome, OutcomeStatus
-from topics.records import Header, Record, header
+from pipeline.topics import codec, headers
+from pipeline.topics.commands import Command, CommandKind, Priority, command_id
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.outcomes import Outcome, OutcomeStatus
+from pipeline.topics.records import Header, Record, header
 
 
 class Read(NamedTuple):

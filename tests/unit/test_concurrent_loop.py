@@ -18,8 +18,8 @@ from pipeline.runtime.lease import Lease
 from pipeline.runtime.progress import Position, Progress
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import ConcurrentStage, Scope
+from pipeline.topics.records import Record
 from tests.unit.loop_stand_ins import TP0, App, record, until
-from topics.records import Record
 
 Function = Callable[[Any, Scope], Coroutine[Any, Any, Iterable[Record]]]
 Play = Callable[[App, ConcurrentLoop], Coroutine[Any, Any, None]]

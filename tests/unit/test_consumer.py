@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, NodeNotReadyError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
-from agents.topology import messenger
+from pipeline.agents.topology import messenger
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.commit_callbacks import CommitCallbacks

@@ -23,11 +23,11 @@ from pipeline.providers.courier import ASK_AGAIN, RESENDS, UNBEGUN_WAIT, Courier
 from pipeline.providers.dispatch import Dispatcher
 from pipeline.runtime.stage import Abandoned
 from pipeline.tenants import Account, Tenants, load_tenants
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.outcomes import Outcome, OutcomeStatus
+from pipeline.topics.records import Incoming
 from tests.stacks import ROOT
-from topics.commands import Command, CommandKind
-from topics.events.wire import WireEvent
-from topics.outcomes import Outcome, OutcomeStatus
-from topics.records import Incoming
 
 ACCEPTED = Delivery(DeliveryStatus.ACCEPTED, "wamid.1")
 THROTTLED = Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=0)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.handle import handle
+from pipeline.agents.handle import handle
 from pipeline.handlers import EventHandler
 from pipeline.handlers.expiry import RecordExpiry
 from pipeline.handlers.runner import HandlerRunner
@@ -28,15 +28,15 @@ from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
 from pipeline.state.keys import unit_key
 from pipeline.state.store import Committed, UnitRecord
+from pipeline.topics import headers
+from pipeline.topics.catalogue import COMMANDS_INTERACTIVE
+from pipeline.topics.codec import decode_command
+from pipeline.topics.commands import Command, CommandKind, command_id
+from pipeline.topics.events import MessageEvent
+from pipeline.topics.records import Record, header
 from tests.unit.crash_points import Died, Flows, Process, World, lives, two_owners
 from tests.unit.handler_events import USER, settings, tenants, text
 from tests.unit.handlers_for_tests import FailsInItsFirstLife, Form
-from topics import headers
-from topics.catalogue import COMMANDS_INTERACTIVE
-from topics.codec import decode_command
-from topics.commands import Command, CommandKind, command_id
-from topics.events import MessageEvent
-from topics.records import Record, header
 
 EVENTS = "events.default"
 MESSAGES = ("wamid.1", "wamid.2")

@@ -16,9 +16,9 @@ from aiohttp import ClientSession
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents import receive as receive_stage
-from agents.receive import receive
-from agents.send import send
+from pipeline.agents import receive as receive_stage
+from pipeline.agents.receive import receive
+from pipeline.agents.send import send
 from pipeline.delivery.standing import Standing, State
 from pipeline.providers import courier
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
@@ -31,16 +31,16 @@ from pipeline.runtime.commit import Marks, commit
 from pipeline.runtime.draft import Draft
 from pipeline.runtime.sole_writer import SoleWriter
 from pipeline.tenants import Account, Tenants, TenantsFile
+from pipeline.topics.catalogue import COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS, SENT
+from pipeline.topics.codec import decode_outcome, encode_command, encode_receipt
+from pipeline.topics.commands import Command, CommandKind, command_id
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.outcomes import OutcomeStatus
+from pipeline.topics.receipts import Receipt, receipt_of
+from pipeline.topics.receipts import receipt_of as receipt_of_any
+from pipeline.topics.records import Incoming
 from tests.stage.pieces import NUMBER
 from tests.unit.crash_points import Flows, Process, World, lives, two_owners
-from topics.catalogue import COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS, SENT
-from topics.codec import decode_outcome, encode_command, encode_receipt
-from topics.commands import Command, CommandKind, command_id
-from topics.events.wire import WireEvent
-from topics.outcomes import OutcomeStatus
-from topics.receipts import Receipt, receipt_of
-from topics.receipts import receipt_of as receipt_of_any
-from topics.records import Incoming
 
 InDoubt = Literal["resend", "give_up"]
 NEVER, LONG_AGO = math.inf, 0.0

@@ -23,8 +23,8 @@ from pipeline.runtime.gap_letters import gap_letter
 from pipeline.runtime.gaps import Gap
 from pipeline.runtime.redrive import Decider
 from pipeline.testing import TestRecord
-from topics.dead_letters import REASON_BYTES, Letter, LetterId, Mark, Origin, State, read
-from topics.records import Incoming, Record
+from pipeline.topics.dead_letters import REASON_BYTES, Letter, LetterId, Mark, Origin, State, read
+from pipeline.topics.records import Incoming, Record
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

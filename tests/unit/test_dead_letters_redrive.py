@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from agents.deduplicate import deduplicate
-from agents.parse import parse
-from agents.route import route
-from agents.send import send
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
+from pipeline.agents.send import send
 from pipeline.delivery.standing import State as Standing
 from pipeline.delivery.standing import decode
 from pipeline.handlers.runner import HandlerRunner
@@ -22,17 +22,17 @@ from pipeline.providers.dispatch import Dispatcher
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord
+from pipeline.topics.catalogue import SEEN, SENT
+from pipeline.topics.codec import encode_command
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.dead_letters import Letter, read
+from pipeline.topics.events import MessageEvent
+from pipeline.topics.records import Record
 from tests.stacks import ROOT
 from tests.unit.handler_events import NOW, settings, tenants, text
 from tests.unit.handlers_for_tests import Recorder
 from tests.webhooks import NUMBER, change, webhook
 from tests.webhooks import text as message
-from topics.catalogue import SEEN, SENT
-from topics.codec import encode_command
-from topics.commands import Command, CommandKind
-from topics.dead_letters import Letter, read
-from topics.events import MessageEvent
-from topics.records import Record
 
 
 def _sample(*ids: str) -> Tenants:

@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.delivery import Limiter, TokenBucket
+from pipeline.sandbox.limits import Limiter as SandboxLimiter
+from pipeline.sandbox.limits import Limits as SandboxLimits
 from pipeline.tenants import Account
-from sandbox.limits import Limiter as SandboxLimiter
-from sandbox.limits import Limits as SandboxLimits
 
 RATES = st.floats(0.1, 1000)
 CAPACITIES = st.floats(1, 100)

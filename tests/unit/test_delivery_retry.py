@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.delivery import TRANSPORT, RetryPolicy, meta_codes, next_wait, retry_policy, slows_account
-from topics.events import error_codes
+from pipeline.topics.events import error_codes
 
 
 def test_waits_grow_up_to_a_limit() -> None:

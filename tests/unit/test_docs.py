@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pipeline.tenants import Tenants, TenantsFile
-from topics.headers import DECISION
+from pipeline.topics.headers import DECISION
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from agents.handle import handle
+from pipeline.agents.handle import handle
 from pipeline.errors import Unavailable
 from pipeline.handlers import HandlerRunner
 from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN
@@ -16,13 +16,13 @@ from pipeline.state.change import RowChange
 from pipeline.state.keys import unit_key
 from pipeline.state.store import Committed, UnitRecord
 from pipeline.testing import StageDriver, TestRecord
+from pipeline.topics import headers
+from pipeline.topics.codec import decode_command
+from pipeline.topics.commands import Command
+from pipeline.topics.records import header
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import settings, status, tenants, text
 from tests.unit.runners import H, NoCalls, runner_of, texts
-from topics import headers
-from topics.codec import decode_command
-from topics.commands import Command
-from topics.records import header
 
 HELLO = text("hello", message_id="wamid.hello")
 START = text("start", message_id="wamid.start")

@@ -13,9 +13,8 @@ from pydantic import ValidationError
 
 from pipeline.errors import InvalidRecord
 from pipeline.providers.cloud.parse import parse
-from tests.unit.cloud_webhooks import NUMBER, WABA, Json, Raw, contact, status, text, value, webhook
-from topics import events
-from topics.events import (
+from pipeline.topics import events
+from pipeline.topics.events import (
     ErrorEvent,
     EventBase,
     MessageEvent,
@@ -27,9 +26,10 @@ from topics.events import (
     decode,
     validate,
 )
-from topics.events.error_codes import CRITICAL, RETRYABLE
-from topics.events.model import Flag
-from topics.events.names import ConversationType, MessageType
+from pipeline.topics.events.error_codes import CRITICAL, RETRYABLE
+from pipeline.topics.events.model import Flag
+from pipeline.topics.events.names import ConversationType, MessageType
+from tests.unit.cloud_webhooks import NUMBER, WABA, Json, Raw, contact, status, text, value, webhook
 
 Kind = TypeVar("Kind", bound=EventBase)
 

@@ -10,9 +10,8 @@ import pytest
 
 from pipeline.providers.cloud.accounts import KINDS
 from pipeline.providers.cloud.parse import parse
-from tests.unit.cloud_webhooks import Json, Raw, named_examples, status, value, webhook
-from topics.events import AccountEvent, AccountEventType, ErrorEvent, StatusEvent, SystemEventType, decode
-from topics.events.details import (
+from pipeline.topics.events import AccountEvent, AccountEventType, ErrorEvent, StatusEvent, SystemEventType, decode
+from pipeline.topics.events.details import (
     DETAILS,
     AccountUpdate,
     Call,
@@ -25,6 +24,7 @@ from topics.events.details import (
     UserAction,
     detail_of,
 )
+from tests.unit.cloud_webhooks import Json, Raw, named_examples, status, value, webhook
 
 BODIES = {example.name: example.body for example in named_examples()}
 

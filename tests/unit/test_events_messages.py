@@ -10,9 +10,7 @@ from pydantic import TypeAdapter
 
 from pipeline.providers.cloud.parse import parse
 from pipeline.providers.cloud.shapes import CONTENTS, MESSAGE, NEEDED, Shape
-from tests.unit.cloud_webhooks import Json, Raw, named_examples, text, value, webhook
-from tests.unit.message_members import READ
-from topics.events import (
+from pipeline.topics.events import (
     AnyMessage,
     ContactsMessage,
     InteractiveMessage,
@@ -23,7 +21,9 @@ from topics.events import (
     MessageType,
     decode,
 )
-from topics.events.model import Model
+from pipeline.topics.events.model import Model
+from tests.unit.cloud_webhooks import Json, Raw, named_examples, text, value, webhook
+from tests.unit.message_members import READ
 
 BODIES = {example.name: example.body for example in named_examples()}
 ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(Message)

@@ -9,15 +9,15 @@ import pytest
 import yaml
 from aiohttp import web
 
-from agents.handlers.commands import CommandsHandler
-from agents.handlers.customer_service import HOURS, SUPPORT, CustomerServiceHandler
-from agents.handlers.echo import EchoHandler
-from agents.handlers.lookup import LookupHandler
-from agents.handlers.order import HOUR, OrderHandler
+from pipeline.agents.handlers.commands import CommandsHandler
+from pipeline.agents.handlers.customer_service import HOURS, SUPPORT, CustomerServiceHandler
+from pipeline.agents.handlers.echo import EchoHandler
+from pipeline.agents.handlers.lookup import LookupHandler
+from pipeline.agents.handlers.order import HOUR, OrderHandler
 from pipeline.errors import ConfigurationError, Unavailable
 from pipeline.handlers.loading import load_handler
 from pipeline.testing import AgentConformance, HandlerDriver, incoming_image, incoming_selection, incoming_text
-from topics.events import EventBase
+from pipeline.topics.events import EventBase
 
 ROOT = Path(__file__).parents[2]
 OTHER = "15550002222"

@@ -15,7 +15,7 @@ from pipeline.runtime.stage import split
 from pipeline.runtime.worker import _start
 from pipeline.settings import Settings
 from pipeline.testing import StageDriver, TestRecord
-from topics.records import Record
+from pipeline.topics.records import Record
 
 
 def _pass(value: Any, _: Scope) -> Iterable[Any]:

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.handlers import Effects, EventHandler, agent
 from pipeline.testing import AgentConformance, HandlerDriver, incoming_text, status_event
-from topics.events import EventBase, MessageEvent, StatusEvent
+from pipeline.topics.events import EventBase, MessageEvent, StatusEvent
 
 
 @agent(MessageEvent)

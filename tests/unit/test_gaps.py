@@ -19,7 +19,7 @@ from pipeline.runtime.gap_letters import gap_letter
 from pipeline.runtime.gaps import Gap, Gaps, Report
 from pipeline.runtime.progress import Progress
 from pipeline.testing import TestRecord
-from topics import dead_letters
+from pipeline.topics import dead_letters
 
 TP0, TABLE = TP("in", 0), TP("changelog", 0)
 

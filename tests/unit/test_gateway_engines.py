@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Slice
+from pipeline.topics.events import AccountEvent, MessageEvent, StatusEvent, UnknownEvent
 from tests.unit.cloud_webhooks import anything
 from tests.unit.gateway_engines import LID, engine_webhook, gows, in_go, noweb
 from tests.unit.gateway_webhooks import (
@@ -29,7 +30,6 @@ from tests.unit.gateway_webhooks import (
     webhook,
 )
 from tests.unit.test_wasender_contents import CONTENTS
-from topics.events import AccountEvent, MessageEvent, StatusEvent, UnknownEvent
 
 NUMBER = "15550001111@s.whatsapp.net"
 MEMBER, MEMBERS_LID = "15550002222@s.whatsapp.net", "888000222@lid"

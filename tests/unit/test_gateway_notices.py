@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.topics.events import AccountEvent, MessageEvent, UnknownEvent
 from tests.unit.gateway_engines import ENGINES
 from tests.unit.gateway_webhooks import ANA, OWN, SESSION, Json, case, event_of, text, webhook
-from topics.events import AccountEvent, MessageEvent, UnknownEvent
 
 GATEWAYS = ["waha", "wawp"]
 SERVICE = [

@@ -6,19 +6,19 @@ import asyncio
 from collections import defaultdict
 from typing import Any
 
-from agents.handle import handle
+from pipeline.agents.handle import handle
 from pipeline.handlers import EventHandler
 from pipeline.runtime.breaker import OFF, Breaker
 from pipeline.runtime.concurrent_loop import ConcurrentLoop
 from pipeline.settings import Settings
 from pipeline.testing import TestRecord
+from pipeline.topics.codec import decode_command
+from pipeline.topics.commands import Command
+from pipeline.topics.events import EventBase
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import text
 from tests.unit.loop_stand_ins import TP0, App, until
 from tests.unit.runners import runner_of
-from topics.codec import decode_command
-from topics.commands import Command
-from topics.events import EventBase
 
 
 def _worked(kind: type[EventHandler], events: list[EventBase]) -> list[Command]:

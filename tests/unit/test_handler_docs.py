@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.handlers import EventHandler, HandlerRunner
 from pipeline.state import MemoryStore
+from pipeline.topics.commands import Command
 from tests.unit.handler_events import USER, settings, tenants, text
-from topics.commands import Command
 
 DOCS = Path(__file__).parents[2] / "docs"
 

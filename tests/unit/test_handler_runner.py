@@ -23,10 +23,10 @@ from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
 from pipeline.state.keys import table_key, unit_key
 from pipeline.state.store import Committed, UnitRecord
+from pipeline.topics.commands import Command, CommandKind, command_id
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import ACCOUNT, settings, tenants, text
 from tests.unit.runners import H, runner_of, texts
-from topics.commands import Command, CommandKind, command_id
 
 
 @pytest.mark.parametrize("kind", [handlers.Slow, handlers.Stubborn])

@@ -15,10 +15,10 @@ from pipeline.handlers.statistics import Tally
 from pipeline.metrics import HANDLED
 from pipeline.state import CacheFactory, CacheScope, MemoryStore
 from pipeline.testing import account_event
+from pipeline.topics.events import AccountEvent, EventBase, MessageEvent
 from tests.unit import handlers_for_tests as handlers
 from tests.unit.handler_events import ACCOUNT, USER, error, settings, status, tenants, text, unknown
 from tests.unit.runners import H, NoCalls, runner_of, texts
-from topics.events import AccountEvent, EventBase, MessageEvent
 
 
 def test_an_event_becomes_commands() -> None:

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from agents.topology import _heard
+from pipeline.agents.topology import _heard
 from pipeline.runtime.hearing import STANDING, Hearing, Hop, Passing
 from pipeline.runtime.partitions import partition_of
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 PARTITIONS = 3
 Positions = list[tuple[int, int]]

@@ -14,10 +14,10 @@ import pytest
 from pipeline.ingress import file_limit
 from pipeline.ingress.answers import TEXTS
 from pipeline.ingress.connection import Connection, Timeouts
+from pipeline.topics.records import Record
 from tests.unit.cloud_webhooks import signature
 from tests.unit.ingress_client import Client, ingress
 from tests.waiting import until
-from topics.records import Record
 
 BODY: Final = b'{"object":"whatsapp_business_account","entry":[]}'
 FORGED: Final = "sha256=" + "0" * 64

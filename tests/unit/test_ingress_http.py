@@ -16,11 +16,11 @@ from pipeline.errors import ConfigurationError, UsageError
 from pipeline.providers.base import Delivery, Slice, WebhookRequest
 from pipeline.providers.cloud import Cloud
 from pipeline.tenants import Account, Tenants, TenantsFile
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming
 from tests.unit.cloud_webhooks import signature, tenants
 from tests.unit.ingress_client import CLOUD, Client, ingress
-from topics.commands import Command, CommandKind
-from topics.events.wire import WireEvent
-from topics.records import Incoming
 
 BODY = b'{"object":"whatsapp_business_account","entry":[]}'
 PAPER = "/webhooks/paper/acme"

@@ -22,8 +22,8 @@ from pipeline.ingress.trace import traceparent
 from pipeline.providers.base import Slice
 from pipeline.runtime.partitions import partition_of
 from pipeline.tenants import Tenants, TenantsFile, load_tenants
+from pipeline.topics.catalogue import RAW
 from tests.unit.cloud_webhooks import NUMBER, WABA, tenants
-from topics.catalogue import RAW
 
 VALID = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -13,12 +13,12 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.deduplicate import deduplicate
-from agents.handle import handle
-from agents.parse import parse
-from agents.receive import receive
-from agents.route import route
-from agents.send import send
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.handle import handle
+from pipeline.agents.parse import parse
+from pipeline.agents.receive import receive
+from pipeline.agents.route import route
+from pipeline.agents.send import send
 from pipeline.providers import PROVIDERS
 from pipeline.runtime.breaker import Breaker, Limits
 from pipeline.runtime.chain import Chain, Output
@@ -29,11 +29,11 @@ from pipeline.runtime.retry import Retries
 from pipeline.runtime.stage import ConcurrentStage, Stage
 from pipeline.runtime.tables import Pending
 from pipeline.testing import TestRecord
+from pipeline.topics import dead_letters, headers
+from pipeline.topics.catalogue import SEEN, SENT
+from pipeline.topics.records import Header, header
 from tests.unit.cloud_webhooks import NUMBER, contact, tenants, text, value, webhook
 from tests.unit.loop_stand_ins import TP0, App, until
-from topics import dead_letters, headers
-from topics.catalogue import SEEN, SENT
-from topics.records import Header, header
 
 NAMES: Final = sorted({each for name, each in vars(headers).items() if isinstance(each, str) and name.isupper()})
 VALUES = st.none() | st.binary(max_size=6) | st.sampled_from([b"cloud", b"wasender", b"waha", b"api", b"acme", b"\xff"])

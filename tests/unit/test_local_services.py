@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.local.ports import Ports
-from pipeline.local.services import Service, services
+from pipeline.local.services import COMMAND, Service, services
 from pipeline.settings import Settings
-from topics.catalogue import APPS
+from pipeline.topics.catalogue import APPS
 
 PORTS = Ports.starting_at(20000)
 
@@ -38,7 +37,7 @@ def test_a_command_line_says_what_it_is(tmp_path: Path) -> None:
     """Scripts that find a worker by `… worker intake` and kill it would find nothing."""
     lines = {name: service.argv for name, service in planned(tmp_path).items()}
     for app in APPS:
-        assert lines[app] == [sys.executable, "-m", "pipeline.cli", "worker", app]
+        assert lines[app] == [*COMMAND, "worker", app]
     assert lines["ingress"][-2:] == ["pipeline.cli", "ingress"]
 
 

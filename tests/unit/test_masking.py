@@ -22,8 +22,8 @@ from pipeline.logging import configure, get_logger, hold_record
 from pipeline.masking import Masker
 from pipeline.runtime.dead_letters import dead_letter
 from pipeline.testing import TestRecord
-from topics.dead_letters import Letter, State, read
-from topics.records import Incoming
+from pipeline.topics.dead_letters import Letter, State, read
+from pipeline.topics.records import Incoming
 
 NUMBER = "15550001111"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

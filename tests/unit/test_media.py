@@ -27,12 +27,12 @@ from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.providers import PROVIDERS
 from pipeline.providers.cloud.media import LIFETIME
 from pipeline.providers.media import AccountMedia
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Config
+from pipeline.sandbox.server import served
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenants, TenantsFile
-from sandbox.config import SAMPLE_ACCOUNTS, Config
-from sandbox.server import served
+from pipeline.topics.commands import Command
 from tests.unit.handler_events import ACCOUNT, USER, text
-from topics.commands import Command
 
 JPEG = b"\xff\xd8\xff\xe0 a picture"
 OTHER = "106540352242999"

@@ -15,9 +15,9 @@ from pipeline.handlers.context import hold
 from pipeline.handlers.messenger import MESSENGER
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state import MemoryStore
+from pipeline.topics.commands import Command, CommandKind, Priority, command_id
+from pipeline.topics.events import EventBase, PlatformType
 from tests.unit.handler_events import ACCOUNT, USER, error, text
-from topics.commands import Command, CommandKind, Priority, command_id
-from topics.events import EventBase, PlatformType
 
 
 def sent(body: Callable[[IMessenger], Awaitable[Any]], event: EventBase | None = None) -> list[Command]:

@@ -13,9 +13,9 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.cloud.bodies import build_body
 from pipeline.providers.waha.fields import chat_id
 from pipeline.providers.wasender.bodies import address
-from topics.commands import Command, CommandKind
-from topics.keys import conversation_key
-from topics.numbers import phone_digits
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.keys import conversation_key
+from pipeline.topics.numbers import phone_digits
 
 NUMBER = "15550001111"
 SEPARATORS = (

@@ -16,15 +16,15 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.cloud import statuses
 from pipeline.providers.cloud.shapes import settled
 from pipeline.testing import TestRecord
+from pipeline.topics import headers
+from pipeline.topics.events import AccountEvent, MessageEvent, StatusEvent, decode
+from pipeline.topics.events.account_types import AccountEventType
+from pipeline.topics.events.details import TemplateStatus, detail_of
+from pipeline.topics.events.lenient import MAX_ERRORS
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.receipts import receipt_of
 from tests.unit import gateway_webhooks, wasender_webhooks
 from tests.unit.cloud_webhooks import anything, examples, places, status, value, webhook
-from topics import headers
-from topics.events import AccountEvent, MessageEvent, StatusEvent, decode
-from topics.events.account_types import AccountEventType
-from topics.events.details import TemplateStatus, detail_of
-from topics.events.lenient import MAX_ERRORS
-from topics.events.wire import WireEvent
-from topics.receipts import receipt_of
 
 Json = dict[str, Any]
 

@@ -19,7 +19,7 @@ from pipeline.providers.waha.bodies import BUILDERS
 from pipeline.providers.waha.calls import calls
 from pipeline.providers.wasender.bodies import Refusal, build_calls
 from pipeline.tenants import Account
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 NAMED = (CommandKind.EDIT, CommandKind.REVOKE, CommandKind.PIN)
 ids = st.text(max_size=20) | st.lists(

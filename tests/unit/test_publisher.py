@@ -19,7 +19,7 @@ from pipeline.errors import Unacknowledged, Unavailable
 from pipeline.runtime.draft import BATCH_BYTES
 from pipeline.runtime.publisher import Publisher
 from pipeline.testing import TestRecord
-from topics.records import Record
+from pipeline.topics.records import Record
 
 
 class Broker:

@@ -24,8 +24,8 @@ from pipeline.runtime.quarantine import Quarantine
 from pipeline.runtime.stage import ConcurrentStage, Scope, Stage
 from pipeline.runtime.suspects import Suspicion, decode, encode
 from pipeline.testing import TestRecord
+from pipeline.topics.records import Record
 from tests.unit.loop_stand_ins import App, Group, until
-from topics.records import Record
 
 MOST_LIVES = 60
 

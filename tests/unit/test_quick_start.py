@@ -14,7 +14,7 @@ from pipeline.runtime import topic_guard, worker
 from pipeline.runtime.admin import TopicDescription
 from pipeline.runtime.app import PipelineApp
 from pipeline.settings import Settings
-from topics.installation import TOPIC, Installation
+from pipeline.topics.installation import TOPIC, Installation
 
 GENEROUS = 20.0
 """Seconds that only guard against hanging."""

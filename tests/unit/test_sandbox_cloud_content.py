@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.cloud.content import check_content
-from sandbox.cloud.errors import GraphError
+from pipeline.sandbox.cloud.content import check_content
+from pipeline.sandbox.cloud.errors import GraphError
 
 LINK = {"link": "https://files.example/a.jpg"}
 REPLY = {"type": "reply", "reply": {"id": "a", "title": "A"}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from sandbox.cloud.errors import GraphError, bad_token, known, no_such_object, reported
+from pipeline.sandbox.cloud.errors import GraphError, bad_token, known, no_such_object, reported
 
 
 def error_of(error: GraphError) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from sandbox.cloud.ids import inbound_id, outbound_id
+from pipeline.sandbox.cloud.ids import inbound_id, outbound_id
 
 
 def test_ids_have_metas_form() -> None:

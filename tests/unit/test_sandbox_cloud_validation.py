@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.cloud.errors import GraphError
-from sandbox.cloud.validation import parsed, read_mark, validated
+from pipeline.sandbox.cloud.errors import GraphError
+from pipeline.sandbox.cloud.validation import parsed, read_mark, validated
 
 TEXT = {"messaging_product": "whatsapp", "to": "15550001111", "type": "text", "text": {"body": "Hello"}}
 

@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox.cloud.validation import validated
-from sandbox.cloud.webhooks import message_webhook, status_fields, status_webhook
-from sandbox.config import SAMPLE_ACCOUNTS
-from sandbox.outbox import Update
-from sandbox.provider import UserMessage
-from sandbox.statuses import DEFAULT_STEPS, failing
-from sandbox.webhooks import Webhook
+from pipeline.sandbox.cloud.validation import validated
+from pipeline.sandbox.cloud.webhooks import message_webhook, status_fields, status_webhook
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.statuses import DEFAULT_STEPS, failing
+from pipeline.sandbox.webhooks import Webhook
 
 ACCOUNT = SAMPLE_ACCOUNTS[0]
 TEXT = {"to": "15550001111", "text": {"body": "hi"}, "biz_opaque_callback_data": "cmd-1"}

@@ -8,8 +8,8 @@ import orjson
 import pytest
 import yaml
 
-from sandbox.config import ACCOUNTS_VARIABLE, SAMPLE_ACCOUNTS, Account, accounts_from, load_accounts
-from sandbox.errors import SandboxError
+from pipeline.sandbox.config import ACCOUNTS_VARIABLE, SAMPLE_ACCOUNTS, Account, accounts_from, load_accounts
+from pipeline.sandbox.errors import SandboxError
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "tenants.yaml"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from sandbox.faults import Faults, FaultsRequest
-from sandbox.limits import Limits
-from sandbox.statuses import DEFAULT_STEPS, failing
+from pipeline.sandbox.faults import Faults, FaultsRequest
+from pipeline.sandbox.limits import Limits
+from pipeline.sandbox.statuses import DEFAULT_STEPS, failing
 
 
 def faults(**asked: object) -> Faults:

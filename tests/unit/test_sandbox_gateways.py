@@ -10,19 +10,19 @@ import pytest
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Config
+from pipeline.sandbox.core import Sandbox
+from pipeline.sandbox.errors import NotSupported, SandboxError
+from pipeline.sandbox.outbox import FIXED, Update
+from pipeline.sandbox.provider import Provider, UserMessage
+from pipeline.sandbox.statuses import StatusStep
+from pipeline.sandbox.waha import WahaApi
+from pipeline.sandbox.wawp import WawpApi
+from pipeline.sandbox.webhooks import Webhook
 from pipeline.tenants import load_tenants
 from pipeline.testing import TestRecord
-from sandbox.config import SAMPLE_ACCOUNTS, Config
-from sandbox.core import Sandbox
-from sandbox.errors import NotSupported, SandboxError
-from sandbox.outbox import FIXED, Update
-from sandbox.provider import Provider, UserMessage
-from sandbox.statuses import StatusStep
-from sandbox.waha import WahaApi
-from sandbox.wawp import WawpApi
-from sandbox.webhooks import Webhook
+from pipeline.topics.events import MessageEvent, StatusEvent, decode
 from tests.stacks import ROOT
-from topics.events import MessageEvent, StatusEvent, decode
 
 TENANTS = load_tenants(ROOT / "examples" / "tenants.yaml", {"PIPELINE_SANDBOX_URL": "http://127.0.0.1:8090"})
 BOTH = pytest.mark.parametrize("api", [WawpApi, WahaApi])

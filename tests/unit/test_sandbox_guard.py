@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pytest
 from aiohttp import ClientSession
 
-from sandbox.config import Config
-from sandbox.server import served
+from pipeline.sandbox.config import Config
+from pipeline.sandbox.server import served
 
 JSON = {"Content-Type": "application/json"}
 CHANGES = [

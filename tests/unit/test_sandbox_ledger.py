@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from sandbox.ledger import Journal, Ledger, Read, Sent
+from pipeline.sandbox.ledger import Journal, Ledger, Read, Sent
 
 
 def sent(number: int, account: str = "a", to: str = "15550001111") -> Sent:

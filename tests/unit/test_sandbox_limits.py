@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sandbox.limits import Limiter, Limits, PairDebt, TokenBucket
+from pipeline.sandbox.limits import Limiter, Limits, PairDebt, TokenBucket
 
 NUMBER = ("cloud", "106540352242922")
 UNLIMITED = Limits(messages_per_second=None)

@@ -10,24 +10,24 @@ from aiohttp import ClientSession
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Delivery, DeliveryStatus, WebhookRequest
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Account, Config
+from pipeline.sandbox.core import Sandbox
+from pipeline.sandbox.errors import NotSupported, SandboxError
+from pipeline.sandbox.limits import Limits
+from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.provider import Provider, UserMessage
+from pipeline.sandbox.server import served
+from pipeline.sandbox.statuses import StatusStep
+from pipeline.sandbox.wasender import WasenderApi
+from pipeline.sandbox.wasender.limits import PLANS, Allowance
+from pipeline.sandbox.webhooks import Webhook
 from pipeline.tenants import load_tenants
 from pipeline.testing import TestRecord
-from sandbox.config import SAMPLE_ACCOUNTS, Account, Config
-from sandbox.core import Sandbox
-from sandbox.errors import NotSupported, SandboxError
-from sandbox.limits import Limits
-from sandbox.outbox import Update
-from sandbox.provider import Provider, UserMessage
-from sandbox.server import served
-from sandbox.statuses import StatusStep
-from sandbox.wasender import WasenderApi
-from sandbox.wasender.limits import PLANS, Allowance
-from sandbox.webhooks import Webhook
+from pipeline.topics import headers
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events import MessageEvent, StatusEvent, decode
 from tests.stacks import ROOT
 from tests.unit import gateway_calls as calls
-from topics import headers
-from topics.commands import Command, CommandKind
-from topics.events import MessageEvent, StatusEvent, decode
 
 TENANTS = load_tenants(ROOT / "examples" / "tenants.yaml", {"PIPELINE_SANDBOX_URL": "http://127.0.0.1:8090"})
 SESSION = TENANTS.accounts("wasender")[0]

@@ -13,10 +13,10 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
 from pipeline.providers.cloud.parse import parse
+from pipeline.topics import schemas
+from pipeline.topics.compatibility import breaks
+from pipeline.topics.events import UnknownEvent
 from tests.unit.cloud_webhooks import Raw, examples
-from topics import schemas
-from topics.compatibility import breaks
-from topics.events import UnknownEvent
 
 Json = dict[str, Any]
 
@@ -25,7 +25,7 @@ def test_the_schemas_that_are_checked_in_are_those_of_the_code() -> None:
     """Consumers in other languages would build on a form that the records no longer have."""
     found = schemas.broken(schemas.stored(), schemas.schemas())
     assert not found, f"this would break readers: {found}"
-    assert schemas.stored() == schemas.schemas(), "run `python -m topics.schemas` and check the difference in"
+    assert schemas.stored() == schemas.schemas(), "run `python -m pipeline.topics.schemas` and check the difference in"
 
 
 def test_every_event_is_what_its_schema_says() -> None:

@@ -10,21 +10,21 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.deduplicate import deduplicate
-from agents.parse import parse
-from agents.route import route
+from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.parse import parse
+from pipeline.agents.route import route
 from pipeline.errors import ConfigurationError
 from pipeline.providers import PROVIDERS
 from pipeline.providers.api import API
 from pipeline.tenants import Tenants, TenantsFile, load_tenants
 from pipeline.testing import TestRecord
 from pipeline.testing.driver import StageDriver
+from pipeline.topics import headers
+from pipeline.topics.catalogue import SEEN
+from pipeline.topics.commands import command_id
+from pipeline.topics.events import APIMessageEvent, decode, validate
+from pipeline.topics.records import Record, header
 from tests.unit.send_api import LIMIT, TEXT, USER, Caller, api, tenants
-from topics import headers
-from topics.catalogue import SEEN
-from topics.commands import command_id
-from topics.events import APIMessageEvent, decode, validate
-from topics.records import Record, header
 
 
 def run(test: Callable[[Caller], Awaitable[None]], **options: Any) -> None:

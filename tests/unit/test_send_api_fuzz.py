@@ -15,11 +15,11 @@ from pipeline.handlers.results import SendResult
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state import MemoryStore
 from pipeline.testing import TestRecord, api_message
+from pipeline.topics.codec import decode_command, encode_command
+from pipeline.topics.commands import Command
+from pipeline.topics.events import APIMessageEvent
 from tests.unit.send_api import USER
 from tests.unit.test_send_api_paths import CASES
-from topics.codec import decode_command, encode_command
-from topics.commands import Command
-from topics.events import APIMessageEvent
 
 FIELDS = sorted({name for call in PATHS.values() for name in call.body.model_fields} | {"type", "id", "link", "text"})
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)

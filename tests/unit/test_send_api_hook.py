@@ -10,12 +10,12 @@ from pipeline.handlers import Effects, EventHandler, HandlerRunner, agent
 from pipeline.handlers.context import in_hand
 from pipeline.state import MemoryStore
 from pipeline.testing import HandlerDriver, api_message
+from pipeline.topics.commands import Command
+from pipeline.topics.events import APIMessageEvent
 from tests.api_clerk import AnsweringClerk, ApiClerk
 from tests.unit.handler_events import settings, tenants
 from tests.unit.runners import texts
 from tests.unit.send_api import USER
-from topics.commands import Command
-from topics.events import APIMessageEvent
 
 
 def _runner() -> HandlerRunner:

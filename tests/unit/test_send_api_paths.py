@@ -11,9 +11,9 @@ from pipeline.handlers import EventHandler, IMessenger
 from pipeline.handlers.api.bodies import Body
 from pipeline.handlers.api.paths import PATHS
 from pipeline.testing import HandlerDriver, api_message
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events import MessageEvent
 from tests.unit.send_api import USER
-from topics.commands import Command, CommandKind
-from topics.events import MessageEvent
 
 LINK = "https://shop.example/parcel.png"
 CARD = {"name": {"formatted_name": "Ana", "first_name": "Ana"}, "phones": [{"phone": "+15550003333", "type": "CELL"}]}

@@ -22,9 +22,9 @@ from pipeline.handlers import (
 )
 from pipeline.handlers.messenger import Messenger
 from pipeline.providers.cloud.bodies import KINDS
+from pipeline.topics.commands import CommandKind, Priority
 from tests.unit.handler_events import USER
 from tests.unit.messengers import call
-from topics.commands import CommandKind, Priority
 
 YES = {"id": "yes", "title": "Yes"}
 ROW = {"id": "r", "title": "Row"}

@@ -15,11 +15,11 @@ import orjson
 import pytest
 
 from pipeline.providers.cloud.bodies import build_body
+from pipeline.sandbox.cloud.validation import read_mark, validated
 from pipeline.testing import TestRecord
-from sandbox.cloud.validation import read_mark, validated
+from pipeline.topics.codec import decode_command, encode_command
+from pipeline.topics.commands import Command
 from tests.unit.messengers import call
-from topics.codec import decode_command, encode_command
-from topics.commands import Command
 
 USER: Final = "15550001111"
 LINK: Final = "https://files.example/a.jpg"

@@ -218,7 +218,7 @@ def test_a_worker_that_comes_back_knows_what_it_did(tmp_path: Path) -> None:
     """If the setting did not reach the files, a restarted worker would answer what it has answered already."""
 
     async def body() -> None:
-        chosen = settings_of("agents.handlers.echo.EchoHandler").model_copy(
+        chosen = settings_of("pipeline.agents.handlers.echo.EchoHandler").model_copy(
             update={"cache": "json", "data_dir": tmp_path}
         )
         for _ in range(2):

@@ -30,7 +30,7 @@ from pipeline.testing import (
     status_event,
 )
 from pipeline.testing.events import USER
-from topics.events import EventBase, MessageEvent, StatusEvent
+from pipeline.topics.events import EventBase, MessageEvent, StatusEvent
 
 MADE: dict[str, Callable[..., MessageEvent]] = {
     "text": lambda **more: incoming_text("hi", **more),

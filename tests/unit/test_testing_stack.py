@@ -20,8 +20,8 @@ from pipeline.testing.memory import InMemory
 from pipeline.testing.stack.failures import failure
 from pipeline.testing.stack.imports import path_of
 from pipeline.testing.stack.servers import job, servers
-from topics.dead_letters import Letter, LetterId
-from topics.events import MessageEvent
+from pipeline.topics.dead_letters import Letter, LetterId
+from pipeline.topics.events import MessageEvent
 
 
 class Odd(Exception):

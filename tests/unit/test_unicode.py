@@ -17,16 +17,16 @@ from pipeline.providers import PROVIDERS
 from pipeline.runtime.dead_letters import dead_letter
 from pipeline.state import encoding, keys
 from pipeline.testing import TestRecord
+from pipeline.topics.codec import decode_command, encode_command
+from pipeline.topics.commands import CommandKind
+from pipeline.topics.events import MessageEvent, decode
+from pipeline.topics.events.messages import InteractiveMessage
+from pipeline.topics.headers import ACCOUNT
+from pipeline.topics.records import header
 from pipeline.unicode import loads, well_formed
 from tests.unit import gateway_webhooks, wasender_webhooks
 from tests.unit.cloud_webhooks import Raw, contact, signed, tenants, text, value, webhook
 from tests.unit.messengers import call, commands_of
-from topics.codec import decode_command, encode_command
-from topics.commands import CommandKind
-from topics.events import MessageEvent, decode
-from topics.events.messages import InteractiveMessage
-from topics.headers import ACCOUNT
-from topics.records import header
 
 HALF = "\ud83d"
 BOM = b"\xef\xbb\xbf"

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 from pipeline.errors import OutsideEvent, Unavailable
 from pipeline.handlers.unit_of_work import NO_EFFECT, UnitOfWork
 from pipeline.state import MemoryStore
+from pipeline.topics.commands import Command, CommandKind, command_id
 from tests.unit.handler_events import ACCOUNT, NOW, USER
-from topics.commands import Command, CommandKind, command_id
 
 EVENT = f"cloud:{ACCOUNT}:wamid.1"
 COUNTER = "{acme}:table:counter"

@@ -15,8 +15,8 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 
-from agents.receive import receive
-from agents.send import send
+from pipeline.agents.receive import receive
+from pipeline.agents.send import send
 from pipeline.delivery.standing import Standing, State, decode
 from pipeline.errors import NewerRecord
 from pipeline.providers.base import Delivery, DeliveryStatus
@@ -25,13 +25,13 @@ from pipeline.providers.dispatch import Dispatcher
 from pipeline.runtime.retry import Retries
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord
+from pipeline.topics import codec
+from pipeline.topics.catalogue import SENT
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.events import decode as decode_event
+from pipeline.topics.records import header
 from tests.data.wire.record_records import STANDINGS
 from tests.unit.pigeon import Pigeon
-from topics import codec
-from topics.catalogue import SENT
-from topics.commands import Command, CommandKind
-from topics.events import decode as decode_event
-from topics.records import header
 
 DATA: Final = Path(__file__).parents[1] / "data" / "wire"
 FORMER: Final = ("records-0.1.0",)

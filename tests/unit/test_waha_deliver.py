@@ -15,7 +15,8 @@ from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.waha import deliver as module
 from pipeline.providers.waha.bodies import BUILDERS
 from pipeline.providers.waha.calls import SILENT
-from sandbox.waha import WahaApi
+from pipeline.sandbox.waha import WahaApi
+from pipeline.topics.commands import CommandKind
 from tests.ports import free_ports
 from tests.unit.gateway_calls import (
     ANA,
@@ -30,7 +31,6 @@ from tests.unit.gateway_calls import (
     requests,
     says,
 )
-from topics.commands import CommandKind
 
 SAMPLE = account("waha", id="initech-session", token="sandbox-waha-key")
 MESSAGE = "/api/INSTANCE_ID/chats/15550001111@c.us/messages"

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from pipeline.errors import InvalidRecord
 from pipeline.providers import PROVIDERS
 from pipeline.testing import TestRecord
+from pipeline.topics import headers
+from pipeline.topics.events import AccountEvent, ErrorEvent, MessageEvent, StatusEvent, decode
 from tests.unit.cloud_webhooks import anything, places
 from tests.unit.gateway_conformance import hidden
 from tests.unit.gateway_engines import ENGINES, engine_webhook
@@ -36,8 +38,6 @@ from tests.unit.gateway_webhooks import (
 from tests.unit.mutations import MUTATIONS
 from tests.unit.test_gateway_notices import PLACEHOLDERS
 from tests.unit.test_wasender_contents import CONTENTS
-from topics import headers
-from topics.events import AccountEvent, ErrorEvent, MessageEvent, StatusEvent, decode
 
 TYPES = {
     "wawp": [

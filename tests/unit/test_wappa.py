@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 import pipeline.wappa
-from agents.handlers.echo import EchoHandler
+from pipeline.agents.handlers.echo import EchoHandler
 from pipeline.errors import ConfigurationError, UsageError
 from pipeline.handlers.loading import load_handler
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS
 from pipeline.tenants import load_tenants
+from pipeline.topics.events import MessageEvent
 from pipeline.wappa import Wappa, WappaEventHandler
 from pipeline.wappa.core.account import tenants_file
 from pipeline.wappa.core.config.settings import Settings
 from pipeline.wappa.core.plugins import RedisPlugin
 from pipeline.wappa.not_offered import REASONS
-from sandbox.config import SAMPLE_ACCOUNTS
-from topics.events import MessageEvent
 
 ACCOUNT = {
     "WP_ACCESS_TOKEN": "t0ken",

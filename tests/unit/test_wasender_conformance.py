@@ -9,10 +9,10 @@ import orjson
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import DeliveryStatus, WebhookRequest
+from pipeline.topics.commands import Command, CommandKind
 from tests.unit import wasender_webhooks as wasender
 from tests.unit.provider_conformance import ProviderConformance, Said
 from tests.unit.wasender_webhooks import SECRETS, Json, holding, key, received, request, text, webhook
-from topics.commands import Command, CommandKind
 
 
 class TestWasender(ProviderConformance):

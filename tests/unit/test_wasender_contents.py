@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.testing import TestRecord
+from pipeline.topics.events import MessageEvent, UnknownEvent, decode
 from tests.unit.wasender_webhooks import Json, events, holding, key, received
-from topics.events import MessageEvent, UnknownEvent, decode
 
 OURS = key("3EB0OUT", fromMe=True)
 INFO = {"contextInfo": {"stanzaId": "3EB0Q", "participant": "15559990000:2@s.whatsapp.net", "isForwarded": False}}

@@ -15,9 +15,9 @@ from pipeline.delivery import Limiter, next_wait, retry_policy, slows_account
 from pipeline.errors import InvalidRecord
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.topics.commands import Command, CommandKind
 from tests.unit import gateway_calls as calls
 from tests.unit.gateway_calls import LINK, TEXT, TOKEN, one, says
-from topics.commands import Command, CommandKind
 
 ANA = "+15550001111"
 TAKEN = {"success": True, "data": {"msgId": 100000, "jid": ANA, "status": "in_progress"}}

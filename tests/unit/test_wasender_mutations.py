@@ -14,6 +14,8 @@ from pipeline.ingress.records import Arrival, Labeller, webhook_id
 from pipeline.providers import PROVIDERS
 from pipeline.providers.wasender.fingerprint import without_secrets
 from pipeline.testing import TestRecord
+from pipeline.topics.events import decode
+from pipeline.topics.events.wire import WireEvent
 from pipeline.unicode import loads
 from tests.unit.mutations import MUTATIONS, Corpus, mutated
 from tests.unit.test_wasender_notices import STUBS
@@ -31,8 +33,6 @@ from tests.unit.wasender_webhooks import (
     webhook,
     webhooks,
 )
-from topics.events import decode
-from topics.events.wire import WireEvent
 
 WASENDER = PROVIDERS["wasender"]
 OURS = key("3EB0OUT", fromMe=True)

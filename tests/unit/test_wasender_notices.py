@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.testing import TestRecord
+from pipeline.topics.events import AccountEvent, MessageEvent, StatusEvent, UnknownEvent, decode
 from tests.unit.gateway_webhooks import case
 from tests.unit.wasender_webhooks import ANA, GROUP, SESSION, Json, events, key, received, text, webhook
-from topics.events import AccountEvent, MessageEvent, StatusEvent, UnknownEvent, decode
 
 PREFIX = f"wasender:{SESSION}"
 STUBS: list[tuple[Json, str]] = [

@@ -11,6 +11,7 @@ from hypothesis import given
 
 from pipeline.providers import PROVIDERS
 from pipeline.testing import TestRecord
+from pipeline.topics.events import AccountEvent, StatusEvent, UnknownEvent, decode
 from tests.unit.wasender_webhooks import (
     ANA,
     GROUP,
@@ -26,7 +27,6 @@ from tests.unit.wasender_webhooks import (
     webhook,
     webhooks,
 )
-from topics.events import AccountEvent, StatusEvent, UnknownEvent, decode
 
 PREFIX = f"wasender:{SESSION}"
 ARRIVED_MS = 1_760_000_000_500

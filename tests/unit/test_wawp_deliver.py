@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.providers.base import DeliveryStatus
 from pipeline.providers.wawp.bodies import BUILDERS
+from pipeline.topics.commands import CommandKind
 from tests.unit.gateway_calls import ANA, BODIES, TEXT, TOKEN, account, command, in_sandbox, one, requests, says
-from topics.commands import CommandKind
 
 SAMPLE = account("wawp", id="initech-instance", token="sandbox-wawp-token")
 FILE = {"file[url]": "https://files.example/a.jpg", "file[mimetype]": "image/jpeg", "file[filename]": "a.jpg"}

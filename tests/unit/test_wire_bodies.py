@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.providers.cloud.bodies import KINDS, build_body
 from pipeline.providers.cloud.deliver import _endpoint
+from pipeline.topics.commands import CommandKind
 from tests.unit.messengers import call
-from topics.commands import CommandKind
 
 DATA: Final = Path(__file__).parents[1] / "data" / "wire"
 WAPPA: Final = "wappa-0.31.0"

@@ -14,7 +14,7 @@ from pipeline.providers.base import Slice, WebhookRequest
 from pipeline.providers.wasender import Wasender
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
-from topics.events.wire import WireEvent
+from pipeline.topics.events.wire import WireEvent
 
 SESSION = "shop-session"
 KEY = "wasender-api-key-4821"

@@ -12,21 +12,21 @@ import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.errors import InvalidRecord
-from topics.events import messages, once
-from topics.events.account import AccountEvent
-from topics.events.account_names import SystemEventDetail, SystemEventType
-from topics.events.account_types import AccountEventType
-from topics.events.api import APIMessageEvent
-from topics.events.base import EventBase
-from topics.events.billing import ConversationBase, ConversationWindow, Pricing
-from topics.events.context import AdReferral, BusinessContext, ForwardContext, MessageContext
-from topics.events.details import Detail
-from topics.events.error import ErrorEvent
-from topics.events.error_detail import ErrorData, ErrorDetail
-from topics.events.message import MessageEvent
-from topics.events.messages import *  # noqa: F403 (every message model, listed in its own `__all__`)
-from topics.events.messages import MessageBase
-from topics.events.names import (
+from pipeline.topics.events import messages, once
+from pipeline.topics.events.account import AccountEvent
+from pipeline.topics.events.account_names import SystemEventDetail, SystemEventType
+from pipeline.topics.events.account_types import AccountEventType
+from pipeline.topics.events.api import APIMessageEvent
+from pipeline.topics.events.base import EventBase
+from pipeline.topics.events.billing import ConversationBase, ConversationWindow, Pricing
+from pipeline.topics.events.context import AdReferral, BusinessContext, ForwardContext, MessageContext
+from pipeline.topics.events.details import Detail
+from pipeline.topics.events.error import ErrorEvent
+from pipeline.topics.events.error_detail import ErrorData, ErrorDetail
+from pipeline.topics.events.message import MessageEvent
+from pipeline.topics.events.messages import *  # noqa: F403 (every message model, listed in its own `__all__`)
+from pipeline.topics.events.messages import MessageBase
+from pipeline.topics.events.names import (
     ConversationType,
     InteractiveType,
     MediaType,
@@ -35,12 +35,12 @@ from topics.events.names import (
     PlatformType,
     WebhookType,
 )
-from topics.events.status import StatusEvent
-from topics.events.tenant import TenantBase
-from topics.events.unknown import UnknownEvent
-from topics.events.user import User
-from topics.records import Incoming
-from topics.versions import require_readable
+from pipeline.topics.events.status import StatusEvent
+from pipeline.topics.events.tenant import TenantBase
+from pipeline.topics.events.unknown import UnknownEvent
+from pipeline.topics.events.user import User
+from pipeline.topics.records import Incoming
+from pipeline.topics.versions import require_readable
 
 AnyEvent: TypeAlias = MessageEvent | StatusEvent | ErrorEvent | AccountEvent | APIMessageEvent | UnknownEvent
 Event: TypeAlias = Annotated[AnyEvent, Field(discriminator="kind")]

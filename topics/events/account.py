@@ -6,27 +6,28 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from topics.events.account_names import AccountNames
-from topics.events.base import EventBase
-from topics.events.details import Detail, detail_of
-from topics.events.messages import Message
-from topics.events.user import User
+from pipeline.topics.events.account_names import AccountNames
+from pipeline.topics.events.base import EventBase
+from pipeline.topics.events.details import Detail, detail_of
+from pipeline.topics.events.messages import Message
+from pipeline.topics.events.user import User
 
 
 class AccountEvent(AccountNames, EventBase):
     """Templates, limits, calls, groups, sessions, preferences, echoes: whatever is neither a message to answer nor the
     status of one.
 
-    `event_type` says what it is, by one name for all providers (`topics.events.account_types`); it is keyed by the
-    person where the part names one, else by the account. `detail` reads `data` through the type's own model:
+    `event_type` says what it is, by one name for all providers (`pipeline.topics.events.account_types`); it is keyed by
+    the person where the part names one, else by the account. `detail` reads `data` through the type's own model:
 
         match event.detail:
             case TemplateStatus(event="PAUSED", message_template_name=name): ...
             case UserPreference(value="stop"): ...
 
-    A provider fills `field` and `action`, and gives `data` the shape of the type's model (`topics.events.details`);
-    what the model does not name is kept, and where a type has no model `data` is the provider's part as it is. The
-    Cloud API's parts all stay as they are. `raw` is the whole webhook in the provider's own form.
+    A provider fills `field` and `action`, and gives `data` the shape of the type's model
+    (`pipeline.topics.events.details`); what the model does not name is kept, and where a type has no model `data` is
+    the provider's part as it is. The Cloud API's parts all stay as they are. `raw` is the whole webhook in the
+    provider's own form.
 
     Attributes:
         field: the provider's own name for it: `calls`, `group-participants.update`, `session.status`.

@@ -6,13 +6,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from topics.events.account_types import AccountEventType
-from topics.events.details.calls import Call
-from topics.events.model import Model
+from pipeline.topics.events.account_types import AccountEventType
+from pipeline.topics.events.details.calls import Call
+from pipeline.topics.events.model import Model
 
 if TYPE_CHECKING:
-    from topics.events.details import Detail
-    from topics.events.user import User
+    from pipeline.topics.events.details import Detail
+    from pipeline.topics.events.user import User
 
 
 class SystemEventType(StrEnum):

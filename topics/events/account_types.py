@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from topics.events.names import OpenName
+from pipeline.topics.events.names import OpenName
 
 
 class AccountEventType(OpenName):
-    """The types of account events. The shape of `data` is the model in `topics.events.details.DETAILS`."""
+    """The types of account events. The shape of `data` is the model in `pipeline.topics.events.details.DETAILS`."""
 
     TEMPLATE_STATUS = "template.status"
     TEMPLATE_QUALITY = "template.quality"

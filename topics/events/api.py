@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from topics.events.base import EventBase
+from pipeline.topics.events.base import EventBase
 
 READ: Final = "read_receipt"
 """The `message_type` of read marks."""

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from topics.events.model import Model
-from topics.events.names import PlatformType
-from topics.events.tenant import TenantBase
+from pipeline.topics.events.model import Model
+from pipeline.topics.events.names import PlatformType
+from pipeline.topics.events.tenant import TenantBase
 
 
 class EventBase(Model):
@@ -22,7 +22,7 @@ class EventBase(Model):
         provider: `cloud`, `wasender`, `wawp`.
         account: phone_number_id, session or instance; the WABA id where a webhook names no number.
         business_id: the WABA id, where the provider has one.
-        conversation: partition key (`topics.keys`).
+        conversation: partition key (`pipeline.topics.keys`).
         contact: the other side's part of that key; None for events of the account itself.
         webhook_id: the same for all events of one webhook and for its identical redeliveries.
         timestamp: the provider's time of the event; `received_at` where it gives none. UTC.
@@ -85,7 +85,7 @@ class EventBase(Model):
         }
 
     def to_json(self) -> bytes:
-        """The event as a record's value; `topics.events.decode` reads it back as an equal event."""
+        """The event as a record's value; `pipeline.topics.events.decode` reads it back as an equal event."""
         return self.model_dump_json(exclude_unset=True).encode()
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from topics.events.model import Model, Seconds
+from pipeline.topics.events.model import Model, Seconds
 
 
 class Pricing(Model):

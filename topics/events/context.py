@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from topics.events.model import Model
+from pipeline.topics.events.model import Model
 
 
 class ReferredProduct(Model):

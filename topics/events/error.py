@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from topics.events.base import EventBase
-from topics.events.error_codes import RATE_LIMITS
-from topics.events.error_detail import ErrorDetail
+from pipeline.topics.events.base import EventBase
+from pipeline.topics.events.error_codes import RATE_LIMITS
+from pipeline.topics.events.error_detail import ErrorDetail
 
 
 class ErrorEvent(EventBase):
@@ -37,7 +37,7 @@ class ErrorEvent(EventBase):
         return any(error.is_critical for error in self.errors)
 
     def has_retryable_errors(self) -> bool:
-        """Whether trying again later may help (`topics.events.error_codes`)."""
+        """Whether trying again later may help (`pipeline.topics.events.error_codes`)."""
         return any(error.is_retryable for error in self.errors)
 
     @property

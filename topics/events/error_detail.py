@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from topics.events.error_codes import is_critical, is_retryable
-from topics.events.model import Model
+from pipeline.topics.events.error_codes import is_critical, is_retryable
+from pipeline.topics.events.model import Model
 
 
 class ErrorData(Model):
@@ -57,7 +57,7 @@ class ErrorDetail(Model):
         return is_critical(self.code)
 
     def is_temporary_error(self) -> bool:
-        """Whether trying again later, unchanged, may help (`topics.events.error_codes`)."""
+        """Whether trying again later, unchanged, may help (`pipeline.topics.events.error_codes`)."""
         return self.is_retryable
 
     def get_error_summary(self) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
-from topics.events.base import EventBase
-from topics.events.context import AdReferral, BusinessContext, ForwardContext
-from topics.events.messages import InteractiveMessage, Message
-from topics.events.user import User
+from pipeline.topics.events.base import EventBase
+from pipeline.topics.events.context import AdReferral, BusinessContext, ForwardContext
+from pipeline.topics.events.messages import InteractiveMessage, Message
+from pipeline.topics.events.user import User
 
 
 class _ContactsName(str):
@@ -30,7 +30,7 @@ CONTACTS: Final = _ContactsName("contacts")
 class MessageEvent(EventBase):
     """One message of a user: the argument of `process_message`.
 
-    A provider fills `user` and `message` (`topics.events.messages`); `event_type` is `message.<type>`.
+    A provider fills `user` and `message` (`pipeline.topics.events.messages`); `event_type` is `message.<type>`.
     """
 
     webhook_type: ClassVar[str] = "incoming_message"

@@ -5,7 +5,7 @@
 
 Both sides of an entry are JSON pointers (RFC 6901): where in the event, and where in `raw`. A webhook of three
 megabytes would be an event of six otherwise, which no topic takes. Small events are written in full, so that any
-reader of JSON reads nearly all of them; `topics.events.decode` reads both.
+reader of JSON reads nearly all of them; `pipeline.topics.events.decode` reads both.
 """
 
 from __future__ import annotations

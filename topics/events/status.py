@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from topics.commands import PREFIX
-from topics.events.base import EventBase
-from topics.events.billing import ConversationBase, ConversationWindow, Pricing
-from topics.events.error_detail import ErrorDetail
-from topics.events.names import MessageStatus
-from topics.events.user import User
+from pipeline.topics.commands import PREFIX
+from pipeline.topics.events.base import EventBase
+from pipeline.topics.events.billing import ConversationBase, ConversationWindow, Pricing
+from pipeline.topics.events.error_detail import ErrorDetail
+from pipeline.topics.events.names import MessageStatus
+from pipeline.topics.events.user import User
 
 _PROGRESS: Final = {
     MessageStatus.PENDING: 0,

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from topics.events.base import EventBase
-from topics.events.user import User
+from pipeline.topics.events.base import EventBase
+from pipeline.topics.events.user import User
 
 
 class UnknownEvent(EventBase):

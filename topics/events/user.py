@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from topics.events.model import Model
+from pipeline.topics.events.model import Model
 
 
 class User(Model):

@@ -2,7 +2,7 @@
 
 The intake chain handles tens of thousands of events a second and looks at a few things of each: its id, its
 conversation, whose it is. Building a pydantic model there costs more than all the rest, so `parse` makes this instead,
-and `topics.events.decode` makes the model where a handler or an analytics agent asks for it. One suite
+and `pipeline.topics.events.decode` makes the model where a handler or an analytics agent asks for it. One suite
 (`tests/unit/test_events.py`) holds both together: every body that a provider makes must validate as an `Event`.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from topics.events import once
+from pipeline.topics.events import once
 
 _encode = msgspec.json.Encoder().encode
 
@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 class Form(msgspec.Struct, kw_only=True, gc=False):
     """A body of known fields, for the few kinds of events that nearly all are: a dict costs twice as much to write.
 
-    For small events only: it is always written in full (`topics.events.once`).
+    For small events only: it is always written in full (`pipeline.topics.events.once`).
     """
 
     tenant_id: str | msgspec.UnsetType = msgspec.UNSET
@@ -56,8 +56,8 @@ class WireEvent(msgspec.Struct):
     def body(self) -> dict[str, Any]:
         """The JSON object that becomes the record's value, and whatever is changed in it does.
 
-        The fields of `topics.events.EventBase` and of the kind's own model, but for `tenant_id`, which `route` adds.
-        Times in it are aware datetimes, which are written as RFC 3339.
+        The fields of `pipeline.topics.events.EventBase` and of the kind's own model, but for `tenant_id`, which `route`
+        adds. Times in it are aware datetimes, which are written as RFC 3339.
         """
         if isinstance(self.form, Form):
             self.form = self.form.as_dict()

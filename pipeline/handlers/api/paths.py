@@ -11,8 +11,8 @@ from pipeline.handlers.api import bodies
 from pipeline.handlers.messenger import MESSENGER
 from pipeline.handlers.results import SendResult
 from pipeline.handlers.sends import checks
-from topics.events import APIMessageEvent
-from topics.events.api import READ
+from pipeline.topics.events import APIMessageEvent
+from pipeline.topics.events.api import READ
 
 
 class Call(NamedTuple):

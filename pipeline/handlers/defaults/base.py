@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pipeline.handlers.defaults.strategies import LogLevel
 from pipeline.logging import get_logger
-from topics.events import EventBase
+from pipeline.topics.events import EventBase
 
 E = TypeVar("E", bound=EventBase)
 

@@ -10,7 +10,7 @@ from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.defaults.strategies import ErrorLogStrategy, LogLevel
 from pipeline.handlers.statistics import Tally
 from pipeline.handlers.statistics_shapes import ErrorStats, RecentError
-from topics.events import ErrorEvent
+from pipeline.topics.events import ErrorEvent
 
 
 class DefaultErrorHandler(DefaultHandler[ErrorEvent]):

@@ -10,7 +10,7 @@ from pipeline.handlers.defaults.sensitive import is_sensitive, masked
 from pipeline.handlers.defaults.strategies import LogLevel, MessageLogStrategy
 from pipeline.handlers.statistics import Tally
 from pipeline.handlers.statistics_shapes import MessageStats
-from topics.events import MessageEvent
+from pipeline.topics.events import MessageEvent
 
 _EVERY = 100
 

@@ -8,7 +8,7 @@ from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.defaults.strategies import LogLevel, StatusLogStrategy
 from pipeline.handlers.statistics import Tally
 from pipeline.handlers.statistics_shapes import StatusStats
-from topics.events import StatusEvent
+from pipeline.topics.events import StatusEvent
 
 _SHOWN: Final = {
     StatusLogStrategy.FAILURES_ONLY: {"failed"},

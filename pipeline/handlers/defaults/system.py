@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.statistics import Tally
 from pipeline.handlers.statistics_shapes import SystemStats
-from topics.events import EventBase
+from pipeline.topics.events import EventBase
 
 
 class DefaultSystemHandler(DefaultHandler[EventBase]):

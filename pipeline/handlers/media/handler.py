@@ -21,7 +21,7 @@ from pipeline.handlers.media.results import (
 )
 from pipeline.handlers.media.sources import file_of
 from pipeline.handlers.sends import checks
-from topics.events import PlatformType
+from pipeline.topics.events import PlatformType
 
 CHUNK: Final = 8192
 

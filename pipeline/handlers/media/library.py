@@ -18,8 +18,8 @@ from pipeline.errors import Unsendable
 from pipeline.handlers.media.gateway import MediaGateway, Upload
 from pipeline.state.keys import media_key
 from pipeline.state.store import Store
-from topics.events import EventBase
-from topics.keys import account_key
+from pipeline.topics.events import EventBase
+from pipeline.topics.keys import account_key
 
 MARGIN: Final = 86_400
 """Seconds before a medium's end from which it is uploaded again: a command may wait before it is sent."""

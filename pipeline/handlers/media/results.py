@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from topics.events import PlatformType
+from pipeline.topics.events import PlatformType
 
 
 def _now() -> datetime:

@@ -15,7 +15,7 @@ from pipeline.handlers.limits import seconds, wrong_message_id
 from pipeline.handlers.results import SendResult
 from pipeline.handlers.sends import checks
 from pipeline.handlers.sends.family import Body, Family, SendOptions
-from topics.commands import CommandKind
+from pipeline.topics.commands import CommandKind
 
 PIN_SPAN = 30 * 86_400
 """Seconds for which a message may stay pinned at most."""

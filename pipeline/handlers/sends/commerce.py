@@ -12,7 +12,7 @@ from pipeline.handlers.sends.family import Body, Family, SendOptions
 from pipeline.handlers.sends.headers import Header, header_of, text_header
 from pipeline.handlers.sends.interactive import framed, reply_buttons
 from pipeline.handlers.sends.models import CarouselCard, ProductSection
-from topics.commands import CommandKind
+from pipeline.topics.commands import CommandKind
 
 _FLOW: Final = {"mode": ("published", "draft"), "flow_action": ("navigate", "data_exchange")}
 PRODUCTS = 30

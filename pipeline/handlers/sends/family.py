@@ -10,7 +10,7 @@ from pipeline.errors import Unsendable
 from pipeline.handlers.limits import Lifetime
 from pipeline.handlers.outbox import Request
 from pipeline.handlers.results import SendResult
-from topics.commands import CommandKind, Priority
+from pipeline.topics.commands import CommandKind, Priority
 
 Body = dict[str, Any]
 

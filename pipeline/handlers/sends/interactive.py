@@ -11,7 +11,7 @@ from pipeline.handlers.sends import checks
 from pipeline.handlers.sends.family import Body, Family, SendOptions
 from pipeline.handlers.sends.headers import Header, header_of, text_header
 from pipeline.handlers.sends.models import ListRow, ListSection, ReplyButton
-from topics.commands import CommandKind
+from pipeline.topics.commands import CommandKind
 
 Buttons = Sequence[ReplyButton | Mapping[str, Any]]
 Sections = Sequence[ListSection | Mapping[str, Any]]

@@ -10,7 +10,7 @@ from pipeline.handlers.media.sources import Source
 from pipeline.handlers.results import SendResult
 from pipeline.handlers.sends import checks
 from pipeline.handlers.sends.family import Body, Family, SendOptions
-from topics.commands import CommandKind
+from pipeline.topics.commands import CommandKind
 
 CAPTION = 1024
 

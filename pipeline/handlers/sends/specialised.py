@@ -11,7 +11,7 @@ from pipeline.handlers.results import SendResult
 from pipeline.handlers.sends import checks
 from pipeline.handlers.sends.contacts import Contact, contact_of
 from pipeline.handlers.sends.family import Body, Family, SendOptions
-from topics.commands import CommandKind
+from pipeline.topics.commands import CommandKind
 
 TTL = 43_200
 """Minutes for which a call button may work at most."""

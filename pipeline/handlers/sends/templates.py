@@ -18,7 +18,7 @@ from pipeline.handlers.sends.template_bodies import (
     media_template_body,
     text_template_body,
 )
-from topics.commands import CommandKind
+from pipeline.topics.commands import CommandKind
 
 Parameters = Sequence[Mapping[str, Any]] | None
 """`{"type": "text", "text": …}` each, with `parameter_name` where the template names its variables."""

@@ -19,9 +19,9 @@ from pipeline.providers.cloud.parse import parse
 from pipeline.providers.cloud.people import digits
 from pipeline.providers.cloud.split import split
 from pipeline.tenants import Account, Tenants
-from topics.commands import Command
-from topics.events.wire import WireEvent
-from topics.records import Incoming
+from pipeline.topics.commands import Command
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming
 
 
 class Cloud:

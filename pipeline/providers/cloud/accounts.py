@@ -10,7 +10,7 @@ from pipeline.providers.cloud.messages import is_identified, is_usual, user
 from pipeline.providers.cloud.people import Person, digits, ids
 from pipeline.providers.cloud.shapes import settled
 from pipeline.providers.cloud.wire import Body, time_of
-from topics.events.account_types import AccountEventType as Type
+from pipeline.topics.events.account_types import AccountEventType as Type
 
 
 class _Kind(NamedTuple):

@@ -12,8 +12,8 @@ import orjson
 from pipeline.delivery import meta_codes
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.tenants import Account
+from pipeline.topics.commands import Command, CommandKind
 from pipeline.unicode import loads
-from topics.commands import Command, CommandKind
 
 _NOT_LOOKED_AT: Final = frozenset({408, 425, 429, 503})
 _UNCLEAR: Final = frozenset({500, 502, 504})

@@ -35,7 +35,7 @@ from pipeline.providers.cloud.answer import read_answer, read_link
 from pipeline.providers.cloud.bodies import build_body
 from pipeline.providers.cloud.graph import bearer, graph_url
 from pipeline.tenants import Account
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 TIMEOUT: Final = ClientTimeout(total=None, connect=15, sock_connect=10, sock_read=30)
 """No total: when that is over nobody can tell whether the request was written."""

@@ -13,7 +13,7 @@ import orjson
 
 from pipeline.providers.cloud.envelope import Part
 from pipeline.providers.cloud.people import Person, digits, find, ids
-from topics.keys import conversation_key
+from pipeline.topics.keys import conversation_key
 
 PROVIDER: Final = "cloud"
 

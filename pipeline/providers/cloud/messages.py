@@ -40,7 +40,7 @@ def is_identified(item: dict[str, Any]) -> bool:
 
 
 def is_usual(item: dict[str, Any]) -> bool:
-    """Whether it is sure to validate as a `topics.events.messages.Message`."""
+    """Whether it is sure to validate as a `pipeline.topics.events.messages.Message`."""
     shape, content = CONTENTS.get(item["type"]), item.get(item["type"])
     return shape is not None and type(content) is dict and fits(content, shape) and fits(item, MESSAGE)
 

@@ -16,8 +16,8 @@ from pipeline.providers.cloud.statuses import status
 from pipeline.providers.cloud.usual import usual
 from pipeline.providers.cloud.wire import Body, Delivery, begin, delivery
 from pipeline.providers.loading import load
-from topics.events.wire import WireEvent
-from topics.records import Incoming
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming
 
 _Builder: TypeAlias = Callable[[Part, Person | None, Body], bool]
 

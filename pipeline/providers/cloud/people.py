@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from topics.numbers import phone_digits
+from pipeline.topics.numbers import phone_digits
 
 Person: TypeAlias = dict[str, Any]
 """An element of `contacts[]`."""

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias
 from pydantic import ValidationError
 
 from pipeline.metrics import IGNORED_FIELDS
-from topics.events import validate
-from topics.events.lenient import Path, fit
+from pipeline.topics.events import validate
+from pipeline.topics.events.lenient import Path, fit
 
 Shape: TypeAlias = dict[str, Any]
 """The exact type of each field, or the shape of the object in it. Fields that it does not name may hold anything."""

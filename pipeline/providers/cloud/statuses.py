@@ -9,7 +9,7 @@ from pipeline.providers.cloud.identity import status_event_id
 from pipeline.providers.cloud.people import Person, digits, text
 from pipeline.providers.cloud.shapes import STATUS, fits, settled
 from pipeline.providers.cloud.wire import Body, instant
-from topics.events import StatusEvent, once
+from pipeline.topics.events import StatusEvent, once
 
 NAMES: Final = {
     "id": "message_id",

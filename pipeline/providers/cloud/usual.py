@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from pipeline.providers.cloud.identity import PROVIDER
 from pipeline.providers.cloud.wire import Delivery, instant
-from topics.events.wire import Form, WireEvent
+from pipeline.topics.events.wire import Form, WireEvent
 
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 _Maybe: TypeAlias = _Text | UnsetType

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 
 from pipeline.providers.cloud.envelope import Part
 from pipeline.providers.cloud.identity import PROVIDER, conversation
-from topics.headers import RECEIVED_AT, TRACEPARENT, WEBHOOK_ID
-from topics.records import Incoming
+from pipeline.topics.headers import RECEIVED_AT, TRACEPARENT, WEBHOOK_ID
+from pipeline.topics.records import Incoming
 
 Body: TypeAlias = dict[str, Any]
 """The JSON of an event; times are aware datetimes, which orjson writes as RFC 3339."""

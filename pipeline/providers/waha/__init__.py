@@ -15,9 +15,9 @@ from pipeline.providers.waha.jids import recipient_contact
 from pipeline.providers.waha.parse import parse
 from pipeline.providers.waha.split import split
 from pipeline.tenants import Account, Tenants
-from topics.commands import Command
-from topics.events.wire import WireEvent
-from topics.records import Incoming
+from pipeline.topics.commands import Command
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming
 
 
 class Waha:

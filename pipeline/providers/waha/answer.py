@@ -14,8 +14,8 @@ from pipeline.providers.waha.calls import SILENT
 from pipeline.providers.waha.engine import inner
 from pipeline.providers.waha.jids import message_id
 from pipeline.tenants import Account
+from pipeline.topics.commands import Command
 from pipeline.unicode import loads
-from topics.commands import Command
 
 _UNCLEAR: Final = frozenset({500, 502, 504})
 _LONGEST_MESSAGE: Final = 500

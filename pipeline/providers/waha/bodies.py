@@ -9,7 +9,7 @@ from pipeline.providers.paths import url_path
 from pipeline.providers.waha import fields
 from pipeline.providers.waha.calls import Builders, Call
 from pipeline.tenants import Account
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 _PINNED: Final = 86400
 """WhatsApp takes 24 hours, 7 days or 30 days."""

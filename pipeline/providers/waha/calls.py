@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.errors import UnsupportedCommand
 from pipeline.tenants import Account
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 
 class Call(NamedTuple):

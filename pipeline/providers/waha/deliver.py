@@ -20,7 +20,7 @@ from pipeline.providers.waha.answer import Answer, Refusal, meaning, words_of
 from pipeline.providers.waha.bodies import BUILDERS
 from pipeline.providers.waha.calls import SILENT, Builders, Call, calls
 from pipeline.tenants import Account
-from topics.commands import Command
+from pipeline.topics.commands import Command
 
 LOCAL: Final = "http://127.0.0.1:3000"
 """Where WAHA listens, if nothing else is said."""

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.providers.waha.jids import addressed, taken_apart
-from topics.commands import Command, CommandKind
-from topics.numbers import phone_digits
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.numbers import phone_digits
 
 Json = dict[str, Any]
 

@@ -20,7 +20,7 @@ from pipeline.providers.waha.jids import (
     phone,
     taken_apart,
 )
-from topics.keys import account_key, conversation_key
+from pipeline.topics.keys import account_key, conversation_key
 
 Payload = dict[str, Any]
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from pipeline.providers.shared.fields import identifier
-from topics.numbers import phone_digits
+from pipeline.topics.numbers import phone_digits
 
 STORIES: Final = "status@broadcast"
 """Where people show what all their contacts may see."""

@@ -13,9 +13,9 @@ from pipeline.providers.waha.happening import Happening, begin, happening
 from pipeline.providers.waha.messages import message
 from pipeline.providers.waha.others import unknown
 from pipeline.providers.waha.statuses import status
-from topics import headers
-from topics.events.wire import WireEvent
-from topics.records import Incoming, header
+from pipeline.topics import headers
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming, header
 
 
 def parse(provider: str, record: Incoming) -> Iterable[WireEvent]:

@@ -16,9 +16,9 @@ from pipeline.providers.wasender.jids import contact
 from pipeline.providers.wasender.parse import parse
 from pipeline.providers.wasender.split import split
 from pipeline.tenants import Account, Tenants
-from topics.commands import Command
-from topics.events.wire import WireEvent
-from topics.records import Incoming
+from pipeline.topics.commands import Command
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming
 
 
 class Wasender:

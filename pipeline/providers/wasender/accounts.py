@@ -12,7 +12,7 @@ from pipeline.providers.times import instant
 from pipeline.providers.wasender.jids import contact, phone
 from pipeline.providers.wasender.people import is_group, names
 from pipeline.providers.wasender.wire import Happening
-from topics.events.account_types import AccountEventType
+from pipeline.topics.events.account_types import AccountEventType
 
 Shaped = tuple[AccountEventType, str | None, Body]
 """The event's type, the provider's word for what happened, and the data."""

@@ -14,8 +14,8 @@ import orjson
 
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.tenants import Account
+from pipeline.topics.commands import Command
 from pipeline.unicode import loads
-from topics.commands import Command
 
 LIMIT: Final = 429
 """The session's limit: by its plan, by the day, or one message in 5 s under account protection."""

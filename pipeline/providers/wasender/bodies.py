@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.providers.paths import url_path
 from pipeline.providers.wasender.jids import PERSON, contact, phone
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 Body = dict[str, Any]
 

@@ -28,7 +28,7 @@ from pipeline.providers.wasender.answer import read_answer, read_object
 from pipeline.providers.wasender.bodies import Body, Call, Refusal, build_calls, upload_of
 from pipeline.providers.wasender.jids import LID, normalised, phone
 from pipeline.tenants import Account
-from topics.commands import Command
+from pipeline.topics.commands import Command
 
 API: Final = "https://www.wasenderapi.com"
 

@@ -15,7 +15,7 @@ from pipeline.providers.shared.fields import field, may_be_ours
 from pipeline.providers.wasender import envelope
 from pipeline.providers.wasender.envelope import Part
 from pipeline.providers.wasender.jids import LID, contact, normalised, phone
-from topics.keys import account_key, conversation_key
+from pipeline.topics.keys import account_key, conversation_key
 
 PROVIDER: Final = "wasender"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from topics.numbers import phone_digits
+from pipeline.topics.numbers import phone_digits
 
 PERSON: Final = "@s.whatsapp.net"
 LID: Final = "@lid"

@@ -9,7 +9,7 @@ from pipeline.providers.wasender.envelope import MESSAGES
 from pipeline.providers.wasender.messages import at_of, event_id_of, is_ours, key_of, name_of, shaped
 from pipeline.providers.wasender.people import user
 from pipeline.providers.wasender.wire import Happening
-from topics.events.account_types import AccountEventType
+from pipeline.topics.events.account_types import AccountEventType
 
 
 def aside(found: Happening, body: Body, kind: AccountEventType) -> bool:

@@ -14,10 +14,10 @@ from pipeline.providers.wasender.messages import STORIES, is_ours, message
 from pipeline.providers.wasender.others import aside, unknown
 from pipeline.providers.wasender.statuses import status
 from pipeline.providers.wasender.wire import Happening, begin, happening
-from topics import headers
-from topics.events.account_types import AccountEventType
-from topics.events.wire import WireEvent
-from topics.records import Incoming, header
+from pipeline.topics import headers
+from pipeline.topics.events.account_types import AccountEventType
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming, header
 
 _IN_CHATS: Final = MESSAGES | {REACTION, DELETE}
 

@@ -19,8 +19,8 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from pydantic import Field, ValidationError
 
 from pipeline.providers.wasender import envelope
-from topics.events.model import Model
-from topics.events.names import OpenName
+from pipeline.topics.events.model import Model
+from pipeline.topics.events.names import OpenName
 
 
 class WasenderWebhookEventType(OpenName):

@@ -16,9 +16,9 @@ from pipeline.providers.wawp.authenticate import authenticate, authenticate_head
 from pipeline.providers.wawp.bodies import BUILDERS
 from pipeline.providers.wawp.deliver import DIALECT
 from pipeline.tenants import Account, Tenants
-from topics.commands import Command
-from topics.events.wire import WireEvent
-from topics.records import Incoming
+from pipeline.topics.commands import Command
+from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.records import Incoming
 
 
 class Wawp:

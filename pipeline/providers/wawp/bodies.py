@@ -10,7 +10,7 @@ from typing import Any, Final
 from pipeline.providers.waha import fields
 from pipeline.providers.waha.calls import Builders, Call
 from pipeline.tenants import Account
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 _NO_CAPTION: Final = " "
 """Wawp requires a caption of images and documents, and does not take an empty one."""

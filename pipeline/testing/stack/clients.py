@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 
 from pipeline.replay.reader import Reader, open_reader
 from pipeline.state.redis import RedisStore
-from topics import headers
-from topics.events import EventBase
-from topics.records import Incoming
+from pipeline.topics import headers
+from pipeline.topics.events import EventBase
+from pipeline.topics.records import Incoming
 
 _LARGEST = 6 * 1024 * 1024
 

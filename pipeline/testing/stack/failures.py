@@ -6,7 +6,7 @@ import builtins
 import sys
 
 from pipeline import errors
-from topics.dead_letters import Letter
+from pipeline.topics.dead_letters import Letter
 
 
 def failure(letter: Letter, module: str) -> Exception:

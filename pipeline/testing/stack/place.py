@@ -15,10 +15,10 @@ from pipeline.testing.stack.failures import failure
 from pipeline.testing.stack.imports import path_of
 from pipeline.testing.stack.servers import COMMANDS, LETTERS, OUTPUTS, job, servers
 from pipeline.testing.wrapped import WrappedStore
-from topics.codec import decode_command
-from topics.commands import Command
-from topics.dead_letters import Letter, read
-from topics.events import EventBase
+from pipeline.topics.codec import decode_command
+from pipeline.topics.commands import Command
+from pipeline.topics.dead_letters import Letter, read
+from pipeline.topics.events import EventBase
 
 Result = TypeVar("Result")
 

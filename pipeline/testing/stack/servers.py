@@ -22,12 +22,12 @@ from pipeline.local.ports import Ports
 from pipeline.local.probe import http_ready
 from pipeline.local.process import Server, last_lines
 from pipeline.local.redis import RedisServer
-from pipeline.local.services import LOOPBACK, environment
+from pipeline.local.services import COMMAND, LOOPBACK, environment
 from pipeline.runtime import admin
 from pipeline.testing.stack.clients import Clients
 from pipeline.testing.stack.thread import LoopThread
 from pipeline.testing.webhooks import tenants_file
-from topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, HANDLERS, Topic, dead_letters, events
+from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, HANDLERS, Topic, dead_letters, events
 
 PARTITIONS: Final = 2
 COMMANDS: Final = (COMMANDS_INTERACTIVE, COMMANDS_BULK)
@@ -61,7 +61,7 @@ class Own(Server):
 
     @property
     def argv(self) -> list[str]:
-        return [sys.executable, "-m", "pipeline.cli", *self.name.split()]
+        return [*COMMAND, *self.name.split()]
 
     @property
     def ports(self) -> tuple[int, ...]:

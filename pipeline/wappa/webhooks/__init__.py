@@ -1,6 +1,6 @@
 """What handlers are given: the pipeline's events, by Wappa's names of both generations."""
 
-from topics.events import (
+from pipeline.topics.events import (
     BaseMessage,
     CallWebhook,
     ConversationType,
@@ -27,7 +27,7 @@ from topics.events import (
     UserBase,
     WebhookType,
 )
-from topics.events import ConversationWindow as Conversation
+from pipeline.topics.events import ConversationWindow as Conversation
 
 __all__ = [
     "BaseMessage",

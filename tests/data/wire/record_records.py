@@ -14,11 +14,11 @@ from typing import Any, Final
 import orjson
 
 from pipeline.delivery.standing import Standing, State
-from topics import codec
-from topics.commands import Command, CommandKind, Priority
-from topics.outcomes import Outcome, OutcomeStatus
-from topics.receipts import Receipt
-from topics.records import Record
+from pipeline.topics import codec
+from pipeline.topics.commands import Command, CommandKind, Priority
+from pipeline.topics.outcomes import Outcome, OutcomeStatus
+from pipeline.topics.receipts import Receipt
+from pipeline.topics.records import Record
 
 AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 WHO: Final[dict[str, Any]] = {"tenant_id": "acme", "provider": "cloud", "account": "1", "recipient": "15550001111"}

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from topics.events.account_types import AccountEventType as Type
-from topics.events.details.account import (
+from pipeline.topics.events.account_types import AccountEventType as Type
+from pipeline.topics.events.details.account import (
     AccountAlert,
     AccountChange,
     AccountReview,
@@ -22,16 +22,21 @@ from topics.events.details.account import (
     SecurityChange,
     UsernameUpdate,
 )
-from topics.events.details.automation import AutomaticEvent, FlowUpdate, Handover
-from topics.events.details.base import Detail
-from topics.events.details.calls import Call, CallStatus
-from topics.events.details.chats import ChatChange, ContactChange, EventResponse, LabelChange, PollResults
-from topics.events.details.groups import GroupChange, GroupParticipant
-from topics.events.details.history import History, HistoryThread
-from topics.events.details.sessions import SessionQr, SessionStatus
-from topics.events.details.templates import TemplateCategory, TemplateComponents, TemplateQuality, TemplateStatus
-from topics.events.details.users import Presence, UserAction, UserIdChange, UserPreference
-from topics.events.lenient import model_of
+from pipeline.topics.events.details.automation import AutomaticEvent, FlowUpdate, Handover
+from pipeline.topics.events.details.base import Detail
+from pipeline.topics.events.details.calls import Call, CallStatus
+from pipeline.topics.events.details.chats import ChatChange, ContactChange, EventResponse, LabelChange, PollResults
+from pipeline.topics.events.details.groups import GroupChange, GroupParticipant
+from pipeline.topics.events.details.history import History, HistoryThread
+from pipeline.topics.events.details.sessions import SessionQr, SessionStatus
+from pipeline.topics.events.details.templates import (
+    TemplateCategory,
+    TemplateComponents,
+    TemplateQuality,
+    TemplateStatus,
+)
+from pipeline.topics.events.details.users import Presence, UserAction, UserIdChange, UserPreference
+from pipeline.topics.events.lenient import model_of
 
 DETAILS: Final[Mapping[str, type[Detail]]] = MappingProxyType(
     {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from topics.events.model import Model, Number, Seconds, Text
+from pipeline.topics.events.model import Model, Number, Seconds, Text
 
 
 class Detail(Model):

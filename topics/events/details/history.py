@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from topics.events.details.base import Detail
+from pipeline.topics.events.details.base import Detail
 
 
 class HistoryThread(Detail):

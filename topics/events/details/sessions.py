@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from topics.events.details.base import Detail
+from pipeline.topics.events.details.base import Detail
 
 CONNECTED = frozenset({"CONNECTED", "WORKING"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from topics.events.details.base import Detail, Seconds
+from pipeline.topics.events.details.base import Detail, Seconds
 
 
 class UserPreference(Detail):

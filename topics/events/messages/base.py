@@ -7,10 +7,10 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from topics.events.context import AdReferral, MessageContext
-from topics.events.error_detail import ErrorDetail
-from topics.events.model import Flag, Model, Seconds
-from topics.events.names import ConversationType, MessageType, PlatformType
+from pipeline.topics.events.context import AdReferral, MessageContext
+from pipeline.topics.events.error_detail import ErrorDetail
+from pipeline.topics.events.model import Flag, Model, Seconds
+from pipeline.topics.events.names import ConversationType, MessageType, PlatformType
 
 
 class MessageBase(Model):

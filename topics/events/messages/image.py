@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from topics.events.messages.media import MediaContent, MediaMessage
-from topics.events.model import Flag
+from pipeline.topics.events.messages.media import MediaContent, MediaMessage
+from pipeline.topics.events.model import Flag
 
 
 class ImageMessage(MediaMessage):

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
+from pipeline.topics.events.messages.base import MessageBase
+from pipeline.topics.events.model import Flag, Model, Seconds
+from pipeline.topics.events.names import InteractiveType
 from pipeline.unicode import loads
-from topics.events.messages.base import MessageBase
-from topics.events.model import Flag, Model, Seconds
-from topics.events.names import InteractiveType
 
 
 class ButtonReply(Model):

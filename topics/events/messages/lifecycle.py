@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from topics.events.context import MessageContext
-from topics.events.messages.base import MessageBase
-from topics.events.messages.media import MediaContent
-from topics.events.messages.text import TextContent
-from topics.events.model import Model
+from pipeline.topics.events.context import MessageContext
+from pipeline.topics.events.messages.base import MessageBase
+from pipeline.topics.events.messages.media import MediaContent
+from pipeline.topics.events.messages.text import TextContent
+from pipeline.topics.events.model import Model
 
 
 class EditedMessage(Model):

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from topics.events.messages.base import MessageBase
-from topics.events.model import Model, Number
+from pipeline.topics.events.messages.base import MessageBase
+from pipeline.topics.events.model import Model, Number
 
 EARTH_RADIUS: Final = 6371.0088
 """Mean radius in km."""

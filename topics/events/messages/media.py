@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field
 
-from topics.events.messages.base import MessageBase
-from topics.events.model import Model, Number
-from topics.events.names import MediaType
+from pipeline.topics.events.messages.base import MessageBase
+from pipeline.topics.events.model import Model, Number
+from pipeline.topics.events.names import MediaType
 
 FETCHED_BY_ID = "media_endpoint"
 FETCHED_DIRECTLY = "direct"

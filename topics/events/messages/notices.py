@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from topics.events.messages.base import MessageBase
-from topics.events.model import Flag, Model, Number
+from pipeline.topics.events.messages.base import MessageBase
+from pipeline.topics.events.model import Flag, Model, Number
 
 
 class GroupNoticeContent(Model):

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from topics.events.messages.base import MessageBase
-from topics.events.model import Flag, Model, Seconds
+from pipeline.topics.events.messages.base import MessageBase
+from pipeline.topics.events.model import Flag, Model, Seconds
 
 _NUMBER_CHANGES = frozenset({"user_changed_number", "customer_changed_number"})
 _PHONE = re.compile(r"\+?\d{7,15}")

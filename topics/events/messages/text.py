@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from topics.events.messages.base import MessageBase
-from topics.events.model import Flag, Model
+from pipeline.topics.events.messages.base import MessageBase
+from pipeline.topics.events.model import Flag, Model
 
 
 class TextContent(Model):

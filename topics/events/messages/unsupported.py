@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from topics.events.error_detail import ErrorDetail
-from topics.events.messages.base import MessageBase
+from pipeline.topics.events.error_detail import ErrorDetail
+from pipeline.topics.events.messages.base import MessageBase
 
 _UNKNOWN_TYPE = 131051
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from topics.events.messages.media import MediaContent, MediaMessage
+from pipeline.topics.events.messages.media import MediaContent, MediaMessage
 
 
 class VideoContent(MediaContent):

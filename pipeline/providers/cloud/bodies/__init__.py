@@ -9,7 +9,7 @@ from typing import Any, Final
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.providers.cloud.bodies import basic, commerce, interactive, media, places
 from pipeline.providers.cloud.bodies.envelope import Content, addressed
-from topics.commands import Command, CommandKind
+from pipeline.topics.commands import Command, CommandKind
 
 _CONTENTS: Final[Mapping[CommandKind, Callable[[dict[str, Any]], Content]]] = MappingProxyType(
     {

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from pipeline.providers.cloud.bodies.envelope import Content
-from topics.commands import Command
+from pipeline.topics.commands import Command
 
 Body = dict[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from topics.commands import Command, CommandKind
-from topics.numbers import phone_digits
+from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.numbers import phone_digits
 
 _BSUID: Final = re.compile(r"^[A-Z]{2}\.")
 _GROUP: Final = "Y2FwaV9ncm91cDo"

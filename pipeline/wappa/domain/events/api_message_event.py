@@ -1,5 +1,5 @@
 """What a handler is told of sends that came by the HTTP API."""
 
-from topics.events import APIMessageEvent
+from pipeline.topics.events import APIMessageEvent
 
 __all__ = ["APIMessageEvent"]

@@ -1,6 +1,6 @@
 """Names to compare with."""
 
-from topics.events import (
+from pipeline.topics.events import (
     ConversationType,
     InteractiveType,
     MediaType,

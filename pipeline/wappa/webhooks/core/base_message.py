@@ -1,5 +1,5 @@
 """What messages of every type have in common."""
 
-from topics.events import BaseMessage
+from pipeline.topics.events import BaseMessage
 
 __all__ = ["BaseMessage"]

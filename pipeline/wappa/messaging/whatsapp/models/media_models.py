@@ -1,5 +1,5 @@
 """Types of files."""
 
-from topics.events import MediaType
+from pipeline.topics.events import MediaType
 
 __all__ = ["MediaType"]

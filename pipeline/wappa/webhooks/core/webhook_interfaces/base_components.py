@@ -1,6 +1,6 @@
 """The parts of what handlers are given."""
 
-from topics.events import (
+from pipeline.topics.events import (
     AdReferralBase,
     BusinessContextBase,
     ConversationBase,

@@ -1,6 +1,6 @@
 """What handlers are given."""
 
-from topics.events import (
+from pipeline.topics.events import (
     CallWebhook,
     CustomWebhook,
     ErrorWebhook,

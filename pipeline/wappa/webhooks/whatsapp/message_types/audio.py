@@ -1,5 +1,5 @@
 """An audio message."""
 
-from topics.events import AudioMessage as WhatsAppAudioMessage
+from pipeline.topics.events import AudioMessage as WhatsAppAudioMessage
 
 __all__ = ["WhatsAppAudioMessage"]

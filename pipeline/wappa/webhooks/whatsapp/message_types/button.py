@@ -1,5 +1,5 @@
 """A button message."""
 
-from topics.events import ButtonMessage as WhatsAppButtonMessage
+from pipeline.topics.events import ButtonMessage as WhatsAppButtonMessage
 
 __all__ = ["WhatsAppButtonMessage"]

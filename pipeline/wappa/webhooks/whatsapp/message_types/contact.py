@@ -1,5 +1,5 @@
 """A contact message."""
 
-from topics.events import ContactsMessage as WhatsAppContactMessage
+from pipeline.topics.events import ContactsMessage as WhatsAppContactMessage
 
 __all__ = ["WhatsAppContactMessage"]

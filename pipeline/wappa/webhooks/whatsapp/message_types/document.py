@@ -1,5 +1,5 @@
 """A document message."""
 
-from topics.events import DocumentMessage as WhatsAppDocumentMessage
+from pipeline.topics.events import DocumentMessage as WhatsAppDocumentMessage
 
 __all__ = ["WhatsAppDocumentMessage"]

@@ -1,5 +1,5 @@
 """An image message."""
 
-from topics.events import ImageMessage as WhatsAppImageMessage
+from pipeline.topics.events import ImageMessage as WhatsAppImageMessage
 
 __all__ = ["WhatsAppImageMessage"]

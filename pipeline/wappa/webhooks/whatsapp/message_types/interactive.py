@@ -1,5 +1,5 @@
 """An interactive message."""
 
-from topics.events import InteractiveMessage as WhatsAppInteractiveMessage
+from pipeline.topics.events import InteractiveMessage as WhatsAppInteractiveMessage
 
 __all__ = ["WhatsAppInteractiveMessage"]

@@ -1,5 +1,5 @@
 """A location message."""
 
-from topics.events import LocationMessage as WhatsAppLocationMessage
+from pipeline.topics.events import LocationMessage as WhatsAppLocationMessage
 
 __all__ = ["WhatsAppLocationMessage"]

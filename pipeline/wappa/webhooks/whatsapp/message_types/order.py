@@ -1,5 +1,5 @@
 """An order message."""
 
-from topics.events import OrderMessage as WhatsAppOrderMessage
+from pipeline.topics.events import OrderMessage as WhatsAppOrderMessage
 
 __all__ = ["WhatsAppOrderMessage"]

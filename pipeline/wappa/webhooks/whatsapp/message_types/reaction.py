@@ -1,5 +1,5 @@
 """A reaction message."""
 
-from topics.events import ReactionMessage as WhatsAppReactionMessage
+from pipeline.topics.events import ReactionMessage as WhatsAppReactionMessage
 
 __all__ = ["WhatsAppReactionMessage"]

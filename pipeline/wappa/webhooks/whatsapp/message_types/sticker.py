@@ -1,5 +1,5 @@
 """A sticker message."""
 
-from topics.events import StickerMessage as WhatsAppStickerMessage
+from pipeline.topics.events import StickerMessage as WhatsAppStickerMessage
 
 __all__ = ["WhatsAppStickerMessage"]

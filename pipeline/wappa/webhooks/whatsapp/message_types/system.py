@@ -1,5 +1,5 @@
 """A system message."""
 
-from topics.events import SystemMessage as WhatsAppSystemMessage
+from pipeline.topics.events import SystemMessage as WhatsAppSystemMessage
 
 __all__ = ["WhatsAppSystemMessage"]

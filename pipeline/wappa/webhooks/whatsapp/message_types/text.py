@@ -1,5 +1,5 @@
 """A text message."""
 
-from topics.events import TextMessage as WhatsAppTextMessage
+from pipeline.topics.events import TextMessage as WhatsAppTextMessage
 
 __all__ = ["WhatsAppTextMessage"]

@@ -1,5 +1,5 @@
 """An unsupported message."""
 
-from topics.events import UnsupportedMessage as WhatsAppUnsupportedMessage
+from pipeline.topics.events import UnsupportedMessage as WhatsAppUnsupportedMessage
 
 __all__ = ["WhatsAppUnsupportedMessage"]

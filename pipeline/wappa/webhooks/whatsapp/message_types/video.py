@@ -1,5 +1,5 @@
 """A video message."""
 
-from topics.events import VideoMessage as WhatsAppVideoMessage
+from pipeline.topics.events import VideoMessage as WhatsAppVideoMessage
 
 __all__ = ["WhatsAppVideoMessage"]
