@@ -55,6 +55,7 @@ class Cell:
         committed: as it is in the broker.
         until: the offset before which records may be taken.
         opened: whether some could have been taken.
+        uncounted: whether this process was one of the state's lives, and is not while another record runs alone.
         running: of a suspect partition, offsets that were taken and neither finished nor paused.
     """
 
@@ -65,11 +66,26 @@ class Cell:
     handed: int = 0
     until: float = 0
     opened: bool = False
+    uncounted: bool = False
     running: set[int] = field(default_factory=set)
 
     @property
     def dirty(self) -> bool:
         return self.state != self.committed and self.position is not None
+
+    def count(self) -> None:
+        """A death of this process will be one at this position, unless it moves before."""
+        if not self.opened:
+            self.state = self.committed.taking()
+        elif self.uncounted:
+            self.state = self.state.taking()
+        self.uncounted = False
+
+    def hold(self) -> None:
+        """It will not, while a record of another partition runs alone. Earlier deaths still count."""
+        counted = self.opened and not self.uncounted and self.state.lives > 0
+        self.state = self.state.held(counted=counted)
+        self.uncounted |= counted
 
     @property
     def must_run_alone(self) -> bool:
@@ -154,6 +170,8 @@ class Quarantine:
         """Nothing more is taken until positions are set anew, or ever: a death from now on blames no record."""
         self._resting = True
         self._ending |= ending
+        for cell in self._cells.values():
+            cell.state = cell.state.rested()
         self._close()
 
     def last_notes(self) -> dict[TP, tuple[int, str]]:
@@ -239,7 +257,7 @@ class Quarantine:
         if cell is None:
             return CLEAR
         if not cell.state.ends and offset != cell.position:
-            cell.state = CLEAR
+            cell.state, cell.uncounted = CLEAR, False
         return cell.state
 
     def committed(self) -> bool:
@@ -264,6 +282,8 @@ class Quarantine:
         """A record is to run alone in this process."""
         self._held = True
         self.turn.clear()
+        for cell in self._cells.values():
+            cell.hold()
         self._close()
 
     def let_go(self) -> None:
@@ -274,7 +294,6 @@ class Quarantine:
     def _close(self) -> None:
         for cell in self._cells.values():
             cell.until = 0
-            cell.state = cell.state.rested()
         self._reconsider()
         self._wake.set()
 
@@ -366,8 +385,7 @@ class Quarantine:
         if cell.position is None and head is not None:
             cell.position = cell.frontier = head
         if not cell.state.ends:
-            if not cell.opened:
-                cell.state = cell.committed.taking()
+            cell.count()
             opening[tp] = inf
         elif cell.state.condemned(cell.frontier):
             opening[tp] = cell.state.ends[0]

@@ -127,8 +127,15 @@ class Suspicion:
         return replace(self, ends=ends, running=Running.NOTHING)._forgetting(frontier)._halved(frontier)
 
     def rested(self) -> Suspicion:
-        """The process ends in order, or holds the partition back: its death will say nothing about these records."""
+        """The process ends in order: its death will say nothing about these records."""
         return replace(self, lives=0, running=Running.NOTHING)
+
+    def held(self, *, counted: bool) -> Suspicion:
+        """A record of another partition runs alone: a death will say nothing about these, and those before it do.
+
+        `counted`: this process is one of the lives.
+        """
+        return replace(self, lives=max(self.lives - counted, 0), running=Running.NOTHING)
 
     def _halved(self, frontier: int) -> Suspicion:
         half = (self.ends[0] - frontier) // 2
