@@ -22,7 +22,7 @@ from pipeline.metrics import SUSPECT_PARTITIONS
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.exclusive import Exclusive
 from pipeline.runtime.running_mark import Hint
-from pipeline.runtime.suspects import CLEAR, Suspicion, decode, encode
+from pipeline.runtime.suspects import CLEAR, DEATHS, Suspicion, decode, encode
 
 log = get_logger(__name__)
 
@@ -83,7 +83,7 @@ class Cell:
 
     def hold(self) -> None:
         """It will not, while a record of another partition runs alone. Earlier deaths still count."""
-        counted = self.opened and not self.uncounted and self.state.lives > 0
+        counted = self.opened and not self.uncounted and not self.state.ends and self.state.lives > 0
         self.state = self.state.held(counted=counted)
         self.uncounted |= counted
 
@@ -238,9 +238,17 @@ class Quarantine:
         return not self.turn.is_set() and self._alone != (tp, offset)
 
     def verdict(self, tp: TP, offset: int) -> WorkerDied | None:
-        """Why the record is to be given up and not to be run. Such a record is taken by itself."""
-        cell = self._suspects.get(tp)
-        return WorkerDied(cell.state.deaths) if cell is not None and cell.state.condemned(offset) else None
+        """Why the record is to be given up and not to be run."""
+        cell = self._cells.get(tp)
+        return WorkerDied(DEATHS) if cell is not None and cell.state.condemned(offset) else None
+
+    def allowed(self, tp: TP, records: Sequence[Any]) -> int:
+        """How many of these records come before the first that is to be given up."""
+        cell = self._cells.get(tp)
+        if cell is None or not (cell.state.deaths or cell.state.given_up):
+            return len(records)
+        condemned = (n for n, record in enumerate(records) if cell.state.condemned(record.offset))
+        return next(condemned, len(records))
 
     # Committing
 
@@ -256,8 +264,8 @@ class Quarantine:
         cell = self._cells.get(tp)
         if cell is None:
             return CLEAR
-        if not cell.state.ends and offset != cell.position:
-            cell.state, cell.uncounted = CLEAR, False
+        if offset != cell.position:
+            cell.state, cell.uncounted = cell.state.moved(offset), False
         return cell.state
 
     def committed(self) -> bool:
@@ -322,6 +330,7 @@ class Quarantine:
                 self._stop_alone()
         if not cell.state.ends:
             del self._suspects[tp]
+            cell.uncounted = cell.state.lives > 0
             self._tell("records_cleared", tp, cell)
             self._count()
 
@@ -387,7 +396,7 @@ class Quarantine:
         if not cell.state.ends:
             cell.count()
             opening[tp] = inf
-        elif cell.state.condemned(cell.frontier):
+        elif cell.state.single(cell.frontier) and cell.state.condemned(cell.frontier):
             opening[tp] = cell.state.ends[0]
         elif not (cell.must_run_alone and self._exclusive.possible):
             cell.state, opening[tp] = cell.state.in_window(), cell.state.ends[0]
