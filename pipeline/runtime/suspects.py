@@ -103,8 +103,8 @@ class Suspicion:
     def _died_in_window(self, position: int, hint: int | None) -> Suspicion:
         if hint == ELSEWHERE and self.lives < SPARED:
             return replace(self, lives=self.lives + 1)
-        if self.at >= self.ends[0] == position + 1 and hint in (None, position):
-            return replace(self, at=-1, deaths=0)  # it is to run alone itself, whatever is known of one behind it
+        if self.at >= self.ends[0] == position + 1:
+            return replace(self, lives=0, at=-1, deaths=0)  # it must run alone, whatever is known of another
         return replace(self, lives=0)._aimed(position, hint)
 
     def single(self, frontier: int) -> bool:
