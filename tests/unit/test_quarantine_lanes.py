@@ -136,11 +136,12 @@ class World:
     def bound(self) -> int:
         """Lives: the last, and those that each killer and each end from outside can cost at most.
 
-        A killer costs those that make its partition suspect (hints at others put that off), halvings, and its own. An
-        end from outside costs itself, and has a window halved, a record tried alone, or a count begun, in vain.
+        A killer costs those that make its partition suspect, halvings, and its own. Before each of the first two a
+        hint at another partition spares it a few times. An end from outside costs itself, and has all that in vain.
         """
+        spared = SPARED if self.hints == "same" else 0
         halvings = math.ceil(math.log2(max(self.sizes))) + 1
-        found = LIVES + halvings + DEATHS
+        found = LIVES + spared + halvings * (1 + spared) + DEATHS
         return 1 + len(self.killers) * (found + SPARED) + len(self.kills) * (1 + found)
 
     def live(self) -> None:
