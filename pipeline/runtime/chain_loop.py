@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
@@ -135,7 +136,8 @@ class ChainLoop:
         if verdict := self._app.list_consumer.quarantine.verdict(tp, records[0].offset):
             passed.results[tp.partition] = self._chain.give_up(next(rest), verdict, passed.draft, result)
         else:
-            some = _while_room(rest, passed.draft)
+            allowed = self._app.list_consumer.quarantine.allowed(tp, records)
+            some = _while_room(islice(rest, allowed), passed.draft)
             passed.results[tp.partition] = self._chain.run(tp.partition, some, passed.draft, result)
         left = list(rest)
         if left:

@@ -150,20 +150,22 @@ class ConcurrentLoop:
         records = self.backlog.take(tp, room, WINDOW_BYTES - tracker.size)
         if records:
             self._tried(tp)
-            if verdict := self._app.list_consumer.quarantine.verdict(tp, records[0].offset):
-                return self._condemn(Job(tp, records[0], self._epoch), tracker, verdict)
-        for record in records:
+        quarantine = self._app.list_consumer.quarantine
+        allowed = quarantine.allowed(tp, records)
+        for n, record in enumerate(records):
+            if n >= allowed and (verdict := quarantine.verdict(tp, record.offset)):
+                self._condemn(Job(tp, record, self._epoch), tracker, verdict)
+                continue
             tracker.take(record.offset, len(record.value or b""))
             self._admit(Job(tp, record, self._epoch))
         return len(records)
 
-    def _condemn(self, job: Job, tracker: OffsetTracker, verdict: WorkerDied) -> int:
+    def _condemn(self, job: Job, tracker: OffsetTracker, verdict: WorkerDied) -> None:
         """Gives a record up that is not to be run, nor decoded."""
         tracker.take(job.record.offset, len(job.record.value or b""))
         job.attempts = verdict.deaths
         self._begin(job)
         self._give_up(job, verdict)
-        return 1
 
     def _admit(self, job: Job) -> None:
         try:

@@ -22,7 +22,7 @@ from pipeline.metrics import SUSPECT_PARTITIONS
 from pipeline.runtime.backlog import Backlog
 from pipeline.runtime.exclusive import Exclusive
 from pipeline.runtime.running_mark import Hint
-from pipeline.runtime.suspects import CLEAR, Suspicion, decode, encode
+from pipeline.runtime.suspects import CLEAR, DEATHS, Suspicion, decode, encode
 
 log = get_logger(__name__)
 
@@ -55,6 +55,7 @@ class Cell:
         committed: as it is in the broker.
         until: the offset before which records may be taken.
         opened: whether some could have been taken.
+        uncounted: whether this process was one of the state's lives, and is not while another record runs alone.
         running: of a suspect partition, offsets that were taken and neither finished nor paused.
     """
 
@@ -65,11 +66,26 @@ class Cell:
     handed: int = 0
     until: float = 0
     opened: bool = False
+    uncounted: bool = False
     running: set[int] = field(default_factory=set)
 
     @property
     def dirty(self) -> bool:
         return self.state != self.committed and self.position is not None
+
+    def count(self) -> None:
+        """A death of this process will be one at this position, unless it moves before."""
+        if not self.opened:
+            self.state = self.committed.taking()
+        elif self.uncounted:
+            self.state = self.state.taking()
+        self.uncounted = False
+
+    def hold(self) -> None:
+        """It will not, while a record of another partition runs alone. Earlier deaths still count."""
+        counted = self.opened and not self.uncounted and not self.state.ends and self.state.lives > 0
+        self.state = self.state.held(counted=counted)
+        self.uncounted |= counted
 
     @property
     def must_run_alone(self) -> bool:
@@ -154,6 +170,8 @@ class Quarantine:
         """Nothing more is taken until positions are set anew, or ever: a death from now on blames no record."""
         self._resting = True
         self._ending |= ending
+        for cell in self._cells.values():
+            cell.state = cell.state.rested()
         self._close()
 
     def last_notes(self) -> dict[TP, tuple[int, str]]:
@@ -220,9 +238,17 @@ class Quarantine:
         return not self.turn.is_set() and self._alone != (tp, offset)
 
     def verdict(self, tp: TP, offset: int) -> WorkerDied | None:
-        """Why the record is to be given up and not to be run. Such a record is taken by itself."""
-        cell = self._suspects.get(tp)
-        return WorkerDied(cell.state.deaths) if cell is not None and cell.state.condemned(offset) else None
+        """Why the record is to be given up and not to be run."""
+        cell = self._cells.get(tp)
+        return WorkerDied(DEATHS) if cell is not None and cell.state.condemned(offset) else None
+
+    def allowed(self, tp: TP, records: Sequence[Any]) -> int:
+        """How many of these records come before the first that is to be given up."""
+        cell = self._cells.get(tp)
+        if cell is None or not (cell.state.deaths or cell.state.given_up):
+            return len(records)
+        condemned = (n for n, record in enumerate(records) if cell.state.condemned(record.offset))
+        return next(condemned, len(records))
 
     # Committing
 
@@ -238,8 +264,8 @@ class Quarantine:
         cell = self._cells.get(tp)
         if cell is None:
             return CLEAR
-        if not cell.state.ends and offset != cell.position:
-            cell.state = CLEAR
+        if offset != cell.position:
+            cell.state, cell.uncounted = cell.state.moved(offset), False
         return cell.state
 
     def committed(self) -> bool:
@@ -264,6 +290,8 @@ class Quarantine:
         """A record is to run alone in this process."""
         self._held = True
         self.turn.clear()
+        for cell in self._cells.values():
+            cell.hold()
         self._close()
 
     def let_go(self) -> None:
@@ -274,7 +302,6 @@ class Quarantine:
     def _close(self) -> None:
         for cell in self._cells.values():
             cell.until = 0
-            cell.state = cell.state.rested()
         self._reconsider()
         self._wake.set()
 
@@ -303,6 +330,7 @@ class Quarantine:
                 self._stop_alone()
         if not cell.state.ends:
             del self._suspects[tp]
+            cell.uncounted = cell.state.lives > 0
             self._tell("records_cleared", tp, cell)
             self._count()
 
@@ -366,10 +394,9 @@ class Quarantine:
         if cell.position is None and head is not None:
             cell.position = cell.frontier = head
         if not cell.state.ends:
-            if not cell.opened:
-                cell.state = cell.committed.taking()
+            cell.count()
             opening[tp] = inf
-        elif cell.state.condemned(cell.frontier):
+        elif cell.state.single(cell.frontier) and cell.state.condemned(cell.frontier):
             opening[tp] = cell.state.ends[0]
         elif not (cell.must_run_alone and self._exclusive.possible):
             cell.state, opening[tp] = cell.state.in_window(), cell.state.ends[0]

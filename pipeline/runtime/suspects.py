@@ -28,6 +28,8 @@ ELSEWHERE: Final = -1
 """In the place of an offset: the last process died in the midst of another partition's record."""
 SPAN: Final = 4_096
 """Offsets that are suspected at most: a process holds no more records of one partition unfinished."""
+GIVEN_UP: Final = 100
+"""Records given up behind one that waits that are remembered at most; any before those are found anew."""
 _VERSION: Final = 1
 
 
@@ -50,6 +52,7 @@ class Suspicion:
         running: whether a process runs `[frontier, ends[0])`.
         at: the record that ran alone last; -1 for none.
         deaths: of processes while it did.
+        given_up: offsets of records that were, for as long as one in front of them keeps the position back.
     """
 
     lives: int = 0
@@ -57,6 +60,7 @@ class Suspicion:
     running: Running = Running.NOTHING
     at: int = -1
     deaths: int = 0
+    given_up: tuple[int, ...] = ()
 
     @property
     def needs_end(self) -> bool:
@@ -70,6 +74,10 @@ class Suspicion:
         the offset of the record in whose midst the last process died, or `ELSEWHERE`; None: nobody knows. `again`: an
         earlier process died there too, which is enough wherever the position stands.
         """
+        given_up = tuple(offset for offset in self.given_up if offset >= position)
+        return replace(self._inherited(position, end, hint, again), given_up=given_up)
+
+    def _inherited(self, position: int, end: int, hint: int | None, again: bool) -> Suspicion:
         if not self.ends:
             return self._suspecting(position, min(end, position + SPAN), hint, again)
         ends = tuple(known for known in self.ends if known > position)
@@ -84,17 +92,19 @@ class Suspicion:
         return state
 
     def _suspecting(self, position: int, end: int, hint: int | None, again: bool) -> Suspicion:
-        if hint is not None and hint >= position and (again or self.needs_end):
-            return Suspicion(ends=(hint + 1,))._aimed(position, hint)
+        if again and not self.needs_end and hint is not None and hint >= position and hint not in self.given_up:
+            return Suspicion(max(self.lives, 1), (hint + 1,))._aimed(
+                position, hint
+            )  # if it survives, a death still counts
         if not self.needs_end or (hint == ELSEWHERE and self.lives < LIVES + SPARED):
             return self
-        return Suspicion(ends=(end,))._halved(position) if end > position else CLEAR
+        return Suspicion(ends=(end,))._aimed(position, hint) if end > position else CLEAR
 
     def _died_in_window(self, position: int, hint: int | None) -> Suspicion:
         if hint == ELSEWHERE and self.lives < SPARED:
             return replace(self, lives=self.lives + 1)
-        if self.at >= self.ends[0] == position + 1 and hint in (None, position):
-            return replace(self, at=-1, deaths=0)  # it is to run alone itself, whatever is known of one behind it
+        if self.at >= self.ends[0] == position + 1:
+            return replace(self, lives=0, at=-1, deaths=0)  # it must run alone, whatever is known of another
         return replace(self, lives=0)._aimed(position, hint)
 
     def single(self, frontier: int) -> bool:
@@ -103,7 +113,7 @@ class Suspicion:
 
     def condemned(self, offset: int) -> bool:
         """True if the record at `offset` is to be given up."""
-        return self.at == offset and self.deaths >= DEATHS
+        return offset in self.given_up or (self.at == offset and self.deaths >= DEATHS)
 
     def taking(self) -> Suspicion:
         """To be committed before an unsuspected partition's records are taken at this position."""
@@ -120,15 +130,27 @@ class Suspicion:
     def survived(self, frontier: int) -> Suspicion:
         """The process has run, or given up, everything below `frontier` and lives."""
         ends = tuple(end for end in self.ends if end > frontier)
-        if not ends:
-            return CLEAR
         if self.at < frontier and self.deaths >= DEATHS:  # nothing is held against the others any more
-            return Suspicion(ends=ends[-1:])
+            given_up = (*(offset for offset in self.given_up if offset != self.at), self.at)
+            return Suspicion(ends=ends[-1:], given_up=given_up[-GIVEN_UP:])
+        if not ends:
+            return Suspicion(self.lives, given_up=self.given_up)
         return replace(self, ends=ends, running=Running.NOTHING)._forgetting(frontier)._halved(frontier)
 
+    def moved(self, position: int) -> Suspicion:
+        """The position has come to `position`: earlier deaths say nothing about what is behind it."""
+        return replace(self, lives=0, given_up=tuple(offset for offset in self.given_up if offset >= position))
+
     def rested(self) -> Suspicion:
-        """The process ends in order, or holds the partition back: its death will say nothing about these records."""
+        """The process ends in order: its death will say nothing about these records."""
         return replace(self, lives=0, running=Running.NOTHING)
+
+    def held(self, *, counted: bool) -> Suspicion:
+        """A record of another partition runs alone: a death will say nothing about these, and those before it do.
+
+        `counted`: this process is one of the lives.
+        """
+        return replace(self, lives=max(self.lives - counted, 0), running=Running.NOTHING)
 
     def _halved(self, frontier: int) -> Suspicion:
         half = (self.ends[0] - frontier) // 2
@@ -153,15 +175,17 @@ def encode(state: Suspicion) -> str:
     if state == CLEAR:
         return ""
     found = [_VERSION, state.lives, state.ends, state.running, state.at, state.deaths]
+    found += [state.given_up] if state.given_up else []
     return orjson.dumps(found).decode()
 
 
 def decode(metadata: str | None) -> Suspicion:
     """Reads it back. What somebody else has written there says nothing."""
     try:
-        version, lives, ends, running, at, deaths = orjson.loads(metadata or "")
+        version, lives, ends, running, at, deaths, *rest = orjson.loads(metadata or "")
+        given_up = tuple(map(int, rest[0])) if rest else ()
         return (
-            Suspicion(int(lives), tuple(map(int, ends)), Running(running), int(at), int(deaths))
+            Suspicion(int(lives), tuple(map(int, ends)), Running(running), int(at), int(deaths), given_up)
             if version == _VERSION
             else CLEAR
         )
