@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +42,7 @@ def test_it_follows_the_compose_specification(document: dict[str, Any]) -> None:
 def test_each_container_runs_the_command_of_up(verb: local.Verb, document: dict[str, Any], tmp_path: Path) -> None:
     """A fix found with `pipeline up` would not hold in containers, where another command runs."""
     planned = {service.name: service for service in local.services(Ports(), tmp_path, {})}
-    assert planned[verb.name].argv == [
-        sys.executable,
-        "-m",
-        "pipeline.cli",
-        *document["services"][verb.name]["command"],
-    ]
+    assert planned[verb.name].argv == [*local.COMMAND, *document["services"][verb.name]["command"]]
 
 
 def test_no_container_is_told_of_loopback(document: dict[str, Any]) -> None:
