@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -47,6 +48,9 @@ class Ticket:
     def mark(self, part: int = 0) -> str:
         """16 digits, the same as a string, as an integer and as a double."""
         return mark(self.number, part)
+
+
+MARK: Final = re.compile(rb"77\d{14}")
 
 
 def mark(number: int, part: int = 0) -> str:

@@ -12,7 +12,7 @@ import orjson
 
 from chaos.accounts import NUMBERS
 from chaos.fuzz import forms
-from chaos.fuzz.inputs import Input, Ticket, authentic, mark
+from chaos.fuzz.inputs import MARK, Input, Ticket, authentic, mark
 from chaos.fuzz.spoil import BESIDE, NAMES, odd, own, spoil
 from chaos.webhooks import signed
 
@@ -140,13 +140,20 @@ def cut_off(ticket: Ticket) -> Input:
 
 
 def garbled(ticket: Ticket) -> Input:
-    """Bytes changed, added or lost; found by the webhook's id, since its mark may be hit, and be another's then."""
+    """Bytes changed, added or lost. It is found by the webhook's id: its mark may be hit, but is never another's."""
     own = f"{ticket.mark()}-{ticket.rng.randbytes(8).hex()}"
-    body = bytearray(orjson.dumps(forms.written(own)))
-    for _ in range(ticket.rng.randint(1, 8)):
-        at = ticket.rng.randrange(len(body))
-        body[at : at + ticket.rng.randint(0, 2)] = ticket.rng.randbytes(ticket.rng.randint(0, 3))
-    return authentic("garbled", bytes(body))
+    body = _damaged(orjson.dumps(forms.written(own)), ticket.rng)
+    while set(MARK.findall(body)) - {ticket.mark().encode()}:
+        body = _damaged(orjson.dumps(forms.written(own)), ticket.rng)
+    return authentic("garbled", body)
+
+
+def _damaged(whole: bytes, rng: Random) -> bytes:
+    body = bytearray(whole)
+    for _ in range(rng.randint(1, 8)):
+        at = rng.randrange(len(body))
+        body[at : at + rng.randint(0, 2)] = rng.randbytes(rng.randint(0, 3))
+    return bytes(body)
 
 
 def invalid_utf8(ticket: Ticket) -> Input:

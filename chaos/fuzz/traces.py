@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
 
 from aiokafka.structs import ConsumerRecord
 
 from chaos.broker import DEAD_LETTERS, batches
+from chaos.fuzz.inputs import MARK
 from pipeline.topics import catalogue as topics
 from pipeline.topics.headers import ERROR_TYPE, WEBHOOK_ID
 from pipeline.topics.records import header
-
-_MARK: Final = re.compile(rb"77\d{14}")
 
 
 @dataclass
@@ -54,4 +51,4 @@ async def gather(bootstrap: str) -> Traces:
 
 def _marks(record: ConsumerRecord) -> set[bytes]:
     webhook = header(record.headers, WEBHOOK_ID)
-    return {*_MARK.findall(record.value or b""), *([webhook.encode()] if webhook else [])}
+    return {*MARK.findall(record.value or b""), *([webhook.encode()] if webhook else [])}
