@@ -258,7 +258,7 @@ def _next(orders: SimpleQueue[Callable[[], None]]) -> Callable[[], None] | None:
 
 
 def _signalled(child: Child, number: signal.Signals) -> bool:
-    """Whether there was a process to signal. Each child leads a group of its own."""
+    """Signal the group of a child; False if it has no process. Each child leads a group of its own."""
     if child.pid is None:
         return False
     with suppress(ProcessLookupError):

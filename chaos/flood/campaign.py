@@ -23,7 +23,7 @@ RATE: Final = 20.0
 
 @dataclass(frozen=True)
 class Figures:
-    """What came of it. `answers`: by status, 0 for none within the deadline; `latencies` in seconds, sorted."""
+    """The outcome of a run. `answers`: by status, 0 for none within the deadline; `latencies` in seconds, sorted."""
 
     answers: Counter[int]
     latencies: list[float]
@@ -31,7 +31,7 @@ class Figures:
 
     @property
     def withstood(self) -> bool:
-        """Whether every webhook was taken, in time."""
+        """True if every webhook was taken in time."""
         return set(self.answers) == {200}
 
     def __str__(self) -> str:

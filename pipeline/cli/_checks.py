@@ -90,7 +90,7 @@ def _secrets(path: Path, tenants: Tenants, accounts: list[Account]) -> Finding:
 
 
 def check_replays(settings: Settings, tenants: Tenants | None) -> list[Finding]:
-    """What somebody could do who has seen a webhook, or knows the secret of one of several Cloud apps."""
+    """Warn of what somebody could do who has seen a webhook, or knows the secret of one of several Cloud apps."""
     if tenants is None:
         return [Finding(State.SKIPPED, "replays", "they follow from the tenants file")]
     return [_freshness(settings, tenants), *_scopes(tenants)]
@@ -163,7 +163,7 @@ def secret_fields(model: type[BaseModel]) -> set[str]:
 
 
 def _inner(annotation: Any) -> set[Any]:
-    """What stands inside the parts of an annotation: of `tuple[Annotated[X, …], ...]`, X."""
+    """The types inside the parts of an annotation: of `tuple[Annotated[X, …], ...]`, X."""
     return {inner for part in get_args(annotation) for inner in get_args(part)}
 
 
@@ -281,7 +281,7 @@ async def _keeps(client: Redis, where: str) -> Finding:
 
 
 async def _syncs_always(client: Redis) -> bool:
-    """Whether every write is on disk before it is answered. Who hides that gets the benefit."""
+    """True if every write is on disk before it is answered, or if Redis does not say."""
     from redis.exceptions import ResponseError
 
     try:
@@ -291,7 +291,7 @@ async def _syncs_always(client: Redis) -> bool:
 
 
 async def _replicas(client: Redis, required: int) -> list[Finding]:
-    """What a failover would lose: rows that were answered before a replica had them."""
+    """Warn of what a failover would lose: rows that were answered before a replica had them."""
     info = await client.info("replication")
     connected = int(info.get("connected_slaves", 0))
     if info.get("role") == "slave":

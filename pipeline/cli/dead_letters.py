@@ -296,7 +296,7 @@ async def _places(stages: Collection[str]) -> dict[str, int]:
 
 
 def _named_stages(filters: Filters, stage: str | None) -> Collection[str]:
-    """Where to look: named letters say their stage, and a record or a trace may have failed in any."""
+    """The stages to look at: named letters say their stage, and a record or a trace may have failed in any."""
     if not filters.ids or filters.origins or filters.traces:
         own = {letter.stage for letter in filters.ids} - set(STAGES)
         return (stage,) if stage else (*STAGES, *sorted(own))
