@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
 from pipeline.topics import headers
-from pipeline.topics.records import Header, Incoming, Record, header
+from pipeline.topics.records import Header, Incoming, Record, has_header, header
 
 PREFIX: Final = "dead-letters."
 GAP: Final = "LogGap"
@@ -114,7 +114,7 @@ class Letter(NamedTuple):
 
 def is_redriven(record: Incoming) -> bool:
     """Whether a record was a dead letter, and was published again on purpose."""
-    return any(name == headers.REDRIVEN for name, _ in record.headers)
+    return has_header(record.headers, headers.REDRIVEN)
 
 
 class Mark(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pipeline.topics import headers
 from pipeline.topics.dead_letters import is_redriven
 from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import Incoming, has_header
 
 
 def stale_age(event: WireEvent, source: Incoming, limit: float) -> int | None:
@@ -28,7 +28,7 @@ def stale_age(event: WireEvent, source: Incoming, limit: float) -> int | None:
 
 def is_stale(record: Incoming) -> bool:
     """Whether the event of a record is not to be handled."""
-    return any(name == headers.STALE for name, _ in record.headers)
+    return has_header(record.headers, headers.STALE)
 
 
 def _is_message(event: WireEvent) -> bool:

@@ -46,3 +46,11 @@ def header(headers: Sequence[Header], name: str) -> str | None:
     """The value of the first header called `name`, or None. Bytes that are no UTF-8 are escaped (`\\xff`)."""
     found: bytes | None = next((value for key, value in headers if key == name), None)
     return None if found is None else found.decode(errors="backslashreplace")
+
+
+def has_header(headers: Sequence[Header], name: str) -> bool:
+    """Whether there is a header called `name`. No generator: it costs a microsecond, and every record is asked."""
+    for key, _ in headers:  # noqa: SIM110
+        if key == name:
+            return True
+    return False

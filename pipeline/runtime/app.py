@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -206,8 +206,9 @@ class PipelineApp(faust.App):
         """What it crashed of."""
         return repr(self.crash_reason)
 
-    @property
+    @cached_property
     def list_consumer(self) -> Consumer:
+        """Kept, since every record asks for it several times."""
         return cast(Consumer, self.consumer)
 
     @property

@@ -260,7 +260,7 @@ class ConcurrentLoop:
             self._finish(job)
         return None
 
-    def _marked(self, job: Job, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+    def _marked(self, job: Job, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Its code runs under the record's name, which whoever comes after a crash will read."""
         return self._app.running_mark.run(job.tp, job.record.offset, work)
 

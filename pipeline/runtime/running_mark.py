@@ -11,9 +11,9 @@ not noted.
 from __future__ import annotations
 
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
-from functools import partial
+from functools import cache
 from mmap import mmap
 from pathlib import Path
 from struct import Struct
@@ -30,9 +30,16 @@ T = TypeVar("T")
 _NOTE: Final = Struct("<qiI")
 """Offset, partition, and the topic's CRC-32."""
 _NOBODY: Final = _NOTE.pack(-1, 0, 0)
+_NEWEST: Final = slice(_NOTE.size)
+"""Where the record that runs is noted."""
 _EARLIER: Final = 15
 """Ends of earlier lives that are kept: several killers may end a worker in turns."""
 _SIZE: Final = _NOTE.size * (1 + _EARLIER)
+
+
+@cache
+def _checksum(topic: str) -> int:
+    return crc32(topic.encode())
 
 
 class Hint(NamedTuple):
@@ -50,7 +57,7 @@ class Hint(NamedTuple):
 
     def offset_in(self, tp: TP) -> int:
         """The record's offset if it is one of this partition; else `ELSEWHERE`."""
-        ours = (tp.partition, crc32(tp.topic.encode())) == (self.partition, self.topic)
+        ours = (tp.partition, _checksum(tp.topic)) == (self.partition, self.topic)
         return self.offset if ours else ELSEWHERE
 
 
@@ -81,25 +88,27 @@ class RunningMark:
         if last.offset >= 0:
             self.found = last._replace(again=last in earlier)
             self._memory[_NOTE.size :] = self._memory[: -_NOTE.size]  # the oldest is forgotten
-            self._memory[: _NOTE.size] = _NOBODY
+            self._memory[_NEWEST] = _NOBODY
 
-    async def run(self, tp: TP, offset: int, work: Coroutine[Any, Any, T]) -> T:
-        """Awaits `work`, each step of it under the record's name."""
-        return await self._steps(_NOTE.pack(offset, tp.partition, crc32(tp.topic.encode())), work)
+    def run(self, tp: TP, offset: int, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """Awaits `work`, and notes the record before each step of it."""
+        return self._steps(_NOTE.pack(offset, tp.partition, _checksum(tp.topic)), work)
 
     @types.coroutine
     def _steps(self, note: bytes, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-        memory, step = self._memory, partial(work.send, None)
+        memory = self._memory
+        step: Callable[[Any], Any] = work.send
+        value: Any = None
         while True:
-            memory[: _NOTE.size] = note
+            memory[_NEWEST] = note
             try:
-                waited = step()
+                waited = step(value)
             except StopIteration as end:
                 result: T = end.value
                 return result
             finally:
-                memory[: _NOTE.size] = _NOBODY
+                memory[_NEWEST] = _NOBODY
             try:
-                step = partial(work.send, (yield waited))
+                value, step = (yield waited), work.send
             except BaseException as error:
-                step = partial(work.throw, error)
+                value, step = error, work.throw

@@ -66,7 +66,11 @@ def test_the_next_process_finds_the_record_that_ran(tmp_path: Path, end: str, fo
 
 
 def _run(mark: RunningMark, work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(mark.run(TP3, 5, work))
+    return asyncio.run(_await(mark, work))
+
+
+async def _await(mark: RunningMark, work: Coroutine[Any, Any, Any]) -> Any:
+    return await mark.run(TP3, 5, work)
 
 
 def test_work_is_as_it_would_be_without_a_mark(tmp_path: Path) -> None:
@@ -108,7 +112,7 @@ def test_what_is_cancelled_is_cancelled(tmp_path: Path) -> None:
             ended.append("yes")
 
     async def body() -> None:
-        task = asyncio.create_task(RunningMark(tmp_path / "mark").run(TP3, 5, waits()))
+        task = asyncio.create_task(_await(RunningMark(tmp_path / "mark"), waits()))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         task.cancel()
