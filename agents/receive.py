@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.delivery.standing import UNSETTLED, Standing, State, decode
+from pipeline.messenger.command_state import UNSETTLED, Standing, State, decode
 from pipeline.runtime import Scope, Stage
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_receipt

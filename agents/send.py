@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.providers.courier import Courier
+from pipeline.messenger.executor import Courier
 from pipeline.runtime import ConcurrentStage, Scope
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_command, encode_outcome

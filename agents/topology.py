@@ -21,13 +21,13 @@ from pipeline.agents.receive import receive
 from pipeline.agents.route import route
 from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
+from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.executor import Courier
 from pipeline.providers import PROVIDERS
-from pipeline.providers.courier import Courier
-from pipeline.providers.dispatch import Dispatcher
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
-from pipeline.runtime.hearing import Hearing, Hop
-from pipeline.runtime.partitions import partition_of
+from pipeline.runtime.kafka.partitions import partition_of
+from pipeline.runtime.kafka.watermark import Hearing, Hop
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from pipeline.topics import catalogue as topics

@@ -17,8 +17,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from bench import webhooks
 from pipeline.errors import Unavailable
-from pipeline.runtime.admin import create, describe
-from pipeline.runtime.publisher import Publisher
+from pipeline.runtime.kafka.admin import create, describe
+from pipeline.runtime.kafka.publisher import Publisher
 from pipeline.testing import TestRecord
 from pipeline.topics.catalogue import RAW, Topic, catalogue
 from pipeline.topics.records import Record

@@ -12,7 +12,8 @@ from bench.intake.settings import settings_of, tenants_of
 from bench.waiting import until
 from pipeline.agents import topology
 from pipeline.metrics import RECORDS
-from pipeline.runtime import PipelineApp, worker
+from pipeline.runtime import PipelineApp
+from pipeline.runtime.process import worker
 
 
 def run(task: Task) -> Measured:

@@ -24,13 +24,13 @@ from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.providers import PROVIDERS
 from pipeline.runtime import Scope, Stage
-from pipeline.runtime.chain import MAX_RECORD_BYTES, Chain, Result
-from pipeline.runtime.chain_loop import BATCH
-from pipeline.runtime.draft import Draft
-from pipeline.runtime.fetched import FetchedRecord
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.table_store import ROCKSDB
-from pipeline.runtime.tables import Mark, Pending, by_place
+from pipeline.runtime.flows.chain import MAX_RECORD_BYTES, Chain, Result
+from pipeline.runtime.flows.chain_loop import BATCH
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.raw_fetch import FetchedRecord
+from pipeline.runtime.tables.store import ROCKSDB
+from pipeline.runtime.tables.views import Mark, Pending, by_place
 from pipeline.topics.catalogue import RAW, SEEN, events
 from pipeline.topics.records import Record
 

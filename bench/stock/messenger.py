@@ -10,9 +10,9 @@ from typing import Any, cast
 import faust
 
 from bench.stock.app import Topics, raw_topic, stock_app
+from pipeline.messenger.dispatch import Dispatcher
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.providers.dispatch import Dispatcher
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, MESSENGER, SENT

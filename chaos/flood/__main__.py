@@ -19,7 +19,7 @@ from chaos.flood.campaign import campaign
 from pipeline.local.free_ports import free_ports
 from pipeline.local.kafka import Kafka
 from pipeline.local.probe import http_ready
-from pipeline.runtime.admin import create
+from pipeline.runtime.kafka.admin import create
 from pipeline.tenants import SAMPLE
 from pipeline.topics.catalogue import RAW
 

@@ -190,7 +190,7 @@ def _literals_in(node: Any, key: str, secrets: Collection[str]) -> Iterator[str]
 
 async def check_kafka(settings: Settings, tenants: Tenants | None) -> list[Finding]:
     """Whether the brokers answer, suffice for the replicas, and have the topics of the catalogue."""
-    from pipeline.runtime.admin import count_brokers
+    from pipeline.runtime.kafka.admin import count_brokers
 
     try:
         async with asyncio.timeout(TIMEOUT):

@@ -284,7 +284,7 @@ async def _reading(stages: Collection[str], use: Callable[[Reader, dict[str, int
 
 
 async def _places(stages: Collection[str]) -> dict[str, int]:
-    from pipeline.runtime import admin
+    from pipeline.runtime.kafka import admin
 
     there = await admin.describe(_kafka(), [PREFIX + stage for stage in stages])
     missing = [stage for stage in stages if PREFIX + stage not in there]

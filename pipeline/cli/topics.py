@@ -14,7 +14,7 @@ import typer
 from pipeline.topics.installation import TOPIC as INSTALLATION
 
 if TYPE_CHECKING:
-    from pipeline.runtime.admin import Difference
+    from pipeline.runtime.kafka.admin import Difference
     from pipeline.settings import Settings
     from pipeline.tenants import Tenants
     from pipeline.topics.catalogue import Topic
@@ -35,7 +35,7 @@ def list_() -> None:
 @app.command()
 def create() -> None:
     """Create the topics that are missing, and record their partition count. Those that exist stay as they are."""
-    from pipeline.runtime import installation
+    from pipeline.runtime.kafka import installation
 
     settings, topics = _prepare()
     made, recorded = _ask(installation.create(settings.kafka, topics, settings.partitions, settings.replication))
@@ -63,7 +63,7 @@ def check() -> None:
 
 async def differing(settings: Settings, topics: list[Topic]) -> list[Difference]:
     """Where the broker differs from the catalogue and from what the installation recorded."""
-    from pipeline.runtime import admin, installation
+    from pipeline.runtime.kafka import admin, installation
 
     found = await admin.check(settings.kafka, topics, settings.partitions, settings.replication)
     if any(each.what == "topic" for each in found):  # creating what is missing records it, too

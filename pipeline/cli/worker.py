@@ -23,7 +23,7 @@ def worker(
 ) -> None:
     """Run apps until SIGTERM or Ctrl-C; what is in progress is finished first."""
     from pipeline.cli._setup import prepare
-    from pipeline.runtime import worker as process
+    from pipeline.runtime.process import worker as process
 
     unknown = sorted(set(apps) - set(APPS))
     if unknown:

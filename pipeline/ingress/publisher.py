@@ -21,11 +21,11 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from pipeline.errors import OversizeRecord, PipelineError, Unacknowledged, Unavailable, UsageError
 from pipeline.logging import get_logger
-from pipeline.runtime import installation
-from pipeline.runtime.admin import changed
-from pipeline.runtime.keepers import lost, of_producer
-from pipeline.runtime.partitions import partition_of
-from pipeline.runtime.sequence import SequencedProducer
+from pipeline.runtime.kafka import installation
+from pipeline.runtime.kafka.admin import changed
+from pipeline.runtime.kafka.client_tasks import lost, of_producer
+from pipeline.runtime.kafka.idempotent_producer import SequencedProducer
+from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.catalogue import MAX_MESSAGE_BYTES, RAW
 from pipeline.topics.records import Record
 

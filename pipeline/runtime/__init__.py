@@ -6,11 +6,11 @@ The order of everything that is done for a batch: publish its outputs, await eve
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.runtime.stage import ConcurrentStage, Link, Scope, Stage
-from pipeline.runtime.tables import TableView
+from pipeline.runtime.flows.stage import ConcurrentStage, Link, Scope, Stage
+from pipeline.runtime.tables.views import TableView
 
 if TYPE_CHECKING:
-    from pipeline.runtime.app import PipelineApp
+    from pipeline.runtime.faust.app import PipelineApp
 
 __all__ = ["ConcurrentStage", "Link", "PipelineApp", "Scope", "Stage", "TableView"]
 
@@ -18,7 +18,7 @@ __all__ = ["ConcurrentStage", "Link", "PipelineApp", "Scope", "Stage", "TableVie
 def __getattr__(name: str) -> Any:
     """The app is imported when it is asked for: Faust takes half a second that `pipeline topics` need not wait."""
     if name == "PipelineApp":
-        from pipeline.runtime.app import PipelineApp  # noqa: PLC0415
+        from pipeline.runtime.faust.app import PipelineApp  # noqa: PLC0415
 
         return PipelineApp
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

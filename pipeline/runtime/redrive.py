@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 from aiokafka.errors import KafkaError
 
 from pipeline.errors import Unavailable
-from pipeline.runtime import admin
-from pipeline.runtime.sequence import SequencedProducer
+from pipeline.runtime.kafka import admin
+from pipeline.runtime.kafka.idempotent_producer import SequencedProducer
 from pipeline.topics.dead_letters import Letter, Mark, State
 from pipeline.topics.records import Record
 

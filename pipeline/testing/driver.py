@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
-from pipeline.runtime.chain import Chain, Output, checked
-from pipeline.runtime.dead_letters import PREFIX, dead_letter
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.stage import ConcurrentStage, Scope, Stage
-from pipeline.runtime.tables import Mark, Pending, TableView, undo
+from pipeline.runtime.flows.chain import Chain, Output, checked
+from pipeline.runtime.flows.dead_letters import PREFIX, dead_letter
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.flows.stage import ConcurrentStage, Scope, Stage
+from pipeline.runtime.tables.views import Mark, Pending, TableView, undo
 from pipeline.topics.records import Incoming, Record
 
 Rows = dict[bytes, bytes]

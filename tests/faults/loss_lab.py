@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from pipeline.runtime import admin
+from pipeline.runtime.kafka import admin
 from tests.faults import loss_cases as cases
 from tests.faults.loss_cases import Order
 from tests.ports import free_ports

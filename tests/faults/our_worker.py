@@ -15,8 +15,8 @@ import orjson
 
 from pipeline.logging import configure
 from pipeline.runtime import ConcurrentStage, PipelineApp, Scope, Stage
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.worker import run
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.process.worker import run
 from pipeline.settings import Settings, load_settings
 from pipeline.topics.records import Incoming, Record
 from tests.faults import loss_cases as cases

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import ClientOSError, ClientSession, TCPConnector
 
 from pipeline.local.kafka import Kafka
-from pipeline.runtime.admin import create
+from pipeline.runtime.kafka.admin import create
 from pipeline.topics.catalogue import RAW
 from tests.integration.ingress_process import SETTLE_SECONDS, post, started
 from tests.integration.runtime_client import Site, numbered, site

@@ -21,8 +21,8 @@ import yaml
 from aiokafka import AIOKafkaProducer
 
 from pipeline.local.kafka import Kafka
-from pipeline.runtime import admin
-from pipeline.runtime.partitions import partition_of
+from pipeline.runtime.kafka import admin
+from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.codec import encode_command
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.records import Record

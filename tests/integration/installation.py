@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from pipeline.runtime import admin
+from pipeline.runtime.kafka import admin
 from pipeline.tenants import SAMPLE
 from pipeline.topics.catalogue import catalogue
 

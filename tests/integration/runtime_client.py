@@ -25,8 +25,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord
 
-from pipeline.runtime import admin
-from pipeline.runtime.partitions import partition_of
+from pipeline.runtime.kafka import admin
+from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.catalogue import Topic, changelog, dead_letters
 from pipeline.topics.records import Record, header
 from tests.integration.runtime_worker import SEEN, Order

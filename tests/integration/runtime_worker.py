@@ -22,10 +22,10 @@ from faust.types import TP
 from pipeline.errors import InvalidRecord, PipelineError, RetryAfter
 from pipeline.logging import configure
 from pipeline.runtime import ConcurrentStage, PipelineApp, Scope, Stage
-from pipeline.runtime.assignor import Assignor
-from pipeline.runtime.consumer import Consumer, ConsumerThread
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.worker import run
+from pipeline.runtime.faust.assignor import Assignor
+from pipeline.runtime.faust.consumer import Consumer, ConsumerThread
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.process.worker import run
 from pipeline.settings import load_settings
 from pipeline.topics.records import Incoming, Record
 

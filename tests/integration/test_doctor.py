@@ -15,7 +15,7 @@ from pipeline.cli import _checks
 from pipeline.cli._checks import State
 from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
-from pipeline.runtime import installation
+from pipeline.runtime.kafka import installation
 from pipeline.settings import Settings
 from pipeline.tenants import SAMPLE
 from tests.integration.installation import PARTITIONS, TOPICS, Done, pipeline, without_topics

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.local.kafka import Kafka
-from pipeline.runtime.admin import create
-from pipeline.runtime.hearing import Hearing, Hop
+from pipeline.runtime.kafka.admin import create
+from pipeline.runtime.kafka.watermark import Hearing, Hop
 from pipeline.topics.catalogue import Topic
 
 

@@ -22,9 +22,9 @@ from pipeline.errors import OversizeRecord, Unavailable
 from pipeline.ingress.publisher import Publisher
 from pipeline.local.kafka import Kafka
 from pipeline.providers import PROVIDERS
-from pipeline.runtime import installation
-from pipeline.runtime.admin import create
-from pipeline.runtime.partitions import partition_of
+from pipeline.runtime.kafka import installation
+from pipeline.runtime.kafka.admin import create
+from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.catalogue import INSTALLATION, RAW, Topic
 from pipeline.topics.installation import partitions_record
 from pipeline.topics.records import Record

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from pipeline.local.kafka import Kafka
-from pipeline.runtime import admin, installation
+from pipeline.runtime.kafka import admin, installation
 from pipeline.topics.catalogue import INSTALLATION
 from pipeline.topics.installation import TOPIC, started_record
 from tests.integration.installation import delete

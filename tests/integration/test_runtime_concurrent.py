@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.local.kafka import Kafka
-from pipeline.runtime.concurrent_loop import WINDOW
+from pipeline.runtime.flows.concurrent_loop import WINDOW
 from tests.integration.runtime_client import Site, copies, keys_of, named, numbered, order_of, site
 from tests.stacks import eventually
 

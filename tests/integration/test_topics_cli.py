@@ -12,7 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline.errors import UsageError
 from pipeline.local.kafka import Kafka
-from pipeline.runtime import admin, installation, topic_guard
+from pipeline.runtime.kafka import admin, installation, topic_guard
 from pipeline.settings import Settings
 from tests.integration.installation import KEYED, NAMES, PARTITIONS, TOPICS, delete, pipeline, without_topics
 from tests.integration.runtime_client import raise_partitions

@@ -13,9 +13,9 @@ from aiohttp import ClientSession
 
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
+from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.executor import RESENDS, Courier
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.providers.courier import RESENDS, Courier
-from pipeline.providers.dispatch import Dispatcher
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord
 from pipeline.topics.catalogue import OUTCOMES, SENT

@@ -16,14 +16,14 @@ from typing import Any
 from faust.types import TP
 
 from pipeline.errors import Unacknowledged
-from pipeline.runtime.breaker import OFF, Breaker
-from pipeline.runtime.chain import Chain, Output
-from pipeline.runtime.chain_loop import ChainLoop
-from pipeline.runtime.concurrent_loop import ConcurrentLoop
-from pipeline.runtime.lease import Lease
-from pipeline.runtime.sole_writer import SoleWriter, Span
-from pipeline.runtime.stage import ConcurrentStage, Stage
-from pipeline.runtime.tables import Mark
+from pipeline.runtime.flows.breaker import OFF, Breaker
+from pipeline.runtime.flows.chain import Chain, Output
+from pipeline.runtime.flows.chain_loop import ChainLoop
+from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.stage import ConcurrentStage, Stage
+from pipeline.runtime.process.lease import Lease
+from pipeline.runtime.tables.fencing import SoleWriter, Span
+from pipeline.runtime.tables.views import Mark
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.unit.loop_stand_ins import App, Drafted, Group

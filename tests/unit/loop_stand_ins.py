@@ -11,19 +11,19 @@ from typing import Any
 from faust.types import TP
 
 from pipeline import clock
-from pipeline.runtime.backlog import Backlog
-from pipeline.runtime.chain import Output
-from pipeline.runtime.commit_callbacks import CommitCallbacks
-from pipeline.runtime.consumer import Busy
-from pipeline.runtime.dead_letters import is_dead_letter
-from pipeline.runtime.exclusive import Exclusive
-from pipeline.runtime.lease import Lease
-from pipeline.runtime.progress import Progress
-from pipeline.runtime.quarantine import Quarantine
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.running_mark import RunningMark
-from pipeline.runtime.sole_writer import Span
-from pipeline.runtime.tables import Mark, Pending
+from pipeline.runtime.faust.consumer import Busy
+from pipeline.runtime.flows.chain import Output
+from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
+from pipeline.runtime.flows.dead_letters import is_dead_letter
+from pipeline.runtime.flows.fetch_buffer import Backlog
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.process.lease import Lease
+from pipeline.runtime.process.liveness import Progress
+from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.quarantine import Quarantine
+from pipeline.runtime.quarantine.running_mark import RunningMark
+from pipeline.runtime.tables.fencing import Span
+from pipeline.runtime.tables.views import Mark, Pending
 from pipeline.testing import TestRecord
 
 TP0 = TP("in", 0)

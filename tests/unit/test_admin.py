@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.errors import ConfigurationError, PipelineError, Unavailable
-from pipeline.runtime import admin, installation
+from pipeline.runtime.kafka import admin, installation
 from tests.ports import free_ports
 
 

@@ -17,8 +17,8 @@ from pipeline.agents.route import route
 from pipeline.errors import InvalidRecord, OversizeRecord
 from pipeline.providers import PROVIDERS
 from pipeline.providers.limits import MAX_PARTS, MAX_SLICED_BYTES
-from pipeline.runtime.chain import MAX_OUTPUT_BYTES, MAX_RECORD_BYTES
-from pipeline.runtime.stage import Scope, Stage
+from pipeline.runtime.flows.chain import MAX_OUTPUT_BYTES, MAX_RECORD_BYTES
+from pipeline.runtime.flows.stage import Scope, Stage
 from pipeline.tenants import Tenants
 from pipeline.testing import StageDriver, TestRecord
 from pipeline.topics.catalogue import SEEN

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.runtime import assignor
-from pipeline.runtime.assignor import UnknownTopics, patient
+from pipeline.runtime.faust import assignor
+from pipeline.runtime.faust.assignor import UnknownTopics, patient
 
 
 class Coordinator:

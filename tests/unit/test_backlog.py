@@ -8,8 +8,8 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.runtime.backlog import Backlog, Run
-from pipeline.runtime.offsets import OffsetTracker
+from pipeline.runtime.flows.fetch_buffer import Backlog, Run
+from pipeline.runtime.flows.offsets import OffsetTracker
 from pipeline.testing import TestRecord
 
 TP0, TP1 = TP("t", 0), TP("t", 1)

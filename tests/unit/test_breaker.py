@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import HandlerTimeout, InvalidRecord, RetryAfter, Unavailable
-from pipeline.runtime.breaker import OFF, Breaker, Limits
-from pipeline.runtime.chain import Chain, Output
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.stage import Scope, Stage
-from pipeline.runtime.tables import Pending
+from pipeline.runtime.flows.breaker import OFF, Breaker, Limits
+from pipeline.runtime.flows.chain import Chain, Output
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.flows.stage import Scope, Stage
+from pipeline.runtime.tables.views import Pending
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 

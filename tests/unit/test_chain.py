@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord, Unavailable
 from pipeline.logging import add_place
-from pipeline.runtime.chain import Chain, Output, pause
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.stage import Link, Scope, Stage, split
-from pipeline.runtime.tables import Pending
+from pipeline.runtime.flows.chain import Chain, Output, pause
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.flows.stage import Link, Scope, Stage, split
+from pipeline.runtime.tables.views import Pending
 from pipeline.testing import StageDriver, TestRecord
 from pipeline.topics.records import Record, header
 

@@ -10,11 +10,11 @@ import pytest
 from faust.types import TP
 
 from pipeline.errors import RetryAfter
-from pipeline.runtime.breaker import OFF, Breaker
-from pipeline.runtime.chain import Chain
-from pipeline.runtime.chain_loop import AHEAD, AT_A_STRETCH, ChainLoop
-from pipeline.runtime.progress import Position, Progress
-from pipeline.runtime.stage import Scope, Stage
+from pipeline.runtime.flows.breaker import OFF, Breaker
+from pipeline.runtime.flows.chain import Chain
+from pipeline.runtime.flows.chain_loop import AHEAD, AT_A_STRETCH, ChainLoop
+from pipeline.runtime.flows.stage import Scope, Stage
+from pipeline.runtime.process.liveness import Position, Progress
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.unit.loop_stand_ins import TP0, App, Rows, record, until
@@ -234,7 +234,7 @@ def test_a_long_batch_leaves_turns_to_others() -> None:
 
 def test_records_behind_too_many_bytes_of_outputs_wait_for_the_next_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of records of which each becomes a thousand times itself would take all memory of its worker."""
-    monkeypatch.setattr("pipeline.runtime.chain_loop.OUTPUT_BYTES", 2_500)
+    monkeypatch.setattr("pipeline.runtime.flows.chain_loop.OUTPUT_BYTES", 2_500)
     door = Door()
     values = [b"%d" % number * 1_000 for number in range(10)]
 

@@ -12,12 +12,12 @@ from faust.types import TP
 
 from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
 from pipeline.logging import add_place
-from pipeline.runtime.breaker import OFF, Breaker, Limits
-from pipeline.runtime.concurrent_loop import ConcurrentLoop
-from pipeline.runtime.lease import Lease
-from pipeline.runtime.progress import Position, Progress
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.stage import ConcurrentStage, Scope
+from pipeline.runtime.flows.breaker import OFF, Breaker, Limits
+from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.flows.stage import ConcurrentStage, Scope
+from pipeline.runtime.process.lease import Lease
+from pipeline.runtime.process.liveness import Position, Progress
 from pipeline.topics.records import Record
 from tests.unit.loop_stand_ins import TP0, App, record, until
 

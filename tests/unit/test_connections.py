@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from pipeline.errors import CallWithheld
-from pipeline.providers.connections import Permit, open_session, under
+from pipeline.messenger.connections import Permit, open_session, under
 
 
 class Api:

@@ -16,13 +16,13 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
 from pipeline.agents.topology import messenger
-from pipeline.providers.dispatch import Dispatcher
-from pipeline.runtime.backlog import Backlog
-from pipeline.runtime.commit_callbacks import CommitCallbacks
-from pipeline.runtime.consumer import Consumer, ConsumerThread
-from pipeline.runtime.exclusive import Exclusive
-from pipeline.runtime.gaps import Gaps
-from pipeline.runtime.quarantine import Quarantine
+from pipeline.messenger.dispatch import Dispatcher
+from pipeline.runtime.faust.consumer import Consumer, ConsumerThread
+from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
+from pipeline.runtime.flows.fetch_buffer import Backlog
+from pipeline.runtime.kafka.gaps import Gaps
+from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
@@ -191,7 +191,7 @@ def test_only_what_the_broker_has_committed_counts_as_committed() -> None:
 
 def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy partition would stand still for a second, again and again, because another one is quiet."""
-    monkeypatch.setattr("pipeline.runtime.consumer.ROOM_POLL", 3600.0)
+    monkeypatch.setattr("pipeline.runtime.faust.consumer.ROOM_POLL", 3600.0)
     consumer: Any = object.__new__(Consumer)
     consumer.gaps = Gaps(consumer)
     consumer.app = SimpleNamespace(rebalancing=False)

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from pipeline.backoff import RetryPolicy
 from pipeline.clock import Moment
-from pipeline.delivery import RetryPolicy
-from pipeline.delivery.standing import Standing, State, decode, due_key, encode_due
 from pipeline.errors import NewerRecord, RetryAfter, UnsupportedCommand
-from pipeline.providers import courier
+from pipeline.messenger import executor as courier
+from pipeline.messenger.command_state import Standing, State, decode, due_key, encode_due
+from pipeline.messenger.connections import require_permit
+from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.executor import ASK_AGAIN, RESENDS, UNBEGUN_WAIT, Courier
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.providers.connections import require_permit
-from pipeline.providers.courier import ASK_AGAIN, RESENDS, UNBEGUN_WAIT, Courier
-from pipeline.providers.dispatch import Dispatcher
-from pipeline.runtime.stage import Abandoned
+from pipeline.runtime.flows.stage import Abandoned
 from pipeline.tenants import Account, Tenants, load_tenants
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.events.wire import WireEvent
@@ -363,7 +363,7 @@ def _goes_out(outside: Outside, command: Command) -> bool:
 
 def test_the_last_try_closes_a_throttled_account_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands behind one that was given up would go out at once, though the provider said to slow down."""
-    monkeypatch.setattr("pipeline.providers.dispatch.retry_policy", lambda *_: RetryPolicy(attempts=1))
+    monkeypatch.setattr("pipeline.messenger.dispatch.retry_policy", lambda *_: RetryPolicy(attempts=1))
     outside = Outside([Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=3600)])
     outcome = _live(outside)
     assert outcome is not None

@@ -20,9 +20,9 @@ from pipeline.handlers import EventHandler
 from pipeline.handlers.expiry import RecordExpiry
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.handlers.unit_of_work import GRACE_PERIOD, NO_EFFECT, UnitOfWork
-from pipeline.runtime import concurrent_loop
-from pipeline.runtime.commit import commit
-from pipeline.runtime.dead_letters import dead_letter
+from pipeline.runtime.flows import concurrent_loop
+from pipeline.runtime.flows.dead_letters import dead_letter
+from pipeline.runtime.tables.commit import commit
 from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields

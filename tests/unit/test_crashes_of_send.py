@@ -19,17 +19,18 @@ from hypothesis import strategies as st
 from pipeline.agents import receive as receive_stage
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
-from pipeline.delivery.standing import Standing, State
-from pipeline.providers import courier
+from pipeline.messenger import executor as courier
+from pipeline.messenger.command_state import Standing, State
+from pipeline.messenger.connections import Permit, require_permit
+from pipeline.messenger.dispatch import Dispatcher, Wait
+from pipeline.messenger.executor import Courier, Hand, Rows
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.providers.connections import Permit, require_permit
-from pipeline.providers.courier import Courier, Hand, Rows
-from pipeline.providers.dispatch import Dispatcher, Wait
-from pipeline.runtime import PipelineApp, concurrent_loop
-from pipeline.runtime.chain import Output
-from pipeline.runtime.commit import Marks, commit
-from pipeline.runtime.draft import Draft
-from pipeline.runtime.sole_writer import SoleWriter
+from pipeline.runtime import PipelineApp
+from pipeline.runtime.flows import concurrent_loop
+from pipeline.runtime.flows.chain import Output
+from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.tables.commit import Marks, commit
+from pipeline.runtime.tables.fencing import SoleWriter
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.topics.catalogue import COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS, SENT
 from pipeline.topics.codec import decode_outcome, encode_command, encode_receipt

@@ -12,13 +12,13 @@ from pipeline.agents.deduplicate import deduplicate
 from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.agents.send import send
-from pipeline.delivery.standing import State as Standing
-from pipeline.delivery.standing import decode
 from pipeline.handlers.runner import HandlerRunner
+from pipeline.messenger.command_state import State as Standing
+from pipeline.messenger.command_state import decode
+from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.executor import Courier
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.providers.courier import Courier
-from pipeline.providers.dispatch import Dispatcher
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord

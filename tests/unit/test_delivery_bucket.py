@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.delivery import Limiter, TokenBucket
+from pipeline.messenger import Limiter, TokenBucket
 from pipeline.sandbox.limits import Limiter as SandboxLimiter
 from pipeline.sandbox.limits import Limits as SandboxLimits
 from pipeline.tenants import Account

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.delivery import TRANSPORT, RetryPolicy, meta_codes, next_wait, retry_policy, slows_account
+from pipeline.backoff import TRANSPORT, RetryPolicy, next_wait
+from pipeline.messenger import retry_policy, slows_account
+from pipeline.providers.cloud import error_codes as meta_codes
 from pipeline.topics.events import error_codes
 
 

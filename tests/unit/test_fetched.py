@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.kafka_headers import KeptRecords
-from pipeline.runtime.backlog import Backlog
-from pipeline.runtime.consumer import Consumer
-from pipeline.runtime.fetched import Fetched, Undecoded
+from pipeline.runtime.faust.consumer import Consumer
+from pipeline.runtime.flows.fetch_buffer import Backlog
+from pipeline.runtime.kafka.raw_fetch import Fetched, Undecoded
 
 PLACE = TopicPartition("in", 3)
 TP3 = TP("in", 3)

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.errors import InvalidRecord, UsageError
 from pipeline.runtime import ConcurrentStage, Link, PipelineApp, Scope, Stage
-from pipeline.runtime.stage import split
-from pipeline.runtime.worker import _start
+from pipeline.runtime.flows.stage import split
+from pipeline.runtime.process.worker import _start
 from pipeline.settings import Settings
 from pipeline.testing import StageDriver, TestRecord
 from pipeline.topics.records import Record

@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline.agents.handle import handle
 from pipeline.handlers import EventHandler
-from pipeline.runtime.breaker import OFF, Breaker
-from pipeline.runtime.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.breaker import OFF, Breaker
+from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.settings import Settings
 from pipeline.testing import TestRecord
 from pipeline.topics.codec import decode_command

@@ -18,7 +18,7 @@ from pipeline.errors import (
 )
 from pipeline.handlers import HandlerRunner
 from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN, UnitOfWork
-from pipeline.runtime.retry import Retries
+from pipeline.runtime.flows.retry import Retries
 from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
 from pipeline.state.keys import table_key, unit_key

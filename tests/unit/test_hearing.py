@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from pipeline.agents.topology import _heard
-from pipeline.runtime.hearing import STANDING, Hearing, Hop, Passing
-from pipeline.runtime.partitions import partition_of
+from pipeline.runtime.kafka.partitions import partition_of
+from pipeline.runtime.kafka.watermark import STANDING, Hearing, Hop, Passing
 from pipeline.topics.commands import Command, CommandKind
 
 PARTITIONS = 3
@@ -48,7 +48,7 @@ class Time:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000.0
         clocks = SimpleNamespace(time=lambda: self.now, monotonic=lambda: self.now)
-        monkeypatch.setattr("pipeline.runtime.hearing.time", clocks)
+        monkeypatch.setattr("pipeline.runtime.kafka.watermark.time", clocks)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from pipeline.ingress.probes import Probes
 from pipeline.ingress.records import LONGEST_NAME, Arrival, Labeller, webhook_id
 from pipeline.ingress.trace import traceparent
 from pipeline.providers.base import Slice
-from pipeline.runtime.partitions import partition_of
+from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.tenants import Tenants, TenantsFile, load_tenants
 from pipeline.topics.catalogue import RAW
 from tests.unit.cloud_webhooks import NUMBER, WABA, tenants

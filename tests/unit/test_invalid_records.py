@@ -20,14 +20,14 @@ from pipeline.agents.receive import receive
 from pipeline.agents.route import route
 from pipeline.agents.send import send
 from pipeline.providers import PROVIDERS
-from pipeline.runtime.breaker import Breaker, Limits
-from pipeline.runtime.chain import Chain, Output
-from pipeline.runtime.concurrent_loop import ConcurrentLoop
-from pipeline.runtime.dead_letters import is_dead_letter
-from pipeline.runtime.draft import Draft
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.stage import ConcurrentStage, Stage
-from pipeline.runtime.tables import Pending
+from pipeline.runtime.flows.breaker import Breaker, Limits
+from pipeline.runtime.flows.chain import Chain, Output
+from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.dead_letters import is_dead_letter
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.flows.stage import ConcurrentStage, Stage
+from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.tables.views import Pending
 from pipeline.testing import TestRecord
 from pipeline.topics import dead_letters, headers
 from pipeline.topics.catalogue import SEEN, SENT

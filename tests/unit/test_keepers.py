@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pipeline.runtime.keepers import lost
+from pipeline.runtime.kafka.client_tasks import lost
 
 
 async def _ended(error: Exception | None) -> asyncio.Task[None]:

@@ -11,7 +11,7 @@ from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, SyncGrou
 
 from pipeline import clock
 from pipeline.clock import Moment, age
-from pipeline.runtime.lease import MARGIN, Lease
+from pipeline.runtime.process.lease import MARGIN, Lease
 
 SESSION = 25.0
 REBALANCE_IN_PROGRESS = 27

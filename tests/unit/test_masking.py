@@ -20,7 +20,7 @@ from pipeline.cli._letters import as_json, body, page
 from pipeline.errors import InvalidRecord
 from pipeline.logging import configure, get_logger, hold_record
 from pipeline.masking import Masker
-from pipeline.runtime.dead_letters import dead_letter
+from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.testing import TestRecord
 from pipeline.topics.dead_letters import Letter, State, read
 from pipeline.topics.records import Incoming

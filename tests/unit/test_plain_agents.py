@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.runtime.plain_agents import ending
+from pipeline.runtime.faust.plain_agents import ending
 
 
 class App:

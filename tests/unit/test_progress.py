@@ -10,10 +10,10 @@ import pytest
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from pipeline.runtime.app import PipelineApp
-from pipeline.runtime.consumer import Consumer
-from pipeline.runtime.gaps import Gaps
-from pipeline.runtime.progress import Position, Progress
+from pipeline.runtime.faust.app import PipelineApp
+from pipeline.runtime.faust.consumer import Consumer
+from pipeline.runtime.kafka.gaps import Gaps
+from pipeline.runtime.process.liveness import Position, Progress
 
 TP0, TP1 = TP("in", 0), TP("in", 1)
 IDLE, WORKING, DONE = Position(5, 5, False), Position(5, 5, True), Position(5, 9, True)

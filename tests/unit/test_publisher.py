@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import Unacknowledged, Unavailable
-from pipeline.runtime.draft import BATCH_BYTES
-from pipeline.runtime.publisher import Publisher
+from pipeline.runtime.kafka.accumulator import BATCH_BYTES
+from pipeline.runtime.kafka.publisher import Publisher
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 

@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter, Unavailable
-from pipeline.runtime import exclusive, quarantine
-from pipeline.runtime.breaker import OFF, Breaker, Limits
-from pipeline.runtime.chain import Chain
-from pipeline.runtime.chain_loop import ChainLoop
-from pipeline.runtime.concurrent_loop import ConcurrentLoop, Job
-from pipeline.runtime.exclusive import Exclusive
-from pipeline.runtime.quarantine import Quarantine
-from pipeline.runtime.stage import ConcurrentStage, Scope, Stage
-from pipeline.runtime.suspects import Suspicion, decode, encode
+from pipeline.runtime.flows.breaker import OFF, Breaker, Limits
+from pipeline.runtime.flows.chain import Chain
+from pipeline.runtime.flows.chain_loop import ChainLoop
+from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop, Job
+from pipeline.runtime.flows.stage import ConcurrentStage, Scope, Stage
+from pipeline.runtime.quarantine import exclusive, quarantine
+from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.quarantine import Quarantine
+from pipeline.runtime.quarantine.suspects import Suspicion, decode, encode
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.unit.loop_stand_ins import App, Group, until

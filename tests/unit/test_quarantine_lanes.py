@@ -19,13 +19,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter
-from pipeline.runtime import quarantine
-from pipeline.runtime.breaker import OFF, Breaker
-from pipeline.runtime.concurrent_loop import ConcurrentLoop
-from pipeline.runtime.exclusive import Exclusive
-from pipeline.runtime.running_mark import Hint
-from pipeline.runtime.stage import ConcurrentStage, Scope
-from pipeline.runtime.suspects import DEATHS, LIVES, SPARED
+from pipeline.runtime.flows.breaker import OFF, Breaker
+from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.stage import ConcurrentStage, Scope
+from pipeline.runtime.quarantine import quarantine
+from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.running_mark import Hint
+from pipeline.runtime.quarantine.suspects import DEATHS, LIVES, SPARED
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.unit.loop_stand_ins import App, Group

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.runtime import topic_guard, worker
-from pipeline.runtime.admin import TopicDescription
-from pipeline.runtime.app import PipelineApp
+from pipeline.runtime.faust.app import PipelineApp
+from pipeline.runtime.kafka import topic_guard
+from pipeline.runtime.kafka.admin import TopicDescription
+from pipeline.runtime.process import worker
 from pipeline.settings import Settings
 from pipeline.topics.installation import TOPIC, Installation
 
@@ -33,7 +34,7 @@ def test_a_start_asks_the_broker_for_its_topics_once(monkeypatch: pytest.MonkeyP
         asked.append("topics")
         return {name: TopicDescription(name, 8, 1) for name in names if recorded or name != TOPIC}
 
-    monkeypatch.setattr("pipeline.runtime.installation.read_records", read_records)
+    monkeypatch.setattr("pipeline.runtime.kafka.installation.read_records", read_records)
     monkeypatch.setattr(topic_guard, "describe", describe)
     found = asyncio.run(topic_guard.require(Settings(partitions=8), ["a", "b"]))
     assert found.partitions == 8

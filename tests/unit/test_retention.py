@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 
 from pipeline.metrics import RETENTION_USED
-from pipeline.runtime.retention import look_at_retention
+from pipeline.runtime.kafka.retention import look_at_retention
 
 WEEK = 7 * 86400.0
 

@@ -10,8 +10,8 @@ from typing import Any
 from faust.stores.rocksdb import RocksDBOptions
 
 from pipeline.runtime import PipelineApp
-from pipeline.runtime.rocksdb import Options
-from pipeline.runtime.table_store import ROCKSDB
+from pipeline.runtime.faust.rocksdb import Options
+from pipeline.runtime.tables.store import ROCKSDB
 from pipeline.settings import Settings
 
 DAY = 86_400

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from pipeline.runtime.running_mark import Hint, RunningMark
-from pipeline.runtime.suspects import ELSEWHERE
+from pipeline.runtime.quarantine.running_mark import Hint, RunningMark
+from pipeline.runtime.quarantine.suspects import ELSEWHERE
 
 ROOT = Path(__file__).parents[2]
 TP3, TP4 = TP("events.default", 3), TP("events.default", 4)
@@ -22,7 +22,7 @@ DIES = """
 import asyncio, os, sys
 from pathlib import Path
 from faust.types import TP
-from pipeline.runtime.running_mark import RunningMark
+from pipeline.runtime.quarantine.running_mark import RunningMark
 
 async def innocent():
     await asyncio.sleep(3600)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord, RetryAfter, Unavailable
-from pipeline.runtime.backlog import Backlog
-from pipeline.runtime.offsets import OffsetTracker
-from pipeline.runtime.partitions import partition_of
-from pipeline.runtime.retry import Retries
-from pipeline.runtime.tables import Mark, Pending, TableView, undo
+from pipeline.runtime.flows.fetch_buffer import Backlog
+from pipeline.runtime.flows.offsets import OffsetTracker
+from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.kafka.partitions import partition_of
+from pipeline.runtime.tables.views import Mark, Pending, TableView, undo
 
 TP0, TP1 = TP("t", 0), TP("t", 1)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ingress.publisher import _producer
-from pipeline.runtime.sequence import SEQUENCES, SequencedProducer, Sequences
+from pipeline.runtime.kafka.idempotent_producer import SEQUENCES, SequencedProducer, Sequences
 
 TP = TopicPartition("t", 0)
 MAX = 2**31 - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.runtime.sole_writer import SoleWriter, Span
+from pipeline.runtime.tables.fencing import SoleWriter, Span
 
 
 def test_writes_that_follow_on_each_other_are_ours_alone() -> None:

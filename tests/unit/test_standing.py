@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.delivery.standing import Decision, Doubt, Standing, State, decide, decode
+from pipeline.messenger.command_state import Decision, Doubt, Standing, State, decide, decode
 
 DOUBT = Doubt(window=60, resends=3, since=0, heard=101)
 

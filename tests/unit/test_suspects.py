@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.runtime.suspects import (
+from pipeline.runtime.quarantine.suspects import (
     CLEAR,
     DEATHS,
     ELSEWHERE,

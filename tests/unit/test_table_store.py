@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import Unacknowledged
 from pipeline.runtime import PipelineApp
-from pipeline.runtime.sole_writer import Span
+from pipeline.runtime.tables.fencing import Span
 from pipeline.settings import Settings
 
 

@@ -14,8 +14,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusC
 
 from pipeline import tracing
 from pipeline.errors import ConfigurationError
+from pipeline.messenger.dispatch import Dispatcher
 from pipeline.providers import PROVIDERS
-from pipeline.providers.dispatch import Dispatcher
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import HandlerDriver, incoming_text
 from pipeline.topics.commands import Command

@@ -14,7 +14,7 @@ from pipeline.errors import InvalidRecord
 from pipeline.handlers import IMessenger
 from pipeline.handlers.outbox import Request, queue
 from pipeline.providers import PROVIDERS
-from pipeline.runtime.dead_letters import dead_letter
+from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.state import encoding, keys
 from pipeline.testing import TestRecord
 from pipeline.topics.codec import decode_command, encode_command

@@ -17,12 +17,12 @@ from aiohttp import ClientSession
 
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
-from pipeline.delivery.standing import Standing, State, decode
 from pipeline.errors import NewerRecord
+from pipeline.messenger.command_state import Standing, State, decode
+from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.executor import Courier
 from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.providers.courier import Courier
-from pipeline.providers.dispatch import Dispatcher
-from pipeline.runtime.retry import Retries
+from pipeline.runtime.flows.retry import Retries
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.testing import StageDriver, TestRecord
 from pipeline.topics import codec

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientTimeout, web
 
-from pipeline.delivery import retry_policy, slows_account
 from pipeline.errors import InvalidRecord, UnsupportedCommand
+from pipeline.messenger import retry_policy, slows_account
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.waha import deliver as module

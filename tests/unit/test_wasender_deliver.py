@@ -11,8 +11,9 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from pipeline.delivery import Limiter, next_wait, retry_policy, slows_account
+from pipeline.backoff import next_wait
 from pipeline.errors import InvalidRecord
+from pipeline.messenger import Limiter, retry_policy, slows_account
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.topics.commands import Command, CommandKind

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from pipeline.runtime.watchdog import TICKS, Heartbeat, Watchdog, stacks
+from pipeline.runtime.process.watchdog import TICKS, Heartbeat, Watchdog, stacks
 
 Start = Callable[[str, float], "subprocess.Popen[str]"]
 

@@ -8,7 +8,7 @@ import re
 import sys
 
 from pipeline.logging import configure
-from pipeline.runtime.watchdog import Watchdog
+from pipeline.runtime.process.watchdog import Watchdog
 
 
 def _spin() -> None:

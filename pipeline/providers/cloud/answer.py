@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline.delivery import meta_codes
 from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.providers.cloud import error_codes
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.unicode import loads
@@ -66,9 +66,9 @@ def _coded(
     code = error["code"]
     words = _words(error, command, account)
     passes = error.get("is_transient") is True or status in _NOT_LOOKED_AT
-    if not meta_codes.is_retryable(code, passes):
+    if not error_codes.is_retryable(code, passes):
         return Delivery(DeliveryStatus.PERMANENT, error_code=code, error_message=words)
-    delay = max(meta_codes.policy(code).first, retry_after(headers))
+    delay = max(error_codes.policy(code).first, retry_after(headers))
     return Delivery(DeliveryStatus.RETRYABLE, error_code=code, error_message=words, delay=delay)
 
 

@@ -4,7 +4,7 @@ There is no idempotency key at Meta, so the one thing that must never happen is 
 Hence four outcomes:
 
 - accepted: a 2xx with a message id (or `success` for read marks).
-- retryable: an error code that passes (`pipeline.delivery.meta_codes`), a connection that could not be made, or an
+- retryable: an error code that passes (`error_codes`), a connection that could not be made, or an
   answer that says nobody looked at the request (408, 425, 429, 503 without a code).
 - permanent: any other error code; any other 3xx or 4xx.
 - unknown: the request was written and no answer came, or an answer that does not say: a timeout, a reset, 500, 502 or

@@ -9,9 +9,9 @@ from typing import Any, Final
 import orjson
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, FormData
 
-from pipeline.delivery import meta_codes
 from pipeline.errors import Unavailable, Unsendable
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
+from pipeline.providers.cloud import error_codes
 from pipeline.providers.cloud.answer import said
 from pipeline.providers.cloud.graph import bearer, graph_url
 from pipeline.tenants import Account
@@ -86,7 +86,7 @@ def _refusal(status: int, content: dict[str, Any], failure: str, account: Accoun
     words = said(error)
     if account:
         words = words.replace(account.token.get_secret_value(), "[redacted]")
-    passes = error.get("is_transient") is True or code in meta_codes.CODES
+    passes = error.get("is_transient") is True or code in error_codes.CODES
     return Unavailable(words) if passes else Unsendable(words or f"Meta's error {code}", failure)
 
 

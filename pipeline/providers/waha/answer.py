@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from pipeline.delivery import gateway_codes
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.providers.cloud.answer import retry_after
+from pipeline.providers.shared import gateway_codes
 from pipeline.providers.waha.calls import SILENT
 from pipeline.providers.waha.engine import inner
 from pipeline.providers.waha.jids import message_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipeline.delivery.gateway_codes import ACCOUNT_LIMIT
+from pipeline.providers.shared.gateway_codes import ACCOUNT_LIMIT
 from pipeline.providers.waha.answer import Answer, Refusal, words_of
 from pipeline.providers.waha.deliver import Dialect
 from pipeline.providers.wawp.bodies import BUILDERS

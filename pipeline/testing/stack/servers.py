@@ -23,7 +23,7 @@ from pipeline.local.probe import http_ready
 from pipeline.local.process import Server, last_lines
 from pipeline.local.redis import RedisServer
 from pipeline.local.services import COMMAND, LOOPBACK, environment
-from pipeline.runtime import admin
+from pipeline.runtime.kafka import admin
 from pipeline.testing.stack.clients import Clients
 from pipeline.testing.stack.thread import LoopThread
 from pipeline.testing.webhooks import tenants_file

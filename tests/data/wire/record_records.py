@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline.delivery.standing import Standing, State
+from pipeline.messenger.command_state import Standing, State
 from pipeline.topics import codec
 from pipeline.topics.commands import Command, CommandKind, Priority
 from pipeline.topics.outcomes import Outcome, OutcomeStatus

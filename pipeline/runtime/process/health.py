@@ -1,0 +1,85 @@
+"""What a worker says of itself over HTTP: `/healthz` (progress), `/readyz` (recovered and taking in), `/metrics`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from pipeline.metrics import COMMIT_AGE, exposition
+
+if TYPE_CHECKING:
+    from pipeline.runtime.faust.app import PipelineApp
+
+LOOKS = 8
+"""How often the partitions are looked at in the time after which one is stuck."""
+
+
+class Health:
+    """The health server of one worker process.
+
+    Args:
+        stuck_after: seconds for which nothing may be done about a partition that has something to do.
+    """
+
+    def __init__(self, apps: Sequence[PipelineApp], host: str, port: int, stuck_after: float) -> None:
+        self._apps = apps
+        self._host = host
+        self._port = port
+        self._stuck_after = stuck_after
+        self._looking: asyncio.Task[None] | None = None
+        server = web.Application()
+        server.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        self._runner = web.AppRunner(server, access_log=None)
+
+    async def start(self) -> int:
+        """Listens; gives the port."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        self._looking = asyncio.create_task(self._look())
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    async def stop(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._looking
+        await self._runner.cleanup()
+
+    async def _look(self) -> None:
+        while True:
+            for app in self._apps:
+                await app.observe()
+            await asyncio.sleep(self._stuck_after / LOOKS)
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        stuck = {app.conf.id: found for app in self._apps if (found := self._stuck(app))}
+        apart = {app.conf.id: round(age, 1) for app in self._apps if (age := app.apart) is not None}
+        wrong = {name: found for name, found in (("stuck", stuck), ("apart", apart)) if found}
+        return web.json_response(wrong or {"status": "ok"}, status=503 if wrong else 200)
+
+    def _stuck(self, app: PipelineApp) -> dict[str, float]:
+        """Seconds by partition, as `topic/partition`."""
+        return {f"{tp.topic}/{tp.partition}": round(age, 1) for tp, age in app.stuck(self._stuck_after).items()}
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        waiting = [app.conf.id for app in self._apps if not app.ready]
+        stopped = {app.conf.id: app.stopped for app in self._apps if app.stopped}
+        wrong = {name: found for name, found in (("waiting", waiting), ("stopped", stopped)) if found}
+        return web.json_response(wrong or {"status": "ok"}, status=503 if wrong else 200)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        for app in self._apps:
+            COMMIT_AGE.labels(app.conf.id).set(max(app.idle().values(), default=0.0))
+        return web.Response(body=exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
