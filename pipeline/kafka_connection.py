@@ -8,7 +8,7 @@
 - *A produce request*: aiokafka joins its parts at every level of its schema and twice more, and copies each batch nine
   times. Here the batches are written as they are: a third of what sending costs.
 
-It overrides names of aiokafka 0.14.0, which `tests/unit/test_private_names.py` watches.
+It overrides names of aiokafka 0.14.0, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
 
 from __future__ import annotations

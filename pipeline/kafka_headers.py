@@ -4,7 +4,7 @@ Kafka's protocol says that a name is UTF-8, no broker checks it, and aiokafka ca
 single record would end every worker that fetches it, for good. The names are escaped (`\\xff`) here, the rest is as it
 was. Importing this does it for all consumers of the process.
 
-It overrides private names of aiokafka 0.14.0, which `tests/unit/test_private_names.py` watches.
+It overrides private names of aiokafka 0.14.0, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
 
 from __future__ import annotations

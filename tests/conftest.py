@@ -14,8 +14,8 @@ from hypothesis import settings
 
 from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
-from tests.ports import free_ports
-from tests.stacks import Stack
+from tests.support.ports import free_ports
+from tests.support.stacks import Stack
 
 settings.register_profile("shared", deadline=None)  # machines are shared: how long a test takes is no finding
 settings.load_profile("shared")

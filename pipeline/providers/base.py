@@ -71,7 +71,7 @@ class Delivery:
 
 
 class Provider(Protocol):
-    """A WhatsApp platform. One conformance suite (`tests/unit/provider_conformance.py`) holds for all of them."""
+    """A WhatsApp platform. One conformance suite (`tests/support/provider_conformance.py`) holds for all of them."""
 
     @property
     def name(self) -> str:

@@ -20,8 +20,8 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pipeline.runtime.kafka import admin
 from tests.faults import loss_cases as cases
 from tests.faults.loss_cases import Order
-from tests.ports import free_ports
-from tests.stacks import Process, eventually
+from tests.support.ports import free_ports
+from tests.support.stacks import Process, eventually
 
 
 class Side(Process):

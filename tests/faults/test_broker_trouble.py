@@ -22,11 +22,11 @@ from pipeline.topics.catalogue import RAW
 from tests.integration.ingress_process import SETTLE_SECONDS, post, started
 from tests.integration.runtime_client import Site, numbered, site
 from tests.integration.test_ingress import count, ids_since, message, offsets, post_for_ever, ready
-from tests.ports import free_ports
-from tests.stacks import eventually
-from tests.unit.cloud_webhooks import signature, text, value, webhook
-from tests.unit.ingress_client import CLOUD, JSON, Client, ingress
-from tests.waiting import until
+from tests.support.cloud_webhooks import signature, text, value, webhook
+from tests.support.ingress_client import CLOUD, JSON, Client, ingress
+from tests.support.ports import free_ports
+from tests.support.stacks import eventually
+from tests.support.waiting import until
 
 FLOOD, BODY = 2_500, 96 * 1024
 """Connections at once, and bytes of the webhook on each: four times what the door holds."""

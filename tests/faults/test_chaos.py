@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from tests.stacks import Process
+from tests.support.stacks import Process
 
 
 def test_everything_is_killed_at_random_and_every_input_has_one_effect_in_order(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pipeline.local.kafka import Kafka
 from tests.faults import loss_cases as cases
 from tests.faults.loss_cases import RAISED, Order
 from tests.faults.loss_lab import Side, committed, create, feed, group_state
-from tests.stacks import eventually
+from tests.support.stacks import eventually
 
 PATIENCE = 8.0
 """Seconds after which stock Faust's joiner still waits. It would wait for a minute, and the dead worker never end."""

@@ -27,9 +27,9 @@ from pipeline.topics.codec import encode_command
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.records import Record
 from tests.integration.installation import PARTITIONS, TOPICS, without_topics
-from tests.observers import records
-from tests.ports import free_ports
-from tests.stacks import ROOT, Process, eventually
+from tests.support.observers import records
+from tests.support.ports import free_ports
+from tests.support.stacks import ROOT, Process, eventually
 
 pytestmark = pytest.mark.integration
 NUMBER = "106540352242922"

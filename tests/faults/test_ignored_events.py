@@ -10,13 +10,13 @@ import aiohttp
 import redis
 
 from tests.conftest import StackFactory
-from tests.observers import get
-from tests.stacks import Stack, eventually
-from tests.webhooks import change, signed, text, webhook
+from tests.support.observers import get
+from tests.support.stacks import Stack, eventually
+from tests.support.webhooks import change, signed, text, webhook
 
 PEOPLE: Final = [f"1555{number:07d}" for number in range(20)]
 ENV: Final = {
-    "PIPELINE_HANDLER": "tests.unit.handlers_for_tests.Form",
+    "PIPELINE_HANDLER": "tests.support.handlers_for_tests.Form",
     "PIPELINE_COMMIT_INTERVAL": "3600",
     "PIPELINE_SESSION_TIMEOUT": "6",
 }

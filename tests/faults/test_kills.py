@@ -13,9 +13,9 @@ import redis
 import yaml
 
 from tests.conftest import StackFactory
-from tests.observers import get, post
-from tests.stacks import ROOT, Stack, eventually
-from tests.webhooks import change, signed, text, webhook
+from tests.support.observers import get, post
+from tests.support.stacks import ROOT, Stack, eventually
+from tests.support.webhooks import change, signed, text, webhook
 
 CONTACTS, EACH = 200, 10
 TOTAL = CONTACTS * EACH

@@ -35,7 +35,7 @@ from tests.faults import loss_cases as cases
 from tests.faults.loss_cases import BATCH, CANCELLED, FLUSH, RAISED, REFUSED, UNFINISHED, Order
 from tests.faults.loss_lab import Found, Side, create, feed, frozen, look, until_committed
 from tests.integration.runtime_client import configure
-from tests.stacks import eventually
+from tests.support.stacks import eventually
 
 EACH = 10
 STATIC = {"PIPELINE_INSTANCE_ID": "one"}

@@ -12,8 +12,8 @@ from pathlib import Path
 from aiohttp import ClientError, ClientSession
 
 from pipeline.tenants import SAMPLE
-from tests.unit.cloud_webhooks import signature
-from tests.unit.ingress_client import CLOUD, JSON
+from tests.support.cloud_webhooks import signature
+from tests.support.ingress_client import CLOUD, JSON
 
 SETTLE_SECONDS = 60
 """For a broker that was killed: its start takes 12 to 15 s on two shared cores."""

@@ -30,9 +30,9 @@ from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.catalogue import Topic, changelog, dead_letters
 from pipeline.topics.records import Record, header
 from tests.integration.runtime_worker import SEEN, Order
-from tests.ports import free_ports
-from tests.stacks import Process, eventually
-from tests.waiting import until
+from tests.support.ports import free_ports
+from tests.support.stacks import Process, eventually
+from tests.support.waiting import until
 
 PARTITIONS = 4
 SESSION = 6

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import PipelineError, Unavailable, UsageError
 from pipeline.testing import HandlerDriver, incoming_text
 from pipeline.testing.stack import place
-from tests.unit.test_both_ways import Clerk
+from tests.unit.handlers.test_both_ways import Clerk
 
 
 def test_a_driver_is_over_when_the_next_is_made() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pipeline.local.kafka import Kafka
 from tests.integration.runtime_client import Site, numbered, site
 from tests.integration.runtime_worker import Order
-from tests.stacks import eventually
+from tests.support.stacks import eventually
 
 AT_ONCE = {"PIPELINE_FAILURE_RUN": "1"}
 

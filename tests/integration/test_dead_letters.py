@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from tests.integration.installation import Done, pipeline
-from tests.observers import get, records, request
-from tests.ports import free_ports
-from tests.stacks import ROOT, Stack, eventually
-from tests.webhooks import change, signed, text, webhook
+from tests.support.observers import get, records, request
+from tests.support.ports import free_ports
+from tests.support.stacks import ROOT, Stack, eventually
+from tests.support.webhooks import change, signed, text, webhook
 
 SAMPLE = (ROOT / "examples" / "tenants.yaml").read_text()
 _ACME = SAMPLE.index("  - id: acme")

@@ -19,8 +19,8 @@ from pipeline.runtime.kafka import installation
 from pipeline.settings import Settings
 from pipeline.tenants import SAMPLE
 from tests.integration.installation import PARTITIONS, TOPICS, Done, pipeline, without_topics
-from tests.ports import free_ports
-from tests.stacks import eventually
+from tests.support.ports import free_ports
+from tests.support.stacks import eventually
 
 
 def doctor(tmp_path: Path, **settings: object) -> Done:

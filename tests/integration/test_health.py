@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.local.kafka import Kafka
 from tests.integration.runtime_client import Site, Worker, keys_of, site
-from tests.stacks import eventually
+from tests.support.stacks import eventually
 
 IMPATIENT = {"PIPELINE_STUCK_AFTER": "1.5", "PIPELINE_HANDLER_TIMEOUT": "0.5"}
 

@@ -31,10 +31,10 @@ from pipeline.topics.records import Record
 from tests.integration.ingress_process import SETTLE_SECONDS, post, started
 from tests.integration.installation import delete
 from tests.integration.runtime_client import raise_partitions
-from tests.ports import free_ports
-from tests.unit.cloud_webhooks import NUMBER, contact, signature, status, text, value, webhook
-from tests.unit.ingress_client import CLOUD, Client, ingress
-from tests.waiting import until
+from tests.support.cloud_webhooks import NUMBER, contact, signature, status, text, value, webhook
+from tests.support.ingress_client import CLOUD, Client, ingress
+from tests.support.ports import free_ports
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from pipeline.topics.installation import TOPIC, started_record
 from tests.integration.installation import delete
 from tests.integration.runtime_client import PARTITIONS, Site, copies, keys_of, named, site
 from tests.integration.runtime_worker import SEEN, Order
-from tests.stacks import eventually
+from tests.support.stacks import eventually
 
 
 @pytest.fixture

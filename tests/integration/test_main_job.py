@@ -21,11 +21,11 @@ from pipeline.state.factory import CacheFactory
 from pipeline.state.scope import CacheScope
 from pipeline.testing import TestRecord
 from pipeline.topics.events.wire import WireEvent
-from tests.observers import get, post, records, request
-from tests.ports import free_ports
-from tests.stacks import Stack, eventually
-from tests.unit.provider_table import ARRIVALS
-from tests.webhooks import change, signed, status, text, webhook
+from tests.support.observers import get, post, records, request
+from tests.support.ports import free_ports
+from tests.support.provider_table import ARRIVALS
+from tests.support.stacks import Stack, eventually
+from tests.support.webhooks import change, signed, status, text, webhook
 
 pytestmark = pytest.mark.integration
 _numbers = count(1)
@@ -35,7 +35,7 @@ _numbers = count(1)
 def running() -> Iterator[Stack]:
     """One stack for all tests of this file; each uses contacts of its own."""
     with tempfile.TemporaryDirectory() as place:
-        handler = {"PIPELINE_HANDLER": "tests.api_clerk.ApiClerk"}
+        handler = {"PIPELINE_HANDLER": "tests.support.api_clerk.ApiClerk"}
         stack = Stack(free_ports(), Path(place, "data"), Path(place, "up.out"), (), handler)
         try:
             stack.wait_ready()

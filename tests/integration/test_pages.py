@@ -20,12 +20,12 @@ import pytest
 import yaml
 
 from pipeline.local.ports import Ports
-from tests.observers import get, post, records, request
-from tests.page_blocks import BLOCKS, PAGES
-from tests.page_table import TABLE, USER, Event, text
-from tests.ports import free_ports
-from tests.stacks import ROOT, Process, Stack, eventually
-from tests.webhooks import signed, webhook
+from tests.support.observers import get, post, records, request
+from tests.support.page_blocks import BLOCKS, PAGES
+from tests.support.page_table import TABLE, USER, Event, text
+from tests.support.ports import free_ports
+from tests.support.stacks import ROOT, Process, Stack, eventually
+from tests.support.webhooks import signed, webhook
 
 pytestmark = pytest.mark.integration
 NUMBERS = {block: str(700_000_000_000_000 + number) for number, block in enumerate(BLOCKS)}
@@ -89,7 +89,7 @@ def running() -> Iterator[Stack]:
 def _tenants(place: Path) -> str:
     tenants: list[dict[str, Any]] = [{"id": "shop", "accounts": [_account(OWN)]}]
     tenants += [
-        {"id": block, "handler": f"tests.page_blocks:{block}", "accounts": [_account(number)]}
+        {"id": block, "handler": f"tests.support.page_blocks:{block}", "accounts": [_account(number)]}
         for block, number in NUMBERS.items()
     ]
     app = {"id": "app", "app_secrets": ["sandbox-app-secret"], "verify_token": "v"}

@@ -15,8 +15,8 @@ import orjson
 import psutil
 import pytest
 
-from tests.ports import free_ports
-from tests.stacks import ROOT, Process, eventually
+from tests.support.ports import free_ports
+from tests.support.stacks import ROOT, Process, eventually
 
 INSTALL = 240.0
 """Seconds for installing everything: half a minute from a warm package cache."""
@@ -81,7 +81,7 @@ def test_make_run_answers_and_make_test_runs(clone: Path) -> None:
     finally:
         left = _ctrl_c(process)
     assert left == []
-    subset = "ARGS=-q tests/unit/test_chain.py"
+    subset = "ARGS=-q tests/unit/runtime/flows/test_chain.py"
     done = subprocess.run(
         ["make", "test", subset], cwd=clone, env=_env(clone), capture_output=True, text=True, check=False
     )

@@ -22,11 +22,11 @@ from pipeline.state.change import RowChange
 from pipeline.state.keys import unit_key
 from pipeline.state.redis import RedisStore
 from pipeline.state.store import Rows, UnitRecord
-from tests.ports import free_ports
-from tests.unit.state_contract import StoreContract
-from tests.unit.state_contract_caches import CachesContract
-from tests.unit.state_programs import PROGRAMS, Step, run, state
-from tests.unit.state_race import between_processes, writes
+from tests.support.ports import free_ports
+from tests.support.state_contract import StoreContract
+from tests.support.state_contract_caches import CachesContract
+from tests.support.state_programs import PROGRAMS, Step, run, state
+from tests.support.state_race import between_processes, writes
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import pytest
 from pipeline.local.kafka import Kafka
 from pipeline.topics.records import Record
 from tests.integration.runtime_client import Site, copies, named, numbered, order_of, site
-from tests.stacks import eventually
+from tests.support.stacks import eventually
 
 ONE = {"PIPELINE_INSTANCE_ID": "one"}
 """A static member: whoever follows a killed worker under this id need not wait for its session to end."""

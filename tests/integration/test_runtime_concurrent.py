@@ -10,7 +10,7 @@ import pytest
 from pipeline.local.kafka import Kafka
 from pipeline.runtime.flows.concurrent_loop import WINDOW
 from tests.integration.runtime_client import Site, copies, keys_of, named, numbered, order_of, site
-from tests.stacks import eventually
+from tests.support.stacks import eventually
 
 ONE = {"PIPELINE_INSTANCE_ID": "one"}
 

@@ -13,7 +13,7 @@ import pytest
 from pipeline.local.kafka import Kafka
 from tests.integration.runtime_client import PARTITIONS, SESSION, Site, copies, keys_of, numbered, site
 from tests.integration.runtime_worker import Order
-from tests.stacks import eventually
+from tests.support.stacks import eventually
 
 READY = "Worker ready"
 """Logged whenever a worker has its partitions and its tables."""

@@ -19,8 +19,8 @@ from pipeline.sandbox.errors import SandboxError
 from pipeline.sandbox.limits import Limits
 from pipeline.sandbox.server import served
 from tests.integration.sandbox_client import ACCOUNT, MESSAGES, TOKEN, Client, with_sandbox
-from tests.ports import free_ports
-from tests.waiting import until
+from tests.support.ports import free_ports
+from tests.support.waiting import until
 
 
 def test_an_accepted_message_is_answered_and_listed() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.sandbox.statuses import StatusStep
 from tests.integration.sandbox_client import ACCOUNT, QUICK, Client, Ingress, sandbox, with_both, with_sandbox
-from tests.ports import free_ports
-from tests.waiting import until
+from tests.support.ports import free_ports
+from tests.support.waiting import until
 
 
 def test_statuses_follow_in_order_with_the_command_id() -> None:

@@ -24,8 +24,8 @@ from pipeline.local.kafka import Kafka
 from pipeline.local.ports import Ports
 from pipeline.local.redis import RedisServer
 from tests.conftest import StackFactory
-from tests.ports import free_ports
-from tests.stacks import Process, eventually
+from tests.support.ports import free_ports
+from tests.support.stacks import Process, eventually
 
 RECORDS = [f"record {number}".encode() for number in range(100)]
 

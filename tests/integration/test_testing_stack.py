@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from pipeline.cli import main
-from tests.stacks import ROOT
+from tests.support.stacks import ROOT
 
 pytestmark = pytest.mark.integration
 PAGE = (ROOT / "docs" / "write-an-agent.md").read_text()
-CASES = ("tests/unit/test_both_ways.py", "tests/integration/stack_cases.py")
+CASES = ("tests/unit/handlers/test_both_ways.py", "tests/integration/stack_cases.py")
 
 
 @pytest.fixture

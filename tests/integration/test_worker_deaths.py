@@ -10,7 +10,7 @@ import pytest
 from pipeline.local.kafka import Kafka
 from tests.integration.runtime_client import Site, Worker, keys_of, named, order_of, site
 from tests.integration.runtime_worker import Order
-from tests.stacks import eventually
+from tests.support.stacks import eventually
 
 ONE = {"PIPELINE_INSTANCE_ID": "one"}
 MOST_DEATHS = 10

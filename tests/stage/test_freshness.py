@@ -24,9 +24,9 @@ from pipeline.topics.commands import command_id
 from pipeline.topics.dead_letters import Letter, read
 from pipeline.topics.freshness import is_stale
 from pipeline.topics.records import Record, header
-from tests.unit import handlers_for_tests
-from tests.unit.cloud_webhooks import NUMBER, WABA, contact, status, text, value, webhook
-from tests.unit.handler_events import settings
+from tests.support import handlers_for_tests
+from tests.support.cloud_webhooks import NUMBER, WABA, contact, status, text, value, webhook
+from tests.support.handler_events import settings
 
 WRITTEN: Final = 1_760_000_000
 DAY: Final = 86_400

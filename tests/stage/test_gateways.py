@@ -22,8 +22,8 @@ from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import HandlerDriver, StageDriver, TestRecord
 from pipeline.topics.catalogue import SEEN
 from pipeline.topics.events import decode
-from tests.unit.gateway_webhooks import Json, case, request, text, webhook
-from tests.unit.wasender_webhooks import request as wasender_request
+from tests.support.gateway_webhooks import Json, case, request, text, webhook
+from tests.support.wasender_webhooks import request as wasender_request
 
 SESSIONS = {"waha": "initech-session", "wawp": "initech-session", "wasender": "globex-session"}
 

@@ -11,8 +11,8 @@ from pipeline.state import MemoryStore
 from pipeline.testing import StageDriver, TestRecord
 from pipeline.topics.codec import decode_command
 from pipeline.topics.commands import CommandKind
-from tests.unit import handlers_for_tests as handlers
-from tests.unit.handler_events import settings, tenants, text
+from tests.support import handlers_for_tests as handlers
+from tests.support.handler_events import settings, tenants, text
 
 
 def _driver(kind: type[EventHandler] = handlers.Attentive) -> StageDriver:

@@ -14,7 +14,7 @@ from pipeline.topics.catalogue import SEEN
 from pipeline.topics.events import MessageEvent, StatusEvent, decode
 from pipeline.topics.records import header
 from tests.stage.pieces import HEADERS, NUMBER, WABA, raw, tenants
-from tests.unit.cloud_webhooks import contact, merged, status, text, value, webhook
+from tests.support.cloud_webhooks import contact, merged, status, text, value, webhook
 
 ANA, BO = "15550001111", "15550002222"
 BATCH = merged(

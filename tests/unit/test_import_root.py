@@ -14,7 +14,7 @@ import pytest
 import pipeline
 from pipeline.errors import ConfigurationError
 from pipeline.handlers.loading import load_handler
-from tests.stacks import ROOT
+from tests.support.stacks import ROOT
 
 PUBLIC = [
     "APIMessageEvent",

@@ -19,7 +19,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import HandlerDriver, incoming_text
 from pipeline.topics.commands import Command
-from tests.unit.test_testing import Counter
+from tests.unit.testing.test_testing import Counter
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 WEBHOOK = f"00-{TRACE}-00f067aa0ba902b7-01"

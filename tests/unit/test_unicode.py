@@ -24,9 +24,9 @@ from pipeline.topics.events.messages import InteractiveMessage
 from pipeline.topics.headers import ACCOUNT
 from pipeline.topics.records import header
 from pipeline.unicode import loads, well_formed
-from tests.unit import gateway_webhooks, wasender_webhooks
-from tests.unit.cloud_webhooks import Raw, contact, signed, tenants, text, value, webhook
-from tests.unit.messengers import call, commands_of
+from tests.support import gateway_webhooks, wasender_webhooks
+from tests.support.cloud_webhooks import Raw, contact, signed, tenants, text, value, webhook
+from tests.support.messengers import call, commands_of
 
 HALF = "\ud83d"
 BOM = b"\xef\xbb\xbf"

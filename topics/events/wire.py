@@ -3,7 +3,7 @@
 The intake chain handles tens of thousands of events a second and looks at a few things of each: its id, its
 conversation, whose it is. Building a pydantic model there costs more than all the rest, so `parse` makes this instead,
 and `pipeline.topics.events.decode` makes the model where a handler or an analytics agent asks for it. One suite
-(`tests/unit/test_events.py`) holds both together: every body that a provider makes must validate as an `Event`.
+(`tests/unit/topics/test_events.py`) holds both together: every body that a provider makes must validate as an `Event`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Nearly all traffic has this form, and the general way (`parse`) costs three times as much for it: it looks for any
 number of parts of any kind. This reads exactly one form, in C, and gives up, with None, at anything else: a field more,
 one less, or one of another type. That both ways come to the same event is a property that
-`tests/unit/test_cloud_usual.py` holds over generated webhooks.
+`tests/unit/providers/cloud/test_cloud_usual.py` holds over generated webhooks.
 """
 
 from __future__ import annotations

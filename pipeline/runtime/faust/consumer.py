@@ -1,7 +1,7 @@
 """Faust's consumer, closed where it loses records, and short-cut where it is slow.
 
 It overrides private names of faust-streaming 0.15.3 and aiokafka 0.14.0, which
-`tests/unit/test_private_names.py` watches.
+`tests/unit/runtime/faust/test_private_names.py` watches.
 
 - *Plain agents*: the commit position is the first delivered and unacknowledged offset. Stock Faust looks for the
   first gap among acknowledged ones and steps over an unfinished first record.

@@ -1,6 +1,6 @@
 """Faust's producer, closed where it forgets: for plain agents. Flows publish through `kafka.publisher`.
 
-It overrides private names of faust-streaming 0.15.3, which `tests/unit/test_private_names.py` watches.
+It overrides private names of faust-streaming 0.15.3, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
 
 from __future__ import annotations

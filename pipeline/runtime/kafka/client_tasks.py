@@ -1,6 +1,6 @@
 """The tasks that keep aiokafka's clients going. Where one has ended nothing works any more, and nothing says so.
 
-It reads private names of aiokafka 0.14.0, which `tests/unit/test_private_names.py` watches.
+It reads private names of aiokafka 0.14.0, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ back, as Kafka's own client does, while the partition is still closed to the nex
 Behind 2^31 - 1 the broker waits for 0, as Kafka's own client counts. aiokafka goes on at -2^31: at a thousand records a
 second a partition would be closed for good after 25 days.
 
-It overrides private names of aiokafka 0.14.0, which `tests/unit/test_private_names.py` watches.
+It overrides private names of aiokafka 0.14.0, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The thread that talks to Kafka would decode thousands of records at once, on another processor than the one that works
 on them: each would be fetched from afar, long after. A tenth of what an event costs.
 
-It overrides private names of aiokafka 0.14.0, which `tests/unit/test_private_names.py` watches.
+It overrides private names of aiokafka 0.14.0, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
 
 from __future__ import annotations

@@ -1,0 +1,146 @@
+"""Whole stacks for tests: `pipeline up` as a person runs it, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from pipeline.local.ports import Ports
+from pipeline.local.services import VERBS
+
+ROOT = Path(__file__).parents[2]
+
+_SIGNS = {
+    "kafka": "kafka.Kafka",
+    "redis": "redis-server",
+    **{verb.name: f"pipeline.cli {' '.join(verb.arguments)}" for verb in VERBS},
+}
+"""What a service's command line contains."""
+
+
+def eventually(condition: Callable[[], object], seconds: float, what: str | Callable[[], str]) -> None:
+    """Waits until `condition` holds; fails with `what` (as it is then, if it is called for) after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what if isinstance(what, str) else what()}"
+        time.sleep(0.05)
+
+
+class Process:
+    """A command whose output goes to a file, so that it can be waited for."""
+
+    def __init__(
+        self, argv: Sequence[str], output: Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> None:
+        self._output = output
+        with output.open("wb") as file:
+            self._popen = subprocess.Popen(
+                argv, cwd=cwd, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text(errors="replace")
+
+    def wait_for(self, text: str, seconds: float) -> None:
+        """Waits until it has printed `text`; fails at once when it has ended without."""
+        ended = self._popen.poll
+        eventually(lambda: text in self.output or ended() is not None, seconds, lambda: f"{text!r} in {self.output}")
+        assert text in self.output, self.output
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Waits until it has ended; fails with all that it has printed."""
+        eventually(lambda: self._popen.poll() is not None, seconds, lambda: f"the end of {self.output}")
+
+    def wait(self, seconds: float = 20) -> int:
+        """Its exit status."""
+        return self._popen.wait(seconds)
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._popen.poll() is None:
+            self._popen.send_signal(number)
+
+    def descendants(self) -> list[psutil.Process]:
+        return psutil.Process(self.pid).children(recursive=True)
+
+
+class Stack(Process):
+    """One `pipeline up` on ports and data of its own."""
+
+    def __init__(
+        self, first_port: int, data_dir: Path, output: Path, args: Sequence[str], env: Mapping[str, str]
+    ) -> None:
+        self.ports = Ports.starting_at(first_port)
+        self.data_dir = data_dir
+        where = ["--ports-from", str(first_port), "--data-dir", str(data_dir)]
+        super().__init__([sys.executable, "-m", "pipeline.cli", "up", *where, *args], output, env)
+
+    @property
+    def ingress_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.ingress}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.sandbox}"
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.ports.kafka}"
+
+    @property
+    def redis_url(self) -> str:
+        return f"redis://127.0.0.1:{self.ports.redis}/0"
+
+    def wait_ready(self, seconds: float = 90) -> None:
+        """Waits as long as its screen tells of something new at least every so many seconds."""
+        seen, deadline = "", time.monotonic() + seconds
+        while "Ready in" not in (now := self.output):
+            if now != seen:
+                seen, deadline = now, time.monotonic() + seconds
+            assert self._popen.poll() is None, f"it has ended: {now}"
+            assert time.monotonic() < deadline, f"nothing new within {seconds} s: {now}"
+            time.sleep(0.05)
+
+    def child(self, name: str) -> psutil.Process:
+        """The running child of a service: `kafka`, `redis`, `sandbox`, `ingress`, `intake`, `handlers`, `messenger`."""
+        for process in self.descendants():
+            if _SIGNS[name] in " ".join(process.cmdline()):
+                return process
+        raise AssertionError(f"{name} does not run: {self.output}")
+
+    def times_ready(self, name: str) -> int:
+        """How often the service has become ready: once at the start, and once after each death."""
+        return self.output.count(f"✓ {name} ")
+
+    def log(self, name: str) -> str:
+        """What the child `name` has logged."""
+        return (self.data_dir / "logs" / f"{name}.log").read_text(errors="replace")
+
+    def in_progress(self, port: int) -> float:
+        """How many records the worker on `port` has taken and not finished."""
+        name = "pipeline_records_in_progress{"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+            lines = response.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+    def stop(self, seconds: float = 20) -> int:
+        """SIGTERM; gives the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def kill(self) -> None:
+        """SIGKILL to the supervisor alone; the kernel takes its children with it."""
+        self.signal(signal.SIGKILL)
+        self.wait()

@@ -1,0 +1,61 @@
+"""The code of docs/caches.md and docs/handlers.md runs as it stands there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import pytest
+
+from pipeline.handlers import EventHandler, HandlerRunner
+from pipeline.state import MemoryStore
+from pipeline.topics.commands import Command
+from tests.support.handler_events import USER, settings, tenants, text
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.M | re.S)
+
+
+def run(kind: type[EventHandler]) -> list[Command]:
+    async def handled() -> list[Command]:
+        runner = HandlerRunner(settings(), tenants(acme=None), MemoryStore())
+        runner._handlers["acme"] = kind()
+        commands = await runner.run(text())
+        assert await runner.run(text()) == commands
+        return commands + await runner.last_word(text(message_id="wamid.failed"), ValueError())
+
+    return asyncio.run(handled())
+
+
+@pytest.mark.parametrize("block", blocks("caches.md"))
+def test_the_code_about_caches(block: str) -> None:
+    """Whoever copies it into a hook would get an error, or another row than the page says."""
+    made: dict[str, Any] = {}
+    exec("async def process_message(self, webhook):\n" + indent(block, "    "), made)
+    kind: Any = type("Documented", (EventHandler,), {"process_message": made["process_message"]})
+    run(kind)
+
+
+def test_the_first_example_answers() -> None:
+    """If the page's first example did nothing, neither would a copy of it."""
+    made: dict[str, Any] = {}
+    exec("async def process_message(self, webhook):\n" + indent(blocks("caches.md")[0], "    "), made)
+    kind: Any = type("Documented", (EventHandler,), {"process_message": made["process_message"]})
+    (command,) = run(kind)
+    assert command.body["text"] == "1 start ['4711']"
+
+
+def test_the_code_about_handlers() -> None:
+    """Whoever starts from it would start with a class that does not load."""
+    made: dict[str, Any] = {"__name__": "documented"}
+    (block,) = blocks("handlers.md")
+    exec(block, made)
+    answer, apology = run(made["ShopHandler"])
+    assert answer.body["text"] == f"Hello, {USER}"
+    assert apology.body["text"].startswith("Sorry")

@@ -1,0 +1,44 @@
+"""WAHA keeps what every provider promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.providers import PROVIDERS
+from pipeline.providers.base import DeliveryStatus, WebhookRequest
+from tests.support import gateway_webhooks as gateway
+from tests.support.gateway_conformance import GatewayConformance
+from tests.support.gateway_webhooks import request
+from tests.support.provider_conformance import Said
+
+NAME = "waha"
+
+
+class TestWaha(GatewayConformance):
+    provider = PROVIDERS[NAME]
+    tenants = gateway.tenants(NAME)
+
+    def forged(self, body: bytes) -> Sequence[WebhookRequest]:
+        good = gateway.signature(body)
+        bad = [good[:-1], good[:-2], "", "é" * 128, "g" * 128, gateway.signature(body, "umbrellas-own-secret")]
+        return [
+            WebhookRequest(body, {}, {}, tenant_id="initech"),
+            WebhookRequest(body[:-1], {"x-webhook-hmac": good}, {}, tenant_id="initech"),
+            WebhookRequest(body, {"x-webhook-hmac": good, "x-webhook-hmac-algorithm": "md5"}, {}, tenant_id="initech"),
+            *(WebhookRequest(body, {"x-webhook-hmac": header}, {}, tenant_id="initech") for header in bad),
+            request(NAME, body, tenant_id="umbrella"),
+            request(NAME, body, tenant_id=None),
+        ]
+
+    def answers(self) -> Sequence[Said]:
+        starting = {"error": "not as expected", "status": "STARTING", "expected": ["WORKING"]}
+        return [
+            Said(201, {"id": "true_15550001111@c.us_A"}, DeliveryStatus.ACCEPTED),
+            Said(429, {"statusCode": 429, "message": "Too Many Requests"}, DeliveryStatus.RETRYABLE, 60),
+            Said(422, starting, DeliveryStatus.RETRYABLE, 5),
+            Said(503, {"statusCode": 503, "message": "no"}, DeliveryStatus.RETRYABLE, 9, {"Retry-After": "9"}),
+            Said(401, {"statusCode": 401, "message": "Unauthorized"}, DeliveryStatus.PERMANENT),
+            Said(422, {"statusCode": 422, "message": "this engine can't"}, DeliveryStatus.PERMANENT),
+            Said(400, {"statusCode": 400, "message": ["chatId should not be empty"]}, DeliveryStatus.PERMANENT),
+            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+        ]

@@ -1,0 +1,41 @@
+"""Wawp keeps what every provider promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.providers import PROVIDERS
+from pipeline.providers.base import DeliveryStatus, WebhookRequest
+from tests.support import gateway_webhooks as gateway
+from tests.support.gateway_conformance import GatewayConformance
+from tests.support.gateway_webhooks import SECRETS, request
+from tests.support.provider_conformance import Said
+
+NAME = "wawp"
+
+
+class TestWawp(GatewayConformance):
+    provider = PROVIDERS[NAME]
+    tenants = gateway.tenants(NAME)
+
+    def forged(self, body: bytes) -> Sequence[WebhookRequest]:
+        return [
+            WebhookRequest(body, {}, {}, tenant_id="initech"),
+            request(NAME, body, SECRETS[0][:-1]),
+            request(NAME, body, ""),
+            request(NAME, body, "é" * 22),
+            request(NAME, body, "umbrellas-own-secret"),
+            request(NAME, body, tenant_id="umbrella"),
+            request(NAME, body, tenant_id=None),
+        ]
+
+    def answers(self) -> Sequence[Said]:
+        return [
+            Said(200, {"id": "true_15550001111@c.us_A"}, DeliveryStatus.ACCEPTED),
+            Said(200, {"error": "daily limit reached"}, DeliveryStatus.RETRYABLE, 60),
+            Said(403, {"code": "subscription_required", "message": "no"}, DeliveryStatus.PERMANENT),
+            Said(404, {"code": "invalid_session", "message": "no"}, DeliveryStatus.PERMANENT),
+            Said(401, {"code": "missing_access_token", "message": "no"}, DeliveryStatus.PERMANENT),
+            Said(200, {"success": False}, DeliveryStatus.PERMANENT),
+            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+        ]
