@@ -59,7 +59,7 @@ DEAD_LETTERS: Final = Counter(
 )
 GAP_RECORDS: Final = Counter(
     "pipeline_gap_records_total",
-    "Records, at most, that were removed before an app processed them. Any: read the line `log_gap` and its letter.",
+    "Records, at most, removed before an app processed them. Any: read the line `log_gap_found` and its letter.",
     ["app", "topic"],
 )
 RETENTION_USED: Final = Gauge(
