@@ -118,4 +118,4 @@ def _section(setting: Setting) -> str:
     lines = "".join(f"- {name}: {fact}\n" for name, fact in facts.items() if fact)
     example = "\nNot set by default, for example:\n" if setting.field.examples else ""
     about = setting.field.description
-    return f"\n### {setting.variable}\n\n{about}\n\n{lines}{example}\n```bash\n{setting.line}\n```\n"
+    return f"\n### {setting.variable}\n\n{about}\n\n{lines}{example}\n```dotenv\n{setting.line}\n```\n"
