@@ -15,7 +15,7 @@ from pipeline.tenants import Tenants, TenantsFile
 from pipeline.topics.headers import DECISION
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
@@ -44,6 +44,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_the_readme_leads_to_every_page() -> None:
     """A page that nobody is led to is not read."""
     assert {target for target, _ in links(ROOT / "README.md")} >= {page for page in PAGES if page.parent.name == "docs"}
+
+
+def test_the_evidence_is_there() -> None:
+    """A promise would rest on a test that was renamed or removed."""
+    named = set(re.findall(r"\btest_\w+\.py\b", (ROOT / "docs" / "reliability-evidence.md").read_text()))
+    assert named <= {file.name for file in (ROOT / "tests").rglob("test_*.py")}
 
 
 def test_the_analytics_example_counts_letters_and_not_what_was_decided_about_them() -> None:

@@ -51,6 +51,15 @@ def test_the_first_example_answers() -> None:
     assert command.body["text"] == "1 start ['4711']"
 
 
+def test_the_front_page_shows_a_handler_that_answers() -> None:
+    """The first code that a visitor of the site sees would not run."""
+    made: dict[str, Any] = {"__name__": "documented"}
+    (block,) = blocks("index.md")
+    exec(block, made)
+    (command,) = run(made["ShopHandler"])
+    assert command.body["text"] == "Welcome! Visit 1."
+
+
 def test_the_code_about_handlers() -> None:
     """Whoever starts from it would start with a class that does not load."""
     made: dict[str, Any] = {"__name__": "documented"}

@@ -54,5 +54,12 @@ def test_the_application_on_the_page_about_moving_over_answers(tmp_path: Path, m
 
 def test_the_pages_that_others_point_to_are_there() -> None:
     """An error would send its reader to a page that does not exist."""
-    for page in ("from-wappa.md", "write-an-agent.md", "handlers.md", "caches.md", "names.md", "dead-letters.md"):
+    for page in (
+        "from-wappa.md",
+        "write-an-agent.md",
+        "handlers.md",
+        "caches.md",
+        "wappa-compatibility.md",
+        "dead-letters.md",
+    ):
         assert (DOCS / page).is_file()
