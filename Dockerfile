@@ -7,7 +7,7 @@ RUN python -m venv /venv
 # Every file is one whose hash is in the lock, and none is built here: a build would fetch what no lock names.
 COPY requirements.image.lock ./
 RUN /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary=:all: -r requirements.image.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY topics topics
 COPY pipeline pipeline
 COPY agents agents

@@ -8,12 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOCKER := build/lock
+DOCS := build/docs
 UV := uv==0.13.8
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint format bench chaos lock sbom image
+.PHONY: help install run test lint format bench chaos docs reference lock sbom image
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +65,18 @@ image: ## Build a release's image: BASE=python:3.12-slim@sha256:...
 	@.ci/release '$(BASE)'
 	docker build --build-arg BASE='$(BASE)' --tag '$(IMAGE)' .
 
+docs: $(DOCS)/.installed ## Build the documentation's site into build/site; fails on a broken link
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict --clean
+	@echo 'build/site: $(PYTHON) -m http.server --bind 127.0.0.1 --directory build/site shows it on port 8000'
+
+$(DOCS)/.installed: requirements.docs.lock
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip --disable-pip-version-check --quiet install --no-compile --no-deps --require-hashes -r requirements.docs.lock
+	@touch $@
+
+reference: install ## Write the pages anew that are generated from the code
+	@$(BIN)/python -m tools.docs.reference
+
 lock: ## Write the locks anew from pyproject.toml
 	@$(PYTHON) -m venv $(LOCKER)
 	@$(LOCKER)/bin/python -m pip --disable-pip-version-check --quiet install '$(UV)'
@@ -73,3 +86,7 @@ lock: ## Write the locks anew from pyproject.toml
 	@printf 'setuptools>=77\n' | $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 		--constraint requirements.lock --generate-hashes --no-annotate --no-emit-index-url \
 		--custom-compile-command 'make lock' --output-file requirements.image.lock pyproject.toml -
+	@$(LOCKER)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--constraint requirements.lock --group docs --generate-hashes --no-annotate --no-emit-index-url \
+		--no-emit-package novasvg --no-emit-package quickjs-ng --no-emit-package termaid \
+		--custom-compile-command 'make lock' --output-file requirements.docs.lock

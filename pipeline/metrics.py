@@ -1,4 +1,4 @@
-"""Every metric there is: its name, its unit, and what its reader should do about it.
+"""Every metric: its name, its unit, and what to do about it. `docs/metrics.md` is generated from this file.
 
 Labels are the names of stages, topics and tenants; never a phone number, an id or a text.
 """
@@ -13,12 +13,12 @@ _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 
 WEBHOOKS: Final = Counter(
     "pipeline_webhooks_total",
-    "Webhooks by provider and HTTP answer. Many 401: a secret is wrong, or guessed at. Any 503: look at the broker.",
+    "Webhooks by provider and HTTP answer. Many 401: wrong secrets, or guesses. Any 503: look at the broker.",
     ["provider", "answer"],
 )
 WEBHOOK_SECONDS: Final = Histogram(
     "pipeline_webhook_seconds",
-    "From a webhook's last byte to its answer, acknowledgement included. Platforms punish more than 0.25 s.",
+    "Time from a webhook's last byte to its answer, in seconds. Keep it below 0.25: platforms throttle slow receivers.",
     ["provider"],
     buckets=_FAST,
 )
@@ -27,39 +27,37 @@ CONNECTIONS: Final = Gauge(
 )
 CONNECTIONS_CLOSED: Final = Counter(
     "pipeline_connections_closed_total",
-    "Connections that the ingress closed, by reason: `evicted` for a newcomer at a limit, `slow head`, `slow reader`. "
-    "Many: somebody holds connections; look at the proxy in front.",
+    "Connections that the ingress closed, by reason: `evicted` for a new one at a limit, `slow head`, `slow reader`. "
+    "Many: somebody holds connections. Look at the proxy in front.",
     ["reason"],
 )
 DELIVERY_GAP: Final = Histogram(
     "pipeline_webhook_gap_seconds",
-    "From an event at Wawp or WAHA to its webhook here. Growing: the provider is behind, or has to try again.",
+    "Time from an event at Wawp or WAHA to its webhook here, in seconds. Growing: the provider is behind, or retries.",
     ["provider"],
     buckets=(0.5, 1, 2.5, 5, 10, 25, 60, 300, 1800, 3600, 21600, 86400),
 )
 RECORDS: Final = Counter(
     "pipeline_records_total",
-    "Source records by app and what became of them (done, dead). Any dead: `pipeline dead-letters list`.",
+    "Source records by app and result. Any `dead`: run `pipeline dead-letters list`.",
     ["app", "result"],
 )
 BATCH_SECONDS: Final = Histogram(
     "pipeline_batch_seconds",
-    "From taking a batch to letting its offsets go. Rising while lag rises: add workers.",
+    "Time from taking a batch to releasing its offsets, in seconds. Rising together with lag: add workers.",
     ["app"],
     buckets=_FAST,
 )
 OUTPUTS: Final = Counter("pipeline_outputs_total", "Records published and acknowledged, by topic.", ["topic"])
 RETRIES: Final = Counter(
     "pipeline_retries_total",
-    "Retries in place by stage and kind of error. Unavailable: something outside is away and work is waiting for it.",
+    "Retries in place by stage and error. `Unavailable`: Redis or a provider is away, and records wait for it.",
     ["stage", "error"],
 )
-DEAD_LETTERS: Final = Counter(
-    "pipeline_dead_letters_total", "Dead letters by stage and kind of error.", ["stage", "error"]
-)
+DEAD_LETTERS: Final = Counter("pipeline_dead_letters_total", "Dead letters by stage and error.", ["stage", "error"])
 GAP_RECORDS: Final = Counter(
     "pipeline_gap_records_total",
-    "Records, at most, removed before an app processed them. Any: read the line `log_gap_found` and its letter.",
+    "Records, at most, that were removed before an app processed them. Any: read `log_gap_found` and its dead letter.",
     ["app", "topic"],
 )
 RETENTION_USED: Final = Gauge(
@@ -69,47 +67,62 @@ RETENTION_USED: Final = Gauge(
 )
 BREAKER_OPEN: Final = Gauge(
     "pipeline_breaker_open",
-    "Flows of an app that take nothing in because failures are the rule. Any: `/readyz` and the log name the cause.",
+    "Flows of an app whose breaker is open. Any: `/readyz` and the log name the cause.",
     ["app"],
 )
 IGNORED_FIELDS: Final = Counter(
     "pipeline_ignored_fields_total",
-    "Values that were left out of an event, by provider and kind: not what the provider documents. Rising: it changed.",
+    "Values left out of an event because the provider does not document them. Rising: the provider changed.",
     ["provider", "kind"],
 )
 SUSPECT_PARTITIONS: Final = Gauge(
     "pipeline_suspect_partitions",
-    "Partitions of an app whose records are tried by halves, because its workers died. Not back at 0: read the log.",
+    "Partitions in which a record that ends its worker is searched. Not back at 0: read the log.",
     ["app"],
 )
 DUPLICATES: Final = Counter(
     "pipeline_duplicates_total",
-    "Events that had been seen before. Usual: providers deliver at least once.",
+    "Events that were known already. Some are normal: providers deliver at least once.",
     ["provider"],
 )
 COMMIT_AGE: Final = Gauge(
     "pipeline_commit_age_seconds",
-    "Longest time in which nothing was done about a partition with work. Liveness fails on it.",
+    "Longest time without progress of a partition with work, in seconds. Liveness fails on it.",
     ["app"],
 )
-IN_PROGRESS: Final = Gauge("pipeline_records_in_progress", "Records taken and not finished.", ["app"])
+IN_PROGRESS: Final = Gauge("pipeline_records_in_progress", "Records that were taken and are not finished.", ["app"])
 DELIVERIES: Final = Counter(
     "pipeline_deliveries_total",
-    "Attempts at commands by tenant and result. `unknown`: a call was cut off; `permanent`: read the outcome's code.",
+    "Attempts at commands by tenant and result. `unknown`: a call was cut off. `permanent`: read the outcome's code.",
     ["tenant", "provider", "result"],
 )
 DELIVERY_SECONDS: Final = Histogram(
-    "pipeline_delivery_seconds", "Duration of calls to the provider.", ["provider"], buckets=_FAST
+    "pipeline_delivery_seconds", "Duration of calls to the provider, in seconds.", ["provider"], buckets=_FAST
 )
 STALE: Final = Counter(
     "pipeline_stale_total",
-    "Messages that were too old to be handled when they arrived, by tenant (PIPELINE_MAX_EVENT_AGE). Many: a provider "
-    "is days behind, or old webhooks are posted again.",
+    "Messages above PIPELINE_MAX_EVENT_AGE on arrival, by tenant. Many: a provider is days behind, or somebody posts "
+    "old webhooks again.",
     ["tenant"],
 )
 HANDLED: Final = Counter("pipeline_handled_total", "Events handled, by tenant and kind.", ["tenant", "kind"])
 
 
+LABELS: Final = {
+    "answer": "HTTP status of the answer.",
+    "app": "App, which is its consumer group: `intake`, `handlers-<lane>`, `messenger`.",
+    "error": "Class of the error, as in the header `error-type`.",
+    "kind": "Kind of the event, or of the ignored value.",
+    "provider": "Provider; `unknown` where a request matched none, and `api` for sends over HTTP.",
+    "reason": "Reason for closing the connection.",
+    "result": "Result: `done` or `dead` of a record, the delivery's status of a command.",
+    "stage": "Stage that failed.",
+    "tenant": "Id of the tenant.",
+    "topic": "Kafka topic.",
+}
+"""The meaning of each label."""
+
+
 def exposition() -> bytes:
-    """All metrics of this process in Prometheus' text format."""
+    """Return all metrics of this process in Prometheus' text format."""
     return generate_latest(REGISTRY)

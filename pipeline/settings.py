@@ -1,15 +1,32 @@
-"""Settings: everything that can be set from outside, by `PIPELINE_…` variables or a file `.env`."""
+"""Settings: everything that can be set from outside, by `PIPELINE_…` variables or a file `.env`.
+
+Each class below is a group. `.env.example` and `docs/configuration.md` are generated from them: `make reference`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.errors import ConfigurationError
 
+PREFIX: Final = "PIPELINE_"
+"""Prefix of the environment variables."""
+
+
+class Unit(NamedTuple):
+    """The unit of a number, for people."""
+
+    name: str
+
+
+Seconds = Annotated[float, Unit("seconds")]
+WholeSeconds = Annotated[int, Unit("seconds")]
+Bytes = Annotated[int, Unit("bytes")]
+Share = Annotated[float, Unit("share of 1")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -25,77 +42,220 @@ Key = Annotated[Annotated[SecretStr, Field(min_length=16)] | None, BeforeValidat
 """Characters that nobody can guess; empty is none."""
 
 
-class Settings(BaseSettings):
-    """What a process needs to know. Defaults suit `pipeline up`'s ports; production sets the rest."""
+class ConnectionSettings(BaseModel):
+    """Connections and data"""
 
-    model_config = SettingsConfigDict(env_prefix="PIPELINE_", env_file=".env", extra="ignore", frozen=True)
-
-    kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, comma separated")
-    redis: str = Field("redis://127.0.0.1:6379/0", description="Redis URL")
-    tenants: Path | None = Field(None, description="the tenants file; `pipeline up` alone falls back on the sample")
-    data_dir: Path = Field(Path(".pipeline"), description="where tables, JSON caches and the embedded stack keep files")
-    partitions: int = Field(48, ge=1, description="partitions of every keyed topic; can't be changed afterwards")
-    replication: int = Field(3, ge=1, description="replicas of every topic")
-    handler: str = Field("pipeline.agents.handlers.echo.EchoHandler", description="dotted path of the default handler")
-    cache: Literal["memory", "json", "redis"] = Field("redis", description="backend of the handlers' caches")
-
-    media_dir: Path = Field(Path("media"), description="files below it may be sent by a path that is a string")
-    media_networks: Networks = Field((), description="private networks that media may be fetched from")
-
-    ingress_host: str = Field("127.0.0.1", description="address that the ingress listens on")
-    ingress_port: Port = Field(8080, description="port of the ingress")
-    ingress_deadline: float = Field(4.0, gt=0, description="seconds until a webhook is answered 503")
-    ingress_admin_port: Port = Field(0, description="health and metrics of the ingress alone; 0 picks a free port")
-    ingress_connections: int = Field(1000, ge=1, description="connections at once; the longest idle one gives way")
-    ingress_connections_per_client: int = Field(250, ge=1, description="of those, from one client address")
-    ingress_keepalive: float = Field(75.0, gt=0, description="seconds that an idle connection is kept")
-    body_limit: int = Field(3 * 1024 * 1024, description="bytes of a webhook; larger ones are answered 413")
-    trusted_proxies: Networks = Field((), description="proxies whose X-Forwarded-For is believed, comma separated")
-    sandbox_host: str = Field("127.0.0.1", description="address that the sandbox listens on")
-    sandbox_port: Port = Field(8090, description="port of the sandbox")
-    worker_host: str = Field("127.0.0.1", description="address that a worker's health and metrics listen on")
-    worker_port: Port = Field(0, description="health and metrics of a worker; 0 picks a free port")
-
-    dedup_ttl: int = Field(7 * 86400, gt=0, description="seconds that an event's id is remembered")
-    max_event_age: float = Field(
-        0, ge=0, description="seconds after which a message is too old to be handled, as it arrives; 0: never"
+    kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers, comma separated.")
+    redis: str = Field("redis://127.0.0.1:6379/0", description="URL of Redis.")
+    tenants: Path | None = Field(
+        None,
+        examples=["examples/tenants.yaml"],
+        description="Path of your tenants file. Only `pipeline up` has a default, `examples/tenants.yaml`, whose "
+        "secrets are public.",
     )
-    outcome_ttl: int = Field(7 * 86400, gt=0, description="seconds that a command's outcome is remembered")
-    handler_concurrency: int = Field(100, ge=1, description="conversations handled at once by one worker")
-    handler_timeout: float = Field(30.0, gt=0, description="seconds that one event may take in a handler")
-    reconcile_window: float = Field(60.0, ge=0, description="seconds to wait for a status of a send in doubt")
-    upgrade_wait: float = Field(600.0, ge=0, description="seconds that a newer version's record waits to be understood")
-    resends: int = Field(3, ge=0, description="times that a send in doubt is sent again; 0: never, for no tenant")
-    send_concurrency: int = Field(100, ge=1, description="calls to providers in flight at once in one worker")
+    data_dir: Path = Field(
+        Path(".pipeline"), description="Folder of the workers' tables, JSON caches and the data of `pipeline up`."
+    )
 
-    failure_run: int = Field(100, ge=0, description="records failing in a row that stop a flow from taking in; 0: none")
-    failure_ratio: float = Field(0.5, ge=0, le=1, description="share of failing records that does the same; 0: none")
 
-    on_gap: Literal["continue", "stop"] = Field(
-        "continue", description="what a flow does where records were removed before it processed them"
+class TopicSettings(BaseModel):
+    """Topics"""
+
+    partitions: int = Field(
+        48,
+        ge=1,
+        description="Partitions of every keyed topic. `pipeline topics create` records the number, and it can't be "
+        "changed afterwards. `pipeline up` uses 8.",
+    )
+    replication: int = Field(3, ge=1, description="Replicas of every topic. `pipeline up` uses 1.")
+
+
+class IngressSettings(BaseModel):
+    """Ingress"""
+
+    ingress_host: str = Field("127.0.0.1", description="Address that the ingress listens on.")
+    ingress_port: Port = Field(8080, description="Port of the ingress.")
+    ingress_admin_port: Port = Field(
+        0, description="Port of health and metrics alone, so that a flood of webhooks can't block them; 0: a free port."
+    )
+    ingress_connections: int = Field(
+        1000, ge=1, description="Maximum of open connections. At the limit the longest idle one is closed."
+    )
+    ingress_connections_per_client: int = Field(
+        250, ge=1, description="Maximum of open connections from one client address. Trusted proxies are exempt."
+    )
+    ingress_keepalive: Seconds = Field(
+        75.0, gt=0, description="Time that an idle connection is kept. Set it above your load balancer's own."
+    )
+    ingress_deadline: Seconds = Field(4.0, gt=0, description="Time after which a webhook is answered 503.")
+    body_limit: Bytes = Field(3 * 1024 * 1024, description="Maximum size of a webhook. Larger ones are answered 413.")
+    trusted_proxies: Networks = Field(
+        (), description="Proxies whose `X-Forwarded-For` is believed, addresses or networks, comma separated."
+    )
+
+
+class HandlerSettings(BaseModel):
+    """Handlers"""
+
+    handler: str = Field(
+        "pipeline.agents.handlers.echo.EchoHandler",
+        description="Dotted path of the handler of tenants that name none.",
+    )
+    handler_concurrency: int = Field(100, ge=1, description="Conversations handled at once by one worker.")
+    handler_timeout: Seconds = Field(30.0, gt=0, description="Maximum time of a handler for one event.")
+    max_event_age: Seconds = Field(
+        0,
+        ge=0,
+        description="Age on arrival at which a message is not handled any more; 0: never. Set it to "
+        "`PIPELINE_DEDUP_TTL` in production: nobody can then replay a captured webhook whose id is forgotten.",
+    )
+    cache: Literal["memory", "json", "redis"] = Field(
+        "redis",
+        description="Store of the caches: `redis`, `json` (files below `PIPELINE_DATA_DIR`, for one machine) or "
+        "`memory` (lost with its worker).",
     )
     redis_replicas: int = Field(
-        0, ge=0, description="replicas of Redis that must have what an event wrote before its offset goes; 0: none"
+        0,
+        ge=0,
+        description="Replicas of Redis that must have an event's writes before its offset is committed. A failover "
+        "then loses none of them.",
     )
 
-    instance_id: str | None = Field(None, description="static group member id, e.g. the pod's name")
-    stuck_after: float = Field(120.0, gt=0, description="seconds without progress after which /healthz fails")
-    blocked_after: float = Field(60.0, ge=0, description="seconds of a blocked event loop that end a worker; 0: none")
-    progress_file: Path | None = Field(None, description="touched as records get on, for who counts a worker's deaths")
-    commit_interval: float = Field(0.5, gt=0, description="seconds between two commits of offsets")
-    session_timeout: int = Field(25, ge=6, le=90, description="seconds until the group gives a silent worker up")
-    mask_key: Key = Field(None, description="key of the masks of ids in logs, of 16 characters or more")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else json")
+
+class MediaSettings(BaseModel):
+    """Media"""
+
+    media_dir: Path = Field(
+        Path("media"), description="Folder of the files that a handler may send by a path that is a string."
+    )
+    media_networks: Networks = Field(
+        (), description="Private networks that `upload_media_from_url` may fetch from, comma separated."
+    )
+
+
+class SendSettings(BaseModel):
+    """Sends"""
+
+    send_concurrency: int = Field(100, ge=1, description="Calls to providers at once in one worker.")
+    reconcile_window: Seconds = Field(
+        60.0,
+        ge=0,
+        description="Time in which a send in doubt waits for its status webhook. It doubles with each resend.",
+    )
+    resends: int = Field(
+        3,
+        ge=0,
+        description="Maximum of resends of a send in doubt, for tenants with `in_doubt: resend`; 0: never, for any.",
+    )
+
+
+class RetentionSettings(BaseModel):
+    """Retention"""
+
+    dedup_ttl: WholeSeconds = Field(
+        7 * 86400, gt=0, description="Time that an event's id is remembered. The platforms retry for seven days."
+    )
+    outcome_ttl: WholeSeconds = Field(7 * 86400, gt=0, description="Time that a command's outcome is remembered.")
+
+
+class FailureSettings(BaseModel):
+    """Failures"""
+
+    failure_run: int = Field(100, ge=0, description="Failures in a row that open a flow's breaker; 0: off.")
+    failure_ratio: Share = Field(
+        0.5, ge=0, le=1, description="Share of failures among the last records that opens the breaker; 0: off."
+    )
+    on_gap: Literal["continue", "stop"] = Field(
+        "continue",
+        description="Reaction to records that Kafka removed before they were processed: `continue` behind a dead "
+        "letter, or `stop` and wait for you.",
+    )
+    upgrade_wait: Seconds = Field(
+        600.0,
+        ge=0,
+        description="Time that a record of a newer version waits for a worker that can read it. Then it is a dead "
+        "letter.",
+    )
+
+
+class WorkerSettings(BaseModel):
+    """Workers"""
+
+    worker_host: str = Field("127.0.0.1", description="Address of a worker's `/healthz`, `/readyz` and `/metrics`.")
+    worker_port: Port = Field(0, description="Port of a worker's health and metrics; 0: a free port.")
+    instance_id: str | None = Field(
+        None,
+        examples=["intake-0"],
+        description="Name of a worker, the same after a restart, such as the pod's name. The worker gets its "
+        "partitions back without a rebalance. Never give one name to two live workers.",
+    )
+    session_timeout: WholeSeconds = Field(
+        25, ge=6, le=90, description="Time after which the group gives up a silent worker."
+    )
+    stuck_after: Seconds = Field(120.0, gt=0, description="Time without progress after which `/healthz` fails.")
+    blocked_after: Seconds = Field(
+        60.0, ge=0, description="Time of a blocked event loop after which the watchdog ends a worker; 0: never."
+    )
+    progress_file: Path | None = Field(
+        None,
+        examples=["/run/pipeline/progress"],
+        description="File that a worker touches when its records progress. `pipeline up` sets it for its own.",
+    )
+    commit_interval: Seconds = Field(
+        0.5,
+        gt=0,
+        description="Time between two commits of offsets. Records finished since the last one are delivered again "
+        "after a crash.",
+    )
+
+
+class SandboxSettings(BaseModel):
+    """Sandbox"""
+
+    sandbox_host: str = Field("127.0.0.1", description="Address that the sandbox listens on.")
+    sandbox_port: Port = Field(8090, description="Port of the sandbox.")
+
+
+class LogSettings(BaseModel):
+    """Logs"""
+
+    mask_key: Key = Field(
+        None,
+        description="Key of the masks of phone numbers in logs, spans and commands, at least 16 characters. Give all "
+        "processes one key, so that an id has one mask everywhere. Without it each data folder has its own.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest logged severity.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Format of log lines; `auto` is `console` on a terminal and `json` elsewhere."
+    )
+
+
+class Settings(
+    ConnectionSettings,
+    TopicSettings,
+    IngressSettings,
+    HandlerSettings,
+    MediaSettings,
+    SendSettings,
+    RetentionSettings,
+    FailureSettings,
+    WorkerSettings,
+    SandboxSettings,
+    LogSettings,
+    BaseSettings,
+):
+    """All settings of a process. The defaults suit the ports of `pipeline up`; production sets the rest."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
 
 def load_settings(**overrides: object) -> Settings:
-    """The settings of this process. Raises `ConfigurationError` with one line for the first thing that is wrong."""
+    """Return the settings of this process. Raises `ConfigurationError` with one line for the first wrong one."""
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = f"PIPELINE_{first['loc'][0]}".upper()
+        name = f"{PREFIX}{first['loc'][0]}".upper()
         raise ConfigurationError(
             f"{name} is wrong ({first['msg'].lower()}): correct it in the environment or .env"
         ) from None

@@ -80,12 +80,18 @@ class Stack(Process):
     """One `pipeline up` on ports and data of its own."""
 
     def __init__(
-        self, first_port: int, data_dir: Path, output: Path, args: Sequence[str], env: Mapping[str, str]
+        self,
+        first_port: int,
+        data_dir: Path,
+        output: Path,
+        args: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path = ROOT,
     ) -> None:
         self.ports = Ports.starting_at(first_port)
         self.data_dir = data_dir
         where = ["--ports-from", str(first_port), "--data-dir", str(data_dir)]
-        super().__init__([sys.executable, "-m", "pipeline.cli", "up", *where, *args], output, env)
+        super().__init__([sys.executable, "-m", "pipeline.cli", "up", *where, *args], output, env, cwd)
 
     @property
     def ingress_url(self) -> str:

@@ -108,7 +108,7 @@ def test_the_wheel_has_one_import_name(tmp_path: Path) -> None:
     for name in ("pipeline", "agents", "topics", "sandbox"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=ignored)
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-deps", "--no-build-isolation"]
     subprocess.run([*argv, "--no-index", "--wheel-dir", str(wheels), str(tree)], check=True, capture_output=True)
@@ -116,6 +116,7 @@ def test_the_wheel_has_one_import_name(tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"pipeline"}
     assert {"pipeline/agents/parse.py", "pipeline/topics/catalogue.py", "pipeline/sandbox/app.py"} <= set(names)
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
 def test_an_old_path_of_a_handler_is_understood_and_said(caplog: pytest.LogCaptureFixture) -> None:

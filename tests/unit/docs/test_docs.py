@@ -15,7 +15,7 @@ from pipeline.tenants import Tenants, TenantsFile
 from pipeline.topics.headers import DECISION
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
@@ -46,6 +46,12 @@ def test_the_readme_leads_to_every_page() -> None:
     assert {target for target, _ in links(ROOT / "README.md")} >= {page for page in PAGES if page.parent.name == "docs"}
 
 
+def test_the_evidence_is_there() -> None:
+    """A promise would rest on a test that was renamed or removed."""
+    named = set(re.findall(r"\btest_\w+\.py\b", (ROOT / "docs" / "reliability-evidence.md").read_text()))
+    assert named <= {file.name for file in (ROOT / "tests").rglob("test_*.py")}
+
+
 def test_the_analytics_example_counts_letters_and_not_what_was_decided_about_them() -> None:
     """A tenant's failures would double by being looked after."""
     counted = runpy.run_path(str(ROOT / "examples" / "analytics.py"))["counted"]
@@ -57,6 +63,8 @@ def test_the_analytics_example_counts_letters_and_not_what_was_decided_about_the
 @pytest.mark.parametrize("name", ["providers.md", "wawp-and-waha.md", "new-provider.md"])
 def test_every_tenants_file_on_a_page_is_one(name: str) -> None:
     """Who copies it would be told on the first start that it is wrong."""
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.M | re.S)
-    environ = dict.fromkeys(re.findall(r"env:(\w+)", block), "secret")
-    assert list(Tenants(TenantsFile.model_validate(yaml.safe_load(block), context={"environ": environ})))
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.M | re.S)
+    assert blocks
+    for block in blocks:
+        environ = dict.fromkeys(re.findall(r"env:(\w+)", block), "secret")
+        assert list(Tenants(TenantsFile.model_validate(yaml.safe_load(block), context={"environ": environ})))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support import names
 
-PAGE = Path(__file__).parents[3] / "docs" / "names.md"
+PAGE = Path(__file__).parents[3] / "docs" / "wappa-compatibility.md"
 
 
 def test_no_name_is_missing_without_a_reason() -> None:
@@ -16,7 +16,7 @@ def test_no_name_is_missing_without_a_reason() -> None:
 
 
 def test_the_page_is_what_the_code_says() -> None:
-    """The documents would promise names that are gone. Mend it with `python -m tests.support.names > docs/names.md`."""
+    """The page would promise names that are gone. `python -m tests.support.names > docs/wappa-compatibility.md`."""
     assert PAGE.read_text() == names.table()
 
 

@@ -50,6 +50,15 @@ def test_nothing_but_the_base_is_fetched_by_a_tag() -> None:
     assert "syntax=" not in DOCKERFILE
 
 
+def test_the_site_is_built_by_pinned_tools() -> None:
+    """A tool of the site, or the script that it serves, could be another one tomorrow."""
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["docs"]
+    found = locked("requirements.docs.lock")
+    assert {f"{each.name}=={each.version}" for each in found.values()} >= set(group)
+    assert [each.name for each in found.values() if not each.hashes] == []
+    assert "--require-hashes -r requirements.docs.lock" in (ROOT / "Makefile").read_text()
+
+
 @pytest.mark.parametrize("name", [LOCK, IMAGE_LOCK])
 def test_every_locked_package_has_its_hashes(name: str) -> None:
     """pip would refuse the lock, or take whatever it gets for that package."""

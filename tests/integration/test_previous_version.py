@@ -1,0 +1,164 @@
+"""The version before this one, and this one on what it wrote: topics, tables, Redis and the data folder."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.observers import get, request
+from tests.support.ports import free_ports
+from tests.support.stacks import ROOT, Process, Stack, eventually
+from tests.support.webhooks import change, signed, text, webhook
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(sys.version_info >= (3, 14), reason="version 0.1.0 does not run on this Python"),
+]
+
+PREVIOUS = ROOT / "tests" / "data" / "previous" / "pipeline-0.1.0.tar.xz"
+"""The wheel of version 0.1.0, unpacked: `pipeline` and its metadata."""
+HANDLER = """
+from pipeline.handlers import EventHandler
+
+class Counting(EventHandler):
+    async def process_message(self, webhook):
+        count = await self.cache_factory.create_user_cache().increment_field("visits", "count")
+        await self.messenger.send_text(f"{count} {webhook.get_message_text()}", webhook.user.user_id)
+"""
+APPS = ("intake", "handlers", "messenger")
+CONTACTS = [f"1555000{number:04d}" for number in range(12)]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder with the previous version in `previous` and a handler beside it."""
+    with tarfile.open(PREVIOUS) as archive:
+        archive.extractall(tmp_path / "previous", filter="data")
+    (tmp_path / "counting.py").write_text(HANDLER)
+    return tmp_path
+
+
+def _env(shop: Path, code: Path) -> dict[str, str]:
+    sample = str(ROOT / "examples" / "tenants.yaml")
+    return {"PIPELINE_HANDLER": "counting.Counting", "PIPELINE_TENANTS": sample, "PYTHONPATH": f"{code}:{shop}"}
+
+
+def _stack(shop: Path, first: int, name: str, code: Path) -> Stack:
+    stack = Stack(first, shop / "data", shop / f"{name}.out", (), _env(shop, code), cwd=shop)
+    stack.wait_ready()
+    return stack
+
+
+@contextmanager
+def _workers_beside(stack: Stack, shop: Path) -> Iterator[None]:
+    """One more worker of each app, of this version, in the groups of `stack`; yields when each holds partitions."""
+    settings = {
+        "PIPELINE_KAFKA": stack.bootstrap,
+        "PIPELINE_REDIS": stack.redis_url,
+        "PIPELINE_SANDBOX_URL": stack.sandbox_url,
+        "PIPELINE_PARTITIONS": "8",
+        "PIPELINE_DATA_DIR": str(shop / "beside"),
+    }
+    workers: list[Process] = []
+    ports = [free_ports() for _ in APPS]
+    try:
+        for app, port in zip(APPS, ports, strict=True):
+            env = _env(shop, ROOT) | settings | {"PIPELINE_WORKER_PORT": str(port)}
+            argv = [sys.executable, "-m", "pipeline.cli", "worker", app]
+            workers.append(Process(argv, shop / f"{app}.out", env, cwd=shop))
+        ready = [f"http://127.0.0.1:{port}/readyz" for port in ports]
+        eventually(lambda: all(_status(url) == 200 for url in ready), 90, lambda: "".join(w.output for w in workers))
+        yield
+    finally:
+        for worker in workers:
+            worker.signal(signal.SIGTERM)
+        for worker in workers:
+            worker.wait(60)
+
+
+def _status(url: str) -> int:
+    try:
+        return request(url)
+    except OSError:
+        return 0
+
+
+def _post(stack: Stack, contact: str, number: int) -> None:
+    body = webhook([change([text(contact, f"wamid.{contact}.{number}", f"message {number}")])])
+    assert request(f"{stack.ingress_url}/webhooks/cloud", body, signed(body)) == 200
+
+
+def _replies(stack: Stack) -> Counter[tuple[str, str]]:
+    return Counter((each["to"], each["body"]["body"]) for each in get(f"{stack.sandbox_url}/_sandbox/sent"))
+
+
+def _idle(stack: Stack) -> bool:
+    ports = (stack.ports.intake, stack.ports.handlers, stack.ports.messenger)
+    return all(stack.in_progress(port) == 0 for port in ports)
+
+
+def test_this_version_goes_on_where_the_previous_one_was_killed(shop: Path) -> None:
+    """An upgrade would lose the backlog, answer a redelivery again, or forget what handlers had stored."""
+    first = free_ports()
+    old = _stack(shop, first, "old", shop / "previous")
+    try:
+        for contact in CONTACTS:
+            _post(old, contact, 1)
+        answered = Counter((contact, "1 message 1") for contact in CONTACTS)
+        eventually(lambda: _replies(old) == answered, 60, lambda: f"the first replies: {_replies(old)}")
+        eventually(lambda: _idle(old), 30, "idle workers")
+        old.child("handlers").send_signal(signal.SIGSTOP)
+        for contact in CONTACTS:
+            _post(old, contact, 2)
+    finally:
+        assert "[pipeline.runtime.worker]" in old.log("handlers")  # where 0.1.0 logs from
+        old.kill()
+    new = _stack(shop, first, "new", ROOT)
+    try:
+        for contact in CONTACTS:
+            _post(new, contact, 1)
+            _post(new, contact, 3)
+        expected = Counter((contact, f"{number} message {number}") for contact in CONTACTS for number in (2, 3))
+        eventually(lambda: _replies(new) >= expected, 60, lambda: f"the replies: {_replies(new)}")
+        eventually(lambda: _idle(new), 30, "idle workers")
+        assert _replies(new) == expected
+        assert get(f"{new.sandbox_url}/_sandbox/violations") == []
+    finally:
+        new.stop()
+
+
+def test_both_versions_share_the_partitions_while_one_replaces_the_other(shop: Path) -> None:
+    """A rolling upgrade would lose a message, answer one twice, or turn a conversation's order around."""
+    numbers = range(1, 7)
+    stack = _stack(shop, free_ports(), "old", shop / "previous")
+    try:
+        for number in numbers[:2]:
+            for contact in CONTACTS:
+                _post(stack, contact, number)
+        with _workers_beside(stack, shop):
+            for number in numbers[2:4]:
+                for contact in CONTACTS:
+                    _post(stack, contact, number)
+        for number in numbers[4:]:
+            for contact in CONTACTS:
+                _post(stack, contact, number)
+        expected = Counter((contact, f"{number} message {number}") for contact in CONTACTS for number in numbers)
+        eventually(lambda: _replies(stack) >= expected, 120, lambda: f"the replies: {_replies(stack)}")
+        eventually(lambda: _idle(stack), 30, "idle workers")
+        assert _replies(stack) == expected
+        for contact in CONTACTS:
+            assert _bodies(stack, contact) == [f"{number} message {number}" for number in numbers]
+        assert get(f"{stack.sandbox_url}/_sandbox/violations") == []
+    finally:
+        stack.stop()
+
+
+def _bodies(stack: Stack, contact: str) -> list[str]:
+    return [each["body"]["body"] for each in get(f"{stack.sandbox_url}/_sandbox/sent") if each["to"] == contact]

@@ -1,0 +1,1 @@
+"""Tools of the checkout that are neither tests nor shipped."""

@@ -1,0 +1,23 @@
+"""The pages that are generated from the code. `python -m tools.docs.reference` (`make reference`) writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tools.docs import metrics_page, settings_pages
+
+ROOT: Final = Path(__file__).parents[2]
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    ".env.example": settings_pages.example,
+    "docs/configuration.md": settings_pages.page,
+    "docs/metrics.md": metrics_page.page,
+}
+"""Path in the repository → its text."""
+
+
+if __name__ == "__main__":
+    for path, text in PAGES.items():
+        (ROOT / path).write_text(text())
