@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.faust.consumer import Consumer
 
 SHARES: Final = (0.5, 0.75, 0.9)
-"""Used shares of the retention that are told apart, in ascending order."""
+"""Reported shares of the retention, in ascending order."""
 
 
 async def update_retention_metric(app: str, consumer: Consumer, retentions: Mapping[str, float]) -> None:
