@@ -27,7 +27,7 @@ from pipeline.runtime import Scope, Stage
 from pipeline.runtime.flows.chain import MAX_RECORD_BYTES, Chain, Result
 from pipeline.runtime.flows.chain_loop import BATCH
 from pipeline.runtime.flows.retry import Retries
-from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.runtime.kafka.raw_fetch import FetchedRecord
 from pipeline.runtime.tables.store import ROCKSDB
 from pipeline.runtime.tables.views import Mark, Pending, by_place
@@ -60,13 +60,16 @@ class Dropped:
     def extend(self, _: object) -> None: ...
 
 
-def _draft() -> Draft:
+def _draft() -> RecordAccumulator:
     topics = (RAW.name, events("default").name, LOG)
-    return Draft(dict.fromkeys(topics, 1), NO_COMPRESSION, dict.fromkeys(topics, MAX_RECORD_BYTES))
+    return RecordAccumulator(dict.fromkeys(topics, 1), NO_COMPRESSION, dict.fromkeys(topics, MAX_RECORD_BYTES))
 
 
 def _results(
-    stages: Sequence[Stage], store: Any, records: Sequence[FetchedRecord], outputs: Callable[[], Dropped | Draft]
+    stages: Sequence[Stage],
+    store: Any,
+    records: Sequence[FetchedRecord],
+    outputs: Callable[[], Dropped | RecordAccumulator],
 ) -> Result:
     """Runs batch by batch, as a worker does; gives the last batch's result."""
     ended = (*stages, Stage("end", _nothing)) if len(stages) < 3 else tuple(stages)
@@ -74,7 +77,7 @@ def _results(
     for start in range(0, len(records), BATCH):
         taken = outputs()
         result = chain.run(0, records[start : start + BATCH], taken)
-        if isinstance(taken, Draft):
+        if isinstance(taken, RecordAccumulator):
             _build(taken)
     return result
 
@@ -83,8 +86,8 @@ def _nothing(_: object, __: Scope) -> Sequence[Record]:
     return ()
 
 
-def _build(draft: Draft) -> None:
-    for line in draft.lines:
+def _build(draft: RecordAccumulator) -> None:
+    for line in draft.partition_batches:
         for batch in line.batches:
             batch._build()
 
@@ -101,7 +104,7 @@ def _log(marks: Sequence[Mark]) -> None:
     for _ in range(RECORDS // BATCH):
         draft = _draft()
         for (_, partition), rows in by_place(marks):
-            line = draft.line(LOG, partition)
+            line = draft.batches_for(LOG, partition)
             for _, _, key, value in rows:
                 line.add(draft.now, key, value, [], None)
         _build(draft)

@@ -1,7 +1,8 @@
-"""Faust made safe: stages are functions of one record; the loop, the acknowledgements and the offsets are here.
+"""The stream processing runtime: you write stages as functions of one record; loops, acknowledgements and offsets
+are here.
 
-The order of everything that is done for a batch: publish its outputs, await every acknowledgement, mark the tables
-(changelog acknowledged first), then let the offsets go.
+For each batch the order is always the same: publish its outputs, await every acknowledgement, write the tables (after
+their changelog records are acknowledged), and only then release the offsets.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,11 @@ __all__ = ["ConcurrentStage", "Link", "PipelineApp", "Scope", "Stage", "TableVie
 
 
 def __getattr__(name: str) -> Any:
-    """The app is imported when it is asked for: Faust takes half a second that `pipeline topics` need not wait."""
+    """Import the app when it is first asked for.
+
+    Importing Faust takes half a second. Programs that import a part of this package, as `pipeline topics` imports
+    `kafka.admin`, import this module too and don't need Faust.
+    """
     if name == "PipelineApp":
         from pipeline.runtime.faust.app import PipelineApp  # noqa: PLC0415
 

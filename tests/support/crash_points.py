@@ -15,14 +15,14 @@ from typing import Any
 
 from faust.types import TP
 
-from pipeline.errors import Unacknowledged
+from pipeline.errors import WriterFenced
 from pipeline.runtime.flows.breaker import OFF, Breaker
 from pipeline.runtime.flows.chain import Chain, Output
 from pipeline.runtime.flows.chain_loop import ChainLoop
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage
-from pipeline.runtime.process.lease import Lease
-from pipeline.runtime.tables.fencing import SoleWriter, Span
+from pipeline.runtime.process.lease import MembershipLease
+from pipeline.runtime.tables.fencing import OffsetRange, SoleWriter
 from pipeline.runtime.tables.views import Mark
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
@@ -211,12 +211,12 @@ async def _until(condition: Callable[[], bool]) -> None:
 def _expect(error: BaseException | None) -> None:
     """A process may end by its death and by the crash rule, and by nothing else."""
     if isinstance(error, BaseExceptionGroup):
-        _, error = error.split((Died, Unacknowledged))
-    if error is not None and not isinstance(error, Died | Unacknowledged):
+        _, error = error.split((Died, WriterFenced))
+    if error is not None and not isinstance(error, Died | WriterFenced):
         raise error
 
 
-class _Lease(Lease):
+class _Lease(MembershipLease):
     """A process that is no owner any more is not heard by its group, which is all that it can know."""
 
     def __init__(self, process: Process) -> None:
@@ -237,7 +237,7 @@ class _Positions(Group):
         self.lease = _Lease(process)
         self._process = process
 
-    def done(self, tp: TP, position: int, epoch: int) -> None:
+    def mark_processed(self, tp: TP, position: int, epoch: int) -> None:
         process = self._process
         process.step_now()
         if process.world.owner is process:
@@ -253,10 +253,10 @@ class _Broker:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    async def watch(self, _: Iterable[str]) -> None:
+    async def prefetch_metadata(self, _: Iterable[str]) -> None:
         """Every topic is there."""
 
-    def draft(self, outputs: Iterable[Output] = ()) -> Drafted:
+    def new_accumulator(self, outputs: Iterable[Output] = ()) -> Drafted:
         return Drafted(outputs)
 
     async def send(self, draft: list[Output]) -> list[Output]:
@@ -266,13 +266,17 @@ class _Broker:
             await self._process.step()
         return []
 
-    async def changelog(self, _: Mapping[str, str], marks: Sequence[Mark]) -> dict[tuple[str, int], Span]:
+    async def publish_changelog(
+        self, _: Mapping[str, str], marks: Sequence[Mark]
+    ) -> dict[tuple[str, int], OffsetRange]:
         await self._process.step()
         log = self._process.world.changelog
         first = len(log)
         log += [(key, value) for _, _, key, value in marks]
         await self._process.step()
-        return {(table, partition): Span(first, len(log) - 1, len(marks)) for table, partition, _, _ in marks[:1]}
+        return {
+            (table, partition): OffsetRange(first, len(log) - 1, len(marks)) for table, partition, _, _ in marks[:1]
+        }
 
 
 class _Table:
@@ -289,9 +293,9 @@ class _Table:
     def partition(self, _: int) -> Mapping[bytes, bytes]:
         return self._rows
 
-    def apply(self, marks: Iterable[Mark], spans: Mapping[int, Span]) -> None:
+    def apply(self, marks: Iterable[Mark], spans: Mapping[int, OffsetRange]) -> None:
         self._process.step_now()
         if not self._writer.wrote(1, 0, spans[0], self._recovered):
-            raise Unacknowledged("another worker writes to it")
+            raise WriterFenced("another worker writes to it")
         self._rows |= {key: value for _, _, key, value in marks}
         self._process.step_now()

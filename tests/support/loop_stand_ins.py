@@ -11,18 +11,18 @@ from typing import Any
 from faust.types import TP
 
 from pipeline import clock
-from pipeline.runtime.faust.consumer import Busy
+from pipeline.runtime.faust.consumer import InFlightToken
 from pipeline.runtime.flows.chain import Output
 from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
 from pipeline.runtime.flows.dead_letters import is_dead_letter
 from pipeline.runtime.flows.fetch_buffer import Backlog
 from pipeline.runtime.flows.retry import Retries
-from pipeline.runtime.process.lease import Lease
-from pipeline.runtime.process.liveness import Progress
+from pipeline.runtime.process.lease import MembershipLease
+from pipeline.runtime.process.liveness import Liveness
 from pipeline.runtime.quarantine.exclusive import Exclusive
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.quarantine.running_mark import RunningMark
-from pipeline.runtime.tables.fencing import Span
+from pipeline.runtime.tables.fencing import OffsetRange
 from pipeline.runtime.tables.views import Mark, Pending
 from pipeline.testing import TestRecord
 
@@ -35,10 +35,10 @@ class Group:
     def __init__(self) -> None:
         self.epoch = 1
         self.suspend_flow = asyncio.Event()
-        self.working: set[Busy] = set()
+        self.working: set[InFlightToken] = set()
         self.positions: dict[TP, int] = {}
-        self.progress = Progress()
-        self.lease = Lease(math.inf)
+        self.liveness = Liveness()
+        self.lease = MembershipLease(math.inf)
         self.lease.renew(clock.now())
         self._callbacks = CommitCallbacks()
         self.backlogs: dict[str, Backlog] = {}
@@ -47,15 +47,15 @@ class Group:
     async def commit_notes(self) -> bool:
         return True
 
-    def begin(self) -> Busy:
-        busy = Busy()
+    def begin_work(self) -> InFlightToken:
+        busy = InFlightToken()
         self.working.add(busy)
         return busy
 
-    def finish(self, busy: Busy) -> None:
+    def end_work(self, busy: InFlightToken) -> None:
         self.working.remove(busy)
 
-    def done(self, tp: TP, position: int, epoch: int) -> None:
+    def mark_processed(self, tp: TP, position: int, epoch: int) -> None:
         if epoch == self.epoch:
             self.positions[tp] = position
 
@@ -70,7 +70,7 @@ class Group:
 
 
 class Drafted(list[Output]):
-    """In the place of a `Draft`."""
+    """In the place of a `RecordAccumulator`."""
 
     @property
     def size(self) -> int:
@@ -95,14 +95,14 @@ class Sink:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def watch(self, _: Iterable[str]) -> None:
+    async def prefetch_metadata(self, _: Iterable[str]) -> None:
         """Every topic is there."""
 
-    def draft(self, outputs: Iterable[Output] = ()) -> Drafted:
+    def new_accumulator(self, outputs: Iterable[Output] = ()) -> Drafted:
         return Drafted(outputs)
 
     async def publish(self, outputs: Iterable[Output]) -> list[Output]:
-        return await self.send(self.draft(outputs))
+        return await self.send(self.new_accumulator(outputs))
 
     async def send(self, draft: list[Output]) -> list[Output]:
         await self.gate.wait()
@@ -117,8 +117,10 @@ class Sink:
         self.refusals += len(refused)
         return refused
 
-    async def changelog(self, _: Mapping[str, str], marks: Sequence[Mark]) -> dict[tuple[str, int], Span]:
-        return {(table, partition): Span(0, 0, 1) for table, partition, _, _ in marks}
+    async def publish_changelog(
+        self, _: Mapping[str, str], marks: Sequence[Mark]
+    ) -> dict[tuple[str, int], OffsetRange]:
+        return {(table, partition): OffsetRange(0, 0, 1) for table, partition, _, _ in marks}
 
 
 class Rows:
@@ -132,7 +134,7 @@ class Rows:
     def partition(self, _: int) -> Mapping[bytes, bytes]:
         return self.rows
 
-    def apply(self, marks: Iterable[Mark], _: Mapping[int, Span]) -> None:
+    def apply(self, marks: Iterable[Mark], _: Mapping[int, OffsetRange]) -> None:
         self.rows |= {key: value for _, _, key, value in marks}
 
 

@@ -14,13 +14,13 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from pipeline.errors import UsageError
+from pipeline.errors import ClientDied, UsageError
 from pipeline.logging import get_logger
 from pipeline.metrics import BREAKER_OPEN, IN_PROGRESS
 from pipeline.private_files import make_private_dir
-from pipeline.runtime.faust.assignor import Assignor
+from pipeline.runtime.faust.assignor import TopicAwareAssignor
 from pipeline.runtime.faust.consumer import Consumer
-from pipeline.runtime.faust.plain_agents import AgentFunction, ending
+from pipeline.runtime.faust.plain_agents import AgentFunction, crash_on_error
 from pipeline.runtime.faust.producer import Producer
 from pipeline.runtime.faust.rocksdb import Table
 from pipeline.runtime.faust.table_manager import TableManager
@@ -33,10 +33,10 @@ from pipeline.runtime.flows.fetch_buffer import Backlog
 from pipeline.runtime.flows.gap_letters import report
 from pipeline.runtime.flows.retry import Retries
 from pipeline.runtime.flows.stage import ConcurrentStage, Link, Stage, split
-from pipeline.runtime.kafka.admin import largest
-from pipeline.runtime.kafka.client_tasks import ClientLost, lost, of_consumer, of_producer
-from pipeline.runtime.kafka.publisher import Publisher
-from pipeline.runtime.kafka.retention import look_at_retention
+from pipeline.runtime.kafka.admin import max_batch_bytes
+from pipeline.runtime.kafka.client_tasks import consumer_tasks, dead_task, producer_tasks
+from pipeline.runtime.kafka.publisher import BatchPublisher
+from pipeline.runtime.kafka.retention import update_retention_metric
 from pipeline.runtime.quarantine.exclusive import Exclusive
 from pipeline.runtime.quarantine.running_mark import RunningMark
 from pipeline.runtime.tables.store import TableStore
@@ -91,7 +91,7 @@ class PipelineApp(faust.App):
         self.loops: list[ChainLoop | ConcurrentLoop] = []
         self.exclusive = Exclusive()
         self.running_mark = RunningMark(_mark_file(name, settings))
-        self._publisher: Publisher | None = None
+        self._publisher: BatchPublisher | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._revoked: list[Callable[[], None]] = []
@@ -138,7 +138,7 @@ class PipelineApp(faust.App):
     def agent(self, *args: Any, **options: Any) -> Callable[[AgentFunction], Any]:
         """Faust's decorator; but an agent that raises ends the process, and its event is not acknowledged."""
         decorate: Callable[[AgentFunction], Any] = super().agent(*args, **options)
-        return lambda function: decorate(ending(self, function))
+        return lambda function: decorate(crash_on_error(self, function))
 
     def _add(self, source: str, loop: ChainLoop | ConcurrentLoop, *stages: str) -> None:
         if source in self.sources:
@@ -212,10 +212,12 @@ class PipelineApp(faust.App):
         return cast(Consumer, self.consumer)
 
     @property
-    def publisher(self) -> Publisher:
+    def publisher(self) -> BatchPublisher:
         if self._publisher is None:
             producer = cast(Producer, self.producer)._ensure_producer()
-            self._publisher = Publisher(producer, partial(largest, self.pipeline.kafka), self.installation.expected)
+            self._publisher = BatchPublisher(
+                producer, partial(max_batch_bytes, self.pipeline.kafka), self.installation.expected
+            )
         return self._publisher
 
     @property
@@ -232,7 +234,7 @@ class PipelineApp(faust.App):
     @property
     def stopped(self) -> dict[str, str]:
         """The kind of error that stopped a flow from taking in, by the flow's source."""
-        gaps = self.list_consumer.gaps.stopped.values() if self.started else ()
+        gaps = self.list_consumer.off_log.awaiting_operator.values() if self.started else ()
         found = {gap.tp.topic: f"{GAP}: {gap}" for gap in gaps}
         return found | {
             loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)
@@ -249,30 +251,30 @@ class PipelineApp(faust.App):
             consumer, ready = self.list_consumer, self.ready
             try:
                 async with asyncio.timeout(OBSERVE_SECONDS):
-                    await (consumer.observe() if ready else consumer.ask_broker())
+                    await (consumer.observe() if ready else consumer.ping_broker())
                     if ready:
-                        await look_at_retention(self.conf.id, consumer, self.retentions)
+                        await update_retention_metric(self.conf.id, consumer, self.retentions)
             except (KafkaError, TimeoutError):
                 ready = False
-                consumer.progress.excuse()
+                consumer.liveness.broker_unreachable()
             if not ready:
-                consumer.progress.keep(())
+                consumer.liveness.retain(())
 
-    def _lost(self) -> ClientLost | None:
+    def _lost(self) -> ClientDied | None:
         producer = cast(Producer, self.producer)._ensure_producer()
-        return lost({**of_consumer(self.list_consumer.client), **of_producer(producer)})
+        return dead_task({**consumer_tasks(self.list_consumer.client), **producer_tasks(producer)})
 
     def idle(self) -> dict[TP, float]:
         """Seconds for which nothing was done about each partition that is behind."""
-        return self.list_consumer.progress.ages() if self.started else {}
+        return self.list_consumer.liveness.stalled_for() if self.started else {}
 
     def stuck(self, seconds: float) -> dict[TP, float]:
         """Seconds by partition about which nothing is done, or of which one record's try does not end."""
         if not self.started:
             return {}
-        progress, longest = self.list_consumer.progress, max(seconds, 2 * self.pipeline.handler_timeout)
-        idle = {tp: age for tp, age in progress.ages().items() if age > seconds}
-        return {tp: age for tp, age in progress.tries().items() if age > longest} | idle
+        progress, longest = self.list_consumer.liveness, max(seconds, 2 * self.pipeline.handler_timeout)
+        idle = {tp: age for tp, age in progress.stalled_for().items() if age > seconds}
+        return {tp: age for tp, age in progress.running_for().items() if age > longest} | idle
 
     @property
     def apart(self) -> float | None:
@@ -280,21 +282,21 @@ class PipelineApp(faust.App):
 
         A member that the group has no partitions for has its place.
         """
-        if not self.started or self.should_stop or (since := self.list_consumer.apart_since) is None:
+        if not self.started or self.should_stop or (since := self.list_consumer.unassigned_since) is None:
             return None
         longest = self.conf.broker_session_timeout + self.conf.broker_rebalance_timeout
-        age = self.list_consumer.progress.since(since)
+        age = self.list_consumer.liveness.elapsed_since(since)
         return age if age > longest else None
 
     def _new_consumer(self) -> Consumer:
         consumer = cast(Consumer, super()._new_consumer())
         consumer.backlogs = self._backlogs
         consumer.on_forget = self._forget
-        consumer.gaps.report = report(self)
+        consumer.off_log.policy = report(self)
         self.exclusive.possible &= len(self.agents) == len(self.sources)
         consumer.guard(self.exclusive, lambda: all(loop.quiet for loop in self.loops))
         consumer.hint = self.running_mark.found
-        consumer.got_on = self._got_on
+        consumer.on_progress = self._got_on
         IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops))
         BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.stopped))
         return consumer
@@ -318,7 +320,7 @@ def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
         "store": "rocksdb://",
         "Table": Table,
         "TableManager": TableManager,
-        "PartitionAssignor": Assignor,
+        "PartitionAssignor": TopicAwareAssignor,
         "datadir": Path(settings.data_dir, "tables", name),
         "processing_guarantee": "at_least_once",
         "stream_wait_empty": True,

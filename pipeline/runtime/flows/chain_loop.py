@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from faust.types import TP
 
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
-from pipeline.runtime.faust.consumer import Busy
+from pipeline.runtime.faust.consumer import InFlightToken
 from pipeline.runtime.flows.breaker import Breaker
 from pipeline.runtime.flows.chain import Chain, Held, Output, Result, pause
 from pipeline.runtime.flows.dead_letters import Unburied, is_dead_letter, refused
 from pipeline.runtime.flows.fetch_buffer import BATCH_BYTES, Backlog
-from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.runtime.tables.commit import commit
 from pipeline.runtime.tables.views import Mark, undo
 
@@ -48,9 +48,9 @@ class Pass:
         count: of records.
     """
 
-    draft: Draft
+    draft: RecordAccumulator
     epoch: int
-    busy: Busy
+    busy: InFlightToken
     started: float
     positions: dict[TP, int] = field(default_factory=dict)
     results: dict[int, Result] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class ChainLoop:
 
     async def run(self) -> None:
         app = self._app
-        await app.publisher.watch([self.source])
+        await app.publisher.prefetch_metadata([self.source])
         async with asyncio.TaskGroup() as tasks:
             commits: deque[asyncio.Task[None]] = deque()
             while not app.should_stop:
@@ -111,7 +111,7 @@ class ChainLoop:
     async def _pass(self) -> Pass:
         """Takes what is there now, bounded, and runs it through the chain, stretch by stretch."""
         consumer = self._app.list_consumer
-        passed = Pass(self._app.publisher.draft(), consumer.epoch, consumer.begin(), time.monotonic())
+        passed = Pass(self._app.publisher.new_accumulator(), consumer.epoch, consumer.begin_work(), time.monotonic())
         room, size, stretch = min(BATCH, len(self.backlog)), BATCH_BYTES, 0
         while (
             passed.count < room
@@ -130,7 +130,7 @@ class ChainLoop:
 
     def _run(self, passed: Pass, tp: TP, records: Sequence[Any]) -> None:
         """Records that come behind too many bytes of outputs are given back, for the next pass."""
-        self._app.list_consumer.progress.tried(tp)
+        self._app.list_consumer.liveness.record_attempt(tp)
         rest = iter(records)
         result = passed.results.get(tp.partition)
         if verdict := self._app.list_consumer.quarantine.verdict(tp, records[0].offset):
@@ -156,11 +156,11 @@ class ChainLoop:
             self._abandon(passed)
         else:
             for tp, position in passed.positions.items():
-                consumer.done(tp, position, passed.epoch)
+                consumer.mark_processed(tp, position, passed.epoch)
             self._survived(passed)
             RECORDS.labels(app, "done").inc(passed.count - dead)
             RECORDS.labels(app, "dead").inc(dead)
-        consumer.finish(passed.busy)
+        consumer.end_work(passed.busy)
         self._taken -= passed.count
         if not self._taken:
             self.breaker.emptied()
@@ -188,7 +188,7 @@ class ChainLoop:
             self._survived(passed)
             if not await self._wait(held):
                 return None
-            draft = self._app.publisher.draft()
+            draft = self._app.publisher.new_accumulator()
             results = {partition: self._chain.again(partition, items, draft) for partition, items in held.items()}
 
     def _survived(self, passed: Pass) -> None:
@@ -198,7 +198,7 @@ class ChainLoop:
             for tp, position in passed.positions.items():
                 consumer.quarantine.settled_below(tp, position)
 
-    async def _commit(self, results: Mapping[int, Result], draft: Draft) -> list[Output]:
+    async def _commit(self, results: Mapping[int, Result], draft: RecordAccumulator) -> list[Output]:
         """Gives what the broker refused, one output of each source record."""
         bad = await commit(self._app, draft, partial(self._marks, results))
         return list({(output[1].partition, output[1].offset): output for output in bad}.values())
@@ -233,7 +233,7 @@ class ChainLoop:
 
     def _all_wait(self, due: float) -> None:
         """Tells liveness: nothing of any partition is done before what is tried again. A restart would not help."""
-        self._app.list_consumer.progress.waits(self.source, due)
+        self._app.list_consumer.liveness.record_topic_wait(self.source, due)
 
     async def _undisturbed(self, seconds: float) -> bool:
         """Waits. False: partitions are moving."""
@@ -244,7 +244,7 @@ class ChainLoop:
         return False
 
 
-def _while_room(records: Iterator[Any], draft: Draft) -> Iterator[Any]:
+def _while_room(records: Iterator[Any], draft: RecordAccumulator) -> Iterator[Any]:
     """The next records, one at least, until there are many bytes of outputs."""
     for record in records:
         yield record

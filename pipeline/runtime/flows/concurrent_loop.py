@@ -20,7 +20,7 @@ from faust.types import TP
 from pipeline.errors import NewerRecord, OversizeRecord, Unavailable, WorkerDied
 from pipeline.logging import get_logger, hold_record, raised_at
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
-from pipeline.runtime.faust.consumer import Busy
+from pipeline.runtime.faust.consumer import InFlightToken
 from pipeline.runtime.flows.breaker import Breaker
 from pipeline.runtime.flows.chain import Output, checked
 from pipeline.runtime.flows.dead_letters import Unburied, dead_letter, refused
@@ -91,7 +91,7 @@ class ConcurrentLoop:
         self._trackers: dict[TP, OffsetTracker] = {}
         self._epoch = -1
         self._working = 0
-        self._busy: Busy | None = None
+        self._busy: InFlightToken | None = None
         self._commits: list[Commit] = []
         self._some_commits = asyncio.Event()
         self._room = asyncio.Event()
@@ -111,7 +111,7 @@ class ConcurrentLoop:
 
     async def run(self) -> None:
         self._slots = asyncio.Semaphore(self._stage.concurrency)
-        await self._app.publisher.watch([self.source])
+        await self._app.publisher.prefetch_metadata([self.source])
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._commit_forever())
             while not self._app.should_stop:
@@ -337,7 +337,7 @@ class ConcurrentLoop:
 
     def _tried(self, tp: TP, due: float = 0.0) -> None:
         """Tells liveness. What is tried again in place is alive: a restart would not help."""
-        self._app.list_consumer.progress.tried(tp, due)
+        self._app.list_consumer.liveness.record_attempt(tp, due)
 
     def _survived(self, job: Job) -> None:
         """It has run, and the process lives. Offsets of an earlier epoch are nobody's."""
@@ -348,7 +348,7 @@ class ConcurrentLoop:
     async def _pause(self, job: Job, seconds: float) -> None:
         self._tried(job.tp, seconds)
         if self.breaker.open:  # it is the probe
-            self._app.list_consumer.progress.waits(self.source, seconds)
+            self._app.list_consumer.liveness.record_topic_wait(self.source, seconds)
         job.waits = True
         for each in self._parked_with(job):
             self._survived(each)
@@ -408,7 +408,7 @@ class ConcurrentLoop:
     async def _finish_later(self, job: Job, error: Exception) -> None:
         job.attempts += 1
         delay = self._app.retries.delay(error, job.attempts)
-        self._app.list_consumer.progress.began(job, job.tp, delay)
+        self._app.list_consumer.liveness.attempt_started(job, job.tp, delay)
         try:
             await self._pause(job, delay)
         except Abandoned:
@@ -430,7 +430,7 @@ class ConcurrentLoop:
 
     async def _commit(self, commits: list[Commit]) -> None:
         started = time.monotonic()
-        draft = self._app.publisher.draft(output for work in commits for output in work.outputs)
+        draft = self._app.publisher.new_accumulator(output for work in commits for output in work.outputs)
         bad = {id(source) for _, source in await commit(self._app, draft, partial(_marks, commits))}
         for work in commits:
             if bad and work.hit_by(bad):
@@ -447,7 +447,7 @@ class ConcurrentLoop:
         if job.epoch == self._epoch:
             position = self._trackers[job.tp].finish(job.record.offset)
             if position is not None:
-                self._app.list_consumer.done(job.tp, position, job.epoch)
+                self._app.list_consumer.mark_processed(job.tp, position, job.epoch)
         self._survived(job)
         self._end(job)
 
@@ -455,16 +455,16 @@ class ConcurrentLoop:
 
     def _begin(self, job: Job) -> None:
         job.waits = False
-        self._app.list_consumer.progress.began(job, job.tp)
+        self._app.list_consumer.liveness.attempt_started(job, job.tp)
         self._working += 1
         if self._busy is None:
-            self._busy = self._app.list_consumer.begin()
+            self._busy = self._app.list_consumer.begin_work()
 
     def _end(self, job: Job) -> None:
-        self._app.list_consumer.progress.ended(job)
+        self._app.list_consumer.liveness.attempt_ended(job)
         self._working -= 1
         if not self._working and self._busy is not None:
-            self._app.list_consumer.finish(self._busy)
+            self._app.list_consumer.end_work(self._busy)
             self._busy = None
 
 

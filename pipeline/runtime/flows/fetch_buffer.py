@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from math import inf
 from typing import Any, Protocol
@@ -54,13 +54,17 @@ class Run:
         size: their bytes, by their average.
     """
 
-    __slots__ = ("_ahead", "_records", "count", "size")
+    __slots__ = ("_ahead", "_on_exhausted", "_records", "count", "size")
 
-    def __init__(self, records: Iterable[Any], count: int, size: int) -> None:
+    def __init__(
+        self, records: Iterable[Any], count: int, size: int, on_exhausted: Callable[[], object] = lambda: None
+    ) -> None:
+        """`on_exhausted` is called once, when the last record was taken or if there is none."""
         self._records = iter(records)
-        self._ahead = list(islice(self._records, 1))
-        self.count = max(count, 1) if self._ahead else 0
+        self._on_exhausted = on_exhausted
         self.size = size
+        self._ahead = self._next()
+        self.count = max(count, 1) if self._ahead else 0
 
     @property
     def offset(self) -> int:
@@ -70,11 +74,17 @@ class Run:
     def take(self, count: int) -> list[Any]:
         """The next `count`, one at least."""
         taken = [*self._ahead, *islice(self._records, count - 1)]
-        self._ahead = list(islice(self._records, 1))
+        self._ahead = self._next()
         left = max(self.count - len(taken), 1) if self._ahead else 0
         self.size = self.size * left // self.count
         self.count = left
         return taken
+
+    def _next(self) -> list[Any]:
+        ahead = list(islice(self._records, 1))
+        if not ahead:
+            self._on_exhausted()
+        return ahead
 
 
 class Waiting:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.runtime.flows.chain import Output
-from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.runtime.tables.views import Mark
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ Marks = Callable[[Sequence[Output]], Sequence[Mark]]
 """What is to be remembered, given the outputs that the broker refused: nothing of their source records."""
 
 
-async def commit(app: PipelineApp, draft: Draft, marks: Marks) -> list[Output]:
+async def commit(app: PipelineApp, draft: RecordAccumulator, marks: Marks) -> list[Output]:
     """Publish, await, mark. The caller lets the offsets go afterwards, and not if this raises.
 
     Gives the outputs that the broker refuses for their size. Their source records are finished when their dead letters
@@ -32,7 +32,7 @@ async def commit(app: PipelineApp, draft: Draft, marks: Marks) -> list[Output]:
 async def _mark(app: PipelineApp, marks: Sequence[Mark]) -> None:
     changelogs = {name: store.changelog for name, store in app.table_stores.items()}
     async with app.marking:  # the stores must get the rows of several flows in the changelog's order
-        landed = await app.publisher.changelog(changelogs, marks)
+        landed = await app.publisher.publish_changelog(changelogs, marks)
         for table, rows in _by_table(marks).items():
             spans = {partition: span for (name, partition), span in landed.items() if name == table}
             app.table_stores[table].apply(rows, spans)

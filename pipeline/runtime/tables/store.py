@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import rocksdict
 from faust.types import TP
 
-from pipeline.errors import Unacknowledged
-from pipeline.runtime.tables.fencing import SoleWriter, Span
+from pipeline.errors import WriterFenced
+from pipeline.runtime.tables.fencing import OffsetRange, SoleWriter
 from pipeline.runtime.tables.views import Mark, Store
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class TableStore:
         store: Store = self._table.data._db_for_partition(partition)
         return store
 
-    def apply(self, marks: Iterable[Mark], spans: Mapping[int, Span]) -> None:
+    def apply(self, marks: Iterable[Mark], spans: Mapping[int, OffsetRange]) -> None:
         """Writes rows whose changelog records are acknowledged, each partition in one atomic batch with its offset.
 
-        Raises `Unacknowledged` where somebody else has written in between: what that row remembers is not known here,
+        Raises `WriterFenced` where somebody else has written in between: what that row remembers is not known here,
         so nothing that rests on it may be done, and only a new process reads it.
         """
         store: Any = self._table.data
@@ -64,8 +64,8 @@ class TableStore:
             batch.put(store.offset_key, str(spans[partition].last).encode())
             store._db_for_partition(partition).write(batch)
 
-    def _require_alone(self, partition: int, span: Span) -> None:
+    def _require_alone(self, partition: int, span: OffsetRange) -> None:
         recovery: Any = self._app.tables
         recovered = recovery.recovery.active_highwaters.get(TP(self.changelog, partition), NOTHING_READ)
         if not self._writer.wrote(self._app.consumer_generation_id, partition, span, recovered):
-            raise Unacknowledged(f"another worker writes to {self.changelog}/{partition}: this one reads it anew")
+            raise WriterFenced(f"another worker writes to {self.changelog}/{partition}: this one reads it anew")

@@ -208,7 +208,7 @@ def test_the_search_finds_offsets_that_go_before_their_outputs(monkeypatch: pyte
     async def let_go_first(loop: concurrent_loop.ConcurrentLoop, commits: list[concurrent_loop.Commit]) -> None:
         for work in commits:
             work.then()
-        draft = loop._app.publisher.draft(output for work in commits for output in work.outputs)
+        draft = loop._app.publisher.new_accumulator(output for work in commits for output in work.outputs)
         await commit(loop._app, draft, lambda _: ())
 
     monkeypatch.setattr(concurrent_loop.ConcurrentLoop, "_commit", let_go_first)

@@ -28,7 +28,7 @@ from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequ
 from pipeline.runtime import PipelineApp
 from pipeline.runtime.flows import concurrent_loop
 from pipeline.runtime.flows.chain import Output
-from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.runtime.tables.commit import Marks, commit
 from pipeline.runtime.tables.fencing import SoleWriter
 from pipeline.tenants import Account, Tenants, TenantsFile
@@ -339,8 +339,8 @@ def test_the_search_finds_an_intent_that_is_not_durable(monkeypatch: pytest.Monk
 def test_the_search_finds_a_mark_that_goes_before_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
 
-    async def mark_first(app: PipelineApp, draft: Draft, marks: Marks) -> list[Output]:
-        await commit(app, app.publisher.draft(), marks)
+    async def mark_first(app: PipelineApp, draft: RecordAccumulator, marks: Marks) -> list[Output]:
+        await commit(app, app.publisher.new_accumulator(), marks)
         return await commit(app, draft, lambda _: ())
 
     monkeypatch.setattr(concurrent_loop, "commit", mark_first)

@@ -14,7 +14,7 @@ from pipeline.runtime.flows.breaker import OFF, Breaker
 from pipeline.runtime.flows.chain import Chain
 from pipeline.runtime.flows.chain_loop import AHEAD, AT_A_STRETCH, ChainLoop
 from pipeline.runtime.flows.stage import Scope, Stage
-from pipeline.runtime.process.liveness import Position, Progress
+from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, App, Rows, record, until
@@ -255,14 +255,14 @@ def test_what_waits_behind_another_try_is_not_stuck() -> None:
 
     async def play(app: App, loop: ChainLoop) -> None:
         nonlocal now
-        progress = app.list_consumer.progress = Progress(lambda: now)
-        progress.seen(TP1, Position(0, 0, True))
+        progress = app.list_consumer.liveness = Liveness(lambda: now)
+        progress.observe(TP1, PartitionPosition(0, 0, True))
         loop.backlog.add(TP0, [record(b"first", 0)])
         await until(lambda: door.tried.count(b"first") > 2)
         loop.backlog.add(TP1, [record(b"second", 0)])
         now += 500
         tries = len(door.tried)
         await until(lambda: len(door.tried) > tries + 2)
-        assert progress.ages() == {TP1: 0}
+        assert progress.stalled_for() == {TP1: 0}
 
     _play(door, play)

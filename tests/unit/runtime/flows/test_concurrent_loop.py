@@ -16,8 +16,8 @@ from pipeline.runtime.flows.breaker import OFF, Breaker, Limits
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.retry import Retries
 from pipeline.runtime.flows.stage import ConcurrentStage, Scope
-from pipeline.runtime.process.lease import Lease
-from pipeline.runtime.process.liveness import Position, Progress
+from pipeline.runtime.process.lease import MembershipLease
+from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, App, record, until
 
@@ -369,7 +369,7 @@ def test_a_job_is_owned_while_its_partition_and_its_session_are() -> None:
         go_on.set()
         await until(lambda: len(asked) == 4)
         assert asked[2:] == [False, False]
-        app.list_consumer.lease = Lease(0)
+        app.list_consumer.lease = MembershipLease(0)
         go_on.clear()
         loop.backlog.add(TP0, [record(b"c", 2)])
         await until(lambda: len(asked) == 5)
@@ -397,12 +397,12 @@ def test_a_try_that_does_not_end_is_known_and_one_that_waits_is_not_held_against
         values = (b"waits", b"fails", b"done", b"hangs")
         loop.backlog.add(TP0, [record(value, offset) for offset, value in enumerate(values)])
         await until(lambda: app.publisher.published == [b"done"] and len(loop) == 4)
-        assert set(group.progress.tries()) == {TP0}
+        assert set(group.liveness.running_for()) == {TP0}
         app.move()
         app.moved()
         loop.backlog.add(TP0, [record(b"again", 0)])
         await until(lambda: b"again" in app.publisher.published)
-        assert set(group.progress.tries()) == {TP0}
+        assert set(group.liveness.running_for()) == {TP0}
         never.set()
 
     _play(work, play)
@@ -426,7 +426,7 @@ def test_what_is_tried_again_and_again_is_no_try_that_does_not_end(error: Except
         async with asyncio.timeout(5):
             await until(lambda: len(tries) > 5)
         assert loop.breaker.open
-        assert app.list_consumer.progress.tries() == {}
+        assert app.list_consumer.liveness.running_for() == {}
         running.cancel()
         await asyncio.wait([running])
 
@@ -445,8 +445,8 @@ def test_partitions_that_are_not_taken_while_failures_are_the_rule_are_not_stuck
     async def play(app: App, loop: ConcurrentLoop) -> None:
         nonlocal now
         tp = TP("in", 1)
-        progress = app.list_consumer.progress = Progress(lambda: now)
-        progress.seen(tp, Position(0, 0, True))
+        progress = app.list_consumer.liveness = Liveness(lambda: now)
+        progress.observe(tp, PartitionPosition(0, 0, True))
         loop.breaker = Breaker(Limits(run=1, ratio=0))
         loop.backlog.add(TP0, [record(b"a", 0)])
         await until(lambda: loop.breaker.open)
@@ -454,6 +454,6 @@ def test_partitions_that_are_not_taken_while_failures_are_the_rule_are_not_stuck
         now += 500
         seen = tries
         await until(lambda: tries > seen + 2)
-        assert progress.ages() == {tp: 0}
+        assert progress.stalled_for() == {tp: 0}
 
     _play(work, play)
