@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.metrics import DUPLICATES
-from pipeline.runtime import Scope, Stage
+from pipeline.runtime import Stage, StageContext
 from pipeline.topics.catalogue import SEEN
 from pipeline.topics.events.wire import WireEvent
 
 
 def deduplicate() -> Stage:
-    def once(event: WireEvent, scope: Scope) -> Iterable[WireEvent]:
+    def once(event: WireEvent, scope: StageContext) -> Iterable[WireEvent]:
         seen = scope.table(SEEN)
         if seen.get(event.event_id) is not None:
             DUPLICATES.labels(event.provider).inc()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.errors import ForeignAccount, UnknownTenant
-from pipeline.runtime import Scope, Stage
+from pipeline.runtime import Stage, StageContext
 from pipeline.tenants import Tenants
 from pipeline.topics import catalogue, headers
 from pipeline.topics.codec import encode_event, encode_receipt
@@ -22,7 +22,7 @@ from pipeline.topics.records import Record, header
 def route(tenants: Tenants, max_event_age: float = 0) -> Stage:
     lanes = {lane: catalogue.events(lane).name for lane in tenants.lanes}
 
-    def to_lane(event: WireEvent, scope: Scope) -> Iterable[Record]:
+    def to_lane(event: WireEvent, scope: StageContext) -> Iterable[Record]:
         provider, account = event.provider, event.account
         tenant = tenants.owner(provider, account)
         if tenant is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.messenger.executor import Courier
-from pipeline.runtime import ConcurrentStage, Scope
+from pipeline.runtime import ConcurrentStage, StageContext
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_command, encode_outcome
 from pipeline.topics.commands import Command
@@ -20,7 +20,7 @@ IN_HAND = 1_000
 
 
 def send(courier: Courier) -> ConcurrentStage:
-    async def run(command: Command, scope: Scope) -> Iterable[Record]:
+    async def run(command: Command, scope: StageContext) -> Iterable[Record]:
         outcome = await courier.carry_out(command, scope.table(SENT), scope)
         return () if outcome is None else (encode_outcome(outcome),)
 

@@ -6,13 +6,13 @@ The order of everything that is done for a batch: publish its outputs, await eve
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.runtime.flows.stage import ConcurrentStage, Link, Scope, Stage
+from pipeline.runtime.flows.stage import ConcurrentStage, Stage, StageContext, Through
 from pipeline.runtime.tables.views import TableView
 
 if TYPE_CHECKING:
     from pipeline.runtime.faust.app import PipelineApp
 
-__all__ = ["ConcurrentStage", "Link", "PipelineApp", "Scope", "Stage", "TableView"]
+__all__ = ["ConcurrentStage", "PipelineApp", "Stage", "StageContext", "TableView", "Through"]
 
 
 def __getattr__(name: str) -> Any:

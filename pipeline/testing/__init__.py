@@ -1,7 +1,7 @@
 """For your own tests: events of every kind in one line, handlers and stages in memory, and what came of them."""
 
 from pipeline.testing.conformance import AgentConformance
-from pipeline.testing.driver import StageDriver
+from pipeline.testing.driver import TopologyTestDriver
 from pipeline.testing.events import (
     account_event,
     api_message,
@@ -28,8 +28,8 @@ from pipeline.testing.records import TestRecord
 __all__ = [
     "AgentConformance",
     "HandlerDriver",
-    "StageDriver",
     "TestRecord",
+    "TopologyTestDriver",
     "account_event",
     "api_message",
     "error_event",

@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
-from pipeline.runtime.flows.chain import Chain, Output, checked
+from pipeline.runtime.flows.chain import Chain, Output, require_publishable
 from pipeline.runtime.flows.dead_letters import PREFIX, dead_letter
-from pipeline.runtime.flows.retry import Retries
-from pipeline.runtime.flows.stage import ConcurrentStage, Scope, Stage
-from pipeline.runtime.tables.views import Mark, Pending, TableView, undo
+from pipeline.runtime.flows.retry import RetryPolicy
+from pipeline.runtime.flows.stage import ConcurrentStage, Stage, StageContext
+from pipeline.runtime.tables.views import TableView, TableWrite, UncommittedWrites, rollback
 from pipeline.topics.records import Incoming, Record
 
 Rows = dict[bytes, bytes]
 
 
-class StageDriver:
+class TopologyTestDriver:
     """Runs chained stages, or one concurrent stage, over records. It does not wait between retries.
 
     Attributes:
@@ -24,18 +24,18 @@ class StageDriver:
     """
 
     def __init__(
-        self, *stages: Stage | ConcurrentStage, tables: Sequence[str] = (), retries: Retries | None = None
+        self, *stages: Stage | ConcurrentStage, tables: Sequence[str] = (), retries: RetryPolicy | None = None
     ) -> None:
         self.published: list[Record] = []
         self._stages = stages
         self._names = tuple(tables)
         self._rows: dict[tuple[str, int], Rows] = {}
-        self._retries = retries or Retries()
+        self._retries = retries or RetryPolicy()
         self.restart()
 
     def restart(self) -> None:
         """The process dies and comes back: tables are as they were marked, nothing else is left."""
-        self._pending = Pending()
+        self._pending = UncommittedWrites()
         self._after_commit: list[Callable[[], None]] = []
 
     def rows(self, table: str, partition: int = 0) -> Rows:
@@ -66,38 +66,42 @@ class StageDriver:
         if waiting:
             asyncio.run(_call(waiting))
 
-    def _run(self, records: Sequence[Incoming]) -> tuple[list[Record], list[Mark]]:
+    def _run(self, records: Sequence[Incoming]) -> tuple[list[Record], list[TableWrite]]:
         if isinstance(self._stages[0], ConcurrentStage):
             stage = self._stages[0]
             parts = [asyncio.run(self._run_concurrent(stage, record)) for record in records]
             return [output for outputs, _ in parts for output in outputs], [mark for _, m in parts for mark in m]
         return self._run_chain(cast("tuple[Stage, ...]", self._stages), records)
 
-    def _run_chain(self, stages: tuple[Stage, ...], records: Sequence[Incoming]) -> tuple[list[Record], list[Mark]]:
+    def _run_chain(
+        self, stages: tuple[Stage, ...], records: Sequence[Incoming]
+    ) -> tuple[list[Record], list[TableWrite]]:
         chain = Chain(stages, tables=self._names, stores=self.rows, pending=self._pending, retries=self._retries)
         partition = records[0].partition if records else 0
         outputs: list[Output] = []
         result = chain.run(partition, records, outputs)
-        marks = list(result.marks)
-        while result.held:
-            result = chain.again(partition, result.held, outputs)
-            marks += result.marks
+        marks = list(result.writes)
+        while result.pending:
+            result = chain.retry(partition, result.pending, outputs)
+            marks += result.writes
         return [record for record, _ in outputs], marks
 
-    async def _run_concurrent(self, stage: ConcurrentStage, record: Incoming) -> tuple[Sequence[Record], list[Mark]]:
+    async def _run_concurrent(
+        self, stage: ConcurrentStage, record: Incoming
+    ) -> tuple[Sequence[Record], list[TableWrite]]:
         attempt = 0
-        journal: list[Mark] = []
+        journal: list[TableWrite] = []
 
         async def persist() -> None:
             self._mark(journal)
             journal.clear()
 
         async def publish(records: Iterable[Record]) -> None:
-            self.published += checked(list(records))
+            self.published += require_publishable(list(records))
 
         while True:
             views = self._views(record.partition, journal)
-            scope = Scope(
+            scope = StageContext(
                 record,
                 views,
                 wait=_no_wait,
@@ -107,33 +111,33 @@ class StageDriver:
                 attempt=attempt,
             )
             try:
-                return checked(list(await stage.function(stage.decode(record), scope))), journal
+                return require_publishable(list(await stage.function(stage.decode(record), scope))), journal
             except Exception as error:
                 attempt += 1
-                undo(journal, 0, self._pending)
+                rollback(journal, 0, self._pending)
                 if self._retries.gives_up(error, attempt):
                     return [*await _last_word(stage, scope, error), dead_letter(record, stage.name, error, attempt)], []
 
-    def _views(self, partition: int, journal: list[Mark]) -> dict[str, TableView]:
+    def _views(self, partition: int, journal: list[TableWrite]) -> dict[str, TableView]:
         return {
             name: TableView(name, partition, self.rows(name, partition), self._pending.rows(name, partition), journal)
             for name in self._names
         }
 
-    def _mark(self, marks: Iterable[Mark]) -> None:
+    def _mark(self, marks: Iterable[TableWrite]) -> None:
         marks = list(marks)
         for table, partition, key, value in marks:
             self.rows(table, partition)[key] = value
-        self._pending.settle(marks)
+        self._pending.discard(marks)
 
 
-async def _last_word(stage: ConcurrentStage, scope: Scope, error: Exception) -> Sequence[Record]:
+async def _last_word(stage: ConcurrentStage, scope: StageContext, error: Exception) -> Sequence[Record]:
     """What goes out before a dead letter; nothing for bytes that could not be decoded."""
     try:
         value = stage.decode(scope.record)
     except Exception:
         return []
-    return checked(list(await stage.last_word(value, scope, error))) if stage.last_word else []
+    return require_publishable(list(await stage.on_give_up(value, scope, error))) if stage.on_give_up else []
 
 
 async def _call(waiting: Iterable[Callable[[], None]]) -> None:

@@ -21,10 +21,10 @@ from faust.types import TP
 
 from pipeline.errors import InvalidRecord, PipelineError, RetryAfter
 from pipeline.logging import configure
-from pipeline.runtime import ConcurrentStage, PipelineApp, Scope, Stage
+from pipeline.runtime import ConcurrentStage, PipelineApp, Stage, StageContext
 from pipeline.runtime.faust.assignor import Assignor
 from pipeline.runtime.faust.consumer import Consumer, ConsumerThread
-from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.flows.retry import RetryPolicy
 from pipeline.runtime.process.worker import run
 from pipeline.settings import load_settings
 from pipeline.topics.records import Incoming, Record
@@ -87,7 +87,7 @@ def _copy(record: Incoming, name: str, attempt: int = 0) -> Record:
 def chained(app: PipelineApp, name: str) -> None:
     failures: dict[str, int] = {}
 
-    def once(record: Incoming, scope: Scope) -> Iterable[Record]:
+    def once(record: Incoming, scope: StageContext) -> Iterable[Record]:
         order: Order = orjson.loads(record.value or b"")
         begin(order)
         end_the_process(order)
@@ -123,7 +123,7 @@ def _chained_part(order: Order, failures: dict[str, int]) -> None:
 
 
 def concurrent(app: PipelineApp, name: str) -> None:
-    async def work(record: Incoming, scope: Scope) -> Iterable[Record]:
+    async def work(record: Incoming, scope: StageContext) -> Iterable[Record]:
         order: Order = orjson.loads(record.value or b"")
         begin(order)
         end_the_process(order)
@@ -138,7 +138,7 @@ def _checked(record: Incoming) -> Incoming:
     return record
 
 
-async def _concurrent_part(order: Order, scope: Scope) -> None:
+async def _concurrent_part(order: Order, scope: StageContext) -> None:
     match order.get("do"):
         case "poison":
             raise InvalidRecord("poison")
@@ -239,7 +239,7 @@ def main(program: str, name: str) -> None:
 
     async def build() -> Sequence[PipelineApp]:
         options = orjson.loads(os.environ.get("APP_OPTIONS", "{}"))
-        app = PipelineApp(name, settings, Retries(attempts=3, first=0.05, longest=0.2), **options)
+        app = PipelineApp(name, settings, RetryPolicy(attempts=3, first=0.05, longest=0.2), **options)
         PROGRAMS[program](app, name)
         return [app]
 

@@ -22,8 +22,8 @@ from pipeline.runtime.flows.chain_loop import ChainLoop
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage
 from pipeline.runtime.process.lease import Lease
-from pipeline.runtime.tables.fencing import SoleWriter, Span
-from pipeline.runtime.tables.views import Mark
+from pipeline.runtime.tables.fencing import OffsetRange, WriterFence
+from pipeline.runtime.tables.views import TableWrite
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import App, Drafted, Group
@@ -113,7 +113,7 @@ class Process:
     def get(self, topic: str, records: Sequence[TestRecord]) -> None:
         for loop in self._loops:
             if loop.source == topic and records:
-                loop.backlog.add(TP(topic, 0), list(records))
+                loop.buffer.add(TP(topic, 0), list(records))
 
     @property
     def idle(self) -> bool:
@@ -266,13 +266,15 @@ class _Broker:
             await self._process.step()
         return []
 
-    async def changelog(self, _: Mapping[str, str], marks: Sequence[Mark]) -> dict[tuple[str, int], Span]:
+    async def changelog(self, _: Mapping[str, str], marks: Sequence[TableWrite]) -> dict[tuple[str, int], OffsetRange]:
         await self._process.step()
         log = self._process.world.changelog
         first = len(log)
         log += [(key, value) for _, _, key, value in marks]
         await self._process.step()
-        return {(table, partition): Span(first, len(log) - 1, len(marks)) for table, partition, _, _ in marks[:1]}
+        return {
+            (table, partition): OffsetRange(first, len(log) - 1, len(marks)) for table, partition, _, _ in marks[:1]
+        }
 
 
 class _Table:
@@ -284,14 +286,14 @@ class _Table:
         self._process = process
         self._rows = dict(process.world.changelog)
         self._recovered = len(process.world.changelog) - 1
-        self._writer = SoleWriter()
+        self._writer = WriterFence()
 
     def partition(self, _: int) -> Mapping[bytes, bytes]:
         return self._rows
 
-    def apply(self, marks: Iterable[Mark], spans: Mapping[int, Span]) -> None:
+    def apply(self, marks: Iterable[TableWrite], spans: Mapping[int, OffsetRange]) -> None:
         self._process.step_now()
-        if not self._writer.wrote(1, 0, spans[0], self._recovered):
+        if not self._writer.accepts(1, 0, spans[0], self._recovered):
             raise Unacknowledged("another worker writes to it")
         self._rows |= {key: value for _, _, key, value in marks}
         self._process.step_now()

@@ -15,15 +15,15 @@ from pipeline.runtime.faust.consumer import Busy
 from pipeline.runtime.flows.chain import Output
 from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
 from pipeline.runtime.flows.dead_letters import is_dead_letter
-from pipeline.runtime.flows.fetch_buffer import Backlog
-from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.flows.retry import RetryPolicy
 from pipeline.runtime.process.lease import Lease
 from pipeline.runtime.process.liveness import Progress
-from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.crash_marker import CrashMarker
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
-from pipeline.runtime.quarantine.running_mark import RunningMark
-from pipeline.runtime.tables.fencing import Span
-from pipeline.runtime.tables.views import Mark, Pending
+from pipeline.runtime.tables.fencing import OffsetRange
+from pipeline.runtime.tables.views import TableWrite, UncommittedWrites
 from pipeline.testing import TestRecord
 
 TP0 = TP("in", 0)
@@ -41,8 +41,8 @@ class Group:
         self.lease = Lease(math.inf)
         self.lease.renew(clock.now())
         self._callbacks = CommitCallbacks()
-        self.backlogs: dict[str, Backlog] = {}
-        self.quarantine = Quarantine("a-test", self, Exclusive())
+        self.backlogs: dict[str, FetchBuffer] = {}
+        self.quarantine = Quarantine("a-test", self, ProcessExclusivity())
 
     async def commit_notes(self) -> bool:
         return True
@@ -117,8 +117,8 @@ class Sink:
         self.refusals += len(refused)
         return refused
 
-    async def changelog(self, _: Mapping[str, str], marks: Sequence[Mark]) -> dict[tuple[str, int], Span]:
-        return {(table, partition): Span(0, 0, 1) for table, partition, _, _ in marks}
+    async def changelog(self, _: Mapping[str, str], marks: Sequence[TableWrite]) -> dict[tuple[str, int], OffsetRange]:
+        return {(table, partition): OffsetRange(0, 0, 1) for table, partition, _, _ in marks}
 
 
 class Rows:
@@ -132,7 +132,7 @@ class Rows:
     def partition(self, _: int) -> Mapping[bytes, bytes]:
         return self.rows
 
-    def apply(self, marks: Iterable[Mark], _: Mapping[int, Span]) -> None:
+    def apply(self, marks: Iterable[TableWrite], _: Mapping[int, OffsetRange]) -> None:
         self.rows |= {key: value for _, _, key, value in marks}
 
 
@@ -144,11 +144,11 @@ class App:
     def __init__(self) -> None:
         self.list_consumer = Group()
         self.publisher = Sink()
-        self.retries = Retries(attempts=3, first=0.001, longest=0.001)
-        self.pending = Pending()
+        self.retries = RetryPolicy(attempts=3, first=0.001, longest=0.001)
+        self.pending = UncommittedWrites()
         self.marking = asyncio.Lock()
         self.table_stores: dict[str, Any] = {}
-        self.running_mark = RunningMark(None)
+        self.crash_marker = CrashMarker(None)
         self.conf = SimpleNamespace(id="a-test")
 
     @property

@@ -24,23 +24,23 @@ from pipeline.runtime.faust.plain_agents import AgentFunction, ending
 from pipeline.runtime.faust.producer import Producer
 from pipeline.runtime.faust.rocksdb import Table
 from pipeline.runtime.faust.table_manager import TableManager
-from pipeline.runtime.flows.breaker import Breaker, Limits
+from pipeline.runtime.flows.breaker import Breaker, BreakerConfig
 from pipeline.runtime.flows.chain import Chain
 from pipeline.runtime.flows.chain_loop import ChainLoop
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.dead_letters import PREFIX
-from pipeline.runtime.flows.fetch_buffer import Backlog
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.gap_letters import report
-from pipeline.runtime.flows.retry import Retries
-from pipeline.runtime.flows.stage import ConcurrentStage, Link, Stage, split
+from pipeline.runtime.flows.retry import RetryPolicy
+from pipeline.runtime.flows.stage import ConcurrentStage, Stage, Through, split_hops
 from pipeline.runtime.kafka.admin import largest
 from pipeline.runtime.kafka.client_tasks import ClientLost, lost, of_consumer, of_producer
 from pipeline.runtime.kafka.publisher import Publisher
 from pipeline.runtime.kafka.retention import look_at_retention
-from pipeline.runtime.quarantine.exclusive import Exclusive
-from pipeline.runtime.quarantine.running_mark import RunningMark
+from pipeline.runtime.quarantine.crash_marker import CrashMarker
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.tables.store import TableStore
-from pipeline.runtime.tables.views import Pending
+from pipeline.runtime.tables.views import UncommittedWrites
 from pipeline.settings import Settings
 from pipeline.topics.dead_letters import GAP
 from pipeline.topics.installation import Installation
@@ -73,14 +73,14 @@ class PipelineApp(faust.App):
         self,
         name: str,
         settings: Settings,
-        retries: Retries | None = None,
-        limits: Limits | None = None,
+        retries: RetryPolicy | None = None,
+        limits: BreakerConfig | None = None,
         **options: Any,
     ) -> None:
         self.pipeline = settings
-        self.retries = retries or Retries(upgrade_wait=settings.upgrade_wait)
-        self.limits = limits or Limits(settings.failure_run, settings.failure_ratio)
-        self.pending = Pending()
+        self.retries = retries or RetryPolicy(upgrade_wait=settings.upgrade_wait)
+        self.limits = limits or BreakerConfig(settings.failure_run, settings.failure_ratio)
+        self.pending = UncommittedWrites()
         self.marking = asyncio.Lock()
         self.table_stores: dict[str, TableStore] = {}
         self.sources: set[str] = set()
@@ -89,10 +89,10 @@ class PipelineApp(faust.App):
         self.installation = Installation()
         self.retentions: dict[str, float] = {}
         self.loops: list[ChainLoop | ConcurrentLoop] = []
-        self.exclusive = Exclusive()
-        self.running_mark = RunningMark(_mark_file(name, settings))
+        self.exclusive = ProcessExclusivity()
+        self.crash_marker = CrashMarker(_mark_file(name, settings))
         self._publisher: Publisher | None = None
-        self._backlogs: dict[str, Backlog] = {}
+        self._backlogs: dict[str, FetchBuffer] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._revoked: list[Callable[[], None]] = []
         faust_settings = {**_faust_settings(name, settings), **options}
@@ -105,12 +105,12 @@ class PipelineApp(faust.App):
         """A table that remembers each row for `ttl` seconds at least. Its changelog is `<app>-<name>-changelog`."""
         self.table_stores[name] = TableStore(self, name, self.pipeline.partitions, ttl)
 
-    def flow(self, source: str, *steps: Stage | Link | ConcurrentStage) -> None:
+    def flow(self, source: str, *steps: Stage | Through | ConcurrentStage) -> None:
         """Reads `source` through the stages: quick ones chained, or a single concurrent one."""
         if len(steps) == 1 and isinstance(steps[0], ConcurrentStage):
             self._add(source, ConcurrentLoop(self, source, steps[0], self._breaker(source)), steps[0].name)
             return
-        for topic, stages in split(source, steps):
+        for topic, stages in split_hops(source, steps):
             breaker = self._breaker(topic)
             loop = ChainLoop(self, topic, self.chain(stages, breaker), breaker)
             self._add(topic, loop, *(stage.name for stage in stages))
@@ -147,7 +147,7 @@ class PipelineApp(faust.App):
         self.dead_letters[source] = {PREFIX + stage for stage in stages}
         self.entries[source] = stages[0]
         self.loops.append(loop)
-        self._backlogs[source] = loop.backlog
+        self._backlogs[source] = loop.buffer
         topic = self.topic(source, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
 
         async def run(_: Any) -> None:
@@ -235,7 +235,9 @@ class PipelineApp(faust.App):
         gaps = self.list_consumer.gaps.stopped.values() if self.started else ()
         found = {gap.tp.topic: f"{GAP}: {gap}" for gap in gaps}
         return found | {
-            loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)
+            loop.source: cause
+            for loop in self.loops
+            if (cause := loop.breaker.cause or loop.blocked_dead_letters.cause)
         }
 
     async def observe(self) -> None:
@@ -293,7 +295,7 @@ class PipelineApp(faust.App):
         consumer.gaps.report = report(self)
         self.exclusive.possible &= len(self.agents) == len(self.sources)
         consumer.guard(self.exclusive, lambda: all(loop.quiet for loop in self.loops))
-        consumer.hint = self.running_mark.found
+        consumer.hint = self.crash_marker.crash_hint
         consumer.got_on = self._got_on
         IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops))
         BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.stopped))

@@ -31,14 +31,14 @@ from mode.utils.futures import notify
 
 from pipeline.runtime.faust.assignor import patient
 from pipeline.runtime.flows.commit_callbacks import Callback, CommitCallbacks
-from pipeline.runtime.flows.fetch_buffer import Backlog, Run
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer, FetchedChunk
 from pipeline.runtime.kafka.gaps import OFF_THE_LOG, Gaps
 from pipeline.runtime.kafka.raw_fetch import Fetched, FetchedRecord, Undecoded
 from pipeline.runtime.process.lease import Lease
 from pipeline.runtime.process.liveness import Position, Progress
-from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.crash_marker import CrashHint
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
-from pipeline.runtime.quarantine.running_mark import Hint
 from pipeline.runtime.quarantine.suspects import decode
 
 FETCH_WAIT_MS = 100
@@ -172,7 +172,7 @@ class Consumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.backlogs: dict[str, Backlog] = {}
+        self.backlogs: dict[str, FetchBuffer] = {}
         self.progress = Progress()
         self.lease = Lease(min(self.app.conf.broker_session_timeout, self.app.conf.broker_rebalance_timeout))
         self.on_forget: Callable[[], None] = _nothing
@@ -182,12 +182,12 @@ class Consumer(driver.Consumer):
         self._done: dict[TP, int] = {}
         self._callbacks = CommitCallbacks()
         self.found_notes: Mapping[TP, str] = {}
-        self.hint: Hint | None = None
+        self.hint: CrashHint | None = None
         self.apart_since: float | None = time.monotonic()
         self.got_on: Callable[[], object] = lambda: None
-        self.guard(Exclusive(), lambda: True)
+        self.guard(ProcessExclusivity(), lambda: True)
 
-    def guard(self, exclusive: Exclusive, quiet: Callable[[], bool]) -> None:
+    def guard(self, exclusive: ProcessExclusivity, quiet: Callable[[], bool]) -> None:
         """Puts a quarantine before all backlogs, one with others of the process."""
         self.quarantine = Quarantine(self.app.conf.id, self, exclusive, quiet)
         for backlog in self.backlogs.values():
@@ -381,7 +381,7 @@ class Consumer(driver.Consumer):
     async def _fetch(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:
         asked = active_partitions or set()
         for backlog in self.backlogs.values():
-            backlog.room.clear()
+            backlog.has_capacity.clear()
         wanted = {tp for tp in asked if self._wants(tp)}
         if not wanted:
             await self._wait_for_room(REBALANCE_POLL if self.app.rebalancing else timeout)
@@ -407,7 +407,7 @@ class Consumer(driver.Consumer):
 
     async def _wait_for_room(self, timeout: float) -> None:
         waits = [asyncio.ensure_future(self.suspend_flow.wait())]
-        waits += [asyncio.ensure_future(backlog.room.wait()) for backlog in set(self.backlogs.values())]
+        waits += [asyncio.ensure_future(backlog.has_capacity.wait()) for backlog in set(self.backlogs.values())]
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
@@ -445,7 +445,7 @@ class Consumer(driver.Consumer):
         for fetched in cast(list[Fetched], found):
             records = fetched.records(self._read_offset[tp] or 0)
             self._read_offset[tp] = fetched.end
-            backlog.add(tp, Run(chain(records, self._read(fetched)), fetched.count, fetched.size))
+            backlog.add(tp, FetchedChunk(chain(records, self._read(fetched)), fetched.count, fetched.size))
         return True
 
     def _read(self, fetched: Fetched) -> Iterator[FetchedRecord]:

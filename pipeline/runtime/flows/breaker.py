@@ -23,7 +23,7 @@ from pipeline.errors import PermanentError, PipelineError, RetryAfter
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BreakerConfig:
     """From when on failures are the rule. Zero turns a limit off.
 
     Attributes:
@@ -31,13 +31,13 @@ class Limits:
         ratio: this share of the last records failed, at least `least` and at most `window` of them.
     """
 
-    run: int = 100
-    ratio: float = 0.5
-    least: int = 100
+    consecutive: int = 100
+    failure_rate: float = 0.5
+    min_samples: int = 100
     window: int = 1_000
 
 
-OFF: Final = Limits(run=0, ratio=0.0)
+OFF: Final = BreakerConfig(consecutive=0, failure_rate=0.0)
 
 
 class Breaker:
@@ -47,7 +47,7 @@ class Breaker:
         tell: called with the cause when it opens and with None when it closes.
     """
 
-    def __init__(self, limits: Limits, tell: Callable[[str | None], None] = lambda _: None) -> None:
+    def __init__(self, limits: BreakerConfig, tell: Callable[[str | None], None] = lambda _: None) -> None:
         self._limits = limits
         self._tell = tell
         self._cause: Exception | None = None
@@ -63,11 +63,11 @@ class Breaker:
         """The kind of the error that opened it, e.g. `Unavailable`; None while it is closed."""
         return type(self._cause).__name__ if self._cause is not None else None
 
-    def holds(self, error: Exception) -> bool:
+    def forbids_giving_up(self, error: Exception) -> bool:
         """Whether a record that failed of `error` must be kept in hand, however often it was tried."""
         return self.open and counts(error)
 
-    def tried(self, count: int) -> None:
+    def succeeded(self, count: int) -> None:
         """`count` records went through at their first try."""
         if not count:
             return
@@ -96,18 +96,18 @@ class Breaker:
         if exhausted and self.open:
             self._close()
         self._failed = max(0, self._failed - 1)
-        self.tried(1)
+        self.succeeded(1)
 
-    def emptied(self) -> None:
+    def on_idle(self) -> None:
         """Nothing is in hand any more that could be tried: it takes in again, and the next failure opens it."""
         if self.open:
             self._close()
-            self._run = max(0, self._limits.run - 1)
+            self._run = max(0, self._limits.consecutive - 1)
 
     def _tripped(self) -> bool:
         limits, known = self._limits, self._done + self._failed
-        in_a_row = 0 < limits.run <= self._run
-        return in_a_row or (0 < limits.ratio <= self._failed / max(known, 1) and known >= limits.least)
+        in_a_row = 0 < limits.consecutive <= self._run
+        return in_a_row or (0 < limits.failure_rate <= self._failed / max(known, 1) and known >= limits.min_samples)
 
     def _shrink(self) -> None:
         """Old outcomes fade: past the window both counts are halved, as far as they exceed it."""

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from pipeline.errors import OversizeRecord, WorkerDied
 from pipeline.logging import hold_record
 from pipeline.runtime.flows.breaker import OFF, Breaker
-from pipeline.runtime.flows.dead_letters import dead_letter, is_dead_letter, refused
-from pipeline.runtime.flows.retry import Retries
-from pipeline.runtime.flows.stage import Scope, Stage
-from pipeline.runtime.tables.views import Mark, Pending, Store, TableView, undo
+from pipeline.runtime.flows.dead_letters import dead_letter, is_dead_letter, rejected_by_broker
+from pipeline.runtime.flows.retry import RetryPolicy
+from pipeline.runtime.flows.stage import Stage, StageContext
+from pipeline.runtime.tables.views import TableRows, TableView, TableWrite, UncommittedWrites, rollback
 from pipeline.topics.records import Incoming, Record
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024 - 16 * 1024
@@ -21,7 +21,7 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024 - 16 * 1024
 MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 """Of all outputs of one record, which are in memory together: all of them are published or none."""
 
-Stores = Callable[[str, int], Store]
+Stores = Callable[[str, int], TableRows]
 
 
 Records = TypeVar("Records", bound=Sequence[Record])
@@ -29,13 +29,13 @@ Output = tuple[Record, Incoming]
 """A record to publish and the source record that it came from."""
 
 
-class Outputs(Protocol):
+class OutputSink(Protocol):
     """Where outputs go as they are made: a list, or what puts them into batches at once."""
 
     def extend(self, outputs: Iterable[Output], /) -> None: ...
 
 
-class Held(NamedTuple):
+class PendingRetry(NamedTuple):
     """A record that waits for another try, or, without an error, behind one of its key that does.
 
     Attributes:
@@ -49,7 +49,7 @@ class Held(NamedTuple):
 
 
 @dataclass(slots=True)
-class Result:
+class ChainResult:
     """What a pass over a batch came to.
 
     Attributes:
@@ -58,9 +58,9 @@ class Result:
         dead: how many records were given up.
     """
 
-    marks: list[Mark] = field(default_factory=list)
-    ends: list[tuple[int, int]] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
+    writes: list[TableWrite] = field(default_factory=list)
+    write_ends: list[tuple[int, int]] = field(default_factory=list)
+    pending: list[PendingRetry] = field(default_factory=list)
     dead: int = 0
 
 
@@ -82,8 +82,8 @@ class Chain:
         *,
         tables: Iterable[str],
         stores: Stores,
-        pending: Pending,
-        retries: Retries,
+        pending: UncommittedWrites,
+        retries: RetryPolicy,
         breaker: Breaker | None = None,
         largest: int = MAX_RECORD_BYTES,
         most: int = MAX_OUTPUT_BYTES,
@@ -98,74 +98,78 @@ class Chain:
         self._most = most
 
     def run(
-        self, partition: int, records: Iterable[Incoming], outputs: Outputs, so_far: Result | None = None
-    ) -> Result:
+        self, partition: int, records: Iterable[Incoming], outputs: OutputSink, so_far: ChainResult | None = None
+    ) -> ChainResult:
         """One pass over the records of one partition. What comes out of them is added to `outputs`.
 
         A pass may be made in several goes: each takes what came of the ones before it as `so_far`, and gives it back.
         """
-        return self._pass(partition, ((record, 0) for record in records), outputs, so_far or Result())
+        return self._pass(partition, ((record, 0) for record in records), outputs, so_far or ChainResult())
 
-    def again(self, partition: int, held: Sequence[Held], outputs: Outputs) -> Result:
+    def retry(self, partition: int, held: Sequence[PendingRetry], outputs: OutputSink) -> ChainResult:
         """Another pass over what the last one held back."""
-        return self._pass(partition, ((item.record, item.attempts) for item in held), outputs, Result())
+        return self._pass(partition, ((item.record, item.attempts) for item in held), outputs, ChainResult())
 
-    def take_back(self, result: Result, offsets: Collection[int]) -> None:
+    def rollback(self, result: ChainResult, offsets: Collection[int]) -> None:
         """Takes back the table writes of the records at these offsets: the broker refused their outputs."""
-        kept, failed, start = list[Mark](), list[Mark](), 0
-        for offset, end in result.ends:
-            (failed if offset in offsets else kept).extend(result.marks[start:end])
+        kept, failed, start = list[TableWrite](), list[TableWrite](), 0
+        for offset, end in result.write_ends:
+            (failed if offset in offsets else kept).extend(result.writes[start:end])
             start = end
-        result.marks[:] = kept + failed
-        undo(result.marks, len(kept), self._pending)
+        result.writes[:] = kept + failed
+        rollback(result.writes, len(kept), self._pending)
 
-    def give_up(self, record: Incoming, error: WorkerDied, outputs: Outputs, so_far: Result | None = None) -> Result:
+    def give_up(
+        self, record: Incoming, error: WorkerDied, outputs: OutputSink, so_far: ChainResult | None = None
+    ) -> ChainResult:
         """Makes a record a dead letter of the first stage without running it."""
-        result = so_far or Result()
+        result = so_far or ChainResult()
         result.dead += 1
         outputs.extend([(dead_letter(record, self._stages[0].name, error, error.deaths), record)])
         return result
 
-    def letter(self, output: Output) -> Output:
+    def to_dead_letter(self, output: Output) -> Output:
         """The dead letter of the record that a refused output came from; the same if it is a dead letter itself."""
         record, source = output
         if is_dead_letter(record):
             return output
-        return dead_letter(source, self._stages[-1].name, refused(record), 1), source
+        return dead_letter(source, self._stages[-1].name, rejected_by_broker(record), 1), source
 
-    def _pass(self, partition: int, todo: Iterable[tuple[Incoming, int]], outputs: Outputs, result: Result) -> Result:
-        tables = self._views(partition, result.marks)
+    def _pass(
+        self, partition: int, todo: Iterable[tuple[Incoming, int]], outputs: OutputSink, result: ChainResult
+    ) -> ChainResult:
+        tables = self._views(partition, result.writes)
         scope: Any = None  # one for all: the stages are done with it when the next record comes
-        waiting = {held.record.key for held in result.held}
+        waiting = {held.record.key for held in result.pending}
         fresh = 0  # first tries that went through since the last failure
         for record, attempts in todo:
             if waiting and record.key in waiting:
-                result.held.append(Held(record, attempts))
+                result.pending.append(PendingRetry(record, attempts))
                 continue
-            length = len(result.marks)
+            length = len(result.writes)
             if scope is None:
-                scope = Scope(record, tables)
+                scope = StageContext(record, tables)
                 hold_record(scope)
             scope.record = record
             try:
                 outputs.extend([(output, record) for output in self._apply(scope)])
             except _Failure as failure:
-                undo(result.marks, length, self._pending)
-                self._breaker.tried(fresh)
+                rollback(result.writes, length, self._pending)
+                self._breaker.succeeded(fresh)
                 fresh = 0
-                self._failed(Held(record, attempts + 1, failure.error, failure.stage), result, outputs, waiting)
+                self._failed(PendingRetry(record, attempts + 1, failure.error, failure.stage), result, outputs, waiting)
             else:
-                if len(result.marks) > length:
-                    result.ends.append((record.offset, len(result.marks)))
+                if len(result.writes) > length:
+                    result.write_ends.append((record.offset, len(result.writes)))
                 if attempts:
                     self._breaker.recovered(exhausted=attempts >= self._retries.attempts)
                 else:
                     fresh += 1
-        self._breaker.tried(fresh)
+        self._breaker.succeeded(fresh)
         hold_record(None)
         return result
 
-    def _apply(self, scope: Scope) -> Sequence[Record]:
+    def _apply(self, scope: StageContext) -> Sequence[Record]:
         """What the stages make of the scope's record."""
         try:
             return self._collected(self._made(0, scope.record, scope))
@@ -174,7 +178,7 @@ class Chain:
         except Exception as error:
             raise _Failure(self._stages[-1].name, error) from error
 
-    def _made(self, start: int, value: Any, scope: Scope) -> Iterable[Any]:
+    def _made(self, start: int, value: Any, scope: StageContext) -> Iterable[Any]:
         """What the stages from `start` on make of a value."""
         for number in range(start, len(self._stages)):
             stage = self._stages[number]
@@ -187,7 +191,7 @@ class Chain:
             value = found[0]
         return (value,)
 
-    def _each(self, number: int, values: Iterable[Any], scope: Scope) -> Iterator[Any]:
+    def _each(self, number: int, values: Iterable[Any], scope: StageContext) -> Iterator[Any]:
         """What comes of the values that a stage returned, one behind the other: none is made before it is needed."""
         try:
             for value in values:
@@ -200,7 +204,7 @@ class Chain:
     def _collected(self, values: Iterable[Record]) -> Sequence[Record]:
         """All outputs of a record. Raises as soon as they are too much together, before the rest is made."""
         if type(values) is tuple:
-            return checked(values, self._largest)
+            return require_publishable(values, self._largest)
         made, size = list[Record](), 0
         for record in values:
             _require_publishable(record, self._largest)
@@ -210,18 +214,18 @@ class Chain:
             made.append(record)
         return made
 
-    def _failed(self, item: Held, result: Result, outputs: Outputs, waiting: set[bytes | None]) -> None:
+    def _failed(self, item: PendingRetry, result: ChainResult, outputs: OutputSink, waiting: set[bytes | None]) -> None:
         record, attempts, error, stage = item
         if error is not None and attempts == 1:
             self._breaker.failed(error)
-        if error is not None and self._retries.gives_up(error, attempts) and not self._breaker.holds(error):
+        if error is not None and self._retries.gives_up(error, attempts) and not self._breaker.forbids_giving_up(error):
             result.dead += 1
             outputs.extend([(dead_letter(record, stage, error, attempts), record)])
         else:
             waiting.add(record.key)
-            result.held.append(item)
+            result.pending.append(item)
 
-    def _views(self, partition: int, journal: list[Mark]) -> dict[str, TableView]:
+    def _views(self, partition: int, journal: list[TableWrite]) -> dict[str, TableView]:
         return {
             name: TableView(
                 name, partition, self._stores(name, partition), self._pending.rows(name, partition), journal
@@ -230,7 +234,7 @@ class Chain:
         }
 
 
-def checked(records: Records, largest: int = MAX_RECORD_BYTES) -> Records:
+def require_publishable(records: Records, largest: int = MAX_RECORD_BYTES) -> Records:
     """The records. Raises `OversizeRecord` or `TypeError` for one that can't be published.
 
     It is told before any is sent: afterwards it would take the process along, again and again.
@@ -247,7 +251,7 @@ def _require_publishable(record: Record, largest: int) -> None:
         raise OversizeRecord(f"{len(record.value)} bytes for {record.topic}")
 
 
-def pause(held: Mapping[int, Sequence[Held]], retries: Retries) -> float:
+def shortest_delay(held: Mapping[int, Sequence[PendingRetry]], retries: RetryPolicy) -> float:
     """Seconds until the first of the held records may be tried again."""
     failed = [item for items in held.values() for item in items if item.error is not None]
     return min(retries.delay(item.error, item.attempts) for item in failed if item.error is not None)

@@ -22,13 +22,13 @@ from pipeline.logging import get_logger, hold_record, raised_at
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.faust.consumer import Busy
 from pipeline.runtime.flows.breaker import Breaker
-from pipeline.runtime.flows.chain import Output, checked
-from pipeline.runtime.flows.dead_letters import Unburied, dead_letter, refused
-from pipeline.runtime.flows.fetch_buffer import Backlog
+from pipeline.runtime.flows.chain import Output, require_publishable
+from pipeline.runtime.flows.dead_letters import BlockedDeadLetters, dead_letter, rejected_by_broker
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.offsets import OffsetTracker
-from pipeline.runtime.flows.stage import Abandoned, ConcurrentStage, Scope
+from pipeline.runtime.flows.stage import ConcurrentStage, PartitionsRevoked, StageContext
 from pipeline.runtime.tables.commit import commit
-from pipeline.runtime.tables.views import Mark, TableView, undo
+from pipeline.runtime.tables.views import TableView, TableWrite, rollback
 from pipeline.topics.records import Record
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ WINDOW_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class InFlightRecord:
     """One record on its way.
 
     Attributes:
@@ -59,16 +59,16 @@ class Job:
     attempts: int = 0
     dead: bool = False
     waits: bool = False
-    lane: Sequence[Job] = ()
+    lane: Sequence[InFlightRecord] = ()
     outputs: list[Output] = field(default_factory=list)
-    journal: list[Mark] = field(default_factory=list)
+    journal: list[TableWrite] = field(default_factory=list)
 
 
-class Commit(NamedTuple):
+class CommitRequest(NamedTuple):
     """What is to take effect, and what to do when it has, or when the broker refused some of it."""
 
     outputs: list[Output]
-    marks: list[Mark]
+    marks: list[TableWrite]
     then: Callable[[], object]
     refused: Callable[[], object]
 
@@ -82,22 +82,22 @@ class ConcurrentLoop:
 
     def __init__(self, app: PipelineApp, source: str, stage: ConcurrentStage, breaker: Breaker) -> None:
         self.source = source
-        self.backlog = Backlog()
+        self.buffer = FetchBuffer()
         self.breaker = breaker
-        self.unburied = Unburied()
+        self.blocked_dead_letters = BlockedDeadLetters()
         self._app = app
         self._stage = stage
-        self._lanes: dict[Hashable, deque[Job]] = {}
+        self._lanes: dict[Hashable, deque[InFlightRecord]] = {}
         self._trackers: dict[TP, OffsetTracker] = {}
         self._epoch = -1
         self._working = 0
         self._busy: Busy | None = None
-        self._commits: list[Commit] = []
+        self._commits: list[CommitRequest] = []
         self._some_commits = asyncio.Event()
         self._room = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self.backlog) + (self._unfinished() if self._trackers else 0)
+        return len(self.buffer) + (self._unfinished() if self._trackers else 0)
 
     def _unfinished(self) -> int:
         if self._epoch != self._app.list_consumer.epoch:  # all of it will be delivered again, perhaps elsewhere
@@ -120,15 +120,15 @@ class ConcurrentLoop:
     # Taking
 
     async def _take(self) -> None:
-        await self.backlog.some.wait()
+        await self.buffer.not_empty.wait()
         if not self._app.flowing:
-            self.backlog.clear()
+            self.buffer.clear()
             await asyncio.sleep(0)
             return
         self._start_epoch(self._app.list_consumer.epoch)
         self._room.clear()
-        self.backlog.arrived.clear()
-        if not self._may_take() or not sum(self._admit_from(tp) for tp in self.backlog.waiting()):
+        self.buffer.new_data.clear()
+        if not self._may_take() or not sum(self._admit_from(tp) for tp in self.buffer.ready_partitions()):
             await self._wait_for_room()
         await asyncio.sleep(0)
 
@@ -137,40 +137,40 @@ class ConcurrentLoop:
         if epoch != self._epoch:
             self._epoch = epoch
             self._trackers.clear()
-            self.breaker.emptied()
+            self.breaker.on_idle()
 
     def _may_take(self) -> bool:
         if self.breaker.open and not self._unfinished():
-            self.breaker.emptied()
+            self.breaker.on_idle()
         return not self.breaker.open or self._app.list_consumer.quarantine.runs_alone  # then that one is the probe
 
     def _admit_from(self, tp: TP) -> int:
         tracker = self._trackers.setdefault(tp, OffsetTracker())
         room = WINDOW - tracker.unfinished if tracker.size < WINDOW_BYTES else 0
-        records = self.backlog.take(tp, room, WINDOW_BYTES - tracker.size)
+        records = self.buffer.pop(tp, room, WINDOW_BYTES - tracker.size)
         if records:
             self._tried(tp)
         quarantine = self._app.list_consumer.quarantine
-        allowed = quarantine.allowed(tp, records)
+        allowed = quarantine.runnable_count(tp, records)
         for n, record in enumerate(records):
-            if n >= allowed and (verdict := quarantine.verdict(tp, record.offset)):
-                self._condemn(Job(tp, record, self._epoch), tracker, verdict)
+            if n >= allowed and (verdict := quarantine.give_up_error(tp, record.offset)):
+                self._condemn(InFlightRecord(tp, record, self._epoch), tracker, verdict)
                 continue
-            tracker.take(record.offset, len(record.value or b""))
-            self._admit(Job(tp, record, self._epoch))
+            tracker.track(record.offset, len(record.value or b""))
+            self._admit(InFlightRecord(tp, record, self._epoch))
         return len(records)
 
-    def _condemn(self, job: Job, tracker: OffsetTracker, verdict: WorkerDied) -> None:
+    def _condemn(self, job: InFlightRecord, tracker: OffsetTracker, verdict: WorkerDied) -> None:
         """Gives a record up that is not to be run, nor decoded."""
-        tracker.take(job.record.offset, len(job.record.value or b""))
+        tracker.track(job.record.offset, len(job.record.value or b""))
         job.attempts = verdict.deaths
         self._begin(job)
         self._give_up(job, verdict)
 
-    def _admit(self, job: Job) -> None:
+    def _admit(self, job: InFlightRecord) -> None:
         try:
             job.value = self._stage.decode(job.record)
-            lane = self._stage.lane(job.value)
+            lane = self._stage.ordering_key(job.value)
             queue = self._lanes.get(lane)
         except NewerRecord:  # whose lane it is only a newer worker can tell: it waits in that of its key
             job.decoded, lane = False, job.record.key
@@ -189,7 +189,7 @@ class ConcurrentLoop:
 
     async def _wait_for_room(self) -> None:
         """Every partition that has records has its window full, or failures are the rule: waits for a change."""
-        events = (self._room, self.backlog.arrived, self._app.list_consumer.suspend_flow)
+        events = (self._room, self.buffer.new_data, self._app.list_consumer.suspend_flow)
         waits = [asyncio.ensure_future(event.wait()) for event in events]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -197,14 +197,14 @@ class ConcurrentLoop:
 
     # Working
 
-    async def _run_lane(self, lane: Hashable, queue: deque[Job]) -> None:
+    async def _run_lane(self, lane: Hashable, queue: deque[InFlightRecord]) -> None:
         while queue:
-            with suppress(Abandoned):
+            with suppress(PartitionsRevoked):
                 await self._work(queue[0])
             queue.popleft()
         del self._lanes[lane]
 
-    async def _work(self, job: Job) -> None:
+    async def _work(self, job: InFlightRecord) -> None:
         """Runs a job until it succeeds, is given up, or is abandoned because partitions move."""
         hold_record(job)  # of this lane's task alone
         while True:
@@ -221,28 +221,28 @@ class ConcurrentLoop:
             RETRIES.labels(self._stage.name, type(error).__name__).inc()
             await self._pause(job, self._app.retries.delay(error, job.attempts))
 
-    async def _enter(self, job: Job) -> None:
+    async def _enter(self, job: InFlightRecord) -> None:
         """Takes a slot. While another record runs alone, no slot is held meanwhile."""
         consumer = self._app.list_consumer
         await self._slots.acquire()
         while job.epoch == consumer.epoch and consumer.quarantine.must_wait(job.tp, job.record.offset):
             self._slots.release()
-            await consumer.quarantine.turn.wait()
+            await consumer.quarantine.may_run.wait()
             await self._slots.acquire()
 
-    def _require_current(self, job: Job) -> None:
+    def _require_current(self, job: InFlightRecord) -> None:
         if job.epoch != self._app.list_consumer.epoch or not self._app.flowing:
-            raise Abandoned
+            raise PartitionsRevoked
 
-    async def _attempt(self, job: Job) -> Exception | None:
+    async def _attempt(self, job: InFlightRecord) -> Exception | None:
         """One try. None: the job is finished, one way or the other."""
         try:
             if not job.decoded:
                 job.value = self._stage.decode(job.record)
             work = _own(self._stage.function(job.value, self._scope(job)))
             records = await self._marked(job, work)
-            job.outputs = [(record, job.record) for record in checked(list(records))]
-        except Abandoned:
+            job.outputs = [(record, job.record) for record in require_publishable(list(records))]
+        except PartitionsRevoked:
             self._undo(job)
             self._end(job)
             raise
@@ -260,31 +260,31 @@ class ConcurrentLoop:
             self._finish(job)
         return None
 
-    def _marked(self, job: Job, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
+    def _marked(self, job: InFlightRecord, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Its code runs under the record's name, which whoever comes after a crash will read."""
-        return self._app.running_mark.run(job.tp, job.record.offset, work)
+        return self._app.crash_marker.run(job.tp, job.record.offset, work)
 
-    def _is_last(self, job: Job, error: Exception) -> bool:
+    def _is_last(self, job: InFlightRecord, error: Exception) -> bool:
         job.attempts += 1
         if job.attempts == 1:
             self.breaker.failed(error)
-        if not self.breaker.holds(error):
+        if not self.breaker.forbids_giving_up(error):
             return self._app.retries.gives_up(error, job.attempts)
         return False
 
-    def _went_through(self, job: Job) -> None:
+    def _went_through(self, job: InFlightRecord) -> None:
         if job.attempts:
             self.breaker.recovered(exhausted=job.attempts >= self._app.retries.attempts)
         else:
-            self.breaker.tried(1)
+            self.breaker.succeeded(1)
 
-    def _scope(self, job: Job) -> Scope:
+    def _scope(self, job: InFlightRecord) -> StageContext:
         app, partition = self._app, job.tp.partition
         views = {
             name: TableView(name, partition, store.partition(partition), app.pending.rows(name, partition), job.journal)
             for name, store in app.table_stores.items()
         }
-        return Scope(
+        return StageContext(
             job.record,
             views,
             wait=partial(self._wait, job),
@@ -295,12 +295,12 @@ class ConcurrentLoop:
             attempt=job.attempts,
         )
 
-    def _owned(self, job: Job) -> bool:
+    def _owned(self, job: InFlightRecord) -> bool:
         """`Scope.owned`: also while partitions are about to move, since that waits for what is in hand."""
         consumer = self._app.list_consumer
         return job.epoch == consumer.epoch and consumer.lease.valid
 
-    async def _wait(self, job: Job, seconds: float) -> None:
+    async def _wait(self, job: InFlightRecord, seconds: float) -> None:
         """`Scope.wait`: neither a slot nor a rebalance is held up meanwhile."""
         self._end(job)
         self._slots.release()
@@ -311,17 +311,17 @@ class ConcurrentLoop:
             self._begin(job)
         self._require_current(job)  # partitions may have moved while it waited for a slot
 
-    async def _persist(self, job: Job) -> None:
+    async def _persist(self, job: InFlightRecord) -> None:
         """`Scope.persist`."""
         marks = list(job.journal)
         job.journal.clear()
         await self._commit_now([], marks)
 
-    async def _publish(self, job: Job, records: Iterable[Record]) -> None:
+    async def _publish(self, job: InFlightRecord, records: Iterable[Record]) -> None:
         """`Scope.publish`."""
-        await self._commit_now([(record, job.record) for record in checked(list(records))], [])
+        await self._commit_now([(record, job.record) for record in require_publishable(list(records))], [])
 
-    async def _commit_now(self, outputs: list[Output], marks: list[Mark]) -> None:
+    async def _commit_now(self, outputs: list[Output], marks: list[TableWrite]) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def accept() -> None:
@@ -332,20 +332,20 @@ class ConcurrentLoop:
             if not done.done():
                 done.set_exception(OversizeRecord("the broker takes no record of this size"))
 
-        self._enqueue(Commit(outputs, marks, accept, refuse))
+        self._enqueue(CommitRequest(outputs, marks, accept, refuse))
         await done
 
     def _tried(self, tp: TP, due: float = 0.0) -> None:
         """Tells liveness. What is tried again in place is alive: a restart would not help."""
         self._app.list_consumer.progress.tried(tp, due)
 
-    def _survived(self, job: Job) -> None:
+    def _survived(self, job: InFlightRecord) -> None:
         """It has run, and the process lives. Offsets of an earlier epoch are nobody's."""
         consumer = self._app.list_consumer
         if job.epoch == consumer.epoch:
-            consumer.quarantine.settled(job.tp, job.record.offset)
+            consumer.quarantine.survived(job.tp, job.record.offset)
 
-    async def _pause(self, job: Job, seconds: float) -> None:
+    async def _pause(self, job: InFlightRecord, seconds: float) -> None:
         self._tried(job.tp, seconds)
         if self.breaker.open:  # it is the probe
             self._app.list_consumer.progress.waits(self.source, seconds)
@@ -357,24 +357,24 @@ class ConcurrentLoop:
             await asyncio.wait_for(suspended.wait(), seconds)
         except TimeoutError:
             return
-        raise Abandoned
+        raise PartitionsRevoked
 
-    def _is_kept_back(self, job: Job) -> bool:
+    def _is_kept_back(self, job: InFlightRecord) -> bool:
         """Whether it does not run before a record in front of it does, which waits: that may take hours."""
         front = job.lane[0]
         return front is not job and (front.waits or self._app.list_consumer.quarantine.runs_alone)
 
-    def _parked_with(self, job: Job) -> Iterable[Job]:
+    def _parked_with(self, job: InFlightRecord) -> Iterable[InFlightRecord]:
         """The job, which waits, and those that wait behind it, where that matters."""
         if self._app.list_consumer.quarantine.suspects and job.lane and job.lane[0] is job:
             return tuple(job.lane)
         return (job,)
 
-    async def _last_word(self, job: Job, error: Exception) -> None:
+    async def _last_word(self, job: InFlightRecord, error: Exception) -> None:
         """Goes out before the dead letter, so that its own failure keeps nothing."""
-        if self._stage.last_word is not None and job.decoded:
+        if self._stage.on_give_up is not None and job.decoded:
             try:
-                work = _own(self._stage.last_word(job.value, self._scope(job), error))
+                work = _own(self._stage.on_give_up(job.value, self._scope(job), error))
                 await self._publish(job, await self._marked(job, work))
             except Unavailable:
                 raise
@@ -382,42 +382,42 @@ class ConcurrentLoop:
                 about = {"stage": self._stage.name, "error": type(worse).__name__, "raised_at": raised_at(worse)}
                 _LOGGER.warning("no last word goes out with a dead letter", **about)
 
-    def _give_up(self, job: Job, error: Exception) -> None:
+    def _give_up(self, job: InFlightRecord, error: Exception) -> None:
         job.dead = True
         job.outputs = [(dead_letter(job.record, self._stage.name, error, max(job.attempts, 1)), job.record)]
         self._finish(job)
 
-    def _undo(self, job: Job) -> None:
-        undo(job.journal, 0, self._app.pending)
+    def _undo(self, job: InFlightRecord) -> None:
+        rollback(job.journal, 0, self._app.pending)
 
     # Finishing
 
-    def _finish(self, job: Job) -> None:
-        self._enqueue(Commit(job.outputs, job.journal, partial(self._let_go, job), partial(self._refused, job)))
+    def _finish(self, job: InFlightRecord) -> None:
+        self._enqueue(CommitRequest(job.outputs, job.journal, partial(self._let_go, job), partial(self._refused, job)))
 
-    def _refused(self, job: Job) -> None:
+    def _refused(self, job: InFlightRecord) -> None:
         """The broker takes no output of this size: a dead letter, and if it is one already, once more later."""
         record = job.outputs[0][0]
         if job.dead:
-            self.unburied.tell(record, job.record)
-            self._tasks.create_task(self._finish_later(job, refused(record)))
+            self.blocked_dead_letters.add(record, job.record)
+            self._tasks.create_task(self._finish_later(job, rejected_by_broker(record)))
         else:
             self._undo(job)
-            self._give_up(job, refused(record))
+            self._give_up(job, rejected_by_broker(record))
 
-    async def _finish_later(self, job: Job, error: Exception) -> None:
+    async def _finish_later(self, job: InFlightRecord, error: Exception) -> None:
         job.attempts += 1
         delay = self._app.retries.delay(error, job.attempts)
         self._app.list_consumer.progress.began(job, job.tp, delay)
         try:
             await self._pause(job, delay)
-        except Abandoned:
-            self.unburied.settle(job.record)
+        except PartitionsRevoked:
+            self.blocked_dead_letters.remove(job.record)
             self._end(job)
         else:
             self._finish(job)
 
-    def _enqueue(self, work: Commit) -> None:
+    def _enqueue(self, work: CommitRequest) -> None:
         self._commits.append(work)
         self._some_commits.set()
 
@@ -428,7 +428,7 @@ class ConcurrentLoop:
             commits, self._commits = self._commits, []
             await self._commit(commits)
 
-    async def _commit(self, commits: list[Commit]) -> None:
+    async def _commit(self, commits: list[CommitRequest]) -> None:
         started = time.monotonic()
         draft = self._app.publisher.draft(output for work in commits for output in work.outputs)
         bad = {id(source) for _, source in await commit(self._app, draft, partial(_marks, commits))}
@@ -440,10 +440,10 @@ class ConcurrentLoop:
         BATCH_SECONDS.labels(self._app.conf.id).observe(time.monotonic() - started)
         self._room.set()
 
-    def _let_go(self, job: Job) -> None:
+    def _let_go(self, job: InFlightRecord) -> None:
         RECORDS.labels(self._app.conf.id, "dead" if job.dead else "done").inc()
         if job.dead:
-            self.unburied.settle(job.record)
+            self.blocked_dead_letters.remove(job.record)
         if job.epoch == self._epoch:
             position = self._trackers[job.tp].finish(job.record.offset)
             if position is not None:
@@ -453,14 +453,14 @@ class ConcurrentLoop:
 
     # A rebalance waits while anything is between `_begin` and `_end`.
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: InFlightRecord) -> None:
         job.waits = False
         self._app.list_consumer.progress.began(job, job.tp)
         self._working += 1
         if self._busy is None:
             self._busy = self._app.list_consumer.begin()
 
-    def _end(self, job: Job) -> None:
+    def _end(self, job: InFlightRecord) -> None:
         self._app.list_consumer.progress.ended(job)
         self._working -= 1
         if not self._working and self._busy is not None:
@@ -468,7 +468,7 @@ class ConcurrentLoop:
             self._busy = None
 
 
-def _marks(commits: Sequence[Commit], refused: Sequence[Output]) -> list[Mark]:
+def _marks(commits: Sequence[CommitRequest], refused: Sequence[Output]) -> list[TableWrite]:
     bad = {id(source) for _, source in refused}
     return [mark for work in commits if not (bad and work.hit_by(bad)) for mark in work.marks]
 

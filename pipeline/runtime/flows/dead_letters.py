@@ -31,12 +31,12 @@ def is_dead_letter(record: Record) -> bool:
     return record.topic.startswith(PREFIX)
 
 
-def refused(record: Record) -> OversizeRecord:
+def rejected_by_broker(record: Record) -> OversizeRecord:
     """Why a record becomes a dead letter of which the broker refused the output `record`."""
     return OversizeRecord(f"the broker takes no {len(record.value)} bytes for {record.topic}")
 
 
-class Unburied:
+class BlockedDeadLetters:
     """Whether a flow has dead letters in hand that their own topic refuses. They are kept and tried again.
 
     Attributes:
@@ -47,7 +47,7 @@ class Unburied:
         self.cause: str | None = None
         self._held: set[tuple[int, int]] = set()
 
-    def tell(self, letter: Record, source: Incoming) -> None:
+    def add(self, letter: Record, source: Incoming) -> None:
         """The letter of `source` was refused."""
         if self.cause is None:
             log.error(
@@ -58,7 +58,7 @@ class Unburied:
         self.cause = f"OversizeRecord: {letter.topic}"
         self._held.add((source.partition, source.offset))
 
-    def settle(self, source: Incoming) -> None:
+    def remove(self, source: Incoming) -> None:
         """The letter of `source` is on its topic, or will be made again by whoever gets the record next."""
         self._held.discard((source.partition, source.offset))
         if not self._held:

@@ -19,7 +19,7 @@ BATCH_BYTES = 8 * 1024 * 1024
 """Bytes that are taken at once."""
 
 
-class Gate(Protocol):
+class RecordGate(Protocol):
     """Decides how far a partition's records may be taken."""
 
     def until(self, tp: TP) -> float:
@@ -35,7 +35,7 @@ class Gate(Protocol):
         """Records that were taken have not run, and wait again."""
 
 
-class Open:
+class OpenGate:
     """The gate of a backlog that nobody guards."""
 
     def until(self, _: TP) -> float:
@@ -46,7 +46,7 @@ class Open:
     def gave_back(self, tp: TP, offsets: Sequence[int]) -> None: ...
 
 
-class Run:
+class FetchedChunk:
     """Records that were fetched together and are made as they are taken.
 
     Attributes:
@@ -77,22 +77,22 @@ class Run:
         return taken
 
 
-class Waiting:
+class PartitionBuffer:
     """What waits of one partition."""
 
     __slots__ = ("records", "runs", "size")
 
     def __init__(self) -> None:
-        self.runs: deque[Run] = deque()
+        self.runs: deque[FetchedChunk] = deque()
         self.records = 0
         self.size = 0
 
-    def add(self, run: Run) -> None:
+    def add(self, run: FetchedChunk) -> None:
         self.runs.append(run)
         self.records += run.count
         self.size += run.size
 
-    def give_back(self, run: Run) -> None:
+    def give_back(self, run: FetchedChunk) -> None:
         self.runs.appendleft(run)
         self.records += run.count
         self.size += run.size
@@ -120,12 +120,12 @@ class Waiting:
         return taken
 
 
-def _fitting(run: Run, room: int) -> int:
+def _fitting(run: FetchedChunk, room: int) -> int:
     """How many records of a run fit, by their average; one at least."""
     return max(1, room * run.count // run.size) if run.size else run.count
 
 
-class Backlog:
+class FetchBuffer:
     """What one flow has not taken yet, by partition.
 
     Attributes:
@@ -137,16 +137,16 @@ class Backlog:
     """
 
     def __init__(self, limit: int = LIMIT, limit_bytes: int = LIMIT_BYTES) -> None:
-        self.gate: Gate = Open()
-        self.some = asyncio.Event()
-        self.arrived = asyncio.Event()
-        self.room = asyncio.Event()
+        self.gate: RecordGate = OpenGate()
+        self.not_empty = asyncio.Event()
+        self.new_data = asyncio.Event()
+        self.has_capacity = asyncio.Event()
         self.size = 0
         self._limit = limit
         self._limit_bytes = limit_bytes
-        self._held: dict[TP, Waiting] = {}
+        self._held: dict[TP, PartitionBuffer] = {}
         """Partitions whose next record may be taken."""
-        self._barred: dict[TP, Waiting] = {}
+        self._barred: dict[TP, PartitionBuffer] = {}
         """Partitions whose next record may not be taken yet."""
 
     def __len__(self) -> int:
@@ -156,25 +156,25 @@ class Backlog:
         held = self._held.get(tp) or self._barred.get(tp)
         return held is not None and (held.records >= self._limit or held.size >= self._limit_bytes)
 
-    def add(self, tp: TP, records: Run | Sequence[Any], size: int = 0) -> None:
+    def add(self, tp: TP, records: FetchedChunk | Sequence[Any], size: int = 0) -> None:
         """Takes in what was fetched together. Of a list, `size` is the bytes of all."""
-        run = records if isinstance(records, Run) else Run(records, len(records), size)
+        run = records if isinstance(records, FetchedChunk) else FetchedChunk(records, len(records), size)
         if run.count:
-            waiting = self._held.get(tp) or self._barred.pop(tp, None) or Waiting()
+            waiting = self._held.get(tp) or self._barred.pop(tp, None) or PartitionBuffer()
             waiting.add(run)
             self.size += run.size
             self._place(tp, waiting)
 
-    def reconsider(self) -> None:
+    def apply_gate(self) -> None:
         """The gate says something else now."""
         everything = {**self._held, **self._barred}
         self._held.clear()
         self._barred.clear()
-        self.some.clear()
+        self.not_empty.clear()
         for tp, waiting in everything.items():
             self._place(tp, waiting)
 
-    def heads(self) -> dict[TP, int]:
+    def blocked_heads(self) -> dict[TP, int]:
         """The offset of the next record of each partition that has one which may not be taken yet."""
         return {tp: waiting.runs[0].offset for tp, waiting in self._barred.items()}
 
@@ -183,17 +183,17 @@ class Backlog:
         waiting = self._held.get(tp) or self._barred.get(tp)
         return waiting.runs[0].offset if waiting is not None else None
 
-    def _place(self, tp: TP, waiting: Waiting) -> None:
+    def _place(self, tp: TP, waiting: PartitionBuffer) -> None:
         until = self.gate.until(tp)
         if until == inf or waiting.runs[0].offset < until:
             self._held[tp] = waiting
-            self.some.set()
-            self.arrived.set()
+            self.not_empty.set()
+            self.new_data.set()
         else:
             self._barred[tp] = waiting
             self.gate.barred(tp)
 
-    def take(self, tp: TP, limit: int, size: int = BATCH_BYTES) -> list[Any]:
+    def pop(self, tp: TP, limit: int, size: int = BATCH_BYTES) -> list[Any]:
         """Up to `limit` records of one partition, in order, and about `size` bytes; one at least if any."""
         held, was_full = self._held.get(tp), self.full(tp)
         if held is None or limit <= 0:
@@ -211,29 +211,29 @@ class Backlog:
             del self._held[tp]
             self._place(tp, held)
         if not self._held:
-            self.some.clear()
+            self.not_empty.clear()
         if was_full and not self.full(tp):
-            self.room.set()
+            self.has_capacity.set()
         return taken
 
-    def take_next(self, limit: int, size: int = BATCH_BYTES) -> tuple[TP, list[Any]]:
+    def pop_next(self, limit: int, size: int = BATCH_BYTES) -> tuple[TP, list[Any]]:
         """Up to `limit` records and about `size` bytes of the partition whose turn it is; there must be one."""
         tp = next(iter(self._held))
-        taken = self.take(tp, limit, size)
+        taken = self.pop(tp, limit, size)
         if tp in self._held:
             self._held[tp] = self._held.pop(tp)
         return tp, taken
 
-    def give_back(self, tp: TP, records: Sequence[Any]) -> None:
+    def push_back(self, tp: TP, records: Sequence[Any]) -> None:
         """Takes back the last of what was just taken: it comes first again."""
         size = sum(len(record.value or b"") for record in records)
-        waiting = self._held.get(tp) or self._barred.pop(tp, None) or Waiting()
-        waiting.give_back(Run(records, len(records), size))
+        waiting = self._held.get(tp) or self._barred.pop(tp, None) or PartitionBuffer()
+        waiting.give_back(FetchedChunk(records, len(records), size))
         self.size += size
         self.gate.gave_back(tp, [record.offset for record in records])
         self._place(tp, waiting)
 
-    def waiting(self) -> list[TP]:
+    def ready_partitions(self) -> list[TP]:
         """The partitions that have something."""
         return list(self._held)
 
@@ -241,5 +241,5 @@ class Backlog:
         self._held.clear()
         self._barred.clear()
         self.size = 0
-        self.some.clear()
-        self.room.set()
+        self.not_empty.clear()
+        self.has_capacity.set()

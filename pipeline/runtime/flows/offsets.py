@@ -17,7 +17,7 @@ class OffsetTracker:
         self._taken: deque[int] = deque()
         self._unfinished: dict[int, int] = {}
 
-    def take(self, offset: int, size: int = 0) -> None:
+    def track(self, offset: int, size: int = 0) -> None:
         self._taken.append(offset)
         self._unfinished[offset] = size
         self.size += size

@@ -9,7 +9,7 @@ from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Retries:
+class RetryPolicy:
     """Retry in place: `attempts` in all, seconds doubling from `first` to `longest`, spread by up to a half.
 
     `Unavailable` is not an attempt: what is away comes back, and nothing is dead-lettered for it. What a newer version

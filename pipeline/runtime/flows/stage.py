@@ -14,11 +14,11 @@ from pipeline.topics.records import Incoming, Record
 Values = Iterable[Any]
 
 
-class Abandoned(Exception):
+class PartitionsRevoked(Exception):
     """Raised by `Scope.wait` when partitions move: the record will be delivered again, here or elsewhere."""
 
 
-class Scope:
+class StageContext:
     """What a stage may look at beside its value: the source record and the app's tables.
 
     `attempt` is how often this record failed before, in this process.
@@ -103,7 +103,7 @@ class Stage:
     """
 
     name: str
-    function: Callable[[Any, Scope], Values]
+    function: Callable[[Any, StageContext], Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +120,15 @@ class ConcurrentStage:
     """
 
     name: str
-    function: Callable[[Any, Scope], Awaitable[Iterable[Record]]]
+    function: Callable[[Any, StageContext], Awaitable[Iterable[Record]]]
     decode: Callable[[Incoming], Any]
-    lane: Callable[[Any], Hashable]
+    ordering_key: Callable[[Any], Hashable]
     concurrency: int = 100
-    last_word: Callable[[Any, Scope, Exception], Awaitable[Iterable[Record]]] | None = None
+    on_give_up: Callable[[Any, StageContext, Exception], Awaitable[Iterable[Record]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Through:
     """A topic put between two chained stages: the chain becomes two hops, and nothing else changes.
 
     Attributes:
@@ -137,11 +137,11 @@ class Link:
     """
 
     topic: str
-    encode: Callable[[Any, Scope], Record]
+    encode: Callable[[Any, StageContext], Record]
     decode: Callable[[Incoming], Any]
 
 
-def split(source: str, steps: Sequence[Stage | Link | ConcurrentStage]) -> list[tuple[str, tuple[Stage, ...]]]:
+def split_hops(source: str, steps: Sequence[Stage | Through | ConcurrentStage]) -> list[tuple[str, tuple[Stage, ...]]]:
     """Cuts a chain at its links: `(source topic, stages)` for each hop. Raises `UsageError` for what is no chain.
 
     What fails in a link's `encode` is a dead letter of the stage before it, in its `decode` of the one after.
@@ -151,7 +151,7 @@ def split(source: str, steps: Sequence[Stage | Link | ConcurrentStage]) -> list[
     for step, after in zip_longest(steps, steps[1:]):
         if isinstance(step, Stage):
             stages.append(step)
-        elif isinstance(step, Link) and stages and isinstance(after, Stage):
+        elif isinstance(step, Through) and stages and isinstance(after, Stage):
             hops.append((source, (*stages, _encoder(step, stages[-1]))))
             source, stages = step.topic, [_decoder(step, after)]
         else:
@@ -161,9 +161,9 @@ def split(source: str, steps: Sequence[Stage | Link | ConcurrentStage]) -> list[
     return [*hops, (source, tuple(stages))]
 
 
-def _encoder(link: Link, before: Stage) -> Stage:
+def _encoder(link: Through, before: Stage) -> Stage:
     return Stage(before.name, lambda value, scope: (link.encode(value, scope),))
 
 
-def _decoder(link: Link, after: Stage) -> Stage:
+def _decoder(link: Through, after: Stage) -> Stage:
     return Stage(after.name, lambda record, _: (link.decode(record),))

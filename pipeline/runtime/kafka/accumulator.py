@@ -18,7 +18,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from pipeline.runtime.flows.chain import Output
 from pipeline.runtime.kafka.idempotent_producer import TOO_LARGE
 from pipeline.runtime.kafka.partitions import partition_of
-from pipeline.runtime.tables.fencing import Span
+from pipeline.runtime.tables.fencing import OffsetRange
 from pipeline.topics.records import Header
 
 BATCH_BYTES: Final = 512 * 1024
@@ -83,7 +83,7 @@ class Line:
         self.topic = topic
         self.partition = partition
         self.refused: list[Content] = []
-        self.span: Span | None = None
+        self.span: OffsetRange | None = None
         self._compression = compression
         self._sure = sure
         self.batches = deque([self._new()])
@@ -104,8 +104,8 @@ class Line:
             self._landed(offset, self.batches.popleft().record_count())
 
     def _landed(self, offset: int, count: int) -> None:
-        before = self.span or Span(offset, offset, 0)
-        self.span = Span(before.first, offset + count - 1, before.records + count)
+        before = self.span or OffsetRange(offset, offset, 0)
+        self.span = OffsetRange(before.first, offset + count - 1, before.records + count)
 
     def _cut(self, batch: Batch) -> None:
         """In two, until it is known which records are meant."""

@@ -20,8 +20,8 @@ from pipeline.metrics import OUTPUTS
 from pipeline.runtime.flows.chain import Output
 from pipeline.runtime.kafka.accumulator import Content, Draft, Line
 from pipeline.runtime.kafka.admin import changed
-from pipeline.runtime.tables.fencing import Span
-from pipeline.runtime.tables.views import Mark, by_place
+from pipeline.runtime.tables.fencing import OffsetRange
+from pipeline.runtime.tables.views import TableWrite, group_by_partition
 from pipeline.topics.records import Record
 
 TOPIC_TIMEOUT: Final = 30.0
@@ -67,11 +67,13 @@ class Publisher:
         lines = await self._send(draft.lines)
         return [_refused(line.topic, content) for line in lines for content in line.refused]
 
-    async def changelog(self, topics: dict[str, str], marks: Sequence[Mark]) -> dict[tuple[str, int], Span]:
+    async def changelog(
+        self, topics: dict[str, str], marks: Sequence[TableWrite]
+    ) -> dict[tuple[str, int], OffsetRange]:
         """Publishes table writes to their changelogs; gives where they landed by table and partition."""
         tables = {topic: table for table, topic in topics.items()}
         draft = self.draft()
-        for (table, partition), group in by_place(marks):
+        for (table, partition), group in group_by_partition(marks):
             line = draft.line(topics[table], partition)
             for _, _, key, value in group:
                 line.add(draft.now, key, value, [], None)

@@ -12,7 +12,7 @@ REST_SECONDS: Final = 60.0
 """In which everything must have come to rest; else the record is tried later."""
 
 
-class Member(Protocol):
+class ExclusiveMember(Protocol):
     """One app of the process."""
 
     @property
@@ -26,7 +26,7 @@ class Member(Protocol):
         """It may go on."""
 
 
-class Exclusive:
+class ProcessExclusivity:
     """Held by the app of which one record runs alone. All apps of a process share one.
 
     Attributes:
@@ -36,13 +36,13 @@ class Exclusive:
 
     def __init__(self) -> None:
         self.possible = True
-        self.holder: Member | None = None
-        self._members: list[Member] = []
+        self.holder: ExclusiveMember | None = None
+        self._members: list[ExclusiveMember] = []
 
-    def join(self, member: Member) -> None:
+    def join(self, member: ExclusiveMember) -> None:
         self._members.append(member)
 
-    def take(self, holder: Member) -> bool:
+    def acquire(self, holder: ExclusiveMember) -> bool:
         """Makes everything rest for `holder`. False: another has it, or nobody can."""
         if not self.possible or self.holder not in (None, holder):
             return False
@@ -51,14 +51,14 @@ class Exclusive:
             member.hold()
         return True
 
-    def give_back(self, holder: Member) -> None:
+    def release(self, holder: ExclusiveMember) -> None:
         """Lets everything go on, if `holder` has it."""
         if self.holder is holder:
             self.holder = None
             for member in self._members:
                 member.let_go()
 
-    async def at_rest(self, holder: Member) -> bool:
+    async def wait_until_idle(self, holder: ExclusiveMember) -> bool:
         """Waits for everything to come to rest. False: it takes too long, or `holder` has given it back."""
         with suppress(TimeoutError):
             async with asyncio.timeout(REST_SECONDS):

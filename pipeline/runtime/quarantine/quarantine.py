@@ -19,9 +19,9 @@ from faust.types import TP
 from pipeline.errors import WorkerDied
 from pipeline.logging import get_logger
 from pipeline.metrics import SUSPECT_PARTITIONS
-from pipeline.runtime.flows.fetch_buffer import Backlog
-from pipeline.runtime.quarantine.exclusive import Exclusive
-from pipeline.runtime.quarantine.running_mark import Hint
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.quarantine.crash_marker import CrashHint
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.suspects import CLEAR, DEATHS, Suspicion, decode, encode
 
 log = get_logger(__name__)
@@ -37,14 +37,14 @@ TIMER_SECONDS: Final = 0.01
 class Assignment(Protocol):
     """The part of the consumer that a quarantine needs."""
 
-    backlogs: dict[str, Backlog]
+    backlogs: dict[str, FetchBuffer]
 
     async def commit_notes(self) -> bool:
         """Commits everything that is to be committed, notes included."""
 
 
 @dataclass(slots=True, eq=False)
-class Cell:
+class PartitionQuarantine:
     """One partition of this process.
 
     Attributes:
@@ -106,17 +106,17 @@ class Quarantine:
     """
 
     def __init__(
-        self, app: str, assignment: Assignment, exclusive: Exclusive, quiet: Callable[[], bool] = lambda: True
+        self, app: str, assignment: Assignment, exclusive: ProcessExclusivity, quiet: Callable[[], bool] = lambda: True
     ) -> None:
-        self.turn = asyncio.Event()
-        self.turn.set()
+        self.may_run = asyncio.Event()
+        self.may_run.set()
         self.notes: Mapping[TP, str] = {}
         self._app = app
         self._assignment = assignment
         self._exclusive = exclusive
         self._quiet = quiet
-        self._cells: dict[TP, Cell] = {}
-        self._suspects: dict[TP, Cell] = {}
+        self._cells: dict[TP, PartitionQuarantine] = {}
+        self._suspects: dict[TP, PartitionQuarantine] = {}
         self._alone: tuple[TP, int] | None = None
         self._held = False
         self._not_before = 0.0
@@ -129,7 +129,7 @@ class Quarantine:
     # The partitions of this process
 
     def inherit(
-        self, found: Mapping[TP, tuple[int | None, str]], ends: Mapping[TP, int], hint: Hint | None = None
+        self, found: Mapping[TP, tuple[int | None, str]], ends: Mapping[TP, int], hint: CrashHint | None = None
     ) -> None:
         """Positions are set. `found` holds them with their metadata, `ends` where partitions end that need it.
 
@@ -141,7 +141,7 @@ class Quarantine:
             state = before.inherited(
                 position or 0, ends.get(tp, 0), hint and hint.offset_in(tp), again=hint is not None and hint.again
             )
-            self._cells[tp] = cell = Cell(position, position or 0, state, before)
+            self._cells[tp] = cell = PartitionQuarantine(position, position or 0, state, before)
             if state.ends:
                 self._suspects[tp] = cell
                 self._tell("records_suspected", tp, cell)
@@ -152,7 +152,7 @@ class Quarantine:
         """The log was made anew, or cut short: what was suspected is not on it any more."""
         if cell := self._cells.get(tp):
             self._suspects.pop(tp, None)
-            self._cells[tp] = Cell(cell.position, position, CLEAR, cell.committed, opened=True)
+            self._cells[tp] = PartitionQuarantine(cell.position, position, CLEAR, cell.committed, opened=True)
             self._count()
             self._wake.set()
 
@@ -161,9 +161,9 @@ class Quarantine:
         self._cells.clear()
         self._suspects.clear()
         self._stop_alone()
-        self.turn.set()  # what waited for it is nobody's any more, and keeps others of its lane back
+        self.may_run.set()  # what waited for it is nobody's any more, and keeps others of its lane back
         if self._held:
-            self.turn.clear()
+            self.may_run.clear()
         self._count()
 
     def rest(self, *, ending: bool = False) -> None:
@@ -211,13 +211,13 @@ class Quarantine:
             cell.handed = position
             self._wake.set()
 
-    def settled(self, tp: TP, offset: int) -> None:
+    def survived(self, tp: TP, offset: int) -> None:
         """A record is finished, or waits for another try: the process has survived it."""
         if cell := self._suspects.get(tp):
             cell.running.discard(offset)
             self._wake.set()
 
-    def settled_below(self, tp: TP, position: int) -> None:
+    def survived_below(self, tp: TP, position: int) -> None:
         """The same of every record before `position`."""
         if cell := self._suspects.get(tp):
             cell.running = {offset for offset in cell.running if offset >= position}
@@ -235,14 +235,14 @@ class Quarantine:
 
     def must_wait(self, tp: TP, offset: int) -> bool:
         """True if this record must wait for `turn`, because another one runs alone."""
-        return not self.turn.is_set() and self._alone != (tp, offset)
+        return not self.may_run.is_set() and self._alone != (tp, offset)
 
-    def verdict(self, tp: TP, offset: int) -> WorkerDied | None:
+    def give_up_error(self, tp: TP, offset: int) -> WorkerDied | None:
         """Why the record is to be given up and not to be run."""
         cell = self._cells.get(tp)
         return WorkerDied(DEATHS) if cell is not None and cell.state.condemned(offset) else None
 
-    def allowed(self, tp: TP, records: Sequence[Any]) -> int:
+    def runnable_count(self, tp: TP, records: Sequence[Any]) -> int:
         """How many of these records come before the first that is to be given up."""
         cell = self._cells.get(tp)
         if cell is None or not (cell.state.deaths or cell.state.given_up):
@@ -289,7 +289,7 @@ class Quarantine:
     def hold(self) -> None:
         """A record is to run alone in this process."""
         self._held = True
-        self.turn.clear()
+        self.may_run.clear()
         for cell in self._cells.values():
             cell.hold()
         self._close()
@@ -319,7 +319,7 @@ class Quarantine:
             elif self._alone is None and not await self._run_alone():
                 await self._open()
 
-    def _leave_behind(self, tp: TP, cell: Cell) -> None:
+    def _leave_behind(self, tp: TP, cell: PartitionQuarantine) -> None:
         """Moves the frontier over windows that were survived."""
         while cell.state.ends and not cell.running and self._exhausted(tp, cell):
             cell.frontier, cell.until = cell.state.ends[0], 0
@@ -334,7 +334,7 @@ class Quarantine:
             self._tell("records_cleared", tp, cell)
             self._count()
 
-    def _exhausted(self, tp: TP, cell: Cell) -> bool:
+    def _exhausted(self, tp: TP, cell: PartitionQuarantine) -> bool:
         """True if the window has no more records. Offsets of markers and compacted records hold none."""
         head = self._assignment.backlogs[tp.topic].head(tp)
         return (cell.handed if head is None else head) >= cell.state.ends[0]
@@ -343,22 +343,22 @@ class Quarantine:
         """Runs a record alone once everything else in the process rests. False: there is none to be run so."""
         heads = self._heads()
         found = next(((tp, cell) for tp, cell in self._suspects.items() if tp in heads and cell.must_run_alone), None)
-        if found is None or time.monotonic() < self._not_before or not self._exclusive.take(self):
+        if found is None or time.monotonic() < self._not_before or not self._exclusive.acquire(self):
             return False
         (tp, cell), began = found, time.monotonic()
         await self._commit()
-        if await self._exclusive.at_rest(self) and await self._open_alone(tp, cell):
+        if await self._exclusive.wait_until_idle(self) and await self._open_alone(tp, cell):
             return True
         cell.state = cell.state.rested()  # it has not run: a later commit must not say so
         held = time.monotonic() - began
         self._not_before = time.monotonic() + max(
             held, RETRY_SECONDS
         )  # everything else goes on for as long as it stood
-        self._exclusive.give_back(self)
+        self._exclusive.release(self)
         self._wake_later(max(held, RETRY_SECONDS))
         return True
 
-    async def _open_alone(self, tp: TP, cell: Cell) -> bool:
+    async def _open_alone(self, tp: TP, cell: PartitionQuarantine) -> bool:
         cell.state = cell.state.alone(cell.frontier)
         await self._commit()
         if cell.dirty or self._resting or self._exclusive.holder is not self or self._suspects.get(tp) is not cell:
@@ -371,7 +371,7 @@ class Quarantine:
 
     def _stop_alone(self) -> None:
         self._alone = None
-        self._exclusive.give_back(self)
+        self._exclusive.release(self)
 
     async def _open(self) -> None:
         """Opens the gate for whatever waits, and lets run again what had to wait for a record that ran alone."""
@@ -388,9 +388,9 @@ class Quarantine:
                 current.until, current.opened = until, True
         if opening:
             self._reconsider()
-        self.turn.set()
+        self.may_run.set()
 
-    def _prepare(self, tp: TP, cell: Cell, head: int | None, opening: dict[TP, float]) -> None:
+    def _prepare(self, tp: TP, cell: PartitionQuarantine, head: int | None, opening: dict[TP, float]) -> None:
         if cell.position is None and head is not None:
             cell.position = cell.frontier = head
         if not cell.state.ends:
@@ -402,7 +402,7 @@ class Quarantine:
             cell.state, opening[tp] = cell.state.in_window(), cell.state.ends[0]
 
     def _heads(self) -> dict[TP, int]:
-        return {tp: head for backlog in self._backlogs() for tp, head in backlog.heads().items()}
+        return {tp: head for backlog in self._backlogs() for tp, head in backlog.blocked_heads().items()}
 
     async def _commit(self) -> None:
         """Commits the notes that have changed; those of partitions that move stay as they are."""
@@ -414,9 +414,9 @@ class Quarantine:
 
     def _reconsider(self) -> None:
         for backlog in self._backlogs():
-            backlog.reconsider()
+            backlog.apply_gate()
 
-    def _backlogs(self) -> Iterable[Backlog]:
+    def _backlogs(self) -> Iterable[FetchBuffer]:
         return set(self._assignment.backlogs.values())
 
     def _wake_later(self, seconds: float) -> None:
@@ -427,7 +427,7 @@ class Quarantine:
     def _count(self) -> None:
         SUSPECT_PARTITIONS.labels(self._app).set(len(self._suspects))
 
-    def _tell(self, event: str, tp: TP, cell: Cell) -> None:
+    def _tell(self, event: str, tp: TP, cell: PartitionQuarantine) -> None:
         about: dict[str, Any] = {"app": self._app, "topic": tp.topic, "partition": tp.partition}
         about |= {"offset": cell.frontier, "until": cell.state.ends[0] if cell.state.ends else cell.frontier}
         log.warning(event, **about, deaths=cell.state.deaths)

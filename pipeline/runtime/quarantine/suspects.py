@@ -5,7 +5,7 @@ it moves. Deaths without progress make the records behind the position suspect. 
 runs only a window of them, and commits that before it does. A window that is survived is left behind and its sibling is
 halved; one in which the process dies is halved itself. A death counts against a record only when that record ran alone
 in its process; after `DEATHS` of those it is given up. Where it is known in the midst of which record the last process
-died (`running_mark`), that one is tried alone next. It is a hint: if the record survives, narrowing goes on.
+died (`crash_marker`), that one is tried alone next. It is a hint: if the record survives, narrowing goes on.
 
     unsuspected ─ LIVES deaths ─▶ window ─ died: first half; survived: sibling ─▶ alone ─ DEATHS deaths ─▶ given up
 """

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.runtime.flows.chain import Output
 from pipeline.runtime.kafka.accumulator import Draft
-from pipeline.runtime.tables.views import Mark
+from pipeline.runtime.tables.views import TableWrite
 
 if TYPE_CHECKING:
     from pipeline.runtime.faust.app import PipelineApp
 
-Marks = Callable[[Sequence[Output]], Sequence[Mark]]
+Marks = Callable[[Sequence[Output]], Sequence[TableWrite]]
 """What is to be remembered, given the outputs that the broker refused: nothing of their source records."""
 
 
@@ -29,18 +29,18 @@ async def commit(app: PipelineApp, draft: Draft, marks: Marks) -> list[Output]:
     return refused
 
 
-async def _mark(app: PipelineApp, marks: Sequence[Mark]) -> None:
+async def _mark(app: PipelineApp, marks: Sequence[TableWrite]) -> None:
     changelogs = {name: store.changelog for name, store in app.table_stores.items()}
     async with app.marking:  # the stores must get the rows of several flows in the changelog's order
         landed = await app.publisher.changelog(changelogs, marks)
         for table, rows in _by_table(marks).items():
             spans = {partition: span for (name, partition), span in landed.items() if name == table}
             app.table_stores[table].apply(rows, spans)
-        app.pending.settle(marks)
+        app.pending.discard(marks)
 
 
-def _by_table(marks: Sequence[Mark]) -> dict[str, list[Mark]]:
-    tables: dict[str, list[Mark]] = defaultdict(list)
+def _by_table(marks: Sequence[TableWrite]) -> dict[str, list[TableWrite]]:
+    tables: dict[str, list[TableWrite]] = defaultdict(list)
     for mark in marks:
         tables[mark[0]].append(mark)
     return tables

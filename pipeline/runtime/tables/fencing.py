@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Span(NamedTuple):
+class OffsetRange(NamedTuple):
     """Where records landed in one partition: first and last offset, and how many were written."""
 
     first: int
@@ -18,14 +18,14 @@ class Span(NamedTuple):
     records: int
 
 
-class SoleWriter:
+class WriterFence:
     """Follows the changelog of one table, partition by partition, through one generation of the group."""
 
     def __init__(self) -> None:
         self._generation = -1
         self._next: dict[int, int] = {}
 
-    def wrote(self, generation: int, partition: int, span: Span, recovered: int) -> bool:
+    def accepts(self, generation: int, partition: int, span: OffsetRange, recovered: int) -> bool:
         """Whether all up to `span.last` was read or written here. `recovered` is the last offset that was read.
 
         Who was not alone once is not for the rest of the generation: what else the process has in hand may write again

@@ -10,8 +10,8 @@ import rocksdict
 from faust.types import TP
 
 from pipeline.errors import Unacknowledged
-from pipeline.runtime.tables.fencing import SoleWriter, Span
-from pipeline.runtime.tables.views import Mark, Store
+from pipeline.runtime.tables.fencing import OffsetRange, WriterFence
+from pipeline.runtime.tables.views import TableRows, TableWrite
 
 if TYPE_CHECKING:
     from pipeline.runtime.faust.app import PipelineApp
@@ -31,7 +31,7 @@ class TableStore:
 
     def __init__(self, app: PipelineApp, name: str, partitions: int, ttl: int) -> None:
         self._app = app
-        self._writer = SoleWriter()
+        self._writer = WriterFence()
         self._table: Any = app.Table(
             name,
             partitions=partitions,
@@ -44,12 +44,12 @@ class TableStore:
     def changelog(self) -> str:
         return str(self._table.changelog_topic_name)
 
-    def partition(self, partition: int) -> Store:
+    def partition(self, partition: int) -> TableRows:
         """The local rows of one partition."""
-        store: Store = self._table.data._db_for_partition(partition)
+        store: TableRows = self._table.data._db_for_partition(partition)
         return store
 
-    def apply(self, marks: Iterable[Mark], spans: Mapping[int, Span]) -> None:
+    def apply(self, marks: Iterable[TableWrite], spans: Mapping[int, OffsetRange]) -> None:
         """Writes rows whose changelog records are acknowledged, each partition in one atomic batch with its offset.
 
         Raises `Unacknowledged` where somebody else has written in between: what that row remembers is not known here,
@@ -64,8 +64,8 @@ class TableStore:
             batch.put(store.offset_key, str(spans[partition].last).encode())
             store._db_for_partition(partition).write(batch)
 
-    def _require_alone(self, partition: int, span: Span) -> None:
+    def _require_alone(self, partition: int, span: OffsetRange) -> None:
         recovery: Any = self._app.tables
         recovered = recovery.recovery.active_highwaters.get(TP(self.changelog, partition), NOTHING_READ)
-        if not self._writer.wrote(self._app.consumer_generation_id, partition, span, recovered):
+        if not self._writer.accepts(self._app.consumer_generation_id, partition, span, recovered):
             raise Unacknowledged(f"another worker writes to {self.changelog}/{partition}: this one reads it anew")

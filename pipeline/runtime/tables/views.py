@@ -12,19 +12,19 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
-Mark = tuple[str, int, bytes, bytes]
+TableWrite = tuple[str, int, bytes, bytes]
 """A table write that waits for its record's outputs to be acknowledged: table, partition, key, value (never empty).
 
 A plain tuple, as are outputs: one of each is made for every event, and a named one costs five times as much.
 """
 
 
-def by_place(marks: Iterable[Mark]) -> Iterator[tuple[tuple[str, int], Iterator[Mark]]]:
+def group_by_partition(marks: Iterable[TableWrite]) -> Iterator[tuple[tuple[str, int], Iterator[TableWrite]]]:
     """Runs of writes to one partition of one table."""
     return groupby(marks, key=itemgetter(0, 1))
 
 
-class Store(Protocol):
+class TableRows(Protocol):
     """Where a partition's rows are: RocksDB in a worker, a dict in tests."""
 
     def get(self, key: bytes) -> bytes | None: ...
@@ -36,7 +36,7 @@ class TableView:
     __slots__ = ("_journal", "_name", "_partition", "_pending", "_store")
 
     def __init__(
-        self, name: str, partition: int, store: Store, pending: dict[bytes, bytes], journal: list[Mark]
+        self, name: str, partition: int, store: TableRows, pending: dict[bytes, bytes], journal: list[TableWrite]
     ) -> None:
         self._name = name
         self._partition = partition
@@ -59,7 +59,7 @@ class TableView:
         self._journal.append((self._name, self._partition, raw, value))
 
 
-class Pending:
+class UncommittedWrites:
     """The writes of every table that are not in the stores yet."""
 
     def __init__(self) -> None:
@@ -68,9 +68,9 @@ class Pending:
     def rows(self, table: str, partition: int) -> dict[bytes, bytes]:
         return self._rows.setdefault((table, partition), {})
 
-    def settle(self, marks: Iterable[Mark]) -> None:
+    def discard(self, marks: Iterable[TableWrite]) -> None:
         """Forgets writes that are in their store, or whose record failed; not those that were overwritten since."""
-        for (table, partition), group in by_place(marks):
+        for (table, partition), group in group_by_partition(marks):
             rows = self.rows(table, partition)
             for _, _, key, value in group:
                 if rows.get(key) is value:
@@ -82,10 +82,10 @@ class Pending:
             rows.clear()
 
 
-def undo(journal: list[Mark], length: int, pending: Pending) -> None:
+def rollback(journal: list[TableWrite], length: int, pending: UncommittedWrites) -> None:
     """Takes back what was written since the journal had `length` entries."""
-    failed: Sequence[Mark] = journal[length:]
+    failed: Sequence[TableWrite] = journal[length:]
     del journal[length:]
-    pending.settle(failed)
+    pending.discard(failed)
     for table, partition, key, value in journal:  # an earlier record of the batch may have written the same key
         pending.rows(table, partition).setdefault(key, value)

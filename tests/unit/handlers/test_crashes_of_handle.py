@@ -205,7 +205,7 @@ def test_the_search_finds_answers_that_go_out_before_they_are_recorded(monkeypat
 def test_the_search_finds_offsets_that_go_before_their_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
 
-    async def let_go_first(loop: concurrent_loop.ConcurrentLoop, commits: list[concurrent_loop.Commit]) -> None:
+    async def let_go_first(loop: concurrent_loop.ConcurrentLoop, commits: list[concurrent_loop.CommitRequest]) -> None:
         for work in commits:
             work.then()
         draft = loop._app.publisher.draft(output for work in commits for output in work.outputs)
@@ -411,7 +411,9 @@ def test_the_search_finds_a_dead_letter_that_goes_out_before_its_record(monkeypa
 
     last_word = concurrent_loop.ConcurrentLoop._last_word
 
-    async def letter_first(loop: concurrent_loop.ConcurrentLoop, job: concurrent_loop.Job, error: Exception) -> None:
+    async def letter_first(
+        loop: concurrent_loop.ConcurrentLoop, job: concurrent_loop.InFlightRecord, error: Exception
+    ) -> None:
         await loop._commit_now([(dead_letter(job.record, "handle", error, 1), job.record)], [])
         await last_word(loop, job, error)
 

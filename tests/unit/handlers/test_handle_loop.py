@@ -28,7 +28,7 @@ def _worked(kind: type[EventHandler], events: list[EventBase]) -> list[Command]:
         app: Any = App()
         runner, _, _ = runner_of(kind)
         loop = ConcurrentLoop(app, "in", handle(runner, Settings().handler_concurrency), Breaker(OFF))
-        loop.backlog.add(TP0, [_record(event, offset) for offset, event in enumerate(events)])
+        loop.buffer.add(TP0, [_record(event, offset) for offset, event in enumerate(events)])
         running = asyncio.ensure_future(loop.run())
         try:
             async with asyncio.timeout(60):

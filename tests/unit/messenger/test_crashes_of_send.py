@@ -30,7 +30,7 @@ from pipeline.runtime.flows import concurrent_loop
 from pipeline.runtime.flows.chain import Output
 from pipeline.runtime.kafka.accumulator import Draft
 from pipeline.runtime.tables.commit import Marks, commit
-from pipeline.runtime.tables.fencing import SoleWriter
+from pipeline.runtime.tables.fencing import WriterFence
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.topics.catalogue import COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS, SENT
 from pipeline.topics.codec import decode_outcome, encode_command, encode_receipt
@@ -356,7 +356,7 @@ def test_the_search_finds_a_call_that_is_made_when_a_process_thaws(monkeypatch: 
 
 def test_the_search_finds_a_writer_that_asks_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
-    monkeypatch.setattr(SoleWriter, "wrote", lambda *_: True)
+    monkeypatch.setattr(WriterFence, "accepts", lambda *_: True)
     monkeypatch.setattr(courier, "_require_owned", _no_matter)
     monkeypatch.setattr(Permit, "require", lambda _: None)
     assert _finds_frozen(LOST_ANSWER)

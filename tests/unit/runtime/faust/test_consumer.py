@@ -19,9 +19,9 @@ from pipeline.agents.topology import messenger
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.runtime.faust.consumer import Consumer, ConsumerThread
 from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
-from pipeline.runtime.flows.fetch_buffer import Backlog
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.kafka.gaps import Gaps
-from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants, TenantsFile
@@ -172,7 +172,7 @@ def _committing(broker: Callable[[Any], Broker], epoch: int = 3) -> list[int]:
     consumer: Any = object.__new__(Consumer)
     consumer.epoch, consumer.backlogs, consumer._done, consumer._delivered = 3, {}, {}, {}
     consumer._callbacks, consumer.on_forget = CommitCallbacks(), lambda: None
-    consumer.gaps, consumer.quarantine = Gaps(consumer), Quarantine("a-test", consumer, Exclusive())
+    consumer.gaps, consumer.quarantine = Gaps(consumer), Quarantine("a-test", consumer, ProcessExclusivity())
     consumer._thread = broker(consumer)
     told: list[int] = []
     for offset in range(3):
@@ -199,12 +199,12 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
     consumer.gaps = Gaps(consumer)
 
     async def asked_for() -> tuple[set[TP], set[TP]]:
-        backlog, thread = Backlog(limit=2), Quiet()
+        backlog, thread = FetchBuffer(limit=2), Quiet()
         consumer.backlogs, consumer._thread, consumer.suspend_flow = {"in": backlog}, thread, asyncio.Event()
         backlog.add(TP0, ["a", "b"])
         asking = asyncio.ensure_future(consumer._getmany({TP0, TP1}, 3600.0))
         first = await thread.asked.get()
-        backlog.take(TP0, 2)
+        backlog.pop(TP0, 2)
         assert await asking == {}
         asking = asyncio.ensure_future(consumer._getmany({TP0, TP1}, 3600.0))
         second = await thread.asked.get()
@@ -220,7 +220,7 @@ def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved(
     consumer.epoch, consumer._done, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
     consumer.gaps = Gaps(consumer)
     consumer._callbacks = CommitCallbacks()
-    consumer.quarantine = Quarantine("a-test", consumer, Exclusive())
+    consumer.quarantine = Quarantine("a-test", consumer, ProcessExclusivity())
     forgotten: list[int] = []
     consumer.on_forget = lambda: forgotten.append(consumer.epoch)
     consumer._forget()

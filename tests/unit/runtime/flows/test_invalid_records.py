@@ -20,14 +20,14 @@ from pipeline.agents.receive import receive
 from pipeline.agents.route import route
 from pipeline.agents.send import send
 from pipeline.providers import PROVIDERS
-from pipeline.runtime.flows.breaker import Breaker, Limits
+from pipeline.runtime.flows.breaker import Breaker, BreakerConfig
 from pipeline.runtime.flows.chain import Chain, Output
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.dead_letters import is_dead_letter
-from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime.flows.retry import RetryPolicy
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage
 from pipeline.runtime.kafka.accumulator import Draft
-from pipeline.runtime.tables.views import Pending
+from pipeline.runtime.tables.views import UncommittedWrites
 from pipeline.testing import TestRecord
 from pipeline.topics import dead_letters, headers
 from pipeline.topics.catalogue import SEEN, SENT
@@ -47,7 +47,7 @@ JSON = st.recursive(
 GOOD: Final = orjson.dumps(webhook(value(contacts=[contact()], messages=[text("wamid.1")])))
 CONTENTS = st.none() | st.binary(max_size=9) | JSON.map(lambda found: json.dumps(found).encode()) | st.just(GOOD)
 KEYS = st.none() | st.binary(max_size=4)
-TRIPS: Final = Limits(run=1, ratio=0.01, least=1)
+TRIPS: Final = BreakerConfig(consecutive=1, failure_rate=0.01, min_samples=1)
 """A breaker that opens at the first failure that counts."""
 
 CHAINS: Final[dict[str, Sequence[Stage]]] = {
@@ -75,14 +75,14 @@ def test_no_record_stops_a_chain(name: str, key: bytes | None, content: bytes | 
         CHAINS[name],
         tables=[SEEN, SENT],
         stores=lambda _, __: {},
-        pending=Pending(),
-        retries=Retries(attempts=4),
+        pending=UncommittedWrites(),
+        retries=RetryPolicy(attempts=4),
         breaker=breaker,
     )
     record = _record(key, content, found)
     result = chain.run(0, [record], outputs)
     assert not breaker.open
-    assert not result.held
+    assert not result.pending
     for made, _ in outputs:
         if is_dead_letter(made):
             assert list(made.headers[: len(found)]) == found
@@ -104,7 +104,7 @@ def _letters(stage: ConcurrentStage, records: Sequence[TestRecord], breaker: Bre
         app.publisher.send = sent
         loop = ConcurrentLoop(app, "in", stage, breaker)
         running = asyncio.ensure_future(loop.run())
-        loop.backlog.add(TP0, list(records))
+        loop.buffer.add(TP0, list(records))
         try:
             async with asyncio.timeout(20):
                 await until(lambda: app.list_consumer.positions.get(TP0) == len(records))
@@ -149,7 +149,11 @@ def _failing() -> Chain:
         raise ValueError("odd \ud83d")
 
     return Chain(
-        (Stage("odd", fail),), tables=[], stores=lambda _, __: {}, pending=Pending(), retries=Retries(attempts=1)
+        (Stage("odd", fail),),
+        tables=[],
+        stores=lambda _, __: {},
+        pending=UncommittedWrites(),
+        retries=RetryPolicy(attempts=1),
     )
 
 
@@ -174,7 +178,9 @@ def test_a_header_of_any_bytes_is_read() -> None:
 def test_an_odd_header_never_becomes_somebodys(name: str, provider: bytes) -> None:
     """A record with a damaged header would be handled as a tenant's that it is not."""
     outputs: list[Output] = []
-    chain = Chain(CHAINS["intake"], tables=[SEEN], stores=lambda _, __: {}, pending=Pending(), retries=Retries())
+    chain = Chain(
+        CHAINS["intake"], tables=[SEEN], stores=lambda _, __: {}, pending=UncommittedWrites(), retries=RetryPolicy()
+    )
     chain.run(0, [_record(b"k", GOOD, [(headers.PROVIDER, provider), (name, b"\xff\xfe")])], outputs)
     topics = [record.topic for record, _ in outputs]
     harmless = name in (headers.WEBHOOK_ID, headers.TRACEPARENT, headers.ACCOUNT) and provider == b"cloud"

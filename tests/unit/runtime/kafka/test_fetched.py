@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline.kafka_headers import KeptRecords
 from pipeline.runtime.faust.consumer import Consumer
-from pipeline.runtime.flows.fetch_buffer import Backlog
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.kafka.raw_fetch import Fetched, Undecoded
 
 PLACE = TopicPartition("in", 3)
@@ -108,14 +108,14 @@ def test_a_partition_is_read_to_its_last_record_when_that_is_taken(batches: Any,
     """
     content, end = _written(batches)
     consumer: Any = object.__new__(Consumer)
-    consumer.backlogs, consumer._read_offset = {"in": Backlog()}, {TP3: read}
+    consumer.backlogs, consumer._read_offset = {"in": FetchBuffer()}, {TP3: read}
     stock = [record.offset for record in _partition(content, 0) if record.offset >= read]
     _, fetched = _undecoded(content, 0)
     consumer._to_backlog(TP3, [fetched] if fetched else [])
     assert not stock or consumer._read_offset[TP3] in (end, stock[-1] + 1)
     taken = []
-    while consumer.backlogs["in"].some.is_set():
-        taken += [record.offset for record in consumer.backlogs["in"].take(TP3, limit)]
+    while consumer.backlogs["in"].not_empty.is_set():
+        taken += [record.offset for record in consumer.backlogs["in"].pop(TP3, limit)]
     assert taken == stock
     assert consumer._read_offset[TP3] == (stock[-1] + 1 if stock else read)
     assert len(consumer.backlogs["in"]) == 0

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter, Unavailable
-from pipeline.runtime.flows.breaker import OFF, Breaker, Limits
+from pipeline.runtime.flows.breaker import OFF, Breaker, BreakerConfig
 from pipeline.runtime.flows.chain import Chain
 from pipeline.runtime.flows.chain_loop import ChainLoop
-from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop, Job
-from pipeline.runtime.flows.stage import ConcurrentStage, Scope, Stage
+from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop, InFlightRecord
+from pipeline.runtime.flows.stage import ConcurrentStage, Stage, StageContext
 from pipeline.runtime.quarantine import exclusive, quarantine
-from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.quarantine.suspects import Suspicion, decode, encode
 from pipeline.testing import TestRecord
@@ -62,12 +62,12 @@ def _record(part: int, offset: int) -> TestRecord:
 class Life(Group):
     """One process's place in the group."""
 
-    def __init__(self, broker: Broker, exclusive: Exclusive | None = None) -> None:
+    def __init__(self, broker: Broker, exclusive: ProcessExclusivity | None = None) -> None:
         super().__init__()
         self._broker = broker
         self._loops: list[ChainLoop | ConcurrentLoop] = []
         self.quarantine = Quarantine(
-            "life", self, exclusive or Exclusive(), lambda: all(loop.quiet for loop in self._loops)
+            "life", self, exclusive or ProcessExclusivity(), lambda: all(loop.quiet for loop in self._loops)
         )
 
     async def commit_notes(self) -> bool:
@@ -80,8 +80,8 @@ class Life(Group):
 
     def reads(self, loop: ChainLoop | ConcurrentLoop) -> None:
         self._loops.append(loop)
-        self.backlogs[loop.source] = loop.backlog
-        loop.backlog.gate = self.quarantine
+        self.backlogs[loop.source] = loop.buffer
+        loop.buffer.gate = self.quarantine
 
     def start(self) -> None:
         broker, ends = self._broker, {tp: len(log) for tp, log in self._broker.logs.items()}
@@ -96,7 +96,7 @@ class Life(Group):
             await self.commit_notes()
 
 
-async def _live(broker: Broker, kind: str, killers: set[bytes], exclusive: Exclusive | None = None) -> bool:
+async def _live(broker: Broker, kind: str, killers: set[bytes], exclusive: ProcessExclusivity | None = None) -> bool:
     """One process. Whether it came to the end of everything."""
     app: Any = App()
     life = Life(broker, exclusive)
@@ -123,7 +123,7 @@ async def _live(broker: Broker, kind: str, killers: set[bytes], exclusive: Exclu
 def _loop(app: Any, kind: str, killers: set[bytes]) -> ChainLoop | ConcurrentLoop:
     if kind == "concurrent":
 
-        async def work(record: Any, scope: Scope) -> list[Record]:
+        async def work(record: Any, scope: StageContext) -> list[Record]:
             return _work(record, killers)
 
         stage = ConcurrentStage("slow", work, lambda record: record, lambda record: record.key)
@@ -176,7 +176,7 @@ def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone(
     seen: list[int] = []
     over = asyncio.Event()
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         tries.append(record.value)
         if record.value == b"1-0" and not over.is_set():
             raise RetryAfter("not yet", 0.001)
@@ -186,13 +186,13 @@ def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone(
             seen.append(len(tries) - before)
         return [Record("out", record.key, record.value)]
 
-    async def elsewhere(record: Any, scope: Scope) -> list[Record]:
+    async def elsewhere(record: Any, scope: StageContext) -> list[Record]:
         tries.append(record.value)
         await scope.wait(0.001)
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
-        exclusive = Exclusive()
+        exclusive = ProcessExclusivity()
         tasks = [*_started(broker, exclusive, work), *_started(other_broker, exclusive, elsewhere)]
         async with asyncio.timeout(10):
             await until(lambda: len(seen) == 2)
@@ -207,7 +207,7 @@ def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone(
     assert tries.count(b"1-0") > 1
 
 
-def _started(broker: Broker, exclusive: Exclusive, work: Any) -> list[asyncio.Future[None]]:
+def _started(broker: Broker, exclusive: ProcessExclusivity, work: Any) -> list[asyncio.Future[None]]:
     return _begun(broker, work, exclusive=exclusive)[1]
 
 
@@ -215,8 +215,8 @@ def _begun(
     broker: Broker,
     work: Any,
     lane: Any = lambda record: record.key,
-    limits: Limits = OFF,
-    exclusive: Exclusive | None = None,
+    limits: BreakerConfig = OFF,
+    exclusive: ProcessExclusivity | None = None,
 ) -> tuple[ConcurrentLoop, list[asyncio.Future[None]]]:
     app: Any = App()
     app.list_consumer = life = Life(broker, exclusive)
@@ -231,7 +231,7 @@ def test_an_end_in_order_is_held_against_nobody() -> None:
     broker = Broker([3])
     hold = asyncio.Event()
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         await hold.wait()
         return [Record("out", record.key, record.value)]
 
@@ -286,7 +286,7 @@ def test_who_waits_behind_a_waiting_record_of_its_lane_keeps_nobody_back(ends: t
     broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=ends)))
     done: set[bytes] = set()
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         if record.value == b"0-0":
             raise RetryAfter("its account is closed", 3600)
         done.add(record.value)
@@ -313,19 +313,19 @@ def test_a_record_that_runs_alone_is_the_probe_of_an_open_breaker() -> None:
     late, broker.logs[tp] = broker.logs[tp], []
     away = True
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         if away:
             raise Unavailable("a service")
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
         nonlocal away
-        loop, tasks = _begun(broker, work, limits=Limits(run=2, ratio=0))
+        loop, tasks = _begun(broker, work, limits=BreakerConfig(consecutive=2, failure_rate=0))
         life: Any = loop._app.list_consumer
         async with asyncio.timeout(10):
             await until(lambda: loop.breaker.open)
             broker.logs[tp] = late
-            loop.backlog.add(tp, late)
+            loop.buffer.add(tp, late)
             life.quarantine.handed(tp, 1)
             await until(lambda: not life.quarantine.suspects)
             away = False
@@ -342,7 +342,7 @@ def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
     broker = Broker([1])
     broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=(1,))))
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     class Restless:
@@ -352,7 +352,7 @@ def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
         def let_go(self) -> None: ...
 
     async def play() -> None:
-        exclusive = Exclusive()
+        exclusive = ProcessExclusivity()
         loop, tasks = _begun(broker, work, exclusive=exclusive)
         exclusive.join(Restless())
         life: Any = loop._app.list_consumer
@@ -361,7 +361,7 @@ def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
             assert life.quarantine.held_back == [TP("in", 0)], "liveness would count it as stuck"
             life.quarantine.rest()
             life.quarantine.reset()
-            loop.backlog.clear()
+            loop.buffer.clear()
             life.epoch += 1
             broker.notes[TP("in", 0)] = (0, "")
             life.start()
@@ -377,7 +377,7 @@ def test_a_commit_that_is_refused_while_the_group_settles_is_tried_again_soon(mo
     """After a crash the first records would wait for a second for what could be committed at once."""
     broker, waits = Broker([1]), list[float]()
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     def wake_at_once(self: Quarantine, seconds: float = quarantine.RETRY_SECONDS) -> None:
@@ -413,7 +413,7 @@ def test_a_record_that_did_not_get_to_run_alone_is_not_said_to_run() -> None:
     tp = TP("in", 0)
     broker.notes[tp] = (0, encode(Suspicion(ends=(1,))))
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
@@ -446,14 +446,14 @@ def test_suspects_of_a_log_that_was_made_anew_are_forgotten() -> None:
     tp = TP("in", 0)
     broker.notes[tp] = (100, encode(Suspicion(ends=(101, 104))))
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
         loop, tasks = _begun(broker, work)
         life: Any = loop._app.list_consumer
         life.quarantine.restart(tp, 0)
-        loop.backlog.add(tp, broker.logs[tp])
+        loop.buffer.add(tp, broker.logs[tp])
         async with asyncio.timeout(10):
             await until(lambda: broker.finished)
         for task in tasks:
@@ -467,24 +467,24 @@ def test_what_waited_for_its_turn_goes_when_its_partition_does() -> None:
     """It would stand in front of a record of its lane that is to run alone, and both would wait for ever."""
     broker = Broker([1])
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
         loop, tasks = _begun(broker, work)
         life: Any = loop._app.list_consumer
-        life.quarantine.turn.clear()
+        life.quarantine.may_run.clear()
         life.quarantine.hold()
         await until(lambda: hasattr(loop, "_tasks"))
         loop._start_epoch(life.epoch)
-        loop._admit(Job(TP("in", 0), broker.logs[TP("in", 0)][0], life.epoch))
+        loop._admit(InFlightRecord(TP("in", 0), broker.logs[TP("in", 0)][0], life.epoch))
         async with asyncio.timeout(10):
             await asyncio.sleep(0.01)
             assert loop._lanes
             life.epoch += 1
             life.quarantine.reset()
             await until(lambda: not loop._lanes)
-            assert not life.quarantine.turn.is_set(), "what is fetched from now on waits for who runs alone"
+            assert not life.quarantine.may_run.is_set(), "what is fetched from now on waits for who runs alone"
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -502,7 +502,7 @@ def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_tim
     broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=(1,))))
     held: list[float] = []
 
-    async def work(_record: Any, _scope: Scope) -> list[Record]:
+    async def work(_record: Any, _scope: StageContext) -> list[Record]:
         raise AssertionError
 
     class Restless:
@@ -514,7 +514,7 @@ def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_tim
         def let_go(self) -> None: ...
 
     async def play() -> None:
-        shared = Exclusive()
+        shared = ProcessExclusivity()
         shared.join(Restless())
         _, tasks = _begun(broker, work, exclusive=shared)
         async with asyncio.timeout(10):
@@ -531,7 +531,7 @@ def test_a_killer_behind_a_record_that_waits_becomes_a_dead_letter() -> None:
     """Its process would die for as long as the account in front of it is closed: each life forgot the deaths before."""
     broker = Broker([4])
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: StageContext) -> list[Record]:
         if record.value == b"0-0":
             raise RetryAfter("its account is closed", 3600)
         return _work(record, {b"0-1"})

@@ -42,7 +42,7 @@ def _checksum(topic: str) -> int:
     return crc32(topic.encode())
 
 
-class Hint(NamedTuple):
+class CrashHint(NamedTuple):
     """A record in whose midst a process died.
 
     Attributes:
@@ -61,7 +61,7 @@ class Hint(NamedTuple):
         return self.offset if ours else ELSEWHERE
 
 
-class RunningMark:
+class CrashMarker:
     """The note of one app in one process.
 
     Args:
@@ -72,7 +72,7 @@ class RunningMark:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.found: Hint | None = None
+        self.crash_hint: CrashHint | None = None
         self._memory: mmap | bytearray = bytearray(_NOBODY)
         if path is not None:
             with suppress(OSError, ValueError):  # a directory that can't be written to: then all are suspect alike
@@ -84,9 +84,9 @@ class RunningMark:
             write_private(path, _NOBODY * (1 + _EARLIER))
         with path.open("r+b") as file:
             self._memory = mmap(file.fileno(), _SIZE)
-        last, *earlier = (Hint(*note) for note in _NOTE.iter_unpack(self._memory[:]))
+        last, *earlier = (CrashHint(*note) for note in _NOTE.iter_unpack(self._memory[:]))
         if last.offset >= 0:
-            self.found = last._replace(again=last in earlier)
+            self.crash_hint = last._replace(again=last in earlier)
             self._memory[_NOTE.size :] = self._memory[: -_NOTE.size]  # the oldest is forgotten
             self._memory[_NEWEST] = _NOBODY
 
