@@ -15,12 +15,12 @@ from pipeline.topics.events.wire import WireEvent
 
 
 def deduplicate() -> Stage:
-    def once(event: WireEvent, scope: StageContext) -> Iterable[WireEvent]:
-        seen = scope.table(SEEN)
+    def once(event: WireEvent, context: StageContext) -> Iterable[WireEvent]:
+        seen = context.table(SEEN)
         if seen.get(event.event_id) is not None:
             DUPLICATES.labels(event.provider).inc()
             return ()
-        seen.put(event.event_id, b"%d:%d" % (scope.record.partition, scope.record.offset))
+        seen.put(event.event_id, b"%d:%d" % (context.record.partition, context.record.offset))
         return (event,)
 
     return Stage("deduplicate", once)

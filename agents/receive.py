@@ -12,8 +12,8 @@ from pipeline.topics.records import Incoming, Record
 
 
 def receive() -> Stage:
-    def note(record: Incoming, scope: StageContext) -> Iterable[Record]:
-        receipt, rows = decode_receipt(record), scope.table(SENT)
+    def note(record: Incoming, context: StageContext) -> Iterable[Record]:
+        receipt, rows = decode_receipt(record), context.table(SENT)
         standing = decode(rows.get(receipt.command_id))
         if standing is None or standing.state in UNSETTLED:
             known = standing or Standing(State.RECEIPT, 0.0)

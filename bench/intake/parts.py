@@ -22,15 +22,16 @@ from bench.intake.settings import tenants_of
 from pipeline.agents.deduplicate import deduplicate
 from pipeline.agents.parse import parse
 from pipeline.agents.route import route
+from pipeline.backoff import STAGE_RETRIES
 from pipeline.providers import PROVIDERS
 from pipeline.runtime import Stage, StageContext
 from pipeline.runtime.flows.chain import MAX_RECORD_BYTES, Chain, ChainResult
 from pipeline.runtime.flows.chain_loop import MAX_BATCH
-from pipeline.runtime.flows.retry import RetryPolicy
 from pipeline.runtime.kafka.accumulator import Draft
 from pipeline.runtime.kafka.raw_fetch import FetchedRecord
 from pipeline.runtime.tables.store import ROCKSDB
-from pipeline.runtime.tables.views import TableWrite, UncommittedWrites, group_by_partition
+from pipeline.runtime.tables.tables import Tables
+from pipeline.runtime.tables.views import TableWrite, group_by_partition
 from pipeline.topics.catalogue import RAW, SEEN, events
 from pipeline.topics.records import Record
 
@@ -60,6 +61,20 @@ class Dropped:
     def extend(self, _: object) -> None: ...
 
 
+class Stored:
+    """A table of one partition. Its writes are measured apart."""
+
+    changelog = LOG
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+
+    def partition(self, _: int) -> Any:
+        return self._rows
+
+    def apply(self, *_: object) -> None: ...
+
+
 def _draft() -> Draft:
     topics = (RAW.name, events("default").name, LOG)
     return Draft(dict.fromkeys(topics, 1), NO_COMPRESSION, dict.fromkeys(topics, MAX_RECORD_BYTES))
@@ -70,7 +85,7 @@ def _results(
 ) -> ChainResult:
     """Runs batch by batch, as a worker does; gives the last batch's result."""
     ended = (*stages, Stage("end", _nothing)) if len(stages) < 3 else tuple(stages)
-    chain = Chain(ended, tables=[SEEN], stores=lambda *_: store, pending=UncommittedWrites(), retries=RetryPolicy())
+    chain = Chain(ended, Tables({SEEN: Stored(store)}), STAGE_RETRIES)
     for start in range(0, len(records), MAX_BATCH):
         taken = outputs()
         result = chain.run(0, records[start : start + MAX_BATCH], taken)

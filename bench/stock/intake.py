@@ -31,12 +31,12 @@ def intake(settings: Settings, tenants: Tenants, source: str = RAW.name) -> faus
     async def run(stream: Any) -> None:
         async for event in stream.events():
             record = cast(Incoming, event.message)
-            scope = StageContext(record, {})
-            for found in parsed(record, scope):
+            context = StageContext(record, {})
+            for found in parsed(record, context):
                 event_id = found.event_id.encode()
                 if seen.get(event_id) is not None:
                     continue
-                for output in routed(found, scope):
+                for output in routed(found, context):
                     await topics.send(output)
                 seen[event_id] = b"%d:%d" % (record.partition, record.offset)
 

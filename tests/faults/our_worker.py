@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
+from pipeline.backoff import RetryPolicy
 from pipeline.logging import configure
 from pipeline.runtime import ConcurrentStage, PipelineApp, Stage, StageContext
-from pipeline.runtime.flows.retry import RetryPolicy
 from pipeline.runtime.process.worker import run
 from pipeline.settings import Settings, load_settings
 from pipeline.topics.records import Incoming, Record
@@ -27,7 +27,7 @@ from tests.faults.power import fail_after_a_commit_of
 
 def flows(name: str, settings: Settings) -> PipelineApp:
     """One flow for each way of losing a record: what holds is a concurrent stage, the rest are quick ones."""
-    app = PipelineApp(name, settings, RetryPolicy(attempts=2, first=0.01, longest=0.01))
+    app = PipelineApp(name, settings, RetryPolicy(max_attempts=2, initial_delay=0.01, max_delay=0.01))
     fail_after_a_commit_of(app, cases.source(name, cases.FLUSH), name)
     app.table(cases.TABLE, ttl=3600)
     for path in (cases.RAISED, cases.BATCH, cases.REFUSED):
@@ -80,12 +80,12 @@ def _holding(output: str) -> Any:
     return hold
 
 
-async def _writing(record: Incoming, scope: StageContext) -> Iterable[Record]:
+async def _writing(record: Incoming, context: StageContext) -> Iterable[Record]:
     order = order_of(record.value)
     await _until_free(order)
     if order.get("do") == "rows":
         for number in range(cases.ROWS):
-            scope.table(cases.TABLE).put(str(number), cases.ROW)
+            context.table(cases.TABLE).put(str(number), cases.ROW)
     return ()
 
 

@@ -17,12 +17,11 @@ from aiokafka.errors import KafkaError
 
 from pipeline.errors import Unacknowledged, Unavailable
 from pipeline.metrics import OUTPUTS
-from pipeline.runtime.flows.chain import Output
 from pipeline.runtime.kafka.accumulator import Content, Draft, Line
 from pipeline.runtime.kafka.admin import changed
 from pipeline.runtime.tables.fencing import OffsetRange
 from pipeline.runtime.tables.views import TableWrite, group_by_partition
-from pipeline.topics.records import Record
+from pipeline.topics.records import Output, Record
 
 TOPIC_TIMEOUT: Final = 30.0
 """Seconds in which a topic that there is shows up, also while its broker restarts."""

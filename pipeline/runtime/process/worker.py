@@ -179,7 +179,9 @@ async def _announce(app: PipelineApp) -> None:
 
 async def _crash(app: PipelineApp, apps: Sequence[PipelineApp]) -> None:
     await app.wait_until_crashed()
-    log.critical("worker ends: what it had not finished will be delivered again", app=app.conf.id, error=app.why())
+    log.critical(
+        "worker ends: what it had not finished will be delivered again", app=app.conf.id, error=app.crash_cause()
+    )
     _leave(apps, blameless=isinstance(app.crash_reason, OUTSIDE))
     _exit(1)
 

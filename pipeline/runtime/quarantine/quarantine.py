@@ -34,7 +34,7 @@ TIMER_SECONDS: Final = 0.01
 """By which a timer of the loop may be early: nobody else would wake what is then looked at too soon."""
 
 
-class Assignment(Protocol):
+class NoteCommitter(Protocol):
     """The part of the consumer that a quarantine needs."""
 
     backlogs: dict[str, FetchBuffer]
@@ -106,7 +106,11 @@ class Quarantine:
     """
 
     def __init__(
-        self, app: str, assignment: Assignment, exclusive: ProcessExclusivity, quiet: Callable[[], bool] = lambda: True
+        self,
+        app: str,
+        assignment: NoteCommitter,
+        exclusive: ProcessExclusivity,
+        quiet: Callable[[], bool] = lambda: True,
     ) -> None:
         self.may_run = asyncio.Event()
         self.may_run.set()
@@ -185,17 +189,17 @@ class Quarantine:
 
     # The gate
 
-    def until(self, tp: TP) -> float:
+    def first_blocked(self, tp: TP) -> float:
         cell = self._cells.get(tp)
         return cell.until if cell is not None else 0
 
-    def barred(self, _: TP) -> None:
+    def on_blocked(self, _: TP) -> None:
         self._wake.set()
 
-    def took(self, tp: TP, offsets: Sequence[int]) -> None:
+    def on_taken(self, tp: TP, offsets: Sequence[int]) -> None:
         self._cells[tp].running.update(offsets)
 
-    def gave_back(self, tp: TP, offsets: Sequence[int]) -> None:
+    def on_returned(self, tp: TP, offsets: Sequence[int]) -> None:
         if cell := self._suspects.get(tp):
             cell.running.difference_update(offsets)
 

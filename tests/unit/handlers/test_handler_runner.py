@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import (
     ConfigurationError,
     Conflict,
@@ -18,7 +19,6 @@ from pipeline.errors import (
 )
 from pipeline.handlers import HandlerRunner
 from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN, UnitOfWork
-from pipeline.runtime.flows.retry import RetryPolicy
 from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
 from pipeline.state.keys import table_key, unit_key

@@ -363,7 +363,7 @@ def _goes_out(outside: Outside, command: Command) -> bool:
 
 def test_the_last_try_closes_a_throttled_account_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands behind one that was given up would go out at once, though the provider said to slow down."""
-    monkeypatch.setattr("pipeline.messenger.dispatch.retry_policy", lambda *_: RetryPolicy(attempts=1))
+    monkeypatch.setattr("pipeline.messenger.dispatch.retry_policy", lambda *_: RetryPolicy(max_attempts=1))
     outside = Outside([Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=3600)])
     outcome = _live(outside)
     assert outcome is not None

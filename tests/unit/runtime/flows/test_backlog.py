@@ -108,15 +108,15 @@ class Ended:
     def __init__(self) -> None:
         self.running: set[int] = set()
 
-    def until(self, _: TP) -> float:
+    def first_blocked(self, _: TP) -> float:
         return 2
 
-    def barred(self, tp: TP) -> None: ...
+    def on_blocked(self, tp: TP) -> None: ...
 
-    def took(self, _: TP, offsets: Sequence[int]) -> None:
+    def on_taken(self, _: TP, offsets: Sequence[int]) -> None:
         self.running.update(offsets)
 
-    def gave_back(self, _: TP, offsets: Sequence[int]) -> None:
+    def on_returned(self, _: TP, offsets: Sequence[int]) -> None:
         self.running.difference_update(offsets)
 
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import HandlerTimeout, InvalidRecord, RetryAfter, Unavailable
 from pipeline.runtime.flows.breaker import OFF, Breaker, BreakerConfig
-from pipeline.runtime.flows.chain import Chain, Output
-from pipeline.runtime.flows.retry import RetryPolicy
+from pipeline.runtime.flows.chain import Chain
 from pipeline.runtime.flows.stage import Stage, StageContext
-from pipeline.runtime.tables.views import UncommittedWrites
+from pipeline.runtime.tables.tables import Tables
 from pipeline.testing import TestRecord
-from pipeline.topics.records import Record
+from pipeline.topics.records import Output, Record
 
 LIMITS = BreakerConfig(consecutive=5, failure_rate=0.5, min_samples=20, window=40)
 DOWN = RuntimeError("down")
@@ -149,14 +149,7 @@ class Broken:
 
 
 def _chain(stage: Broken, breaker: Breaker) -> Chain:
-    return Chain(
-        (Stage("stage", stage),),
-        tables=(),
-        stores=lambda _, __: {},
-        pending=UncommittedWrites(),
-        retries=RetryPolicy(attempts=3),
-        breaker=breaker,
-    )
+    return Chain((Stage("stage", stage),), Tables(), RetryPolicy(max_attempts=3), breaker)
 
 
 def _records(values: Iterable[bytes]) -> list[TestRecord]:

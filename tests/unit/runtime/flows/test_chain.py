@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.backoff import STAGE_RETRIES, RetryPolicy
 from pipeline.errors import InvalidRecord, Unavailable
 from pipeline.logging import add_place
-from pipeline.runtime.flows.chain import Chain, Output, shortest_delay
-from pipeline.runtime.flows.retry import RetryPolicy
-from pipeline.runtime.flows.stage import Stage, StageContext, Through, split_hops
-from pipeline.runtime.tables.views import UncommittedWrites
+from pipeline.runtime.flows.chain import Chain, shortest_delay
+from pipeline.runtime.flows.stage import ConcurrentContext, Stage, StageContext, Through, split_hops
+from pipeline.runtime.tables.tables import Tables
 from pipeline.testing import TestRecord, TopologyTestDriver
-from pipeline.topics.records import Record, header
+from pipeline.topics.records import Output, Record, header
 
 
 def _copy(record: Any, _: StageContext) -> Iterable[Record]:
@@ -33,11 +32,11 @@ class Flaky:
     def __init__(self, value: bytes, times: int, error: Exception) -> None:
         self.value, self.left, self.error = value, times, error
 
-    def __call__(self, record: Any, scope: StageContext) -> Iterable[Record]:
+    def __call__(self, record: Any, context: StageContext) -> Iterable[Record]:
         if record.value == self.value and self.left:
             self.left -= 1
             raise self.error
-        return _copy(record, scope)
+        return _copy(record, context)
 
 
 def test_outputs_keep_the_order_of_their_sources() -> None:
@@ -89,7 +88,9 @@ def test_a_permanent_error_is_a_dead_letter_at_once() -> None:
 
 def test_an_error_becomes_a_dead_letter_after_the_last_attempt() -> None:
     """Without it, a bug in a stage would stop its partition for ever."""
-    driver = TopologyTestDriver(Stage("flaky", Flaky(b"bad", 99, RuntimeError("bug"))), retries=RetryPolicy(attempts=3))
+    driver = TopologyTestDriver(
+        Stage("flaky", Flaky(b"bad", 99, RuntimeError("bug"))), retries=RetryPolicy(max_attempts=3)
+    )
     driver.pipe(*_records(b"bad", b"next"))
     assert header(driver.dead_letters[0].headers, "attempts") == "3"
     assert driver.published[-1].value == b"next"
@@ -97,7 +98,9 @@ def test_an_error_becomes_a_dead_letter_after_the_last_attempt() -> None:
 
 def test_what_is_unavailable_is_never_a_dead_letter() -> None:
     """Without it, an hour without Redis would dead-letter an hour of messages."""
-    driver = TopologyTestDriver(Stage("flaky", Flaky(b"x", 50, Unavailable("redis"))), retries=RetryPolicy(attempts=2))
+    driver = TopologyTestDriver(
+        Stage("flaky", Flaky(b"x", 50, Unavailable("redis"))), retries=RetryPolicy(max_attempts=2)
+    )
     assert [record.topic for record in driver.pipe(*_records(b"x"))] == ["out"]
 
 
@@ -132,8 +135,8 @@ def test_an_output_that_no_topic_takes_is_a_dead_letter() -> None:
 def test_a_failure_takes_back_outputs_and_table_writes_of_its_record() -> None:
     """Without it, a half-done record would be remembered as done, and its other half lost."""
 
-    def mark(record: Any, scope: StageContext) -> Iterable[Any]:
-        scope.table("seen").put(record.value.decode(), b"1")
+    def mark(record: Any, context: StageContext) -> Iterable[Any]:
+        context.table("seen").put(record.value.decode(), b"1")
         return (record,)
 
     driver = TopologyTestDriver(
@@ -148,14 +151,14 @@ def test_every_record_ends_once_and_in_order_for_its_key(plan: list[tuple[str, s
     """Without it, some mixture of failures would lose a message, double it or reorder a conversation."""
     failed: set[int] = set()
 
-    def work(record: Any, scope: StageContext) -> Iterable[Record]:
+    def work(record: Any, context: StageContext) -> Iterable[Record]:
         fate = plan[record.offset][1]
         if fate == "dead":
             raise InvalidRecord("dead")
         if fate == "flaky" and record.offset not in failed:
             failed.add(record.offset)
             raise RuntimeError("once")
-        return _copy(record, scope)
+        return _copy(record, context)
 
     driver = TopologyTestDriver(Stage("work", work))
     driver.pipe(*[TestRecord(b"%d" % i, key.encode(), offset=i) for i, (key, _) in enumerate(plan)])
@@ -169,10 +172,10 @@ def test_every_record_ends_once_and_in_order_for_its_key(plan: list[tuple[str, s
 def test_a_link_cuts_a_chain_in_two_hops_with_the_same_outputs() -> None:
     """Without it, naming a topic between two stages would change what comes out."""
     upper = Stage("upper", lambda record, _: (record.value.upper(),))
-    wrap = Stage("wrap", lambda value, scope: (Record("out", scope.record.key or b"", b"<" + value + b">"),))
+    wrap = Stage("wrap", lambda value, context: (Record("out", context.record.key or b"", b"<" + value + b">"),))
     whole = TopologyTestDriver(upper, wrap).pipe(*_records(b"x"))
     link = Through(
-        "middle", lambda value, scope: Record("middle", scope.record.key or b"", value), lambda record: record.value
+        "middle", lambda value, context: Record("middle", context.record.key or b"", value), lambda record: record.value
     )
     (first, one), (second, two) = split_hops("in", [upper, link, wrap])
     assert (first, second) == ("in", "middle")
@@ -184,15 +187,13 @@ def test_the_pause_is_the_shortest_of_those_that_failed() -> None:
     """Without it, a record behind a failed one would make the pass spin or sleep for its own sake."""
     chain = _chain(Stage("flaky", Flaky(b"a", 1, RuntimeError("once"))))
     held = {0: chain.run(0, _records(b"a", b"b"), []).pending}
-    assert 0.05 <= shortest_delay(held, RetryPolicy()) <= 0.1
+    assert 0.05 <= shortest_delay(held, STAGE_RETRIES) <= 0.1
 
 
 def test_only_a_concurrent_stage_can_wait() -> None:
     """Without it, a quick stage that awaits would stop its whole partition in silence."""
-    import asyncio
-
-    with pytest.raises(TypeError, match="concurrent"):
-        asyncio.run(StageContext(TestRecord(b""), {}).wait(1))
+    assert not {"wait", "persist", "publish", "when_committed"} & set(dir(StageContext))
+    assert {"wait", "persist", "publish", "when_committed"} <= set(dir(ConcurrentContext))
 
 
 def test_what_a_stage_logs_names_its_record() -> None:
@@ -209,7 +210,7 @@ def test_what_a_stage_logs_names_its_record() -> None:
 
 
 def _chain(*stages: Stage) -> Chain:
-    return Chain(stages, tables=(), stores=lambda *_: {}, pending=UncommittedWrites(), retries=RetryPolicy())
+    return Chain(stages, Tables(), STAGE_RETRIES)
 
 
 def _values(outputs: list[Output]) -> list[bytes]:

@@ -8,12 +8,12 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import InvalidRecord, RetryAfter, Unavailable
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.offsets import OffsetTracker
-from pipeline.runtime.flows.retry import RetryPolicy
 from pipeline.runtime.kafka.partitions import partition_of
-from pipeline.runtime.tables.views import TableView, TableWrite, UncommittedWrites, rollback
+from pipeline.runtime.tables.views import TableView, TableWrite, UncommittedWrites
 
 TP0, TP1 = TP("t", 0), TP("t", 1)
 
@@ -71,7 +71,7 @@ def test_a_pending_write_is_read_before_it_is_stored() -> None:
     view = TableView("seen", 0, {}, pending.rows("seen", 0), journal)
     view.put("id", b"1")
     assert view.get("id") == b"1"
-    rollback(journal, 0, pending)
+    pending.rollback(journal)
     assert view.get("id") is None
 
 
@@ -81,7 +81,7 @@ def test_undo_leaves_what_an_earlier_record_wrote_under_the_same_key() -> None:
     view = TableView("seen", 0, {}, pending.rows("seen", 0), journal)
     view.put("id", b"first")
     view.put("id", b"second")
-    rollback(journal, 1, pending)
+    pending.rollback(journal, 1)
     assert view.get("id") == b"first"
 
 
@@ -103,7 +103,7 @@ def test_an_empty_table_value_is_refused() -> None:
 
 def test_retries_give_up_on_what_cannot_succeed_and_never_on_what_is_away() -> None:
     """Without it, bad bytes would be retried for ever, or an outage dead-lettered."""
-    retries = RetryPolicy(attempts=3)
+    retries = RetryPolicy(max_attempts=3)
     assert retries.gives_up(InvalidRecord(""), 1)
     assert [retries.gives_up(RuntimeError(), attempt) for attempt in (1, 2, 3)] == [False, False, True]
     assert not retries.gives_up(Unavailable(), 10_000)
@@ -111,10 +111,10 @@ def test_retries_give_up_on_what_cannot_succeed_and_never_on_what_is_away() -> N
 
 def test_delays_double_up_to_the_longest_and_a_told_delay_is_kept() -> None:
     """Without it, a retry would hammer what is down, or ignore what a provider asked for."""
-    retries = RetryPolicy(first=1, longest=10)
-    assert 0.5 <= retries.delay(RuntimeError(), 1) <= 1
-    assert 5 <= retries.delay(RuntimeError(), 1000) <= 10
-    assert retries.delay(RetryAfter("", 42), 1) == 42
+    retries = RetryPolicy(initial_delay=0.5, max_delay=5, jitter=1)
+    assert 0.5 <= retries.delay_after(RuntimeError(), 1) <= 1
+    assert 5 <= retries.delay_after(RuntimeError(), 1000) <= 10
+    assert retries.delay_after(RetryAfter("", 42), 1) == 42
 
 
 @given(st.binary(max_size=64), st.sampled_from([1, 8, 48]))

@@ -17,12 +17,12 @@ from aiohttp import ClientSession
 
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import NewerRecord
 from pipeline.messenger.command_state import Standing, State, decode
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import Courier
 from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.runtime.flows.retry import RetryPolicy
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics import codec

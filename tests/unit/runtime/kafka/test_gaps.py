@@ -15,7 +15,7 @@ from faust.types import TP
 from pipeline.errors import LogGap, LogTruncated
 from pipeline.metrics import GAP_RECORDS
 from pipeline.runtime.faust.consumer import Consumer
-from pipeline.runtime.flows.gap_letters import gap_letter
+from pipeline.runtime.flows.gap_dead_letters import gap_dead_letter
 from pipeline.runtime.kafka.gaps import Gap, Gaps, Report
 from pipeline.runtime.process.liveness import Progress
 from pipeline.testing import TestRecord
@@ -231,7 +231,7 @@ def test_a_start_is_remembered_when_it_is_committed_and_not_before() -> None:
 
 def test_the_letter_of_a_gap_has_its_range_and_no_bytes() -> None:
     """Nobody could tell from the dead letters what is missing, or a redrive would publish an empty record."""
-    record, lost = gap_letter(Gap(TP("webhooks.raw", 3), 10, 40), "parse")
+    record, lost = gap_dead_letter(Gap(TP("webhooks.raw", 3), 10, 40), "parse")
     assert (record.topic, record.key, record.value) == ("dead-letters.parse", b"", b"")
     assert (lost.partition, lost.offset) == (3, 10)
     letter = dead_letters.read(TestRecord(record.value, record.key, tuple(record.headers), record.topic, 3, 0))

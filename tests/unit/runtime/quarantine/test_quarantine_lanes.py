@@ -19,16 +19,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter
-from pipeline.runtime.flows.breaker import OFF, Breaker
-from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
-from pipeline.runtime.flows.stage import ConcurrentStage, StageContext
+from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
 from pipeline.runtime.quarantine import quarantine
 from pipeline.runtime.quarantine.crash_marker import CrashHint
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.suspects import DEATHS, LIVES, SPARED
 from pipeline.testing import TestRecord
+from pipeline.testing.memory_flows import InMemoryAssignment
 from pipeline.topics.records import Record
-from tests.support.loop_stand_ins import App, Group
+from tests.support.loop_stand_ins import FakeApp
 
 Place = tuple[int, int]
 """Partition and offset."""
@@ -159,7 +158,7 @@ def _place(value: bytes) -> Place:
     return int(part), int(offset)
 
 
-class Life(Group):
+class Life(InMemoryAssignment):
     """One process."""
 
     def __init__(self, world: World) -> None:
@@ -181,13 +180,11 @@ class Life(Group):
             runner.run(self._main())
 
     async def _main(self) -> None:
-        world, self.app = self.world, App()
+        world, self.app = self.world, FakeApp(self)
         self.quarantine = quarantine.Quarantine("life", self, ProcessExclusivity(), lambda: self._loop.quiet)
-        app: Any = self.app
-        app.list_consumer = self
         self.counted = Counter[Place]() if world.per_life else world.tries
         stage = ConcurrentStage("slow", self._work, lambda r: r, lambda r: world.lane(_place(r.value)))
-        self._loop = ConcurrentLoop(app, "in", stage, Breaker(OFF))
+        self._loop = self.app.concurrent(stage)
         self.backlogs["in"] = self._loop.buffer
         self._loop.buffer.gate = self.quarantine
         self.quarantine.inherit(world.notes, {tp: len(log) for tp, log in world.logs.items()}, world.hint)
@@ -239,7 +236,7 @@ class Life(Group):
         self.world.ends.append(named)
         return CrashHint(named[1], named[0], crc32(b"in"), again)
 
-    async def _work(self, record: Any, _: StageContext) -> list[Record]:
+    async def _work(self, record: Any, _: ConcurrentContext) -> list[Record]:
         place = _place(record.value)
         if self.counted[place] < self.world.waits.get(place, 0):
             self.counted[place] += 1

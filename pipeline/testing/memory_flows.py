@@ -1,0 +1,132 @@
+"""What a flow runs on, in memory: partitions that stay, a publisher that keeps what it gets, tables in dicts."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from faust.types import TP
+
+from pipeline import clock
+from pipeline.runtime.flows.commit_callbacks import Callback, CommitCallbacks
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.publisher import Publisher
+from pipeline.runtime.process.lease import Lease
+from pipeline.runtime.process.liveness import Progress
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
+from pipeline.runtime.quarantine.quarantine import Quarantine
+from pipeline.runtime.tables.fencing import OffsetRange
+from pipeline.runtime.tables.views import TableWrite
+from pipeline.topics.records import Output, Record
+
+
+class InMemoryAssignment:
+    """Partitions that belong to this process for ever (`pipeline.runtime.flows.context.Assignment`).
+
+    Attributes:
+        working: tokens of unfinished work.
+        positions: by partition, the offset below which everything is finished.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = 1
+        self.suspend_flow = asyncio.Event()
+        self.progress = Progress()
+        self.lease = Lease(math.inf)
+        self.lease.renew(clock.now())
+        self.backlogs: dict[str, FetchBuffer] = {}
+        self.quarantine = Quarantine("in-memory", self, ProcessExclusivity())
+        self.working: set[object] = set()
+        self.positions: dict[TP, int] = {}
+        self._moved = asyncio.Event()
+        self._callbacks = CommitCallbacks()
+
+    async def commit_notes(self) -> bool:
+        return True
+
+    def begin(self) -> object:
+        token = object()
+        self.working.add(token)
+        return token
+
+    def finish(self, busy: object) -> None:
+        self.working.remove(busy)
+
+    def done(self, tp: TP, position: int, epoch: int) -> None:
+        if epoch == self.epoch:
+            self.positions[tp] = position
+            self._moved.set()
+
+    def when_committed(self, tp: TP, offset: int, epoch: int, then: Callback) -> None:
+        if epoch == self.epoch:
+            self._callbacks.add(tp, offset, then)
+
+    def commit(self) -> None:
+        """Commit the positions."""
+        for tp, position in self.positions.items():
+            self._callbacks.committed(tp, position)
+
+    async def wait_for(self, positions: Mapping[TP, int]) -> None:
+        """Wait until these positions are reached."""
+        while positions.items() - self.positions.items():
+            await self._moved.wait()
+            self._moved.clear()
+
+
+class OutputList(Draft):
+    """Outputs in a list, in place of the broker's batches."""
+
+    def __init__(self, outputs: Iterable[Output] = ()) -> None:
+        super().__init__({}, 0, {})
+        self.outputs: list[Output] = []
+        self.extend(outputs)
+
+    def extend(self, outputs: Iterable[Output]) -> None:
+        for output in outputs:
+            self.outputs.append(output)
+            self.size += len(output[0].value)
+
+
+class InMemoryPublisher(Publisher):
+    """Keeps what it gets.
+
+    Attributes:
+        records: every published record, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.records: list[Record] = []
+
+    async def watch(self, topics: Iterable[str]) -> None:
+        """Return at once: every topic exists."""
+
+    def draft(self, outputs: Iterable[Output] = ()) -> OutputList:
+        return OutputList(outputs)
+
+    async def send(self, draft: Draft) -> list[Output]:
+        assert isinstance(draft, OutputList)
+        self.records += [record for record, _ in draft.outputs]
+        return []
+
+    async def changelog(
+        self, topics: dict[str, str], writes: Sequence[TableWrite]
+    ) -> dict[tuple[str, int], OffsetRange]:
+        return {(table, partition): OffsetRange(0, 0, 1) for table, partition, _, _ in writes}
+
+
+class MemoryTable:
+    """A table whose partitions are dicts (`pipeline.runtime.tables.tables.LocalTable`)."""
+
+    def __init__(self, changelog: str = "changelog") -> None:
+        self.changelog = changelog
+        self._partitions: dict[int, dict[bytes, bytes]] = {}
+
+    def partition(self, partition: int) -> dict[bytes, bytes]:
+        return self._partitions.setdefault(partition, {})
+
+    def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
+        for _, partition, key, value in writes:
+            self.partition(partition)[key] = value
