@@ -22,6 +22,7 @@ from pipeline.metrics import BREAKER_OPEN, IN_PROGRESS
 from pipeline.private_files import make_private_dir
 from pipeline.runtime.faust.assignor import Assignor
 from pipeline.runtime.faust.consumer import Consumer
+from pipeline.runtime.faust.gap_dead_letters import gap_policy
 from pipeline.runtime.faust.plain_agents import AgentFunction, ending
 from pipeline.runtime.faust.producer import Producer
 from pipeline.runtime.faust.rocksdb import Table
@@ -32,7 +33,6 @@ from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.context import Flow, FlowContext
 from pipeline.runtime.flows.dead_letters import PREFIX
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
-from pipeline.runtime.flows.gap_dead_letters import gap_policy
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage, Through, split_hops
 from pipeline.runtime.kafka.admin import largest
 from pipeline.runtime.kafka.client_tasks import ClientLost, lost, of_consumer, of_producer

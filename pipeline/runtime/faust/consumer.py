@@ -30,9 +30,9 @@ from faust.types import TP
 from mode.utils.futures import notify
 
 from pipeline.runtime.faust.assignor import patient
+from pipeline.runtime.faust.gaps import OFF_THE_LOG, Gaps
 from pipeline.runtime.flows.commit_callbacks import Callback, CommitCallbacks
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer, FetchedChunk
-from pipeline.runtime.kafka.gaps import OFF_THE_LOG, Gaps
 from pipeline.runtime.kafka.raw_fetch import Fetched, FetchedRecord, Undecoded
 from pipeline.runtime.process.lease import Lease
 from pipeline.runtime.process.liveness import Position, Progress
@@ -210,7 +210,7 @@ class Consumer(driver.Consumer):
 
         `blameless`: this end says nothing about the records in hand.
         """
-        thread, notes = cast(ConsumerThread, self._thread), self.quarantine.last_notes() if blameless else {}
+        thread, notes = cast(ConsumerThread, self._thread), self.quarantine.final_notes() if blameless else {}
         return asyncio.run_coroutine_threadsafe(thread.leave(notes), thread.thread_loop)
 
     # Flows
@@ -269,7 +269,7 @@ class Consumer(driver.Consumer):
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         done = await super()._commit_offsets(offsets, start_new_transaction)
-        if done and self.quarantine.committed():
+        if done and self.quarantine.finish_commit():
             self.got_on()
         return done
 
@@ -278,7 +278,7 @@ class Consumer(driver.Consumer):
             return {}
         offsets: dict[TP, int] = super()._filter_committable_offsets(tps)
         offsets.update({tp: offset for tp, offset in self._done.items() if self._should_commit(tp, offset)})
-        return self.quarantine.noted(offsets)
+        return self.quarantine.begin_commit(offsets)
 
     def _new_offset(self, tp: TP) -> int | None:
         delivered, acked, last = self._delivered[tp], self._acked_index[tp], None
@@ -436,7 +436,7 @@ class Consumer(driver.Consumer):
             await self._deliver(slow)
         with suppress(KafkaError):  # partitions may move meanwhile
             for tp in self.quarantine.suspects:
-                self.quarantine.handed(tp, await self.position(tp) or 0)
+                self.quarantine.mark_buffered(tp, await self.position(tp) or 0)
 
     def _to_backlog(self, tp: TP, found: list[Any]) -> bool:
         backlog = self.backlogs.get(tp.topic)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 from faust.types import TP
 
 from pipeline.metrics import RETENTION_USED
 
-if TYPE_CHECKING:
-    from pipeline.runtime.faust.consumer import Consumer
-
 SHARES: Final = (0.5, 0.75, 0.9)
 """The parts of a retention that are asked about, one behind the other, while a partition is behind them."""
 
 
-async def look_at_retention(app: str, consumer: Consumer, retentions: Mapping[str, float]) -> None:
+class LaggingConsumer(Protocol):
+    """The part of a consumer that tells how old its unfinished records are."""
+
+    @property
+    def behind(self) -> Sequence[TP]: ...
+    def finished(self, tp: TP) -> int: ...
+    async def offsets_at(self, times: Mapping[TP, int]) -> dict[TP, int | None]: ...
+
+
+async def look_at_retention(app: str, consumer: LaggingConsumer, retentions: Mapping[str, float]) -> None:
     """Sets the metric of each source topic, whose retention is in seconds: the largest share that is used up.
 
     The broker is asked for the first offset that is younger. Raises what aiokafka raises.
@@ -31,7 +37,7 @@ async def look_at_retention(app: str, consumer: Consumer, retentions: Mapping[st
         RETENTION_USED.labels(app, topic).set(share)
 
 
-async def _older(consumer: Consumer, ages: Mapping[TP, float]) -> list[TP]:
+async def _older(consumer: LaggingConsumer, ages: Mapping[TP, float]) -> list[TP]:
     """The partitions whose first unfinished record is older than so many seconds."""
     if not ages:
         return []

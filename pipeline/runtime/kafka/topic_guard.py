@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from pipeline.errors import PipelineError, Unavailable
 from pipeline.logging import get_logger
@@ -18,13 +18,21 @@ from pipeline.runtime.kafka.admin import describe, require_counts, retentions, u
 from pipeline.settings import Settings
 from pipeline.topics.installation import TOPIC, Installation
 
-if TYPE_CHECKING:
-    from pipeline.runtime.faust.app import PipelineApp
-
 LOOKS: Final = 8
 """How often the partition counts are looked at in the time after which a partition counts as stuck."""
 
 log = get_logger(__name__)
+
+
+class GuardedApp(Protocol):
+    """The part of an app that its topics are checked for."""
+
+    installation: Installation
+    retentions: dict[str, float]
+    sources: set[str]
+
+    async def crash(self, reason: BaseException) -> None:
+        """End the process."""
 
 
 class PartitionsChanged(PipelineError):
@@ -54,7 +62,7 @@ async def require(settings: Settings, names: Iterable[str]) -> Installation:
     return found
 
 
-async def watch_partitions(settings: Settings, apps: Sequence[PipelineApp]) -> None:
+async def watch_partitions(settings: Settings, apps: Sequence[GuardedApp]) -> None:
     """Ends the process when a keyed topic gets another count than was required at the start."""
     while True:
         await asyncio.sleep(settings.stuck_after / LOOKS)
@@ -65,7 +73,7 @@ async def watch_partitions(settings: Settings, apps: Sequence[PipelineApp]) -> N
                 return
 
 
-async def learn_retentions(settings: Settings, apps: Iterable[PipelineApp]) -> None:
+async def learn_retentions(settings: Settings, apps: Iterable[GuardedApp]) -> None:
     """How long the records of each source stay, as far as the broker tells."""
     with suppress(Unavailable):
         for app in apps:

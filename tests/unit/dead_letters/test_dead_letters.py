@@ -18,9 +18,9 @@ from pipeline.cli._letters import as_json, body, hide, page, row
 from pipeline.errors import UnknownTenant
 from pipeline.replay.dead_letters import Filters, Found, Ledger, find, history
 from pipeline.replay.reader import Reader, Span
+from pipeline.runtime.faust.gap_dead_letters import gap_dead_letter
+from pipeline.runtime.faust.gaps import Gap
 from pipeline.runtime.flows.dead_letters import dead_letter
-from pipeline.runtime.flows.gap_dead_letters import gap_dead_letter
-from pipeline.runtime.kafka.gaps import Gap
 from pipeline.runtime.redrive import Decider
 from pipeline.testing import TestRecord
 from pipeline.topics.dead_letters import REASON_BYTES, Letter, LetterId, Mark, Origin, State, read

@@ -18,9 +18,9 @@ from faust.types import TP
 from pipeline.agents.topology import messenger
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.runtime.faust.consumer import Consumer, ConsumerThread
+from pipeline.runtime.faust.gaps import Gaps
 from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
-from pipeline.runtime.kafka.gaps import Gaps
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.settings import Settings

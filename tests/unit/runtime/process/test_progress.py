@@ -12,7 +12,7 @@ from faust.types import TP
 
 from pipeline.runtime.faust.app import PipelineApp
 from pipeline.runtime.faust.consumer import Consumer
-from pipeline.runtime.kafka.gaps import Gaps
+from pipeline.runtime.faust.gaps import Gaps
 from pipeline.runtime.process.liveness import Position, Progress
 
 TP0, TP1 = TP("in", 0), TP("in", 1)

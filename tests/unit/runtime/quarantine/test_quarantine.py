@@ -74,9 +74,9 @@ class Life(InMemoryAssignment):
     async def commit_notes(self) -> bool:
         await asyncio.sleep(0)
         moved = {tp: at for tp, at in self.positions.items() if at != self._broker.notes[tp][0]}
-        for tp, offset in self.quarantine.noted(moved).items():
+        for tp, offset in self.quarantine.begin_commit(moved).items():
             self._broker.notes[tp] = offset, self.quarantine.notes[tp]
-        self.quarantine.committed()
+        self.quarantine.finish_commit()
         return True
 
     def reads(self, loop: ChainLoop | ConcurrentLoop) -> None:
@@ -89,7 +89,7 @@ class Life(InMemoryAssignment):
         self.quarantine.inherit(broker.notes, ends)
         for tp, log in broker.logs.items():
             self.backlogs[tp.topic].add(tp, log[broker.notes[tp][0] or 0 :])
-            self.quarantine.handed(tp, len(log))
+            self.quarantine.mark_buffered(tp, len(log))
 
     async def commit_forever(self) -> None:
         while True:
@@ -235,7 +235,7 @@ def test_an_end_in_order_is_held_against_nobody() -> None:
         tasks = [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run())]
         await until(life.progress.tries)
         assert decode(broker.notes[TP("in", 0)][1]).lives == 1
-        assert life.quarantine.last_notes() == {TP("in", 0): (0, "")}
+        assert life.quarantine.final_notes() == {TP("in", 0): (0, "")}
         life.quarantine.rest()
         await life.commit_notes()
         assert broker.notes[TP("in", 0)] == (0, "")
@@ -260,7 +260,7 @@ def test_offsets_without_records_are_passed() -> None:
         tasks = [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run(), life.commit_forever())]
         await until(lambda: broker.notes[tp][0] == 4)
         assert life.quarantine.suspects == [tp]
-        life.quarantine.handed(tp, 9)
+        life.quarantine.mark_buffered(tp, 9)
         await until(lambda: broker.finished)
         for task in tasks:
             task.cancel()
@@ -316,7 +316,7 @@ def test_a_record_that_runs_alone_is_the_probe_of_an_open_breaker() -> None:
             await until(lambda: loop.breaker.open)
             broker.logs[tp] = late
             loop.buffer.add(tp, late)
-            life.quarantine.handed(tp, 1)
+            life.quarantine.mark_buffered(tp, 1)
             await until(lambda: not life.quarantine.suspects)
             away = False
             await until(lambda: broker.finished)
@@ -336,10 +336,10 @@ def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
         return [Record("out", record.key, record.value)]
 
     class Restless:
-        at_rest = False
+        idle = False
 
-        def hold(self) -> None: ...
-        def let_go(self) -> None: ...
+        def pause(self) -> None: ...
+        def resume(self) -> None: ...
 
     async def play() -> None:
         exclusive = ProcessExclusivity()
@@ -409,7 +409,7 @@ def test_a_record_that_did_not_get_to_run_alone_is_not_said_to_run() -> None:
     async def play() -> None:
         loop, tasks = _begun(broker, work)
         life: Any = loop._assignment
-        cells = life.quarantine._cells
+        cells = life.quarantine._ledger.partitions
         asked = 0
 
         async def refuse() -> bool:
@@ -464,7 +464,7 @@ def test_what_waited_for_its_turn_goes_when_its_partition_does() -> None:
         loop, tasks = _begun(broker, work)
         life: Any = loop._assignment
         life.quarantine.may_run.clear()
-        life.quarantine.hold()
+        life.quarantine.pause()
         await asyncio.sleep(0)
         loop._in_flight.start_epoch()
         loop._admit(InFlightRecord(TP("in", 0), broker.logs[TP("in", 0)][0], life.epoch))
@@ -496,12 +496,12 @@ def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_tim
         raise AssertionError
 
     class Restless:
-        at_rest = False
+        idle = False
 
-        def hold(self) -> None:
+        def pause(self) -> None:
             held.append(time.monotonic())
 
-        def let_go(self) -> None: ...
+        def resume(self) -> None: ...
 
     async def play() -> None:
         shared = ProcessExclusivity()

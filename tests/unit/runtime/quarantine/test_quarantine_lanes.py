@@ -170,9 +170,9 @@ class Life(InMemoryAssignment):
         if self.alive:
             notes = self.world.notes
             moved = {tp: at for tp, at in self.positions.items() if at != notes[tp][0]}
-            for tp, offset in self.quarantine.noted(moved).items():
+            for tp, offset in self.quarantine.begin_commit(moved).items():
                 notes[tp] = offset, self.quarantine.notes[tp]
-            self.quarantine.committed()
+            self.quarantine.finish_commit()
         return True
 
     def run(self) -> None:
@@ -191,7 +191,7 @@ class Life(InMemoryAssignment):
         world.hint = None
         for tp, log in world.logs.items():
             self._loop.buffer.add(tp, log[world.notes[tp][0] or 0 :])
-            self.quarantine.handed(tp, len(log))
+            self.quarantine.mark_buffered(tp, len(log))
         tasks = [asyncio.ensure_future(t) for t in (self._loop.run(), self.quarantine.run(), self._tick())]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         self._die()

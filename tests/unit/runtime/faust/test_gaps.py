@@ -15,8 +15,8 @@ from faust.types import TP
 from pipeline.errors import LogGap, LogTruncated
 from pipeline.metrics import GAP_RECORDS
 from pipeline.runtime.faust.consumer import Consumer
-from pipeline.runtime.flows.gap_dead_letters import gap_dead_letter
-from pipeline.runtime.kafka.gaps import Gap, Gaps, Report
+from pipeline.runtime.faust.gap_dead_letters import gap_dead_letter
+from pipeline.runtime.faust.gaps import Gap, Gaps, Report
 from pipeline.runtime.process.liveness import Progress
 from pipeline.testing import TestRecord
 from pipeline.topics import dead_letters
@@ -144,7 +144,7 @@ def test_with_stop_nothing_is_told_and_nothing_moves() -> None:
 
 def test_a_broker_that_is_away_is_asked_until_it_answers(monkeypatch: Any) -> None:
     """A restart of the broker in this moment would leave a partition unread for good."""
-    monkeypatch.setattr("pipeline.runtime.kafka.gaps.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("pipeline.runtime.faust.gaps.RETRY_SECONDS", 0.0)
     world = World(committed=10, read=10, log={TP0: (40, 50)})
     world.away = 3
     asyncio.run(world.find(off(10)))

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from pipeline.errors import LogGap, Unacknowledged, Unavailable
+from pipeline.runtime.faust.gaps import Gap, Report
 from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.runtime.kafka import installation
-from pipeline.runtime.kafka.gaps import Gap, Report
 from pipeline.runtime.kafka.publisher import Publisher
 from pipeline.runtime.kafka.raw_fetch import FetchedRecord
 from pipeline.settings import Settings
