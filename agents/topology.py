@@ -27,15 +27,15 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
 from pipeline.runtime.kafka.partitions import partition_of
-from pipeline.runtime.kafka.watermark import Hearing, Hop
+from pipeline.runtime.kafka.watermark import GroupTopic, PipelineWatermark
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from pipeline.topics import catalogue as topics
 from pipeline.topics.commands import Command
 from pipeline.topics.keys import conversation_key
 
-HEARD = (Hop(topics.INTAKE, topics.RAW.name), Hop(topics.MESSENGER, topics.RECEIPTS.name))
-"""The way of a status to the messenger."""
+STATUS_PATH = (GroupTopic(topics.INTAKE, topics.RAW.name), GroupTopic(topics.MESSENGER, topics.RECEIPTS.name))
+"""The groups and topics that a status passes on its way to the messenger."""
 
 
 def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
@@ -63,24 +63,28 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app = PipelineApp(topics.MESSENGER, settings)
     app.table(topics.SENT, ttl=settings.outcome_ttl)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
-    hearing = Hearing(settings.kafka, HEARD, settings.partitions)
-    courier = Courier(dispatcher, settings.reconcile_window, _heard(hearing, settings.partitions), settings.resends)
+    statuses = PipelineWatermark(settings.kafka, STATUS_PATH, settings.partitions)
+    watermark = _status_watermark(statuses, settings.partitions)
+    courier = Courier(dispatcher, settings.reconcile_window, watermark, settings.resends)
     app.flow(topics.COMMANDS_INTERACTIVE.name, send(courier))
     app.flow(topics.COMMANDS_BULK.name, send(courier))
     app.flow(topics.RECEIPTS.name, receive())
     app.on_revoked(dispatcher.forget)
     app.on_close(dispatcher.close)
-    app.on_close(hearing.close)
+    app.on_close(statuses.close)
     return app
 
 
-def _heard(hearing: Hearing, partitions: int) -> Callable[[Command], float]:
-    """Until when every status that came about a command has been heard: it comes as its recipient's webhooks do."""
+def _status_watermark(statuses: PipelineWatermark, partitions: int) -> Callable[[Command], float]:
+    """Return a function of a command: every status of it that arrived before the result, a unix time, is processed.
 
-    def until(command: Command) -> float:
+    A status takes the same partition as the webhooks of the command's recipient.
+    """
+
+    def watermark(command: Command) -> float:
         contact = PROVIDERS[command.provider].contact(command.recipient)
         conversation = conversation_key(command.provider, command.account, contact)
         status, receipt = (partition_of(key.encode(), partitions) for key in (conversation, command.account_key))
-        return hearing.until(status, receipt)
+        return statuses.value(status, receipt)
 
-    return until
+    return watermark

@@ -18,7 +18,7 @@ from aiokafka.structs import OffsetAndMetadata
 from bench import webhooks
 from pipeline.errors import Unavailable
 from pipeline.runtime.kafka.admin import create, describe
-from pipeline.runtime.kafka.publisher import Publisher
+from pipeline.runtime.kafka.publisher import BatchPublisher
 from pipeline.testing import TestRecord
 from pipeline.topics.catalogue import RAW, Topic, catalogue
 from pipeline.topics.records import Record
@@ -57,7 +57,7 @@ async def load(
 ) -> None:
     """Publishes records by their numbers: webhooks, as the ingress would have."""
     async with _producer(bootstrap) as producer:
-        publisher, nowhere = Publisher(producer), TestRecord(None, None)
+        publisher, nowhere = BatchPublisher(producer), TestRecord(None, None)
         for first in numbers[::_CHUNK]:
             chunk = range(first, min(first + _CHUNK, numbers.stop))
             await publisher.publish([(make(number, topic), nowhere) for number in chunk])

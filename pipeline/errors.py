@@ -20,8 +20,13 @@ PipelineError
 │   │   └── CallWithheld    a request was not written: its partition may be another worker's by now
 │   └── Conflict            others wrote a row that an event read and wrote: it is handled again, from the new row
 ├── HandlerTimeout          a handler took longer than it may: retried like any other exception
-├── LogTruncated            a log ends before records that are in hand: the process ends, and begins anew where it is
-└── Unacknowledged          the broker did not take an output: the process ends, nothing is acknowledged
+└── WorkerMustStop          the process must end without committing what it has not finished: only a new one goes on
+    ├── PublishFailed       the broker did not acknowledge an output, or can't accept it
+    ├── TopicMissing        the broker's metadata shows no such topic
+    ├── PartitionsChanged   a topic has another partition count than was recorded
+    ├── WriterFenced        another worker writes to the same changelog
+    ├── LogTruncated        a log ends before the position in it
+    └── ClientDied          a background task of a Kafka client has ended
 
 An exception that is none of these is retried in place a few times, then becomes a dead letter.
 """
@@ -144,12 +149,35 @@ class HandlerTimeout(PipelineError, TimeoutError):
     """A handler did not finish its event in time. Nothing of what it did takes effect."""
 
 
-class LogTruncated(PipelineError):
-    """A log ends before the position in it: it was made anew, or a replica that lacked records became the leader."""
+class WorkerMustStop(PipelineError):
+    """The process must end without acknowledging its unfinished input. Only a new process can continue.
+
+    The cause lies outside: the records in progress are not to blame.
+    """
 
 
-class Unacknowledged(PipelineError):
-    """The broker did not acknowledge an output; the process must end without acknowledging its input."""
+class PublishFailed(WorkerMustStop):
+    """The broker did not acknowledge an output, or can't accept it."""
+
+
+class TopicMissing(WorkerMustStop):
+    """The broker's metadata shows no such topic."""
+
+
+class PartitionsChanged(WorkerMustStop):
+    """A topic has another partition count than the installation recorded."""
+
+
+class WriterFenced(WorkerMustStop):
+    """Another worker writes to the same changelog, so local rows may be out of date."""
+
+
+class LogTruncated(WorkerMustStop):
+    """A log ends before the position in it: it was recreated, or a replica that lacked records became the leader."""
+
+
+class ClientDied(WorkerMustStop):
+    """A background task of a Kafka client has ended. The client can't recover."""
 
 
 def error_type(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""uvloop for workers and ingress. Whoever has it has the connection to Kafka that survives it."""
+"""uvloop for workers and ingress. aiokafka survives it only with `pipeline.aiokafka_patches`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import asyncio
 
 import uvloop
 
-from pipeline import kafka_connection  # noqa: F401 (it is patched there)
-
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
 def use_everywhere() -> None:
-    """For every loop that this process makes from now on, Faust's consumer thread's too."""
+    """Use uvloop for every loop that this process makes from now on, also for that of Faust's consumer thread."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

@@ -57,7 +57,7 @@ RETRIES: Final = Counter(
 DEAD_LETTERS: Final = Counter("pipeline_dead_letters_total", "Dead letters by stage and error.", ["stage", "error"])
 GAP_RECORDS: Final = Counter(
     "pipeline_gap_records_total",
-    "Records, at most, that were removed before an app processed them. Any: read `log_gap` and its dead letter.",
+    "Records, at most, that were removed before an app processed them. Any: read `log_gap_found` and its dead letter.",
     ["app", "topic"],
 )
 RETENTION_USED: Final = Gauge(

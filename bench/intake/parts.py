@@ -27,7 +27,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.runtime import Stage, StageContext
 from pipeline.runtime.flows.chain import MAX_RECORD_BYTES, Chain, ChainResult
 from pipeline.runtime.flows.chain_loop import MAX_BATCH
-from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.runtime.kafka.raw_fetch import FetchedRecord
 from pipeline.runtime.tables.store import ROCKSDB
 from pipeline.runtime.tables.tables import Tables
@@ -75,13 +75,16 @@ class Stored:
     def apply(self, *_: object) -> None: ...
 
 
-def _draft() -> Draft:
+def _draft() -> RecordAccumulator:
     topics = (RAW.name, events("default").name, LOG)
-    return Draft(dict.fromkeys(topics, 1), NO_COMPRESSION, dict.fromkeys(topics, MAX_RECORD_BYTES))
+    return RecordAccumulator(dict.fromkeys(topics, 1), NO_COMPRESSION, dict.fromkeys(topics, MAX_RECORD_BYTES))
 
 
 def _results(
-    stages: Sequence[Stage], store: Any, records: Sequence[FetchedRecord], outputs: Callable[[], Dropped | Draft]
+    stages: Sequence[Stage],
+    store: Any,
+    records: Sequence[FetchedRecord],
+    outputs: Callable[[], Dropped | RecordAccumulator],
 ) -> ChainResult:
     """Runs batch by batch, as a worker does; gives the last batch's result."""
     ended = (*stages, Stage("end", _nothing)) if len(stages) < 3 else tuple(stages)
@@ -89,7 +92,7 @@ def _results(
     for start in range(0, len(records), MAX_BATCH):
         taken = outputs()
         result = chain.run(0, records[start : start + MAX_BATCH], taken)
-        if isinstance(taken, Draft):
+        if isinstance(taken, RecordAccumulator):
             _build(taken)
     return result
 
@@ -98,8 +101,8 @@ def _nothing(_: object, __: StageContext) -> Sequence[Record]:
     return ()
 
 
-def _build(draft: Draft) -> None:
-    for line in draft.lines:
+def _build(draft: RecordAccumulator) -> None:
+    for line in draft.partition_batches:
         for batch in line.batches:
             batch._build()
 
@@ -116,7 +119,7 @@ def _log(marks: Sequence[TableWrite]) -> None:
     for _ in range(RECORDS // MAX_BATCH):
         draft = _draft()
         for (_, partition), rows in group_by_partition(marks):
-            line = draft.line(LOG, partition)
+            line = draft.batches_for(LOG, partition)
             for _, _, key, value in rows:
                 line.add(draft.now, key, value, [], None)
         _build(draft)

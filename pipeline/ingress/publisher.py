@@ -19,12 +19,12 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
-from pipeline.errors import OversizeRecord, PipelineError, Unacknowledged, Unavailable, UsageError
+from pipeline.errors import OversizeRecord, PipelineError, PublishFailed, Unavailable, UsageError
 from pipeline.logging import get_logger
 from pipeline.runtime.kafka import installation
-from pipeline.runtime.kafka.admin import changed
-from pipeline.runtime.kafka.client_tasks import lost, of_producer
-from pipeline.runtime.kafka.idempotent_producer import SequencedProducer
+from pipeline.runtime.kafka.client_tasks import dead_task, producer_tasks
+from pipeline.runtime.kafka.idempotent_producer import RecoverableIdempotentProducer
+from pipeline.runtime.kafka.partition_counts import count_changed
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.catalogue import MAX_MESSAGE_BYTES, RAW
 from pipeline.topics.records import Record
@@ -81,7 +81,7 @@ class Publisher:
         count = self._partitions(self._producer) if self._producer is not None else 0
         if not count or not self._recorded or count == self._recorded:
             return None
-        line = changed(f"{self._topic} has {count}", self._recorded)
+        line = count_changed(f"{self._topic} has {count}", self._recorded)
         if not self._told:
             self._told = True
             _log.critical("partition_count_changed: webhooks are answered 503", error=line)
@@ -91,7 +91,7 @@ class Publisher:
         """Whether the broker answers now and the topic is there as it was made. Asks at most once a second."""
         if self._producer is None or self._stalled() or self.lost.done():
             return False
-        if error := lost(of_producer(self._producer)):
+        if error := dead_task(producer_tasks(self._producer)):
             self._lose(str(error))
             return False
         if self._loop.time() - self._probed[0] > _PROBE_SECONDS:
@@ -154,7 +154,7 @@ class Publisher:
 
     def _lose(self, reason: str) -> None:
         if not self.lost.done():
-            self.lost.set_result(Unacknowledged(f"{reason}: a new process has to begin"))
+            self.lost.set_result(PublishFailed(f"{reason}: a new process has to begin"))
 
     def _partitions(self, producer: AIOKafkaProducer) -> int:
         return len(producer.client.cluster.partitions_for_topic(self._topic) or ())
@@ -191,7 +191,7 @@ class Publisher:
 
 def _producer(bootstrap: str) -> AIOKafkaProducer:
     """A batch may be as large as the topic takes; 1 ms of linger costs no latency under load and saves the broker."""
-    return SequencedProducer(
+    return RecoverableIdempotentProducer(
         bootstrap_servers=bootstrap,
         client_id="pipeline-ingress",
         acks="all",

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from pipeline import aiokafka_patches
 from pipeline.errors import UsageError
 from pipeline.event_loop import new_event_loop
 from pipeline.ingress.app import create_admin_app, create_app
@@ -59,6 +60,7 @@ class Ingress:
 def run(settings: Settings, tenants: Tenants) -> None:
     """Serves until SIGTERM or SIGINT. Raises `PipelineError` when it can't begin or can't go on."""
     require_secrets(tenants)
+    aiokafka_patches.install()
     gc.freeze()  # what is imported lives for ever: full collections would only walk it, in the middle of a webhook
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_until_told(settings, tenants))

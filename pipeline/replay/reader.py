@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from pipeline import kafka_headers  # noqa: F401 (lets consumers read headers of any name)
+from pipeline import aiokafka_patches
 from pipeline.errors import Unavailable
 from pipeline.topics.records import Incoming
 
@@ -81,6 +81,7 @@ class Reader:
 @asynccontextmanager
 async def open_reader(bootstrap: str) -> AsyncIterator[Reader]:
     """A reader, connected. Raises `Unavailable`, also while it reads, when Kafka does not answer in time."""
+    aiokafka_patches.install()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,

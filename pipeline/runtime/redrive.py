@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.errors import Unavailable
 from pipeline.runtime.kafka import admin
-from pipeline.runtime.kafka.idempotent_producer import SequencedProducer
+from pipeline.runtime.kafka.idempotent_producer import RecoverableIdempotentProducer
 from pipeline.topics.dead_letters import Letter, Mark, State
 from pipeline.topics.records import Record
 
@@ -116,7 +116,7 @@ class Decider:
 @asynccontextmanager
 async def open_decider(bootstrap: str, by: str) -> AsyncIterator[Decider]:
     """A decider, connected. Raises `Unavailable`."""
-    producer = SequencedProducer(
+    producer = RecoverableIdempotentProducer(
         bootstrap_servers=bootstrap,
         acks="all",
         enable_idempotence=True,

@@ -41,12 +41,12 @@ class _Publisher(InMemoryPublisher):
         super().__init__()
         self._crashes = crashes
 
-    async def changelog(
+    async def publish_changelog(
         self, topics: dict[str, str], writes: Sequence[TableWrite]
     ) -> dict[tuple[str, int], OffsetRange]:
         if self._crashes and self.records:
             raise _Crashed
-        return await super().changelog(topics, writes)
+        return await super().publish_changelog(topics, writes)
 
 
 class TopologyTestDriver:

@@ -11,10 +11,10 @@ from faust.types import TP
 from pipeline import clock
 from pipeline.runtime.flows.commit_callbacks import Callback, CommitCallbacks
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
-from pipeline.runtime.kafka.accumulator import Draft
-from pipeline.runtime.kafka.publisher import Publisher
-from pipeline.runtime.process.lease import Lease
-from pipeline.runtime.process.liveness import Progress
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
+from pipeline.runtime.kafka.publisher import BatchPublisher
+from pipeline.runtime.process.lease import MembershipLease
+from pipeline.runtime.process.liveness import Liveness
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.tables.fencing import OffsetRange
@@ -33,8 +33,8 @@ class InMemoryAssignment:
     def __init__(self) -> None:
         self.epoch = 1
         self.suspend_flow = asyncio.Event()
-        self.progress = Progress()
-        self.lease = Lease(math.inf)
+        self.liveness = Liveness()
+        self.lease = MembershipLease(math.inf)
         self.lease.renew(clock.now())
         self.backlogs: dict[str, FetchBuffer] = {}
         self.quarantine = Quarantine("in-memory", self, ProcessExclusivity())
@@ -46,15 +46,15 @@ class InMemoryAssignment:
     async def commit_notes(self) -> bool:
         return True
 
-    def begin(self) -> object:
+    def begin_work(self) -> object:
         token = object()
         self.working.add(token)
         return token
 
-    def finish(self, busy: object) -> None:
-        self.working.remove(busy)
+    def end_work(self, token: object) -> None:
+        self.working.remove(token)
 
-    def done(self, tp: TP, position: int, epoch: int) -> None:
+    def mark_processed(self, tp: TP, position: int, epoch: int) -> None:
         if epoch == self.epoch:
             self.positions[tp] = position
             self._moved.set()
@@ -75,7 +75,7 @@ class InMemoryAssignment:
             self._moved.clear()
 
 
-class OutputList(Draft):
+class OutputList(RecordAccumulator):
     """Outputs in a list, in place of the broker's batches."""
 
     def __init__(self, outputs: Iterable[Output] = ()) -> None:
@@ -89,7 +89,7 @@ class OutputList(Draft):
             self.size += len(output[0].value)
 
 
-class InMemoryPublisher(Publisher):
+class InMemoryPublisher(BatchPublisher):
     """Keeps what it gets.
 
     Attributes:
@@ -100,18 +100,18 @@ class InMemoryPublisher(Publisher):
         super().__init__(None)
         self.records: list[Record] = []
 
-    async def watch(self, topics: Iterable[str]) -> None:
+    async def prefetch_metadata(self, topics: Iterable[str]) -> None:
         """Return at once: every topic exists."""
 
-    def draft(self, outputs: Iterable[Output] = ()) -> OutputList:
+    def new_accumulator(self, outputs: Iterable[Output] = ()) -> OutputList:
         return OutputList(outputs)
 
-    async def send(self, draft: Draft) -> list[Output]:
-        assert isinstance(draft, OutputList)
-        self.records += [record for record, _ in draft.outputs]
+    async def send(self, accumulator: RecordAccumulator) -> list[Output]:
+        assert isinstance(accumulator, OutputList)
+        self.records += [record for record, _ in accumulator.outputs]
         return []
 
-    async def changelog(
+    async def publish_changelog(
         self, topics: dict[str, str], writes: Sequence[TableWrite]
     ) -> dict[tuple[str, int], OffsetRange]:
         return {(table, partition): OffsetRange(0, 0, 1) for table, partition, _, _ in writes}

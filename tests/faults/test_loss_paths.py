@@ -159,7 +159,7 @@ def stop_and_go_on_with(lab: Lab) -> None:
     for worker in (stock, ours):
         worker.signal(signal.SIGTERM)
     stock.wait()
-    ours.wait_for("worker stops", 5)
+    ours.wait_for("worker_stopping", 5)
     Path(lab.path("cancelled")).touch()
     assert ours.wait(10) == 0, ours.output
 

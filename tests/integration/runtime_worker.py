@@ -23,8 +23,9 @@ from pipeline.backoff import RetryPolicy
 from pipeline.errors import InvalidRecord, PipelineError, RetryAfter
 from pipeline.logging import configure
 from pipeline.runtime import ConcurrentContext, ConcurrentStage, PipelineApp, Stage, StageContext
-from pipeline.runtime.faust.assignor import Assignor
-from pipeline.runtime.faust.consumer import Consumer, ConsumerThread
+from pipeline.runtime.faust.assignor import TopicAwareAssignor
+from pipeline.runtime.faust.consumer import Consumer
+from pipeline.runtime.faust.consumer_thread import ConsumerThread
 from pipeline.runtime.process.worker import run
 from pipeline.settings import load_settings
 from pipeline.topics.records import Incoming, Record
@@ -206,7 +207,7 @@ class ForgetfulStockAssignor(PartitionAssignor):
         return super().assign(cluster, member_metadata)
 
 
-class ForgetfulAssignor(ForgetfulStockAssignor, Assignor):
+class ForgetfulAssignor(ForgetfulStockAssignor, TopicAwareAssignor):
     """The same, of ours: it forgets before ours looks."""
 
 

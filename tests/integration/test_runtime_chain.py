@@ -137,7 +137,7 @@ def test_a_dead_letter_that_its_topic_refuses_waits_for_room_and_readiness_says_
     place.configure(letters, max_message_bytes="6000")
     place.feed([("k", {"id": "k-0", "do": "poison", "text": "x" * 9_000}), ("k", {"id": "k-1"})])
     worker = place.start("chained")
-    worker.wait_for("a record may be too large for its dead letters", 20)
+    worker.wait_for("dead_letter_topic_too_small", 20)
     eventually(lambda: letters in worker.get("/readyz")[1], 20, "readiness names the topic")
     assert place.committed() == {}
     place.configure(letters, max_message_bytes="20000")

@@ -96,7 +96,7 @@ def test_a_stop_finishes_what_is_worked_on_and_leaves_what_waits_to_the_next(pla
     worker = place.ready("concurrent", **ONE)
     eventually(began.exists, 10, "the stage began")
     worker.signal(15)  # type: ignore[arg-type]
-    worker.wait_for("worker stops", 5)
+    worker.wait_for("worker_stopping", 5)
     place.path("go").touch()
     assert worker.wait(5) == 0
     assert place.ids() == ["working"]

@@ -74,7 +74,7 @@ def test_a_leader_that_knows_of_no_topic_finds_them_before_it_hands_out_their_pa
     stock.wait_for('"partitions":0', 60)
     stock.terminate()
     ours = place.ready("chained", data_dir="ours", **_assigning("ForgetfulAssignor"))
-    assert "the group waits until its leader knows of its topics" in ours.output
+    assert "group_waiting_for_topics" in ours.output
     place.wait_written(5 * 4)
 
 

@@ -12,7 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline.errors import UsageError
 from pipeline.local.kafka import Kafka
-from pipeline.runtime.kafka import admin, installation, topic_guard
+from pipeline.runtime.kafka import admin, installation, partition_counts, topic_guard
 from pipeline.settings import Settings
 from tests.integration.installation import KEYED, NAMES, PARTITIONS, TOPICS, delete, pipeline, without_topics
 from tests.integration.runtime_client import raise_partitions
@@ -135,7 +135,7 @@ def test_what_was_recorded_outlives_the_setting_and_the_topics_counts(bootstrap:
     ours = Settings(kafka=bootstrap, partitions=9)
     for wrong, said in ((ours, "recorded 3 partitions"), (Settings(kafka=bootstrap, partitions=3), "has 9 partitions")):
         with pytest.raises(UsageError, match=said) as caught:
-            asyncio.run(topic_guard.require(wrong, ["webhooks.raw"]))
+            asyncio.run(topic_guard.require_installation(wrong, ["webhooks.raw"]))
         assert len(str(caught.value).splitlines()) == 1
     status, _, error = topics("create", bootstrap, partitions=9)
     assert (status, len(error.splitlines())) == (1, 1)
@@ -191,9 +191,9 @@ def test_describing_creates_nothing(kafka: Kafka) -> None:
 def test_workers_are_told_in_one_line_what_is_missing(bootstrap: str) -> None:
     """Faust calls a worker ready without its topics; it would idle while webhooks pile up."""
     with pytest.raises(UsageError, match=r"no topic webhooks.raw: run `pipeline topics create`"):
-        asyncio.run(admin.require_topics(bootstrap, ["webhooks.raw"], PARTITIONS))
+        asyncio.run(partition_counts.require_topics(bootstrap, ["webhooks.raw"], PARTITIONS))
     topics("create", bootstrap)
-    asyncio.run(admin.require_topics(bootstrap, KEYED, PARTITIONS))
+    asyncio.run(partition_counts.require_topics(bootstrap, KEYED, PARTITIONS))
     with pytest.raises(UsageError, match=f"webhooks.raw has {PARTITIONS} partitions, not 9") as caught:
-        asyncio.run(admin.require_topics(bootstrap, ["webhooks.raw"], 9))
+        asyncio.run(partition_counts.require_topics(bootstrap, ["webhooks.raw"], 9))
     assert len(str(caught.value).splitlines()) == 1

@@ -14,15 +14,15 @@ from functools import partial
 
 from faust.types import TP
 
-from pipeline.errors import Unacknowledged
+from pipeline.errors import WorkerMustStop, WriterFenced
 from pipeline.runtime.flows.breaker import OFF, Breaker
 from pipeline.runtime.flows.chain_loop import ChainLoop
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.context import FlowContext
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage
-from pipeline.runtime.kafka.accumulator import Draft
-from pipeline.runtime.process.lease import Lease
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
+from pipeline.runtime.process.lease import MembershipLease
 from pipeline.runtime.tables.fencing import OffsetRange, WriterFence
 from pipeline.runtime.tables.tables import Tables
 from pipeline.runtime.tables.views import TableRows, TableWrite
@@ -209,12 +209,12 @@ async def _until(condition: Callable[[], bool]) -> None:
 def _expect(error: BaseException | None) -> None:
     """A process may end by its death and by the crash rule, and by nothing else."""
     if isinstance(error, BaseExceptionGroup):
-        _, error = error.split((Died, Unacknowledged))
-    if error is not None and not isinstance(error, Died | Unacknowledged):
+        _, error = error.split((Died, WorkerMustStop))
+    if error is not None and not isinstance(error, Died | WorkerMustStop):
         raise error
 
 
-class _Lease(Lease):
+class _Lease(MembershipLease):
     """A process that is no owner any more is not heard by its group, which is all that it can know."""
 
     def __init__(self, process: Process) -> None:
@@ -235,7 +235,7 @@ class _Positions(InMemoryAssignment):
         self.lease = _Lease(process)
         self._process = process
 
-    def done(self, tp: TP, position: int, epoch: int) -> None:
+    def mark_processed(self, tp: TP, position: int, epoch: int) -> None:
         process = self._process
         process.step_now()
         if process.world.owner is process:
@@ -252,15 +252,15 @@ class _Broker(InMemoryPublisher):
         super().__init__()
         self._process = process
 
-    async def send(self, draft: Draft) -> list[Output]:
-        assert isinstance(draft, OutputList)
+    async def send(self, accumulator: RecordAccumulator) -> list[Output]:
+        assert isinstance(accumulator, OutputList)
         await self._process.step()
-        for record, _ in draft.outputs:
+        for record, _ in accumulator.outputs:
             self._process.world.append(record)
             await self._process.step()
         return []
 
-    async def changelog(
+    async def publish_changelog(
         self, topics: dict[str, str], writes: Sequence[TableWrite]
     ) -> dict[tuple[str, int], OffsetRange]:
         await self._process.step()
@@ -290,6 +290,6 @@ class _Table:
     def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
         self._process.step_now()
         if not self._fence.accepts(1, 0, ranges[0], self._recovered):
-            raise Unacknowledged("another worker writes to it")
+            raise WriterFenced("another worker writes to it")
         self._rows |= {key: value for _, _, key, value in writes}
         self._process.step_now()

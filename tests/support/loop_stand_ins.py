@@ -16,7 +16,7 @@ from pipeline.runtime.flows.context import FlowContext
 from pipeline.runtime.flows.dead_letters import is_dead_letter
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage
-from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.runtime.quarantine.crash_marker import CrashMarker
 from pipeline.runtime.tables.tables import Tables
 from pipeline.testing import TestRecord
@@ -34,7 +34,7 @@ class Sink(InMemoryPublisher):
         published: the values of outputs.
         letters: the values of what was published as a dead letter.
         outputs: all that it was asked to publish, refused or not.
-        sizes: how many records each draft had.
+        sizes: how many records each accumulator had.
         too_large: topic and value of outputs.
     """
 
@@ -49,13 +49,13 @@ class Sink(InMemoryPublisher):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def send(self, draft: Draft) -> list[Output]:
-        assert isinstance(draft, OutputList)
+    async def send(self, accumulator: RecordAccumulator) -> list[Output]:
+        assert isinstance(accumulator, OutputList)
         await self.gate.wait()
-        self.outputs += draft.outputs
-        self.sizes.append(len(draft.outputs))
+        self.outputs += accumulator.outputs
+        self.sizes.append(len(accumulator.outputs))
         refused = []
-        for output in draft.outputs:
+        for output in accumulator.outputs:
             record = output[0]
             if (record.topic, record.value) in self.too_large:
                 refused.append(output)

@@ -11,6 +11,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from pipeline import aiokafka_patches
 from pipeline.errors import Unavailable
 from pipeline.event_loop import new_event_loop
 from pipeline.state.redis import UNAVAILABLE
@@ -34,12 +35,13 @@ async def _asked(send: Any) -> None:
     await send(await _cut_off(), MetadataRequest([]))
 
 
-@pytest.mark.parametrize("send", [AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token])
-def test_a_write_to_a_broker_that_is_gone_is_an_error_that_aiokafka_knows(send: Any) -> None:
+@pytest.mark.parametrize("method", ["send", "_send_sasl_token"])
+def test_a_write_to_a_broker_that_is_gone_is_an_error_that_aiokafka_knows(method: str) -> None:
     """The client would lose the task that keeps its metadata: its worker would hold partitions and do nothing."""
+    aiokafka_patches.install()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         with pytest.raises(KafkaConnectionError):
-            runner.run(_asked(send))
+            runner.run(_asked(getattr(AIOKafkaConnection, method)))
         with pytest.raises(RuntimeError, match="handler is closed"):  # as it is without
             runner.run(_asked(inspect.unwrap(AIOKafkaConnection.send)))
 

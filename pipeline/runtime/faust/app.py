@@ -16,14 +16,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from pipeline.backoff import STAGE_RETRIES, RetryPolicy
-from pipeline.errors import UsageError
+from pipeline.errors import ClientDied, UsageError
 from pipeline.logging import get_logger
 from pipeline.metrics import BREAKER_OPEN, IN_PROGRESS
 from pipeline.private_files import make_private_dir
-from pipeline.runtime.faust.assignor import Assignor
+from pipeline.runtime.faust.assignor import TopicAwareAssignor
 from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.gap_dead_letters import gap_policy
-from pipeline.runtime.faust.plain_agents import AgentFunction, ending
+from pipeline.runtime.faust.plain_agents import AgentFunction, crash_on_error
 from pipeline.runtime.faust.producer import Producer
 from pipeline.runtime.faust.rocksdb import Table
 from pipeline.runtime.faust.table_manager import TableManager
@@ -34,10 +34,10 @@ from pipeline.runtime.flows.context import Flow, FlowContext
 from pipeline.runtime.flows.dead_letters import PREFIX
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage, Through, split_hops
-from pipeline.runtime.kafka.admin import largest
-from pipeline.runtime.kafka.client_tasks import ClientLost, lost, of_consumer, of_producer
-from pipeline.runtime.kafka.publisher import Publisher
-from pipeline.runtime.kafka.retention import look_at_retention
+from pipeline.runtime.kafka.admin import max_batch_bytes
+from pipeline.runtime.kafka.client_tasks import consumer_tasks, dead_task, producer_tasks
+from pipeline.runtime.kafka.publisher import BatchPublisher
+from pipeline.runtime.kafka.retention import update_retention_metric
 from pipeline.runtime.quarantine.crash_marker import CrashMarker
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.tables.store import ROCKSDB, TableStore
@@ -93,7 +93,7 @@ class PipelineApp(faust.App):
         self.loops: dict[str, Flow] = {}
         self.exclusive = ProcessExclusivity()
         self.crash_marker = CrashMarker(_mark_file(name, settings))
-        self._publisher: Publisher | None = None
+        self._publisher: BatchPublisher | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._revoked: list[Callable[[], None]] = []
         faust_settings = {**_faust_settings(name, settings), **options}
@@ -134,7 +134,7 @@ class PipelineApp(faust.App):
     def agent(self, *args: Any, **options: Any) -> Callable[[AgentFunction], Any]:
         """Return Faust's decorator. An agent that raises ends the process, and its event is not acknowledged."""
         decorate: Callable[[AgentFunction], Any] = super().agent(*args, **options)
-        return lambda function: decorate(ending(self, function))
+        return lambda function: decorate(crash_on_error(self, function))
 
     def _add(self, source: str, make: MakeFlow, *stages: str) -> None:
         if source in self.sources:
@@ -227,10 +227,12 @@ class PipelineApp(faust.App):
         return cast(Consumer, self.consumer)
 
     @property
-    def publisher(self) -> Publisher:
+    def publisher(self) -> BatchPublisher:
         if self._publisher is None:
             producer = cast(Producer, self.producer)._ensure_producer()
-            self._publisher = Publisher(producer, partial(largest, self.pipeline.kafka), self.installation.expected)
+            self._publisher = BatchPublisher(
+                producer, partial(max_batch_bytes, self.pipeline.kafka), self.installation.expected
+            )
         return self._publisher
 
     @property
@@ -247,7 +249,7 @@ class PipelineApp(faust.App):
     @property
     def open_breakers(self) -> dict[str, str]:
         """The kind of error that stops a flow from accepting records, by the flow's source."""
-        gaps = self.list_consumer.gaps.stopped.values() if self.started else ()
+        gaps = self.list_consumer.off_log.awaiting_operator.values() if self.started else ()
         found = {gap.tp.topic: f"{GAP}: {gap}" for gap in gaps}
         return found | {
             source: cause
@@ -261,36 +263,36 @@ class PipelineApp(faust.App):
         While partitions move, or the broker does not answer, no partition counts as stuck. An app whose client has died
         would never get an answer, so it crashes.
         """
-        if self.started and not self.should_stop and (error := self._lost()):
+        if self.started and not self.should_stop and (error := self._dead_client()):
             await self.crash(error)
         elif self.started:
             consumer, ready = self.list_consumer, self.ready
             try:
                 async with asyncio.timeout(OBSERVE_TIMEOUT):
-                    await (consumer.observe() if ready else consumer.ask_broker())
+                    await (consumer.observe() if ready else consumer.ping_broker())
                     if ready:
-                        await look_at_retention(self.conf.id, consumer, self.retentions)
+                        await update_retention_metric(self.conf.id, consumer, self.retentions)
             except (KafkaError, TimeoutError):
                 ready = False
-                consumer.progress.excuse()
+                consumer.liveness.broker_unreachable()
             if not ready:
-                consumer.progress.keep(())
+                consumer.liveness.retain(())
 
-    def _lost(self) -> ClientLost | None:
+    def _dead_client(self) -> ClientDied | None:
         producer = cast(Producer, self.producer)._ensure_producer()
-        return lost({**of_consumer(self.list_consumer.client), **of_producer(producer)})
+        return dead_task({**consumer_tasks(self.list_consumer.client), **producer_tasks(producer)})
 
     def idle(self) -> dict[TP, float]:
         """Return the seconds without progress of each partition that is behind."""
-        return self.list_consumer.progress.ages() if self.started else {}
+        return self.list_consumer.liveness.stalled_for() if self.started else {}
 
     def stuck(self, seconds: float) -> dict[TP, float]:
         """Return the seconds of each partition without progress, or with one try that does not end."""
         if not self.started:
             return {}
-        progress, longest = self.list_consumer.progress, max(seconds, 2 * self.pipeline.handler_timeout)
-        idle = {tp: age for tp, age in progress.ages().items() if age > seconds}
-        return {tp: age for tp, age in progress.tries().items() if age > longest} | idle
+        liveness, longest = self.list_consumer.liveness, max(seconds, 2 * self.pipeline.handler_timeout)
+        idle = {tp: age for tp, age in liveness.stalled_for().items() if age > seconds}
+        return {tp: age for tp, age in liveness.running_for().items() if age > longest} | idle
 
     @property
     def apart(self) -> float | None:
@@ -298,23 +300,23 @@ class PipelineApp(faust.App):
 
         A member that got no partitions is a member.
         """
-        if not self.started or self.should_stop or (since := self.list_consumer.apart_since) is None:
+        if not self.started or self.should_stop or (since := self.list_consumer.unassigned_since) is None:
             return None
         longest = self.conf.broker_session_timeout + self.conf.broker_rebalance_timeout
-        age = self.list_consumer.progress.since(since)
+        age = self.list_consumer.liveness.elapsed_since(since)
         return age if age > longest else None
 
     def _new_consumer(self) -> Consumer:
         consumer = cast(Consumer, super()._new_consumer())
         consumer.backlogs = self.buffers
         consumer.on_forget = self._forget
-        consumer.gaps.report = gap_policy(
+        consumer.off_log.policy = gap_policy(
             self.conf.id, self.pipeline, lambda: self.installation, lambda: self.publisher, self.first_stages
         )
         self.exclusive.possible &= len(self.agents) == len(self.sources)
         consumer.guard(self.exclusive, lambda: all(loop.quiet for loop in self.loops.values()))
         consumer.hint = self.crash_marker.crash_hint
-        consumer.got_on = self._got_on
+        consumer.on_progress = self._got_on
         IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops.values()))
         BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.open_breakers))
         return consumer
@@ -338,7 +340,7 @@ def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
         "store": "rocksdb://",
         "Table": Table,
         "TableManager": TableManager,
-        "PartitionAssignor": Assignor,
+        "PartitionAssignor": TopicAwareAssignor,
         "datadir": Path(settings.data_dir, "tables", name),
         "processing_guarantee": "at_least_once",
         "stream_wait_empty": True,

@@ -1,8 +1,8 @@
-"""Who gets which partitions: as Faust decides, but never by a leader that does not know of every topic.
+"""Faust's assignor, kept from assigning before the group's leader knows all topics.
 
-After a broker's death a client may know of no topic until its metadata is five minutes old. Stock Faust ignores what it
-does not know and hands out nothing; static members that come back are given that nothing again, so that whole group
-stands still, and says that it is ready.
+After a broker's death a client may know no topic until its metadata is five minutes old. Stock Faust ignores unknown
+topics and assigns no partition of them. Static members that return get the same empty assignment again, so the whole
+group does nothing and reports that it is ready.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pipeline.logging import get_logger
 
 log = get_logger(__name__)
 
-TOPIC_SECONDS: Final = 30.0
-"""In which a topic that there is shows up once the broker answers."""
+TOPIC_TIMEOUT: Final = 30.0
+"""Timeout for the metadata of an existing topic once the broker answers, in seconds."""
 
-Perform = Callable[[Any], Awaitable[Any]]
+PerformAssignment = Callable[[Any], Awaitable[Any]]
 
 
 class UnknownTopics(Exception):
-    """The leader's metadata does not have these."""
+    """Topics that are missing in the leader's metadata."""
 
 
-class Assignor(PartitionAssignor):
-    """Raises `UnknownTopics` rather than leave a topic's partitions to nobody."""
+class TopicAwareAssignor(PartitionAssignor):
+    """Raises `UnknownTopics` instead of leaving a topic's partitions unassigned."""
 
     def assign(self, cluster: Any, member_metadata: Any) -> Any:
         wanted = {topic for member in member_metadata.values() for topic in member.subscription}
@@ -39,30 +39,31 @@ class Assignor(PartitionAssignor):
         return super().assign(cluster, member_metadata)
 
 
-def patient(coordinator: Any, give_up: Callable[[Exception], object]) -> Perform:
-    """`coordinator._perform_assignment`, again until every topic is known.
+def retry_assignment(coordinator: Any, on_timeout: Callable[[Exception], object]) -> PerformAssignment:
+    """Return `coordinator._perform_assignment` with retries until every topic is known.
 
-    Gives up, and raises, when the broker has answered for `TOPIC_SECONDS` that there is no such topic. aiokafka tells
-    nobody of what is raised here before the next fetch, and there is none while partitions move.
+    If the broker has answered for `TOPIC_TIMEOUT` seconds that a topic does not exist, `on_timeout` is called with the
+    error, and the error is raised. aiokafka alone would report it at the next fetch, and there is no fetch during a
+    rebalance.
     """
-    perform: Perform = coordinator._perform_assignment
+    perform: PerformAssignment = coordinator._perform_assignment
 
     async def assignment(response: Any) -> Any:
-        deadline = time.monotonic() + TOPIC_SECONDS
+        deadline = time.monotonic() + TOPIC_TIMEOUT
         while True:
             try:
                 return await perform(response)
             except UnknownTopics as error:
                 unknown = ", ".join(error.args)
-                log.warning("the group waits until its leader knows of its topics", topics=unknown)
+                log.warning("group_waiting_for_topics", detail="its leader does not know them yet", topics=unknown)
             answered = await coordinator._client.force_metadata_update()
             if not answered:
-                deadline = time.monotonic() + TOPIC_SECONDS  # nobody answers: there is nothing to be known
+                deadline = time.monotonic() + TOPIC_TIMEOUT  # without an answer the topic may exist
             missing = ConfigurationError(f"Kafka shows no topic {unknown}: run `pipeline topics create`")
             if coordinator._closing.done():
                 raise missing
             if answered and time.monotonic() > deadline:
-                give_up(missing)
+                on_timeout(missing)
                 raise missing
             await asyncio.sleep(coordinator._retry_backoff_ms / 1000)
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from pipeline.errors import LogGap, Unacknowledged, Unavailable
-from pipeline.runtime.faust.gaps import Gap, Report
+from pipeline.errors import LogGap, PublishFailed, Unavailable
+from pipeline.runtime.faust.gaps import GapPolicy, RemovedRange
 from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.runtime.kafka import installation
-from pipeline.runtime.kafka.publisher import Publisher
+from pipeline.runtime.kafka.publisher import BatchPublisher
 from pipeline.runtime.kafka.raw_fetch import FetchedRecord
 from pipeline.settings import Settings
 from pipeline.topics import headers
@@ -18,7 +18,7 @@ from pipeline.topics.installation import Installation
 from pipeline.topics.records import Incoming, Record
 
 
-def gap_dead_letter(gap: Gap, stage: str) -> tuple[Record, Incoming]:
+def gap_dead_letter(gap: RemovedRange, stage: str) -> tuple[Record, Incoming]:
     """Return the dead letter of a gap, and a record in place of the lost ones: empty, at the first lost offset."""
     span = [(headers.GAP_START, str(gap.start).encode()), (headers.GAP_END, str(gap.end).encode())]
     lost = FetchedRecord(*gap.tp, gap.start, time.time_ns() // 1_000_000, b"", b"", span)
@@ -29,25 +29,25 @@ def gap_policy(
     group: str,
     settings: Settings,
     installation_of: Callable[[], Installation],
-    publisher: Callable[[], Publisher],
+    publisher: Callable[[], BatchPublisher],
     first_stages: Mapping[str, str],
-) -> Report:
+) -> GapPolicy:
     """Return what a group does about positions that are not on the log.
 
     `first_stages` holds the first stage of each source topic, whose dead letter a gap becomes. The installation and the
     publisher are known only once the app starts.
     """
 
-    async def bury(gap: Gap) -> None:
+    async def publish_dead_letter(gap: RemovedRange) -> None:
         if await publisher().publish([gap_dead_letter(gap, first_stages[gap.tp.topic])]):
-            raise Unacknowledged(f"the dead letter of a gap was refused: {gap}")
+            raise PublishFailed(f"the dead letter of a gap was refused: {gap}")
 
-    async def remember(topic: str) -> None:
+    async def record_start(topic: str) -> None:
         installation_of().started.add((group, topic))
         with suppress(Unavailable):  # the next start tries again
-            await installation.remember(settings.kafka, group, topic)
+            await installation.record_start(settings.kafka, group, topic)
 
-    def started(topic: str) -> bool:
+    def has_started(topic: str) -> bool:
         return (group, topic) in installation_of().started
 
-    return Report(group, settings.on_gap == "stop", bury, started, remember)
+    return GapPolicy(group, settings.on_gap == "stop", publish_dead_letter, has_started, record_start)

@@ -1,6 +1,6 @@
-"""Plain Faust agents, made to end the process when they raise.
+"""Makes plain Faust agents end the process when they raise.
 
-Stock Faust acknowledges the event in hand and starts the agent anew: the event is lost, and nobody is told.
+Stock Faust acknowledges the current event and restarts the agent, so the event is lost without an error.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import faust
 AgentFunction = Callable[[Any], Any]
 
 
-def ending(app: faust.App, function: AgentFunction) -> AgentFunction:
-    """The agent function, or async generator function, as one that crashes its app with whatever it raises."""
+def crash_on_error(app: faust.App, function: AgentFunction) -> AgentFunction:
+    """Wrap an agent function, or async generator function, so that whatever it raises crashes its app."""
 
     @wraps(function)
     def call(stream: Any) -> Any:
@@ -27,23 +27,23 @@ def ending(app: faust.App, function: AgentFunction) -> AgentFunction:
 
 
 async def _run(app: faust.App, work: Awaitable[None]) -> None:
-    async with _crashing(app):
+    async with _crash_on_error(app):
         await work
 
 
 async def _generate(app: faust.App, values: AsyncIterable[Any]) -> AsyncIterator[Any]:
-    async with _crashing(app):
+    async with _crash_on_error(app):
         async for value in values:
             yield value
 
 
 @asynccontextmanager
-async def _crashing(app: faust.App) -> AsyncIterator[None]:
+async def _crash_on_error(app: faust.App) -> AsyncIterator[None]:
     try:
         yield
     except GeneratorExit:
         raise
-    except BaseException as error:  # a cancellation too, unless the app stops: whose it was, nobody knows
+    except BaseException as error:  # also a cancellation, which may be anybody's, unless the app stops
         if not app.should_stop:
             await app.crash(error)
         raise

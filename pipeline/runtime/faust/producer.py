@@ -1,4 +1,4 @@
-"""Faust's producer, closed where it forgets: for plain agents. Flows publish through `kafka.publisher`.
+"""Faust's producer for plain agents, without its ways of losing records. Flows publish through `kafka.publisher`.
 
 It overrides private names of faust-streaming 0.15.3, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
@@ -14,11 +14,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.transport.producer import ProducerBuffer
 from faust.types.tuples import FutureMessage
 
-from pipeline.runtime.kafka.idempotent_producer import SequencedProducer
+from pipeline.runtime.kafka.idempotent_producer import RecoverableIdempotentProducer
 
 
-class Buffer(ProducerBuffer):
-    """A buffer whose flush means flush: stock Faust's gives up after 100 ms and does not count what is being sent."""
+class DrainingBuffer(ProducerBuffer):
+    """A buffer whose flush waits for all records.
+
+    Stock Faust's flush gives up after 100 ms and does not count the record that is being sent.
+    """
 
     max_messages = 5000
 
@@ -51,11 +54,14 @@ class Buffer(ProducerBuffer):
 
 
 class Producer(driver.Producer):
-    """Idempotent, all in-sync replicas, and a failed send is remembered: the next commit ends the process."""
+    """An idempotent producer, acknowledged by all in-sync replicas. After a failed send the next flush crashes the app.
+
+    Faust flushes before each commit, so no offset is committed whose output is lost.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.buffer = Buffer(loop=self.loop, beacon=self.beacon)
+        self.buffer = DrainingBuffer(loop=self.loop, beacon=self.beacon)
         self.buffer.app = self.app
         self._failed: BaseException | None = None
 
@@ -63,8 +69,8 @@ class Producer(driver.Producer):
         return {"acks": "all", "enable_idempotence": True}
 
     @property
-    def _producer_type(self) -> type[SequencedProducer]:
-        return SequencedProducer
+    def _producer_type(self) -> type[RecoverableIdempotentProducer]:
+        return RecoverableIdempotentProducer
 
     async def send(self, *args: Any, **kwargs: Any) -> Any:
         future = await super().send(*args, **kwargs)
@@ -73,7 +79,7 @@ class Producer(driver.Producer):
 
     async def flush(self) -> None:
         await super().flush()
-        await asyncio.sleep(0)  # the callbacks of what was flushed
+        await asyncio.sleep(0)  # runs the callbacks of what was flushed
         if self._failed is not None:
             error = ProducerSendError(f"the broker did not take an output: {self._failed!r}")
             await self.app.crash(error)

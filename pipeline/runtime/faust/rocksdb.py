@@ -1,9 +1,9 @@
-"""RocksDB as Faust has it, closed where it loses every row.
+"""Faust's RocksDB tables, without the loss of every row after a restart.
 
-A store with a time-to-live drops old rows when it compacts: a filter reads each row's age from the four bytes behind
-its value. rocksdict takes the options of an existing store from its files, where that filter is in already, and puts
-another around it at every opening. The inner one gets values without those bytes, takes the end of a row's own text
-for its age, and the first compaction after a restart drops every row. What was remembered happens again.
+A store with a time-to-live drops old rows during compaction: a filter reads each row's age from the four bytes after
+its value. rocksdict loads the options of an existing store from its files, which contain that filter already, and adds
+another one at every opening. The inner filter gets values without those bytes and reads the end of a row's own text as
+its age, so the first compaction after a restart drops every row, and events are handled a second time.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import rocksdict
 from faust.stores.rocksdb import RocksDBOptions
 
 
-class Options(RocksDBOptions):
-    """Opens a store with the options that it was given, and never with those that are in its files."""
+class GivenOptions(RocksDBOptions):
+    """RocksDB options that are used as given. The options in the files of an existing store are ignored."""
 
     def open(self, path: Path, *, read_only: bool = False) -> rocksdict.Rdict:
         options = self.as_options()
@@ -28,9 +28,9 @@ class Options(RocksDBOptions):
 
 
 class Table(faust.Table[Any, Any]):
-    """Faust's table, on such stores."""
+    """Faust's table with stores that are opened with `GivenOptions`."""
 
     def _new_store(self) -> Any:
         store: Any = super()._new_store()
-        store.rocksdb_options = Options(**(self.options or {}), use_rocksdict=True)
+        store.rocksdb_options = GivenOptions(**(self.options or {}), use_rocksdict=True)
         return store

@@ -1,4 +1,4 @@
-"""Faust's table manager, without the second that it waits at every start."""
+"""Faust's table manager, without its wait of one second at every start."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from faust.tables import TableManager as FaustTableManager
 
 
 class TableManager(FaustTableManager):
-    """Faust waits for tables that are still to come; here they are all there before an app starts.
+    """Starts recovery at once.
 
-    Subscribing waits for this, so every recovery after a crash would take that second too.
+    Faust waits for tables that are still to be defined. Here all tables exist before an app starts. The subscription
+    waits for this, so every recovery after a crash would take that second too.
     """
 
     async def on_start(self) -> None:

@@ -19,7 +19,7 @@ from pipeline.runtime.flows.context import FlowContext
 from pipeline.runtime.flows.dead_letters import BlockedDeadLetters, is_dead_letter, rejected_by_broker
 from pipeline.runtime.flows.fetch_buffer import BATCH_BYTES, FetchBuffer
 from pipeline.runtime.flows.stage import Stage
-from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.topics.records import Output
 
 MAX_BATCH = 2_000
@@ -45,7 +45,7 @@ class InFlightBatch:
         count: number of records.
     """
 
-    draft: Draft
+    outputs: RecordAccumulator
     epoch: int
     token: object
     started: float
@@ -93,7 +93,7 @@ class ChainLoop:
 
     async def run(self) -> None:
         # Records arrive in the buffer from the consumer's fetches (`Consumer._drain_once`). This loop only reads it.
-        await self._publisher.watch([self.source])
+        await self._publisher.prefetch_metadata([self.source])
         async with asyncio.TaskGroup() as tasks:
             commits: deque[asyncio.Task[None]] = deque()
             while not self._context.stopping():
@@ -115,12 +115,14 @@ class ChainLoop:
     async def _run_batch(self) -> InFlightBatch:
         """Take the buffered records, up to the limits of a batch, and run them through the chain in chunks."""
         assignment = self._assignment
-        batch = InFlightBatch(self._publisher.draft(), assignment.epoch, assignment.begin(), time.monotonic())
+        batch = InFlightBatch(
+            self._publisher.new_accumulator(), assignment.epoch, assignment.begin_work(), time.monotonic()
+        )
         room, size, chunk = min(MAX_BATCH, len(self.buffer)), BATCH_BYTES, 0
         while (
             batch.count < room
             and size > 0
-            and batch.draft.size < MAX_BATCH_OUTPUT_BYTES
+            and batch.outputs.size < MAX_BATCH_OUTPUT_BYTES
             and self.buffer.not_empty.is_set()
             and batch.epoch == assignment.epoch
         ):
@@ -134,16 +136,16 @@ class ChainLoop:
 
     def _run_chunk(self, batch: InFlightBatch, tp: TP, records: Sequence[Any]) -> None:
         """Run records of one partition. Those behind too many bytes of outputs go back, for the next batch."""
-        self._assignment.progress.tried(tp)
+        self._assignment.liveness.record_attempt(tp)
         rest = iter(records)
         result = batch.results.get(tp.partition)
         quarantine = self._assignment.quarantine
         if error := quarantine.give_up_error(tp, records[0].offset):
-            batch.results[tp.partition] = self._chain.give_up(next(rest), error, batch.draft, result)
+            batch.results[tp.partition] = self._chain.give_up(next(rest), error, batch.outputs, result)
         else:
             runnable = islice(rest, quarantine.runnable_count(tp, records))
-            some = _until_full(runnable, batch.draft)
-            batch.results[tp.partition] = self._chain.run(tp.partition, some, batch.draft, result)
+            some = _until_full(runnable, batch.outputs)
+            batch.results[tp.partition] = self._chain.run(tp.partition, some, batch.outputs, result)
         left = list(rest)
         if left:
             self.buffer.push_back(tp, left)
@@ -161,11 +163,11 @@ class ChainLoop:
             self._abandon(batch)
         else:
             for tp, position in batch.positions.items():
-                assignment.done(tp, position, batch.epoch)
+                assignment.mark_processed(tp, position, batch.epoch)
             self._mark_survived(batch)
             RECORDS.labels(app, "done").inc(batch.count - dead)
             RECORDS.labels(app, "dead").inc(dead)
-        assignment.finish(batch.token)
+        assignment.end_work(batch.token)
         self._taken -= batch.count
         if not self._taken:
             self.breaker.on_idle()
@@ -179,9 +181,9 @@ class ChainLoop:
 
     async def _commit_with_retries(self, batch: InFlightBatch) -> int | None:
         """Commit a batch, and retry until none of it is pending. Return the number of dead letters; None: abandon."""
-        results, draft, dead = batch.results, batch.draft, 0
+        results, outputs, dead = batch.results, batch.outputs, 0
         while True:
-            rejected = await self._commit(results, draft)
+            rejected = await self._commit(results, outputs)
             letters = [self._chain.to_dead_letter(output) for output in rejected]
             dead += sum(result.dead for result in results.values())
             dead += sum(not is_dead_letter(record) for record, _ in rejected)
@@ -193,8 +195,8 @@ class ChainLoop:
             self._mark_survived(batch)
             if not await self._wait_for_retry(pending):
                 return None
-            draft = self._publisher.draft()
-            results = {partition: self._chain.retry(partition, items, draft) for partition, items in pending.items()}
+            outputs = self._publisher.new_accumulator()
+            results = {partition: self._chain.retry(partition, items, outputs) for partition, items in pending.items()}
 
     def _mark_survived(self, batch: InFlightBatch) -> None:
         """Tell the quarantine that every record of the batch has run. Positions of an earlier epoch are void."""
@@ -202,13 +204,13 @@ class ChainLoop:
             for tp, position in batch.positions.items():
                 self._assignment.quarantine.survived_below(tp, position)
 
-    async def _commit(self, results: Mapping[int, ChainResult], draft: Draft) -> list[Output]:
+    async def _commit(self, results: Mapping[int, ChainResult], outputs: RecordAccumulator) -> list[Output]:
         """Publish outputs, then write tables. Return one rejected output of each source record that has any.
 
         The order makes a crash harmless at any point: a table row never exists without its outputs, and offsets are
         released last, by the caller.
         """
-        rejected = await self._publisher.send(draft)
+        rejected = await self._publisher.send(outputs)
         self._rollback(results, rejected)
         writes = [write for result in results.values() for write in result.writes]
         await self._context.tables.commit(self._publisher, writes)
@@ -245,13 +247,13 @@ class ChainLoop:
         Liveness is told that all partitions wait for this: no record runs before the retry, and a restart would not
         help.
         """
-        self._assignment.progress.waits(self.source, seconds)
+        self._assignment.liveness.record_topic_wait(self.source, seconds)
         return await self._context.sleep(self._assignment.suspend_flow, seconds)
 
 
-def _until_full(records: Iterator[Any], draft: Draft) -> Iterator[Any]:
+def _until_full(records: Iterator[Any], outputs: RecordAccumulator) -> Iterator[Any]:
     """Yield records, at least one, until the batch has too many bytes of outputs."""
     for record in records:
         yield record
-        if draft.size >= MAX_BATCH_OUTPUT_BYTES:
+        if outputs.size >= MAX_BATCH_OUTPUT_BYTES:
             return

@@ -80,8 +80,8 @@ class CommitQueue:
         never committed without both.
         """
         started, publisher = time.monotonic(), self._context.publisher
-        draft = publisher.draft(output for request in requests for output in request.outputs)
-        rejected = {(source.partition, source.offset) for _, source in await publisher.send(draft)}
+        accumulator = publisher.new_accumulator(output for request in requests for output in request.outputs)
+        rejected = {(source.partition, source.offset) for _, source in await publisher.send(accumulator)}
         accepted = [request for request in requests if not (rejected and request.rejected_in(rejected))]
         writes = [write for request in accepted for write in request.writes]
         await self._context.tables.commit(publisher, writes)

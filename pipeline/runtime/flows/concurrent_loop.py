@@ -55,7 +55,7 @@ class ConcurrentLoop:
 
     async def run(self) -> None:
         # Records arrive in the buffer from the consumer's fetches (`Consumer._drain_once`). This loop only reads it.
-        await self._context.publisher.watch([self.source])
+        await self._context.publisher.prefetch_metadata([self.source])
         async with self._tasks:
             self._tasks.create_task(self._commits.run())
             while not self._context.stopping():
@@ -87,7 +87,7 @@ class ConcurrentLoop:
     def _admit_from(self, tp: TP) -> int:
         records = self.buffer.pop(tp, *self._in_flight.capacity(tp))
         if records:
-            self._assignment.progress.tried(tp)
+            self._assignment.liveness.record_attempt(tp)
         quarantine = self._assignment.quarantine
         runnable = quarantine.runnable_count(tp, records)
         for n, record in enumerate(records):
@@ -208,7 +208,7 @@ class ConcurrentLoop:
     async def _finish_later(self, item: InFlightRecord, error: Exception) -> None:
         item.attempts += 1
         delay = self._context.retries.delay_after(error, item.attempts)
-        self._assignment.progress.began(item, item.tp, delay)
+        self._assignment.liveness.attempt_started(item, item.tp, delay)
         try:
             await self._executor.pause(item, delay)
         except PartitionsRevoked:

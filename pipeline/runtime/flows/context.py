@@ -13,9 +13,9 @@ from pipeline.backoff import RetryPolicy
 from pipeline.runtime.flows.breaker import Breaker
 from pipeline.runtime.flows.commit_callbacks import Callback
 from pipeline.runtime.flows.dead_letters import BlockedDeadLetters
-from pipeline.runtime.kafka.publisher import Publisher
-from pipeline.runtime.process.lease import Lease
-from pipeline.runtime.process.liveness import Progress
+from pipeline.runtime.kafka.publisher import BatchPublisher
+from pipeline.runtime.process.lease import MembershipLease
+from pipeline.runtime.process.liveness import Liveness
 from pipeline.runtime.quarantine.crash_marker import CrashMarker
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.tables.tables import Tables
@@ -30,24 +30,24 @@ class Assignment(Protocol):
     Attributes:
         epoch: number that grows whenever positions are set anew. Work of an earlier epoch is delivered again.
         suspend_flow: set while partitions move.
-        progress: liveness of each partition.
+        liveness: signs of progress of each partition.
         lease: how long the partitions surely belong to this process.
         quarantine: decides which records may run.
     """
 
     epoch: int
     suspend_flow: asyncio.Event
-    progress: Progress
-    lease: Lease
+    liveness: Liveness
+    lease: MembershipLease
     quarantine: Quarantine
 
-    def begin(self) -> Any:
-        """Begin work. A rebalance or a stop waits until `finish` gets the returned token."""
+    def begin_work(self) -> Any:
+        """Begin work. A rebalance or a stop waits until `end_work` gets the returned token."""
 
-    def finish(self, busy: Any, /) -> None:
-        """End the work that `begin` returned this token for."""
+    def end_work(self, token: Any, /) -> None:
+        """End the work that `begin_work` returned this token for."""
 
-    def done(self, tp: TP, position: int, epoch: int) -> None:
+    def mark_processed(self, tp: TP, position: int, epoch: int) -> None:
         """Allow the commit of everything below `position`, unless positions were set anew since `epoch`."""
 
     def when_committed(self, tp: TP, offset: int, epoch: int, then: Callback) -> None:
@@ -76,7 +76,7 @@ class FlowContext:
     """
 
     app: str
-    publisher: Publisher
+    publisher: BatchPublisher
     assignment: Assignment
     tables: Tables
     retries: RetryPolicy

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from math import inf
 from typing import Any, Protocol
@@ -57,13 +57,17 @@ class FetchedChunk:
         size: their bytes, estimated by the average.
     """
 
-    __slots__ = ("_next", "_records", "count", "size")
+    __slots__ = ("_next", "_on_exhausted", "_records", "count", "size")
 
-    def __init__(self, records: Iterable[Any], count: int, size: int) -> None:
+    def __init__(
+        self, records: Iterable[Any], count: int, size: int, on_exhausted: Callable[[], object] = lambda: None
+    ) -> None:
+        """`on_exhausted` is called once, when the last record was taken or if there is none."""
         self._records = iter(records)
-        self._next = list(islice(self._records, 1))
-        self.count = max(count, 1) if self._next else 0
+        self._on_exhausted = on_exhausted
         self.size = size
+        self._next = self._read_next()
+        self.count = max(count, 1) if self._next else 0
 
     @property
     def offset(self) -> int:
@@ -73,11 +77,17 @@ class FetchedChunk:
     def take(self, count: int) -> list[Any]:
         """Return the next `count` records, at least one."""
         taken = [*self._next, *islice(self._records, count - 1)]
-        self._next = list(islice(self._records, 1))
+        self._next = self._read_next()
         left = max(self.count - len(taken), 1) if self._next else 0
         self.size = self.size * left // self.count
         self.count = left
         return taken
+
+    def _read_next(self) -> list[Any]:
+        found = list(islice(self._records, 1))
+        if not found:
+            self._on_exhausted()
+        return found
 
 
 class PartitionBuffer:

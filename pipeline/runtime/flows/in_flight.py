@@ -89,7 +89,7 @@ class InFlight:
         if item.epoch == self._epoch:
             position = self._trackers[item.tp].finish(item.record.offset)
             if position is not None:
-                self._assignment.done(item.tp, position, item.epoch)
+                self._assignment.mark_processed(item.tp, position, item.epoch)
 
     def is_current(self, item: InFlightRecord) -> bool:
         """Return True if positions were not set anew since the record was taken."""
@@ -105,15 +105,15 @@ class InFlight:
     def begin(self, item: InFlightRecord) -> None:
         """Note that the record runs."""
         item.waits = False
-        self._assignment.progress.began(item, item.tp)
+        self._assignment.liveness.attempt_started(item, item.tp)
         self._running += 1
         if self._token is None:
-            self._token = self._assignment.begin()
+            self._token = self._assignment.begin_work()
 
     def end(self, item: InFlightRecord) -> None:
         """Note that the record is finished, or waits."""
-        self._assignment.progress.ended(item)
+        self._assignment.liveness.attempt_ended(item)
         self._running -= 1
         if not self._running and self._token is not None:
-            self._assignment.finish(self._token)
+            self._assignment.end_work(self._token)
             self._token = None

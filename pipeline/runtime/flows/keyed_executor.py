@@ -92,9 +92,9 @@ class KeyedExecutor:
     async def pause(self, item: InFlightRecord, seconds: float) -> None:
         """Wait for a record's next try. Raises `PartitionsRevoked` if partitions move first."""
         # Liveness: a record that is tried again in place is alive, and a restart would not help.
-        self._assignment.progress.tried(item.tp, seconds)
+        self._assignment.liveness.record_attempt(item.tp, seconds)
         if self._breaker.open:  # the record is the probe, so all partitions wait for it
-            self._assignment.progress.waits(self._source, seconds)
+            self._assignment.liveness.record_topic_wait(self._source, seconds)
         item.waits = True
         for each in self._blocked_by(item):
             self._in_flight.mark_survived(each)

@@ -1,4 +1,4 @@
-"""The tasks that keep aiokafka's clients going. Where one has ended nothing works any more, and nothing says so.
+"""The background tasks of aiokafka's clients. If one has ended, the client does nothing more and reports no error.
 
 It reads private names of aiokafka 0.14.0, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
@@ -9,17 +9,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.errors import PipelineError
+from pipeline.errors import ClientDied
 
-Keepers = Mapping[str, asyncio.Task[Any] | None]
-"""By what they keep."""
-
-
-class ClientLost(PipelineError):
-    """A client that only a new process can mend."""
+ClientTasks = Mapping[str, asyncio.Task[Any] | None]
+"""Background tasks by what they maintain."""
 
 
-def of_consumer(consumer: Any) -> Keepers:
+def consumer_tasks(consumer: Any) -> ClientTasks:
     return {
         "the consumer's metadata": consumer._client._sync_task,
         "the consumer's place in its group": consumer._coordinator._coordination_task,
@@ -27,14 +23,14 @@ def of_consumer(consumer: Any) -> Keepers:
     }
 
 
-def of_producer(producer: Any) -> Keepers:
+def producer_tasks(producer: Any) -> ClientTasks:
     return {"the producer's metadata": producer.client._sync_task}
 
 
-def lost(keepers: Keepers) -> ClientLost | None:
-    """What is no longer kept of a client that runs."""
-    for what, task in keepers.items():
+def dead_task(tasks: ClientTasks) -> ClientDied | None:
+    """Return an error for the first task that has ended, or None if all of them run."""
+    for what, task in tasks.items():
         if task is not None and task.done():
-            why = None if task.cancelled() else task.exception()
-            return ClientLost(f"nothing keeps {what} any more: {why or 'it was ended'!r}")
+            cause = None if task.cancelled() else task.exception()
+            return ClientDied(f"nothing keeps {what} any more: {cause or 'it was ended'!r}")
     return None

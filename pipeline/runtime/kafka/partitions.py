@@ -1,4 +1,4 @@
-"""Which partition a key belongs to: murmur2, as the Java client and every stage of the pipeline have it."""
+"""The partition of a key: murmur2, as in the Java client and in every stage of the pipeline."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from aiokafka.partitioner import murmur2
 
 @lru_cache(maxsize=65_536)
 def partition_of(key: bytes, partitions: int) -> int:
-    """Kept for the keys of late: the hash is computed in Python and costs as much as a signature."""
+    """Return the partition of a key. Cached: the hash runs in Python and costs as much as a signature check."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)

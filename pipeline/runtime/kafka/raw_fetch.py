@@ -1,7 +1,7 @@
-"""What a fetch brought of one partition, in the broker's own form: decoded when its flow takes it.
+"""Fetched records of one partition in the broker's own format, decoded when their flow takes them.
 
-The thread that talks to Kafka would decode thousands of records at once, on another processor than the one that works
-on them: each would be fetched from afar, long after. A tenth of what an event costs.
+The consumer's thread would decode thousands of records at once, on another processor core than the one that works on
+them. Reading them from that core's cache later costs a tenth of an event.
 
 It overrides private names of aiokafka 0.14.0, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
@@ -16,14 +16,14 @@ from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from faust.types import TP
 
-from pipeline.kafka_headers import KeptBatch
+from pipeline.aiokafka_patches.header_names import RereadableBatch
 from pipeline.topics.records import Header
 
 _new = tuple.__new__
 
 
 class FetchedRecord(NamedTuple):
-    """An `Incoming`. aiokafka's own record is a dataclass of eleven attributes, which costs twice as much."""
+    """An `Incoming` record. aiokafka's own is a dataclass of eleven attributes, which costs twice as much."""
 
     topic: str
     partition: int
@@ -34,17 +34,17 @@ class FetchedRecord(NamedTuple):
     headers: Sequence[Header]
 
 
-class Fetched:
-    """Checked and not decoded.
+class RawFetch:
+    """Record batches whose checksums are verified, not decoded yet.
 
     Attributes:
-        offset: the first one that was asked for.
-        end: where the next fetch goes on.
-        size: in bytes.
-        read: behind the last record of those that were decoded.
+        offset: the requested offset.
+        end: the offset of the next fetch.
+        size: size in bytes.
+        read: the offset after the last decoded record.
     """
 
-    def __init__(self, tp: TP, batches: Sequence[KeptBatch], offset: int, end: int, size: int) -> None:
+    def __init__(self, tp: TP, batches: Sequence[RereadableBatch], offset: int, end: int, size: int) -> None:
         self.tp = tp
         self.offset = offset
         self.end = end
@@ -54,11 +54,11 @@ class Fetched:
 
     @property
     def count(self) -> int:
-        """How many records it has, at most: compaction may have taken some."""
+        """The largest possible number of records. Compaction may have removed some."""
         return sum(batch.last_offset_delta + 1 for batch in self._batches)
 
     def records(self, offset: int) -> Iterator[FetchedRecord]:
-        """Those from `offset` on, once."""
+        """Decode the records from `offset` on. Can be iterated once."""
         topic, partition = self.tp
         self.read = max(offset, self.offset)
         for batch in self._batches:
@@ -69,8 +69,8 @@ class Fetched:
                     yield _new(FetchedRecord, (topic, partition, at, one.timestamp, one.key, one.value, one.headers))
 
 
-class Undecoded(OrderedDict[TP, Any]):
-    """A fetcher's results. Those of `topics` come as one `Fetched` each."""
+class LazyFetchResults(OrderedDict[TP, Any]):
+    """A fetcher's results by partition. Each result of one of `topics` yields a single `RawFetch`."""
 
     def __init__(self, topics: Container[str]) -> None:
         super().__init__()
@@ -78,14 +78,14 @@ class Undecoded(OrderedDict[TP, Any]):
 
     def __setitem__(self, tp: TP, result: Any) -> None:
         if tp.topic in self._topics and isinstance(result, FetchResult):
-            found = result._partition_records
-            found._records_iterator = _whole(tp, found)
+            partition_records = result._partition_records
+            partition_records._records_iterator = _raw_fetches(tp, partition_records)
         super().__setitem__(tp, result)
 
 
-def _whole(tp: TP, found: PartitionRecords) -> Iterator[Fetched]:
-    """Takes the place of `PartitionRecords._unpack_records`, without transactions: a worker reads what is written."""
-    offset, size, batches = found.next_fetch_offset, found._records.size_in_bytes(), list[KeptBatch]()
+def _raw_fetches(tp: TP, found: PartitionRecords) -> Iterator[RawFetch]:
+    """Replace `PartitionRecords._unpack_records`. No transactions: a worker reads uncommitted records too."""
+    offset, size, batches = found.next_fetch_offset, found._records.size_in_bytes(), list[RereadableBatch]()
     while found._records.has_next():
         batch = found._records.next_batch()
         if not batch.validate_crc():
@@ -94,4 +94,4 @@ def _whole(tp: TP, found: PartitionRecords) -> Iterator[Fetched]:
         if not batch.is_control_batch:
             batches.append(batch)
     if batches:
-        yield Fetched(tp, batches, offset, found.next_fetch_offset, size)
+        yield RawFetch(tp, batches, offset, found.next_fetch_offset, size)

@@ -1,4 +1,4 @@
-"""How near the oldest unfinished records are to the end of their topic's retention."""
+"""Measures how close the oldest unfinished records are to the end of their topic's retention."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from faust.types import TP
 from pipeline.metrics import RETENTION_USED
 
 SHARES: Final = (0.5, 0.75, 0.9)
-"""The parts of a retention that are asked about, one behind the other, while a partition is behind them."""
+"""Used shares of the retention that are told apart, in ascending order."""
 
 
 class LaggingConsumer(Protocol):
-    """The part of a consumer that tells how old its unfinished records are."""
+    """The part of a consumer that knows its unfinished records."""
 
     @property
-    def behind(self) -> Sequence[TP]: ...
-    def finished(self, tp: TP) -> int: ...
+    def lagging(self) -> Sequence[TP]: ...
+    def processed_position(self, tp: TP) -> int: ...
     async def offsets_at(self, times: Mapping[TP, int]) -> dict[TP, int | None]: ...
 
 
-async def look_at_retention(app: str, consumer: LaggingConsumer, retentions: Mapping[str, float]) -> None:
-    """Sets the metric of each source topic, whose retention is in seconds: the largest share that is used up.
+async def update_retention_metric(app: str, consumer: LaggingConsumer, retentions: Mapping[str, float]) -> None:
+    """Set the metric of each source topic to the largest of `SHARES` that is used up. `retentions` is in seconds.
 
-    The broker is asked for the first offset that is younger. Raises what aiokafka raises.
+    For each share the broker is asked for the first offset that is younger. Raises the errors of aiokafka.
     """
     used = dict.fromkeys(retentions, 0.0)
-    left = [tp for tp in consumer.behind if tp.topic in retentions]
+    older = [tp for tp in consumer.lagging if tp.topic in retentions]
     for share in SHARES:
-        left = await _older(consumer, {tp: share * retentions[tp.topic] for tp in left})
-        used |= {tp.topic: share for tp in left}
+        older = await _older_than(consumer, {tp: share * retentions[tp.topic] for tp in older})
+        used |= {tp.topic: share for tp in older}
     for topic, share in used.items():
         RETENTION_USED.labels(app, topic).set(share)
 
 
-async def _older(consumer: LaggingConsumer, ages: Mapping[TP, float]) -> list[TP]:
-    """The partitions whose first unfinished record is older than so many seconds."""
+async def _older_than(consumer: LaggingConsumer, ages: Mapping[TP, float]) -> list[TP]:
+    """Return the partitions whose first unfinished record is older than the given age in seconds."""
     if not ages:
         return []
     found = await consumer.offsets_at({tp: int((time.time() - age) * 1000) for tp, age in ages.items()})
-    return [tp for tp in ages if (at := found[tp]) is None or consumer.finished(tp) < at]
+    return [tp for tp in ages if (offset := found[tp]) is None or consumer.processed_position(tp) < offset]

@@ -1,4 +1,4 @@
-"""How far consumer groups have come, in time: until when everything that arrived has been worked through."""
+"""Measures how far consumer groups have come, as a time: all records that arrived before it are processed."""
 
 from __future__ import annotations
 
@@ -13,148 +13,156 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from pipeline import aiokafka_patches
 from pipeline.logging import get_logger
 
 log = get_logger(__name__)
 
-POLL: Final = 0.25
-"""Seconds between two looks."""
-IDLE: Final = 30.0
-"""Seconds without a question after which it stops looking."""
-STANDING: Final = 300.0
-"""Seconds without a commit after which a partition with a backlog counts as standing still."""
+POLL_INTERVAL: Final = 0.25
+"""Time between two polls of the groups' positions, in seconds."""
+IDLE_TIMEOUT: Final = 30.0
+"""Time without a request after which polling stops, in seconds."""
+STALLED_TIMEOUT: Final = 300.0
+"""Time without a commit after which a lagging partition counts as stalled, in seconds."""
 
 
-class Hop(NamedTuple):
-    """A group and the topic that it reads."""
+class GroupTopic(NamedTuple):
+    """A consumer group and the topic that it reads."""
 
     group: str
     topic: str
 
 
-class Passing:
-    """Until when everything that arrived on one partition has been worked through. No I/O; times are given.
+class PartitionWatermark:
+    """The watermark of one partition: the time before which all arrived records are processed. No I/O, no clock.
 
-    It follows one end at a time: what is behind it is not asked for before everything up to it is committed.
+    It follows one end offset at a time. The next one is taken once everything before the current one is committed.
 
     Attributes:
-        until: everything that arrived before has passed, as the caller writes times down.
+        value: all records that arrived before this time are processed; of the type that the caller passes in.
     """
 
     def __init__(self) -> None:
-        self.until: Any = None
+        self.value: Any = None
         self._end = 0
-        self._asked: Any = None
+        self._end_seen_at: Any = None
         self._committed = -1
         self._moved = float("-inf")
 
-    def look(self, asked: Any, end: int, committed: int, now: float) -> None:
-        """It ended at `end` when it was asked at `asked`; the group has committed `committed` by `now`."""
-        if self._asked is None:
-            self._asked, self._end = asked, end
+    def observe(self, asked_at: Any, end: int, committed: int, now: float) -> None:
+        """Record that the log ended at `end` at time `asked_at`, and that `committed` was committed by `now`."""
+        if self._end_seen_at is None:
+            self._end_seen_at, self._end = asked_at, end
         if committed != self._committed:
             self._committed, self._moved = committed, now
         if committed >= self._end:
-            self.until, self._asked = self._asked, None
+            self.value, self._end_seen_at = self._end_seen_at, None
             self._moved = now
 
     def resume(self, now: float) -> None:
-        """Nobody looked for a while: what was not committed until now says nothing."""
+        """Restart the stall timeout, because the partition was not observed for a while."""
         self._moved = now
 
-    def stands(self, now: float) -> bool:
-        """Whether nothing has been committed for long, though there is something."""
-        return now - self._moved > STANDING
+    def is_stalled(self, now: float) -> bool:
+        """Return True if nothing was committed for `STALLED_TIMEOUT` although there are records."""
+        return now - self._moved > STALLED_TIMEOUT
 
 
-class Hearing:
-    """Answers until when everything that was on the first hop's topic has passed both hops.
+class PipelineWatermark:
+    """The watermark of two groups in a row: records of the first topic have passed both groups.
 
-    It looks only while it is asked. While the broker can't be asked, the answer stays what it was.
+    The groups are polled only while the value is requested. While the broker does not answer, the value stays.
     """
 
-    def __init__(self, bootstrap: str, hops: tuple[Hop, Hop], partitions: int) -> None:
+    def __init__(self, bootstrap: str, path: tuple[GroupTopic, GroupTopic], partitions: int) -> None:
         self._bootstrap = bootstrap
-        self._first, self._second = hops
+        self._first, self._second = path
         self._numbers = range(partitions)
-        self._arrivals = [Passing() for _ in self._numbers]
-        self._passed = [Passing() for _ in self._numbers]
-        self._asked = self._looked = 0.0
-        self._looking: asyncio.Task[None] | None = None
+        self._first_watermarks = [PartitionWatermark() for _ in self._numbers]
+        self._second_watermarks = [PartitionWatermark() for _ in self._numbers]
+        self._requested_at = self._polled_at = 0.0
+        self._polling: asyncio.Task[None] | None = None
 
-    def until(self, first: int, second: int) -> float:
-        """Unix seconds; 0 before the first look is over.
+    def value(self, first: int, second: int) -> float:
+        """Return the watermark in unix seconds; 0 before the first poll is complete.
 
-        `first` is the first topic's partition on which what is waited for comes as far as anybody knows, `second` that
-        of what becomes of it. It may come on another of the first topic's: those count too, unless they stand still.
+        `first` is the partition of the first topic on which the awaited record is expected, `second` the partition of
+        what is made of it. The record may come on another partition of the first topic: those count as well, unless
+        they are stalled.
         """
-        self._asked = time.monotonic()
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.get_running_loop().create_task(self._look())
-        heard: Sequence[float] | None = self._passed[second].until
-        if heard is None:
+        self._requested_at = time.monotonic()
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.get_running_loop().create_task(self._poll())
+        by_first: Sequence[float] | None = self._second_watermarks[second].value
+        if by_first is None:
             return 0.0
-        moving = (at for number, at in enumerate(heard) if not self._arrivals[number].stands(self._looked))
-        return min((heard[first], *moving))
+        moving = (
+            at for number, at in enumerate(by_first) if not self._first_watermarks[number].is_stalled(self._polled_at)
+        )
+        return min((by_first[first], *moving))
 
     async def close(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._polling is not None:
+            self._polling.cancel()
             with suppress(asyncio.CancelledError):
-                await self._looking
+                await self._polling
 
-    async def _look(self) -> None:
-        places = [TopicPartition(hop.topic, number) for hop in (self._first, self._second) for number in self._numbers]
-        while time.monotonic() - self._asked < IDLE:
+    async def _poll(self) -> None:
+        tps = [TopicPartition(each.topic, number) for each in (self._first, self._second) for number in self._numbers]
+        while time.monotonic() - self._requested_at < IDLE_TIMEOUT:
             try:
-                async with _clients(self._bootstrap, places) as (consumer, admin):
-                    for passing in self._arrivals:
-                        passing.resume(time.monotonic())
-                    while time.monotonic() - self._asked < IDLE:
-                        await self._follow(consumer, admin)
-                        await asyncio.sleep(POLL)
+                async with _clients(self._bootstrap, tps) as (consumer, admin):
+                    for watermark in self._first_watermarks:
+                        watermark.resume(time.monotonic())
+                    while time.monotonic() - self._requested_at < IDLE_TIMEOUT:
+                        await self._poll_once(consumer, admin)
+                        await asyncio.sleep(POLL_INTERVAL)
             except (KafkaError, OSError) as error:
-                log.debug("can't see how far the groups are", error=repr(error))
+                log.debug("watermark_unavailable", detail="the groups' positions can't be read", error=repr(error))
                 await asyncio.sleep(1)
 
-    async def _follow(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
-        """One look, from hop to hop: what is made of a record is on the next topic before its offset is committed."""
-        asked, positions = time.time(), await self._positions(self._first, consumer, admin)
-        self._looked = time.monotonic()
-        for passing, (end, committed) in zip(self._arrivals, positions, strict=True):
-            passing.look(asked, end, committed, self._looked)
-        heard = [passing.until or 0.0 for passing in self._arrivals]
-        for passing, (end, committed) in zip(
-            self._passed, await self._positions(self._second, consumer, admin), strict=True
+    async def _poll_once(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
+        """Poll the first group, then the second.
+
+        The order matters: what is made of a record is on the second topic before the record's offset is committed.
+        """
+        asked_at, positions = time.time(), await self._positions(self._first, consumer, admin)
+        self._polled_at = time.monotonic()
+        for watermark, (end, committed) in zip(self._first_watermarks, positions, strict=True):
+            watermark.observe(asked_at, end, committed, self._polled_at)
+        by_first = [watermark.value or 0.0 for watermark in self._first_watermarks]
+        for watermark, (end, committed) in zip(
+            self._second_watermarks, await self._positions(self._second, consumer, admin), strict=True
         ):
-            passing.look(heard, end, committed, self._looked)
+            watermark.observe(by_first, end, committed, self._polled_at)
 
     async def _positions(
-        self, hop: Hop, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient
+        self, group_topic: GroupTopic, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient
     ) -> list[tuple[int, int]]:
-        """Where each partition ends, and up to where the group has committed; of an empty one it has all."""
-        places = [TopicPartition(hop.topic, number) for number in self._numbers]
-        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-        committed = await admin.list_consumer_group_offsets(hop.group, partitions=places)
-        return [(ends[place], _committed(committed, place, begins[place])) for place in places]
+        """Return the end offset and the committed offset of each partition."""
+        tps = [TopicPartition(group_topic.topic, number) for number in self._numbers]
+        starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        committed = await admin.list_consumer_group_offsets(group_topic.group, partitions=tps)
+        return [(ends[tp], _committed(committed, tp, starts[tp])) for tp in tps]
 
 
-def _committed(offsets: Mapping[TopicPartition, Any], place: TopicPartition, begin: int) -> int:
-    """What has left the log is behind everybody; who has not committed yet stands at its beginning."""
-    return max(offsets[place].offset if place in offsets else begin, begin)
+def _committed(offsets: Mapping[TopicPartition, Any], tp: TopicPartition, start: int) -> int:
+    """Return the committed offset, at least the log's start: removed records are behind every group."""
+    return max(offsets[tp].offset if tp in offsets else start, start)
 
 
 @asynccontextmanager
 async def _clients(
-    bootstrap: str, places: Sequence[TopicPartition]
+    bootstrap: str, tps: Sequence[TopicPartition]
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaAdminClient]]:
-    """A consumer that knows the leaders of `places` and fetches nothing, and an admin client."""
+    """Connect an admin client, and a consumer that knows the leaders of `tps` and fetches nothing."""
+    aiokafka_patches.install()
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await consumer.start()
-        consumer.assign(places)
-        consumer.pause(*places)
+        consumer.assign(tps)
+        consumer.pause(*tps)
         await admin.start()
         yield consumer, admin
     finally:

@@ -1,4 +1,4 @@
-"""What a worker says of itself over HTTP: `/healthz` (progress), `/readyz` (recovered and taking in), `/metrics`."""
+"""A worker's HTTP server: `/healthz` (liveness), `/readyz` (tables recovered, flows accept records), `/metrics`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pipeline.metrics import COMMIT_AGE, exposition
 if TYPE_CHECKING:
     from pipeline.runtime.faust.app import PipelineApp
 
-LOOKS = 8
-"""How often the partitions are looked at in the time after which one is stuck."""
+CHECKS_PER_TIMEOUT = 8
+"""Observations of the partitions within the time after which one counts as stuck."""
 
 
-class Health:
+class HealthServer:
     """The health server of one worker process.
 
     Args:
-        stuck_after: seconds for which nothing may be done about a partition that has something to do.
+        stuck_after: seconds without activity after which a lagging partition counts as stuck.
     """
 
     def __init__(self, apps: Sequence[PipelineApp], host: str, port: int, stuck_after: float) -> None:
@@ -30,7 +30,7 @@ class Health:
         self._host = host
         self._port = port
         self._stuck_after = stuck_after
-        self._looking: asyncio.Task[None] | None = None
+        self._observing: asyncio.Task[None] | None = None
         server = web.Application()
         server.add_routes(
             [
@@ -42,26 +42,26 @@ class Health:
         self._runner = web.AppRunner(server, access_log=None)
 
     async def start(self) -> int:
-        """Listens; gives the port."""
+        """Start to listen; return the port."""
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
         await site.start()
-        self._looking = asyncio.create_task(self._look())
+        self._observing = asyncio.create_task(self._observe())
         port: int = self._runner.addresses[0][1]
         return port
 
     async def stop(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._observing is not None:
+            self._observing.cancel()
             with suppress(asyncio.CancelledError):
-                await self._looking
+                await self._observing
         await self._runner.cleanup()
 
-    async def _look(self) -> None:
+    async def _observe(self) -> None:
         while True:
             for app in self._apps:
                 await app.observe()
-            await asyncio.sleep(self._stuck_after / LOOKS)
+            await asyncio.sleep(self._stuck_after / CHECKS_PER_TIMEOUT)
 
     async def _healthz(self, _: web.Request) -> web.Response:
         stuck = {app.conf.id: found for app in self._apps if (found := self._stuck(app))}
@@ -70,7 +70,7 @@ class Health:
         return web.json_response(wrong or {"status": "ok"}, status=503 if wrong else 200)
 
     def _stuck(self, app: PipelineApp) -> dict[str, float]:
-        """Seconds by partition, as `topic/partition`."""
+        """Return the stuck partitions as `topic/partition`, each with its seconds without activity."""
         return {f"{tp.topic}/{tp.partition}": round(age, 1) for tp, age in app.stuck(self._stuck_after).items()}
 
     async def _readyz(self, _: web.Request) -> web.Response:

@@ -1,9 +1,13 @@
-"""Whether each partition gets on: what liveness rests on. No I/O; the clock is given.
+"""Tells whether each partition makes progress, the basis of the liveness probe. No I/O; the clock is injected.
 
-A partition is *behind* while it has something that is not committed. Behind is no fault: a service may be away, an
-account over its limit. It is stuck when nothing is done about it: no try of a record, none that is due, and no commit;
-or when what is finished is not committed; or when a single try does not come to an end, whatever is done about others.
-Then only a new process helps. While the broker does not answer nothing is stuck: everything may be waiting for it.
+A partition *lags* while it has something that is not committed. Lagging is no fault: a service may be down, or an
+account over its limit. A partition is *stuck* in one of three cases, and only a new process helps then:
+
+- nothing happens: no attempt at a record, none scheduled, and no commit;
+- what is processed is not committed;
+- a single attempt does not end, whatever happens to other records.
+
+While the broker does not answer, no partition is stuck: everything may be waiting for the broker.
 """
 
 from __future__ import annotations
@@ -15,85 +19,85 @@ from typing import NamedTuple
 from faust.types import TP
 
 
-class Position(NamedTuple):
-    """Where a partition stands.
+class PartitionPosition(NamedTuple):
+    """The observed positions of a partition.
 
     Attributes:
         committed: the group's position.
-        finished: below this everything is finished.
-        behind: whether there is something that is not committed.
+        processed: every record below this offset is processed.
+        lagging: True if there is something that is not committed.
     """
 
     committed: int
-    finished: int
-    behind: bool
+    processed: int
+    lagging: bool
 
 
-class Progress:
-    """The last signs of life of one app's partitions, in seconds of `clock`."""
+class Liveness:
+    """The last activity on each partition of one app, in seconds of `clock`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._tried: dict[TP, float] = {}
+        self._attempted: dict[TP, float] = {}
         self._saved: dict[TP, float] = {}
-        self._positions: dict[TP, Position] = {}
+        self._positions: dict[TP, PartitionPosition] = {}
         self._running: dict[object, tuple[TP, float]] = {}
-        self._excused = clock()
+        self._broker_unreachable_at = clock()
 
-    def began(self, work: object, tp: TP, due: float = 0.0) -> None:
-        """A try began, of a record of `tp`; or what must be done about it is due in `due` seconds."""
+    def attempt_started(self, work: object, tp: TP, due: float = 0.0) -> None:
+        """Record that an attempt at a record of `tp` started, or that it must start within `due` seconds."""
         self._running[work] = tp, self._clock() + due
 
-    def ended(self, work: object) -> None:
-        """It came to its end, or waits for the next one."""
+    def attempt_ended(self, work: object) -> None:
+        """Record that an attempt ended or waits for a retry."""
         self._running.pop(work, None)
 
-    def excuse(self) -> None:
-        """The broker does not answer."""
-        self._excused = self._clock()
+    def broker_unreachable(self) -> None:
+        """Record that the broker does not answer now."""
+        self._broker_unreachable_at = self._clock()
 
-    def since(self, moment: float) -> float:
-        """Seconds since a moment of the clock, those left out in which the broker did not answer."""
-        return max(0.0, self._clock() - max(moment, self._excused))
+    def elapsed_since(self, moment: float) -> float:
+        """Return the seconds since a moment of the clock, or since the broker last did not answer, if that is later."""
+        return max(0.0, self._clock() - max(moment, self._broker_unreachable_at))
 
-    def tries(self) -> dict[TP, float]:
-        """Seconds since the oldest try began that has not come to its end, for each partition, ours any more or not."""
+    def running_for(self) -> dict[TP, float]:
+        """Return the seconds since the oldest running attempt started, by partition, also of revoked partitions."""
         ages: dict[TP, float] = {}
-        for tp, began in self._running.values():
-            ages[tp] = max(self.since(began), ages.get(tp, 0.0))
+        for tp, started in self._running.values():
+            ages[tp] = max(self.elapsed_since(started), ages.get(tp, 0.0))
         return ages
 
-    def tried(self, tp: TP, due: float = 0.0) -> None:
-        """A record of `tp` was taken, tried or finished; the next try of one is due in `due` seconds."""
-        self._tried[tp] = max(self._tried.get(tp, 0.0), self._clock() + due)
+    def record_attempt(self, tp: TP, due: float = 0.0) -> None:
+        """Record that a record of `tp` was taken, attempted or processed, or is due to be retried in `due` seconds."""
+        self._attempted[tp] = max(self._attempted.get(tp, 0.0), self._clock() + due)
 
-    def waits(self, topic: str, due: float) -> None:
-        """Everything of `topic` waits for a try that is due in `due` seconds."""
+    def record_topic_wait(self, topic: str, due: float) -> None:
+        """Record that all partitions of `topic` wait for a retry that is due in `due` seconds."""
         for tp in self._positions:
             if tp.topic == topic:
-                self.tried(tp, due)
+                self.record_attempt(tp, due)
 
-    def seen(self, tp: TP, now: Position) -> None:
-        """Where `tp` was found at this moment."""
+    def observe(self, tp: TP, now: PartitionPosition) -> None:
+        """Record the present positions of `tp`."""
         before, clock = self._positions.get(tp), self._clock()
         self._positions[tp] = now
         committed = before is None or now.committed != before.committed
-        if committed or now.finished <= now.committed:
+        if committed or now.processed <= now.committed:
             self._saved[tp] = clock
-        if committed or not now.behind:
-            self.tried(tp)
+        if committed or not now.lagging:
+            self.record_attempt(tp)
 
-    def keep(self, tps: Collection[TP]) -> None:
-        """Forgets all other partitions: they are somebody else's."""
-        for known in (self._tried, self._saved, self._positions):
+    def retain(self, tps: Collection[TP]) -> None:
+        """Forget all partitions except `tps`, because they belong to other members now."""
+        for known in (self._attempted, self._saved, self._positions):
             for tp in known.keys() - tps:
                 del known[tp]
 
-    def ages(self) -> dict[TP, float]:
-        """Seconds since anything was done for each partition that was last seen behind."""
+    def stalled_for(self) -> dict[TP, float]:
+        """Return the seconds since the last activity, for each partition that was lagging when last observed."""
         now = self._clock()
-        return {tp: max(0.0, now - self._sign(tp, seen)) for tp, seen in self._positions.items() if seen.behind}
+        return {tp: max(0.0, now - self._last_activity(tp, at)) for tp, at in self._positions.items() if at.lagging}
 
-    def _sign(self, tp: TP, seen: Position) -> float:
-        """When the last thing was done that counts: tries count for nothing while what is finished is not committed."""
-        return min(self._tried[tp], self._saved[tp]) if seen.finished > seen.committed else self._tried[tp]
+    def _last_activity(self, tp: TP, at: PartitionPosition) -> float:
+        """Return the time of the last activity. Attempts don't count while what is processed is not committed."""
+        return min(self._attempted[tp], self._saved[tp]) if at.processed > at.committed else self._attempted[tp]

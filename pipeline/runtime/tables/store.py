@@ -9,7 +9,7 @@ from typing import Any
 import rocksdict
 from faust.types import TP
 
-from pipeline.errors import Unacknowledged
+from pipeline.errors import WriterFenced
 from pipeline.runtime.tables.fencing import OffsetRange, WriterFence
 from pipeline.runtime.tables.views import TableRows, TableWrite
 
@@ -49,7 +49,7 @@ class TableStore:
     def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
         """Store rows that the changelog has, each partition in one atomic batch with its changelog offset.
 
-        Raises `Unacknowledged` if another worker wrote in between. Its rows are not known here, so no work may rest on
+        Raises `WriterFenced` if another worker wrote in between. Its rows are not known here, so no work may rest on
         this table until a new process has read them.
         """
         store: Any = self._table.data
@@ -64,4 +64,4 @@ class TableStore:
     def _require_sole_writer(self, partition: int, written: OffsetRange) -> None:
         recovered = self._recovered(TP(self.changelog, partition))
         if not self._fence.accepts(self._generation(), partition, written, recovered):
-            raise Unacknowledged(f"another worker writes to {self.changelog}/{partition}: this one reads it anew")
+            raise WriterFenced(f"another worker writes to {self.changelog}/{partition}: this one reads it anew")

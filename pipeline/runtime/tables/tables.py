@@ -28,7 +28,7 @@ class LocalTable(Protocol):
 class ChangelogPublisher(Protocol):
     """The part of a publisher that tables need."""
 
-    async def changelog(
+    async def publish_changelog(
         self, topics: dict[str, str], writes: Sequence[TableWrite]
     ) -> dict[tuple[str, int], OffsetRange]:
         """Publish rows to the changelogs of their tables. Return their offsets by table and partition."""
@@ -74,7 +74,7 @@ class Tables:
         if not writes:
             return
         async with self._changelog_lock:  # the stores must get the rows of several flows in the changelog's order
-            ranges = await publisher.changelog(self.changelogs, writes)
+            ranges = await publisher.publish_changelog(self.changelogs, writes)
             for table, rows in _by_table(writes).items():
                 own = {partition: written for (name, partition), written in ranges.items() if name == table}
                 self._stores[table].apply(rows, own)

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from redis.asyncio import Redis
 
+from pipeline import aiokafka_patches
 from pipeline.replay.reader import Reader, open_reader
 from pipeline.state.redis import RedisStore
 from pipeline.topics import headers
@@ -107,12 +108,14 @@ class Clients:
 
 @asynccontextmanager
 async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    aiokafka_patches.install()
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=_LARGEST) as producer:
         yield producer
 
 
 @asynccontextmanager
 async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    aiokafka_patches.install()
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await client.start()

@@ -36,7 +36,7 @@ def test_a_start_asks_the_broker_for_its_topics_once(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("pipeline.runtime.kafka.installation.read_records", read_records)
     monkeypatch.setattr(topic_guard, "describe", describe)
-    found = asyncio.run(topic_guard.require(Settings(partitions=8), ["a", "b"]))
+    found = asyncio.run(topic_guard.require_installation(Settings(partitions=8), ["a", "b"]))
     assert found.partitions == 8
     assert asked == ["topics", "records"][: 1 + recorded]
 
@@ -54,16 +54,16 @@ def test_what_only_warns_comes_after_the_start(monkeypatch: pytest.MonkeyPatch) 
 
     async def play() -> None:
         started = asyncio.get_running_loop().create_future()
-        looking = asyncio.create_task(worker._look_at_topics(Settings(), _APPS, [started]))
+        looking = asyncio.create_task(worker._check_topic_settings(Settings(), _APPS, [started]))
         await asyncio.sleep(0)
         order.append("started")
         started.set_result(None)
         await looking
 
-    for name in ("largest", "warn_of_unsafe_topics", "learn_retentions"):
+    for name in ("max_batch_bytes", "warn_of_unsafe_topics", "load_retentions"):
         monkeypatch.setattr(worker, name, noted(name))
     asyncio.run(play())
-    assert order == ["started", "largest", "warn_of_unsafe_topics", "learn_retentions"]
+    assert order == ["started", "max_batch_bytes", "warn_of_unsafe_topics", "load_retentions"]
 
 
 _APPS: Any = [SimpleNamespace(dead_letters={"a": {"dead-letters.a"}}, topic_names={"a"})]

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import ConfigurationError
 from pipeline.runtime.faust import assignor
-from pipeline.runtime.faust.assignor import UnknownTopics, patient
+from pipeline.runtime.faust.assignor import UnknownTopics, retry_assignment
 
 
 class Coordinator:
@@ -38,7 +38,7 @@ async def _assigned(looks: int, *, answers: bool, closing: bool = False) -> tupl
     if closing:
         coordinator._closing.set_result(None)
     try:
-        return await patient(coordinator, told.append)("members"), told
+        return await retry_assignment(coordinator, told.append)("members"), told
     except ConfigurationError as error:
         return error, told
 
@@ -50,13 +50,13 @@ def test_partitions_are_handed_out_once_every_topic_is_known() -> None:
 
 def test_while_no_broker_answers_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour without Kafka would end every leader, again and again."""
-    monkeypatch.setattr(assignor, "TOPIC_SECONDS", 0.0)
+    monkeypatch.setattr(assignor, "TOPIC_TIMEOUT", 0.0)
     assert asyncio.run(_assigned(2000, answers=False)) == ("assignment for members", [])
 
 
 def test_a_topic_that_is_gone_ends_the_worker_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """aiokafka keeps the error to itself while partitions move: the worker would wait for ever and say nothing."""
-    monkeypatch.setattr(assignor, "TOPIC_SECONDS", 0.02)
+    monkeypatch.setattr(assignor, "TOPIC_TIMEOUT", 0.02)
     raised, told = asyncio.run(_assigned(-1, answers=True))
     assert told == [raised]
     assert "webhooks.raw" in str(raised)

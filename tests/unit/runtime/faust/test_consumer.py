@@ -17,8 +17,10 @@ from faust.types import TP
 
 from pipeline.agents.topology import messenger
 from pipeline.messenger.dispatch import Dispatcher
-from pipeline.runtime.faust.consumer import Consumer, ConsumerThread
-from pipeline.runtime.faust.gaps import Gaps
+from pipeline.runtime.faust.consumer import Consumer
+from pipeline.runtime.faust.consumer_thread import ConsumerThread
+from pipeline.runtime.faust.fetch_loop import FetchLoop
+from pipeline.runtime.faust.gaps import OffLogPositions
 from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
@@ -170,9 +172,12 @@ class Broker:
 def _committing(broker: Callable[[Any], Broker], epoch: int = 3) -> list[int]:
     """Which of the offsets 0 to 2, finished in `epoch`, hear of a commit of position 2, by a consumer in epoch 3."""
     consumer: Any = object.__new__(Consumer)
-    consumer.epoch, consumer.backlogs, consumer._done, consumer._delivered = 3, {}, {}, {}
+    consumer.epoch, consumer.backlogs, consumer._processed, consumer._delivered = 3, {}, {}, {}
     consumer._callbacks, consumer.on_forget = CommitCallbacks(), lambda: None
-    consumer.gaps, consumer.quarantine = Gaps(consumer), Quarantine("a-test", consumer, ProcessExclusivity())
+    consumer.off_log, consumer.quarantine = (
+        OffLogPositions(consumer),
+        Quarantine("a-test", consumer, ProcessExclusivity()),
+    )
     consumer._thread = broker(consumer)
     told: list[int] = []
     for offset in range(3):
@@ -185,18 +190,18 @@ def test_only_what_the_broker_has_committed_counts_as_committed() -> None:
     """What is remembered of a record would be forgotten, and the record delivered again."""
     assert _committing(lambda _: Broker(takes=True)) == [0, 1]
     assert _committing(lambda _: Broker(takes=False)) == []
-    assert _committing(lambda consumer: Broker(True, consumer._forget)) == [], "partitions moved in its midst"
+    assert _committing(lambda consumer: Broker(True, consumer._reset)) == [], "partitions moved in its midst"
     assert _committing(lambda _: Broker(takes=True), epoch=2) == [], "the record is in another's hand by now"
 
 
 def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy partition would stand still for a second, again and again, because another one is quiet."""
-    monkeypatch.setattr("pipeline.runtime.faust.consumer.ROOM_POLL", 3600.0)
+    monkeypatch.setattr("pipeline.runtime.faust.fetch_loop.CAPACITY_INTERVAL", 3600.0)
     consumer: Any = object.__new__(Consumer)
-    consumer.gaps = Gaps(consumer)
+    consumer._fetch_loop = FetchLoop(consumer)
     consumer.app = SimpleNamespace(rebalancing=False)
     consumer._is_changelog_tp = lambda _: False
-    consumer.gaps = Gaps(consumer)
+    consumer.off_log = OffLogPositions(consumer)
 
     async def asked_for() -> tuple[set[TP], set[TP]]:
         backlog, thread = FetchBuffer(limit=2), Quiet()
@@ -217,13 +222,13 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
 def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved() -> None:
     """A number that another worker has sent for meanwhile would have its whole burst again."""
     consumer: Any = object.__new__(Consumer)
-    consumer.epoch, consumer._done, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
-    consumer.gaps = Gaps(consumer)
+    consumer.epoch, consumer._processed, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
+    consumer.off_log = OffLogPositions(consumer)
     consumer._callbacks = CommitCallbacks()
     consumer.quarantine = Quarantine("a-test", consumer, ProcessExclusivity())
     forgotten: list[int] = []
     consumer.on_forget = lambda: forgotten.append(consumer.epoch)
-    consumer._forget()
+    consumer._reset()
     assert forgotten == [1]
 
 
@@ -237,7 +242,7 @@ def test_a_messenger_forgets_what_its_accounts_have_saved_up_when_partitions_mov
     async def run() -> None:
         app = messenger(Settings(data_dir=tmp_path), Tenants(TenantsFile(tenants=[])))
         try:
-            app._new_consumer()._forget()
+            app._new_consumer()._reset()
         finally:
             await app.release()
 

@@ -16,8 +16,8 @@ from pipeline.errors import LogGap, LogTruncated
 from pipeline.metrics import GAP_RECORDS
 from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.gap_dead_letters import gap_dead_letter
-from pipeline.runtime.faust.gaps import Gap, Gaps, Report
-from pipeline.runtime.process.liveness import Progress
+from pipeline.runtime.faust.gaps import GapPolicy, OffLogPositions, RemovedRange
+from pipeline.runtime.process.liveness import Liveness
 from pipeline.testing import TestRecord
 from pipeline.topics import dead_letters
 
@@ -42,14 +42,14 @@ class World:
         self.crashed: list[Exception] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.consumer = self._consumer(committed, read)
-        self.gaps = self.consumer.gaps = Gaps(self.consumer)
-        self.gaps.report = Report("g", stop, self._bury, self.known.__contains__, self._remember)
+        self.gaps = self.consumer.off_log = OffLogPositions(self.consumer)
+        self.gaps.policy = GapPolicy("g", stop, self._bury, self.known.__contains__, self._remember)
 
     def _consumer(self, committed: int | None, read: int | None) -> Any:
         consumer: Any = object.__new__(Consumer)
         consumer.app = SimpleNamespace(crash=self._crash)
         consumer.backlogs = {"in": None}
-        consumer.epoch, consumer.progress, consumer._done = 1, Progress(), {}
+        consumer.epoch, consumer.liveness, consumer._processed = 1, Liveness(), {}
         consumer._committed_offset = defaultdict(lambda: None, {TP0: committed})
         consumer._read_offset = defaultdict(lambda: None, {TP0: read})
         consumer._delivered = {}
@@ -71,7 +71,7 @@ class World:
 
         return ask
 
-    async def _bury(self, gap: Gap) -> None:
+    async def _bury(self, gap: RemovedRange) -> None:
         await asyncio.sleep(0)
         self.steps.append(("letter", gap.start, gap.end))
         self.consumer.epoch += self.moves
@@ -87,14 +87,14 @@ class World:
         self.crashed.append(error)
 
     async def find(self, error: KafkaError) -> None:
-        self.gaps.found(error)
-        self.gaps.found(error)  # the client says it again and again
+        self.gaps.handle(error)
+        self.gaps.handle(error)  # the client says it again and again
         await asyncio.gather(*self.tasks)
 
     @property
     def position(self) -> int | None:
         """What would be committed."""
-        found: int | None = self.consumer._done.get(TP0)
+        found: int | None = self.consumer._processed.get(TP0)
         return found
 
 
@@ -108,7 +108,7 @@ def test_a_gap_is_told_before_anything_goes_past_it() -> None:
     asyncio.run(world.find(off(10)))
     assert world.steps == [("letter", 10, 40), ("seek", "in", 40)]
     assert world.position == 40
-    assert not world.gaps.unsettled
+    assert not world.gaps.unresolved
 
 
 def test_what_is_in_hand_is_finished_before_the_position_goes_past_a_gap() -> None:
@@ -117,11 +117,11 @@ def test_what_is_in_hand_is_finished_before_the_position_goes_past_a_gap() -> No
     asyncio.run(world.find(off(10)))
     assert world.steps == [("letter", 10, 40), ("seek", "in", 40)]
     assert world.position == 5
-    world.consumer.done(TP0, 9, 1)
+    world.consumer.mark_processed(TP0, 9, 1)
     assert world.position == 9
-    world.consumer.done(TP0, 10, 1)
+    world.consumer.mark_processed(TP0, 10, 1)
     assert world.position == 40
-    world.consumer.done(TP0, 43, 1)
+    world.consumer.mark_processed(TP0, 43, 1)
     assert world.position == 43
 
 
@@ -138,13 +138,13 @@ def test_with_stop_nothing_is_told_and_nothing_moves() -> None:
     """An operator who asked to be waited for would find the gap passed."""
     world = World(committed=10, read=10, log={TP0: (40, 50)}, stop=True)
     asyncio.run(world.find(off(10)))
-    assert (world.steps, world.position, world.gaps.unsettled) == ([], None, {TP0})
-    assert str(world.gaps.stopped[TP0]) == "offsets 10 to 39 of in/0 were removed before they were processed"
+    assert (world.steps, world.position, world.gaps.unresolved) == ([], None, {TP0})
+    assert str(world.gaps.awaiting_operator[TP0]) == "offsets 10 to 39 of in/0 were removed before they were processed"
 
 
 def test_a_broker_that_is_away_is_asked_until_it_answers(monkeypatch: Any) -> None:
     """A restart of the broker in this moment would leave a partition unread for good."""
-    monkeypatch.setattr("pipeline.runtime.faust.gaps.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("pipeline.runtime.faust.gaps.RETRY_INTERVAL", 0.0)
     world = World(committed=10, read=10, log={TP0: (40, 50)})
     world.away = 3
     asyncio.run(world.find(off(10)))
@@ -187,12 +187,12 @@ def test_a_changelog_is_read_from_where_it_begins() -> None:
 def test_a_group_without_offsets_begins_at_the_earliest_and_has_a_position_from_then_on() -> None:
     """What is removed before its first record is finished would be skipped in silence: no position would miss it."""
     world = World(committed=None, read=None, log={TP0: (7, 50)})
-    asyncio.run(world.gaps.begin())
+    asyncio.run(world.gaps.start_new_partitions())
     assert world.steps == [("seek", "in", 7)]
     assert world.position == 7
     late = World(committed=None, read=None, log={TP0: (7, 50)})
     asyncio.run(late.find(NoOffsetForPartitionError(TP0)))
-    assert (late.position, late.gaps.unsettled) == (7, set())
+    assert (late.position, late.gaps.unresolved) == (7, set())
 
 
 def test_a_partition_that_never_had_a_record_has_not_lost_its_offset(caplog: pytest.LogCaptureFixture) -> None:
@@ -202,7 +202,7 @@ def test_a_partition_that_never_had_a_record_has_not_lost_its_offset(caplog: pyt
     world.consumer.assignment = lambda: {TP0, fresh}
 
     async def body() -> None:
-        await world.gaps.begin()
+        await world.gaps.start_new_partitions()
         for task in world.tasks:
             task.cancel()
         await asyncio.wait(world.tasks)
@@ -210,7 +210,7 @@ def test_a_partition_that_never_had_a_record_has_not_lost_its_offset(caplog: pyt
     asyncio.run(body())
     assert "committed_offsets_expired" not in caplog.text
     assert world.position is None
-    assert world.consumer._done == {fresh: 0}
+    assert world.consumer._processed == {fresh: 0}
 
 
 def test_a_start_is_remembered_when_it_is_committed_and_not_before() -> None:
@@ -218,11 +218,11 @@ def test_a_start_is_remembered_when_it_is_committed_and_not_before() -> None:
     world = World(committed=None, read=None, log={TP0: (0, 50)})
 
     async def body() -> None:
-        await world.gaps.begin()
+        await world.gaps.start_new_partitions()
         await asyncio.sleep(0)
         assert world.known == set()
         world.consumer._committed_offset[TP0] = 0
-        await world.gaps._remember_later([TP0], 1)
+        await world.gaps._record_start_when_committed([TP0], 1)
         await asyncio.gather(*(task for task in world.tasks if task is not None))
 
     asyncio.run(asyncio.wait_for(body(), 30))
@@ -231,7 +231,7 @@ def test_a_start_is_remembered_when_it_is_committed_and_not_before() -> None:
 
 def test_the_letter_of_a_gap_has_its_range_and_no_bytes() -> None:
     """Nobody could tell from the dead letters what is missing, or a redrive would publish an empty record."""
-    record, lost = gap_dead_letter(Gap(TP("webhooks.raw", 3), 10, 40), "parse")
+    record, lost = gap_dead_letter(RemovedRange(TP("webhooks.raw", 3), 10, 40), "parse")
     assert (record.topic, record.key, record.value) == ("dead-letters.parse", b"", b"")
     assert (lost.partition, lost.offset) == (3, 10)
     letter = dead_letters.read(TestRecord(record.value, record.key, tuple(record.headers), record.topic, 3, 0))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.runtime.faust.plain_agents import ending
+from pipeline.runtime.faust.plain_agents import crash_on_error
 
 
 class App:
@@ -27,7 +27,7 @@ class Odd(BaseException):
 
 
 async def _run(app: Any, agent: Any) -> list[Any]:
-    result = ending(app, agent)("stream")
+    result = crash_on_error(app, agent)("stream")
     if isinstance(result, AsyncIterable):
         return [value async for value in result]
     return [await result]
@@ -72,7 +72,7 @@ def test_a_generator_that_nobody_reads_to_its_end_is_no_crash() -> None:
         yield 2
 
     async def read_one() -> None:
-        values = ending(app, generator)("stream")  # type: ignore[arg-type]
+        values = crash_on_error(app, generator)("stream")  # type: ignore[arg-type]
         assert await anext(values) == 1
         await values.aclose()
 
@@ -86,4 +86,4 @@ def test_an_agent_keeps_its_name() -> None:
     async def analytics(_: Any) -> None:
         """Counts."""
 
-    assert ending(App(), analytics).__name__ == "analytics"  # type: ignore[arg-type]
+    assert crash_on_error(App(), analytics).__name__ == "analytics"  # type: ignore[arg-type]

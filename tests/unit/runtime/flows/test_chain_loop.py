@@ -12,7 +12,7 @@ from faust.types import TP
 from pipeline.errors import RetryAfter
 from pipeline.runtime.flows.chain_loop import DECODE_CHUNK, MAX_PENDING_COMMITS, ChainLoop
 from pipeline.runtime.flows.stage import Stage, StageContext
-from pipeline.runtime.process.liveness import Position, Progress
+from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, FakeApp, record, until
@@ -243,14 +243,14 @@ def test_what_waits_behind_another_try_is_not_stuck() -> None:
 
     async def play(app: FakeApp, loop: ChainLoop) -> None:
         nonlocal now
-        progress = app.assignment.progress = Progress(lambda: now)
-        progress.seen(TP1, Position(0, 0, True))
+        liveness = app.assignment.liveness = Liveness(lambda: now)
+        liveness.observe(TP1, PartitionPosition(0, 0, True))
         loop.buffer.add(TP0, [record(b"first", 0)])
         await until(lambda: door.tried.count(b"first") > 2)
         loop.buffer.add(TP1, [record(b"second", 0)])
         now += 500
         tries = len(door.tried)
         await until(lambda: len(door.tried) > tries + 2)
-        assert progress.ages() == {TP1: 0}
+        assert liveness.stalled_for() == {TP1: 0}
 
     _play(door, play)

@@ -16,8 +16,8 @@ from pipeline.logging import add_place
 from pipeline.runtime.flows.breaker import OFF, Breaker, BreakerConfig
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
-from pipeline.runtime.process.lease import Lease
-from pipeline.runtime.process.liveness import Position, Progress
+from pipeline.runtime.process.lease import MembershipLease
+from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, FakeApp, record, until
 
@@ -370,7 +370,7 @@ def test_a_job_is_owned_while_its_partition_and_its_session_are() -> None:
         go_on.set()
         await until(lambda: len(asked) == 4)
         assert asked[2:] == [False, False]
-        app.assignment.lease = Lease(0)
+        app.assignment.lease = MembershipLease(0)
         go_on.clear()
         loop.buffer.add(TP0, [record(b"c", 2)])
         await until(lambda: len(asked) == 5)
@@ -398,12 +398,12 @@ def test_a_try_that_does_not_end_is_known_and_one_that_waits_is_not_held_against
         values = (b"waits", b"fails", b"done", b"hangs")
         loop.buffer.add(TP0, [record(value, offset) for offset, value in enumerate(values)])
         await until(lambda: app.publisher.published == [b"done"] and len(loop) == 4)
-        assert set(group.progress.tries()) == {TP0}
+        assert set(group.liveness.running_for()) == {TP0}
         app.move()
         app.moved()
         loop.buffer.add(TP0, [record(b"again", 0)])
         await until(lambda: b"again" in app.publisher.published)
-        assert set(group.progress.tries()) == {TP0}
+        assert set(group.liveness.running_for()) == {TP0}
         never.set()
 
     _play(work, play)
@@ -427,7 +427,7 @@ def test_what_is_tried_again_and_again_is_no_try_that_does_not_end(error: Except
         async with asyncio.timeout(5):
             await until(lambda: len(tries) > 5)
         assert loop.breaker.open
-        assert app.assignment.progress.tries() == {}
+        assert app.assignment.liveness.running_for() == {}
         running.cancel()
         await asyncio.wait([running])
 
@@ -446,14 +446,14 @@ def test_partitions_that_are_not_taken_while_failures_are_the_rule_are_not_stuck
     async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
         nonlocal now
         tp = TP("in", 1)
-        progress = app.assignment.progress = Progress(lambda: now)
-        progress.seen(tp, Position(0, 0, True))
+        liveness = app.assignment.liveness = Liveness(lambda: now)
+        liveness.observe(tp, PartitionPosition(0, 0, True))
         loop.buffer.add(TP0, [record(b"a", 0)])
         await until(lambda: loop.breaker.open)
         loop.buffer.add(tp, [record(b"b", 0)])
         now += 500
         seen = tries
         await until(lambda: tries > seen + 2)
-        assert progress.ages() == {tp: 0}
+        assert liveness.stalled_for() == {tp: 0}
 
     _play(work, play, breaker=BreakerConfig(consecutive=1, failure_rate=0))

@@ -25,7 +25,7 @@ from pipeline.runtime.flows.breaker import Breaker, BreakerConfig
 from pipeline.runtime.flows.chain import Chain
 from pipeline.runtime.flows.dead_letters import is_dead_letter
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage
-from pipeline.runtime.kafka.accumulator import Draft
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.runtime.tables.tables import Tables
 from pipeline.testing import TestRecord
 from pipeline.testing.memory_flows import MemoryTable
@@ -144,9 +144,9 @@ def _failing() -> Chain:
 
 def _through_kafka(outputs: list[Output]) -> Any:
     """The record as a consumer reads it."""
-    draft = Draft({"dead-letters.odd": 1}, 0, {})
+    draft = RecordAccumulator({"dead-letters.odd": 1}, 0, {})
     draft.extend(outputs)
-    (line,) = draft.lines
+    (line,) = draft.partition_batches
     (record,) = MemoryRecords(bytes(line.batches[0]._build())).next_batch()
     return record
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.errors import ConfigurationError, PipelineError, Unavailable
-from pipeline.runtime.kafka import admin, installation
+from pipeline.runtime.kafka import admin, installation, partition_counts
 from tests.support.ports import free_ports
 
 
@@ -27,10 +27,10 @@ QUESTIONS: dict[str, Callable[[str], Awaitable[object]]] = {
     "describe": lambda bootstrap: admin.describe(bootstrap, ["a"]),
     "create": lambda bootstrap: admin.create(bootstrap, [Wanted("a")], 8, 1),
     "check": lambda bootstrap: admin.check(bootstrap, [Wanted("a")], 8, 1),
-    "unsafe": lambda bootstrap: admin.unsafe(bootstrap, ["a"], 1),
+    "unsafe": lambda bootstrap: admin.unsafe_settings(bootstrap, ["a"], 1),
     "retentions": lambda bootstrap: admin.retentions(bootstrap, ["a"]),
     "installation": installation.read,
-    "require": lambda bootstrap: admin.require_topics(bootstrap, ["a"], 8),
+    "require": lambda bootstrap: partition_counts.require_topics(bootstrap, ["a"], 8),
     "count": admin.count_brokers,
 }
 
@@ -88,12 +88,17 @@ def test_what_loses_acknowledged_records_is_pinned_whatever_the_broker_defaults_
     config = admin._config(Wanted("a"), 3)
     assert config.items() >= {"unclean.leader.election.enable": "false", "retention.bytes": "-1"}.items()
     now = {"unclean.leader.election.enable": "true", "retention.bytes": "1073741824", "min.insync.replicas": "1"}
-    assert [str(each) for each in admin._compare_config("a", admin.safe(3), now)] == [
+    assert [str(each) for each in admin._compare_config("a", admin.durability_config(3), now)] == [
         "a: min.insync.replicas is 1, should be 2",
         "a: unclean.leader.election.enable is true, should be false",
         "a: retention.bytes is 1073741824, should be -1",
     ]
-    assert admin._compare_config("a", admin.safe(3), admin.safe(3) | {"min.insync.replicas": "3"}) == []
+    assert (
+        admin._compare_config(
+            "a", admin.durability_config(3), admin.durability_config(3) | {"min.insync.replicas": "3"}
+        )
+        == []
+    )
 
 
 def test_differences_name_what_is_and_what_should_be() -> None:

@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 
 from pipeline.metrics import RETENTION_USED
-from pipeline.runtime.kafka.retention import look_at_retention
+from pipeline.runtime.kafka.retention import update_retention_metric
 
 WEEK = 7 * 86400.0
 
@@ -25,12 +25,12 @@ class Partition:
 
     def __init__(self, behind: float) -> None:
         self.tp = TP("in", 0)
-        self.behind = [self.tp]
+        self.lagging = [self.tp]
         self._hours = 400
         self._finished = int(self._hours - behind)
         self.asked = 0
 
-    def finished(self, _: TP) -> int:
+    def processed_position(self, _: TP) -> int:
         return self._finished
 
     async def offsets_at(self, times: Mapping[TP, int]) -> dict[TP, int | None]:
@@ -45,7 +45,7 @@ class Partition:
 def test_the_share_is_that_of_the_oldest_unfinished_record(days: float, share: float, asked: int) -> None:
     """Nobody would hear of a backlog before retention takes its first record."""
     consumer: Any = Partition(days * 24)
-    asyncio.run(look_at_retention("a-test", consumer, {"in": WEEK}))
+    asyncio.run(update_retention_metric("a-test", consumer, {"in": WEEK}))
     assert RETENTION_USED.labels("a-test", "in")._value.get() == share
     assert consumer.asked == asked, "what is young costs one question"
 
@@ -53,7 +53,7 @@ def test_the_share_is_that_of_the_oldest_unfinished_record(days: float, share: f
 def test_a_partition_without_anything_to_do_asks_nothing() -> None:
     """An idle worker would ask the broker for ever, or an alarm stay on when the backlog is gone."""
     consumer: Any = Partition(6 * 24)
-    asyncio.run(look_at_retention("a-test", consumer, {"in": WEEK}))
-    consumer.behind, consumer.asked = [], 0
-    asyncio.run(look_at_retention("a-test", consumer, {"in": WEEK}))
+    asyncio.run(update_retention_metric("a-test", consumer, {"in": WEEK}))
+    consumer.lagging, consumer.asked = [], 0
+    asyncio.run(update_retention_metric("a-test", consumer, {"in": WEEK}))
     assert (RETENTION_USED.labels("a-test", "in")._value.get(), consumer.asked) == (0.0, 0)

@@ -11,7 +11,7 @@ from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, SyncGrou
 
 from pipeline import clock
 from pipeline.clock import Moment, age
-from pipeline.runtime.process.lease import MARGIN, Lease
+from pipeline.runtime.process.lease import USED_SHARE, MembershipLease
 
 SESSION = 25.0
 REBALANCE_IN_PROGRESS = 27
@@ -51,9 +51,9 @@ def _request(kind: type) -> Any:
     return object.__new__(kind)
 
 
-def _followed(time: Time, **answers: Any) -> tuple[Lease, Coordinator]:
-    lease, coordinator = Lease(SESSION, time), Coordinator(time, **answers)
-    lease.follow(coordinator)
+def _followed(time: Time, **answers: Any) -> tuple[MembershipLease, Coordinator]:
+    lease, coordinator = MembershipLease(SESSION, time), Coordinator(time, **answers)
+    lease.renew_on_heartbeats(coordinator)
     return lease, coordinator
 
 
@@ -69,7 +69,7 @@ def test_it_holds_from_a_request_that_the_group_accepted(kind: type) -> None:
     held = [lease.valid]
     _send(coordinator, kind)
     held.append(lease.valid)
-    time.passes(SESSION * MARGIN - 1)
+    time.passes(SESSION * USED_SHARE - 1)
     held.append(lease.valid)
     assert held == [False, True, True]
 
@@ -80,7 +80,7 @@ def test_it_ends_before_the_session_does_whatever_the_machine_did_meanwhile(pass
     time = Time()
     lease, coordinator = _followed(time)
     _send(coordinator)
-    pass_by(time, SESSION * MARGIN)
+    pass_by(time, SESSION * USED_SHARE)
     assert not lease.valid
 
 

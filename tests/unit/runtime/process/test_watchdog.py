@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from pipeline.runtime.process.watchdog import TICKS, Heartbeat, Watchdog, stacks
+from pipeline.runtime.process.watchdog import CHECKS_PER_TIMEOUT, Heartbeat, Watchdog, stacks
 
 Start = Callable[[str, float], "subprocess.Popen[str]"]
 
@@ -90,7 +90,7 @@ def test_a_loop_that_turns_is_left_alone(seconds: float) -> None:
     async def turn() -> None:
         watchdog = Watchdog(seconds, lambda: ended.append("ended"))
         watchdog.start()
-        for _ in range(3 * TICKS):
+        for _ in range(3 * CHECKS_PER_TIMEOUT):
             await asyncio.sleep(0.01)
         watchdog.stop()
 

@@ -233,7 +233,7 @@ def test_an_end_in_order_is_held_against_nobody() -> None:
         life.reads(loop)
         life.start()
         tasks = [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run())]
-        await until(life.progress.tries)
+        await until(life.liveness.running_for)
         assert decode(broker.notes[TP("in", 0)][1]).lives == 1
         assert life.quarantine.final_notes() == {TP("in", 0): (0, "")}
         life.quarantine.rest()

@@ -1,8 +1,8 @@
-"""Records whose headers have names that are no UTF-8.
+"""Patches aiokafka's decoding of record headers whose names are not UTF-8.
 
-Kafka's protocol says that a name is UTF-8, no broker checks it, and aiokafka can't decode a batch with another one: a
-single record would end every worker that fetches it, for good. The names are escaped (`\\xff`) here, the rest is as it
-was. Importing this does it for all consumers of the process.
+Kafka's protocol requires UTF-8, but no broker checks it, and aiokafka can't decode a batch with another name. A single
+such record would end every worker that fetches it, for good. Here the name is escaped (`\\xff`) and the rest of the
+record is unchanged.
 
 It overrides private names of aiokafka 0.14.0, which `tests/unit/runtime/faust/test_private_names.py` watches.
 """
@@ -20,47 +20,47 @@ from aiokafka.record.util import decode_varint
 
 _LENGTH_OFFSET = 8
 _OVERHEAD = 12
-"""Bytes of a batch that its length does not count."""
+"""Size of the part of a batch that its length field does not count, in bytes."""
 
 
-class KeptRecords(MemoryRecords):  # type: ignore[misc]
-    """A fetch's records that can be read again. Nothing is copied: its batches keep these bytes anyway."""
+class RereadableRecords(MemoryRecords):  # type: ignore[misc]
+    """Fetched records that can be decoded a second time. Nothing is copied: the batches keep these bytes anyway."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
         self._content = content
         self._at = 0
 
-    def next_batch(self) -> KeptBatch:
-        """There must be one."""
+    def next_batch(self) -> RereadableBatch:
+        """Return the next batch. There must be one."""
         (length,) = struct.unpack_from(">i", self._content, self._at + _LENGTH_OFFSET)
         start, self._at = self._at, self._at + _OVERHEAD + length
-        return KeptBatch(super().next_batch(), self._content, slice(start, self._at))
+        return RereadableBatch(super().next_batch(), self._content, slice(start, self._at))
 
 
-class KeptBatch:
-    """A batch, and where its bytes are."""
+class RereadableBatch:
+    """A batch and the position of its bytes in the fetched content."""
 
-    __slots__ = ("_batch", "_content", "_place")
+    __slots__ = ("_batch", "_content", "_position")
 
-    def __init__(self, batch: Any, content: bytes, place: slice) -> None:
+    def __init__(self, batch: Any, content: bytes, position: slice) -> None:
         self._batch = batch
         self._content = content
-        self._place = place
+        self._position = position
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        """Its records. They begin anew, in the same order, at the first name that is no UTF-8."""
+        """Decode the records. At the first name that is not UTF-8, start again from the first record, in order."""
         try:
             yield from self._batch
         except UnicodeDecodeError:
-            yield from _EscapedNames(memoryview(self._content)[self._place])
+            yield from _EscapedNames(memoryview(self._content)[self._position])
 
 
 class _EscapedNames(_DefaultRecordBatchPy):  # type: ignore[misc]
-    """A batch, decoded in Python."""
+    """A batch that is decoded in Python, with escaped header names."""
 
     def _read_msg(self, *_: Any) -> Any:
         buffer: Any = self._buffer
@@ -87,4 +87,6 @@ def _nullable(buffer: Any, pos: int) -> tuple[bytes | None, int]:
     return (None, pos) if length < 0 else (bytes(buffer[pos : pos + length]), pos + length)
 
 
-fetcher.MemoryRecords = KeptRecords
+def install() -> None:
+    """Patch the fetchers of all consumers in this process."""
+    fetcher.MemoryRecords = RereadableRecords

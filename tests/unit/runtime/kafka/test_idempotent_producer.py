@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ingress.publisher import _producer
-from pipeline.runtime.kafka.idempotent_producer import SEQUENCES, SequencedProducer, Sequences
+from pipeline.runtime.kafka.idempotent_producer import SEQUENCE_COUNT, RecoverableIdempotentProducer, SequenceNumbers
 
 TP = TopicPartition("t", 0)
 MAX = 2**31 - 1
@@ -26,9 +26,9 @@ def decrement(sequence: int, by: int) -> int:
     return MAX - (by - sequence) + 1 if sequence < by else sequence - by
 
 
-def numbers(at: int) -> Sequences:
-    async def make() -> Sequences:
-        return Sequences(None, 0)
+def numbers(at: int) -> SequenceNumbers:
+    async def make() -> SequenceNumbers:
+        return SequenceNumbers(None, 0)
 
     made = asyncio.run(make())
     made._sequence_numbers[TP] = at
@@ -56,19 +56,19 @@ def test_the_number_behind_the_last_is_the_first_where_aiokafka_has_minus_two_bi
         manager.increment_sequence_number(TP, 1)
         return int(manager.sequence_number(TP))
 
-    assert asyncio.run(behind(TransactionManager)) == -SEQUENCES
-    assert asyncio.run(behind(Sequences)) == 0
+    assert asyncio.run(behind(TransactionManager)) == -SEQUENCE_COUNT
+    assert asyncio.run(behind(SequenceNumbers)) == 0
 
 
 def test_every_producer_of_ours_counts_so_from_its_batches_on() -> None:
     """The ingress publishes most and longest: it would be the first to stand still."""
 
     async def kinds() -> None:
-        for producer in (_producer("127.0.0.1:1"), SequencedProducer(enable_idempotence=True)):
+        for producer in (_producer("127.0.0.1:1"), RecoverableIdempotentProducer(enable_idempotence=True)):
             manager = producer._txn_manager
-            assert type(manager) is Sequences
+            assert type(manager) is SequenceNumbers
             assert producer._message_accumulator._txn_manager is manager
             assert producer._sender._txn_manager is manager
-        assert SequencedProducer()._txn_manager is None
+        assert RecoverableIdempotentProducer()._txn_manager is None
 
     asyncio.run(kinds())

@@ -12,11 +12,11 @@ from faust.types import TP
 
 from pipeline.runtime.faust.app import PipelineApp
 from pipeline.runtime.faust.consumer import Consumer
-from pipeline.runtime.faust.gaps import Gaps
-from pipeline.runtime.process.liveness import Position, Progress
+from pipeline.runtime.faust.gaps import OffLogPositions
+from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 
 TP0, TP1 = TP("in", 0), TP("in", 1)
-IDLE, WORKING, DONE = Position(5, 5, False), Position(5, 5, True), Position(5, 9, True)
+IDLE, WORKING, DONE = PartitionPosition(5, 5, False), PartitionPosition(5, 5, True), PartitionPosition(5, 9, True)
 
 
 class Clock:
@@ -29,14 +29,14 @@ class Clock:
 def _ages(*steps: tuple[float, Any]) -> dict[TP, float]:
     """What is known after steps at their times: a position is seen, a number is a try that is due in so long."""
     clock = Clock()
-    progress = Progress(clock)
+    progress = Liveness(clock)
     for at, step in steps:
         clock.now = 1000.0 + at
-        if isinstance(step, Position):
-            progress.seen(TP0, step)
+        if isinstance(step, PartitionPosition):
+            progress.observe(TP0, step)
         elif step is not None:
-            progress.tried(TP0, step)
-    return progress.ages()
+            progress.record_attempt(TP0, step)
+    return progress.stalled_for()
 
 
 @pytest.mark.parametrize(
@@ -60,44 +60,44 @@ def test_how_long_nothing_was_done(steps: tuple[tuple[float, Any], ...], age: fl
 def test_what_has_nothing_to_do_or_has_gone_has_no_age() -> None:
     """A quiet night, or a partition that another worker has now, would have a worker restarted."""
     assert _ages((0, WORKING), (50, IDLE), (900, None)) == {}
-    progress = Progress(Clock())
-    progress.seen(TP0, WORKING)
-    progress.seen(TP1, WORKING)
-    progress.keep({TP1})
-    assert set(progress.ages()) == {TP1}
+    progress = Liveness(Clock())
+    progress.observe(TP0, WORKING)
+    progress.observe(TP1, WORKING)
+    progress.retain({TP1})
+    assert set(progress.stalled_for()) == {TP1}
 
 
 def test_the_oldest_try_counts_whatever_is_done_about_others_and_whoever_has_its_partition() -> None:
     """A stuck record would be forgotten when another conversation writes, or when its partition moves away."""
     clock = Clock()
-    progress = Progress(clock)
-    progress.began("stuck", TP0)
+    progress = Liveness(clock)
+    progress.attempt_started("stuck", TP0)
     clock.now += 50
-    progress.began("quick", TP0)
-    progress.began("elsewhere", TP1, due=30)
-    progress.tried(TP0)
-    progress.ended("quick")
-    progress.keep(())
-    assert progress.tries() == {TP0: 50, TP1: 0}
-    progress.ended("stuck")
-    assert progress.tries() == {TP1: 0}
+    progress.attempt_started("quick", TP0)
+    progress.attempt_started("elsewhere", TP1, due=30)
+    progress.record_attempt(TP0)
+    progress.attempt_ended("quick")
+    progress.retain(())
+    assert progress.running_for() == {TP0: 50, TP1: 0}
+    progress.attempt_ended("stuck")
+    assert progress.running_for() == {TP1: 0}
 
 
 def test_no_try_is_too_old_for_the_time_without_a_broker() -> None:
     """A broker that is away for an hour would have every worker restarted, again and again."""
     clock = Clock()
-    progress = Progress(clock)
-    progress.began("waits for the broker", TP0)
+    progress = Liveness(clock)
+    progress.attempt_started("waits for the broker", TP0)
     clock.now += 3600
-    progress.excuse()
+    progress.broker_unreachable()
     clock.now += 5
-    assert progress.tries() == {TP0: 5}
+    assert progress.running_for() == {TP0: 5}
 
 
-def _app(progress: Progress, **more: Any) -> Any:
+def _app(progress: Liveness, **more: Any) -> Any:
     """A stand-in with all that the app's liveness rests on."""
     conf = SimpleNamespace(id="a-test", broker_session_timeout=25.0, broker_rebalance_timeout=40.0)
-    consumer = SimpleNamespace(**{"progress": progress, "behind": [], **more})
+    consumer = SimpleNamespace(**{"liveness": progress, "lagging": [], **more})
     return SimpleNamespace(
         started=True,
         should_stop=False,
@@ -111,8 +111,8 @@ def _app(progress: Progress, **more: Any) -> Any:
 def test_a_try_may_take_as_long_as_a_hook_may() -> None:
     """A worker with slow hooks would be restarted while they do what they are allowed to."""
     clock = Clock()
-    progress = Progress(clock)
-    progress.began("hook", TP0)
+    progress = Liveness(clock)
+    progress.attempt_started("hook", TP0)
     clock.now += 50
     assert PipelineApp.stuck(_app(progress), 10) == {}
     clock.now += 20
@@ -129,12 +129,12 @@ def test_a_worker_without_a_place_in_its_group_is_found(
 ) -> None:
     """A hook that swallowed its cancellation would leave a worker that does nothing for good and looks healthy."""
     clock = Clock()
-    progress = Progress(clock)
+    progress = Liveness(clock)
     if excused_at:
         clock.now += excused_at
-        progress.excuse()
+        progress.broker_unreachable()
     clock.now = 1070.0
-    found: Any = cast(Any, PipelineApp.apart).fget(_app(progress, apart_since=since))
+    found: Any = cast(Any, PipelineApp.apart).fget(_app(progress, unassigned_since=since))
     assert found == apart
 
 
@@ -143,9 +143,9 @@ def test_a_worker_without_a_place_in_its_group_is_found(
 def test_a_broker_that_does_not_answer_excuses_everything(ready: bool, error: Exception | None) -> None:
     """Workers would be restarted for a broker that is away, in the midst of a rebalance too."""
     clock = Clock()
-    progress = Progress(clock)
-    progress.began("hook", TP0)
-    progress.seen(TP0, WORKING)
+    progress = Liveness(clock)
+    progress.attempt_started("hook", TP0)
+    progress.observe(TP0, WORKING)
     clock.now += 500
 
     async def ask() -> None:
@@ -156,12 +156,12 @@ def test_a_broker_that_does_not_answer_excuses_everything(ready: bool, error: Ex
         raise AssertionError
 
     asked, other = (ask, nobody_is_asked) if ready else (nobody_is_asked, ask)
-    app = _app(progress, observe=asked, ask_broker=other, behind=[])
-    app.ready, app._lost = ready, lambda: None
+    app = _app(progress, observe=asked, ping_broker=other, lagging=[])
+    app.ready, app._dead_client = ready, lambda: None
     app.conf, app.retentions = SimpleNamespace(id="a-test"), {}
     asyncio.run(PipelineApp.observe(app))
-    assert progress.tries() == {TP0: 0 if error else 500}
-    assert set(progress.ages()) == ({TP0} if ready and not error else set())
+    assert progress.running_for() == {TP0: 0 if error else 500}
+    assert set(progress.stalled_for()) == ({TP0} if ready and not error else set())
 
 
 @pytest.mark.parametrize(
@@ -185,12 +185,12 @@ def test_who_is_behind(
     consumer: Any = object.__new__(Consumer)
     consumer.__dict__.update(
         app=SimpleNamespace(),
-        progress=Progress(),
-        gaps=Gaps(consumer),
+        liveness=Liveness(),
+        off_log=OffLogPositions(consumer),
         quarantine=SimpleNamespace(held_back=[]),
         _committed_offset={TP0: committed},
         _read_offset={TP0: taken},
-        _done={} if finished is None else {TP0: finished},
+        _processed={} if finished is None else {TP0: finished},
         _delivered={},
         assignment=lambda: {TP0},
         highwaters=lambda *_: asyncio.sleep(0, {TP0: end}),
@@ -198,15 +198,15 @@ def test_who_is_behind(
         _is_changelog_tp=lambda _: False,
     )
     asyncio.run(consumer.observe())
-    assert set(consumer.progress.ages()) == ({TP0} if behind else set())
+    assert set(consumer.liveness.stalled_for()) == ({TP0} if behind else set())
 
 
 def test_what_waits_for_another_try_or_for_a_record_that_runs_alone_is_not_stuck() -> None:
     """A worker would be restarted, again and again, for the partitions beside the one that is tried again."""
     clock = Clock()
-    progress = Progress(clock)
+    progress = Liveness(clock)
     for tp in (TP0, TP1, TP("elsewhere", 0)):
-        progress.seen(tp, WORKING)
+        progress.observe(tp, WORKING)
     clock.now += 90
-    progress.waits("in", 30)
-    assert progress.ages() == {TP0: 0, TP1: 0, TP("elsewhere", 0): 90}
+    progress.record_topic_wait("in", 30)
+    assert progress.stalled_for() == {TP0: 0, TP1: 0, TP("elsewhere", 0): 90}

@@ -14,8 +14,8 @@ from aiokafka.protocol.produce import ProduceRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import pipeline.event_loop  # noqa: F401 (brings the patch)
-from pipeline.kafka_connection import pieces
+from pipeline import aiokafka_patches
+from pipeline.aiokafka_patches.connection import pieces
 
 TOPICS = st.lists(
     st.tuples(
@@ -24,6 +24,11 @@ TOPICS = st.lists(
     )
 )
 STOCK: Any = inspect.unwrap(AIOKafkaConnection.send)
+
+
+@pytest.fixture(autouse=True)
+def patched() -> None:
+    aiokafka_patches.install()
 
 
 class Writer:

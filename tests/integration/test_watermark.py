@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.local.kafka import Kafka
 from pipeline.runtime.kafka.admin import create
-from pipeline.runtime.kafka.watermark import Hearing, Hop
+from pipeline.runtime.kafka.watermark import GroupTopic, PipelineWatermark
 from pipeline.topics.catalogue import Topic
 
 
@@ -36,7 +36,7 @@ async def _put(bootstrap: str, topic: str) -> None:
         await producer.stop()
 
 
-async def _commit(bootstrap: str, hop: Hop) -> None:
+async def _commit(bootstrap: str, hop: GroupTopic) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=hop.group, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -62,27 +62,27 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def test_a_moment_has_been_heard_when_it_has_passed_every_group(kafka: Kafka, asked: Counter[str]) -> None:
     """Without it, a send in doubt would be decided while the status that tells waits in a backlog: sent twice."""
-    first, second = (Hop(f"hearing-group-{uuid4().hex[:8]}", f"hearing-{uuid4().hex[:8]}") for _ in range(2))
+    first, second = (GroupTopic(f"hearing-group-{uuid4().hex[:8]}", f"hearing-{uuid4().hex[:8]}") for _ in range(2))
     asyncio.run(_run(kafka.bootstrap, first, second, asked))
 
 
-def _topic(hop: Hop) -> Topic:
+def _topic(hop: GroupTopic) -> Topic:
     return Topic(hop.topic, keyed_by="nothing", purpose="a test")
 
 
-async def _run(bootstrap: str, first: Hop, second: Hop, asked: Counter[str]) -> None:
+async def _run(bootstrap: str, first: GroupTopic, second: GroupTopic, asked: Counter[str]) -> None:
     await create(bootstrap, [_topic(first), _topic(second)], 2, 1)
-    hearing = Hearing(bootstrap, (first, second), 2)
+    hearing = PipelineWatermark(bootstrap, (first, second), 2)
     try:
-        await _within(20, lambda: hearing.until(1, 1) > 0)  # nothing is there, so everything has passed
+        await _within(20, lambda: hearing.value(1, 1) > 0)  # nothing is there, so everything has passed
         for hop in (first, second):
             await _put(bootstrap, hop.topic)
         arrived = time.time()
         await _commit(bootstrap, first)
         before = asked[second.group]
-        await _within(20, lambda: hearing.until(1, 1) >= 0 and asked[second.group] > before + 1)
-        assert hearing.until(1, 1) < arrived, "the second group has not come so far"
+        await _within(20, lambda: hearing.value(1, 1) >= 0 and asked[second.group] > before + 1)
+        assert hearing.value(1, 1) < arrived, "the second group has not come so far"
         await _commit(bootstrap, second)
-        await _within(20, lambda: hearing.until(1, 1) > arrived)
+        await _within(20, lambda: hearing.value(1, 1) > arrived)
     finally:
         await hearing.close()

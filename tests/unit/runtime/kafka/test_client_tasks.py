@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pipeline.runtime.kafka.client_tasks import lost
+from pipeline.runtime.kafka.client_tasks import dead_task
 
 
 async def _ended(error: Exception | None) -> asyncio.Task[None]:
@@ -22,13 +22,13 @@ def test_a_keeper_that_has_ended_in_any_way_is_named_with_its_reason() -> None:
 
     async def body() -> None:
         running = asyncio.create_task(asyncio.Event().wait())
-        assert lost({"a": running, "not started": None}) is None
-        assert "'it was ended'" in str(lost({"a": running, "b": await _ended(None)}))
+        assert dead_task({"a": running, "not started": None}) is None
+        assert "'it was ended'" in str(dead_task({"a": running, "b": await _ended(None)}))
         assert "keeps b any more: ValueError('buffer')" in str(
-            lost({"a": running, "b": await _ended(ValueError("buffer"))})
+            dead_task({"a": running, "b": await _ended(ValueError("buffer"))})
         )
         running.cancel()
         await asyncio.wait([running])
-        assert "keeps a any more" in str(lost({"a": running}))
+        assert "keeps a any more" in str(dead_task({"a": running}))
 
     asyncio.run(body())

@@ -15,10 +15,11 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.kafka_headers import KeptRecords
+from pipeline.aiokafka_patches.header_names import RereadableRecords
 from pipeline.runtime.faust.consumer import Consumer
+from pipeline.runtime.faust.fetch_loop import FetchLoop
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
-from pipeline.runtime.kafka.raw_fetch import Fetched, Undecoded
+from pipeline.runtime.kafka.raw_fetch import LazyFetchResults, RawFetch
 
 PLACE = TopicPartition("in", 3)
 TP3 = TP("in", 3)
@@ -54,11 +55,11 @@ def _placed(batch: bytearray, base: int, control: bool) -> bytes:
 
 
 def _partition(content: bytes, offset: int) -> PartitionRecords:
-    return PartitionRecords(PLACE, KeptRecords(content), [], offset, None, None, True, READ_UNCOMMITTED)
+    return PartitionRecords(PLACE, RereadableRecords(content), [], offset, None, None, True, READ_UNCOMMITTED)
 
 
-def _undecoded(content: bytes, offset: int) -> tuple[PartitionRecords, Fetched | None]:
-    found, results = _partition(content, offset), Undecoded({"in"})
+def _undecoded(content: bytes, offset: int) -> tuple[PartitionRecords, RawFetch | None]:
+    found, results = _partition(content, offset), LazyFetchResults({"in"})
     results[TP3] = FetchResult(PLACE, assignment=None, partition_records=found, backoff=0)
     return found, next(results[TP3]._partition_records, None)
 
@@ -92,7 +93,7 @@ def test_a_flipped_bit_is_found_before_anything_is_handed_over() -> None:
 
 def test_tables_and_plain_agents_get_records_as_ever() -> None:
     """Recovery and Faust's own agents would be given what they can't read."""
-    results = Undecoded({"other"})
+    results = LazyFetchResults({"other"})
     found, error = _partition(_written([([(1, b"v", [])], False)])[0], 0), FetchError(error=OSError(), backoff=0)
     results[TP3] = FetchResult(PLACE, assignment=None, partition_records=found, backoff=0)
     results[TP("other", 0)] = error
@@ -111,7 +112,7 @@ def test_a_partition_is_read_to_its_last_record_when_that_is_taken(batches: Any,
     consumer.backlogs, consumer._read_offset = {"in": FetchBuffer()}, {TP3: read}
     stock = [record.offset for record in _partition(content, 0) if record.offset >= read]
     _, fetched = _undecoded(content, 0)
-    consumer._to_backlog(TP3, [fetched] if fetched else [])
+    FetchLoop(consumer).buffer(TP3, [fetched] if fetched else [])
     assert not stock or consumer._read_offset[TP3] in (end, stock[-1] + 1)
     taken = []
     while consumer.backlogs["in"].not_empty.is_set():
