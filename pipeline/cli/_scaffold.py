@@ -97,14 +97,17 @@ def _has_handler(after: list[str], indent: str) -> bool:
 
 
 def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, str]) -> None:
-    """Writes the files and names the handler in the tenants file, or says which line does it."""
+    """Write the files and name the handler in the tenants file, or say which line does it. Raises `UsageError`."""
+    if tenant and not tenants.is_file():
+        raise UsageError(f"there is no tenants file {tenants}: write one, and name it in PIPELINE_TENANTS")
     text = registered(tenants.read_text(), tenant, handler) if tenant else None
     write(files)
     if text is not None:
         tenants.write_text(text)
         print(f"{tenants}: tenant {tenant} has it from the next start on")
     else:
-        print(f"To use it, write under your tenant in {tenants}:  handler: {handler}")
+        named = tenants if tenants.is_file() else "your tenants file"
+        print(f"To use it, write under your tenant in {named}:  handler: {handler}")
 
 
 def scaffold(name: str, tenant: str | None, place: Home, module: str, test: str, handler: str) -> None:

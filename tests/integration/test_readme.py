@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import orjson
 import psutil
 import pytest
 
+from tests.support.doc_blocks import blocks
 from tests.support.ports import free_ports
 from tests.support.stacks import ROOT, Process, eventually
 
@@ -53,8 +53,8 @@ def _share_environment(place: Path) -> None:
 
 def _blocks(language: str = "") -> list[str]:
     """The README's code blocks of a language, with continued lines joined."""
-    found = re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
-    return [block.replace("\\\n", " ") for block in found]
+    found = (block for block in blocks(ROOT / "README.md") if block.language == language)
+    return [block.text.replace("\\\n", " ") for block in found]
 
 
 def _commands(start: str) -> list[str]:

@@ -123,6 +123,21 @@ def _outside(place: Path, env: dict[str, str], *argv: str) -> subprocess.Complet
     )
 
 
+def test_outside_a_checkout_there_is_no_tenants_file_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A newcomer's first command would end in `unexpected FileNotFoundError`, or name a file that is not there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PIPELINE_TENANTS", raising=False)
+    with pytest.raises(SystemExit, match="1"):
+        main(["new-agent", "visits", "--package", "bots", "--tenant", "acme"])
+    assert "there is no tenants file examples/tenants.yaml: write one, and name it" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.py"))
+    with pytest.raises(SystemExit, match="0"):
+        main(["new-agent", "visits", "--package", "bots"])
+    assert "in your tenants file:  handler: bots.visits.visits" in capsys.readouterr().out
+
+
 def test_another_packages_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new files would never be imported: Python would find the installed package first."""
     monkeypatch.chdir(tmp_path)

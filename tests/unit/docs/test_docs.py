@@ -63,6 +63,8 @@ def test_the_analytics_example_counts_letters_and_not_what_was_decided_about_the
 @pytest.mark.parametrize("name", ["providers.md", "wawp-and-waha.md", "new-provider.md"])
 def test_every_tenants_file_on_a_page_is_one(name: str) -> None:
     """Who copies it would be told on the first start that it is wrong."""
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.M | re.S)
-    environ = dict.fromkeys(re.findall(r"env:(\w+)", block), "secret")
-    assert list(Tenants(TenantsFile.model_validate(yaml.safe_load(block), context={"environ": environ})))
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.M | re.S)
+    assert blocks
+    for block in blocks:
+        environ = dict.fromkeys(re.findall(r"env:(\w+)", block), "secret")
+        assert list(Tenants(TenantsFile.model_validate(yaml.safe_load(block), context={"environ": environ})))

@@ -1,10 +1,8 @@
-"""The code of docs/caches.md and docs/handlers.md runs as it stands there."""
+"""The code of docs/caches.md and the first of docs/handlers.md do what the pages say."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from pathlib import Path
 from textwrap import indent
 from typing import Any
 
@@ -13,13 +11,14 @@ import pytest
 from pipeline.handlers import EventHandler, HandlerRunner
 from pipeline.state import MemoryStore
 from pipeline.topics.commands import Command
+from tests.support import doc_blocks
+from tests.support.doc_blocks import DOCS
 from tests.support.handler_events import USER, settings, tenants, text
-
-DOCS = Path(__file__).parents[3] / "docs"
 
 
 def blocks(page: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.M | re.S)
+    """Return the Python blocks of a page."""
+    return [block.text for block in doc_blocks.blocks(DOCS / page) if block.language == "python"]
 
 
 def run(kind: type[EventHandler]) -> list[Command]:
@@ -63,8 +62,7 @@ def test_the_front_page_shows_a_handler_that_answers() -> None:
 def test_the_code_about_handlers() -> None:
     """Whoever starts from it would start with a class that does not load."""
     made: dict[str, Any] = {"__name__": "documented"}
-    (block,) = blocks("handlers.md")
-    exec(block, made)
+    exec(blocks("handlers.md")[0], made)
     answer, apology = run(made["ShopHandler"])
     assert answer.body["text"] == f"Hello, {USER}"
     assert apology.body["text"].startswith("Sorry")

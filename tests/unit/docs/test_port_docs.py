@@ -11,7 +11,8 @@ import pytest
 from pipeline.cli.new_agent import _AGENT
 from pipeline.testing import HandlerDriver, incoming_text
 from pipeline.wappa import Wappa
-from tests.unit.docs.test_handler_docs import DOCS, blocks
+from tests.support.doc_blocks import DOCS
+from tests.unit.docs.test_handler_docs import blocks
 
 
 def test_the_page_about_agents_runs_from_top_to_bottom() -> None:
@@ -42,8 +43,7 @@ def test_the_application_on_the_page_about_moving_over_answers(tmp_path: Path, m
     """The first thing that somebody who moves over copies would not start."""
     monkeypatch.chdir(tmp_path)
     made: dict[str, Any] = {"__name__": "documented"}
-    (block,) = blocks("from-wappa.md")
-    exec(block, made)
+    exec(blocks("from-wappa.md")[0], made)
     app = made["app"]
     assert isinstance(app, Wappa)
     assert app.event_handler is not None

@@ -14,8 +14,9 @@ from pipeline.handlers.api.bodies import Body, LocationTemplate, MediaTemplate, 
 from pipeline.handlers.api.paths import PATHS
 from pipeline.tenants import load_tenants
 from pipeline.testing import HandlerDriver, api_message
+from tests.support.doc_blocks import DOCS
 from tests.support.send_api import api
-from tests.unit.docs.test_handler_docs import DOCS, blocks
+from tests.unit.docs.test_handler_docs import blocks
 
 PAGE = (DOCS / "send-api.md").read_text()
 SAMPLE = Path(__file__).parents[3] / "examples" / "tenants.yaml"
@@ -25,10 +26,10 @@ HEADERS = {"media_id", "media_url", "authentication_method", "authentication_but
 """Of templates: `media_header or its fields`, and what only one-time codes have."""
 
 
-def test_the_line_at_its_top_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("line", re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S))
+def test_each_line_of_it_sends(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first thing that somebody tries would be refused."""
     monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:1")
-    (line,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S)
     _, url, *options = shlex.split(line.replace("\\\n", " "))
     given = dict(each.split(": ", 1) for flag, each in zip(options[::2], options[1::2], strict=True) if flag == "-H")
 
@@ -60,8 +61,7 @@ def _named() -> list[tuple[str, list[str]]]:
 def test_its_handler_takes_note() -> None:
     """Whoever copies it would count nothing."""
     made: dict[str, Any] = {"__name__": "documented"}
-    (block,) = blocks("send-api.md")
-    exec(block, made)
+    exec(blocks("send-api.md")[0], made)
     driver = HandlerDriver(made["Shop"]())
     driver.handle(api_message("messages/send-text", text="Parcel"))
     assert driver.user_data("sends") == {"text": 1}

@@ -1,0 +1,114 @@
+"""The code blocks of the README and of docs/, and how each of them runs.
+
+A block's language says how it runs:
+
+- `python`: below the blocks before it on its page, in one namespace. A block with `await` or `self` outside of a
+  function is the body of a hook, functions with `self` are hooks of a class. Each new handler is given an event of
+  every kind, and each new test is called.
+- `pycon`: as a doctest.
+- `yaml`: a tenants file, or rules for Prometheus.
+- `dotenv`: settings.
+- `sh`: each command is parsed by the program that it names. `tests/integration/test_doc_commands.py` runs those that
+  speak to a stack.
+- `json`: what the command above it prints, or an event.
+
+A block in any other language is there to be looked at. So is a block whose page is tested as a whole elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).parents[2]
+DOCS: Final = ROOT / "docs"
+PAGES: Final = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
+PROGRAMS: Final = ("pipeline", "python", "curl", "make", "pytest")
+"""What a command of a block may call, if the block is to run."""
+_FENCE: Final = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.M | re.S)
+_SETTING: Final = re.compile(r"[A-Z_]+=\S*")
+_LANGUAGES: Final = frozenset({"python", "pycon", "yaml", "dotenv", "sh", "", "json"})
+
+
+class Block(NamedTuple):
+    """One fenced block: its page, the line that it begins in, its language, its title and its text."""
+
+    page: Path
+    line: int
+    language: str
+    title: str | None
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+    @property
+    def runs(self) -> bool:
+        """Return True if a test runs it."""
+        if self.language in {"sh", ""}:
+            found = commands(self)
+            return bool(found) and all(each.program in PROGRAMS for each in found)
+        return self.language in _LANGUAGES
+
+
+class Shell(NamedTuple):
+    """One command line: the settings before it, the program, its arguments, and the line as it is written."""
+
+    settings: dict[str, str]
+    program: str
+    arguments: list[str]
+    line: str
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return the blocks of a page, in order."""
+    text = page.read_text()
+    return [_block(page, text, found) for found in _FENCE.finditer(text)]
+
+
+def _block(page: Path, text: str, found: re.Match[str]) -> Block:
+    language, info, code = found.groups()
+    title = re.search(r'title="([^"]+)"', info)
+    return Block(page, text[: found.start()].count("\n") + 2, language, title and title[1], code)
+
+
+def running(page: Path) -> Iterator[Block]:
+    """Yield the blocks of a page that a test runs."""
+    return (block for block in blocks(page) if block.runs)
+
+
+def commands(block: Block) -> list[Shell]:
+    """Return the command lines of a block. A line that is no command, such as output, has the program `…`."""
+    lines = block.text.replace("\\\n", " ").splitlines()
+    return [_shell(line) for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _shell(line: str) -> Shell:
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:
+        return Shell({}, "…", [], line)
+    settings: dict[str, str] = {}
+    while words and _SETTING.fullmatch(words[0]):
+        name, _, value = words.pop(0).partition("=")
+        settings[name] = value
+    if not words:
+        return Shell(settings, "…", [], line)
+    return Shell(settings, words[0].removeprefix(".venv/bin/"), words[1:], line)
+
+
+def prose(page: Path) -> str:
+    """Return the text of a page, without its blocks and without what a program writes into it."""
+    text = _FENCE.sub("", page.read_text())
+    return re.sub(r"<!-- [^>]*written by .*?<!-- End [^>]*-->", "", text, flags=re.S)
+
+
+def cells(text: str) -> Iterator[str]:
+    """Yield the cells of the tables in a text."""
+    for line in text.splitlines():
+        if line.startswith("|"):
+            yield from (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|")))
