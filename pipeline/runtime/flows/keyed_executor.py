@@ -63,7 +63,7 @@ class KeyedExecutor:
         """Take a slot. While another record must run alone in the process, no slot is held."""
         quarantine = self._assignment.quarantine
         await self._slots.acquire()
-        while self._in_flight.is_current(item) and quarantine.must_wait(item.tp, item.record.offset):
+        while quarantine.must_wait(item.tp, item.record.offset) and self._in_flight.is_current(item):
             self._slots.release()
             await quarantine.may_run.wait()
             await self._slots.acquire()

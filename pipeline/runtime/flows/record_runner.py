@@ -43,7 +43,8 @@ class RecordRunner:
         """Run the stage and return its outputs."""
         if not item.decoded:
             item.value = self._stage.decode(item.record)
-        return await self._call(item, self._stage.function(item.value, self._stage_context(item)))
+        work = self._stage.function(item.value, self._stage_context(item))
+        return _outputs(item, await self._marked(item, work))
 
     async def announce_give_up(self, item: InFlightRecord, error: Exception) -> None:
         """Publish the outputs of `on_give_up`, before the dead letter. Its own failure is logged and keeps nothing.
@@ -54,7 +55,7 @@ class RecordRunner:
             return
         try:
             work = self._stage.on_give_up(item.value, self._stage_context(item), error)
-            await self._commits.commit(await self._call(item, work), [])
+            await self._commits.commit(_outputs(item, await self._marked(item, work)), [])
         except Unavailable:
             raise
         except Exception as worse:
@@ -66,12 +67,10 @@ class RecordRunner:
                 detail="the dead letter is published without the outputs of on_give_up",
             )
 
-    async def _call(self, item: InFlightRecord, work: Awaitable[Iterable[Record]]) -> list[Output]:
-        """Await the stage's code. The crash marker notes its record, for the process that comes after a crash."""
-        records = await self._context.crash_marker.run(
-            item.tp, item.record.offset, _treat_cancellation_as_failure(work)
-        )
-        return _outputs(item, records)
+    def _marked(self, item: InFlightRecord, work: Awaitable[T]) -> Awaitable[T]:
+        """Return the stage's work such that the crash marker notes its record, for the process after a crash."""
+        guarded = _treat_cancellation_as_failure(work)
+        return self._context.crash_marker.run(item.tp, item.record.offset, guarded)
 
     def _stage_context(self, item: InFlightRecord) -> ConcurrentContext:
         return ConcurrentContext(
