@@ -1,4 +1,4 @@
-"""What a flow runs on, in memory: partitions that stay, a publisher that keeps what it gets, tables in dicts."""
+"""The surroundings of a flow in memory: partitions that stay, a publisher that keeps its records, tables in dicts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class InMemoryAssignment:
         self.liveness = Liveness()
         self.lease = MembershipLease(math.inf)
         self.lease.renew(clock.now())
-        self.backlogs: dict[str, FetchBuffer] = {}
+        self.buffers: dict[str, FetchBuffer] = {}
         self.quarantine = Quarantine("in-memory", self, ProcessExclusivity())
         self.working: set[object] = set()
         self.positions: dict[TP, int] = {}

@@ -218,7 +218,7 @@ def losing(app: PipelineApp, name: str) -> None:
     async def lose() -> None:
         while not app.ready:  # noqa: ASYNC110 (nothing tells of it)
             await asyncio.sleep(0.05)
-        client = app.list_consumer.client._client
+        client = app.kafka_consumer.client._client
         client._loop.call_soon_threadsafe(client._sync_task.cancel)
 
     app.task(lose)

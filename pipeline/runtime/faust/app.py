@@ -160,7 +160,7 @@ class PipelineApp(faust.App):
         return FlowContext(
             app=self.conf.id,
             publisher=self.publisher,
-            assignment=self.list_consumer,
+            assignment=self.kafka_consumer,
             tables=self.stage_tables,
             retries=self.retries,
             accepting=lambda: self.accepting,
@@ -198,10 +198,10 @@ class PipelineApp(faust.App):
     async def rest(self) -> None:
         """Take no more records, and commit that the end of this process is to blame on none."""
         if self.started:
-            self.list_consumer.quarantine.rest(ending=True)
+            self.kafka_consumer.quarantine.rest(ending=True)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_COMMIT_TIMEOUT):
-                    await self.list_consumer.commit_notes()
+                    await self.kafka_consumer.commit_notes()
 
     def _got_on(self) -> None:
         """Touch the progress file, from which a supervisor sees that this process got work done."""
@@ -222,7 +222,7 @@ class PipelineApp(faust.App):
         return repr(self.crash_reason)
 
     @cached_property
-    def list_consumer(self) -> Consumer:
+    def kafka_consumer(self) -> Consumer:
         """The consumer of this app, with its own type."""
         return cast(Consumer, self.consumer)
 
@@ -249,7 +249,7 @@ class PipelineApp(faust.App):
     @property
     def open_breakers(self) -> dict[str, str]:
         """The kind of error that stops a flow from accepting records, by the flow's source."""
-        gaps = self.list_consumer.off_log.awaiting_operator.values() if self.started else ()
+        gaps = self.kafka_consumer.off_log.awaiting_operator.values() if self.started else ()
         found = {gap.tp.topic: f"{GAP}: {gap}" for gap in gaps}
         return found | {
             source: cause
@@ -266,7 +266,7 @@ class PipelineApp(faust.App):
         if self.started and not self.should_stop and (error := self._dead_client()):
             await self.crash(error)
         elif self.started:
-            consumer, ready = self.list_consumer, self.ready
+            consumer, ready = self.kafka_consumer, self.ready
             try:
                 async with asyncio.timeout(OBSERVE_TIMEOUT):
                     await (consumer.observe() if ready else consumer.ping_broker())
@@ -280,17 +280,17 @@ class PipelineApp(faust.App):
 
     def _dead_client(self) -> ClientDied | None:
         producer = cast(Producer, self.producer)._ensure_producer()
-        return dead_task({**consumer_tasks(self.list_consumer.client), **producer_tasks(producer)})
+        return dead_task({**consumer_tasks(self.kafka_consumer.client), **producer_tasks(producer)})
 
     def idle(self) -> dict[TP, float]:
         """Return the seconds without progress of each partition that is behind."""
-        return self.list_consumer.liveness.stalled_for() if self.started else {}
+        return self.kafka_consumer.liveness.stalled_for() if self.started else {}
 
     def stuck(self, seconds: float) -> dict[TP, float]:
         """Return the seconds of each partition without progress, or with one try that does not end."""
         if not self.started:
             return {}
-        liveness, longest = self.list_consumer.liveness, max(seconds, 2 * self.pipeline.handler_timeout)
+        liveness, longest = self.kafka_consumer.liveness, max(seconds, 2 * self.pipeline.handler_timeout)
         idle = {tp: age for tp, age in liveness.stalled_for().items() if age > seconds}
         return {tp: age for tp, age in liveness.running_for().items() if age > longest} | idle
 
@@ -300,15 +300,15 @@ class PipelineApp(faust.App):
 
         A member that got no partitions is a member.
         """
-        if not self.started or self.should_stop or (since := self.list_consumer.unassigned_since) is None:
+        if not self.started or self.should_stop or (since := self.kafka_consumer.unassigned_since) is None:
             return None
         longest = self.conf.broker_session_timeout + self.conf.broker_rebalance_timeout
-        age = self.list_consumer.liveness.elapsed_since(since)
+        age = self.kafka_consumer.liveness.elapsed_since(since)
         return age if age > longest else None
 
     def _new_consumer(self) -> Consumer:
         consumer = cast(Consumer, super()._new_consumer())
-        consumer.backlogs = self.buffers
+        consumer.buffers = self.buffers
         consumer.on_forget = self._forget
         consumer.off_log.policy = gap_policy(
             self.conf.id, self.pipeline, lambda: self.installation, lambda: self.publisher, self.first_stages

@@ -47,7 +47,7 @@ class Consumer(PlainAgentConsumer):
     """The consumer of flows and plain agents.
 
     Attributes:
-        backlogs: the fetch buffer of each flow, by source topic.
+        buffers: the fetch buffer of each flow, by source topic.
         liveness: the last activity on each partition.
         lease: the membership of the group.
         off_log: positions that are not on the log.
@@ -63,7 +63,7 @@ class Consumer(PlainAgentConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.backlogs: dict[str, FetchBuffer] = {}
+        self.buffers: dict[str, FetchBuffer] = {}
         self.liveness = Liveness()
         self.lease = MembershipLease(min(self.app.conf.broker_session_timeout, self.app.conf.broker_rebalance_timeout))
         self.off_log = OffLogPositions(self)
@@ -81,8 +81,8 @@ class Consumer(PlainAgentConsumer):
     def guard(self, exclusive: ProcessExclusivity, quiet: Callable[[], bool]) -> None:
         """Put a quarantine before all buffers; `exclusive` is shared by all apps of the process."""
         self.quarantine = Quarantine(self.app.conf.id, self, exclusive, quiet)
-        for backlog in self.backlogs.values():
-            backlog.gate = self.quarantine
+        for buffer in self.buffers.values():
+            buffer.gate = self.quarantine
 
     async def on_start(self) -> None:
         await super().on_start()
@@ -206,7 +206,7 @@ class Consumer(PlainAgentConsumer):
 
     async def _inherit_suspects(self) -> None:
         """Give the quarantine the notes of each partition's last process. Only some notes need the log's end."""
-        assigned = [tp for tp in self.assignment() if tp.topic in self.backlogs]
+        assigned = [tp for tp in self.assignment() if tp.topic in self.buffers]
         found = {tp: (self._committed_offset[tp], self.committed_notes.get(tp, "")) for tp in assigned}
         open_ended = [tp for tp, (_, note) in found.items() if decode(note).needs_end]
         ends = await self.highwaters(*open_ended) if open_ended else {}
@@ -232,8 +232,8 @@ class Consumer(PlainAgentConsumer):
         self.off_log.clear()
         self._callbacks.clear()
         self.quarantine.reset()
-        for backlog in self.backlogs.values():
-            backlog.clear()
+        for buffer in self.buffers.values():
+            buffer.clear()
         self._forget_delivered()
 
     # Fetching

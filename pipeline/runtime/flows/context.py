@@ -1,4 +1,4 @@
-"""What a flow needs of its app: a small typed context, so that a loop runs in a worker and in a test alike."""
+"""The part of an app that a flow needs: a small typed context, so that a loop runs in a worker and in a test alike."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ async def _start(app: PipelineApp) -> None:
 
 
 async def _log_ready(app: PipelineApp) -> None:
-    log.info("app_ready", app=app.conf.id, partitions=len(app.list_consumer.assignment()))
+    log.info("app_ready", app=app.conf.id, partitions=len(app.kafka_consumer.assignment()))
 
 
 async def _exit_on_crash(app: PipelineApp, apps: Sequence[PipelineApp]) -> None:
@@ -206,7 +206,7 @@ def _leave_groups(apps: Sequence[PipelineApp], *, blameless: bool) -> None:
     timeout. Blocks deliberately, so that this thread does nothing more meanwhile.
     """
     with suppress(Exception):  # an app may have no group yet
-        leaving = [app.list_consumer.leave_group(blameless=blameless) for app in apps if app.started]
+        leaving = [app.kafka_consumer.leave_group(blameless=blameless) for app in apps if app.started]
         concurrent.futures.wait(leaving, LEAVE_TIMEOUT)
 
 

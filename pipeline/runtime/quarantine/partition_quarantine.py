@@ -1,4 +1,4 @@
-"""What is known of one partition's suspects, in this process and in the broker."""
+"""The suspects of one partition, as this process and the broker know them."""
 
 from __future__ import annotations
 

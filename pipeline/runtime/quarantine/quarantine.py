@@ -46,7 +46,7 @@ class NoteCommitter(Protocol):
     """The part of the consumer that a quarantine needs."""
 
     @property
-    def backlogs(self) -> Mapping[str, GatedBuffer]:
+    def buffers(self) -> Mapping[str, GatedBuffer]:
         """The fetch buffer of each topic."""
 
     async def commit_notes(self) -> bool:
@@ -252,7 +252,7 @@ class Quarantine:
 
     def _is_exhausted(self, tp: TP, partition: PartitionQuarantine) -> bool:
         """Return True if the window has no more records. Offsets of markers and compacted records hold none."""
-        head = self._committer.backlogs[tp.topic].head(tp)
+        head = self._committer.buffers[tp.topic].head(tp)
         return (partition.buffered if head is None else head) >= partition.state.ends[0]
 
     async def _run_alone(self) -> bool:
@@ -334,7 +334,7 @@ class Quarantine:
             buffer.apply_gate()
 
     def _buffers(self) -> Iterable[GatedBuffer]:
-        return set(self._committer.backlogs.values())
+        return set(self._committer.buffers.values())
 
     def _wake_later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds + TIMER_SECONDS, self._wake.set)

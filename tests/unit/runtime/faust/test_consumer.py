@@ -172,7 +172,7 @@ class Broker:
 def _committing(broker: Callable[[Any], Broker], epoch: int = 3) -> list[int]:
     """Which of the offsets 0 to 2, finished in `epoch`, hear of a commit of position 2, by a consumer in epoch 3."""
     consumer: Any = object.__new__(Consumer)
-    consumer.epoch, consumer.backlogs, consumer._processed, consumer._delivered = 3, {}, {}, {}
+    consumer.epoch, consumer.buffers, consumer._processed, consumer._delivered = 3, {}, {}, {}
     consumer._callbacks, consumer.on_forget = CommitCallbacks(), lambda: None
     consumer.off_log, consumer.quarantine = (
         OffLogPositions(consumer),
@@ -205,7 +205,7 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
 
     async def asked_for() -> tuple[set[TP], set[TP]]:
         backlog, thread = FetchBuffer(limit=2), Quiet()
-        consumer.backlogs, consumer._thread, consumer.suspend_flow = {"in": backlog}, thread, asyncio.Event()
+        consumer.buffers, consumer._thread, consumer.suspend_flow = {"in": backlog}, thread, asyncio.Event()
         backlog.add(TP0, ["a", "b"])
         asking = asyncio.ensure_future(consumer._getmany({TP0, TP1}, 3600.0))
         first = await thread.asked.get()
@@ -222,7 +222,7 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
 def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved() -> None:
     """A number that another worker has sent for meanwhile would have its whole burst again."""
     consumer: Any = object.__new__(Consumer)
-    consumer.epoch, consumer._processed, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
+    consumer.epoch, consumer._processed, consumer.buffers, consumer._delivered = 0, {}, {}, {}
     consumer.off_log = OffLogPositions(consumer)
     consumer._callbacks = CommitCallbacks()
     consumer.quarantine = Quarantine("a-test", consumer, ProcessExclusivity())

@@ -48,7 +48,7 @@ class World:
     def _consumer(self, committed: int | None, read: int | None) -> Any:
         consumer: Any = object.__new__(Consumer)
         consumer.app = SimpleNamespace(crash=self._crash)
-        consumer.backlogs = {"in": None}
+        consumer.buffers = {"in": None}
         consumer.epoch, consumer.liveness, consumer._processed = 1, Liveness(), {}
         consumer._committed_offset = defaultdict(lambda: None, {TP0: committed})
         consumer._read_offset = defaultdict(lambda: None, {TP0: read})
@@ -171,7 +171,7 @@ def test_a_log_that_was_cut_under_a_worker_ends_it() -> None:
 def test_a_plain_agent_goes_on_where_its_log_begins() -> None:
     """It has no dead letters: it would stand still for good, or its own acknowledgements be overwritten."""
     world = World(committed=10, read=10, log={TP0: (40, 50)}, stop=True)
-    world.consumer.backlogs = {}
+    world.consumer.buffers = {}
     asyncio.run(world.find(off(10)))
     assert (world.steps, world.position) == ([("seek", "in", 40)], None)
     assert GAP_RECORDS.labels("g", "in")._value.get() >= 30

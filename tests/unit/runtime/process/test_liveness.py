@@ -101,7 +101,7 @@ def _app(progress: Liveness, **more: Any) -> Any:
     return SimpleNamespace(
         started=True,
         should_stop=False,
-        list_consumer=consumer,
+        kafka_consumer=consumer,
         retentions={},
         conf=conf,
         pipeline=SimpleNamespace(handler_timeout=30.0),

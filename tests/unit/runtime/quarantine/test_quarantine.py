@@ -1,4 +1,4 @@
-"""The quarantine between backlogs and loops, over processes that die: real loops of both kinds, a broker in memory."""
+"""The quarantine between buffers and loops, over processes that die: real loops of both kinds, a broker in memory."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ class Life(InMemoryAssignment):
 
     def reads(self, loop: ChainLoop | ConcurrentLoop) -> None:
         self._loops.append(loop)
-        self.backlogs[loop.source] = loop.buffer
+        self.buffers[loop.source] = loop.buffer
         loop.buffer.gate = self.quarantine
 
     def start(self) -> None:
         broker, ends = self._broker, {tp: len(log) for tp, log in self._broker.logs.items()}
         self.quarantine.inherit(broker.notes, ends)
         for tp, log in broker.logs.items():
-            self.backlogs[tp.topic].add(tp, log[broker.notes[tp][0] or 0 :])
+            self.buffers[tp.topic].add(tp, log[broker.notes[tp][0] or 0 :])
             self.quarantine.mark_buffered(tp, len(log))
 
     async def commit_forever(self) -> None:

@@ -185,7 +185,7 @@ class Life(InMemoryAssignment):
         self.counted = Counter[Place]() if world.per_life else world.tries
         stage = ConcurrentStage("slow", self._work, lambda r: r, lambda r: world.lane(_place(r.value)))
         self._loop = self.app.concurrent(stage)
-        self.backlogs["in"] = self._loop.buffer
+        self.buffers["in"] = self._loop.buffer
         self._loop.buffer.gate = self.quarantine
         self.quarantine.inherit(world.notes, {tp: len(log) for tp, log in world.logs.items()}, world.hint)
         world.hint = None
