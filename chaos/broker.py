@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
+from pipeline import aiokafka_patches
 from pipeline.topics import catalogue as topics
 
 DEAD_LETTERS: Final = tuple(topics.dead_letters(stage).name for stage in topics.STAGES)
@@ -21,6 +22,7 @@ async def lag(bootstrap: str, groups: Mapping[str, Sequence[str]]) -> dict[str, 
     `groups` says which topics each group reads.
     """
     ends = await _ends(bootstrap, [name for names in groups.values() for name in names])
+    aiokafka_patches.install()
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await admin.start()
@@ -60,6 +62,7 @@ async def _group_lag(
 @asynccontextmanager
 async def _reading(bootstrap: str, names: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of all partitions, of no group."""
+    aiokafka_patches.install()
     consumer = AIOKafkaConsumer(*names, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:

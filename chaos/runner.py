@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar
 
 from chaos.stack import Stack
-from pipeline import aiokafka_patches
 from pipeline.errors import PipelineError
 from pipeline.event_loop import new_event_loop
 
@@ -45,7 +44,6 @@ class Runner(Generic[T]):
             if not self._stack.log.ready.wait(START_SECONDS):
                 raise PipelineError(f"the stack did not start within {START_SECONDS:.0f} s: see its logs (--keep)")
             self._say("the stack is ready")
-            aiokafka_patches.install()
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 self._results.append(runner.run(self._work()))
         except BaseException as error:

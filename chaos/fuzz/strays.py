@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from chaos.fuzz import forms
 from chaos.fuzz.inputs import mark
 from chaos.fuzz.spoil import odd
+from pipeline import aiokafka_patches
 from pipeline.topics import catalogue, headers
 
 KIND: Final = "stray record"
@@ -25,6 +26,7 @@ _BYTES: Final = (None, b"", b"\xff\xfe", b"\x00", b"\xed\xa0\xbd", b"cloud", b"w
 async def scatter(bootstrap: str, seed: int, count: int) -> Mapping[bytes, str]:
     """Publishes them, and gives the mark of each: it must be in an event or in a dead letter."""
     marks: dict[bytes, str] = {}
+    aiokafka_patches.install()
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
     await producer.start()
     try:

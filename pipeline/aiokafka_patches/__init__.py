@@ -1,6 +1,6 @@
 """Patches of aiokafka 0.14.0, for the whole process.
 
-Importing this package changes nothing: whoever makes an aiokafka client calls `install` first.
+Importing this package changes nothing. Call `install` before you make an aiokafka client.
 """
 
 from __future__ import annotations

@@ -51,12 +51,12 @@ class Consumer(PlainAgentConsumer):
         liveness: the last activity on each partition.
         lease: the membership of the group.
         off_log: positions that are not on the log.
-        epoch: number of times that positions were set anew. What was fetched in an earlier epoch is void.
+        epoch: number of resets of all positions. What was fetched in an earlier epoch is void.
         quarantine: the gate of the buffers.
         committed_notes: metadata beside the committed offsets, as last read.
         hint: the record during which the last process of this worker died, until positions are set.
-        unassigned_since: monotonic time since which it has no place in its group; None: it has one. A member that the
-            group has no partitions for has its place.
+        unassigned_since: monotonic time since which it is no member of its group; None: it is one, with or without
+            partitions.
         on_progress: called when a commit shows that records are being processed.
         on_forget: called when partitions were revoked or assigned: nothing in memory about them is valid any more.
     """
@@ -139,7 +139,7 @@ class Consumer(PlainAgentConsumer):
             self._processed[tp] = max(reached, self._processed.get(tp, 0))
 
     def when_committed(self, tp: TP, offset: int, epoch: int, then: Callback) -> None:
-        """Call `then` once `offset` is committed, unless positions are set anew before."""
+        """Call `then` once `offset` is committed, unless positions are reset before."""
         if epoch == self.epoch:
             self._callbacks.add(tp, offset, then)
 
@@ -225,7 +225,7 @@ class Consumer(PlainAgentConsumer):
         self.unassigned_since = None
 
     def _reset(self) -> None:
-        """Forget everything about the partitions, because positions are set anew."""
+        """Forget everything about the partitions, because positions are reset."""
         self.epoch += 1
         self._processed.clear()
         self.on_forget()

@@ -93,7 +93,7 @@ class FetchLoop:
     def _rewind_to_last_record(self, fetch: RawFetch) -> None:
         """Set the read offset to the end of the last record once all records of the last fetch are taken.
 
-        Control and compacted records may follow it, which nobody processes: they must not count as lag.
+        Control and compacted records may follow it. They are never processed, so they must not count as lag.
         """
         read_offset = self._consumer._read_offset
         if read_offset[fetch.tp] == fetch.end:

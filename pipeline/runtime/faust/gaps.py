@@ -92,7 +92,7 @@ class OffLogPositions:
         self._consumer = consumer
 
     def clear(self) -> None:
-        """Forget all cases, because all positions are set anew."""
+        """Forget all cases, because all positions are reset."""
         self.unresolved.clear()
         self.awaiting_operator.clear()
         self.skipped.clear()
@@ -222,9 +222,7 @@ class OffLogPositions:
         Uncommitted records may not be on the log any more. Then only a new process can start again.
         """
         consumer = self._consumer
-        line = (
-            f"{tp.topic}/{tp.partition} ends at {end}, before the position {position}: it was made anew, or cut short"
-        )
+        line = f"{tp.topic}/{tp.partition} ends at {end}, before the position {position}: it was recreated or truncated"
         if consumer.has_uncommitted(tp):
             await consumer.app.crash(LogTruncated(line))
             return

@@ -32,5 +32,5 @@ def dead_task(tasks: ClientTasks) -> ClientDied | None:
     for what, task in tasks.items():
         if task is not None and task.done():
             cause = None if task.cancelled() else task.exception()
-            return ClientDied(f"nothing keeps {what} any more: {cause or 'it was ended'!r}")
+            return ClientDied(f"the task for {what} has ended: {cause or 'cancelled'!r}")
     return None

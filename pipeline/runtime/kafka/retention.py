@@ -11,7 +11,7 @@ from faust.types import TP
 from pipeline.metrics import RETENTION_USED
 
 SHARES: Final = (0.5, 0.75, 0.9)
-"""Used shares of the retention that are told apart, in ascending order."""
+"""Reported shares of the retention, in ascending order."""
 
 
 class LaggingConsumer(Protocol):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import aiokafka
 import pytest
@@ -15,6 +17,7 @@ from pipeline import aiokafka_patches
 from pipeline.aiokafka_patches.connection import READ_AHEAD
 from pipeline.aiokafka_patches.header_names import RereadableRecords
 
+ROOT = Path(__file__).parents[3]
 IMPORT_EVERYTHING = """
 import pkgutil
 from importlib import import_module
@@ -50,6 +53,15 @@ def test_a_second_call_changes_nothing() -> None:
     aiokafka_patches.install()
     assert (AIOKafkaConnection.send, AIOKafkaConnection._send_sasl_token) == first
     assert (conn.READER_LIMIT, fetcher.MemoryRecords) == (READ_AHEAD, RereadableRecords)
+
+
+def test_whoever_makes_a_client_installs_the_patches() -> None:
+    """A tool would read no record with a header name that is not UTF-8, or hang at the death of a broker."""
+    makes = re.compile(r"= AIOKafka(?:Consumer|Producer|AdminClient)\(|with AIOKafkaProducer\(|\(AIOKafkaProducer\):")
+    files = [path for name in ("pipeline", "agents", "chaos") for path in (ROOT / name).rglob("*.py")]
+    making = {path: path.read_text() for path in files if makes.search(path.read_text())}
+    assert len(making) >= 8
+    assert [path for path, text in making.items() if "aiokafka_patches.install()" not in text] == []
 
 
 def test_another_version_of_aiokafka_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
