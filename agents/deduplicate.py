@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.metrics import DUPLICATES
-from pipeline.runtime import Scope, Stage
+from pipeline.runtime import Stage, StageContext
 from pipeline.topics.catalogue import SEEN
 from pipeline.topics.events.wire import WireEvent
 
 
 def deduplicate() -> Stage:
-    def once(event: WireEvent, scope: Scope) -> Iterable[WireEvent]:
-        seen = scope.table(SEEN)
+    def once(event: WireEvent, context: StageContext) -> Iterable[WireEvent]:
+        seen = context.table(SEEN)
         if seen.get(event.event_id) is not None:
             DUPLICATES.labels(event.provider).inc()
             return ()
-        seen.put(event.event_id, b"%d:%d" % (scope.record.partition, scope.record.offset))
+        seen.put(event.event_id, b"%d:%d" % (context.record.partition, context.record.offset))
         return (event,)
 
     return Stage("deduplicate", once)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from pipeline.handlers.runner import HandlerRunner
-from pipeline.runtime import ConcurrentStage, Scope
+from pipeline.runtime import ConcurrentContext, ConcurrentStage
 from pipeline.topics.codec import encode_command
 from pipeline.topics.commands import Command
 from pipeline.topics.dead_letters import is_redriven
@@ -16,17 +16,17 @@ from pipeline.topics.records import Record
 
 
 def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
-    async def run(event: Event, scope: Scope) -> Iterable[Record]:
-        early, record = partial(_publish, scope), scope.record
+    async def run(event: Event, context: ConcurrentContext) -> Iterable[Record]:
+        early, record = partial(_publish, context), context.record
         stale, redriven = is_stale(record), is_redriven(record)
-        commands = await runner.run(event, early, scope.when_committed, stale=stale, redriven=redriven)
+        commands = await runner.run(event, early, context.when_committed, stale=stale, redriven=redriven)
         return [encode_command(command) for command in commands]
 
-    async def last_word(event: Event, scope: Scope, error: Exception) -> Iterable[Record]:
-        return [encode_command(command) for command in await runner.last_word(event, error, scope.when_committed)]
+    async def on_give_up(event: Event, context: ConcurrentContext, error: Exception) -> Iterable[Record]:
+        return [encode_command(command) for command in await runner.last_word(event, error, context.when_committed)]
 
-    return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency, last_word)
+    return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency, on_give_up)
 
 
-async def _publish(scope: Scope, command: Command) -> None:
-    await scope.publish([encode_command(command)])
+async def _publish(context: ConcurrentContext, command: Command) -> None:
+    await context.publish([encode_command(command)])

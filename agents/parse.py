@@ -8,7 +8,7 @@ from pipeline.errors import InvalidRecord
 from pipeline.providers.api import API, Api
 from pipeline.providers.base import Provider
 from pipeline.providers.limits import proportionate
-from pipeline.runtime import Scope, Stage
+from pipeline.runtime import Stage, StageContext
 from pipeline.topics.events.wire import WireEvent
 from pipeline.topics.headers import PROVIDER
 from pipeline.topics.records import Incoming
@@ -18,7 +18,7 @@ def parse(providers: Mapping[str, Provider]) -> Stage:
     sources: dict[str, Provider | Api] = {**providers, API.name: API}
     named = {name.encode(): source for name, source in sources.items()}
 
-    def events(record: Incoming, _: Scope) -> Iterable[WireEvent]:
+    def events(record: Incoming, _: StageContext) -> Iterable[WireEvent]:
         for name, value in record.headers:
             if name == PROVIDER and value in named:
                 found = named[value].parse(record)

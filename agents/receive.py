@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.messenger.command_state import UNSETTLED, Standing, State, decode
-from pipeline.runtime import Scope, Stage
+from pipeline.runtime import Stage, StageContext
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_receipt
 from pipeline.topics.records import Incoming, Record
 
 
 def receive() -> Stage:
-    def note(record: Incoming, scope: Scope) -> Iterable[Record]:
-        receipt, rows = decode_receipt(record), scope.table(SENT)
+    def note(record: Incoming, context: StageContext) -> Iterable[Record]:
+        receipt, rows = decode_receipt(record), context.table(SENT)
         standing = decode(rows.get(receipt.command_id))
         if standing is None or standing.state in UNSETTLED:
             known = standing or Standing(State.RECEIPT, 0.0)

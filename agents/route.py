@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.errors import ForeignAccount, UnknownTenant
-from pipeline.runtime import Scope, Stage
+from pipeline.runtime import Stage, StageContext
 from pipeline.tenants import Tenants
 from pipeline.topics import catalogue, headers
 from pipeline.topics.codec import encode_event, encode_receipt
@@ -22,16 +22,16 @@ from pipeline.topics.records import Record, header
 def route(tenants: Tenants, max_event_age: float = 0) -> Stage:
     lanes = {lane: catalogue.events(lane).name for lane in tenants.lanes}
 
-    def to_lane(event: WireEvent, scope: Scope) -> Iterable[Record]:
+    def to_lane(event: WireEvent, context: StageContext) -> Iterable[Record]:
         provider, account = event.provider, event.account
         tenant = tenants.owner(provider, account)
         if tenant is None:
             raise UnknownTenant(f"no tenant owns {provider} account {account}: add it to the tenants file")
-        came_as = header(scope.record.headers, headers.TENANT)
+        came_as = header(context.record.headers, headers.TENANT)
         if came_as is not None and came_as != tenant.id:
             raise ForeignAccount(f"it came as a webhook of {came_as}; {provider} account {account} is {tenant.id}'s")
-        age = stale_age(event, scope.record, max_event_age) if max_event_age else None
-        record = encode_event(event, lanes[tenant.lane], tenant.id, scope.record, age)
+        age = stale_age(event, context.record, max_event_age) if max_event_age else None
+        record = encode_event(event, lanes[tenant.lane], tenant.id, context.record, age)
         receipt = receipt_of(event)
         return (record, encode_receipt(receipt, provider, account)) if receipt else (record,)
 

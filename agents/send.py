@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.messenger.executor import Courier
-from pipeline.runtime import ConcurrentStage, Scope
+from pipeline.runtime import ConcurrentContext, ConcurrentStage
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_command, encode_outcome
 from pipeline.topics.commands import Command
@@ -20,8 +20,8 @@ IN_HAND = 1_000
 
 
 def send(courier: Courier) -> ConcurrentStage:
-    async def run(command: Command, scope: Scope) -> Iterable[Record]:
-        outcome = await courier.carry_out(command, scope.table(SENT), scope)
+    async def run(command: Command, context: ConcurrentContext) -> Iterable[Record]:
+        outcome = await courier.carry_out(command, context.table(SENT), context)
         return () if outcome is None else (encode_outcome(outcome),)
 
     return ConcurrentStage("send", run, decode_command, lambda command: (command.account, command.recipient), IN_HAND)

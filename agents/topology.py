@@ -7,7 +7,7 @@
     commands.receipts ──▶ [receive]                                               app "messenger", table "sent"
     any stage ──▶ dead-letters.<stage>
 
-A chain is cut in two by naming a topic between its stages: `app.flow(RAW, parse(…), Link(…), deduplicate(), …)`.
+A chain is cut in two by naming a topic between its stages: `app.flow(RAW, parse(…), Through(…), deduplicate(), …)`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,14 @@
-"""When to try a send again, and when to give it up."""
+"""Retries: when to try again, and when to give up."""
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
+
+from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
+
+_MAX_DOUBLINGS = 64
+"""Exponent at which a delay stops growing, so that no attempt number overflows a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,33 +16,59 @@ class RetryPolicy:
     """Exponential backoff with jitter.
 
     Attributes:
-        attempts: tries in all; None for no limit, where waiting is sure to help and a command's expiry is the end.
-        first: seconds before the second try.
-        factor: by which each wait is longer than the one before.
-        longest: seconds that no wait exceeds, jitter aside.
-        jitter: the part of a wait that is added at random, so that a crowd does not come back as one.
+        max_attempts: tries in all; None for no limit.
+        initial_delay: seconds before the second try.
+        factor: ratio of each delay to the one before.
+        max_delay: largest delay in seconds, before jitter.
+        jitter: largest share of a delay that is added at random, so that many clients do not return at once.
+        upgrade_wait: seconds for which a record of a newer version is tried.
     """
 
-    attempts: int | None = 5
-    first: float = 1.0
+    max_attempts: int | None = 5
+    initial_delay: float = 1.0
     factor: float = 2.0
-    longest: float = 60.0
+    max_delay: float = 60.0
     jitter: float = 0.25
+    upgrade_wait: float = 600.0
 
     def allows(self, attempt: int) -> bool:
-        """Whether another try may follow the `attempt`-th (from 1)."""
-        return self.attempts is None or attempt < self.attempts
+        """Return True if another try may follow the `attempt`-th (from 1)."""
+        return self.max_attempts is None or attempt < self.max_attempts
 
-    def delay(self, attempt: int, luck: float) -> float:
-        """Seconds to wait after the `attempt`-th try. `luck` is a random number from 0 to 1."""
-        exponential = self.first * self.factor ** min(attempt - 1, 64)
-        return min(self.longest, exponential) * (1 + self.jitter * luck)
+    def delay(self, attempt: int, random_share: float) -> float:
+        """Return the seconds to wait after the `attempt`-th try. `random_share` is a random number from 0 to 1."""
+        exponential = self.initial_delay * self.factor ** min(attempt - 1, _MAX_DOUBLINGS)
+        return min(self.max_delay, exponential) * (1 + self.jitter * random_share)
+
+    def gives_up(self, error: Exception, attempt: int) -> bool:
+        """Return True if the `attempt`-th failure (from 1) of a record is its last.
+
+        `Unavailable` is no attempt: an outage ends, so no record becomes a dead letter for it.
+        """
+        if isinstance(error, PermanentError):
+            return True
+        if isinstance(error, NewerRecord):
+            return attempt * error.delay >= self.upgrade_wait
+        return not isinstance(error, Unavailable) and not self.allows(attempt)
+
+    def delay_after(self, error: Exception, attempt: int) -> float:
+        """Return the seconds to wait after the `attempt`-th failure: those that the error names, else `delay`."""
+        if isinstance(error, RetryAfter):
+            return error.delay
+        return self.delay(attempt, random.random())  # noqa: S311 (jitter, not a secret)
+
+    def is_exhausted(self, attempts: int) -> bool:
+        """Return True if a record that failed `attempts` times would have been given up, had nothing forbidden it."""
+        return not self.allows(attempts)
 
 
-TRANSPORT = RetryPolicy(attempts=None)
-"""The provider can't be reached, or answers that it is not there: nothing was done, and it comes back."""
+STAGE_RETRIES = RetryPolicy(max_attempts=4, initial_delay=0.05, max_delay=15.0, jitter=1.0)
+"""Retries in place of a stage: delays of 50 to 100 ms at first, of 15 to 30 s at most."""
+
+TRANSPORT = RetryPolicy(max_attempts=None)
+"""Retries while a provider can't be reached or reports an outage: no call was made, and outages end."""
 
 
-def next_wait(policy: RetryPolicy, attempt: int, asked: float, luck: float) -> float | None:
-    """Seconds until the next try: the policy's, but not below what the provider `asked` for. None to give up."""
-    return max(asked, policy.delay(attempt, luck)) if policy.allows(attempt) else None
+def next_wait(policy: RetryPolicy, attempt: int, min_delay: float, random_share: float) -> float | None:
+    """Return the seconds until the next try, at least `min_delay`. None: give up."""
+    return max(min_delay, policy.delay(attempt, random_share)) if policy.allows(attempt) else None

@@ -42,6 +42,10 @@ class Record(NamedTuple):
     headers: Sequence[Header] = ()
 
 
+Output = tuple[Record, Incoming]
+"""A record to be published, and the source record that it was made of."""
+
+
 def header(headers: Sequence[Header], name: str) -> str | None:
     """The value of the first header called `name`, or None. Bytes that are no UTF-8 are escaped (`\\xff`)."""
     found: bytes | None = next((value for key, value in headers if key == name), None)

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from bench.candidate import Measured, Task, read_task, write_result
 from bench.intake.ours import measured_worker
 from bench.intake.settings import settings_of
-from pipeline.runtime import PipelineApp, Scope, Stage
+from pipeline.runtime import PipelineApp, Stage, StageContext
 from pipeline.topics.records import Incoming, Record
 
 GROUP = "consume"
 
 
 def run(task: Task) -> Measured:
-    def nothing(_: Incoming, __: Scope) -> Iterable[Record]:
+    def nothing(_: Incoming, __: StageContext) -> Iterable[Record]:
         return ()
 
     def build() -> PipelineApp:

@@ -35,7 +35,7 @@ def measured_worker(build: Callable[[], PipelineApp], task: Task) -> Measured:
 
 
 async def _measure(app: PipelineApp, records: int) -> Measured:
-    await app.loops[0].backlog.some.wait()
+    await next(iter(app.buffers.values())).not_empty.wait()
     watch = Stopwatch()
     await until(lambda: _done(app) >= records)
     measured = watch.stop(records)

@@ -22,15 +22,16 @@ from bench.intake.settings import tenants_of
 from pipeline.agents.deduplicate import deduplicate
 from pipeline.agents.parse import parse
 from pipeline.agents.route import route
+from pipeline.backoff import STAGE_RETRIES
 from pipeline.providers import PROVIDERS
-from pipeline.runtime import Scope, Stage
-from pipeline.runtime.flows.chain import MAX_RECORD_BYTES, Chain, Result
-from pipeline.runtime.flows.chain_loop import BATCH
-from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime import Stage, StageContext
+from pipeline.runtime.flows.chain import MAX_RECORD_BYTES, Chain, ChainResult
+from pipeline.runtime.flows.chain_loop import MAX_BATCH
 from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.runtime.kafka.raw_fetch import FetchedRecord
 from pipeline.runtime.tables.store import ROCKSDB
-from pipeline.runtime.tables.views import Mark, Pending, by_place
+from pipeline.runtime.tables.tables import Tables
+from pipeline.runtime.tables.views import TableWrite, group_by_partition
 from pipeline.topics.catalogue import RAW, SEEN, events
 from pipeline.topics.records import Record
 
@@ -47,7 +48,7 @@ def main(task: Task) -> dict[str, float]:
         cost = _cost(partial(_results, stages[:count], store, records, Dropped))
         costs[stage.name], so_far = cost - so_far, cost
     costs["build output batches"] = _cost(lambda: _results(stages, store, records, _draft)) - so_far
-    return costs | _mark_costs(_results(stages, store, records, Dropped).marks, store)
+    return costs | _mark_costs(_results(stages, store, records, Dropped).writes, store)
 
 
 NO_COMPRESSION: Final = 0
@@ -60,6 +61,20 @@ class Dropped:
     def extend(self, _: object) -> None: ...
 
 
+class Stored:
+    """A table of one partition. Its writes are measured apart."""
+
+    changelog = LOG
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+
+    def partition(self, _: int) -> Any:
+        return self._rows
+
+    def apply(self, *_: object) -> None: ...
+
+
 def _draft() -> RecordAccumulator:
     topics = (RAW.name, events("default").name, LOG)
     return RecordAccumulator(dict.fromkeys(topics, 1), NO_COMPRESSION, dict.fromkeys(topics, MAX_RECORD_BYTES))
@@ -70,19 +85,19 @@ def _results(
     store: Any,
     records: Sequence[FetchedRecord],
     outputs: Callable[[], Dropped | RecordAccumulator],
-) -> Result:
+) -> ChainResult:
     """Runs batch by batch, as a worker does; gives the last batch's result."""
     ended = (*stages, Stage("end", _nothing)) if len(stages) < 3 else tuple(stages)
-    chain = Chain(ended, tables=[SEEN], stores=lambda *_: store, pending=Pending(), retries=Retries())
-    for start in range(0, len(records), BATCH):
+    chain = Chain(ended, Tables({SEEN: Stored(store)}), STAGE_RETRIES)
+    for start in range(0, len(records), MAX_BATCH):
         taken = outputs()
-        result = chain.run(0, records[start : start + BATCH], taken)
+        result = chain.run(0, records[start : start + MAX_BATCH], taken)
         if isinstance(taken, RecordAccumulator):
             _build(taken)
     return result
 
 
-def _nothing(_: object, __: Scope) -> Sequence[Record]:
+def _nothing(_: object, __: StageContext) -> Sequence[Record]:
     return ()
 
 
@@ -92,7 +107,7 @@ def _build(draft: RecordAccumulator) -> None:
             batch._build()
 
 
-def _mark_costs(marks: Sequence[Mark], store: Any) -> dict[str, float]:
+def _mark_costs(marks: Sequence[TableWrite], store: Any) -> dict[str, float]:
     """Of making rows for the changelog and the store, without sending or keeping them elsewhere."""
     return {
         "build changelog batches": _cost(lambda: _log(marks)),
@@ -100,18 +115,18 @@ def _mark_costs(marks: Sequence[Mark], store: Any) -> dict[str, float]:
     }
 
 
-def _log(marks: Sequence[Mark]) -> None:
-    for _ in range(RECORDS // BATCH):
+def _log(marks: Sequence[TableWrite]) -> None:
+    for _ in range(RECORDS // MAX_BATCH):
         draft = _draft()
-        for (_, partition), rows in by_place(marks):
+        for (_, partition), rows in group_by_partition(marks):
             line = draft.batches_for(LOG, partition)
             for _, _, key, value in rows:
                 line.add(draft.now, key, value, [], None)
         _build(draft)
 
 
-def _write(store: Any, marks: Sequence[Mark]) -> None:
-    for _ in range(RECORDS // BATCH):
+def _write(store: Any, marks: Sequence[TableWrite]) -> None:
+    for _ in range(RECORDS // MAX_BATCH):
         batch = rocksdict.WriteBatch(raw_mode=True)
         for _, _, key, value in marks:
             batch.put(key, value)

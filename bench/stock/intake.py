@@ -10,7 +10,7 @@ from bench.stock.app import Topics, raw_topic, stock_app
 from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.providers import PROVIDERS
-from pipeline.runtime import Scope
+from pipeline.runtime import StageContext
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from pipeline.topics.catalogue import INTAKE, RAW, SEEN
@@ -31,12 +31,12 @@ def intake(settings: Settings, tenants: Tenants, source: str = RAW.name) -> faus
     async def run(stream: Any) -> None:
         async for event in stream.events():
             record = cast(Incoming, event.message)
-            scope = Scope(record, {})
-            for found in parsed(record, scope):
+            context = StageContext(record, {})
+            for found in parsed(record, context):
                 event_id = found.event_id.encode()
                 if seen.get(event_id) is not None:
                     continue
-                for output in routed(found, scope):
+                for output in routed(found, context):
                     await topics.send(output)
                 seen[event_id] = b"%d:%d" % (record.partition, record.offset)
 

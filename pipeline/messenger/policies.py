@@ -14,7 +14,7 @@ _TOO_MANY: Final = 429
 
 def _wasender(status: int) -> RetryPolicy:
     """Wasender says with every refusal for its limits how long to wait."""
-    return RetryPolicy(attempts=None, first=1, longest=60) if status == _TOO_MANY else TRANSPORT
+    return RetryPolicy(max_attempts=None, initial_delay=1, max_delay=60) if status == _TOO_MANY else TRANSPORT
 
 
 _BY_PROVIDER: Final[Mapping[str, Callable[[int], RetryPolicy]]] = {

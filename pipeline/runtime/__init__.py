@@ -1,23 +1,26 @@
-"""The stream processing runtime: you write stages as functions of one record; loops, acknowledgements and offsets
-are here.
+"""Faust made safe: stages are functions of one record; the loop, the acknowledgements and the offsets are here.
 
-For each batch the order is always the same: publish its outputs, await every acknowledgement, write the tables (after
-their changelog records are acknowledged), and only then release the offsets.
+The order of everything that is done for a batch: publish its outputs, await every acknowledgement, mark the tables
+(changelog acknowledged first), then let the offsets go.
 """
 
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.runtime.flows.stage import ConcurrentStage, Link, Scope, Stage
+from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage, Stage, StageContext, Through
 from pipeline.runtime.tables.views import TableView
 
 if TYPE_CHECKING:
     from pipeline.runtime.faust.app import PipelineApp
 
-__all__ = ["ConcurrentStage", "Link", "PipelineApp", "Scope", "Stage", "TableView"]
+__all__ = ["ConcurrentContext", "ConcurrentStage", "PipelineApp", "Stage", "StageContext", "TableView", "Through"]
+
+_RENAMED: Final[dict[str, type]] = {"Link": Through, "Scope": StageContext}
+"""Names of earlier versions."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import the app when it is first asked for.
+    """Import the app when it is first asked for, and understand names of earlier versions.
 
     Importing Faust takes half a second. Programs that import a part of this package, as `pipeline topics` imports
     `kafka.admin`, import this module too and don't need Faust.
@@ -26,4 +29,8 @@ def __getattr__(name: str) -> Any:
         from pipeline.runtime.faust.app import PipelineApp  # noqa: PLC0415
 
         return PipelineApp
+    if name in _RENAMED:
+        renamed = _RENAMED[name]
+        warnings.warn(f"pipeline.runtime.{name} is now {renamed.__name__}", DeprecationWarning, stacklevel=2)
+        return renamed
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,10 @@
 """For your own tests: events of every kind in one line, handlers and stages in memory, and what came of them."""
 
+import warnings
+from typing import Any
+
 from pipeline.testing.conformance import AgentConformance
-from pipeline.testing.driver import StageDriver
+from pipeline.testing.driver import TopologyTestDriver
 from pipeline.testing.events import (
     account_event,
     api_message,
@@ -28,8 +31,8 @@ from pipeline.testing.records import TestRecord
 __all__ = [
     "AgentConformance",
     "HandlerDriver",
-    "StageDriver",
     "TestRecord",
+    "TopologyTestDriver",
     "account_event",
     "api_message",
     "error_event",
@@ -49,3 +52,11 @@ __all__ = [
     "on_stack",
     "status_event",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Understand the name that `TopologyTestDriver` had in earlier versions."""
+    if name == "StageDriver":
+        warnings.warn("pipeline.testing.StageDriver is now TopologyTestDriver", DeprecationWarning, stacklevel=2)
+        return TopologyTestDriver
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,7 +19,7 @@ from pipeline.agents.handle import handle
 from pipeline.handlers import EventHandler
 from pipeline.settings import Settings
 from pipeline.state import Store
-from pipeline.testing.driver import StageDriver
+from pipeline.testing.driver import TopologyTestDriver
 from pipeline.testing.events import (
     USER,
     error_event,
@@ -106,7 +106,7 @@ class AgentConformance:
     def test_what_is_no_event_is_a_dead_letter_and_holds_up_nothing(self) -> None:
         """One broken record would stop everybody's messages."""
         events = self.events(USER)
-        driver = StageDriver(handle(self._runner(Rows()), 1))
+        driver = TopologyTestDriver(handle(self._runner(Rows()), 1))
         good = [TestRecord(event.model_dump_json().encode()) for event in events]
         driver.pipe(TestRecord(b"\x00 no event"), TestRecord(None), *good)
         assert len(driver.dead_letters) == 2, "only the two broken records are dead letters"

@@ -25,7 +25,7 @@ from pipeline.sandbox.wasender import WasenderApi
 from pipeline.sandbox.wawp import WawpApi
 from pipeline.sandbox.webhooks import Webhook
 from pipeline.tenants import Tenants, TenantsFile
-from pipeline.testing.driver import StageDriver
+from pipeline.testing.driver import TopologyTestDriver
 from pipeline.testing.records import TestRecord
 from pipeline.topics.events import AnyEvent, decode
 
@@ -85,7 +85,7 @@ def intake(provider: str, webhook: Webhook) -> list[AnyEvent]:
     slices = PROVIDERS[provider].split(WebhookRequest(webhook.body, headers, {}, owner), tenants)
     at_ms = time.time_ns() // 1_000_000
     arrival = Arrival(provider, owner, webhook_id(webhook.body), at_ms, traceparent(None))
-    driver = StageDriver(parse(PROVIDERS), route(tenants))
+    driver = TopologyTestDriver(parse(PROVIDERS), route(tenants))
     for record in Labeller(tenants).records(slices, arrival):
         driver.pipe(TestRecord.of(record))
     if driver.dead_letters:

@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
+from pipeline.backoff import RetryPolicy
 from pipeline.logging import configure
-from pipeline.runtime import ConcurrentStage, PipelineApp, Scope, Stage
-from pipeline.runtime.flows.retry import Retries
+from pipeline.runtime import ConcurrentStage, PipelineApp, Stage, StageContext
 from pipeline.runtime.process.worker import run
 from pipeline.settings import Settings, load_settings
 from pipeline.topics.records import Incoming, Record
@@ -27,7 +27,7 @@ from tests.faults.power import fail_after_a_commit_of
 
 def flows(name: str, settings: Settings) -> PipelineApp:
     """One flow for each way of losing a record: what holds is a concurrent stage, the rest are quick ones."""
-    app = PipelineApp(name, settings, Retries(attempts=2, first=0.01, longest=0.01))
+    app = PipelineApp(name, settings, RetryPolicy(max_attempts=2, initial_delay=0.01, max_delay=0.01))
     fail_after_a_commit_of(app, cases.source(name, cases.FLUSH), name)
     app.table(cases.TABLE, ttl=3600)
     for path in (cases.RAISED, cases.BATCH, cases.REFUSED):
@@ -61,8 +61,8 @@ def _offset(record: Incoming) -> int:
     return record.offset
 
 
-def _copying(output: str) -> Callable[[Any, Scope], Iterable[Record]]:
-    def copy(record: Incoming, _: Scope) -> Iterable[Record]:
+def _copying(output: str) -> Callable[[Any, StageContext], Iterable[Record]]:
+    def copy(record: Incoming, _: StageContext) -> Iterable[Record]:
         order = order_of(record.value)
         if order.get("do") == "raise":
             raise RuntimeError("bad luck")
@@ -72,7 +72,7 @@ def _copying(output: str) -> Callable[[Any, Scope], Iterable[Record]]:
 
 
 def _holding(output: str) -> Any:
-    async def hold(record: Incoming, _: Scope) -> Iterable[Record]:
+    async def hold(record: Incoming, _: StageContext) -> Iterable[Record]:
         order = order_of(record.value)
         await _until_free(order)
         return (Record(output, b"k", orjson.dumps(order)),)
@@ -80,12 +80,12 @@ def _holding(output: str) -> Any:
     return hold
 
 
-async def _writing(record: Incoming, scope: Scope) -> Iterable[Record]:
+async def _writing(record: Incoming, context: StageContext) -> Iterable[Record]:
     order = order_of(record.value)
     await _until_free(order)
     if order.get("do") == "rows":
         for number in range(cases.ROWS):
-            scope.table(cases.TABLE).put(str(number), cases.ROW)
+            context.table(cases.TABLE).put(str(number), cases.ROW)
     return ()
 
 

@@ -19,13 +19,13 @@ import orjson
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types import TP
 
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import InvalidRecord, PipelineError, RetryAfter
 from pipeline.logging import configure
-from pipeline.runtime import ConcurrentStage, PipelineApp, Scope, Stage
+from pipeline.runtime import ConcurrentContext, ConcurrentStage, PipelineApp, Stage, StageContext
 from pipeline.runtime.faust.assignor import TopicAwareAssignor
 from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.consumer_thread import ConsumerThread
-from pipeline.runtime.flows.retry import Retries
 from pipeline.runtime.process.worker import run
 from pipeline.settings import load_settings
 from pipeline.topics.records import Incoming, Record
@@ -88,12 +88,12 @@ def _copy(record: Incoming, name: str, attempt: int = 0) -> Record:
 def chained(app: PipelineApp, name: str) -> None:
     failures: dict[str, int] = {}
 
-    def once(record: Incoming, scope: Scope) -> Iterable[Record]:
+    def once(record: Incoming, context: StageContext) -> Iterable[Record]:
         order: Order = orjson.loads(record.value or b"")
         begin(order)
         end_the_process(order)
         _chained_part(order, failures)
-        seen = scope.table(SEEN)
+        seen = context.table(SEEN)
         if seen.get(order["id"]) is not None:
             return ()
         seen.put(order["id"], PID)
@@ -124,12 +124,12 @@ def _chained_part(order: Order, failures: dict[str, int]) -> None:
 
 
 def concurrent(app: PipelineApp, name: str) -> None:
-    async def work(record: Incoming, scope: Scope) -> Iterable[Record]:
+    async def work(record: Incoming, context: ConcurrentContext) -> Iterable[Record]:
         order: Order = orjson.loads(record.value or b"")
         begin(order)
         end_the_process(order)
-        await _concurrent_part(order, scope)
-        return (_copy(record, name, scope.attempt),)
+        await _concurrent_part(order, context)
+        return (_copy(record, name, context.attempt),)
 
     app.flow(f"{name}.in", ConcurrentStage(name, work, _checked, lambda record: record.key))
 
@@ -139,13 +139,13 @@ def _checked(record: Incoming) -> Incoming:
     return record
 
 
-async def _concurrent_part(order: Order, scope: Scope) -> None:
+async def _concurrent_part(order: Order, context: ConcurrentContext) -> None:
     match order.get("do"):
         case "poison":
             raise InvalidRecord("poison")
-        case "fail" if scope.attempt < order["times"]:
+        case "fail" if context.attempt < order["times"]:
             raise RuntimeError("not yet")
-        case "cancel" if scope.attempt < order["times"]:
+        case "cancel" if context.attempt < order["times"]:
             await _cancelled()
         case "back off" if not there(order):
             raise RetryAfter("not yet", 0.1)
@@ -156,7 +156,7 @@ async def _concurrent_part(order: Order, scope: Scope) -> None:
                 await asyncio.sleep(0.02)
         case "wait":
             while not there(order):
-                await scope.wait(0.1)
+                await context.wait(0.1)
 
 
 async def _cancelled() -> None:
@@ -218,7 +218,7 @@ def losing(app: PipelineApp, name: str) -> None:
     async def lose() -> None:
         while not app.ready:  # noqa: ASYNC110 (nothing tells of it)
             await asyncio.sleep(0.05)
-        client = app.list_consumer.client._client
+        client = app.kafka_consumer.client._client
         client._loop.call_soon_threadsafe(client._sync_task.cancel)
 
     app.task(lose)
@@ -240,7 +240,7 @@ def main(program: str, name: str) -> None:
 
     async def build() -> Sequence[PipelineApp]:
         options = orjson.loads(os.environ.get("APP_OPTIONS", "{}"))
-        app = PipelineApp(name, settings, Retries(attempts=3, first=0.05, longest=0.2), **options)
+        app = PipelineApp(name, settings, RetryPolicy(max_attempts=3, initial_delay=0.05, max_delay=0.2), **options)
         PROGRAMS[program](app, name)
         return [app]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.local.kafka import Kafka
-from pipeline.runtime.flows.concurrent_loop import WINDOW
+from pipeline.runtime.flows.in_flight import MAX_UNFINISHED
 from tests.integration.runtime_client import Site, copies, keys_of, named, numbered, order_of, site
 from tests.support.stacks import eventually
 
@@ -43,14 +43,14 @@ def test_a_partition_with_a_full_window_does_not_hold_up_the_other_partitions(pl
     """One tenant's service that is away for an hour would stop the messages of all others after the first thousand."""
     stuck, *behind = keys_of(partition=0, number=50)
     place.feed([(stuck, {"id": "stuck", "do": "back off", "until": str(place.path("go"))})])
-    place.feed((behind[number % 49], {"id": f"behind {number}"}) for number in range(WINDOW + 500))
+    place.feed((behind[number % 49], {"id": f"behind {number}"}) for number in range(MAX_UNFINISHED + 500))
     place.ready("concurrent")
-    place.wait_written(WINDOW - 1)
+    place.wait_written(MAX_UNFINISHED - 1)
     place.feed((key, {"id": f"elsewhere {key}"}) for key in keys_of(partition=2, number=10))
-    place.wait_written(WINDOW - 1 + 10, 5)
+    place.wait_written(MAX_UNFINISHED - 1 + 10, 5)
     place.path("go").touch()
     place.wait_committed()
-    assert place.written() == WINDOW + 500 + 1 + 10
+    assert place.written() == MAX_UNFINISHED + 500 + 1 + 10
 
 
 def test_what_fails_is_retried_in_order_for_its_lane_or_dead_lettered(place: Site) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.runtime import Scope, Stage
+from pipeline.runtime import Stage, StageContext
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
 from pipeline.topics.events.wire import WireEvent
@@ -51,11 +51,11 @@ def carrying(*events: WireEvent, offset: int = 0) -> TestRecord:
     return TestRecord(value, b"cloud:key", HEADERS, "webhooks.raw", offset=offset)
 
 
-def _unpack(record: Incoming, _: Scope) -> Iterable[WireEvent]:
+def _unpack(record: Incoming, _: StageContext) -> Iterable[WireEvent]:
     return [WireEvent.of(body) for body in orjson.loads(record.value or b"")]
 
 
-def _pack(found: WireEvent, _: Scope) -> Iterable[Record]:
+def _pack(found: WireEvent, _: StageContext) -> Iterable[Record]:
     return (Record("forwarded", found.conversation.encode(), found.event_id.encode()),)
 
 

@@ -18,7 +18,7 @@ from pipeline.metrics import STALE
 from pipeline.providers import PROVIDERS
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenants, TenantsFile
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import RECEIPTS, SEEN
 from pipeline.topics.commands import command_id
 from pipeline.topics.dead_letters import Letter, read
@@ -43,7 +43,7 @@ def arriving(body: object, at: float, **headers: bytes) -> TestRecord:
 
 def routed(body: object, age: float, limit: float = 7 * DAY, **headers: bytes) -> Sequence[Record]:
     """What the intake makes of a webhook whose events are `age` seconds old."""
-    driver = StageDriver(parse(PROVIDERS), deduplicate(), route(TENANTS, limit), tables=(SEEN,))
+    driver = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(TENANTS, limit), tables=(SEEN,))
     driver.pipe(arriving(body, WRITTEN + age, **headers))
     assert not driver.dead_letters
     return driver.published
@@ -99,11 +99,11 @@ def test_a_status_settles_its_send_however_late_it_comes() -> None:
 
 def test_a_redrive_is_handled_however_old_it_is() -> None:
     """A message that waited for its tenant would be redriven on purpose and stay unanswered."""
-    early = StageDriver(parse(PROVIDERS), deduplicate(), route(NOBODY, DAY), tables=(SEEN,))
+    early = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(NOBODY, DAY), tables=(SEEN,))
     early.pipe(arriving(message(), WRITTEN + 2 * DAY))
     letter = read(TestRecord.of(early.dead_letters[0]))
     assert isinstance(letter, Letter)
-    late = StageDriver(parse(PROVIDERS), deduplicate(), route(TENANTS, DAY), tables=(SEEN,))
+    late = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(TENANTS, DAY), tables=(SEEN,))
     (event,) = late.pipe(TestRecord.of(letter.redriven()))
     assert not is_stale(TestRecord.of(event))
 
@@ -128,7 +128,7 @@ def test_the_hook_of_a_stale_message_does_not_run() -> None:
     async def runner() -> HandlerRunner:
         return HandlerRunner(settings(path), TENANTS, MemoryStore())
 
-    driver = StageDriver(handle(asyncio.run(runner()), 10))
+    driver = TopologyTestDriver(handle(asyncio.run(runner()), 10))
     before = STALE.labels("acme")._value.get()
     driver.pipe(TestRecord.of(routed(message(), 30 * DAY)[0]))
     assert (driver.published, driver.dead_letters) == ([], [])

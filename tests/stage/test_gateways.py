@@ -19,7 +19,7 @@ from pipeline.agents.route import route
 from pipeline.ingress.records import Arrival, Labeller, webhook_id
 from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
-from pipeline.testing import HandlerDriver, StageDriver, TestRecord
+from pipeline.testing import HandlerDriver, TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import SEEN
 from pipeline.topics.events import decode
 from tests.support.gateway_webhooks import Json, case, request, text, webhook
@@ -42,7 +42,7 @@ class Installation:
         self.tenants = _tenants(provider)
         self.handlers = HandlerDriver(EchoHandler())
         self.events: list[Any] = []
-        self._intakes: dict[bytes | None, StageDriver] = {}
+        self._intakes: dict[bytes | None, TopologyTestDriver] = {}
 
     def post(self, webhooks: Iterable[Json]) -> None:
         for content in webhooks:
@@ -60,8 +60,8 @@ class Installation:
         slices = PROVIDERS[self.provider].split(asked, self.tenants)
         return [TestRecord.of(each) for each in Labeller(self.tenants).records(slices, arrival)]
 
-    def _intake(self) -> StageDriver:
-        return StageDriver(parse(PROVIDERS), deduplicate(), route(self.tenants), tables=[SEEN])
+    def _intake(self) -> TopologyTestDriver:
+        return TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(self.tenants), tables=[SEEN])
 
 
 def answers(provider: str, webhooks: Iterable[Json]) -> list[str]:

@@ -8,20 +8,20 @@ from pipeline.agents.handle import handle
 from pipeline.handlers import EventHandler
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.state import MemoryStore
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.codec import decode_command
 from pipeline.topics.commands import CommandKind
 from tests.support import handlers_for_tests as handlers
 from tests.support.handler_events import settings, tenants, text
 
 
-def _driver(kind: type[EventHandler] = handlers.Attentive) -> StageDriver:
+def _driver(kind: type[EventHandler] = handlers.Attentive) -> TopologyTestDriver:
     path = f"{handlers.__name__}.{kind.__name__}"
 
     async def runner() -> HandlerRunner:
         return HandlerRunner(settings(path), tenants(), MemoryStore())
 
-    return StageDriver(handle(asyncio.run(runner()), 10))
+    return TopologyTestDriver(handle(asyncio.run(runner()), 10))
 
 
 def test_a_read_mark_is_published_before_the_answers_that_were_asked_for_before_it() -> None:

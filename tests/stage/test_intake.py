@@ -9,7 +9,7 @@ from pipeline.agents.deduplicate import deduplicate
 from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.providers import PROVIDERS
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import SEEN
 from pipeline.topics.events import MessageEvent, StatusEvent, decode
 from pipeline.topics.records import header
@@ -36,11 +36,11 @@ BATCH = merged(
 
 
 @pytest.fixture
-def driver() -> StageDriver:
-    return StageDriver(parse(PROVIDERS), deduplicate(), route(tenants(acme="default")), tables=[SEEN])
+def driver() -> TopologyTestDriver:
+    return TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(tenants(acme="default")), tables=[SEEN])
 
 
-def test_every_part_of_a_batch_becomes_an_event_in_order_and_once(driver: StageDriver) -> None:
+def test_every_part_of_a_batch_becomes_an_event_in_order_and_once(driver: TopologyTestDriver) -> None:
     """Of a batch only the first message would be answered, or each delivery of it again."""
     driver.pipe(raw(BATCH))
     found = [decode(TestRecord.of(record)) for record in driver.published]
@@ -55,7 +55,7 @@ def test_every_part_of_a_batch_becomes_an_event_in_order_and_once(driver: StageD
         assert driver.pipe(raw(BATCH, offset=turn)) == []
 
 
-def test_parts_that_are_delivered_again_in_other_company_are_known(driver: StageDriver) -> None:
+def test_parts_that_are_delivered_again_in_other_company_are_known(driver: TopologyTestDriver) -> None:
     """A platform that batches its retries differently would have every message answered again."""
     driver.pipe(raw(BATCH))
     alone = webhook(value(NUMBER, contacts=[contact(ANA)], messages=[text("wamid.3", ANA, "three")]), waba=WABA)
@@ -71,7 +71,7 @@ def test_parts_that_are_delivered_again_in_other_company_are_known(driver: Stage
 
 @pytest.mark.parametrize("body", [b"not JSON", b'{"object": "whatsapp', b"\xff\xfe\x00", b"[1, 2]", b'"text"', b""])
 def test_bytes_that_are_no_webhook_are_one_dead_letter_of_parse_with_every_header(
-    driver: StageDriver, body: bytes
+    driver: TopologyTestDriver, body: bytes
 ) -> None:
     """Nobody could find out what a provider sent, or drive it again once it is understood."""
     record = raw(body, offset=7)
@@ -93,14 +93,14 @@ def test_bytes_that_are_no_webhook_are_one_dead_letter_of_parse_with_every_heade
 
 @pytest.mark.parametrize("headers", [(), (("provider", b"telegram"),), HEADERS[:1]])
 def test_a_record_of_no_known_provider_is_a_dead_letter(
-    driver: StageDriver, headers: tuple[tuple[str, bytes], ...]
+    driver: TopologyTestDriver, headers: tuple[tuple[str, bytes], ...]
 ) -> None:
     """A producer's mistake would be taken for somebody else's webhook, or vanish."""
     (letter,) = driver.pipe(raw(BATCH, headers=headers))
     assert (letter.topic, header(letter.headers, "error-type")) == ("dead-letters.parse", "InvalidRecord")
 
 
-def test_what_is_new_arrives_as_it_came(driver: StageDriver) -> None:
+def test_what_is_new_arrives_as_it_came(driver: TopologyTestDriver) -> None:
     """A kind of webhook that the platform adds tomorrow would be lost until somebody programs it."""
     novelty = webhook({"something": ["new"]}, field="brand_new_field", waba=WABA)
     (record,) = driver.pipe(raw(novelty))

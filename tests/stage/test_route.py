@@ -16,7 +16,7 @@ from pipeline.ingress.records import Arrival, Labeller
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics import headers
 from pipeline.topics.catalogue import RECEIPTS, SEEN
 from pipeline.topics.codec import decode_receipt
@@ -28,7 +28,7 @@ from tests.stage.pieces import HEADERS, NUMBER, OTHER_NUMBER, UNPACK, carrying, 
 
 def test_an_event_goes_to_the_lane_of_its_tenant() -> None:
     """One tenant's flood would stand before another tenant's messages."""
-    driver = StageDriver(UNPACK, route(tenants(acme="default", globex="gold")))
+    driver = TopologyTestDriver(UNPACK, route(tenants(acme="default", globex="gold")))
     driver.pipe(carrying(event(1), event(2, account=OTHER_NUMBER)))
     assert [(record.topic, record.key) for record in driver.published] == [
         ("events.default", f"cloud:{NUMBER}:15550001111".encode()),
@@ -39,7 +39,7 @@ def test_an_event_goes_to_the_lane_of_its_tenant() -> None:
 
 def test_an_event_keeps_its_webhooks_headers_and_gets_its_own() -> None:
     """A trace would end here, and a consumer would have to parse a body to know what it is."""
-    driver = StageDriver(UNPACK, route(tenants(acme="default")))
+    driver = TopologyTestDriver(UNPACK, route(tenants(acme="default")))
     (record,) = driver.pipe(carrying(event(1)))
     assert dict(record.headers) == {
         **dict(HEADERS),
@@ -51,7 +51,7 @@ def test_an_event_keeps_its_webhooks_headers_and_gets_its_own() -> None:
 
 def test_an_unknown_tenant_is_a_dead_letter_that_can_be_driven_again() -> None:
     """A message that came before its tenant was configured would be lost: forgotten, or taken for a duplicate."""
-    driver = StageDriver(UNPACK, deduplicate(), route(tenants(acme="default")), tables=[SEEN])
+    driver = TopologyTestDriver(UNPACK, deduplicate(), route(tenants(acme="default")), tables=[SEEN])
     lost = carrying(event(1, account=OTHER_NUMBER))
     (letter,) = driver.pipe(lost)
     assert (letter.topic, letter.key, letter.value) == ("dead-letters.route", lost.key, lost.value)
@@ -60,13 +60,13 @@ def test_an_unknown_tenant_is_a_dead_letter_that_can_be_driven_again() -> None:
     assert header(letter.headers, "attempts") == "1"
     assert driver.rows(SEEN) == {}
 
-    later = StageDriver(UNPACK, deduplicate(), route(tenants(acme="default", globex="gold")), tables=[SEEN])
+    later = TopologyTestDriver(UNPACK, deduplicate(), route(tenants(acme="default", globex="gold")), tables=[SEEN])
     assert [record.topic for record in later.pipe(lost)] == ["events.gold"]
 
 
 def test_what_came_as_one_tenants_never_becomes_anothers() -> None:
     """Who knows one tenant's secret could put messages into another tenant's conversations, by naming its account."""
-    driver = StageDriver(UNPACK, deduplicate(), route(tenants(acme="default", globex="gold")), tables=[SEEN])
+    driver = TopologyTestDriver(UNPACK, deduplicate(), route(tenants(acme="default", globex="gold")), tables=[SEEN])
     forged = replace(carrying(event(1)), headers=(*HEADERS, ("tenant", b"globex")))
     (letter,) = driver.pipe(forged)
     assert (letter.topic, letter.value) == ("dead-letters.route", forged.value)
@@ -78,7 +78,7 @@ def test_what_came_as_one_tenants_never_becomes_anothers() -> None:
 
 def test_what_one_tenant_posts_of_anothers_account_goes_nowhere() -> None:
     """A tenant could name its own account as another calls its, and write there with its own secret."""
-    driver = StageDriver(parse(PROVIDERS), deduplicate(), route(_GATEWAYS), tables=[SEEN])
+    driver = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(_GATEWAYS), tables=[SEEN])
     body = orjson.dumps({"event": "message", "session": "acme-waha", "payload": {"id": "A", "from": "1@c.us"}})
     request = WebhookRequest(body, {"x-webhook-hmac": hmac.digest(b"globex", body, "sha512").hex()}, {}, "globex")
     provider = PROVIDERS["waha"]
@@ -115,7 +115,7 @@ _GATEWAYS = Tenants(
 
 def test_a_webhook_with_one_unknown_account_is_one_dead_letter_and_leaves_nothing_behind() -> None:
     """Driven again, its other half would be handled a second time."""
-    driver = StageDriver(UNPACK, deduplicate(), route(tenants(acme="default")), tables=[SEEN])
+    driver = TopologyTestDriver(UNPACK, deduplicate(), route(tenants(acme="default")), tables=[SEEN])
     driver.pipe(carrying(event(1), event(2, account=OTHER_NUMBER)))
     assert [record.topic for record in driver.published] == ["dead-letters.route"]
     assert driver.rows(SEEN) == {}
@@ -129,7 +129,7 @@ def _status(number: int, **more: Any) -> WireEvent:
 @pytest.mark.parametrize("status", ["sent", "delivered", "read", "played", "failed", "a status of tomorrow"])
 def test_any_status_of_our_own_message_is_a_receipt_for_the_messenger(status: str) -> None:
     """A send in doubt would be sent again although the provider has told that it has it."""
-    driver = StageDriver(UNPACK, route(tenants(acme="default")))
+    driver = TopologyTestDriver(UNPACK, route(tenants(acme="default")))
     ours = command_id("e-0", 0)
     driver.pipe(carrying(_status(1, business_opaque_data=ours, event_type=f"status.{status}", status=status)))
     assert [record.topic for record in driver.published] == ["events.default", RECEIPTS.name]
@@ -156,7 +156,7 @@ def test_a_status_with_an_odd_leaf_is_a_receipt_too(odd: dict[str, Any], message
     status = told | {"biz_opaque_callback_data": ours} | odd
     value = {"metadata": {"phone_number_id": NUMBER, "display_phone_number": "1"}, "statuses": [status]}
     webhook = {"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}
-    driver = StageDriver(parse(PROVIDERS), route(tenants(acme="default")))
+    driver = TopologyTestDriver(parse(PROVIDERS), route(tenants(acme="default")))
     driver.pipe(TestRecord(orjson.dumps(webhook), headers=((headers.PROVIDER, b"cloud"),)))
     receipt = decode_receipt(TestRecord.of(driver.published[1]))
     assert (receipt.command_id, receipt.message_id, receipt.status) == (ours, message_id, "delivered")
@@ -164,7 +164,7 @@ def test_a_status_with_an_odd_leaf_is_a_receipt_too(odd: dict[str, Any], message
 
 def test_a_status_of_anybody_elses_message_is_no_receipt() -> None:
     """The messenger would be misled by somebody else's data."""
-    driver = StageDriver(UNPACK, route(tenants(acme="default")))
+    driver = TopologyTestDriver(UNPACK, route(tenants(acme="default")))
     driver.pipe(
         carrying(
             _status(1),

@@ -17,7 +17,7 @@ from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import RESENDS, Courier
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
 from pipeline.tenants import Account, Tenants, TenantsFile
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import OUTCOMES, SENT
 from pipeline.topics.codec import decode_outcome, encode_command, encode_receipt
 from pipeline.topics.commands import Command, CommandKind, command_id
@@ -67,7 +67,7 @@ class Provider:
 
 def _driver(
     provider: Provider, in_doubt: Literal["resend", "give_up"] = "resend", window: float = WINDOW
-) -> StageDriver:
+) -> TopologyTestDriver:
     account = {"provider": "cloud", "id": NUMBER, "token": "t"}
     tenant = {"id": "acme", "in_doubt": in_doubt, "accounts": [account]}
     known = Tenants(TenantsFile.model_validate({"tenants": [tenant]}))
@@ -77,7 +77,7 @@ def _driver(
         await made.close()  # the provider of these tests calls nobody
         return made
 
-    return StageDriver(send(Courier(asyncio.run(dispatcher()), window)), tables=[SENT])
+    return TopologyTestDriver(send(Courier(asyncio.run(dispatcher()), window)), tables=[SENT])
 
 
 def _command(number: int = 1, account: str = NUMBER) -> Command:
@@ -119,7 +119,7 @@ def test_a_command_is_sent_once_and_its_outcome_is_written() -> None:
 def test_a_process_that_died_before_the_answer_learns_of_it_by_the_receipt() -> None:
     """The person would get the message twice."""
     provider = Provider(Died())
-    driver, receiver = _driver(provider), StageDriver(receive(), tables=[SENT])
+    driver, receiver = _driver(provider), TopologyTestDriver(receive(), tables=[SENT])
     with pytest.raises(Died):
         driver.pipe(_record(_command()))
     driver.restart()
@@ -173,7 +173,7 @@ def test_what_is_never_answered_is_sent_a_few_times_and_then_told_as_unknown() -
 def test_a_process_that_died_after_the_answer_does_not_call_again() -> None:
     """The moment between the outcome's acknowledgement and the table's would send a message twice."""
     provider = Provider(ACCEPTED)
-    driver, receiver = _driver(provider), StageDriver(receive(), tables=[SENT])
+    driver, receiver = _driver(provider), TopologyTestDriver(receive(), tables=[SENT])
     driver.pipe(_record(_command()), crash_before_mark=True)
     receiver.rows(SENT).update(driver.rows(SENT))
     receipt = Receipt(command_id=_command().command_id, message_id="wamid.1", status="sent")
@@ -186,7 +186,7 @@ def test_a_process_that_died_after_the_answer_does_not_call_again() -> None:
 def test_a_receipt_does_not_reopen_a_command_that_has_its_outcome() -> None:
     """A late status would have the command carried out again."""
     provider = Provider(ACCEPTED)
-    driver, receiver = _driver(provider), StageDriver(receive(), tables=[SENT])
+    driver, receiver = _driver(provider), TopologyTestDriver(receive(), tables=[SENT])
     driver.pipe(_record(_command()))
     receiver.rows(SENT).update(driver.rows(SENT))
     receipt = Receipt(command_id=_command().command_id, message_id="wamid.1", status="sent")

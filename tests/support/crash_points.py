@@ -11,22 +11,25 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from faust.types import TP
 
-from pipeline.errors import WriterFenced
+from pipeline.errors import WorkerMustStop, WriterFenced
 from pipeline.runtime.flows.breaker import OFF, Breaker
-from pipeline.runtime.flows.chain import Chain, Output
 from pipeline.runtime.flows.chain_loop import ChainLoop
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.context import FlowContext
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
 from pipeline.runtime.process.lease import MembershipLease
-from pipeline.runtime.tables.fencing import OffsetRange, SoleWriter
-from pipeline.runtime.tables.views import Mark
+from pipeline.runtime.tables.fencing import OffsetRange, WriterFence
+from pipeline.runtime.tables.tables import Tables
+from pipeline.runtime.tables.views import TableRows, TableWrite
 from pipeline.testing import TestRecord
-from pipeline.topics.records import Record
-from tests.support.loop_stand_ins import App, Drafted, Group
+from pipeline.testing.memory_flows import InMemoryAssignment, InMemoryPublisher, OutputList
+from pipeline.topics.records import Output, Record
+from tests.support.loop_stand_ins import FakeApp, Loop
 
 SECONDS = 20
 """In which a life must come to its end."""
@@ -89,7 +92,7 @@ class Process:
         self.thawed = asyncio.Event()
         self._dies_at = dies_at
         self._freezes_at = freezes_at
-        self._loops: list[ChainLoop | ConcurrentLoop] = []
+        self._loops: list[Loop] = []
         self._ends: list[Callable[[], Awaitable[object]]] = []
         world.owner = self
 
@@ -113,7 +116,7 @@ class Process:
     def get(self, topic: str, records: Sequence[TestRecord]) -> None:
         for loop in self._loops:
             if loop.source == topic and records:
-                loop.backlog.add(TP(topic, 0), list(records))
+                loop.buffer.add(TP(topic, 0), list(records))
 
     @property
     def idle(self) -> bool:
@@ -140,21 +143,16 @@ class Process:
         for each in running:
             _expect(None if each.cancelled() else each.exception())
 
-    def _made(self, flows: Flows, table: str) -> list[ChainLoop | ConcurrentLoop]:
-        app: Any = App()
-        app.list_consumer, app.publisher = _Positions(self), _Broker(self)
-        app.table_stores[table] = _Table(self)
-        return [self._loop(app, source, stage, table) for source, stage in flows.items()]
+    def _made(self, flows: Flows, table: str) -> list[Loop]:
+        app = FakeApp(_Positions(self))
+        app.tables = Tables({table: _Table(self)})
+        return [self._loop(app.context(_Broker(self)), source, stage) for source, stage in flows.items()]
 
     @staticmethod
-    def _loop(app: Any, source: str, stage: Stage | ConcurrentStage, table: str) -> ChainLoop | ConcurrentLoop:
+    def _loop(context: FlowContext, source: str, stage: Stage | ConcurrentStage) -> Loop:
         if isinstance(stage, ConcurrentStage):
-            return ConcurrentLoop(app, source, stage, Breaker(OFF))
-        rows = app.table_stores[table]
-        chain = Chain(
-            (stage,), tables=[table], stores=lambda *_: rows.partition(0), pending=app.pending, retries=app.retries
-        )
-        return ChainLoop(app, source, chain, Breaker(OFF))
+            return ConcurrentLoop(context, source, FetchBuffer(), Breaker(OFF), stage)
+        return ChainLoop(context, source, FetchBuffer(), Breaker(OFF), (stage,))
 
 
 async def lives(world: World, start: Callable[[Process], Flows], table: str, deaths: Iterable[int]) -> list[Process]:
@@ -211,8 +209,8 @@ async def _until(condition: Callable[[], bool]) -> None:
 def _expect(error: BaseException | None) -> None:
     """A process may end by its death and by the crash rule, and by nothing else."""
     if isinstance(error, BaseExceptionGroup):
-        _, error = error.split((Died, WriterFenced))
-    if error is not None and not isinstance(error, Died | WriterFenced):
+        _, error = error.split((Died, WorkerMustStop))
+    if error is not None and not isinstance(error, Died | WorkerMustStop):
         raise error
 
 
@@ -229,7 +227,7 @@ class _Lease(MembershipLease):
         return not self._process.stale
 
 
-class _Positions(Group):
+class _Positions(InMemoryAssignment):
     """The consumer: what a process commits counts while it owns the partitions."""
 
     def __init__(self, process: Process) -> None:
@@ -247,35 +245,31 @@ class _Positions(Group):
         process.step_now()
 
 
-class _Broker:
+class _Broker(InMemoryPublisher):
     """The publisher."""
 
     def __init__(self, process: Process) -> None:
+        super().__init__()
         self._process = process
 
-    async def prefetch_metadata(self, _: Iterable[str]) -> None:
-        """Every topic is there."""
-
-    def new_accumulator(self, outputs: Iterable[Output] = ()) -> Drafted:
-        return Drafted(outputs)
-
-    async def send(self, draft: list[Output]) -> list[Output]:
+    async def send(self, accumulator: RecordAccumulator) -> list[Output]:
+        assert isinstance(accumulator, OutputList)
         await self._process.step()
-        for record, _ in draft:
+        for record, _ in accumulator.outputs:
             self._process.world.append(record)
             await self._process.step()
         return []
 
     async def publish_changelog(
-        self, _: Mapping[str, str], marks: Sequence[Mark]
+        self, topics: dict[str, str], writes: Sequence[TableWrite]
     ) -> dict[tuple[str, int], OffsetRange]:
         await self._process.step()
         log = self._process.world.changelog
         first = len(log)
-        log += [(key, value) for _, _, key, value in marks]
+        log += [(key, value) for _, _, key, value in writes]
         await self._process.step()
         return {
-            (table, partition): OffsetRange(first, len(log) - 1, len(marks)) for table, partition, _, _ in marks[:1]
+            (table, partition): OffsetRange(first, len(log) - 1, len(writes)) for table, partition, _, _ in writes[:1]
         }
 
 
@@ -288,14 +282,14 @@ class _Table:
         self._process = process
         self._rows = dict(process.world.changelog)
         self._recovered = len(process.world.changelog) - 1
-        self._writer = SoleWriter()
+        self._fence = WriterFence()
 
-    def partition(self, _: int) -> Mapping[bytes, bytes]:
+    def partition(self, partition: int) -> TableRows:
         return self._rows
 
-    def apply(self, marks: Iterable[Mark], spans: Mapping[int, OffsetRange]) -> None:
+    def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
         self._process.step_now()
-        if not self._writer.wrote(1, 0, spans[0], self._recovered):
+        if not self._fence.accepts(1, 0, ranges[0], self._recovered):
             raise WriterFenced("another worker writes to it")
-        self._rows |= {key: value for _, _, key, value in marks}
+        self._rows |= {key: value for _, _, key, value in writes}
         self._process.step_now()

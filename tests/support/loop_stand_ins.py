@@ -1,114 +1,61 @@
-"""What stands for an app and its group in the tests of the loops: partitions move when the test says so."""
+"""Stands for an app and its group in the tests of the loops: partitions move when the test says so."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from faust.types import TP
 
-from pipeline import clock
-from pipeline.runtime.faust.consumer import InFlightToken
-from pipeline.runtime.flows.chain import Output
-from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
+from pipeline.backoff import RetryPolicy
+from pipeline.runtime.flows.breaker import OFF, Breaker
+from pipeline.runtime.flows.chain_loop import ChainLoop
+from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.context import FlowContext
 from pipeline.runtime.flows.dead_letters import is_dead_letter
-from pipeline.runtime.flows.fetch_buffer import Backlog
-from pipeline.runtime.flows.retry import Retries
-from pipeline.runtime.process.lease import MembershipLease
-from pipeline.runtime.process.liveness import Liveness
-from pipeline.runtime.quarantine.exclusive import Exclusive
-from pipeline.runtime.quarantine.quarantine import Quarantine
-from pipeline.runtime.quarantine.running_mark import RunningMark
-from pipeline.runtime.tables.fencing import OffsetRange
-from pipeline.runtime.tables.views import Mark, Pending
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.flows.stage import ConcurrentStage, Stage
+from pipeline.runtime.kafka.accumulator import RecordAccumulator
+from pipeline.runtime.quarantine.crash_marker import CrashMarker
+from pipeline.runtime.tables.tables import Tables
 from pipeline.testing import TestRecord
+from pipeline.testing.memory_flows import InMemoryAssignment, InMemoryPublisher, MemoryTable, OutputList
+from pipeline.topics.records import Output
 
 TP0 = TP("in", 0)
+Loop = ChainLoop | ConcurrentLoop
 
 
-class Group:
-    """Stands for the consumer: partitions that stay until `move`."""
-
-    def __init__(self) -> None:
-        self.epoch = 1
-        self.suspend_flow = asyncio.Event()
-        self.working: set[InFlightToken] = set()
-        self.positions: dict[TP, int] = {}
-        self.liveness = Liveness()
-        self.lease = MembershipLease(math.inf)
-        self.lease.renew(clock.now())
-        self._callbacks = CommitCallbacks()
-        self.backlogs: dict[str, Backlog] = {}
-        self.quarantine = Quarantine("a-test", self, Exclusive())
-
-    async def commit_notes(self) -> bool:
-        return True
-
-    def begin_work(self) -> InFlightToken:
-        busy = InFlightToken()
-        self.working.add(busy)
-        return busy
-
-    def end_work(self, busy: InFlightToken) -> None:
-        self.working.remove(busy)
-
-    def mark_processed(self, tp: TP, position: int, epoch: int) -> None:
-        if epoch == self.epoch:
-            self.positions[tp] = position
-
-    def when_committed(self, tp: TP, offset: int, epoch: int, then: Callable[[], None]) -> None:
-        if epoch == self.epoch:
-            self._callbacks.add(tp, offset, then)
-
-    def commit(self) -> None:
-        """The positions are committed."""
-        for tp, position in self.positions.items():
-            self._callbacks.committed(tp, position)
-
-
-class Drafted(list[Output]):
-    """In the place of a `RecordAccumulator`."""
-
-    @property
-    def size(self) -> int:
-        return sum(len(record.value) for record, _ in self)
-
-
-class Sink:
+class Sink(InMemoryPublisher):
     """Stands for the publisher. While its gate is closed nothing is acknowledged; it refuses what is in `too_large`.
 
     Attributes:
+        published: the values of outputs.
         letters: the values of what was published as a dead letter.
-        sizes: how many records each draft had.
+        outputs: all that it was asked to publish, refused or not.
+        sizes: how many records each accumulator had.
         too_large: topic and value of outputs.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.published: list[bytes] = []
         self.letters: list[bytes] = []
+        self.outputs: list[Output] = []
         self.sizes: list[int] = []
         self.too_large: set[tuple[str, bytes]] = set()
         self.refusals = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def prefetch_metadata(self, _: Iterable[str]) -> None:
-        """Every topic is there."""
-
-    def new_accumulator(self, outputs: Iterable[Output] = ()) -> Drafted:
-        return Drafted(outputs)
-
-    async def publish(self, outputs: Iterable[Output]) -> list[Output]:
-        return await self.send(self.new_accumulator(outputs))
-
-    async def send(self, draft: list[Output]) -> list[Output]:
+    async def send(self, accumulator: RecordAccumulator) -> list[Output]:
+        assert isinstance(accumulator, OutputList)
         await self.gate.wait()
-        self.sizes.append(len(draft))
+        self.outputs += accumulator.outputs
+        self.sizes.append(len(accumulator.outputs))
         refused = []
-        for output in draft:
+        for output in accumulator.outputs:
             record = output[0]
             if (record.topic, record.value) in self.too_large:
                 refused.append(output)
@@ -117,54 +64,49 @@ class Sink:
         self.refusals += len(refused)
         return refused
 
-    async def publish_changelog(
-        self, _: Mapping[str, str], marks: Sequence[Mark]
-    ) -> dict[tuple[str, int], OffsetRange]:
-        return {(table, partition): OffsetRange(0, 0, 1) for table, partition, _, _ in marks}
 
+class FakeApp:
+    """Stands for the app: gives a flow a real context, made of an assignment, a publisher and tables in memory."""
 
-class Rows:
-    """Stands for a table's store."""
-
-    changelog = "changelog"
-
-    def __init__(self) -> None:
-        self.rows: dict[bytes, bytes] = {}
-
-    def partition(self, _: int) -> Mapping[bytes, bytes]:
-        return self.rows
-
-    def apply(self, marks: Iterable[Mark], _: Mapping[int, OffsetRange]) -> None:
-        self.rows |= {key: value for _, _, key, value in marks}
-
-
-class App:
-    """Stands for the app."""
-
-    should_stop = False
-
-    def __init__(self) -> None:
-        self.list_consumer = Group()
+    def __init__(
+        self,
+        assignment: InMemoryAssignment | None = None,
+        *,
+        tables: Iterable[str] = (),
+        retries: RetryPolicy | None = None,
+    ) -> None:
+        self.assignment = assignment or InMemoryAssignment()
         self.publisher = Sink()
-        self.retries = Retries(attempts=3, first=0.001, longest=0.001)
-        self.pending = Pending()
-        self.marking = asyncio.Lock()
-        self.table_stores: dict[str, Any] = {}
-        self.running_mark = RunningMark(None)
-        self.conf = SimpleNamespace(id="a-test")
+        self.stores = {name: MemoryTable() for name in tables}
+        self.tables = Tables(self.stores)
+        self.retries = retries or RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.001)
 
-    @property
-    def flowing(self) -> bool:
-        return not self.list_consumer.suspend_flow.is_set()
+    def context(self, publisher: InMemoryPublisher | None = None) -> FlowContext:
+        return FlowContext(
+            app="a-test",
+            publisher=publisher or self.publisher,
+            assignment=self.assignment,
+            tables=self.tables,
+            retries=self.retries,
+            accepting=lambda: not self.assignment.suspend_flow.is_set(),
+            stopping=lambda: False,
+            crash_marker=CrashMarker(None),
+        )
+
+    def concurrent(self, stage: ConcurrentStage, breaker: Breaker | None = None) -> ConcurrentLoop:
+        return ConcurrentLoop(self.context(), "in", FetchBuffer(), breaker or Breaker(OFF), stage)
+
+    def chained(self, stages: Iterable[Stage], breaker: Breaker | None = None) -> ChainLoop:
+        return ChainLoop(self.context(), "in", FetchBuffer(), breaker or Breaker(OFF), tuple(stages))
 
     def move(self) -> None:
         """Partitions begin to move."""
-        self.list_consumer.suspend_flow.set()
+        self.assignment.suspend_flow.set()
 
     def moved(self) -> None:
         """Partitions have moved, and come back."""
-        self.list_consumer.epoch += 1
-        self.list_consumer.suspend_flow.clear()
+        self.assignment.epoch += 1
+        self.assignment.suspend_flow.clear()
 
 
 def record(value: bytes, offset: int) -> TestRecord:
@@ -172,7 +114,7 @@ def record(value: bytes, offset: int) -> TestRecord:
     return TestRecord(value, value, topic="in", offset=offset)
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], Any]) -> None:
     """Waits for it; a test's deadline is around this."""
     while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.001)

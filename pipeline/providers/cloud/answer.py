@@ -68,7 +68,7 @@ def _coded(
     passes = error.get("is_transient") is True or status in _NOT_LOOKED_AT
     if not error_codes.is_retryable(code, passes):
         return Delivery(DeliveryStatus.PERMANENT, error_code=code, error_message=words)
-    delay = max(error_codes.policy(code).first, retry_after(headers))
+    delay = max(error_codes.policy(code).initial_delay, retry_after(headers))
     return Delivery(DeliveryStatus.RETRYABLE, error_code=code, error_message=words, delay=delay)
 
 

@@ -21,19 +21,23 @@ NUMBER_LIMIT: Final = 130429
 PAIR_LIMIT: Final = 131056
 """Too many messages from one number to one user: only that pair must wait."""
 
-_FEW: Final = RetryPolicy(attempts=5, first=1, longest=30)
-_MINUTES: Final = RetryPolicy(attempts=None, first=60, longest=600)
-_MEDIA: Final = RetryPolicy(attempts=3, first=2)
+_FEW: Final = RetryPolicy(max_attempts=5, initial_delay=1, max_delay=30)
+_MINUTES: Final = RetryPolicy(max_attempts=None, initial_delay=60, max_delay=600)
+_MEDIA: Final = RetryPolicy(max_attempts=3, initial_delay=2)
 
 CODES: Final[Mapping[int, RetryPolicy]] = MappingProxyType(
     {
-        NUMBER_LIMIT: RetryPolicy(attempts=None, first=1, longest=60),
-        PAIR_LIMIT: RetryPolicy(attempts=None, first=1, factor=4, longest=256),
+        NUMBER_LIMIT: RetryPolicy(max_attempts=None, initial_delay=1, max_delay=60),
+        PAIR_LIMIT: RetryPolicy(max_attempts=None, initial_delay=1, factor=4, max_delay=256),
         4: _MINUTES,  # calls of the app
         613: _MINUTES,  # calls of the app
         80007: _MINUTES,  # calls for the WABA
-        131057: RetryPolicy(attempts=None, first=60, factor=1),  # maintenance, or the number is being upgraded
-        132069: RetryPolicy(attempts=None, first=360, factor=1, longest=360),  # a throttled flow: ten an hour
+        131057: RetryPolicy(
+            max_attempts=None, initial_delay=60, factor=1
+        ),  # maintenance, or the number is being upgraded
+        132069: RetryPolicy(
+            max_attempts=None, initial_delay=360, factor=1, max_delay=360
+        ),  # a throttled flow: ten an hour
         1: _FEW,  # unknown
         2: _FEW,  # service
         131000: _FEW,  # unknown

@@ -17,17 +17,17 @@ ACCOUNT_LIMIT: Final = 429
 NOT_WORKING: Final = 422
 """The session is starting, or waits for somebody to link the phone again."""
 
-_FEW: Final = RetryPolicy(attempts=5, first=2, longest=30)
+_FEW: Final = RetryPolicy(max_attempts=5, initial_delay=2, max_delay=30)
 
 CODES: Final[Mapping[int, RetryPolicy]] = MappingProxyType(
     {
-        ACCOUNT_LIMIT: RetryPolicy(attempts=None, first=60, longest=3600),
-        NOT_WORKING: RetryPolicy(attempts=None, first=5, longest=300),
+        ACCOUNT_LIMIT: RetryPolicy(max_attempts=None, initial_delay=60, max_delay=3600),
+        NOT_WORKING: RetryPolicy(max_attempts=None, initial_delay=5, max_delay=300),
         408: _FEW,
         425: _FEW,
         500: _FEW,
         502: _FEW,
-        503: RetryPolicy(attempts=None, first=2, longest=60),
+        503: RetryPolicy(max_attempts=None, initial_delay=2, max_delay=60),
         504: _FEW,
     }
 )

@@ -72,7 +72,7 @@ def _refused(refusal: Refusal, answer: Answer, command: Command, account: Accoun
     code, words = refusal.code, _discreet(refusal.words, command, account)
     if not gateway_codes.is_retryable(code):
         return Delivery(DeliveryStatus.PERMANENT, error_code=code, error_message=words)
-    delay = max(gateway_codes.policy(code).first, retry_after(answer.headers))
+    delay = max(gateway_codes.policy(code).initial_delay, retry_after(answer.headers))
     return Delivery(DeliveryStatus.RETRYABLE, error_code=code, error_message=words, delay=delay)
 
 

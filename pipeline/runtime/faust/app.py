@@ -1,46 +1,47 @@
-"""The app: Faust's, on a safe transport, with flows of stages."""
+"""The app of a consumer group: Faust's app on a safe transport, with flows of stages."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import faust
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from pipeline.backoff import STAGE_RETRIES, RetryPolicy
 from pipeline.errors import ClientDied, UsageError
 from pipeline.logging import get_logger
 from pipeline.metrics import BREAKER_OPEN, IN_PROGRESS
 from pipeline.private_files import make_private_dir
 from pipeline.runtime.faust.assignor import TopicAwareAssignor
 from pipeline.runtime.faust.consumer import Consumer
+from pipeline.runtime.faust.gap_dead_letters import gap_policy
 from pipeline.runtime.faust.plain_agents import AgentFunction, crash_on_error
 from pipeline.runtime.faust.producer import Producer
 from pipeline.runtime.faust.rocksdb import Table
 from pipeline.runtime.faust.table_manager import TableManager
-from pipeline.runtime.flows.breaker import Breaker, Limits
-from pipeline.runtime.flows.chain import Chain
+from pipeline.runtime.flows.breaker import Breaker, BreakerConfig
 from pipeline.runtime.flows.chain_loop import ChainLoop
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.context import Flow, FlowContext
 from pipeline.runtime.flows.dead_letters import PREFIX
-from pipeline.runtime.flows.fetch_buffer import Backlog
-from pipeline.runtime.flows.gap_letters import report
-from pipeline.runtime.flows.retry import Retries
-from pipeline.runtime.flows.stage import ConcurrentStage, Link, Stage, split
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.flows.stage import ConcurrentStage, Stage, Through, split_hops
 from pipeline.runtime.kafka.admin import max_batch_bytes
 from pipeline.runtime.kafka.client_tasks import consumer_tasks, dead_task, producer_tasks
 from pipeline.runtime.kafka.publisher import BatchPublisher
 from pipeline.runtime.kafka.retention import update_retention_metric
-from pipeline.runtime.quarantine.exclusive import Exclusive
-from pipeline.runtime.quarantine.running_mark import RunningMark
-from pipeline.runtime.tables.store import TableStore
-from pipeline.runtime.tables.views import Pending
+from pipeline.runtime.quarantine.crash_marker import CrashMarker
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
+from pipeline.runtime.tables.store import ROCKSDB, TableStore
+from pipeline.runtime.tables.tables import Tables
 from pipeline.settings import Settings
 from pipeline.topics.dead_letters import GAP
 from pipeline.topics.installation import Installation
@@ -48,12 +49,14 @@ from pipeline.topics.installation import Installation
 log = get_logger(__name__)
 
 
-OBSERVE_SECONDS = 10.0
-"""In which a broker that is there says where its partitions end."""
+OBSERVE_TIMEOUT: Final = 10.0
+"""Timeout for reading where the partitions end, in seconds."""
+LAST_COMMIT_TIMEOUT: Final = 2.0
+"""Timeout for the commit before a process ends, in seconds."""
+NOTHING_RECOVERED: Final = -1
 
-
-REST_SECONDS = 2.0
-"""In which the broker hears that a process was told to end."""
+MakeFlow = Callable[[FlowContext, str, FetchBuffer, Breaker], Flow]
+"""Builds the loop of a flow, once its app has a publisher and a consumer."""
 
 
 class Transport(driver.Transport):
@@ -64,35 +67,33 @@ class Transport(driver.Transport):
 class PipelineApp(faust.App):
     """A consumer group of stages.
 
-    `flow` takes stages. `agent`, `topic`, `Table` are Faust's own: a plain agent is acknowledged as far as its
-    loop has come, loses no offset, and ends the process when it raises; but it has no dead letters, no retries in
-    place, no atomic outputs, and a send of its own is only safe when it is awaited twice.
+    `flow` takes stages. `agent`, `topic` and `Table` are Faust's own. A plain agent loses no offset: it is acknowledged
+    as far as its loop has come, and it ends the process when it raises. But it has no dead letters, no retries in
+    place and no atomic outputs, and its sends are only safe when they are awaited twice.
     """
 
     def __init__(
         self,
         name: str,
         settings: Settings,
-        retries: Retries | None = None,
-        limits: Limits | None = None,
+        retries: RetryPolicy | None = None,
+        breaker: BreakerConfig | None = None,
         **options: Any,
     ) -> None:
         self.pipeline = settings
-        self.retries = retries or Retries(upgrade_wait=settings.upgrade_wait)
-        self.limits = limits or Limits(settings.failure_run, settings.failure_ratio)
-        self.pending = Pending()
-        self.marking = asyncio.Lock()
-        self.table_stores: dict[str, TableStore] = {}
+        self.retries = retries or replace(STAGE_RETRIES, upgrade_wait=settings.upgrade_wait)
+        self.breaker_config = breaker or BreakerConfig(settings.failure_run, settings.failure_ratio)
+        self.stage_tables = Tables()
         self.sources: set[str] = set()
         self.dead_letters: dict[str, set[str]] = {}
-        self.entries: dict[str, str] = {}
+        self.first_stages: dict[str, str] = {}
         self.installation = Installation()
         self.retentions: dict[str, float] = {}
-        self.loops: list[ChainLoop | ConcurrentLoop] = []
-        self.exclusive = Exclusive()
-        self.running_mark = RunningMark(_mark_file(name, settings))
+        self.buffers: dict[str, FetchBuffer] = {}
+        self.loops: dict[str, Flow] = {}
+        self.exclusive = ProcessExclusivity()
+        self.crash_marker = CrashMarker(_mark_file(name, settings))
         self._publisher: BatchPublisher | None = None
-        self._backlogs: dict[str, Backlog] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._revoked: list[Callable[[], None]] = []
         faust_settings = {**_faust_settings(name, settings), **options}
@@ -102,66 +103,81 @@ class PipelineApp(faust.App):
     # Building
 
     def table(self, name: str, *, ttl: int) -> None:
-        """A table that remembers each row for `ttl` seconds at least. Its changelog is `<app>-<name>-changelog`."""
-        self.table_stores[name] = TableStore(self, name, self.pipeline.partitions, ttl)
+        """Add a table that remembers each row for at least `ttl` seconds. Its changelog is `<app>-<name>-changelog`."""
+        options = {"ttl": ttl, **ROCKSDB}
+        table = self.Table(name, partitions=self.pipeline.partitions, key_type=bytes, value_type=bytes, options=options)
+        self.stage_tables.add(name, TableStore(table, self._recovered, lambda: self.consumer_generation_id))
 
-    def flow(self, source: str, *steps: Stage | Link | ConcurrentStage) -> None:
-        """Reads `source` through the stages: quick ones chained, or a single concurrent one."""
+    def _recovered(self, tp: TP) -> int:
+        recovery: Any = cast(Any, self.tables).recovery
+        return int(recovery.active_highwaters.get(tp, NOTHING_RECOVERED))
+
+    def flow(self, source: str, *steps: Stage | Through | ConcurrentStage) -> None:
+        """Read `source` through stages: quick ones in a chain, or a single concurrent one."""
         if len(steps) == 1 and isinstance(steps[0], ConcurrentStage):
-            self._add(source, ConcurrentLoop(self, source, steps[0], self._breaker(source)), steps[0].name)
+            self._add(source, partial(ConcurrentLoop, stage=steps[0]), steps[0].name)
             return
-        for topic, stages in split(source, steps):
-            breaker = self._breaker(topic)
-            loop = ChainLoop(self, topic, self.chain(stages, breaker), breaker)
-            self._add(topic, loop, *(stage.name for stage in stages))
-
-    def chain(self, stages: Iterable[Stage], breaker: Breaker | None = None) -> Chain:
-        return Chain(
-            tuple(stages),
-            tables=self.table_stores,
-            stores=lambda table, partition: self.table_stores[table].partition(partition),
-            pending=self.pending,
-            retries=self.retries,
-            breaker=breaker,
-        )
+        for topic, stages in split_hops(source, steps):
+            self._add(topic, partial(ChainLoop, stages=stages), *(stage.name for stage in stages))
 
     def _breaker(self, source: str) -> Breaker:
-        def tell(cause: str | None) -> None:
+        def log_change(cause: str | None) -> None:
             about = {"app": self.conf.id, "source": source}
             if cause is None:
-                log.warning("the flow takes in again", **about)
+                log.warning("circuit_breaker_closed", **about, detail="the flow accepts records again")
             else:
-                log.error("the flow stops taking in: failures are the rule; it goes on by itself", cause=cause, **about)
+                detail = "failures are the rule: the flow accepts no records until a retry succeeds"
+                log.error("circuit_breaker_opened", cause=cause, **about, detail=detail)
 
-        return Breaker(self.limits, tell)
+        return Breaker(self.breaker_config, log_change)
 
     def agent(self, *args: Any, **options: Any) -> Callable[[AgentFunction], Any]:
-        """Faust's decorator; but an agent that raises ends the process, and its event is not acknowledged."""
+        """Return Faust's decorator. An agent that raises ends the process, and its event is not acknowledged."""
         decorate: Callable[[AgentFunction], Any] = super().agent(*args, **options)
         return lambda function: decorate(crash_on_error(self, function))
 
-    def _add(self, source: str, loop: ChainLoop | ConcurrentLoop, *stages: str) -> None:
+    def _add(self, source: str, make: MakeFlow, *stages: str) -> None:
         if source in self.sources:
             raise UsageError(f"app {self.conf.id} has two flows from {source}: chain their stages, or make another app")
         self.sources.add(source)
         self.dead_letters[source] = {PREFIX + stage for stage in stages}
-        self.entries[source] = stages[0]
-        self.loops.append(loop)
-        self._backlogs[source] = loop.backlog
+        self.first_stages[source] = stages[0]
+        buffer, breaker = FetchBuffer(), self._breaker(source)
+        self.buffers[source] = buffer
         topic = self.topic(source, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
 
-        async def run(_: Any) -> None:
+        async def run(_stream: Any) -> None:
+            # The stream stays empty: `Consumer` puts the fetches of this topic into `buffer`, and Faust never makes a
+            # message of them. An agent is needed all the same. Through it Faust subscribes to the topic, and starts
+            # and stops the loop at the right moment. The loop is built here because publisher and consumer exist only
+            # now.
+            self.loops[source] = loop = make(self._flow_context(), source, buffer, breaker)
             await loop.run()
 
         self.agent(topic, name=f"{self.conf.id}.{source}")(run)
 
+    def _flow_context(self) -> FlowContext:
+        return FlowContext(
+            app=self.conf.id,
+            publisher=self.publisher,
+            assignment=self.kafka_consumer,
+            tables=self.stage_tables,
+            retries=self.retries,
+            accepting=lambda: self.accepting,
+            stopping=lambda: bool(self.should_stop),
+            crash_marker=self.crash_marker,
+        )
+
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Something that the stages use, to be closed when the app has stopped."""
+        """Register a function that closes a resource of the stages. It is called when the app has stopped."""
         self._closers.append(close)
 
     def on_revoked(self, forget: Callable[[], None]) -> None:
-        """Called when partitions were revoked, and again when they are assigned: what is kept in memory about their
-        records is to be forgotten, since others may have worked on them meanwhile."""
+        """Register a function that forgets what is kept in memory about records.
+
+        It is called when partitions were revoked, and again when they are assigned: other workers may have processed
+        their records in between.
+        """
         self._revoked.append(forget)
 
     def _forget(self) -> None:
@@ -172,43 +188,42 @@ class PipelineApp(faust.App):
 
     @property
     def topic_names(self) -> set[str]:
-        """Every topic that the app can't start without."""
-        changelogs = {store.changelog for store in self.table_stores.values()}
-        return self.sources.union(changelogs, *self.dead_letters.values())
+        """The topics that the app needs to start."""
+        return self.sources.union(self.stage_tables.changelogs.values(), *self.dead_letters.values())
 
     async def stop(self) -> None:
         await super().stop()
         await self.release()
 
     async def rest(self) -> None:
-        """Takes nothing more, and commits that whatever ends the process from now on blames no record."""
+        """Take no more records, and commit that the end of this process is to blame on none."""
         if self.started:
-            self.list_consumer.quarantine.rest(ending=True)
+            self.kafka_consumer.quarantine.rest(ending=True)
             with suppress(TimeoutError):
-                async with asyncio.timeout(REST_SECONDS):
-                    await self.list_consumer.commit_notes()
+                async with asyncio.timeout(LAST_COMMIT_TIMEOUT):
+                    await self.kafka_consumer.commit_notes()
 
     def _got_on(self) -> None:
-        """Tells a supervisor that this process does not die in vain."""
+        """Touch the progress file, from which a supervisor sees that this process got work done."""
         if self.pipeline.progress_file is not None:
             with suppress(OSError):
                 self.pipeline.progress_file.touch()
 
     async def release(self) -> None:
-        """Closes what the stages use; all there is to do for an app that was never started."""
+        """Close the resources of the stages. An app that was never started needs no more."""
         while self._closers:
             await self._closers.pop()()
 
     async def wait_until_crashed(self) -> None:
         await self._crashed.wait()
 
-    def why(self) -> str:
-        """What it crashed of."""
+    def crash_cause(self) -> str:
+        """Return a description of the error that the app crashed with."""
         return repr(self.crash_reason)
 
     @cached_property
-    def list_consumer(self) -> Consumer:
-        """Kept, since every record asks for it several times."""
+    def kafka_consumer(self) -> Consumer:
+        """The consumer of this app, with its own type."""
         return cast(Consumer, self.consumer)
 
     @property
@@ -221,36 +236,39 @@ class PipelineApp(faust.App):
         return self._publisher
 
     @property
-    def flowing(self) -> bool:
-        """Whether records may be taken: not while partitions move or the app stops."""
+    def accepting(self) -> bool:
+        """True while records may be taken: not while partitions move or the app stops."""
         return bool(self.flow_control.is_active()) and not self.should_stop
 
     @property
     def ready(self) -> bool:
-        """Whether tables are recovered, partitions assigned and nothing is moving or stopping."""
+        """True if tables are recovered, partitions are assigned, and the app neither rebalances nor stops."""
         recovered = cast(Any, self.tables).recovery.completed.is_set()
         return bool(self.started and recovered and not (self.rebalancing or self.unassigned or self.should_stop))
 
     @property
-    def stopped(self) -> dict[str, str]:
-        """The kind of error that stopped a flow from taking in, by the flow's source."""
-        gaps = self.list_consumer.off_log.awaiting_operator.values() if self.started else ()
+    def open_breakers(self) -> dict[str, str]:
+        """The kind of error that stops a flow from accepting records, by the flow's source."""
+        gaps = self.kafka_consumer.off_log.awaiting_operator.values() if self.started else ()
         found = {gap.tp.topic: f"{GAP}: {gap}" for gap in gaps}
         return found | {
-            loop.source: cause for loop in self.loops if (cause := loop.breaker.cause or loop.unburied.cause)
+            source: cause
+            for source, loop in self.loops.items()
+            if (cause := loop.breaker.cause or loop.blocked_dead_letters.cause)
         }
 
     async def observe(self) -> None:
-        """Looks where the partitions stand. While they move, or the broker does not answer, nobody is to blame.
+        """Update liveness with the positions of all partitions.
 
-        An app whose client is lost would wait for that answer for ever: it crashes.
+        While partitions move, or the broker does not answer, no partition counts as stuck. An app whose client has died
+        would never get an answer, so it crashes.
         """
-        if self.started and not self.should_stop and (error := self._lost()):
+        if self.started and not self.should_stop and (error := self._dead_client()):
             await self.crash(error)
         elif self.started:
-            consumer, ready = self.list_consumer, self.ready
+            consumer, ready = self.kafka_consumer, self.ready
             try:
-                async with asyncio.timeout(OBSERVE_SECONDS):
+                async with asyncio.timeout(OBSERVE_TIMEOUT):
                     await (consumer.observe() if ready else consumer.ping_broker())
                     if ready:
                         await update_retention_metric(self.conf.id, consumer, self.retentions)
@@ -260,45 +278,47 @@ class PipelineApp(faust.App):
             if not ready:
                 consumer.liveness.retain(())
 
-    def _lost(self) -> ClientDied | None:
+    def _dead_client(self) -> ClientDied | None:
         producer = cast(Producer, self.producer)._ensure_producer()
-        return dead_task({**consumer_tasks(self.list_consumer.client), **producer_tasks(producer)})
+        return dead_task({**consumer_tasks(self.kafka_consumer.client), **producer_tasks(producer)})
 
     def idle(self) -> dict[TP, float]:
-        """Seconds for which nothing was done about each partition that is behind."""
-        return self.list_consumer.liveness.stalled_for() if self.started else {}
+        """Return the seconds without progress of each partition that is behind."""
+        return self.kafka_consumer.liveness.stalled_for() if self.started else {}
 
     def stuck(self, seconds: float) -> dict[TP, float]:
-        """Seconds by partition about which nothing is done, or of which one record's try does not end."""
+        """Return the seconds of each partition without progress, or with one try that does not end."""
         if not self.started:
             return {}
-        progress, longest = self.list_consumer.liveness, max(seconds, 2 * self.pipeline.handler_timeout)
-        idle = {tp: age for tp, age in progress.stalled_for().items() if age > seconds}
-        return {tp: age for tp, age in progress.running_for().items() if age > longest} | idle
+        liveness, longest = self.kafka_consumer.liveness, max(seconds, 2 * self.pipeline.handler_timeout)
+        idle = {tp: age for tp, age in liveness.stalled_for().items() if age > seconds}
+        return {tp: age for tp, age in liveness.running_for().items() if age > longest} | idle
 
     @property
     def apart(self) -> float | None:
-        """Seconds for which it has had no place in its group, once they are more than any rebalance takes.
+        """Seconds without membership in the group, once they are more than any rebalance takes; else None.
 
-        A member that the group has no partitions for has its place.
+        A member that got no partitions is a member.
         """
-        if not self.started or self.should_stop or (since := self.list_consumer.unassigned_since) is None:
+        if not self.started or self.should_stop or (since := self.kafka_consumer.unassigned_since) is None:
             return None
         longest = self.conf.broker_session_timeout + self.conf.broker_rebalance_timeout
-        age = self.list_consumer.liveness.elapsed_since(since)
+        age = self.kafka_consumer.liveness.elapsed_since(since)
         return age if age > longest else None
 
     def _new_consumer(self) -> Consumer:
         consumer = cast(Consumer, super()._new_consumer())
-        consumer.backlogs = self._backlogs
+        consumer.buffers = self.buffers
         consumer.on_forget = self._forget
-        consumer.off_log.policy = report(self)
+        consumer.off_log.policy = gap_policy(
+            self.conf.id, self.pipeline, lambda: self.installation, lambda: self.publisher, self.first_stages
+        )
         self.exclusive.possible &= len(self.agents) == len(self.sources)
-        consumer.guard(self.exclusive, lambda: all(loop.quiet for loop in self.loops))
-        consumer.hint = self.running_mark.found
+        consumer.guard(self.exclusive, lambda: all(loop.quiet for loop in self.loops.values()))
+        consumer.hint = self.crash_marker.crash_hint
         consumer.on_progress = self._got_on
-        IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops))
-        BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.stopped))
+        IN_PROGRESS.labels(self.conf.id).set_function(lambda: sum(len(loop) for loop in self.loops.values()))
+        BREAKER_OPEN.labels(self.conf.id).set_function(lambda: len(self.open_breakers))
         return consumer
 
     def _new_transport(self) -> Transport:
@@ -309,12 +329,12 @@ class PipelineApp(faust.App):
 
 
 def _mark_file(name: str, settings: Settings) -> Path | None:
-    """Only a worker that keeps its name from life to life finds its own mark again."""
+    """Return the file of the crash marker; None for a worker whose name changes, which would not find it again."""
     return settings.data_dir / "running" / f"{name}-{settings.instance_id}" if settings.instance_id else None
 
 
 def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:
-    """The settings that the safe runtime rests on, each with its reason in docs/architecture.md."""
+    """Return the Faust settings that the runtime needs. docs/architecture.md has the reasons."""
     return {
         "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
         "store": "rocksdb://",

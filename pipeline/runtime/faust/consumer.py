@@ -20,16 +20,16 @@ from mode.utils.futures import notify
 
 from pipeline.runtime.faust.consumer_thread import ConsumerThread
 from pipeline.runtime.faust.fetch_loop import FetchLoop
+from pipeline.runtime.faust.gaps import OFF_LOG_ERRORS, OffLogPositions
 from pipeline.runtime.faust.observation import observe_positions
 from pipeline.runtime.faust.plain_agent_consumer import PlainAgentConsumer
 from pipeline.runtime.flows.commit_callbacks import Callback, CommitCallbacks
-from pipeline.runtime.flows.fetch_buffer import Backlog
-from pipeline.runtime.kafka.gaps import OFF_LOG_ERRORS, OffLogPositions
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.process.lease import MembershipLease
 from pipeline.runtime.process.liveness import Liveness
-from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.crash_marker import CrashHint
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
-from pipeline.runtime.quarantine.running_mark import Hint
 from pipeline.runtime.quarantine.suspects import decode
 
 
@@ -47,7 +47,7 @@ class Consumer(PlainAgentConsumer):
     """The consumer of flows and plain agents.
 
     Attributes:
-        backlogs: the fetch buffer of each flow, by source topic.
+        buffers: the fetch buffer of each flow, by source topic.
         liveness: the last activity on each partition.
         lease: the membership of the group.
         off_log: positions that are not on the log.
@@ -63,26 +63,26 @@ class Consumer(PlainAgentConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.backlogs: dict[str, Backlog] = {}
+        self.buffers: dict[str, FetchBuffer] = {}
         self.liveness = Liveness()
         self.lease = MembershipLease(min(self.app.conf.broker_session_timeout, self.app.conf.broker_rebalance_timeout))
         self.off_log = OffLogPositions(self)
         self.epoch = 0
         self.committed_notes: Mapping[TP, str] = {}
-        self.hint: Hint | None = None
+        self.hint: CrashHint | None = None
         self.unassigned_since: float | None = time.monotonic()
         self.on_progress: Callable[[], object] = lambda: None
         self.on_forget: Callable[[], object] = lambda: None
         self._processed: dict[TP, int] = {}
         self._callbacks = CommitCallbacks()
         self._fetch_loop = FetchLoop(self)
-        self.guard(Exclusive(), lambda: True)
+        self.guard(ProcessExclusivity(), lambda: True)
 
-    def guard(self, exclusive: Exclusive, quiet: Callable[[], bool]) -> None:
+    def guard(self, exclusive: ProcessExclusivity, quiet: Callable[[], bool]) -> None:
         """Put a quarantine before all buffers; `exclusive` is shared by all apps of the process."""
         self.quarantine = Quarantine(self.app.conf.id, self, exclusive, quiet)
-        for backlog in self.backlogs.values():
-            backlog.gate = self.quarantine
+        for buffer in self.buffers.values():
+            buffer.gate = self.quarantine
 
     async def on_start(self) -> None:
         await super().on_start()
@@ -115,7 +115,7 @@ class Consumer(PlainAgentConsumer):
 
         `blameless`: this end of the process must not count against the records in progress.
         """
-        notes = self.quarantine.last_notes() if blameless else {}
+        notes = self.quarantine.final_notes() if blameless else {}
         return asyncio.run_coroutine_threadsafe(self._client_thread.leave(notes), self._client_thread.thread_loop)
 
     # Work of flows
@@ -185,7 +185,7 @@ class Consumer(PlainAgentConsumer):
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         done = await super()._commit_offsets(offsets, start_new_transaction)
-        if done and self.quarantine.committed():
+        if done and self.quarantine.finish_commit():
             self.on_progress()
         return done
 
@@ -194,7 +194,7 @@ class Consumer(PlainAgentConsumer):
             return {}
         offsets: dict[TP, int] = super()._filter_committable_offsets(tps)
         offsets.update({tp: offset for tp, offset in self._processed.items() if self._should_commit(tp, offset)})
-        return self.quarantine.noted(offsets)
+        return self.quarantine.begin_commit(offsets)
 
     # Rebalances
 
@@ -206,7 +206,7 @@ class Consumer(PlainAgentConsumer):
 
     async def _inherit_suspects(self) -> None:
         """Give the quarantine the notes of each partition's last process. Only some notes need the log's end."""
-        assigned = [tp for tp in self.assignment() if tp.topic in self.backlogs]
+        assigned = [tp for tp in self.assignment() if tp.topic in self.buffers]
         found = {tp: (self._committed_offset[tp], self.committed_notes.get(tp, "")) for tp in assigned}
         open_ended = [tp for tp, (_, note) in found.items() if decode(note).needs_end]
         ends = await self.highwaters(*open_ended) if open_ended else {}
@@ -232,8 +232,8 @@ class Consumer(PlainAgentConsumer):
         self.off_log.clear()
         self._callbacks.clear()
         self.quarantine.reset()
-        for backlog in self.backlogs.values():
-            backlog.clear()
+        for buffer in self.buffers.values():
+            buffer.clear()
         self._forget_delivered()
 
     # Fetching

@@ -52,7 +52,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         client, owner = self._client, self._owner
         client._coordinator._perform_assignment = retry_assignment(client._coordinator, self._crash_app)
         owner.lease.renew_on_heartbeats(client._coordinator)
-        client._fetcher._records = LazyFetchResults(owner.backlogs)
+        client._fetcher._records = LazyFetchResults(owner.buffers)
 
     async def on_thread_stop(self) -> None:
         """Stop the client, also while the broker is unreachable.

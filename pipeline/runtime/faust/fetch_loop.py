@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from pipeline.runtime.flows.fetch_buffer import Run
+from pipeline.runtime.flows.fetch_buffer import FetchedChunk
 from pipeline.runtime.kafka.raw_fetch import RawFetch
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ class FetchLoop:
             await consumer._deliver(for_agents)
         with suppress(KafkaError):  # partitions may move meanwhile
             for tp in consumer.quarantine.suspects:
-                consumer.quarantine.handed(tp, await consumer.position(tp) or 0)
+                consumer.quarantine.mark_buffered(tp, await consumer.position(tp) or 0)
 
     async def getmany(self, active: set[TP], timeout: float) -> Mapping[TP, list[Any]]:
         """Fetch those of `active` that may be fetched. Returns early when a full buffer has capacity again."""
         consumer = self._consumer
-        for backlog in consumer.backlogs.values():
-            backlog.room.clear()
+        for buffer in consumer.buffers.values():
+            buffer.has_capacity.clear()
         wanted = {tp for tp in active if self._is_fetchable(tp)}
         if not wanted:
             await self._wait_for_capacity(REBALANCE_INTERVAL if consumer.app.rebalancing else timeout)
@@ -80,14 +80,14 @@ class FetchLoop:
 
     def buffer(self, tp: TP, fetches: list[RawFetch]) -> bool:
         """Put fetches into the buffer of their flow; return False if no flow reads the topic."""
-        backlog = self._consumer.backlogs.get(tp.topic)
-        if backlog is None:
+        buffer = self._consumer.buffers.get(tp.topic)
+        if buffer is None:
             return False
         read_offset = self._consumer._read_offset
         for fetch in fetches:
             records = fetch.records(read_offset[tp] or 0)
             read_offset[tp] = fetch.end
-            backlog.add(tp, Run(records, fetch.count, fetch.size, partial(self._rewind_to_last_record, fetch)))
+            buffer.add(tp, FetchedChunk(records, fetch.count, fetch.size, partial(self._rewind_to_last_record, fetch)))
         return True
 
     def _rewind_to_last_record(self, fetch: RawFetch) -> None:
@@ -107,13 +107,13 @@ class FetchLoop:
         return consumer._is_changelog_tp(tp) or not (consumer.app.rebalancing or self._is_full(tp))
 
     def _is_full(self, tp: TP) -> bool:
-        backlog = self._consumer.backlogs.get(tp.topic)
-        return backlog is not None and backlog.full(tp)
+        buffer = self._consumer.buffers.get(tp.topic)
+        return buffer is not None and buffer.full(tp)
 
     async def _wait_for_capacity(self, timeout: float) -> None:
         consumer = self._consumer
         waits = [asyncio.ensure_future(consumer.suspend_flow.wait())]
-        waits += [asyncio.ensure_future(backlog.room.wait()) for backlog in set(consumer.backlogs.values())]
+        waits += [asyncio.ensure_future(buffer.has_capacity.wait()) for buffer in set(consumer.buffers.values())]
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

@@ -1,16 +1,16 @@
-"""The breaker: where failures are the rule and not the exception, a flow stops taking in.
+"""The circuit breaker of a flow: it stops accepting records while failures are the rule and not the exception.
 
-What it counts is the *first* try of each record. Retries come later than the tries of other records, so counting when
-a record is given up would see a few bad records of a large batch as one long run; and it would notice a dead database
-only when a hundred records had become dead letters for it, instead of none.
+It counts the *first* try of each record. Retries come later than the first tries of other records. Counted when a
+record is given up, a few bad records of a large batch would look like one long run of failures, and a dead database
+would be noticed only after a hundred records had become dead letters.
 
-Neither of these counts:
+Two kinds of error do not count:
 
-- a `PermanentError`: garbage never succeeds, so a flood of it would stop a stage that nothing is wrong with, for good;
-- a `RetryAfter`: the other side answered and said when, which is order, not failure.
+- a `PermanentError`: such a record never succeeds, so a flood of them would stop a healthy stage for good;
+- a `RetryAfter`: the other side answered and named a time.
 
-While it is open nothing new is taken and nothing that counts is given up: the records in hand stay in hand, and their
-retries in place, with backoff, are the probes.
+While the breaker is open no new record is accepted, and no record that failed with an error that counts is given up.
+Those records stay in work, and their retries in place, with backoff, are the probes.
 """
 
 from __future__ import annotations
@@ -23,113 +23,115 @@ from pipeline.errors import PermanentError, PipelineError, RetryAfter
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """From when on failures are the rule. Zero turns a limit off.
+class BreakerConfig:
+    """The limits at which a breaker opens. Zero turns a limit off.
 
     Attributes:
-        run: that many records in a row failed.
-        ratio: this share of the last records failed, at least `least` and at most `window` of them.
+        consecutive: number of records in a row that failed.
+        failure_rate: share of the last records that failed.
+        min_samples: number of records from which on the rate is looked at.
+        window: number of records that the rate is taken of, at most.
     """
 
-    run: int = 100
-    ratio: float = 0.5
-    least: int = 100
+    consecutive: int = 100
+    failure_rate: float = 0.5
+    min_samples: int = 100
     window: int = 1_000
 
 
-OFF: Final = Limits(run=0, ratio=0.0)
+OFF: Final = BreakerConfig(consecutive=0, failure_rate=0.0)
+"""A breaker that never opens."""
 
 
 class Breaker:
-    """The outcomes of one flow's records, and whether it may take more. No I/O, no clock.
+    """Counts the outcomes of one flow's records. It does no I/O and reads no clock.
 
     Args:
-        tell: called with the cause when it opens and with None when it closes.
+        on_change: called with the cause when the breaker opens, and with None when it closes.
     """
 
-    def __init__(self, limits: Limits, tell: Callable[[str | None], None] = lambda _: None) -> None:
-        self._limits = limits
-        self._tell = tell
-        self._cause: Exception | None = None
-        self._run = self._done = self._failed = 0
+    def __init__(self, config: BreakerConfig, on_change: Callable[[str | None], None] = lambda _: None) -> None:
+        self._config = config
+        self._on_change = on_change
+        self._error: Exception | None = None
+        self._consecutive = self._successes = self._failures = 0
 
     @property
     def open(self) -> bool:
-        """Whether nothing may be taken in."""
-        return self._cause is not None
+        """True while no record may be accepted."""
+        return self._error is not None
 
     @property
     def cause(self) -> str | None:
-        """The kind of the error that opened it, e.g. `Unavailable`; None while it is closed."""
-        return type(self._cause).__name__ if self._cause is not None else None
+        """The kind of the error that opened the breaker, e.g. `Unavailable`; None while it is closed."""
+        return type(self._error).__name__ if self._error is not None else None
 
-    def holds(self, error: Exception) -> bool:
-        """Whether a record that failed of `error` must be kept in hand, however often it was tried."""
+    def forbids_giving_up(self, error: Exception) -> bool:
+        """Return True if a record that failed with `error` must be tried again, however often it was."""
         return self.open and counts(error)
 
-    def tried(self, count: int) -> None:
-        """`count` records went through at their first try."""
+    def succeeded(self, count: int) -> None:
+        """Record that `count` records succeeded at their first try."""
         if not count:
             return
-        self._run = 0
-        self._done += count
+        self._consecutive = 0
+        self._successes += count
         self._shrink()
-        if self.open and not self._tripped():
+        if self.open and not self._is_tripped():
             self._close()
 
     def failed(self, error: Exception) -> None:
-        """A record failed at its first try."""
+        """Record that a record failed at its first try."""
         if not counts(error):
             return
-        self._run += 1
-        self._failed += 1
+        self._consecutive += 1
+        self._failures += 1
         self._shrink()
-        if not self.open and self._tripped():
-            self._cause = error
-            self._tell(_describe(error))
+        if not self.open and self._is_tripped():
+            self._error = error
+            self._on_change(_describe(error))
 
-    def recovered(self, exhausted: bool) -> None:
-        """A record that had failed went through; `exhausted`: it would long have been given up but for the breaker.
+    def recovered(self, *, exhausted: bool) -> None:
+        """Record that a record succeeded which had failed. `exhausted`: only the breaker kept it from being given up.
 
-        Such a one shows that the cause is gone. One that only needed a second try shows that it was no failure.
+        The success of an exhausted record proves that the cause is gone. A record that only needed a second try proves
+        that its first failure was none.
         """
         if exhausted and self.open:
             self._close()
-        self._failed = max(0, self._failed - 1)
-        self.tried(1)
+        self._failures = max(0, self._failures - 1)
+        self.succeeded(1)
 
-    def emptied(self) -> None:
-        """Nothing is in hand any more that could be tried: it takes in again, and the next failure opens it."""
+    def on_idle(self) -> None:
+        """Half-open: no record is in work that could be a probe. Accept records, and open again at the next failure."""
         if self.open:
             self._close()
-            self._run = max(0, self._limits.run - 1)
+            self._consecutive = max(0, self._config.consecutive - 1)
 
-    def _tripped(self) -> bool:
-        limits, known = self._limits, self._done + self._failed
-        in_a_row = 0 < limits.run <= self._run
-        return in_a_row or (0 < limits.ratio <= self._failed / max(known, 1) and known >= limits.least)
+    def _is_tripped(self) -> bool:
+        config, samples = self._config, self._successes + self._failures
+        in_a_row = 0 < config.consecutive <= self._consecutive
+        rate = self._failures / max(samples, 1)
+        return in_a_row or (0 < config.failure_rate <= rate and samples >= config.min_samples)
 
     def _shrink(self) -> None:
-        """Old outcomes fade: past the window both counts are halved, as far as they exceed it."""
-        while self._done + self._failed > self._limits.window:
-            self._done //= 2
-            self._failed //= 2
+        """Let old outcomes fade: halve both counts while they exceed the window."""
+        while self._successes + self._failures > self._config.window:
+            self._successes //= 2
+            self._failures //= 2
 
     def _close(self) -> None:
-        self._cause = None
-        self._forget()
-        self._tell(None)
-
-    def _forget(self) -> None:
-        self._run = self._done = self._failed = 0
+        self._error = None
+        self._consecutive = self._successes = self._failures = 0
+        self._on_change(None)
 
 
 def counts(error: Exception) -> bool:
-    """Whether an error says something about the stage or its surroundings, and not about the record alone."""
+    """Return True if an error says something about the stage or its surroundings, and not about the record alone."""
     return not isinstance(error, PermanentError | RetryAfter)
 
 
 def _describe(error: Exception) -> str:
-    """For a log line: what a stranger's exception says may quote a message."""
+    """Describe an error for a log line. The text of a foreign exception is left out, because it may quote a message."""
     name = type(error).__name__
     return f"{name}: {error}" if isinstance(error, PipelineError) else name

@@ -1,4 +1,4 @@
-"""The loop of a flow of quick stages: greedy batches over all partitions, committed one behind the other."""
+"""The loop of a flow of quick stages: greedy batches over all partitions, committed one after the other."""
 
 from __future__ import annotations
 
@@ -7,82 +7,84 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from faust.types import TP
 
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
-from pipeline.runtime.faust.consumer import InFlightToken
 from pipeline.runtime.flows.breaker import Breaker
-from pipeline.runtime.flows.chain import Chain, Held, Output, Result, pause
-from pipeline.runtime.flows.dead_letters import Unburied, is_dead_letter, refused
-from pipeline.runtime.flows.fetch_buffer import BATCH_BYTES, Backlog
+from pipeline.runtime.flows.chain import Chain, ChainResult, PendingRetry, shortest_delay
+from pipeline.runtime.flows.context import FlowContext
+from pipeline.runtime.flows.dead_letters import BlockedDeadLetters, is_dead_letter, rejected_by_broker
+from pipeline.runtime.flows.fetch_buffer import BATCH_BYTES, FetchBuffer
+from pipeline.runtime.flows.stage import Stage
 from pipeline.runtime.kafka.accumulator import RecordAccumulator
-from pipeline.runtime.tables.commit import commit
-from pipeline.runtime.tables.views import Mark, undo
+from pipeline.topics.records import Output
 
-if TYPE_CHECKING:
-    from pipeline.runtime.faust.app import PipelineApp
-
-BATCH = 2_000
+MAX_BATCH = 2_000
 """Records in one batch: enough that the round trip to the broker is small beside the work."""
-AT_A_STRETCH = 125
-"""Records that are decoded and go through the chain before acknowledgements and heartbeats have their turn: some
-milliseconds, and as many as the processor's cache holds with all that is made of them."""
-AHEAD = 1
-"""Batches that may wait for their commit while the next one is in the chain. More would only be more to keep."""
+DECODE_CHUNK = 125
+"""Records that are decoded and run before acknowledgements and heartbeats have their turn.
 
-
-OUTPUT_BYTES = 16 * 1024 * 1024
-"""Bytes of outputs behind which a pass takes no further record: what comes of a record may be far larger than it."""
+They take some milliseconds, and the processor's cache holds as many with all that is made of them.
+"""
+MAX_PENDING_COMMITS = 1
+"""Batches that may wait for their commit while the next one runs. More would only use more memory."""
+MAX_BATCH_OUTPUT_BYTES = 16 * 1024 * 1024
+"""Bytes of outputs at which a batch takes no further record. Outputs may be far larger than their source record."""
 
 
 @dataclass(slots=True, eq=False)
-class Pass:
-    """A batch on its first pass through the chain, or after it: what is left is I/O.
+class InFlightBatch:
+    """A batch that runs through the chain, or waits for its commit.
 
     Attributes:
-        positions: behind the last record of each partition.
-        count: of records.
+        token: keeps a rebalance waiting until the batch is finished.
+        positions: the offset behind the last record of each partition.
+        count: number of records.
     """
 
-    draft: RecordAccumulator
+    outputs: RecordAccumulator
     epoch: int
-    busy: InFlightToken
+    token: object
     started: float
     positions: dict[TP, int] = field(default_factory=dict)
-    results: dict[int, Result] = field(default_factory=dict)
+    results: dict[int, ChainResult] = field(default_factory=dict)
     count: int = 0
 
     @property
-    def holds(self) -> bool:
-        """Whether some of it must be tried again."""
-        return any(result.held for result in self.results.values())
+    def needs_retry(self) -> bool:
+        """True if some record must be tried again."""
+        return any(result.pending for result in self.results.values())
 
 
 class ChainLoop:
-    """Takes what is there, runs the chain, commits, lets the offsets go.
+    """Takes the records that are there, runs the chain, commits, and releases the offsets.
 
-    While one batch is committed the next one goes through the chain: the waits for the broker cost nothing. Commits are
-    one behind the other, so outputs, tables and offsets keep the order of the batches. A batch of which something must
-    be tried again is finished, or abandoned, before the next one is taken; what follows an abandoned one is abandoned.
+    While one batch is committed, the next one runs through the chain, so waiting for the broker costs nothing. Commits
+    follow each other, so outputs, tables and offsets keep the order of the batches. A batch of which some record must
+    be tried again is finished, or abandoned, before the next one is taken. Batches behind an abandoned one are
+    abandoned too.
     """
 
-    def __init__(self, app: PipelineApp, source: str, chain: Chain, breaker: Breaker) -> None:
+    def __init__(
+        self, context: FlowContext, source: str, buffer: FetchBuffer, breaker: Breaker, stages: Sequence[Stage]
+    ) -> None:
         self.source = source
-        self.backlog = Backlog()
         self.breaker = breaker
-        self.unburied = Unburied()
-        self._app = app
-        self._chain = chain
+        self.blocked_dead_letters = BlockedDeadLetters()
+        self.buffer = buffer
+        self._context = context
+        self._assignment = context.assignment
+        self._publisher = context.publisher
+        self._chain = Chain(stages, context.tables, context.retries, breaker)
         self._taken = 0
-        self._abandoned = -1
-        """The epoch in which a batch was: none of that epoch may go past it."""
+        self._abandoned_epoch = -1
+        """The epoch of the last abandoned batch. No batch of that epoch may be committed after it."""
 
     def __len__(self) -> int:
-        return len(self.backlog) + self._taken
+        return len(self.buffer) + self._taken
 
     @property
     def quiet(self) -> bool:
@@ -90,163 +92,168 @@ class ChainLoop:
         return not self._taken
 
     async def run(self) -> None:
-        app = self._app
-        await app.publisher.prefetch_metadata([self.source])
+        # Records arrive in the buffer from the consumer's fetches (`Consumer._drain_once`). This loop only reads it.
+        await self._publisher.prefetch_metadata([self.source])
         async with asyncio.TaskGroup() as tasks:
             commits: deque[asyncio.Task[None]] = deque()
-            while not app.should_stop:
-                await self.backlog.some.wait()
-                if self.breaker.open and commits:  # nothing new: what is in hand is the probe
+            while not self._context.stopping():
+                await self.buffer.not_empty.wait()
+                if self.breaker.open and commits:  # take no new batch: the one in work is the probe
                     await commits.popleft()
-                elif app.flowing:
-                    passed = await self._pass()
-                    commits.append(tasks.create_task(self._finish(passed, commits[-1] if commits else None)))
-                    # Nothing is tried before what is tried again, nor left over when that is abandoned.
-                    while len(commits) > (0 if passed.holds else AHEAD):
+                elif self._context.accepting():
+                    batch = await self._run_batch()
+                    commits.append(tasks.create_task(self._finish(batch, commits[-1] if commits else None)))
+                    # A retry comes before newer records. Were a newer batch in work when the retry is abandoned, its
+                    # offsets would have to be abandoned with it.
+                    while len(commits) > (0 if batch.needs_retry else MAX_PENDING_COMMITS):
                         await commits.popleft()
-                else:
-                    self.backlog.clear()
+                else:  # partitions move: the buffered records will be delivered again
+                    self.buffer.clear()
+                # Without this turn a loop whose buffer is never empty would starve heartbeats and acknowledgements.
                 await asyncio.sleep(0)
 
-    async def _pass(self) -> Pass:
-        """Takes what is there now, bounded, and runs it through the chain, stretch by stretch."""
-        consumer = self._app.list_consumer
-        passed = Pass(self._app.publisher.new_accumulator(), consumer.epoch, consumer.begin_work(), time.monotonic())
-        room, size, stretch = min(BATCH, len(self.backlog)), BATCH_BYTES, 0
+    async def _run_batch(self) -> InFlightBatch:
+        """Take the buffered records, up to the limits of a batch, and run them through the chain in chunks."""
+        assignment = self._assignment
+        batch = InFlightBatch(
+            self._publisher.new_accumulator(), assignment.epoch, assignment.begin_work(), time.monotonic()
+        )
+        room, size, chunk = min(MAX_BATCH, len(self.buffer)), BATCH_BYTES, 0
         while (
-            passed.count < room
+            batch.count < room
             and size > 0
-            and passed.draft.size < OUTPUT_BYTES
-            and self.backlog.some.is_set()
-            and passed.epoch == consumer.epoch
+            and batch.outputs.size < MAX_BATCH_OUTPUT_BYTES
+            and self.buffer.not_empty.is_set()
+            and batch.epoch == assignment.epoch
         ):
-            before = self.backlog.size
-            self._run(passed, *self.backlog.take_next(min(AT_A_STRETCH - stretch, room - passed.count), size))
-            size -= before - self.backlog.size
-            stretch = passed.count % AT_A_STRETCH
-            if not stretch:
+            before = self.buffer.size
+            self._run_chunk(batch, *self.buffer.pop_next(min(DECODE_CHUNK - chunk, room - batch.count), size))
+            size -= before - self.buffer.size
+            chunk = batch.count % DECODE_CHUNK
+            if not chunk:
                 await asyncio.sleep(0)
-        return passed
+        return batch
 
-    def _run(self, passed: Pass, tp: TP, records: Sequence[Any]) -> None:
-        """Records that come behind too many bytes of outputs are given back, for the next pass."""
-        self._app.list_consumer.liveness.record_attempt(tp)
+    def _run_chunk(self, batch: InFlightBatch, tp: TP, records: Sequence[Any]) -> None:
+        """Run records of one partition. Those behind too many bytes of outputs go back, for the next batch."""
+        self._assignment.liveness.record_attempt(tp)
         rest = iter(records)
-        result = passed.results.get(tp.partition)
-        if verdict := self._app.list_consumer.quarantine.verdict(tp, records[0].offset):
-            passed.results[tp.partition] = self._chain.give_up(next(rest), verdict, passed.draft, result)
+        result = batch.results.get(tp.partition)
+        quarantine = self._assignment.quarantine
+        if error := quarantine.give_up_error(tp, records[0].offset):
+            batch.results[tp.partition] = self._chain.give_up(next(rest), error, batch.outputs, result)
         else:
-            allowed = self._app.list_consumer.quarantine.allowed(tp, records)
-            some = _while_room(islice(rest, allowed), passed.draft)
-            passed.results[tp.partition] = self._chain.run(tp.partition, some, passed.draft, result)
+            runnable = islice(rest, quarantine.runnable_count(tp, records))
+            some = _until_full(runnable, batch.outputs)
+            batch.results[tp.partition] = self._chain.run(tp.partition, some, batch.outputs, result)
         left = list(rest)
         if left:
-            self.backlog.give_back(tp, left)
+            self.buffer.push_back(tp, left)
         count = len(records) - len(left)
         self._taken += count
-        passed.count += count
-        passed.positions[tp] = records[count - 1].offset + 1
+        batch.count += count
+        batch.positions[tp] = records[count - 1].offset + 1
 
-    async def _finish(self, passed: Pass, before: asyncio.Task[None] | None) -> None:
+    async def _finish(self, batch: InFlightBatch, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await before
-        consumer, app = self._app.list_consumer, self._app.conf.id
-        dead = await self._process(passed) if passed.epoch != self._abandoned else None
+        assignment, app = self._assignment, self._context.app
+        dead = await self._commit_with_retries(batch) if batch.epoch != self._abandoned_epoch else None
         if dead is None:
-            self._abandon(passed)
+            self._abandon(batch)
         else:
-            for tp, position in passed.positions.items():
-                consumer.mark_processed(tp, position, passed.epoch)
-            self._survived(passed)
-            RECORDS.labels(app, "done").inc(passed.count - dead)
+            for tp, position in batch.positions.items():
+                assignment.mark_processed(tp, position, batch.epoch)
+            self._mark_survived(batch)
+            RECORDS.labels(app, "done").inc(batch.count - dead)
             RECORDS.labels(app, "dead").inc(dead)
-        consumer.end_work(passed.busy)
-        self._taken -= passed.count
+        assignment.end_work(batch.token)
+        self._taken -= batch.count
         if not self._taken:
-            self.breaker.emptied()
-        BATCH_SECONDS.labels(app).observe(time.monotonic() - passed.started)
+            self.breaker.on_idle()
+        BATCH_SECONDS.labels(app).observe(time.monotonic() - batch.started)
 
-    def _abandon(self, passed: Pass) -> None:
-        """Its records will be delivered again: what they wrote and did not commit is forgotten."""
-        self._abandoned = passed.epoch
-        for result in passed.results.values():
-            undo(result.marks, 0, self._app.pending)
+    def _abandon(self, batch: InFlightBatch) -> None:
+        """Undo the uncommitted writes of a batch whose records will be delivered again."""
+        self._abandoned_epoch = batch.epoch
+        for result in batch.results.values():
+            self._context.tables.rollback(result.writes)
 
-    async def _process(self, passed: Pass) -> int | None:
-        """Takes a batch to its end; gives the number of dead letters, or None if it had to be abandoned."""
-        results, draft, dead = passed.results, passed.draft, 0
+    async def _commit_with_retries(self, batch: InFlightBatch) -> int | None:
+        """Commit a batch, and retry until none of it is pending. Return the number of dead letters; None: abandon."""
+        results, outputs, dead = batch.results, batch.outputs, 0
         while True:
-            bad = await self._commit(results, draft)
-            letters = [self._chain.letter(output) for output in bad]
+            rejected = await self._commit(results, outputs)
+            letters = [self._chain.to_dead_letter(output) for output in rejected]
             dead += sum(result.dead for result in results.values())
-            dead += sum(not is_dead_letter(record) for record, _ in bad)
-            if not await self._bury(letters):
+            dead += sum(not is_dead_letter(record) for record, _ in rejected)
+            if not await self._publish_dead_letters(letters):
                 return None
-            held = {partition: result.held for partition, result in results.items() if result.held}
-            if not held:
+            pending = {partition: result.pending for partition, result in results.items() if result.pending}
+            if not pending:
                 return dead
-            self._survived(passed)
-            if not await self._wait(held):
+            self._mark_survived(batch)
+            if not await self._wait_for_retry(pending):
                 return None
-            draft = self._app.publisher.new_accumulator()
-            results = {partition: self._chain.again(partition, items, draft) for partition, items in held.items()}
+            outputs = self._publisher.new_accumulator()
+            results = {partition: self._chain.retry(partition, items, outputs) for partition, items in pending.items()}
 
-    def _survived(self, passed: Pass) -> None:
-        """Every record of the batch has run. Positions of an earlier epoch are nobody's."""
-        consumer = self._app.list_consumer
-        if passed.epoch == consumer.epoch:
-            for tp, position in passed.positions.items():
-                consumer.quarantine.settled_below(tp, position)
+    def _mark_survived(self, batch: InFlightBatch) -> None:
+        """Tell the quarantine that every record of the batch has run. Positions of an earlier epoch are void."""
+        if batch.epoch == self._assignment.epoch:
+            for tp, position in batch.positions.items():
+                self._assignment.quarantine.survived_below(tp, position)
 
-    async def _commit(self, results: Mapping[int, Result], draft: RecordAccumulator) -> list[Output]:
-        """Gives what the broker refused, one output of each source record."""
-        bad = await commit(self._app, draft, partial(self._marks, results))
-        return list({(output[1].partition, output[1].offset): output for output in bad}.values())
+    async def _commit(self, results: Mapping[int, ChainResult], outputs: RecordAccumulator) -> list[Output]:
+        """Publish outputs, then write tables. Return one rejected output of each source record that has any.
 
-    def _marks(self, results: Mapping[int, Result], bad: Sequence[Output]) -> list[Mark]:
-        for partition in {source.partition for _, source in bad}:
-            offsets = {source.offset for _, source in bad if source.partition == partition}
-            self._chain.take_back(results[partition], offsets)
-        return [mark for result in results.values() for mark in result.marks]
+        The order makes a crash harmless at any point: a table row never exists without its outputs, and offsets are
+        released last, by the caller.
+        """
+        rejected = await self._publisher.send(outputs)
+        self._rollback(results, rejected)
+        writes = [write for result in results.values() for write in result.writes]
+        await self._context.tables.commit(self._publisher, writes)
+        return list({(source.partition, source.offset): (record, source) for record, source in rejected}.values())
 
-    async def _bury(self, letters: list[Output]) -> bool:
-        """Publishes dead letters, however often it takes. False: partitions are moving before it is done."""
+    def _rollback(self, results: Mapping[int, ChainResult], rejected: Sequence[Output]) -> None:
+        """Undo the table writes of the records whose outputs the broker rejected."""
+        for partition in {source.partition for _, source in rejected}:
+            offsets = {source.offset for _, source in rejected if source.partition == partition}
+            self._chain.rollback(results[partition], offsets)
+
+    async def _publish_dead_letters(self, letters: list[Output]) -> bool:
+        """Publish dead letters, however many tries it takes. False: partitions move first."""
         tries = 0
-        while letters and (letters := await self._app.publisher.publish(letters)):
+        while letters and (letters := await self._publisher.publish(letters)):
             tries += 1
-            self.unburied.tell(*letters[0])
-            delay = self._app.retries.delay(refused(letters[0][0]), tries)
-            self._all_wait(delay)
-            if not await self._undisturbed(delay):
+            self.blocked_dead_letters.add(*letters[0])
+            delay = self._context.retries.delay_after(rejected_by_broker(letters[0][0]), tries)
+            if not await self._sleep_unless_rebalancing(delay):
                 return False
-        self.unburied.clear()
+        self.blocked_dead_letters.clear()
         return True
 
-    async def _wait(self, held: Mapping[int, Sequence[Held]]) -> bool:
-        """Waits for the next try. False: partitions are moving, so the records will be delivered again."""
-        for item in (item for items in held.values() for item in items):
+    async def _wait_for_retry(self, pending: Mapping[int, Sequence[PendingRetry]]) -> bool:
+        """Wait for the next try. False: partitions move, so the records will be delivered again."""
+        for item in (item for items in pending.values() for item in items):
             if item.error is not None:
                 RETRIES.labels(item.stage, type(item.error).__name__).inc()
-        delay = pause(held, self._app.retries)
-        self._all_wait(delay)
-        return await self._undisturbed(delay)
+        return await self._sleep_unless_rebalancing(shortest_delay(pending, self._context.retries))
 
-    def _all_wait(self, due: float) -> None:
-        """Tells liveness: nothing of any partition is done before what is tried again. A restart would not help."""
-        self._app.list_consumer.liveness.record_topic_wait(self.source, due)
+    async def _sleep_unless_rebalancing(self, seconds: float) -> bool:
+        """Wait. False: partitions move.
 
-    async def _undisturbed(self, seconds: float) -> bool:
-        """Waits. False: partitions are moving."""
-        try:
-            await asyncio.wait_for(self._app.list_consumer.suspend_flow.wait(), seconds)
-        except TimeoutError:
-            return True
-        return False
+        Liveness is told that all partitions wait for this: no record runs before the retry, and a restart would not
+        help.
+        """
+        self._assignment.liveness.record_topic_wait(self.source, seconds)
+        return await self._context.sleep(self._assignment.suspend_flow, seconds)
 
 
-def _while_room(records: Iterator[Any], draft: RecordAccumulator) -> Iterator[Any]:
-    """The next records, one at least, until there are many bytes of outputs."""
+def _until_full(records: Iterator[Any], outputs: RecordAccumulator) -> Iterator[Any]:
+    """Yield records, at least one, until the batch has too many bytes of outputs."""
     for record in records:
         yield record
-        if draft.size >= OUTPUT_BYTES:
+        if outputs.size >= MAX_BATCH_OUTPUT_BYTES:
             return

@@ -1,195 +1,126 @@
-"""The loop of a slow stage: many lanes at once, one value at a time in each, retries in place.
+"""The loop of a slow stage: many ordering keys at once, one record at a time in each, retries in place.
 
-Offsets go up to the first unfinished record, whatever finished behind it. What finishes at the same time is
-published together.
+The committed offset is that of the first unfinished record, whichever finish behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Container, Coroutine, Hashable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any
 
 from faust.types import TP
 
-from pipeline.errors import NewerRecord, OversizeRecord, Unavailable, WorkerDied
-from pipeline.logging import get_logger, hold_record, raised_at
-from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
-from pipeline.runtime.faust.consumer import InFlightToken
+from pipeline.errors import NewerRecord, Unavailable, WorkerDied
+from pipeline.logging import hold_record
+from pipeline.metrics import RECORDS, RETRIES
 from pipeline.runtime.flows.breaker import Breaker
-from pipeline.runtime.flows.chain import Output, checked
-from pipeline.runtime.flows.dead_letters import Unburied, dead_letter, refused
-from pipeline.runtime.flows.fetch_buffer import Backlog
-from pipeline.runtime.flows.offsets import OffsetTracker
-from pipeline.runtime.flows.stage import Abandoned, ConcurrentStage, Scope
-from pipeline.runtime.tables.commit import commit
-from pipeline.runtime.tables.views import Mark, TableView, undo
-from pipeline.topics.records import Record
-
-if TYPE_CHECKING:
-    from pipeline.runtime.faust.app import PipelineApp
-
-T = TypeVar("T")
-_LOGGER = get_logger(__name__)
-WINDOW = 1_000
-"""Records of one partition that may be taken and not finished."""
-WINDOW_BYTES = 4 * 1024 * 1024
-"""Bytes of one partition that may be taken and not finished."""
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One record on its way.
-
-    Attributes:
-        lane: the records of its lane from the one on that is worked on.
-        waits: whether it has waited for another try, and does not run again yet.
-    """
-
-    tp: TP
-    record: Any
-    epoch: int
-    value: Any = None
-    decoded: bool = True
-    attempts: int = 0
-    dead: bool = False
-    waits: bool = False
-    lane: Sequence[Job] = ()
-    outputs: list[Output] = field(default_factory=list)
-    journal: list[Mark] = field(default_factory=list)
-
-
-class Commit(NamedTuple):
-    """What is to take effect, and what to do when it has, or when the broker refused some of it."""
-
-    outputs: list[Output]
-    marks: list[Mark]
-    then: Callable[[], object]
-    refused: Callable[[], object]
-
-    def hit_by(self, bad: Container[int]) -> bool:
-        """Whether the source of its outputs is among these, by identity."""
-        return any(id(source) in bad for _, source in self.outputs)
+from pipeline.runtime.flows.commit_queue import CommitQueue, CommitRequest
+from pipeline.runtime.flows.context import FlowContext
+from pipeline.runtime.flows.dead_letters import BlockedDeadLetters, dead_letter, rejected_by_broker
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.flows.in_flight import InFlight, InFlightRecord
+from pipeline.runtime.flows.keyed_executor import KeyedExecutor
+from pipeline.runtime.flows.record_runner import RecordRunner
+from pipeline.runtime.flows.stage import ConcurrentStage, PartitionsRevoked
 
 
 class ConcurrentLoop:
-    """Takes records as lanes have room, runs the stage, commits what finished, lets the offsets go."""
+    """Takes records while there is room, runs the stage, commits what finished, and releases the offsets."""
 
-    def __init__(self, app: PipelineApp, source: str, stage: ConcurrentStage, breaker: Breaker) -> None:
+    def __init__(
+        self, context: FlowContext, source: str, buffer: FetchBuffer, breaker: Breaker, stage: ConcurrentStage
+    ) -> None:
         self.source = source
-        self.backlog = Backlog()
         self.breaker = breaker
-        self.unburied = Unburied()
-        self._app = app
+        self.blocked_dead_letters = BlockedDeadLetters()
+        self.buffer = buffer
+        self._context = context
+        self._assignment = context.assignment
         self._stage = stage
-        self._lanes: dict[Hashable, deque[Job]] = {}
-        self._trackers: dict[TP, OffsetTracker] = {}
-        self._epoch = -1
-        self._working = 0
-        self._busy: InFlightToken | None = None
-        self._commits: list[Commit] = []
-        self._some_commits = asyncio.Event()
-        self._room = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._tasks = asyncio.TaskGroup()
+        self._in_flight = InFlight(context.assignment)
+        self._commits = CommitQueue(context, self._has_room.set)
+        self._executor = KeyedExecutor(context, source, breaker, self._in_flight, self._work, stage.concurrency)
+        self._runner = RecordRunner(context, stage, self._in_flight, self._executor, self._commits)
 
     def __len__(self) -> int:
-        return len(self.backlog) + (self._unfinished() if self._trackers else 0)
-
-    def _unfinished(self) -> int:
-        if self._epoch != self._app.list_consumer.epoch:  # all of it will be delivered again, perhaps elsewhere
-            return 0
-        return sum(tracker.unfinished for tracker in self._trackers.values())
+        return len(self.buffer) + self._in_flight.unfinished
 
     @property
     def quiet(self) -> bool:
         """True if no record runs. Some may wait for another try."""
-        return not self._working
+        return self._in_flight.quiet
 
     async def run(self) -> None:
-        self._slots = asyncio.Semaphore(self._stage.concurrency)
-        await self._app.publisher.prefetch_metadata([self.source])
-        async with asyncio.TaskGroup() as self._tasks:
-            self._tasks.create_task(self._commit_forever())
-            while not self._app.should_stop:
+        # Records arrive in the buffer from the consumer's fetches (`Consumer._drain_once`). This loop only reads it.
+        await self._context.publisher.prefetch_metadata([self.source])
+        async with self._tasks:
+            self._tasks.create_task(self._commits.run())
+            while not self._context.stopping():
                 await self._take()
 
     # Taking
 
     async def _take(self) -> None:
-        await self.backlog.some.wait()
-        if not self._app.flowing:
-            self.backlog.clear()
+        await self.buffer.not_empty.wait()
+        if not self._context.accepting():  # partitions move: the buffered records will be delivered again
+            self.buffer.clear()
             await asyncio.sleep(0)
             return
-        self._start_epoch(self._app.list_consumer.epoch)
-        self._room.clear()
-        self.backlog.arrived.clear()
-        if not self._may_take() or not sum(self._admit_from(tp) for tp in self.backlog.waiting()):
+        if self._in_flight.start_epoch():
+            self.breaker.on_idle()
+        # Both events are cleared before the look at what is there, so that no change in between is missed.
+        self._has_room.clear()
+        self.buffer.new_data.clear()
+        if not self._may_take() or not sum(self._admit_from(tp) for tp in self.buffer.ready_partitions()):
             await self._wait_for_room()
         await asyncio.sleep(0)
 
-    def _start_epoch(self, epoch: int) -> None:
-        """Positions were set anew: what was taken before will be delivered again, so it is not counted any more."""
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._trackers.clear()
-            self.breaker.emptied()
-
     def _may_take(self) -> bool:
-        if self.breaker.open and not self._unfinished():
-            self.breaker.emptied()
-        return not self.breaker.open or self._app.list_consumer.quarantine.runs_alone  # then that one is the probe
+        if self.breaker.open and not self._in_flight.unfinished:
+            self.breaker.on_idle()
+        # An open breaker takes no record, except the one that runs alone in the process: that one is the probe.
+        return not self.breaker.open or self._assignment.quarantine.runs_alone
 
     def _admit_from(self, tp: TP) -> int:
-        tracker = self._trackers.setdefault(tp, OffsetTracker())
-        room = WINDOW - tracker.unfinished if tracker.size < WINDOW_BYTES else 0
-        records = self.backlog.take(tp, room, WINDOW_BYTES - tracker.size)
+        records = self.buffer.pop(tp, *self._in_flight.capacity(tp))
         if records:
-            self._tried(tp)
-        quarantine = self._app.list_consumer.quarantine
-        allowed = quarantine.allowed(tp, records)
+            self._assignment.liveness.record_attempt(tp)
+        quarantine = self._assignment.quarantine
+        runnable = quarantine.runnable_count(tp, records)
         for n, record in enumerate(records):
-            if n >= allowed and (verdict := quarantine.verdict(tp, record.offset)):
-                self._condemn(Job(tp, record, self._epoch), tracker, verdict)
-                continue
-            tracker.take(record.offset, len(record.value or b""))
-            self._admit(Job(tp, record, self._epoch))
+            item = self._in_flight.take(tp, record)
+            if n >= runnable and (error := quarantine.give_up_error(tp, record.offset)):
+                self._condemn(item, error)
+            else:
+                self._admit(item)
         return len(records)
 
-    def _condemn(self, job: Job, tracker: OffsetTracker, verdict: WorkerDied) -> None:
-        """Gives a record up that is not to be run, nor decoded."""
-        tracker.take(job.record.offset, len(job.record.value or b""))
-        job.attempts = verdict.deaths
-        self._begin(job)
-        self._give_up(job, verdict)
+    def _condemn(self, item: InFlightRecord, error: WorkerDied) -> None:
+        """Give up a record that may not be run, nor decoded."""
+        item.attempts = error.deaths
+        self._in_flight.begin(item)
+        self._give_up(item, error)
 
-    def _admit(self, job: Job) -> None:
+    def _admit(self, item: InFlightRecord) -> None:
+        key: Any
         try:
-            job.value = self._stage.decode(job.record)
-            lane = self._stage.lane(job.value)
-            queue = self._lanes.get(lane)
-        except NewerRecord:  # whose lane it is only a newer worker can tell: it waits in that of its key
-            job.decoded, lane = False, job.record.key
-            queue = self._lanes.get(lane)
-        except Exception as error:  # the bytes are not what they should be, whatever decode raises
-            self._begin(job)
-            self._give_up(job, error)
+            item.value = self._stage.decode(item.record)
+            key = self._stage.ordering_key(item.value)
+            hash(key)
+        except NewerRecord:  # only a newer worker knows its ordering key: until then it waits in that of its record
+            item.decoded, key = False, item.record.key
+        except Exception as error:  # the bytes are invalid, whatever decode raises
+            self._in_flight.begin(item)
+            self._give_up(item, error)
             return
-        if queue is None:
-            queue = self._lanes[lane] = deque()
-            self._tasks.create_task(self._run_lane(lane, queue))
-        queue.append(job)
-        job.lane = queue
-        if self._is_kept_back(job):
-            self._survived(job)
+        self._executor.submit(self._tasks, key, item)
 
     async def _wait_for_room(self) -> None:
-        """Every partition that has records has its window full, or failures are the rule: waits for a change."""
-        events = (self._room, self.backlog.arrived, self._app.list_consumer.suspend_flow)
+        """Wait for a change: every partition with records has too many unfinished ones, or the breaker is open."""
+        events = (self._has_room, self.buffer.new_data, self._assignment.suspend_flow)
         waits = [asyncio.ensure_future(event.wait()) for event in events]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -197,288 +128,99 @@ class ConcurrentLoop:
 
     # Working
 
-    async def _run_lane(self, lane: Hashable, queue: deque[Job]) -> None:
-        while queue:
-            with suppress(Abandoned):
-                await self._work(queue[0])
-            queue.popleft()
-        del self._lanes[lane]
-
-    async def _work(self, job: Job) -> None:
-        """Runs a job until it succeeds, is given up, or is abandoned because partitions move."""
-        hold_record(job)  # of this lane's task alone
+    async def _work(self, item: InFlightRecord) -> None:
+        """Run a record until it succeeds, is given up, or partitions move."""
+        hold_record(item)  # log lines of this key's task name the record
         while True:
-            await self._enter(job)
+            await self._executor.acquire_slot(item)
             try:
-                self._require_current(job)
-                self._begin(job)
-                error = await self._attempt(job)
+                self._executor.require_current(item)
+                self._in_flight.begin(item)
+                error = await self._attempt(item)
             finally:
-                self._slots.release()
+                self._executor.release_slot()
             if error is None:
                 return
-            self._end(job)
+            self._in_flight.end(item)
             RETRIES.labels(self._stage.name, type(error).__name__).inc()
-            await self._pause(job, self._app.retries.delay(error, job.attempts))
+            await self._executor.pause(item, self._context.retries.delay_after(error, item.attempts))
 
-    async def _enter(self, job: Job) -> None:
-        """Takes a slot. While another record runs alone, no slot is held meanwhile."""
-        consumer = self._app.list_consumer
-        await self._slots.acquire()
-        while job.epoch == consumer.epoch and consumer.quarantine.must_wait(job.tp, job.record.offset):
-            self._slots.release()
-            await consumer.quarantine.turn.wait()
-            await self._slots.acquire()
-
-    def _require_current(self, job: Job) -> None:
-        if job.epoch != self._app.list_consumer.epoch or not self._app.flowing:
-            raise Abandoned
-
-    async def _attempt(self, job: Job) -> Exception | None:
-        """One try. None: the job is finished, one way or the other."""
+    async def _attempt(self, item: InFlightRecord) -> Exception | None:
+        """Try a record once. Return the error if it must be tried again; None: it is finished or given up."""
         try:
-            if not job.decoded:
-                job.value = self._stage.decode(job.record)
-            work = _own(self._stage.function(job.value, self._scope(job)))
-            records = await self._marked(job, work)
-            job.outputs = [(record, job.record) for record in checked(list(records))]
-        except Abandoned:
-            self._undo(job)
-            self._end(job)
+            item.outputs = await self._runner.run(item)
+        except PartitionsRevoked:
+            self._rollback(item)
+            self._in_flight.end(item)
             raise
         except Exception as error:
-            self._undo(job)
-            if not self._is_last(job, error):
+            self._rollback(item)
+            if not self._is_last(item, error):
                 return error
             try:
-                await self._last_word(job, error)
+                await self._runner.announce_give_up(item, error)
             except Unavailable as away:
                 return away
-            self._give_up(job, error)
+            self._give_up(item, error)
         else:
-            self._went_through(job)
-            self._finish(job)
+            self._record_success(item)
+            self._finish(item)
         return None
 
-    def _marked(self, job: Job, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        """Its code runs under the record's name, which whoever comes after a crash will read."""
-        return self._app.running_mark.run(job.tp, job.record.offset, work)
-
-    def _is_last(self, job: Job, error: Exception) -> bool:
-        job.attempts += 1
-        if job.attempts == 1:
+    def _is_last(self, item: InFlightRecord, error: Exception) -> bool:
+        item.attempts += 1
+        if item.attempts == 1:
             self.breaker.failed(error)
-        if not self.breaker.holds(error):
-            return self._app.retries.gives_up(error, job.attempts)
-        return False
+        if self.breaker.forbids_giving_up(error):
+            return False
+        return self._context.retries.gives_up(error, item.attempts)
 
-    def _went_through(self, job: Job) -> None:
-        if job.attempts:
-            self.breaker.recovered(exhausted=job.attempts >= self._app.retries.attempts)
+    def _record_success(self, item: InFlightRecord) -> None:
+        if item.attempts:
+            self.breaker.recovered(exhausted=self._context.retries.is_exhausted(item.attempts))
         else:
-            self.breaker.tried(1)
-
-    def _scope(self, job: Job) -> Scope:
-        app, partition = self._app, job.tp.partition
-        views = {
-            name: TableView(name, partition, store.partition(partition), app.pending.rows(name, partition), job.journal)
-            for name, store in app.table_stores.items()
-        }
-        return Scope(
-            job.record,
-            views,
-            wait=partial(self._wait, job),
-            persist=partial(self._persist, job),
-            publish=partial(self._publish, job),
-            owned=partial(self._owned, job),
-            when_committed=partial(app.list_consumer.when_committed, job.tp, job.record.offset, job.epoch),
-            attempt=job.attempts,
-        )
-
-    def _owned(self, job: Job) -> bool:
-        """`Scope.owned`: also while partitions are about to move, since that waits for what is in hand."""
-        consumer = self._app.list_consumer
-        return job.epoch == consumer.epoch and consumer.lease.valid
-
-    async def _wait(self, job: Job, seconds: float) -> None:
-        """`Scope.wait`: neither a slot nor a rebalance is held up meanwhile."""
-        self._end(job)
-        self._slots.release()
-        try:
-            await self._pause(job, seconds)
-        finally:
-            await self._enter(job)
-            self._begin(job)
-        self._require_current(job)  # partitions may have moved while it waited for a slot
-
-    async def _persist(self, job: Job) -> None:
-        """`Scope.persist`."""
-        marks = list(job.journal)
-        job.journal.clear()
-        await self._commit_now([], marks)
-
-    async def _publish(self, job: Job, records: Iterable[Record]) -> None:
-        """`Scope.publish`."""
-        await self._commit_now([(record, job.record) for record in checked(list(records))], [])
-
-    async def _commit_now(self, outputs: list[Output], marks: list[Mark]) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def accept() -> None:
-            if not done.done():
-                done.set_result(None)
-
-        def refuse() -> None:
-            if not done.done():
-                done.set_exception(OversizeRecord("the broker takes no record of this size"))
-
-        self._enqueue(Commit(outputs, marks, accept, refuse))
-        await done
-
-    def _tried(self, tp: TP, due: float = 0.0) -> None:
-        """Tells liveness. What is tried again in place is alive: a restart would not help."""
-        self._app.list_consumer.liveness.record_attempt(tp, due)
-
-    def _survived(self, job: Job) -> None:
-        """It has run, and the process lives. Offsets of an earlier epoch are nobody's."""
-        consumer = self._app.list_consumer
-        if job.epoch == consumer.epoch:
-            consumer.quarantine.settled(job.tp, job.record.offset)
-
-    async def _pause(self, job: Job, seconds: float) -> None:
-        self._tried(job.tp, seconds)
-        if self.breaker.open:  # it is the probe
-            self._app.list_consumer.liveness.record_topic_wait(self.source, seconds)
-        job.waits = True
-        for each in self._parked_with(job):
-            self._survived(each)
-        suspended = self._app.list_consumer.suspend_flow
-        try:
-            await asyncio.wait_for(suspended.wait(), seconds)
-        except TimeoutError:
-            return
-        raise Abandoned
-
-    def _is_kept_back(self, job: Job) -> bool:
-        """Whether it does not run before a record in front of it does, which waits: that may take hours."""
-        front = job.lane[0]
-        return front is not job and (front.waits or self._app.list_consumer.quarantine.runs_alone)
-
-    def _parked_with(self, job: Job) -> Iterable[Job]:
-        """The job, which waits, and those that wait behind it, where that matters."""
-        if self._app.list_consumer.quarantine.suspects and job.lane and job.lane[0] is job:
-            return tuple(job.lane)
-        return (job,)
-
-    async def _last_word(self, job: Job, error: Exception) -> None:
-        """Goes out before the dead letter, so that its own failure keeps nothing."""
-        if self._stage.last_word is not None and job.decoded:
-            try:
-                work = _own(self._stage.last_word(job.value, self._scope(job), error))
-                await self._publish(job, await self._marked(job, work))
-            except Unavailable:
-                raise
-            except Exception as worse:
-                about = {"stage": self._stage.name, "error": type(worse).__name__, "raised_at": raised_at(worse)}
-                _LOGGER.warning("no last word goes out with a dead letter", **about)
-
-    def _give_up(self, job: Job, error: Exception) -> None:
-        job.dead = True
-        job.outputs = [(dead_letter(job.record, self._stage.name, error, max(job.attempts, 1)), job.record)]
-        self._finish(job)
-
-    def _undo(self, job: Job) -> None:
-        undo(job.journal, 0, self._app.pending)
+            self.breaker.succeeded(1)
 
     # Finishing
 
-    def _finish(self, job: Job) -> None:
-        self._enqueue(Commit(job.outputs, job.journal, partial(self._let_go, job), partial(self._refused, job)))
+    def _give_up(self, item: InFlightRecord, error: Exception) -> None:
+        item.dead = True
+        item.outputs = [(dead_letter(item.record, self._stage.name, error, max(item.attempts, 1)), item.record)]
+        self._finish(item)
 
-    def _refused(self, job: Job) -> None:
-        """The broker takes no output of this size: a dead letter, and if it is one already, once more later."""
-        record = job.outputs[0][0]
-        if job.dead:
-            self.unburied.tell(record, job.record)
-            self._tasks.create_task(self._finish_later(job, refused(record)))
+    def _rollback(self, item: InFlightRecord) -> None:
+        self._context.tables.rollback(item.journal)
+
+    def _finish(self, item: InFlightRecord) -> None:
+        release, reject = partial(self._release_offset, item), partial(self._reject, item)
+        self._commits.add(CommitRequest(item.outputs, item.journal, release, reject))
+
+    def _reject(self, item: InFlightRecord) -> None:
+        """Handle an output that the broker rejects for its size: publish a dead letter; one of those: try later."""
+        record = item.outputs[0][0]
+        if item.dead:
+            self.blocked_dead_letters.add(record, item.record)
+            self._tasks.create_task(self._finish_later(item, rejected_by_broker(record)))
         else:
-            self._undo(job)
-            self._give_up(job, refused(record))
+            self._rollback(item)
+            self._give_up(item, rejected_by_broker(record))
 
-    async def _finish_later(self, job: Job, error: Exception) -> None:
-        job.attempts += 1
-        delay = self._app.retries.delay(error, job.attempts)
-        self._app.list_consumer.liveness.attempt_started(job, job.tp, delay)
+    async def _finish_later(self, item: InFlightRecord, error: Exception) -> None:
+        item.attempts += 1
+        delay = self._context.retries.delay_after(error, item.attempts)
+        self._assignment.liveness.attempt_started(item, item.tp, delay)
         try:
-            await self._pause(job, delay)
-        except Abandoned:
-            self.unburied.settle(job.record)
-            self._end(job)
+            await self._executor.pause(item, delay)
+        except PartitionsRevoked:
+            self.blocked_dead_letters.remove(item.record)
+            self._in_flight.end(item)
         else:
-            self._finish(job)
+            self._finish(item)
 
-    def _enqueue(self, work: Commit) -> None:
-        self._commits.append(work)
-        self._some_commits.set()
-
-    async def _commit_forever(self) -> None:
-        while True:
-            await self._some_commits.wait()
-            self._some_commits.clear()
-            commits, self._commits = self._commits, []
-            await self._commit(commits)
-
-    async def _commit(self, commits: list[Commit]) -> None:
-        started = time.monotonic()
-        draft = self._app.publisher.new_accumulator(output for work in commits for output in work.outputs)
-        bad = {id(source) for _, source in await commit(self._app, draft, partial(_marks, commits))}
-        for work in commits:
-            if bad and work.hit_by(bad):
-                work.refused()
-            else:
-                work.then()
-        BATCH_SECONDS.labels(self._app.conf.id).observe(time.monotonic() - started)
-        self._room.set()
-
-    def _let_go(self, job: Job) -> None:
-        RECORDS.labels(self._app.conf.id, "dead" if job.dead else "done").inc()
-        if job.dead:
-            self.unburied.settle(job.record)
-        if job.epoch == self._epoch:
-            position = self._trackers[job.tp].finish(job.record.offset)
-            if position is not None:
-                self._app.list_consumer.mark_processed(job.tp, position, job.epoch)
-        self._survived(job)
-        self._end(job)
-
-    # A rebalance waits while anything is between `_begin` and `_end`.
-
-    def _begin(self, job: Job) -> None:
-        job.waits = False
-        self._app.list_consumer.liveness.attempt_started(job, job.tp)
-        self._working += 1
-        if self._busy is None:
-            self._busy = self._app.list_consumer.begin_work()
-
-    def _end(self, job: Job) -> None:
-        self._app.list_consumer.liveness.attempt_ended(job)
-        self._working -= 1
-        if not self._working and self._busy is not None:
-            self._app.list_consumer.end_work(self._busy)
-            self._busy = None
-
-
-def _marks(commits: Sequence[Commit], refused: Sequence[Output]) -> list[Mark]:
-    bad = {id(source) for _, source in refused}
-    return [mark for work in commits if not (bad and work.hit_by(bad)) for mark in work.marks]
-
-
-async def _own(work: Awaitable[T]) -> T:
-    """The result of a stage's work. If something that it awaits is cancelled, that is its failure, not our end."""
-    try:
-        return await work
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise RuntimeError("something that the stage awaited was cancelled") from error
+    def _release_offset(self, item: InFlightRecord) -> None:
+        RECORDS.labels(self._context.app, "dead" if item.dead else "done").inc()
+        if item.dead:
+            self.blocked_dead_letters.remove(item.record)
+        self._in_flight.release(item)
+        self._in_flight.mark_survived(item)
+        self._in_flight.end(item)

@@ -1,4 +1,4 @@
-"""Dead letters: a record that could not be processed, byte for byte, with why and where."""
+"""Dead letters: records that could not be processed, byte for byte, with the reason and the place."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from pipeline.topics.records import Header, Incoming, Record
 log = get_logger(__name__)
 
 PREFIX = dead_letters.PREFIX
-_LONGEST_MESSAGE = 500
+_MAX_MESSAGE = 500
+"""Characters of an error's text in a header."""
 
 
 def dead_letter(record: Incoming, stage: str, error: Exception, attempts: int) -> Record:
-    """The dead letter of `record`: its key, value and headers, and the reason, origin and time beside them."""
+    """Return the dead letter of `record`: its key, value and headers, plus headers of reason, origin and time."""
     DEAD_LETTERS.labels(stage, error_type(error)).inc()
     return Record(
         PREFIX + stage,
@@ -31,41 +32,42 @@ def is_dead_letter(record: Record) -> bool:
     return record.topic.startswith(PREFIX)
 
 
-def refused(record: Record) -> OversizeRecord:
-    """Why a record becomes a dead letter of which the broker refused the output `record`."""
+def rejected_by_broker(record: Record) -> OversizeRecord:
+    """Return the error of a source record whose output `record` was rejected by the broker."""
     return OversizeRecord(f"the broker takes no {len(record.value)} bytes for {record.topic}")
 
 
-class Unburied:
-    """Whether a flow has dead letters in hand that their own topic refuses. They are kept and tried again.
+class BlockedDeadLetters:
+    """The dead letters of a flow that their own topic rejects. They are kept and published again.
 
     Attributes:
-        cause: names the topic; None while there are none.
+        cause: names the topic; None while no dead letter is blocked.
     """
 
     def __init__(self) -> None:
         self.cause: str | None = None
-        self._held: set[tuple[int, int]] = set()
+        self._sources: set[tuple[int, int]] = set()
 
-    def tell(self, letter: Record, source: Incoming) -> None:
-        """The letter of `source` was refused."""
+    def add(self, letter: Record, source: Incoming) -> None:
+        """Note that the dead letter of `source` was rejected."""
         if self.cause is None:
             log.error(
-                "a dead letter is too large for its topic: raise its max.message.bytes, it goes on by itself",
+                "dead_letter_rejected",
                 topic=letter.topic,
                 bytes=len(letter.value),
+                detail="a dead letter is too large for its topic: raise max.message.bytes, then it is published",
             )
         self.cause = f"OversizeRecord: {letter.topic}"
-        self._held.add((source.partition, source.offset))
+        self._sources.add((source.partition, source.offset))
 
-    def settle(self, source: Incoming) -> None:
-        """The letter of `source` is on its topic, or will be made again by whoever gets the record next."""
-        self._held.discard((source.partition, source.offset))
-        if not self._held:
+    def remove(self, source: Incoming) -> None:
+        """Note that the dead letter of `source` is published, or that its record is delivered again."""
+        self._sources.discard((source.partition, source.offset))
+        if not self._sources:
             self.cause = None
 
     def clear(self) -> None:
-        self._held.clear()
+        self._sources.clear()
         self.cause = None
 
 
@@ -84,4 +86,4 @@ def _reason(record: Incoming, stage: str, error: Exception, attempts: int) -> li
 
 
 def _describe(error: Exception) -> str:
-    return " ".join(str(error).split())[:_LONGEST_MESSAGE]
+    return " ".join(str(error).split())[:_MAX_MESSAGE]

@@ -1,4 +1,7 @@
-"""What was fetched, waiting for its flow. Bounded in records and in bytes: when full, a partition is not fetched."""
+"""Fetched records that wait for their flow.
+
+A buffer is bounded in records and in bytes. While a partition's share is full, the partition is not fetched.
+"""
 
 from __future__ import annotations
 
@@ -11,50 +14,50 @@ from typing import Any, Protocol
 
 from faust.types import TP
 
-LIMIT = 5_000
-"""Records that a flow keeps ready for each partition; the rest stays in Kafka."""
-LIMIT_BYTES = 2 * 1024 * 1024
-"""Bytes that it keeps ready for each partition."""
+MAX_RECORDS = 5_000
+"""Records that are buffered of each partition. The rest stays in Kafka."""
+MAX_BYTES = 2 * 1024 * 1024
+"""Bytes that are buffered of each partition."""
 BATCH_BYTES = 8 * 1024 * 1024
-"""Bytes that are taken at once."""
+"""Bytes that are taken at once, at most."""
 
 
-class Gate(Protocol):
-    """Decides how far a partition's records may be taken."""
+class RecordGate(Protocol):
+    """Decides which records of a partition may be taken."""
 
-    def until(self, tp: TP) -> float:
-        """The offset before which they may; infinite where all may."""
+    def first_blocked(self, tp: TP) -> float:
+        """Return the first offset that may not be taken; infinity if all may."""
 
-    def barred(self, tp: TP) -> None:
-        """Records wait that may not be taken."""
+    def on_blocked(self, tp: TP) -> None:
+        """Note that records wait which may not be taken yet."""
 
-    def took(self, tp: TP, offsets: Sequence[int]) -> None:
-        """Records of a partition with an end were taken."""
+    def on_taken(self, tp: TP, offsets: Sequence[int]) -> None:
+        """Note that records were taken of a partition with a first blocked offset."""
 
-    def gave_back(self, tp: TP, offsets: Sequence[int]) -> None:
-        """Records that were taken have not run, and wait again."""
+    def on_returned(self, tp: TP, offsets: Sequence[int]) -> None:
+        """Note that taken records have not chunk, and wait again."""
 
 
-class Open:
-    """The gate of a backlog that nobody guards."""
+class OpenGate:
+    """The gate of a buffer without a quarantine: all records may be taken."""
 
-    def until(self, _: TP) -> float:
+    def first_blocked(self, _: TP) -> float:
         return inf
 
-    def barred(self, tp: TP) -> None: ...
-    def took(self, tp: TP, offsets: Sequence[int]) -> None: ...
-    def gave_back(self, tp: TP, offsets: Sequence[int]) -> None: ...
+    def on_blocked(self, tp: TP) -> None: ...
+    def on_taken(self, tp: TP, offsets: Sequence[int]) -> None: ...
+    def on_returned(self, tp: TP, offsets: Sequence[int]) -> None: ...
 
 
-class Run:
-    """Records that were fetched together and are made as they are taken.
+class FetchedChunk:
+    """Records that were fetched together. Each is decoded when it is taken.
 
     Attributes:
-        count: how many are left, at most; 0 when none is.
-        size: their bytes, by their average.
+        count: number of records left, at most; 0 if there is none.
+        size: their bytes, estimated by the average.
     """
 
-    __slots__ = ("_ahead", "_on_exhausted", "_records", "count", "size")
+    __slots__ = ("_next", "_on_exhausted", "_records", "count", "size")
 
     def __init__(
         self, records: Iterable[Any], count: int, size: int, on_exhausted: Callable[[], object] = lambda: None
@@ -63,193 +66,195 @@ class Run:
         self._records = iter(records)
         self._on_exhausted = on_exhausted
         self.size = size
-        self._ahead = self._next()
-        self.count = max(count, 1) if self._ahead else 0
+        self._next = self._read_next()
+        self.count = max(count, 1) if self._next else 0
 
     @property
     def offset(self) -> int:
-        """The first record's."""
-        return int(self._ahead[0].offset)
+        """The offset of the first record."""
+        return int(self._next[0].offset)
 
     def take(self, count: int) -> list[Any]:
-        """The next `count`, one at least."""
-        taken = [*self._ahead, *islice(self._records, count - 1)]
-        self._ahead = self._next()
-        left = max(self.count - len(taken), 1) if self._ahead else 0
+        """Return the next `count` records, at least one."""
+        taken = [*self._next, *islice(self._records, count - 1)]
+        self._next = self._read_next()
+        left = max(self.count - len(taken), 1) if self._next else 0
         self.size = self.size * left // self.count
         self.count = left
         return taken
 
-    def _next(self) -> list[Any]:
-        ahead = list(islice(self._records, 1))
-        if not ahead:
+    def _read_next(self) -> list[Any]:
+        found = list(islice(self._records, 1))
+        if not found:
             self._on_exhausted()
-        return ahead
+        return found
 
 
-class Waiting:
-    """What waits of one partition."""
+class PartitionBuffer:
+    """The buffered records of one partition."""
 
-    __slots__ = ("records", "runs", "size")
+    __slots__ = ("chunks", "records", "size")
 
     def __init__(self) -> None:
-        self.runs: deque[Run] = deque()
+        self.chunks: deque[FetchedChunk] = deque()
         self.records = 0
         self.size = 0
 
-    def add(self, run: Run) -> None:
-        self.runs.append(run)
-        self.records += run.count
-        self.size += run.size
+    def add(self, chunk: FetchedChunk) -> None:
+        self.chunks.append(chunk)
+        self.records += chunk.count
+        self.size += chunk.size
 
-    def give_back(self, run: Run) -> None:
-        self.runs.appendleft(run)
-        self.records += run.count
-        self.size += run.size
+    def give_back(self, chunk: FetchedChunk) -> None:
+        self.chunks.appendleft(chunk)
+        self.records += chunk.count
+        self.size += chunk.size
 
     def take(self, limit: int, size: int) -> list[Any]:
-        """Up to `limit` records and about `size` bytes, one record at least."""
+        """Return up to `limit` records and about `size` bytes, at least one record."""
         taken: list[Any] = []
         least = self.size - size
-        while self.runs and len(taken) < limit and (self.size > least or not taken):
-            run = self.runs[0]
-            count, heavy = run.count, run.size
-            taken += run.take(min(limit - len(taken), _fitting(run, self.size - least)))
-            self.size -= heavy - run.size
-            self.records -= count - run.count
-            if not run.count:
-                self.runs.popleft()
+        while self.chunks and len(taken) < limit and (self.size > least or not taken):
+            chunk = self.chunks[0]
+            count, heavy = chunk.count, chunk.size
+            taken += chunk.take(min(limit - len(taken), _fitting(chunk, self.size - least)))
+            self.size -= heavy - chunk.size
+            self.records -= count - chunk.count
+            if not chunk.count:
+                self.chunks.popleft()
         return taken
 
     def take_below(self, until: float, limit: int, size: int) -> list[Any]:
-        """The same, of the records with offsets before `until`."""
+        """Return the same, of the records before the offset `until`."""
         taken: list[Any] = []
         least = self.size - size
-        while self.runs and self.runs[0].offset < until and len(taken) < limit and (self.size > least or not taken):
+        while self.chunks and self.chunks[0].offset < until and len(taken) < limit and (self.size > least or not taken):
             taken += self.take(1, 0)
         return taken
 
 
-def _fitting(run: Run, room: int) -> int:
-    """How many records of a run fit, by their average; one at least."""
-    return max(1, room * run.count // run.size) if run.size else run.count
+def _fitting(chunk: FetchedChunk, room: int) -> int:
+    """Return how many records of a chunk fit into `room` bytes by their average size, at least one."""
+    return max(1, room * chunk.count // chunk.size) if chunk.size else chunk.count
 
 
-class Backlog:
-    """What one flow has not taken yet, by partition.
+class FetchBuffer:
+    """The records that one flow has not taken yet, by partition.
 
     Attributes:
-        some: set while there is something to take.
-        arrived: set when something comes in; who waits for it clears it.
-        room: set when a partition that was full has room again.
-        size: bytes of all that waits.
-        gate: what it says holds until `reconsider` is called.
+        not_empty: set while there is a record to take.
+        new_data: set when records are added. The flow that waits for it clears it.
+        has_capacity: set when a partition that was full has room again.
+        size: bytes of all records.
+        gate: decides which records may be taken. A changed decision takes effect at `apply_gate`.
     """
 
-    def __init__(self, limit: int = LIMIT, limit_bytes: int = LIMIT_BYTES) -> None:
-        self.gate: Gate = Open()
-        self.some = asyncio.Event()
-        self.arrived = asyncio.Event()
-        self.room = asyncio.Event()
+    def __init__(self, limit: int = MAX_RECORDS, limit_bytes: int = MAX_BYTES) -> None:
+        self.gate: RecordGate = OpenGate()
+        self.not_empty = asyncio.Event()
+        self.new_data = asyncio.Event()
+        self.has_capacity = asyncio.Event()
         self.size = 0
         self._limit = limit
         self._limit_bytes = limit_bytes
-        self._held: dict[TP, Waiting] = {}
+        self._ready: dict[TP, PartitionBuffer] = {}
         """Partitions whose next record may be taken."""
-        self._barred: dict[TP, Waiting] = {}
+        self._blocked: dict[TP, PartitionBuffer] = {}
         """Partitions whose next record may not be taken yet."""
 
     def __len__(self) -> int:
-        return sum(held.records for held in (*self._held.values(), *self._barred.values()))
+        return sum(buffer.records for buffer in (*self._ready.values(), *self._blocked.values()))
 
     def full(self, tp: TP) -> bool:
-        held = self._held.get(tp) or self._barred.get(tp)
-        return held is not None and (held.records >= self._limit or held.size >= self._limit_bytes)
+        """Return True if no more of the partition should be fetched."""
+        buffer = self._ready.get(tp) or self._blocked.get(tp)
+        return buffer is not None and (buffer.records >= self._limit or buffer.size >= self._limit_bytes)
 
-    def add(self, tp: TP, records: Run | Sequence[Any], size: int = 0) -> None:
-        """Takes in what was fetched together. Of a list, `size` is the bytes of all."""
-        run = records if isinstance(records, Run) else Run(records, len(records), size)
-        if run.count:
-            waiting = self._held.get(tp) or self._barred.pop(tp, None) or Waiting()
-            waiting.add(run)
-            self.size += run.size
-            self._place(tp, waiting)
+    def add(self, tp: TP, records: FetchedChunk | Sequence[Any], size: int = 0) -> None:
+        """Add records that were fetched together. `size` is the number of bytes of a list."""
+        chunk = records if isinstance(records, FetchedChunk) else FetchedChunk(records, len(records), size)
+        if chunk.count:
+            buffer = self._ready.get(tp) or self._blocked.pop(tp, None) or PartitionBuffer()
+            buffer.add(chunk)
+            self.size += chunk.size
+            self._place(tp, buffer)
 
-    def reconsider(self) -> None:
-        """The gate says something else now."""
-        everything = {**self._held, **self._barred}
-        self._held.clear()
-        self._barred.clear()
-        self.some.clear()
-        for tp, waiting in everything.items():
-            self._place(tp, waiting)
+    def apply_gate(self) -> None:
+        """Sort the partitions anew into ready and blocked ones, after the gate has changed its decision."""
+        everything = {**self._ready, **self._blocked}
+        self._ready.clear()
+        self._blocked.clear()
+        self.not_empty.clear()
+        for tp, buffer in everything.items():
+            self._place(tp, buffer)
 
-    def heads(self) -> dict[TP, int]:
-        """The offset of the next record of each partition that has one which may not be taken yet."""
-        return {tp: waiting.runs[0].offset for tp, waiting in self._barred.items()}
+    def blocked_heads(self) -> dict[TP, int]:
+        """Return the offset of the next record of each blocked partition."""
+        return {tp: buffer.chunks[0].offset for tp, buffer in self._blocked.items()}
 
     def head(self, tp: TP) -> int | None:
-        """The offset of the partition's next record; None while there is none."""
-        waiting = self._held.get(tp) or self._barred.get(tp)
-        return waiting.runs[0].offset if waiting is not None else None
+        """Return the offset of the partition's next record, or None."""
+        buffer = self._ready.get(tp) or self._blocked.get(tp)
+        return buffer.chunks[0].offset if buffer is not None else None
 
-    def _place(self, tp: TP, waiting: Waiting) -> None:
-        until = self.gate.until(tp)
-        if until == inf or waiting.runs[0].offset < until:
-            self._held[tp] = waiting
-            self.some.set()
-            self.arrived.set()
+    def _place(self, tp: TP, buffer: PartitionBuffer) -> None:
+        until = self.gate.first_blocked(tp)
+        if until == inf or buffer.chunks[0].offset < until:
+            self._ready[tp] = buffer
+            self.not_empty.set()
+            self.new_data.set()
         else:
-            self._barred[tp] = waiting
-            self.gate.barred(tp)
+            self._blocked[tp] = buffer
+            self.gate.on_blocked(tp)
 
-    def take(self, tp: TP, limit: int, size: int = BATCH_BYTES) -> list[Any]:
-        """Up to `limit` records of one partition, in order, and about `size` bytes; one at least if any."""
-        held, was_full = self._held.get(tp), self.full(tp)
-        if held is None or limit <= 0:
+    def pop(self, tp: TP, limit: int, size: int = BATCH_BYTES) -> list[Any]:
+        """Return up to `limit` records of one partition, in order, and about `size` bytes; at least one, if any."""
+        buffer, was_full = self._ready.get(tp), self.full(tp)
+        if buffer is None or limit <= 0:
             return []
-        before, until = held.size, self.gate.until(tp)
+        before, until = buffer.size, self.gate.first_blocked(tp)
         if until == inf:
-            taken = held.take(limit, size)
+            taken = buffer.take(limit, size)
         else:
-            taken = held.take_below(until, limit, size)
-            self.gate.took(tp, [record.offset for record in taken])
-        self.size -= before - held.size
-        if not held.records:
-            del self._held[tp]
-        elif until != inf and held.runs[0].offset >= until:
-            del self._held[tp]
-            self._place(tp, held)
-        if not self._held:
-            self.some.clear()
+            taken = buffer.take_below(until, limit, size)
+            self.gate.on_taken(tp, [record.offset for record in taken])
+        self.size -= before - buffer.size
+        if not buffer.records:
+            del self._ready[tp]
+        elif until != inf and buffer.chunks[0].offset >= until:
+            del self._ready[tp]
+            self._place(tp, buffer)
+        if not self._ready:
+            self.not_empty.clear()
         if was_full and not self.full(tp):
-            self.room.set()
+            self.has_capacity.set()
         return taken
 
-    def take_next(self, limit: int, size: int = BATCH_BYTES) -> tuple[TP, list[Any]]:
-        """Up to `limit` records and about `size` bytes of the partition whose turn it is; there must be one."""
-        tp = next(iter(self._held))
-        taken = self.take(tp, limit, size)
-        if tp in self._held:
-            self._held[tp] = self._held.pop(tp)
+    def pop_next(self, limit: int, size: int = BATCH_BYTES) -> tuple[TP, list[Any]]:
+        """Return the same of the next partition in turn. There must be one."""
+        tp = next(iter(self._ready))
+        taken = self.pop(tp, limit, size)
+        if tp in self._ready:
+            self._ready[tp] = self._ready.pop(tp)
         return tp, taken
 
-    def give_back(self, tp: TP, records: Sequence[Any]) -> None:
-        """Takes back the last of what was just taken: it comes first again."""
+    def push_back(self, tp: TP, records: Sequence[Any]) -> None:
+        """Put records back that were just taken. They come first again."""
         size = sum(len(record.value or b"") for record in records)
-        waiting = self._held.get(tp) or self._barred.pop(tp, None) or Waiting()
-        waiting.give_back(Run(records, len(records), size))
+        buffer = self._ready.get(tp) or self._blocked.pop(tp, None) or PartitionBuffer()
+        buffer.give_back(FetchedChunk(records, len(records), size))
         self.size += size
-        self.gate.gave_back(tp, [record.offset for record in records])
-        self._place(tp, waiting)
+        self.gate.on_returned(tp, [record.offset for record in records])
+        self._place(tp, buffer)
 
-    def waiting(self) -> list[TP]:
-        """The partitions that have something."""
-        return list(self._held)
+    def ready_partitions(self) -> list[TP]:
+        """Return the partitions that have a record to take."""
+        return list(self._ready)
 
     def clear(self) -> None:
-        self._held.clear()
-        self._barred.clear()
+        """Drop all records."""
+        self._ready.clear()
+        self._blocked.clear()
         self.size = 0
-        self.some.clear()
-        self.room.set()
+        self.not_empty.clear()
+        self.has_capacity.set()

@@ -1,4 +1,4 @@
-"""Which offset may be committed: that of the first unfinished record, whatever finished behind it."""
+"""The offset that may be committed: that of the first unfinished record, whichever finish behind it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class OffsetTracker:
     """The offsets of one partition that were taken, in order, and which of them are unfinished.
 
     Attributes:
-        size: bytes of the unfinished ones.
+        size: bytes of the unfinished records.
     """
 
     def __init__(self) -> None:
@@ -17,13 +17,14 @@ class OffsetTracker:
         self._taken: deque[int] = deque()
         self._unfinished: dict[int, int] = {}
 
-    def take(self, offset: int, size: int = 0) -> None:
+    def track(self, offset: int, size: int = 0) -> None:
+        """Add the offset of a record that was taken."""
         self._taken.append(offset)
         self._unfinished[offset] = size
         self.size += size
 
     def finish(self, offset: int) -> int | None:
-        """Marks `offset` finished; gives the new position to commit, or None if it did not move."""
+        """Mark `offset` finished. Return the new position to commit, or None if it did not move."""
         self.size -= self._unfinished.pop(offset)
         last = None
         while self._taken and self._taken[0] not in self._unfinished:
@@ -32,5 +33,5 @@ class OffsetTracker:
 
     @property
     def unfinished(self) -> int:
-        """How many were taken and stand unfinished, or finished behind one that does."""
+        """Number of taken records that are unfinished, or finished behind an unfinished one."""
         return len(self._taken)

@@ -1,4 +1,4 @@
-"""What users write: a stage is a function of one value that returns values. It holds no loop and no try."""
+"""Stages: functions from one value to values, without a loop and without error handling."""
 
 from __future__ import annotations
 
@@ -14,32 +14,46 @@ from pipeline.topics.records import Incoming, Record
 Values = Iterable[Any]
 
 
-class Abandoned(Exception):
-    """Raised by `Scope.wait` when partitions move: the record will be delivered again, here or elsewhere."""
+class PartitionsRevoked(Exception):
+    """Raised by `ConcurrentContext.wait` when partitions move. The record is delivered again, here or elsewhere."""
 
 
-class Scope:
-    """What a stage may look at beside its value: the source record and the app's tables.
+class StageContext:
+    """The source record of a value, and the tables of its app."""
 
-    `attempt` is how often this record failed before, in this process.
+    __slots__ = ("_tables", "record")
+
+    def __init__(self, record: Incoming, tables: Mapping[str, TableView]) -> None:
+        self.record = record
+        self._tables = tables
+
+    def table(self, name: str) -> TableView:
+        """Return the table `name`, as the record's partition sees it."""
+        return self._tables[name]
+
+
+class ConcurrentContext(StageContext):
+    """The context of a concurrent stage, which may also wait, persist and publish before its record is finished.
+
+    Attributes:
+        attempt: how often this record failed before, in this process.
     """
 
-    __slots__ = ("_owned", "_persist", "_publish", "_tables", "_wait", "_when_committed", "attempt", "record")
+    __slots__ = ("_owned", "_persist", "_publish", "_wait", "_when_committed", "attempt")
 
     def __init__(
         self,
         record: Incoming,
         tables: Mapping[str, TableView],
         *,
-        wait: Callable[[float], Awaitable[None]] | None = None,
-        persist: Callable[[], Awaitable[None]] | None = None,
-        publish: Callable[[Iterable[Record]], Awaitable[None]] | None = None,
-        owned: Callable[[], bool] | None = None,
-        when_committed: Callable[[Callable[[], None]], None] | None = None,
+        wait: Callable[[float], Awaitable[None]],
+        persist: Callable[[], Awaitable[None]],
+        publish: Callable[[Iterable[Record]], Awaitable[None]],
+        owned: Callable[[], bool],
+        when_committed: Callable[[Callable[[], None]], None],
         attempt: int = 0,
     ) -> None:
-        self.record = record
-        self._tables = tables
+        super().__init__(record, tables)
         self._wait = wait
         self._persist = persist
         self._publish = publish
@@ -47,47 +61,36 @@ class Scope:
         self._when_committed = when_committed
         self.attempt = attempt
 
-    def table(self, name: str) -> TableView:
-        """The table `name`, as this record's partition sees it."""
-        return self._tables[name]
-
     async def wait(self, seconds: float) -> None:
-        """Waits, in a concurrent stage, without holding up a rebalance. Let what it raises pass."""
-        if self._wait is None:
-            raise TypeError("only a concurrent stage can wait")
+        """Wait without blocking a rebalance. Do not catch what this raises."""
         await self._wait(seconds)
 
     def owned(self) -> bool:
-        """Whether this process is sure to own the record's partition still. Ask right before what can't be undone.
+        """Return True if this process surely still owns the record's partition. Ask right before you act for good.
 
-        A process that was stopped or suspended for longer than its session is not, until the group has heard of it.
+        The answer is False after the process was suspended for longer than its session, until the group has heard of
+        it again.
         """
-        return self._owned is None or self._owned()
+        return self._owned()
 
     async def persist(self) -> None:
-        """Makes this record's table writes durable now, in a concurrent stage, whatever becomes of the record."""
-        if self._persist is None:
-            raise TypeError("only a concurrent stage can persist before its record is finished")
+        """Make this record's table writes durable now, even if the record fails afterwards."""
         await self._persist()
 
     async def publish(self, records: Iterable[Record]) -> None:
-        """Publishes now, in a concurrent stage, whatever becomes of the record in hand; returns when acknowledged.
+        """Publish records now, even if the record in work fails afterwards. Return when they are acknowledged.
 
-        For what is worth most when it is early and does no harm twice: a retry or a redelivery publishes it again.
-        Raises `OversizeRecord` for what the broker does not take.
+        Use it for records that are worth most when they are early and do no harm twice: a retry or a redelivery
+        publishes them again. Raises `OversizeRecord` for a record that the broker rejects.
         """
-        if self._publish is None:
-            raise TypeError("only a concurrent stage can publish before its record is finished")
         await self._publish(records)
 
     def when_committed(self, then: Callable[[], None]) -> None:
-        """Calls `then` once this record's offset is committed, in a concurrent stage.
+        """Call `then` once this record's offset is committed.
 
-        From then on the group does not deliver the record again. Where partitions move or the process ends before that,
-        nothing is called; the record may then be delivered again. `then` neither raises nor takes long.
+        After that the group does not deliver the record again. If partitions move or the process ends first, `then` is
+        never called, and the record may be delivered again. `then` must not raise, and must be quick.
         """
-        if self._when_committed is None:
-            raise TypeError("only a concurrent stage can wait for its record's commit")
         self._when_committed(then)
 
 
@@ -97,73 +100,77 @@ class Stage:
 
     Attributes:
         name: names the stage's dead letters and metrics.
-        function: `(value, scope) -> values`. The first stage's value is the source record itself (`Incoming`);
-            what the last one returns must be `Record`s. An exception makes all of the source record's outputs
-            and table writes undone; see `pipeline.errors` for which ones are retried.
+        function: `(value, context) -> values`. The first stage's value is the source record itself (`Incoming`). The
+            last one must return `Record`s. An exception undoes all of the source record's outputs and table writes;
+            see `pipeline.errors` for which ones are retried.
     """
 
     name: str
-    function: Callable[[Any, Scope], Values]
+    function: Callable[[Any, StageContext], Values]
 
 
 @dataclass(frozen=True, slots=True)
 class ConcurrentStage:
-    """A slow, asynchronous step: runs for many lanes at once, in order within each.
+    """A slow, asynchronous step. It runs for many ordering keys at once, in order within each.
 
     Attributes:
-        decode: from the source record to the value that `function` and `lane` take.
-        lane: what must stay in order, e.g. the conversation. Nothing waits behind another lane's failure.
-        function: `async (value, scope) -> Records`.
-        concurrency: how many values are worked on at once, those that are in `Scope.wait` not counted.
-        last_word: `async (value, scope, error) -> Records` that go out before the dead letter of a value that is given
-            up. What it raises is logged, and no more; after `Unavailable` the value is tried again instead.
+        function: `async (value, context) -> Records`.
+        decode: turns the source record into the value that `function` and `ordering_key` take.
+        ordering_key: returns the key within which values stay in order, e.g. the conversation. A failure delays only
+            values of its own key.
+        concurrency: how many values are worked on at once. Values in `ConcurrentContext.wait` are not counted.
+        on_give_up: `async (value, context, error) -> Records` that are published before the dead letter of a value
+            that is given up. An exception in it is logged; after `Unavailable` the value is tried again instead.
     """
 
     name: str
-    function: Callable[[Any, Scope], Awaitable[Iterable[Record]]]
+    function: Callable[[Any, ConcurrentContext], Awaitable[Iterable[Record]]]
     decode: Callable[[Incoming], Any]
-    lane: Callable[[Any], Hashable]
+    ordering_key: Callable[[Any], Hashable]
     concurrency: int = 100
-    last_word: Callable[[Any, Scope, Exception], Awaitable[Iterable[Record]]] | None = None
+    on_give_up: Callable[[Any, ConcurrentContext, Exception], Awaitable[Iterable[Record]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A topic put between two chained stages: the chain becomes two hops, and nothing else changes.
+class Through:
+    """A topic between two chained stages. It cuts the chain into two hops and changes nothing else.
 
     Attributes:
-        encode: from what the stage before returns to a record of `topic`.
-        decode: from a record of `topic` to what the stage after takes.
+        encode: turns a value of the stage before into a record of `topic`.
+        decode: turns a record of `topic` into a value for the stage after.
     """
 
     topic: str
-    encode: Callable[[Any, Scope], Record]
+    encode: Callable[[Any, StageContext], Record]
     decode: Callable[[Incoming], Any]
 
 
-def split(source: str, steps: Sequence[Stage | Link | ConcurrentStage]) -> list[tuple[str, tuple[Stage, ...]]]:
-    """Cuts a chain at its links: `(source topic, stages)` for each hop. Raises `UsageError` for what is no chain.
+def split_hops(source: str, steps: Sequence[Stage | Through | ConcurrentStage]) -> list[tuple[str, tuple[Stage, ...]]]:
+    """Cut a chain at its `Through` topics into `(source topic, stages)` for each hop.
 
-    What fails in a link's `encode` is a dead letter of the stage before it, in its `decode` of the one after.
+    A failure in `Through.encode` is a dead letter of the stage before it, one in `Through.decode` of the stage after.
+    Raises `UsageError` for steps that are no chain.
     """
     hops: list[tuple[str, tuple[Stage, ...]]] = []
     stages: list[Stage] = []
     for step, after in zip_longest(steps, steps[1:]):
         if isinstance(step, Stage):
             stages.append(step)
-        elif isinstance(step, Link) and stages and isinstance(after, Stage):
+        elif isinstance(step, Through) and stages and isinstance(after, Stage):
             hops.append((source, (*stages, _encoder(step, stages[-1]))))
             source, stages = step.topic, [_decoder(step, after)]
         else:
-            raise UsageError(f"the flow from {source} is no chain: links stand between stages, a ConcurrentStage alone")
+            raise UsageError(
+                f"the flow from {source} is no chain: a Through stands between two stages, a ConcurrentStage alone"
+            )
     if not stages:
         raise UsageError(f"the flow from {source} has no stages")
     return [*hops, (source, tuple(stages))]
 
 
-def _encoder(link: Link, before: Stage) -> Stage:
-    return Stage(before.name, lambda value, scope: (link.encode(value, scope),))
+def _encoder(through: Through, before: Stage) -> Stage:
+    return Stage(before.name, lambda value, context: (through.encode(value, context),))
 
 
-def _decoder(link: Link, after: Stage) -> Stage:
-    return Stage(after.name, lambda record, _: (link.decode(record),))
+def _decoder(through: Through, after: Stage) -> Stage:
+    return Stage(after.name, lambda record, _: (through.decode(record),))

@@ -15,11 +15,10 @@ from typing import Any, Final, NamedTuple
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from pipeline.runtime.flows.chain import Output
 from pipeline.runtime.kafka.idempotent_producer import TOO_LARGE
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.runtime.tables.fencing import OffsetRange
-from pipeline.topics.records import Header
+from pipeline.topics.records import Header, Output
 
 BATCH_BYTES: Final = 512 * 1024
 """Size above which a batch takes no further record, in bytes."""

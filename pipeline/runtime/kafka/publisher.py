@@ -17,12 +17,11 @@ from aiokafka.errors import KafkaError
 
 from pipeline.errors import PartitionsChanged, PublishFailed, TopicMissing, Unavailable
 from pipeline.metrics import OUTPUTS
-from pipeline.runtime.flows.chain import Output
 from pipeline.runtime.kafka.accumulator import PartitionBatches, RecordAccumulator, RejectedRecord
 from pipeline.runtime.kafka.partition_counts import count_changed
 from pipeline.runtime.tables.fencing import OffsetRange
-from pipeline.runtime.tables.views import Mark, by_place
-from pipeline.topics.records import Record
+from pipeline.runtime.tables.views import TableWrite, group_by_partition
+from pipeline.topics.records import Output, Record
 
 METADATA_TIMEOUT: Final = 30.0
 """Timeout for the metadata of an existing topic, in seconds. Covers a restart of its broker."""
@@ -72,12 +71,12 @@ class BatchPublisher:
         return [_rejected_output(batches.topic, record) for batches in sent for record in batches.rejected]
 
     async def publish_changelog(
-        self, topics: dict[str, str], marks: Sequence[Mark]
+        self, topics: dict[str, str], marks: Sequence[TableWrite]
     ) -> dict[tuple[str, int], OffsetRange]:
         """Publish table writes to their changelogs; return their offsets by table and partition."""
         tables = {topic: table for table, topic in topics.items()}
         accumulator = self.new_accumulator()
-        for (table, partition), group in by_place(marks):
+        for (table, partition), group in group_by_partition(marks):
             batches = accumulator.batches_for(topics[table], partition)
             for _, _, key, value in group:
                 batches.add(accumulator.now, key, value, [], None)

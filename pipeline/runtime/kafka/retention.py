@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 from faust.types import TP
 
 from pipeline.metrics import RETENTION_USED
 
-if TYPE_CHECKING:
-    from pipeline.runtime.faust.consumer import Consumer
-
 SHARES: Final = (0.5, 0.75, 0.9)
 """Reported shares of the retention, in ascending order."""
 
 
-async def update_retention_metric(app: str, consumer: Consumer, retentions: Mapping[str, float]) -> None:
+class LaggingConsumer(Protocol):
+    """The part of a consumer that knows its unfinished records."""
+
+    @property
+    def lagging(self) -> Sequence[TP]: ...
+    def processed_position(self, tp: TP) -> int: ...
+    async def offsets_at(self, times: Mapping[TP, int]) -> dict[TP, int | None]: ...
+
+
+async def update_retention_metric(app: str, consumer: LaggingConsumer, retentions: Mapping[str, float]) -> None:
     """Set the metric of each source topic to the largest of `SHARES` that is used up. `retentions` is in seconds.
 
     For each share the broker is asked for the first offset that is younger. Raises the errors of aiokafka.
@@ -31,7 +37,7 @@ async def update_retention_metric(app: str, consumer: Consumer, retentions: Mapp
         RETENTION_USED.labels(app, topic).set(share)
 
 
-async def _older_than(consumer: Consumer, ages: Mapping[TP, float]) -> list[TP]:
+async def _older_than(consumer: LaggingConsumer, ages: Mapping[TP, float]) -> list[TP]:
     """Return the partitions whose first unfinished record is older than the given age in seconds."""
     if not ages:
         return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from pipeline.errors import PartitionsChanged, Unavailable
 from pipeline.logging import get_logger
@@ -19,13 +19,21 @@ from pipeline.runtime.kafka.partition_counts import require_counts
 from pipeline.settings import Settings
 from pipeline.topics.installation import TOPIC, Installation
 
-if TYPE_CHECKING:
-    from pipeline.runtime.faust.app import PipelineApp
-
 CHECKS_PER_TIMEOUT: Final = 8
 """Checks of the partition counts within the time after which a partition counts as stuck."""
 
 log = get_logger(__name__)
+
+
+class GuardedApp(Protocol):
+    """The part of an app that its topics are checked for."""
+
+    installation: Installation
+    retentions: dict[str, float]
+    sources: set[str]
+
+    async def crash(self, reason: BaseException) -> None:
+        """End the process."""
 
 
 async def require_installation(settings: Settings, names: Iterable[str]) -> Installation:
@@ -52,7 +60,7 @@ async def require_installation(settings: Settings, names: Iterable[str]) -> Inst
     return found
 
 
-async def watch_partition_counts(settings: Settings, apps: Sequence[PipelineApp]) -> None:
+async def watch_partition_counts(settings: Settings, apps: Sequence[GuardedApp]) -> None:
     """Crash the process when a keyed topic gets another partition count than it had at the start."""
     while True:
         await asyncio.sleep(settings.stuck_after / CHECKS_PER_TIMEOUT)
@@ -63,7 +71,7 @@ async def watch_partition_counts(settings: Settings, apps: Sequence[PipelineApp]
                 return
 
 
-async def load_retentions(settings: Settings, apps: Iterable[PipelineApp]) -> None:
+async def load_retentions(settings: Settings, apps: Iterable[GuardedApp]) -> None:
     """Load the retention of each app's source topics, as far as the broker allows it."""
     with suppress(Unavailable):
         for app in apps:

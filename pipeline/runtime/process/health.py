@@ -75,7 +75,7 @@ class HealthServer:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         waiting = [app.conf.id for app in self._apps if not app.ready]
-        stopped = {app.conf.id: app.stopped for app in self._apps if app.stopped}
+        stopped = {app.conf.id: app.open_breakers for app in self._apps if app.open_breakers}
         wrong = {name: found for name, found in (("waiting", waiting), ("stopped", stopped)) if found}
         return web.json_response(wrong or {"status": "ok"}, status=503 if wrong else 200)
 

@@ -49,7 +49,7 @@ LEAVE_TIMEOUT = 2.0
 
 
 def run(settings: Settings, build: Build) -> None:
-    """Run until SIGTERM or Ctrl-C. Returns after a clean stop; a crash ends the process with status 1."""
+    """FetchedChunk until SIGTERM or Ctrl-C. Returns after a clean stop; a crash ends the process with status 1."""
     aiokafka_patches.install()
     _tune_garbage_collection()
     event_loop.use_everywhere()
@@ -178,13 +178,16 @@ async def _start(app: PipelineApp) -> None:
 
 
 async def _log_ready(app: PipelineApp) -> None:
-    log.info("app_ready", app=app.conf.id, partitions=len(app.list_consumer.assignment()))
+    log.info("app_ready", app=app.conf.id, partitions=len(app.kafka_consumer.assignment()))
 
 
 async def _exit_on_crash(app: PipelineApp, apps: Sequence[PipelineApp]) -> None:
     await app.wait_until_crashed()
     log.critical(
-        "worker_crashed", detail="its unfinished records will be delivered again", app=app.conf.id, error=app.why()
+        "worker_crashed",
+        detail="its unfinished records will be delivered again",
+        app=app.conf.id,
+        error=app.crash_cause(),
     )
     _leave_groups(apps, blameless=isinstance(app.crash_reason, INFRASTRUCTURE_FAILURES))
     _exit(1)
@@ -203,7 +206,7 @@ def _leave_groups(apps: Sequence[PipelineApp], *, blameless: bool) -> None:
     timeout. Blocks deliberately, so that this thread does nothing more meanwhile.
     """
     with suppress(Exception):  # an app may have no group yet
-        leaving = [app.list_consumer.leave_group(blameless=blameless) for app in apps if app.started]
+        leaving = [app.kafka_consumer.leave_group(blameless=blameless) for app in apps if app.started]
         concurrent.futures.wait(leaving, LEAVE_TIMEOUT)
 
 

@@ -1,4 +1,4 @@
-"""One record alone in a whole process, whatever apps and partitions it has."""
+"""The right of one record to run alone in its process, whatever apps and partitions the process has."""
 
 from __future__ import annotations
 
@@ -7,63 +7,64 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 POLL_SECONDS: Final = 0.02
-"""Between two looks at whether everything rests; only while a record is about to run alone."""
+"""Seconds between two looks at whether everything is idle. It is polled only while a record is about to run alone."""
 REST_SECONDS: Final = 60.0
-"""In which everything must have come to rest; else the record is tried later."""
+"""Seconds until everything must be idle. Otherwise the record is tried later."""
 
 
-class Member(Protocol):
+class ExclusiveMember(Protocol):
     """One app of the process."""
 
     @property
-    def at_rest(self) -> bool:
-        """True if nothing of it runs."""
+    def idle(self) -> bool:
+        """True if no record of it runs."""
 
-    def hold(self) -> None:
-        """It must come to rest."""
+    def pause(self) -> None:
+        """Let no record run."""
 
-    def let_go(self) -> None:
-        """It may go on."""
+    def resume(self) -> None:
+        """Let records run again."""
 
 
-class Exclusive:
+class ProcessExclusivity:
     """Held by the app of which one record runs alone. All apps of a process share one.
 
     Attributes:
-        possible: whether everything in the process can be made to rest; not so where it runs plain agents.
-        holder: who has it.
+        possible: True if all apps of the process can be paused. Plain agents can't.
+        holder: the app that holds it.
     """
 
     def __init__(self) -> None:
         self.possible = True
-        self.holder: Member | None = None
-        self._members: list[Member] = []
+        self.holder: ExclusiveMember | None = None
+        self._members: list[ExclusiveMember] = []
 
-    def join(self, member: Member) -> None:
+    def join(self, member: ExclusiveMember) -> None:
+        """Add an app of the process."""
         self._members.append(member)
 
-    def take(self, holder: Member) -> bool:
-        """Makes everything rest for `holder`. False: another has it, or nobody can."""
+    def acquire(self, holder: ExclusiveMember) -> bool:
+        """Pause all apps for `holder`. False: another app holds it, or it is not possible."""
         if not self.possible or self.holder not in (None, holder):
             return False
         self.holder = holder
         for member in self._members:
-            member.hold()
+            member.pause()
         return True
 
-    def give_back(self, holder: Member) -> None:
-        """Lets everything go on, if `holder` has it."""
+    def release(self, holder: ExclusiveMember) -> None:
+        """Resume all apps, if `holder` holds it."""
         if self.holder is holder:
             self.holder = None
             for member in self._members:
-                member.let_go()
+                member.resume()
 
-    async def at_rest(self, holder: Member) -> bool:
-        """Waits for everything to come to rest. False: it takes too long, or `holder` has given it back."""
+    async def wait_until_idle(self, holder: ExclusiveMember) -> bool:
+        """Wait until all apps are idle. False: it takes too long, or `holder` has released it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(REST_SECONDS):
                 while self.holder is holder:
-                    if all(member.at_rest for member in self._members):
+                    if all(member.idle for member in self._members):
                         return True
                     await asyncio.sleep(POLL_SECONDS)
         return False

@@ -1,8 +1,8 @@
-"""Holds records back while it is found out which of them ends its process (`suspects` says by which rules).
+"""The gate that holds records back while it is found out which of them ends its process.
 
-It stands between what was fetched and the loops, as the gate of every backlog of an app, so one mechanism serves every
-kind of loop. Before the first records of a partition run, and before each window of suspects does, the state is
-committed beside the offset. In steady work nothing is held and nothing is written: an advancing position clears it.
+It stands between an app's fetch buffers and its loops, so one mechanism serves every kind of loop; `suspects` has the
+rules. Before the first records of a partition run, and before each window of suspects does, the state is committed
+beside the offset. In steady work no record is held back and nothing is written: a position that moves clears it.
 """
 
 from __future__ import annotations
@@ -10,424 +10,331 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final, Protocol
 
 from faust.types import TP
 
 from pipeline.errors import WorkerDied
-from pipeline.logging import get_logger
-from pipeline.metrics import SUSPECT_PARTITIONS
-from pipeline.runtime.flows.fetch_buffer import Backlog
-from pipeline.runtime.quarantine.exclusive import Exclusive
-from pipeline.runtime.quarantine.running_mark import Hint
-from pipeline.runtime.quarantine.suspects import CLEAR, DEATHS, Suspicion, decode, encode
-
-log = get_logger(__name__)
+from pipeline.runtime.quarantine.crash_marker import CrashHint
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
+from pipeline.runtime.quarantine.ledger import SuspectLedger
+from pipeline.runtime.quarantine.partition_quarantine import PartitionQuarantine
 
 RETRY_SECONDS: Final = 1.0
-"""Until a record that could not run alone is tried again, at least; between two tries of a commit, at most."""
+"""Seconds until a record that could not run alone is tried again, at least. Also the longest wait between commits."""
 FIRST_RETRY_SECONDS: Final = 0.05
-"""Until a commit that partitions in motion refused is tried again: records wait for it. Each wait is twice the last."""
+"""Seconds until a commit is tried again that moving partitions refused. Records wait for it. Each wait is doubled."""
 TIMER_SECONDS: Final = 0.01
-"""By which a timer of the loop may be early: nobody else would wake what is then looked at too soon."""
+"""Seconds by which a timer of the event loop may be early. A check that comes too soon would not be repeated."""
 
 
-class Assignment(Protocol):
+class GatedBuffer(Protocol):
+    """The part of a fetch buffer that a quarantine needs."""
+
+    def blocked_heads(self) -> dict[TP, int]:
+        """Return the offset of the next record of each blocked partition."""
+
+    def head(self, tp: TP) -> int | None:
+        """Return the offset of the partition's next record, or None."""
+
+    def apply_gate(self) -> None:
+        """Ask the gate anew which records may be taken."""
+
+
+class NoteCommitter(Protocol):
     """The part of the consumer that a quarantine needs."""
 
-    backlogs: dict[str, Backlog]
+    @property
+    def buffers(self) -> Mapping[str, GatedBuffer]:
+        """The fetch buffer of each topic."""
 
     async def commit_notes(self) -> bool:
-        """Commits everything that is to be committed, notes included."""
-
-
-@dataclass(slots=True, eq=False)
-class Cell:
-    """One partition of this process.
-
-    Attributes:
-        position: the committed one; None before the group's first commit.
-        frontier: behind everything that has run here and was survived.
-        handed: behind everything that was handed to the backlog, or is no record.
-        state: as it is to be committed.
-        committed: as it is in the broker.
-        until: the offset before which records may be taken.
-        opened: whether some could have been taken.
-        uncounted: whether this process was one of the state's lives, and is not while another record runs alone.
-        running: of a suspect partition, offsets that were taken and neither finished nor paused.
-    """
-
-    position: int | None
-    frontier: int
-    state: Suspicion
-    committed: Suspicion
-    handed: int = 0
-    until: float = 0
-    opened: bool = False
-    uncounted: bool = False
-    running: set[int] = field(default_factory=set)
-
-    @property
-    def dirty(self) -> bool:
-        return self.state != self.committed and self.position is not None
-
-    def count(self) -> None:
-        """A death of this process will be one at this position, unless it moves before."""
-        if not self.opened:
-            self.state = self.committed.taking()
-        elif self.uncounted:
-            self.state = self.state.taking()
-        self.uncounted = False
-
-    def hold(self) -> None:
-        """It will not, while a record of another partition runs alone. Earlier deaths still count."""
-        counted = self.opened and not self.uncounted and not self.state.ends and self.state.lives > 0
-        self.state = self.state.held(counted=counted)
-        self.uncounted |= counted
-
-    @property
-    def must_run_alone(self) -> bool:
-        state = self.state
-        # In front of a record that died alone it would take the place of that one's count, in every life again.
-        return state.single(self.frontier) and state.at <= self.frontier and not state.condemned(self.frontier)
+        """Commit all positions, notes included. False: partitions move."""
 
 
 class Quarantine:
-    """The gate of one app's backlogs.
+    """The gate of one app's fetch buffers.
 
     Args:
-        quiet: tells whether no code of a stage is running in this app.
+        quiet: returns True if no stage's code is running in this app.
 
     Attributes:
-        turn: clear while everything but one record must wait.
-        notes: metadata of the commit that is under way, read by the thread that commits.
+        may_run: cleared while all records but one must wait.
     """
 
     def __init__(
-        self, app: str, assignment: Assignment, exclusive: Exclusive, quiet: Callable[[], bool] = lambda: True
+        self,
+        app: str,
+        committer: NoteCommitter,
+        exclusive: ProcessExclusivity,
+        quiet: Callable[[], bool] = lambda: True,
     ) -> None:
-        self.turn = asyncio.Event()
-        self.turn.set()
-        self.notes: Mapping[TP, str] = {}
-        self._app = app
-        self._assignment = assignment
+        self.may_run = asyncio.Event()
+        self.may_run.set()
+        self._ledger = SuspectLedger(app)
+        self._committer = committer
         self._exclusive = exclusive
         self._quiet = quiet
-        self._cells: dict[TP, Cell] = {}
-        self._suspects: dict[TP, Cell] = {}
         self._alone: tuple[TP, int] | None = None
-        self._held = False
+        self._paused = False
         self._not_before = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._resting = self._ending = False
         self._wake = asyncio.Event()
-        self._pending: dict[TP, tuple[int, Suspicion]] = {}
         exclusive.join(self)
 
     # The partitions of this process
 
     def inherit(
-        self, found: Mapping[TP, tuple[int | None, str]], ends: Mapping[TP, int], hint: Hint | None = None
+        self, found: Mapping[TP, tuple[int | None, str]], ends: Mapping[TP, int], hint: CrashHint | None = None
     ) -> None:
-        """Positions are set. `found` holds them with their metadata, `ends` where partitions end that need it.
+        """Take over partitions when positions are set.
 
-        `hint` is the record in whose midst the last process died, if that is known.
+        Args:
+            found: committed positions with their notes.
+            ends: where partitions end, for those whose suspicion needs it.
+            hint: the record in which the last process died, if that is known.
         """
         self._resting = self._ending
-        for tp, (position, metadata) in found.items():
-            before = decode(metadata)
-            state = before.inherited(
-                position or 0, ends.get(tp, 0), hint and hint.offset_in(tp), again=hint is not None and hint.again
-            )
-            self._cells[tp] = cell = Cell(position, position or 0, state, before)
-            if state.ends:
-                self._suspects[tp] = cell
-                self._tell("records_suspected", tp, cell)
-        self._count()
+        self._ledger.inherit(found, ends, hint)
         self._wake.set()
 
     def restart(self, tp: TP, position: int) -> None:
-        """The log was made anew, or cut short: what was suspected is not on it any more."""
-        if cell := self._cells.get(tp):
-            self._suspects.pop(tp, None)
-            self._cells[tp] = Cell(cell.position, position, CLEAR, cell.committed, opened=True)
-            self._count()
+        """Forget the suspects of a partition whose log was made anew, or cut short: they are not on it any more."""
+        if self._ledger.restart(tp, position):
             self._wake.set()
 
     def reset(self) -> None:
-        """Positions will be set anew."""
-        self._cells.clear()
-        self._suspects.clear()
+        """Forget all partitions, because positions will be set anew."""
+        self._ledger.clear()
         self._stop_alone()
-        self.turn.set()  # what waited for it is nobody's any more, and keeps others of its lane back
-        if self._held:
-            self.turn.clear()
-        self._count()
+        # Records of an earlier epoch that wait for this would keep newer ones of their ordering key back.
+        self.may_run.set()
+        if self._paused:
+            self.may_run.clear()
 
     def rest(self, *, ending: bool = False) -> None:
-        """Nothing more is taken until positions are set anew, or ever: a death from now on blames no record."""
+        """Take no record until positions are set anew, or ever: a death from now on blames no record."""
         self._resting = True
         self._ending |= ending
-        for cell in self._cells.values():
-            cell.state = cell.state.rested()
+        self._ledger.rest()
         self._close()
 
-    def last_notes(self) -> dict[TP, tuple[int, str]]:
-        """Positions and metadata that blame no record, for a process that ends at once."""
-        rested = {tp: cell.committed.rested() for tp, cell in self._cells.items() if cell.position is not None}
-        return {
-            tp: (self._cells[tp].position or 0, encode(state))
-            for tp, state in rested.items()
-            if state != self._cells[tp].committed
-        }
+    # The gate of the buffers
 
-    # The gate
+    def first_blocked(self, tp: TP) -> float:
+        partition = self._ledger.partitions.get(tp)
+        return partition.first_blocked if partition is not None else 0
 
-    def until(self, tp: TP) -> float:
-        cell = self._cells.get(tp)
-        return cell.until if cell is not None else 0
-
-    def barred(self, _: TP) -> None:
+    def on_blocked(self, tp: TP) -> None:
         self._wake.set()
 
-    def took(self, tp: TP, offsets: Sequence[int]) -> None:
-        self._cells[tp].running.update(offsets)
+    def on_taken(self, tp: TP, offsets: Sequence[int]) -> None:
+        self._ledger.partitions[tp].running.update(offsets)
 
-    def gave_back(self, tp: TP, offsets: Sequence[int]) -> None:
-        if cell := self._suspects.get(tp):
-            cell.running.difference_update(offsets)
+    def on_returned(self, tp: TP, offsets: Sequence[int]) -> None:
+        self._ledger.has_survived(tp, *offsets)
 
-    # The loops
+    def mark_buffered(self, tp: TP, position: int) -> None:
+        """Note that all records before `position` are in the buffer; offsets without a record count too."""
+        if self._ledger.is_buffered(tp, position):
+            self._wake.set()
+
+    # What loops ask and report
 
     @property
     def suspects(self) -> list[TP]:
-        return list(self._suspects)
+        """The partitions that have suspect records."""
+        return list(self._ledger.suspects)
 
-    def handed(self, tp: TP, position: int) -> None:
-        """Everything before `position` is in the backlog, or is no record."""
-        if (cell := self._suspects.get(tp)) and cell.handed != position:
-            cell.handed = position
+    def survived(self, tp: TP, offset: int) -> None:
+        """Note that a record is finished, or waits for another try: the process has survived it."""
+        if self._ledger.has_survived(tp, offset):
             self._wake.set()
 
-    def settled(self, tp: TP, offset: int) -> None:
-        """A record is finished, or waits for another try: the process has survived it."""
-        if cell := self._suspects.get(tp):
-            cell.running.discard(offset)
+    def survived_below(self, tp: TP, position: int) -> None:
+        """Note the same of all records before `position`."""
+        if self._ledger.has_survived(tp, below=position):
             self._wake.set()
 
-    def settled_below(self, tp: TP, position: int) -> None:
-        """The same of every record before `position`."""
-        if cell := self._suspects.get(tp):
-            cell.running = {offset for offset in cell.running if offset >= position}
-            self._wake.set()
+    @property
+    def runs_alone(self) -> bool:
+        """True if a record of this app may run alone. No other record of the process may run then."""
+        return self._alone is not None
+
+    def must_wait(self, tp: TP, offset: int) -> bool:
+        """Return True if this record must wait for `may_run`, because another one runs alone."""
+        return not self.may_run.is_set() and self._alone != (tp, offset)
 
     @property
     def held_back(self) -> list[TP]:
         """Partitions with records that wait for one that runs alone in the process, or is about to."""
-        return list(self._heads()) if self._held else []
+        return list(self._heads()) if self._paused else []
+
+    def give_up_error(self, tp: TP, offset: int) -> WorkerDied | None:
+        """Return the error of a record that must be given up without being run; else None."""
+        return self._ledger.give_up_error(tp, offset)
+
+    def runnable_count(self, tp: TP, records: Sequence[Any]) -> int:
+        """Return how many of these records come before the first that must be given up."""
+        return self._ledger.runnable_count(tp, records)
+
+    # Committing: see `SuspectLedger`
 
     @property
-    def runs_alone(self) -> bool:
-        """True if a record of this app may run alone. Nothing else of the process may."""
-        return self._alone is not None
+    def notes(self) -> Mapping[TP, str]:
+        """Metadata of the commit that is under way, by partition."""
+        return self._ledger.notes
 
-    def must_wait(self, tp: TP, offset: int) -> bool:
-        """True if this record must wait for `turn`, because another one runs alone."""
-        return not self.turn.is_set() and self._alone != (tp, offset)
+    def begin_commit(self, offsets: Mapping[TP, int]) -> dict[TP, int]:
+        """Return the offsets to commit: these, and unchanged positions of which only the note has changed."""
+        return self._ledger.begin_commit(offsets)
 
-    def verdict(self, tp: TP, offset: int) -> WorkerDied | None:
-        """Why the record is to be given up and not to be run."""
-        cell = self._cells.get(tp)
-        return WorkerDied(DEATHS) if cell is not None and cell.state.condemned(offset) else None
+    def finish_commit(self) -> bool:
+        """Note that the commit is done. Return True if it shows that records make progress."""
+        return self._ledger.finish_commit()
 
-    def allowed(self, tp: TP, records: Sequence[Any]) -> int:
-        """How many of these records come before the first that is to be given up."""
-        cell = self._cells.get(tp)
-        if cell is None or not (cell.state.deaths or cell.state.given_up):
-            return len(records)
-        condemned = (n for n, record in enumerate(records) if cell.state.condemned(record.offset))
-        return next(condemned, len(records))
+    def final_notes(self) -> dict[TP, tuple[int, str]]:
+        """Return positions and notes that blame no record, for a process that ends at once."""
+        return self._ledger.final_notes()
 
-    # Committing
-
-    def noted(self, offsets: Mapping[TP, int]) -> dict[TP, int]:
-        """Begins a commit: `offsets`, and the unchanged position where only the note has changed."""
-        wanted = {tp: cell.position for tp, cell in self._cells.items() if cell.dirty and cell.position is not None}
-        wanted.update(offsets)
-        self._pending = {tp: (offset, self._state_at(tp, offset)) for tp, offset in wanted.items()}
-        self.notes = {tp: encode(state) for tp, (_, state) in self._pending.items()}
-        return wanted
-
-    def _state_at(self, tp: TP, offset: int) -> Suspicion:
-        cell = self._cells.get(tp)
-        if cell is None:
-            return CLEAR
-        if offset != cell.position:
-            cell.state, cell.uncounted = cell.state.moved(offset), False
-        return cell.state
-
-    def committed(self) -> bool:
-        """The commit that `noted` began is done. Gives whether it shows that records get on."""
-        got_on = False
-        for tp, (offset, state) in self._pending.items():
-            if cell := self._cells.get(tp):
-                before = cell.position, cell.committed.ends, cell.committed.deaths
-                got_on |= before != (offset, state.ends, state.deaths)
-                cell.position, cell.committed = offset, state
-        self._pending = {}
-        return got_on
-
-    # Other records must run alone
+    # Another app's record must run alone
 
     @property
-    def at_rest(self) -> bool:
-        """True if nothing runs and the broker knows it."""
-        return self._quiet() and not any(cell.dirty for cell in self._cells.values())
+    def idle(self) -> bool:
+        """True if no record runs and the broker knows it."""
+        return self._quiet() and not self._ledger.dirty
 
-    def hold(self) -> None:
-        """A record is to run alone in this process."""
-        self._held = True
-        self.turn.clear()
-        for cell in self._cells.values():
-            cell.hold()
+    def pause(self) -> None:
+        """Let no record run: one is about to run alone in this process."""
+        self._paused = True
+        self.may_run.clear()
+        for partition in self._ledger.partitions.values():
+            partition.uncount()
         self._close()
 
-    def let_go(self) -> None:
-        """It has."""
-        self._held = False
+    def resume(self) -> None:
+        """Let records run again."""
+        self._paused = False
         self._wake.set()
 
     def _close(self) -> None:
-        for cell in self._cells.values():
-            cell.until = 0
-        self._reconsider()
+        for partition in self._ledger.partitions.values():
+            partition.first_blocked = 0
+        self._apply_gate()
         self._wake.set()
 
     # Deciding
 
     async def run(self) -> None:
-        """Opens and closes the gate, each time when what it means is committed."""
+        """Open and close the gate, each time after the new state is committed."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for tp, cell in list(self._suspects.items()):
-                self._leave_behind(tp, cell)
-            if self._resting or (self._held and self._exclusive.holder is not self):
+            for tp, partition in list(self._ledger.suspects.items()):
+                self._leave_survived_windows(tp, partition)
+            if self._resting or (self._paused and self._exclusive.holder is not self):
                 await self._commit()
             elif self._alone is None and not await self._run_alone():
                 await self._open()
 
-    def _leave_behind(self, tp: TP, cell: Cell) -> None:
-        """Moves the frontier over windows that were survived."""
-        while cell.state.ends and not cell.running and self._exhausted(tp, cell):
-            cell.frontier, cell.until = cell.state.ends[0], 0
-            if cell.state.condemned(cell.frontier - 1):
-                self._tell("record_given_up", tp, cell)
-            cell.state = cell.state.survived(cell.frontier)
+    def _leave_survived_windows(self, tp: TP, partition: PartitionQuarantine) -> None:
+        while partition.state.ends and not partition.running and self._is_exhausted(tp, partition):
+            partition.frontier, partition.first_blocked = partition.state.ends[0], 0
+            if partition.state.condemned(partition.frontier - 1):
+                self._ledger.log("record_given_up", tp, "its process died again and again while only this record ran")
+            partition.state = partition.state.survived(partition.frontier)
             if self._alone and self._alone[0] == tp:
                 self._stop_alone()
-        if not cell.state.ends:
-            del self._suspects[tp]
-            cell.uncounted = cell.state.lives > 0
-            self._tell("records_cleared", tp, cell)
-            self._count()
+        if not partition.state.ends:
+            self._ledger.remove_cleared(tp)
 
-    def _exhausted(self, tp: TP, cell: Cell) -> bool:
-        """True if the window has no more records. Offsets of markers and compacted records hold none."""
-        head = self._assignment.backlogs[tp.topic].head(tp)
-        return (cell.handed if head is None else head) >= cell.state.ends[0]
+    def _is_exhausted(self, tp: TP, partition: PartitionQuarantine) -> bool:
+        """Return True if the window has no more records. Offsets of markers and compacted records hold none."""
+        head = self._committer.buffers[tp.topic].head(tp)
+        return (partition.buffered if head is None else head) >= partition.state.ends[0]
 
     async def _run_alone(self) -> bool:
-        """Runs a record alone once everything else in the process rests. False: there is none to be run so."""
-        heads = self._heads()
-        found = next(((tp, cell) for tp, cell in self._suspects.items() if tp in heads and cell.must_run_alone), None)
-        if found is None or time.monotonic() < self._not_before or not self._exclusive.take(self):
+        """Run a record alone once everything else in the process is idle. False: no record must run alone now."""
+        heads, suspects = self._heads(), self._ledger.suspects.items()
+        found = next(((tp, each) for tp, each in suspects if tp in heads and each.must_run_alone), None)
+        if found is None or time.monotonic() < self._not_before or not self._exclusive.acquire(self):
             return False
-        (tp, cell), began = found, time.monotonic()
+        (tp, partition), began = found, time.monotonic()
         await self._commit()
-        if await self._exclusive.at_rest(self) and await self._open_alone(tp, cell):
+        if await self._exclusive.wait_until_idle(self) and await self._open_alone(tp, partition):
             return True
-        cell.state = cell.state.rested()  # it has not run: a later commit must not say so
-        held = time.monotonic() - began
-        self._not_before = time.monotonic() + max(
-            held, RETRY_SECONDS
-        )  # everything else goes on for as long as it stood
-        self._exclusive.give_back(self)
-        self._wake_later(max(held, RETRY_SECONDS))
+        partition.state = partition.state.rested()  # it has not run: a later commit must not say so
+        # The others get as much time as they had to stand still, before the next try.
+        wait = max(time.monotonic() - began, RETRY_SECONDS)
+        self._not_before = time.monotonic() + wait
+        self._exclusive.release(self)
+        self._wake_later(wait)
         return True
 
-    async def _open_alone(self, tp: TP, cell: Cell) -> bool:
-        cell.state = cell.state.alone(cell.frontier)
+    async def _open_alone(self, tp: TP, partition: PartitionQuarantine) -> bool:
+        partition.state = partition.state.alone(partition.frontier)
         await self._commit()
-        if cell.dirty or self._resting or self._exclusive.holder is not self or self._suspects.get(tp) is not cell:
+        is_ours = self._exclusive.holder is self and self._ledger.suspects.get(tp) is partition
+        if partition.dirty or self._resting or not is_ours:
             return False
-        self._tell("record_runs_alone", tp, cell)
-        self._alone = (tp, cell.frontier)
-        cell.until, cell.opened = cell.frontier + 1, True
-        self._reconsider()
+        self._ledger.log("record_runs_alone", tp, "if the process dies now, this record is to blame")
+        self._alone = (tp, partition.frontier)
+        partition.first_blocked, partition.opened = partition.frontier + 1, True
+        self._apply_gate()
         return True
 
     def _stop_alone(self) -> None:
         self._alone = None
-        self._exclusive.give_back(self)
+        self._exclusive.release(self)
 
     async def _open(self) -> None:
-        """Opens the gate for whatever waits, and lets run again what had to wait for a record that ran alone."""
+        """Open the gate for waiting records, and let those run again that waited for one that ran alone."""
         heads, opening = self._heads(), dict[TP, float]()
-        for tp, cell in self._cells.items():
-            if not cell.until and (tp in heads or cell.opened):
-                self._prepare(tp, cell, heads.get(tp), opening)
+        for tp, partition in self._ledger.partitions.items():
+            if not partition.first_blocked and (tp in heads or partition.opened):
+                self._prepare(tp, partition, heads.get(tp), opening)
         await self._commit()
-        if self._held or self._resting:
+        if self._paused or self._resting:
             return
-        for tp, until in opening.items():
-            current = self._cells.get(tp)
+        for tp, first_blocked in opening.items():
+            current = self._ledger.partitions.get(tp)
             if current is not None and not current.dirty:
-                current.until, current.opened = until, True
+                current.first_blocked, current.opened = first_blocked, True
         if opening:
-            self._reconsider()
-        self.turn.set()
+            self._apply_gate()
+        self.may_run.set()
 
-    def _prepare(self, tp: TP, cell: Cell, head: int | None, opening: dict[TP, float]) -> None:
-        if cell.position is None and head is not None:
-            cell.position = cell.frontier = head
-        if not cell.state.ends:
-            cell.count()
+    def _prepare(self, tp: TP, partition: PartitionQuarantine, head: int | None, opening: dict[TP, float]) -> None:
+        if partition.position is None and head is not None:
+            partition.position = partition.frontier = head
+        state = partition.state
+        if not state.ends:
+            partition.count()
             opening[tp] = inf
-        elif cell.state.single(cell.frontier) and cell.state.condemned(cell.frontier):
-            opening[tp] = cell.state.ends[0]
-        elif not (cell.must_run_alone and self._exclusive.possible):
-            cell.state, opening[tp] = cell.state.in_window(), cell.state.ends[0]
+        elif state.single(partition.frontier) and state.condemned(partition.frontier):
+            opening[tp] = state.ends[0]
+        elif not (partition.must_run_alone and self._exclusive.possible):
+            partition.state, opening[tp] = state.in_window(), state.ends[0]
 
     def _heads(self) -> dict[TP, int]:
-        return {tp: head for backlog in self._backlogs() for tp, head in backlog.heads().items()}
+        return {tp: head for buffer in self._buffers() for tp, head in buffer.blocked_heads().items()}
 
     async def _commit(self) -> None:
-        """Commits the notes that have changed; those of partitions that move stay as they are."""
-        if not any(cell.dirty for cell in self._cells.values()) or await self._assignment.commit_notes():
+        """Commit the notes that have changed. Those of partitions that move stay as they are."""
+        if not self._ledger.dirty or await self._committer.commit_notes():
             self._retry_seconds = FIRST_RETRY_SECONDS
             return
         self._wake_later(self._retry_seconds)
         self._retry_seconds = min(2 * self._retry_seconds, RETRY_SECONDS)
 
-    def _reconsider(self) -> None:
-        for backlog in self._backlogs():
-            backlog.reconsider()
+    def _apply_gate(self) -> None:
+        for buffer in self._buffers():
+            buffer.apply_gate()
 
-    def _backlogs(self) -> Iterable[Backlog]:
-        return set(self._assignment.backlogs.values())
+    def _buffers(self) -> Iterable[GatedBuffer]:
+        return set(self._committer.buffers.values())
 
     def _wake_later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds + TIMER_SECONDS, self._wake.set)
-
-    # Telling
-
-    def _count(self) -> None:
-        SUSPECT_PARTITIONS.labels(self._app).set(len(self._suspects))
-
-    def _tell(self, event: str, tp: TP, cell: Cell) -> None:
-        about: dict[str, Any] = {"app": self._app, "topic": tp.topic, "partition": tp.partition}
-        about |= {"offset": cell.frontier, "until": cell.state.ends[0] if cell.state.ends else cell.frontier}
-        log.warning(event, **about, deaths=cell.state.deaths)

@@ -1,11 +1,11 @@
-"""Finding the record that ends its process, from deaths alone. No I/O, no clock.
+"""The search for a record that ends its process, by nothing but the deaths of processes. It does no I/O.
 
 The state of a partition is kept beside its committed offset, in the broker, so that it follows the partition wherever
-it moves. Deaths without progress make the records behind the position suspect. They are narrowed by halves: a process
-runs only a window of them, and commits that before it does. A window that is survived is left behind and its sibling is
-halved; one in which the process dies is halved itself. A death counts against a record only when that record ran alone
-in its process; after `DEATHS` of those it is given up. Where it is known in the midst of which record the last process
-died (`running_mark`), that one is tried alone next. It is a hint: if the record survives, narrowing goes on.
+it moves. Deaths without progress make the records behind the position suspects. Halving narrows them: a process runs
+only a window of them, and commits that before it does. A window that is survived is left behind, and its sibling is
+halved; a window in which the process dies is halved itself. A death counts against a record only if the record ran
+alone in its process. After `DEATHS` of those the record is given up. If the record in which the last process died is
+known (`crash_marker`), it runs alone next. That is a hint: if the process survives it, halving continues.
 
     unsuspected ─ LIVES deaths ─▶ window ─ died: first half; survived: sibling ─▶ alone ─ DEATHS deaths ─▶ given up
 """
@@ -19,22 +19,22 @@ from typing import Final
 import orjson
 
 LIVES: Final = 2
-"""Processes that died at one position without moving it, after which the records behind it are suspect."""
+"""Number of processes that die at one position until the records behind it are suspects."""
 DEATHS: Final = 3
-"""Deaths of a record that ran alone, after which it is given up."""
+"""Number of processes that a record kills while it runs alone until it is given up."""
 SPARED: Final = 3
-"""Lives for which a partition is not suspect, or not narrowed, while hints name records of others."""
+"""Number of processes for which a partition is not suspected, or not narrowed, while hints name other partitions."""
 ELSEWHERE: Final = -1
-"""In the place of an offset: the last process died in the midst of another partition's record."""
+"""Used as an offset: the last process died in a record of another partition."""
 SPAN: Final = 4_096
-"""Offsets that are suspected at most: a process holds no more records of one partition unfinished."""
+"""Largest number of suspect offsets: a process has no more unfinished records of one partition."""
 GIVEN_UP: Final = 100
-"""Records given up behind one that waits that are remembered at most; any before those are found anew."""
+"""Largest number of remembered records that were given up behind a waiting one. Older ones are found anew."""
 _VERSION: Final = 1
 
 
 class Running(StrEnum):
-    """The part of the suspects that the process may be running that committed the state."""
+    """The suspects that may run in the process that committed the state."""
 
     NOTHING = ""
     WINDOW = "window"
@@ -46,13 +46,13 @@ class Suspicion:
     """The state of one partition. Offsets are absolute. The frontier is behind all that this process has survived.
 
     Attributes:
-        lives: processes that took records at the committed position and have not ended in order; of suspects, those
-            that died in the midst of another partition's record since the window was narrowed.
-        ends: of nested ranges, the smallest first, all from the frontier on; a process has died in each of them.
-        running: whether a process runs `[frontier, ends[0])`.
-        at: the record that ran alone last; -1 for none.
-        deaths: of processes while it did.
-        given_up: offsets of records that were, for as long as one in front of them keeps the position back.
+        lives: number of processes that took records at the committed position and have not ended in order. While there
+            are suspects: number that died in another partition's record since the window was narrowed.
+        ends: ends of nested ranges that all begin at the frontier, the smallest first. A process died in each of them.
+        running: the part of `[frontier, ends[0])` that may run.
+        at: offset of the record that ran alone last; -1 for none.
+        deaths: number of processes that died while it ran alone.
+        given_up: offsets of given-up records, kept while an unfinished record in front of them holds the position.
     """
 
     lives: int = 0
@@ -64,15 +64,15 @@ class Suspicion:
 
     @property
     def needs_end(self) -> bool:
-        """True if `inherited` must be told where the partition ends."""
+        """True if `inherited` needs the end of the partition."""
         return not self.ends and self.lives >= LIVES
 
     def inherited(self, position: int, end: int = 0, hint: int | None = None, *, again: bool = False) -> Suspicion:
-        """The state with which a process begins at `position`. What is committed as running has died.
+        """Return the state with which a process begins at `position`. A state committed as running means a death.
 
-        `end` is the partition's, behind its last record; it is asked for only where the state `needs_end`. `hint` is
-        the offset of the record in whose midst the last process died, or `ELSEWHERE`; None: nobody knows. `again`: an
-        earlier process died there too, which is enough wherever the position stands.
+        `end` is the offset behind the partition's last record, given if the state `needs_end`. `hint` is the offset of
+        the record in which the last process died, or `ELSEWHERE`; None: unknown. `again`: an earlier process died in it
+        too, which is enough to suspect it at any position.
         """
         given_up = tuple(offset for offset in self.given_up if offset >= position)
         return replace(self._inherited(position, end, hint, again), given_up=given_up)
@@ -108,29 +108,29 @@ class Suspicion:
         return replace(self, lives=0)._aimed(position, hint)
 
     def single(self, frontier: int) -> bool:
-        """True if one record is left in the window. It must run alone."""
+        """Return True if one record is left in the window. It must run alone."""
         return bool(self.ends) and self.ends[0] == frontier + 1
 
     def condemned(self, offset: int) -> bool:
-        """True if the record at `offset` is to be given up."""
+        """Return True if the record at `offset` must be given up."""
         return offset in self.given_up or (self.at == offset and self.deaths >= DEATHS)
 
     def taking(self) -> Suspicion:
-        """To be committed before an unsuspected partition's records are taken at this position."""
+        """Return the state to commit before records of an unsuspected partition are taken at this position."""
         return replace(self, lives=self.lives + 1)
 
     def in_window(self) -> Suspicion:
-        """To be committed before the records of the window run."""
+        """Return the state to commit before the records of the window run."""
         return replace(self, running=Running.WINDOW)
 
     def alone(self, offset: int) -> Suspicion:
-        """To be committed before the record at `offset` runs, and nothing else in its process."""
+        """Return the state to commit before the record at `offset` runs alone in its process."""
         return replace(self, running=Running.ALONE, at=offset, deaths=self.deaths if self.at == offset else 0)
 
     def survived(self, frontier: int) -> Suspicion:
-        """The process has run, or given up, everything below `frontier` and lives."""
+        """Return the state after the process has run, or given up, all records below `frontier`, and lives."""
         ends = tuple(end for end in self.ends if end > frontier)
-        if self.at < frontier and self.deaths >= DEATHS:  # nothing is held against the others any more
+        if self.at < frontier and self.deaths >= DEATHS:  # the killer is found: the others are no suspects
             given_up = (*(offset for offset in self.given_up if offset != self.at), self.at)
             return Suspicion(ends=ends[-1:], given_up=given_up[-GIVEN_UP:])
         if not ends:
@@ -138,17 +138,17 @@ class Suspicion:
         return replace(self, ends=ends, running=Running.NOTHING)._forgetting(frontier)._halved(frontier)
 
     def moved(self, position: int) -> Suspicion:
-        """The position has come to `position`: earlier deaths say nothing about what is behind it."""
+        """Return the state after the position moved: earlier deaths prove nothing about the records behind it."""
         return replace(self, lives=0, given_up=tuple(offset for offset in self.given_up if offset >= position))
 
     def rested(self) -> Suspicion:
-        """The process ends in order: its death will say nothing about these records."""
+        """Return the state for a process that ends in order: its end proves nothing about these records."""
         return replace(self, lives=0, running=Running.NOTHING)
 
     def held(self, *, counted: bool) -> Suspicion:
-        """A record of another partition runs alone: a death will say nothing about these, and those before it do.
+        """Return the state while a record of another partition runs alone: a death then proves nothing about these.
 
-        `counted`: this process is one of the lives.
+        Earlier deaths still count. `counted`: this process is one of the lives.
         """
         return replace(self, lives=max(self.lives - counted, 0), running=Running.NOTHING)
 
@@ -157,7 +157,7 @@ class Suspicion:
         return replace(self, ends=(frontier + half, *self.ends)) if half else self
 
     def _aimed(self, frontier: int, hint: int | None) -> Suspicion:
-        """Narrowed to the record that is hinted at, which is in the window; else halved."""
+        """Return the state narrowed to the hinted record if it is in the window; else halved."""
         if hint is None or not frontier <= hint < self.ends[0]:
             return self._halved(frontier)
         closer = (end for end in (hint, hint + 1) if frontier < end < self.ends[0])
@@ -171,7 +171,7 @@ CLEAR: Final = Suspicion()
 
 
 def encode(state: Suspicion) -> str:
-    """For a committed offset's metadata: empty where there is nothing to say, and far below Kafka's 4,096 bytes."""
+    """Return the metadata of a committed offset: empty for a clear state, and far below Kafka's 4,096 bytes."""
     if state == CLEAR:
         return ""
     found = [_VERSION, state.lives, state.ends, state.running, state.at, state.deaths]
@@ -180,7 +180,7 @@ def encode(state: Suspicion) -> str:
 
 
 def decode(metadata: str | None) -> Suspicion:
-    """Reads it back. What somebody else has written there says nothing."""
+    """Read a state back. Metadata of another program is a clear state."""
     try:
         version, lives, ends, running, at, deaths, *rest = orjson.loads(metadata or "")
         given_up = tuple(map(int, rest[0])) if rest else ()

@@ -1,20 +1,17 @@
-"""A table in a worker: Faust's table for recovery and placement, RocksDB and the changelog written by us."""
+"""A table's rows in a worker. Faust's table recovers and places them; we write RocksDB and the changelog ourselves."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import rocksdict
 from faust.types import TP
 
 from pipeline.errors import WriterFenced
-from pipeline.runtime.tables.fencing import OffsetRange, SoleWriter
-from pipeline.runtime.tables.views import Mark, Store
-
-if TYPE_CHECKING:
-    from pipeline.runtime.faust.app import PipelineApp
+from pipeline.runtime.tables.fencing import OffsetRange, WriterFence
+from pipeline.runtime.tables.views import TableRows, TableWrite
 
 ROCKSDB = {
     "write_buffer_size": 8 << 20,
@@ -22,50 +19,49 @@ ROCKSDB = {
     "block_cache_size": 8 << 20,
     "max_open_files": 64,
 }
-"""Per partition. Faust's 64 MiB buffers and 2 GiB of cache, 48 times, would not fit in a worker."""
-NOTHING_READ = -1
+"""Options of the database of one partition. Faust's 64 MiB buffers and 2 GiB cache, 48 times, would exceed a worker."""
 
 
 class TableStore:
-    """The rows of one table, a RocksDB a partition. Faust recovers it from the changelog."""
+    """The rows of one table, one RocksDB per partition.
 
-    def __init__(self, app: PipelineApp, name: str, partitions: int, ttl: int) -> None:
-        self._app = app
-        self._writer = SoleWriter()
-        self._table: Any = app.Table(
-            name,
-            partitions=partitions,
-            key_type=bytes,
-            value_type=bytes,
-            options={"ttl": ttl, **ROCKSDB},
-        )
+    Args:
+        table: Faust's table.
+        recovered: returns the last changelog offset that recovery read of a partition, -1 for none.
+        generation: returns the group generation of this worker.
+    """
+
+    def __init__(self, table: Any, recovered: Callable[[TP], int], generation: Callable[[], int]) -> None:
+        self._table = table
+        self._recovered = recovered
+        self._generation = generation
+        self._fence = WriterFence()
 
     @property
     def changelog(self) -> str:
         return str(self._table.changelog_topic_name)
 
-    def partition(self, partition: int) -> Store:
-        """The local rows of one partition."""
-        store: Store = self._table.data._db_for_partition(partition)
-        return store
+    def partition(self, partition: int) -> TableRows:
+        """Return the local rows of one partition."""
+        rows: TableRows = self._table.data._db_for_partition(partition)
+        return rows
 
-    def apply(self, marks: Iterable[Mark], spans: Mapping[int, OffsetRange]) -> None:
-        """Writes rows whose changelog records are acknowledged, each partition in one atomic batch with its offset.
+    def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
+        """Store rows that the changelog has, each partition in one atomic batch with its changelog offset.
 
-        Raises `WriterFenced` where somebody else has written in between: what that row remembers is not known here,
-        so nothing that rests on it may be done, and only a new process reads it.
+        Raises `WriterFenced` if another worker wrote in between. Its rows are not known here, so no work may rest on
+        this table until a new process has read them.
         """
         store: Any = self._table.data
         batches: dict[int, Any] = defaultdict(lambda: rocksdict.WriteBatch(raw_mode=True))
-        for _, partition, key, value in marks:
+        for _, partition, key, value in writes:
             batches[partition].put(key, value)
         for partition, batch in batches.items():
-            self._require_alone(partition, spans[partition])
-            batch.put(store.offset_key, str(spans[partition].last).encode())
+            self._require_sole_writer(partition, ranges[partition])
+            batch.put(store.offset_key, str(ranges[partition].last).encode())
             store._db_for_partition(partition).write(batch)
 
-    def _require_alone(self, partition: int, span: OffsetRange) -> None:
-        recovery: Any = self._app.tables
-        recovered = recovery.recovery.active_highwaters.get(TP(self.changelog, partition), NOTHING_READ)
-        if not self._writer.wrote(self._app.consumer_generation_id, partition, span, recovered):
+    def _require_sole_writer(self, partition: int, written: OffsetRange) -> None:
+        recovered = self._recovered(TP(self.changelog, partition))
+        if not self._fence.accepts(self._generation(), partition, written, recovered):
             raise WriterFenced(f"another worker writes to {self.changelog}/{partition}: this one reads it anew")

@@ -1,91 +1,91 @@
-"""Tables: what a stage remembers, one RocksDB a partition, with a changelog on Kafka.
+"""Table rows as stages read and write them.
 
-A write is *pending* until the outputs of its record are acknowledged and the changelog has it; then it goes to the
-local store in one atomic batch, together with the changelog's offset. So the store is never ahead of the topics.
-Pending writes are seen by every later read.
+A write is *uncommitted* until the outputs of its record are acknowledged and the changelog has the row. Then the row
+goes to the local store in one atomic batch, together with the changelog's offset, so the store is never ahead of the
+topics. Every later read sees an uncommitted write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
-Mark = tuple[str, int, bytes, bytes]
-"""A table write that waits for its record's outputs to be acknowledged: table, partition, key, value (never empty).
+TableWrite = tuple[str, int, bytes, bytes]
+"""One row to be written: table, partition, key, value (never empty).
 
-A plain tuple, as are outputs: one of each is made for every event, and a named one costs five times as much.
+A plain tuple, as outputs are: one is made for every event, and a named tuple costs five times as much.
 """
 
 
-def by_place(marks: Iterable[Mark]) -> Iterator[tuple[tuple[str, int], Iterator[Mark]]]:
-    """Runs of writes to one partition of one table."""
-    return groupby(marks, key=itemgetter(0, 1))
+def group_by_partition(writes: Iterable[TableWrite]) -> Iterator[tuple[tuple[str, int], Iterator[TableWrite]]]:
+    """Group consecutive writes by their table and partition."""
+    return groupby(writes, key=itemgetter(0, 1))
 
 
-class Store(Protocol):
-    """Where a partition's rows are: RocksDB in a worker, a dict in tests."""
+class TableRows(Protocol):
+    """The rows of one partition: RocksDB in a worker, a dict in tests."""
 
-    def get(self, key: bytes) -> bytes | None: ...
+    def get(self, key: bytes, /) -> bytes | None: ...
 
 
 class TableView:
-    """A table as one partition's records see it."""
+    """A table as the records of one partition see it."""
 
-    __slots__ = ("_journal", "_name", "_partition", "_pending", "_store")
+    __slots__ = ("_journal", "_name", "_partition", "_rows", "_uncommitted")
 
     def __init__(
-        self, name: str, partition: int, store: Store, pending: dict[bytes, bytes], journal: list[Mark]
+        self, name: str, partition: int, rows: TableRows, uncommitted: dict[bytes, bytes], journal: list[TableWrite]
     ) -> None:
         self._name = name
         self._partition = partition
-        self._store = store
-        self._pending = pending
+        self._rows = rows
+        self._uncommitted = uncommitted
         self._journal = journal
 
     def get(self, key: str) -> bytes | None:
-        """The value of `key`, or None."""
+        """Return the value of `key`, or None."""
         raw = key.encode()
-        value = self._pending.get(raw)
-        return self._store.get(raw) if value is None else value
+        value = self._uncommitted.get(raw)
+        return self._rows.get(raw) if value is None else value
 
     def put(self, key: str, value: bytes) -> None:
-        """Writes `value`, once the outputs of the record in hand are acknowledged."""
+        """Write `value`. The row is stored once the outputs of the record in work are acknowledged."""
         if not value:
             raise ValueError("a table value can't be empty: recovery would take it for a deletion")
         raw = key.encode()
-        self._pending[raw] = value
+        self._uncommitted[raw] = value
         self._journal.append((self._name, self._partition, raw, value))
 
 
-class Pending:
-    """The writes of every table that are not in the stores yet."""
+class UncommittedWrites:
+    """The writes of all tables that are not in the local stores yet."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, int], dict[bytes, bytes]] = {}
 
     def rows(self, table: str, partition: int) -> dict[bytes, bytes]:
+        """Return the uncommitted rows of one partition by key."""
         return self._rows.setdefault((table, partition), {})
 
-    def settle(self, marks: Iterable[Mark]) -> None:
-        """Forgets writes that are in their store, or whose record failed; not those that were overwritten since."""
-        for (table, partition), group in by_place(marks):
+    def discard(self, writes: Iterable[TableWrite]) -> None:
+        """Forget writes that are stored or whose record failed. A write that a later one replaced stays."""
+        for (table, partition), group in group_by_partition(writes):
             rows = self.rows(table, partition)
             for _, _, key, value in group:
                 if rows.get(key) is value:
                     del rows[key]
 
+    def rollback(self, journal: list[TableWrite], length: int = 0) -> None:
+        """Undo the writes that were added since the journal had `length` entries."""
+        failed = journal[length:]
+        del journal[length:]
+        self.discard(failed)
+        for table, partition, key, value in journal:  # an earlier record of the batch may have written the same key
+            self.rows(table, partition).setdefault(key, value)
+
     def clear(self) -> None:
-        """Forgets all of them: their records will be delivered again."""
+        """Forget all writes: their records will be delivered again."""
         for rows in self._rows.values():
             rows.clear()
-
-
-def undo(journal: list[Mark], length: int, pending: Pending) -> None:
-    """Takes back what was written since the journal had `length` entries."""
-    failed: Sequence[Mark] = journal[length:]
-    del journal[length:]
-    pending.settle(failed)
-    for table, partition, key, value in journal:  # an earlier record of the batch may have written the same key
-        pending.rows(table, partition).setdefault(key, value)

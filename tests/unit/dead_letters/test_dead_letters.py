@@ -18,9 +18,9 @@ from pipeline.cli._letters import as_json, body, hide, page, row
 from pipeline.errors import UnknownTenant
 from pipeline.replay.dead_letters import Filters, Found, Ledger, find, history
 from pipeline.replay.reader import Reader, Span
+from pipeline.runtime.faust.gap_dead_letters import gap_dead_letter
+from pipeline.runtime.faust.gaps import RemovedRange
 from pipeline.runtime.flows.dead_letters import dead_letter
-from pipeline.runtime.flows.gap_letters import gap_letter
-from pipeline.runtime.kafka.gaps import RemovedRange
 from pipeline.runtime.redrive import Decider
 from pipeline.testing import TestRecord
 from pipeline.topics.dead_letters import REASON_BYTES, Letter, LetterId, Mark, Origin, State, read
@@ -45,7 +45,7 @@ def _letter(
 
 def test_the_letter_of_a_gap_is_shown_with_its_range_and_never_redriven() -> None:
     """Somebody would look for bytes that are nowhere, or publish an empty webhook in their place."""
-    record, _ = gap_letter(RemovedRange(TP("events.default", 3), 10, 40), "handle")
+    record, _ = gap_dead_letter(RemovedRange(TP("events.default", 3), 10, 40), "handle")
     letter = read(_written(record, 3, 7))
     assert isinstance(letter, Letter)
     shown = page(letter, State.OPEN, [], reveal=False)

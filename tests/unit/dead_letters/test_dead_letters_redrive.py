@@ -21,7 +21,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Delivery, DeliveryStatus
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenants, TenantsFile
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import SEEN, SENT
 from pipeline.topics.codec import encode_command
 from pipeline.topics.commands import Command, CommandKind
@@ -56,11 +56,11 @@ def _raw() -> TestRecord:
 
 def test_intake_remembers_nothing_of_an_event_that_it_could_not_route() -> None:
     """A redriven webhook would be taken for a duplicate of itself and be gone; or, redriven twice, go on twice."""
-    early = StageDriver(parse(PROVIDERS), deduplicate(), route(_sample("globex")), tables=(SEEN,))
+    early = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(_sample("globex")), tables=(SEEN,))
     early.pipe(_raw())
     (letter,) = early.dead_letters
     assert early.rows(SEEN) == {}
-    late = StageDriver(parse(PROVIDERS), deduplicate(), route(_sample("acme")), tables=(SEEN,))
+    late = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(_sample("acme")), tables=(SEEN,))
     again = _redriven(letter)
     (event,) = late.pipe(again)
     assert event.topic == "events.default"
@@ -137,7 +137,7 @@ def test_send_has_no_outcome_of_a_command_that_failed() -> None:
     )
     provider = Accepting()
     desk = Desk(provider, _sample("globex"))
-    driver = StageDriver(send(Courier(desk, reconcile_window=60)), tables=(SENT,))
+    driver = TopologyTestDriver(send(Courier(desk, reconcile_window=60)), tables=(SENT,))
     driver.pipe(TestRecord.of(encode_command(command)))
     (letter,) = driver.dead_letters
     assert driver.rows(SENT) == {}

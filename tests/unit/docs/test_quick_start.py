@@ -60,10 +60,10 @@ def test_what_only_warns_comes_after_the_start(monkeypatch: pytest.MonkeyPatch) 
         started.set_result(None)
         await looking
 
-    for name in ("largest", "warn_of_unsafe_topics", "learn_retentions"):
+    for name in ("max_batch_bytes", "warn_of_unsafe_topics", "load_retentions"):
         monkeypatch.setattr(worker, name, noted(name))
     asyncio.run(play())
-    assert order == ["started", "largest", "warn_of_unsafe_topics", "learn_retentions"]
+    assert order == ["started", "max_batch_bytes", "warn_of_unsafe_topics", "load_retentions"]
 
 
 _APPS: Any = [SimpleNamespace(dead_letters={"a": {"dead-letters.a"}}, topic_names={"a"})]

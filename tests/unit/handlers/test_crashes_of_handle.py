@@ -20,9 +20,10 @@ from pipeline.handlers import EventHandler
 from pipeline.handlers.expiry import RecordExpiry
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.handlers.unit_of_work import GRACE_PERIOD, NO_EFFECT, UnitOfWork
-from pipeline.runtime.flows import concurrent_loop
+from pipeline.runtime.flows.commit_queue import CommitQueue, CommitRequest
 from pipeline.runtime.flows.dead_letters import dead_letter
-from pipeline.runtime.tables.commit import commit
+from pipeline.runtime.flows.in_flight import InFlightRecord
+from pipeline.runtime.flows.record_runner import RecordRunner
 from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
@@ -205,13 +206,12 @@ def test_the_search_finds_answers_that_go_out_before_they_are_recorded(monkeypat
 def test_the_search_finds_offsets_that_go_before_their_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
 
-    async def let_go_first(loop: concurrent_loop.ConcurrentLoop, commits: list[concurrent_loop.Commit]) -> None:
-        for work in commits:
-            work.then()
-        draft = loop._app.publisher.new_accumulator(output for work in commits for output in work.outputs)
-        await commit(loop._app, draft, lambda _: ())
+    async def release_first(queue: CommitQueue, requests: list[CommitRequest]) -> None:
+        for request in requests:
+            request.on_committed()
+        await queue._context.publisher.publish(output for request in requests for output in request.outputs)
 
-    monkeypatch.setattr(concurrent_loop.ConcurrentLoop, "_commit", let_go_first)
+    monkeypatch.setattr(CommitQueue, "_commit", release_first)
     assert _finds()
 
 
@@ -409,13 +409,13 @@ def test_the_search_finds_that_what_was_given_up_is_forgotten(monkeypatch: pytes
 def test_the_search_finds_a_dead_letter_that_goes_out_before_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
 
-    last_word = concurrent_loop.ConcurrentLoop._last_word
+    announce = RecordRunner.announce_give_up
 
-    async def letter_first(loop: concurrent_loop.ConcurrentLoop, job: concurrent_loop.Job, error: Exception) -> None:
-        await loop._commit_now([(dead_letter(job.record, "handle", error, 1), job.record)], [])
-        await last_word(loop, job, error)
+    async def letter_first(runner: RecordRunner, item: InFlightRecord, error: Exception) -> None:
+        await runner._commits.commit([(dead_letter(item.record, "handle", error, 1), item.record)], [])
+        await announce(runner, item, error)
 
-    monkeypatch.setattr(concurrent_loop.ConcurrentLoop, "_last_word", letter_first)
+    monkeypatch.setattr(RecordRunner, "announce_give_up", letter_first)
     assert _verdict_finds()
 
 

@@ -15,7 +15,7 @@ from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
 from pipeline.state.keys import unit_key
 from pipeline.state.store import Committed, UnitRecord
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics import headers
 from pipeline.topics.codec import decode_command
 from pipeline.topics.commands import Command
@@ -155,7 +155,7 @@ def test_the_stage_passes_the_commit_on() -> None:
     async def runner() -> HandlerRunner:
         return HandlerRunner(settings(H + "Form"), tenants(), store)
 
-    driver = StageDriver(handle(asyncio.run(runner()), 10))
+    driver = TopologyTestDriver(handle(asyncio.run(runner()), 10))
     driver.pipe(TestRecord(HELLO.to_json()), crash_before_mark=True)
     assert asyncio.run(store.ttl(RECORD)) == RETRY_SPAN
     driver.pipe(TestRecord(HELLO.to_json()), TestRecord(START.to_json()))
@@ -169,8 +169,10 @@ def test_only_what_was_redriven_is_handled_after_it_was_given_up() -> None:
     handlers.FailsInItsFirstLife.lives = 0
     store = MemoryStore()
 
-    def worker() -> StageDriver:
-        return StageDriver(handle(HandlerRunner(settings(H + "FailsInItsFirstLife"), tenants(acme=None), store), 10))
+    def worker() -> TopologyTestDriver:
+        return TopologyTestDriver(
+            handle(HandlerRunner(settings(H + "FailsInItsFirstLife"), tenants(acme=None), store), 10)
+        )
 
     bad = text("bad", message_id="wamid.bad").to_json()
     first, second = worker(), worker()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import Any
 
 from pipeline.agents.handle import handle
 from pipeline.handlers import EventHandler
-from pipeline.runtime.flows.breaker import OFF, Breaker
-from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.settings import Settings
 from pipeline.testing import TestRecord
 from pipeline.topics.codec import decode_command
@@ -17,7 +14,7 @@ from pipeline.topics.commands import Command
 from pipeline.topics.events import EventBase
 from tests.support import handlers_for_tests as handlers
 from tests.support.handler_events import text
-from tests.support.loop_stand_ins import TP0, App, until
+from tests.support.loop_stand_ins import TP0, FakeApp, until
 from tests.support.runners import runner_of
 
 
@@ -25,14 +22,14 @@ def _worked(kind: type[EventHandler], events: list[EventBase]) -> list[Command]:
     """What one worker publishes for these events."""
 
     async def body() -> list[Command]:
-        app: Any = App()
+        app = FakeApp()
         runner, _, _ = runner_of(kind)
-        loop = ConcurrentLoop(app, "in", handle(runner, Settings().handler_concurrency), Breaker(OFF))
-        loop.backlog.add(TP0, [_record(event, offset) for offset, event in enumerate(events)])
+        loop = app.concurrent(handle(runner, Settings().handler_concurrency))
+        loop.buffer.add(TP0, [_record(event, offset) for offset, event in enumerate(events)])
         running = asyncio.ensure_future(loop.run())
         try:
             async with asyncio.timeout(60):
-                await until(lambda: app.list_consumer.positions.get(TP0) == len(events))
+                await until(lambda: app.assignment.positions.get(TP0) == len(events))
         finally:
             running.cancel()
             await asyncio.wait([running])

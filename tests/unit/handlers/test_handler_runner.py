@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import (
     ConfigurationError,
     Conflict,
@@ -18,7 +19,6 @@ from pipeline.errors import (
 )
 from pipeline.handlers import HandlerRunner
 from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN, UnitOfWork
-from pipeline.runtime.flows.retry import Retries
 from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
 from pipeline.state.keys import table_key, unit_key
@@ -294,7 +294,7 @@ def test_many_slow_handlers_of_one_row_in_two_workers_come_to_an_end() -> None:
 
 def test_a_conflict_is_no_fault_of_the_event() -> None:
     """If a conflict were an attempt, the busiest row's events would end as dead letters."""
-    assert not Retries().gives_up(Conflict("changed"), 1000)
+    assert not RetryPolicy().gives_up(Conflict("changed"), 1000)
 
 
 def test_a_thousand_slow_conversations_at_once() -> None:

@@ -21,7 +21,7 @@ from pipeline.messenger.connections import require_permit
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import ASK_AGAIN, RESENDS, UNBEGUN_WAIT, Courier
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.runtime.flows.stage import Abandoned
+from pipeline.runtime.flows.stage import PartitionsRevoked
 from pipeline.tenants import Account, Tenants, load_tenants
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.events.wire import WireEvent
@@ -64,7 +64,7 @@ class Outside:
     async def wait(self, seconds: float) -> None:
         """Time passes at once; who waits to be sure of its partition may hear that it has moved."""
         if self.moves and seconds == ASK_AGAIN:
-            raise Abandoned
+            raise PartitionsRevoked
         self.now += seconds
 
     async def persist(self) -> None:
@@ -363,7 +363,7 @@ def _goes_out(outside: Outside, command: Command) -> bool:
 
 def test_the_last_try_closes_a_throttled_account_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands behind one that was given up would go out at once, though the provider said to slow down."""
-    monkeypatch.setattr("pipeline.messenger.dispatch.retry_policy", lambda *_: RetryPolicy(attempts=1))
+    monkeypatch.setattr("pipeline.messenger.dispatch.retry_policy", lambda *_: RetryPolicy(max_attempts=1))
     outside = Outside([Delivery(DeliveryStatus.RETRYABLE, error_code=130429, delay=3600)])
     outcome = _live(outside)
     assert outcome is not None
@@ -428,7 +428,7 @@ def test_who_was_held_up_and_lost_its_partition_writes_nothing() -> None:
     """What it writes would hide what the partition's new owner has written: a message would be sent again."""
     outside = Outside()
     outside.freezes = outside.moves = True
-    with pytest.raises(Abandoned):
+    with pytest.raises(PartitionsRevoked):
         asyncio.run(_carry_out(outside, 60, _command()))
     assert outside.calls == 0
     assert _standing(outside).state is State.INTENT
@@ -438,7 +438,7 @@ def test_no_intent_is_written_before_it_is_sure_whose_the_partition_is() -> None
     """A machine that was paused in a long wait for its turn would write over what its successor has sent."""
     outside = Outside()
     outside.lost, outside.moves = 1, True
-    with pytest.raises(Abandoned):
+    with pytest.raises(PartitionsRevoked):
         asyncio.run(_carry_out(outside, 60, _command()))
     assert not outside.durable
     assert not outside.pending

@@ -25,12 +25,8 @@ from pipeline.messenger.connections import Permit, require_permit
 from pipeline.messenger.dispatch import Dispatcher, Wait
 from pipeline.messenger.executor import Courier, Hand, Rows
 from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.runtime import PipelineApp
-from pipeline.runtime.flows import concurrent_loop
-from pipeline.runtime.flows.chain import Output
-from pipeline.runtime.kafka.accumulator import RecordAccumulator
-from pipeline.runtime.tables.commit import Marks, commit
-from pipeline.runtime.tables.fencing import SoleWriter
+from pipeline.runtime.flows.commit_queue import CommitQueue, CommitRequest
+from pipeline.runtime.tables.fencing import WriterFence
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.topics.catalogue import COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS, SENT
 from pipeline.topics.codec import decode_outcome, encode_command, encode_receipt
@@ -339,11 +335,14 @@ def test_the_search_finds_an_intent_that_is_not_durable(monkeypatch: pytest.Monk
 def test_the_search_finds_a_mark_that_goes_before_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
 
-    async def mark_first(app: PipelineApp, draft: RecordAccumulator, marks: Marks) -> list[Output]:
-        await commit(app, app.publisher.new_accumulator(), marks)
-        return await commit(app, draft, lambda _: ())
+    async def write_first(queue: CommitQueue, requests: list[CommitRequest]) -> None:
+        context = queue._context
+        await context.tables.commit(context.publisher, [write for request in requests for write in request.writes])
+        await context.publisher.publish(output for request in requests for output in request.outputs)
+        for request in requests:
+            request.on_committed()
 
-    monkeypatch.setattr(concurrent_loop, "commit", mark_first)
+    monkeypatch.setattr(CommitQueue, "_commit", write_first)
     assert _finds()
 
 
@@ -356,7 +355,7 @@ def test_the_search_finds_a_call_that_is_made_when_a_process_thaws(monkeypatch: 
 
 def test_the_search_finds_a_writer_that_asks_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
-    monkeypatch.setattr(SoleWriter, "wrote", lambda *_: True)
+    monkeypatch.setattr(WriterFence, "accepts", lambda *_: True)
     monkeypatch.setattr(courier, "_require_owned", _no_matter)
     monkeypatch.setattr(Permit, "require", lambda _: None)
     assert _finds_frozen(LOST_ANSWER)

@@ -14,7 +14,7 @@ from pipeline.topics.events import error_codes
 
 def test_waits_grow_up_to_a_limit() -> None:
     """If waits did not grow, a provider in trouble would be kept in trouble; without a limit nobody would come back."""
-    policy = RetryPolicy(attempts=None, first=1, factor=2, longest=60, jitter=0)
+    policy = RetryPolicy(max_attempts=None, initial_delay=1, factor=2, max_delay=60, jitter=0)
     assert [policy.delay(attempt, 0.5) for attempt in range(1, 9)] == [1, 2, 4, 8, 16, 32, 60, 60]
     assert policy.delay(10_000, 0.5) == 60
 
@@ -29,7 +29,7 @@ def test_jitter_only_adds(attempt: int, luck: float) -> None:
 
 def test_attempts_end() -> None:
     """If a send that always fails were tried for ever, everything behind it for that user would wait for ever."""
-    policy = RetryPolicy(attempts=3, jitter=0)
+    policy = RetryPolicy(max_attempts=3, jitter=0)
     assert [next_wait(policy, attempt, 0, 0.5) for attempt in (1, 2, 3)] == [1, 2, None]
     assert next_wait(TRANSPORT, 10_000, 0, 0) == 60
 
@@ -37,14 +37,14 @@ def test_attempts_end() -> None:
 def test_what_the_provider_asks_for_is_given() -> None:
     """If `Retry-After` were undercut, the account would be throttled for longer."""
     assert next_wait(RetryPolicy(), 1, 30.0, 0.0) == 30.0
-    assert next_wait(RetryPolicy(first=60, longest=60, jitter=0), 1, 30.0, 0.0) == 60.0
+    assert next_wait(RetryPolicy(initial_delay=60, max_delay=60, jitter=0), 1, 30.0, 0.0) == 60.0
 
 
 def test_metas_advice_for_a_pair() -> None:
     """If the wait for a pair were not 4 to the x, as Meta asks, the pair would stay blocked."""
     policy = meta_codes.policy(meta_codes.PAIR_LIMIT)
     assert [policy.delay(attempt, 0) for attempt in range(1, 5)] == [1, 4, 16, 64]
-    assert policy.attempts is None
+    assert policy.max_attempts is None
 
 
 @pytest.mark.parametrize("code", [100, 131047, 131026, 190, 131049, 131048, 999_999])
@@ -56,7 +56,7 @@ def test_permanent_codes(code: int) -> None:
 def test_metas_own_word_for_new_codes() -> None:
     """If a code of tomorrow that Meta calls transient were final, messages would be lost until the next release."""
     assert meta_codes.is_retryable(999_999, is_transient=True)
-    assert meta_codes.policy(999_999).attempts == 5
+    assert meta_codes.policy(999_999).max_attempts == 5
 
 
 def test_handlers_and_messenger_agree() -> None:
@@ -70,7 +70,7 @@ def test_the_policy_of_a_delivery() -> None:
     assert retry_policy("cloud", 131057) is meta_codes.CODES[131057]
     assert retry_policy("cloud", None) is TRANSPORT
     assert retry_policy("elsewhere", 131057) is TRANSPORT
-    assert TRANSPORT.attempts is None
+    assert TRANSPORT.max_attempts is None
 
 
 def test_only_the_numbers_limit_stops_the_number() -> None:

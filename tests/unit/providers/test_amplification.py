@@ -18,9 +18,9 @@ from pipeline.errors import InvalidRecord, OversizeRecord
 from pipeline.providers import PROVIDERS
 from pipeline.providers.limits import MAX_PARTS, MAX_SLICED_BYTES
 from pipeline.runtime.flows.chain import MAX_OUTPUT_BYTES, MAX_RECORD_BYTES
-from pipeline.runtime.flows.stage import Scope, Stage
+from pipeline.runtime.flows.stage import Stage, StageContext
 from pipeline.tenants import Tenants
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import SEEN
 from pipeline.topics.events import MessageEvent, UnknownEvent, decode, once
 from pipeline.topics.events.wire import WireEvent
@@ -119,8 +119,8 @@ def test_slices_are_counted_while_they_are_made() -> None:
         CLOUD.split(signed(orjson.dumps(whole)), tenants())
 
 
-def _intake(known: Tenants | None = None) -> StageDriver:
-    return StageDriver(parse(PROVIDERS), deduplicate(), route(known or tenants()), tables=[SEEN])
+def _intake(known: Tenants | None = None) -> TopologyTestDriver:
+    return TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(known or tenants()), tables=[SEEN])
 
 
 def _record(body: bytes) -> TestRecord:
@@ -186,14 +186,14 @@ def test_outputs_are_counted_while_they_are_made() -> None:
     """All of what a record becomes would be in memory before anybody finds that it is too much."""
     made = 0
 
-    def many(_: Incoming, __: Scope) -> Iterable[bytes]:
+    def many(_: Incoming, __: StageContext) -> Iterable[bytes]:
         nonlocal made
         while True:
             made += 1
             yield b"x" * 1_000_000
 
     out = Stage("out", lambda each, _: (Record("out", b"k", each),))
-    driver = StageDriver(Stage("many", many), Stage("copy", lambda each, _: (each,)), out)
+    driver = TopologyTestDriver(Stage("many", many), Stage("copy", lambda each, _: (each,)), out)
     driver.pipe(TestRecord(b"x", b"k"))
     assert [record.topic for record in driver.published] == ["dead-letters.out"]
     assert made <= MAX_OUTPUT_BYTES // 1_000_000 + 1
@@ -202,7 +202,7 @@ def test_outputs_are_counted_while_they_are_made() -> None:
 def test_a_value_that_a_stage_can_not_make_is_that_stages_failure() -> None:
     """Somebody would look for the fault in another stage than the one that has it."""
 
-    def odd(record: Incoming, _: Scope) -> Iterable[Any]:
+    def odd(record: Incoming, _: StageContext) -> Iterable[Any]:
         yield record
         raise InvalidRecord("the second one")
 
@@ -215,7 +215,7 @@ def test_a_value_that_a_stage_can_not_make_is_that_stages_failure() -> None:
         ([none], "none"),
         ([twice, out], "out"),
     ):
-        driver = StageDriver(*stages)
+        driver = TopologyTestDriver(*stages)
         driver.pipe(TestRecord(b"x", b"k"))
         assert [record.topic for record in driver.published] == [f"dead-letters.{name}"]
 

@@ -18,7 +18,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.api import API
 from pipeline.tenants import Tenants, TenantsFile, load_tenants
 from pipeline.testing import TestRecord
-from pipeline.testing.driver import StageDriver
+from pipeline.testing.driver import TopologyTestDriver
 from pipeline.topics import headers
 from pipeline.topics.catalogue import SEEN
 from pipeline.topics.commands import command_id
@@ -159,7 +159,7 @@ def test_however_often_it_is_posted_one_event_is_on_the_lane() -> None:
         for _ in range(5):
             await caller.post(Idempotency_Key="order 17")
         await caller.post()
-        driver = StageDriver(parse(PROVIDERS), deduplicate(), route(tenants()), tables=[SEEN])
+        driver = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(tenants()), tables=[SEEN])
         driver.pipe(*map(TestRecord.of, caller.publisher.records))
         assert [(record.topic, record.key) for record in driver.published] == [
             ("events.default", f"cloud:106:{USER}".encode())
@@ -323,7 +323,7 @@ def test_another_path_is_404(path: str) -> None:
 )
 def test_a_record_that_the_ingress_did_not_write_is_a_dead_letter_of_parse(value: bytes) -> None:
     """Intake would end over one record, for ever."""
-    driver = StageDriver(parse(PROVIDERS), deduplicate(), route(tenants()), tables=[SEEN])
+    driver = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(tenants()), tables=[SEEN])
     driver.pipe(TestRecord(value, headers=((headers.PROVIDER, b"api"),)))
     (dead,) = driver.dead_letters
     assert dict(dead.headers)[headers.ERROR_TYPE] == b"InvalidRecord"

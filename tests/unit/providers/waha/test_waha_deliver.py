@@ -201,9 +201,9 @@ def test_a_limit_holds_the_whole_account() -> None:
     for provider in ("waha", "wawp"):
         assert slows_account(provider, 429)
         assert not slows_account(provider, 500)
-        assert retry_policy(provider, 429).attempts is None
-        assert retry_policy(provider, 422).attempts is None
-        assert retry_policy(provider, 500).attempts is not None
+        assert retry_policy(provider, 429).max_attempts is None
+        assert retry_policy(provider, 422).max_attempts is None
+        assert retry_policy(provider, 500).max_attempts is not None
     waiting = one(says(429, {"message": "x"}, {"Retry-After": "120"}), command("waha"))
     assert waiting.delay == 120
 

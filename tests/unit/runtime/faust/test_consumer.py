@@ -20,10 +20,10 @@ from pipeline.messenger.dispatch import Dispatcher
 from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.consumer_thread import ConsumerThread
 from pipeline.runtime.faust.fetch_loop import FetchLoop
+from pipeline.runtime.faust.gaps import OffLogPositions
 from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
-from pipeline.runtime.flows.fetch_buffer import Backlog
-from pipeline.runtime.kafka.gaps import OffLogPositions
-from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants, TenantsFile
@@ -172,9 +172,12 @@ class Broker:
 def _committing(broker: Callable[[Any], Broker], epoch: int = 3) -> list[int]:
     """Which of the offsets 0 to 2, finished in `epoch`, hear of a commit of position 2, by a consumer in epoch 3."""
     consumer: Any = object.__new__(Consumer)
-    consumer.epoch, consumer.backlogs, consumer._processed, consumer._delivered = 3, {}, {}, {}
+    consumer.epoch, consumer.buffers, consumer._processed, consumer._delivered = 3, {}, {}, {}
     consumer._callbacks, consumer.on_forget = CommitCallbacks(), lambda: None
-    consumer.off_log, consumer.quarantine = OffLogPositions(consumer), Quarantine("a-test", consumer, Exclusive())
+    consumer.off_log, consumer.quarantine = (
+        OffLogPositions(consumer),
+        Quarantine("a-test", consumer, ProcessExclusivity()),
+    )
     consumer._thread = broker(consumer)
     told: list[int] = []
     for offset in range(3):
@@ -201,12 +204,12 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
     consumer.off_log = OffLogPositions(consumer)
 
     async def asked_for() -> tuple[set[TP], set[TP]]:
-        backlog, thread = Backlog(limit=2), Quiet()
-        consumer.backlogs, consumer._thread, consumer.suspend_flow = {"in": backlog}, thread, asyncio.Event()
+        backlog, thread = FetchBuffer(limit=2), Quiet()
+        consumer.buffers, consumer._thread, consumer.suspend_flow = {"in": backlog}, thread, asyncio.Event()
         backlog.add(TP0, ["a", "b"])
         asking = asyncio.ensure_future(consumer._getmany({TP0, TP1}, 3600.0))
         first = await thread.asked.get()
-        backlog.take(TP0, 2)
+        backlog.pop(TP0, 2)
         assert await asking == {}
         asking = asyncio.ensure_future(consumer._getmany({TP0, TP1}, 3600.0))
         second = await thread.asked.get()
@@ -219,10 +222,10 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
 def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved() -> None:
     """A number that another worker has sent for meanwhile would have its whole burst again."""
     consumer: Any = object.__new__(Consumer)
-    consumer.epoch, consumer._processed, consumer.backlogs, consumer._delivered = 0, {}, {}, {}
+    consumer.epoch, consumer._processed, consumer.buffers, consumer._delivered = 0, {}, {}, {}
     consumer.off_log = OffLogPositions(consumer)
     consumer._callbacks = CommitCallbacks()
-    consumer.quarantine = Quarantine("a-test", consumer, Exclusive())
+    consumer.quarantine = Quarantine("a-test", consumer, ProcessExclusivity())
     forgotten: list[int] = []
     consumer.on_forget = lambda: forgotten.append(consumer.epoch)
     consumer._reset()

@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import HandlerTimeout, InvalidRecord, RetryAfter, Unavailable
-from pipeline.runtime.flows.breaker import OFF, Breaker, Limits
-from pipeline.runtime.flows.chain import Chain, Output
-from pipeline.runtime.flows.retry import Retries
-from pipeline.runtime.flows.stage import Scope, Stage
-from pipeline.runtime.tables.views import Pending
+from pipeline.runtime.flows.breaker import OFF, Breaker, BreakerConfig
+from pipeline.runtime.flows.chain import Chain
+from pipeline.runtime.flows.stage import Stage, StageContext
+from pipeline.runtime.tables.tables import Tables
 from pipeline.testing import TestRecord
-from pipeline.topics.records import Record
+from pipeline.topics.records import Output, Record
 
-LIMITS = Limits(run=5, ratio=0.5, least=20, window=40)
+LIMITS = BreakerConfig(consecutive=5, failure_rate=0.5, min_samples=20, window=40)
 DOWN = RuntimeError("down")
 outcomes = st.lists(st.booleans(), max_size=300)
 
 
 def _fed(breaker: Breaker, went_through: Iterable[bool]) -> Breaker:
     for good in went_through:
-        breaker.tried(1) if good else breaker.failed(DOWN)
+        breaker.succeeded(1) if good else breaker.failed(DOWN)
     return breaker
 
 
@@ -65,8 +65,10 @@ def test_it_is_open_only_after_a_run_or_with_half_of_enough_failed(went_through:
         run = 0 if good else run + 1
         if breaker.open and not was_open:
             recent = went_through[max(0, place - LIMITS.window) : place]
-            assert run >= LIMITS.run or (place >= LIMITS.least and recent.count(False) >= len(recent) // 4)
-        if run >= LIMITS.run:
+            assert run >= LIMITS.consecutive or (
+                place >= LIMITS.min_samples and recent.count(False) >= len(recent) // 4
+            )
+        if run >= LIMITS.consecutive:
             assert breaker.open
 
 
@@ -74,7 +76,7 @@ def test_it_is_open_only_after_a_run_or_with_half_of_enough_failed(went_through:
 def test_a_batch_of_successes_closes_it_as_single_ones_do(went_through: list[bool], count: int) -> None:
     """Counting per batch, which keeps the hot path fast, would judge another stage than the one that runs."""
     batch, single = _fed(Breaker(LIMITS), went_through), _fed(Breaker(LIMITS), went_through)
-    batch.tried(count)
+    batch.succeeded(count)
     assert batch.open is _fed(single, [True] * count).open is False
 
 
@@ -108,7 +110,7 @@ def test_a_first_success_ends_a_run_in_good_times_only() -> None:
 def test_with_nothing_in_hand_it_takes_in_again_and_the_next_failure_closes_the_door() -> None:
     """After a rebalance a stopped stage would have no probe left and never go on, or dead-letter a run anew."""
     breaker = _fed(Breaker(LIMITS), [False] * 5)
-    breaker.emptied()
+    breaker.on_idle()
     assert not breaker.open
     assert _fed(breaker, [False]).open
 
@@ -140,21 +142,14 @@ class Broken:
     def __init__(self, *values: bytes) -> None:
         self.values = values
 
-    def __call__(self, record: Any, _: Scope) -> Iterable[Record]:
+    def __call__(self, record: Any, _: StageContext) -> Iterable[Record]:
         if record.value in self.values:
             raise DOWN
         return (Record("out", record.key, record.value),)
 
 
 def _chain(stage: Broken, breaker: Breaker) -> Chain:
-    return Chain(
-        (Stage("stage", stage),),
-        tables=(),
-        stores=lambda _, __: {},
-        pending=Pending(),
-        retries=Retries(attempts=3),
-        breaker=breaker,
-    )
+    return Chain((Stage("stage", stage),), Tables(), RetryPolicy(max_attempts=3), breaker)
 
 
 def _records(values: Iterable[bytes]) -> list[TestRecord]:
@@ -167,12 +162,12 @@ def test_a_chain_keeps_what_fails_while_failures_are_the_rule() -> None:
     chain = _chain(stage, breaker)
     result = chain.run(0, _records([b"bad"] * 8), [])
     for _ in range(10):
-        result = chain.again(0, result.held, [])
-        assert (result.dead, len(result.held)) == (0, 8)
+        result = chain.retry(0, result.pending, [])
+        assert (result.dead, len(result.pending)) == (0, 8)
     stage.values = ()
     outputs: list[Output] = []
-    result = chain.again(0, result.held, outputs)
-    assert (len(outputs), result.held, breaker.open) == (8, [], False)
+    result = chain.retry(0, result.pending, outputs)
+    assert (len(outputs), result.pending, breaker.open) == (8, [], False)
 
 
 def test_bad_records_among_good_ones_are_dead_letters_however_many_a_batch_holds() -> None:
@@ -181,8 +176,8 @@ def test_bad_records_among_good_ones_are_dead_letters_however_many_a_batch_holds
     chain = _chain(Broken(b"bad"), breaker)
     result = chain.run(0, _records(([b"good"] * 9 + [b"bad"]) * 100), [])
     dead = 0
-    while result.held:
+    while result.pending:
         assert not breaker.open
-        result = chain.again(0, result.held, [])
+        result = chain.retry(0, result.pending, [])
         dead += result.dead
     assert dead == 100

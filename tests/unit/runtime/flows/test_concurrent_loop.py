@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
 from pipeline.logging import add_place
-from pipeline.runtime.flows.breaker import OFF, Breaker, Limits
+from pipeline.runtime.flows.breaker import OFF, Breaker, BreakerConfig
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
-from pipeline.runtime.flows.retry import Retries
-from pipeline.runtime.flows.stage import ConcurrentStage, Scope
+from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
 from pipeline.runtime.process.lease import MembershipLease
 from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 from pipeline.topics.records import Record
-from tests.support.loop_stand_ins import TP0, App, record, until
+from tests.support.loop_stand_ins import TP0, FakeApp, record, until
 
-Function = Callable[[Any, Scope], Coroutine[Any, Any, Iterable[Record]]]
-Play = Callable[[App, ConcurrentLoop], Coroutine[Any, Any, None]]
+Function = Callable[[Any, ConcurrentContext], Coroutine[Any, Any, Iterable[Record]]]
+Play = Callable[[FakeApp, ConcurrentLoop], Coroutine[Any, Any, None]]
 
 
 def _play(
@@ -31,13 +31,15 @@ def _play(
     *,
     concurrency: int = 10,
     lane: Any = lambda record: record.key,
-    last_word: Any = None,
+    on_give_up: Any = None,
     decode: Any = lambda record: record,
+    breaker: BreakerConfig = OFF,
+    retries: RetryPolicy | None = None,
 ) -> None:
     async def run() -> None:
-        app: Any = App()
-        stage = ConcurrentStage("slow", function, decode, lane, concurrency, last_word)
-        loop = ConcurrentLoop(app, "in", stage, Breaker(OFF))
+        app = FakeApp(retries=retries)
+        stage = ConcurrentStage("slow", function, decode, lane, concurrency, on_give_up)
+        loop = app.concurrent(stage, Breaker(breaker))
         running = asyncio.ensure_future(loop.run())
         try:
             async with asyncio.timeout(5):
@@ -57,23 +59,23 @@ def test_who_waited_goes_on_only_where_its_partition_still_is() -> None:
     """A message would be sent by the old worker and by the new one."""
     held = asyncio.Event()
 
-    async def work(record: Any, scope: Scope) -> list[Record]:
+    async def work(record: Any, context: ConcurrentContext) -> list[Record]:
         if record.value == b"waits":
-            await scope.wait(0.01)
+            await context.wait(0.01)
         else:
             await held.wait()
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(b"waits", 0), record(b"works", 1)])
-        await until(lambda: len(app.list_consumer.working) == 1)
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"waits", 0), record(b"works", 1)])
+        await until(lambda: len(app.assignment.working) == 1)
         await asyncio.sleep(0.05)  # its time is over, and the one slot is taken
         app.move()
         held.set()
-        await until(lambda: not app.list_consumer.working)
+        await until(lambda: not app.assignment.working)
         assert app.publisher.published == [b"works"]
         app.moved()
-        loop.backlog.add(TP0, [record(b"waits", 0)])
+        loop.buffer.add(TP0, [record(b"waits", 0)])
         await until(lambda: app.publisher.published == [b"works", b"waits"])
 
     _play(work, play, concurrency=1)
@@ -84,13 +86,13 @@ def test_what_a_stage_logs_names_its_record() -> None:
     seen: list[tuple[bytes, int]] = []
     both = asyncio.Barrier(2)
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         await both.wait()
         seen.append((record.value, add_place(None, "info", {"event": "x"})["offset"]))
         return []
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(b"a", 0), record(b"b", 1)])
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"a", 0), record(b"b", 1)])
         await until(lambda: len(seen) == 2)
         assert sorted(seen) == [(b"a", 0), (b"b", 1)]
         assert "offset" not in add_place(None, "info", {"event": "x"})
@@ -101,14 +103,14 @@ def test_what_a_stage_logs_names_its_record() -> None:
 def test_a_rebalance_does_not_wait_for_who_waits() -> None:
     """A group would stand still for as long as an account is over its limit."""
 
-    async def work(record: Any, scope: Scope) -> list[Record]:
-        await scope.wait(60)
+    async def work(record: Any, context: ConcurrentContext) -> list[Record]:
+        await context.wait(60)
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(b"a", 0)])
-        await until(lambda: len(loop) == 1 and not loop.backlog.some.is_set())
-        await until(lambda: not app.list_consumer.working)
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"a", 0)])
+        await until(lambda: len(loop) == 1 and not loop.buffer.not_empty.is_set())
+        await until(lambda: not app.assignment.working)
         assert len(loop) == 1
 
     _play(work, play)
@@ -117,13 +119,13 @@ def test_a_rebalance_does_not_wait_for_who_waits() -> None:
 def test_what_moved_away_is_no_work_of_ours_any_more() -> None:
     """A worker would call itself stuck, and be restarted, for records that another one has."""
 
-    async def work(_record: Any, scope: Scope) -> list[Record]:
-        await scope.wait(60)
+    async def work(_record: Any, context: ConcurrentContext) -> list[Record]:
+        await context.wait(60)
         return []
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(b"a", 0)])
-        await until(lambda: len(loop) == 1 and not loop.backlog.some.is_set())
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"a", 0)])
+        await until(lambda: len(loop) == 1 and not loop.buffer.not_empty.is_set())
         app.move()
         app.moved()
         assert len(loop) == 0
@@ -134,20 +136,20 @@ def test_what_moved_away_is_no_work_of_ours_any_more() -> None:
 def test_a_slot_is_given_back_however_work_ends() -> None:
     """After enough failures, waits and moves a worker would take nothing in any more."""
 
-    async def work(record: Any, scope: Scope) -> list[Record]:
-        if scope.attempt == 0:
-            await scope.wait(0.001)
+    async def work(record: Any, context: ConcurrentContext) -> list[Record]:
+        if context.attempt == 0:
+            await context.wait(0.001)
             raise RuntimeError("once")
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
         for turn in range(5):
             app.move()
             await asyncio.sleep(0.002)
             app.moved()
-            loop.backlog.add(TP0, [record(b"%d" % number, number) for number in range(20)])
-            await until(lambda: app.list_consumer.positions.get(TP0) == 20 and not len(loop))
-            app.list_consumer.positions.clear()
+            loop.buffer.add(TP0, [record(b"%d" % number, number) for number in range(20)])
+            await until(lambda: app.assignment.positions.get(TP0) == 20 and not len(loop))
+            app.assignment.positions.clear()
             assert len(app.publisher.published) == 20 * (turn + 1)
 
     _play(work, play, concurrency=2)
@@ -157,26 +159,26 @@ def test_a_slot_is_given_back_however_work_ends() -> None:
 def test_what_the_broker_refuses_is_a_dead_letter_and_holds_nobody_up(moves: bool) -> None:
     """One large answer would end the worker again and again, or, where letters are refused too, be gone for good."""
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
         app.publisher.too_large |= {("out", b"large"), ("dead-letters.slow", b"large")}
         found = [record(b"1", 0), record(b"large", 1), record(b"2", 2)]
-        loop.backlog.add(TP0, found)
+        loop.buffer.add(TP0, found)
         await until(lambda: app.publisher.refusals > 3)
         assert sorted(app.publisher.published) == [b"1", b"2"]
-        assert app.list_consumer.positions == {TP0: 1}
-        assert loop.unburied.cause == "OversizeRecord: dead-letters.slow"
+        assert app.assignment.positions == {TP0: 1}
+        assert loop.blocked_dead_letters.cause == "OversizeRecord: dead-letters.slow"
         if moves:
             app.move()
-            await until(lambda: not app.list_consumer.working)
+            await until(lambda: not app.assignment.working)
             app.moved()
         app.publisher.too_large.remove(("dead-letters.slow", b"large"))
         if moves:
-            loop.backlog.add(TP0, found[1:])
-        await until(lambda: app.list_consumer.positions.get(TP0) == 3 and not app.list_consumer.working)
-        await until(lambda: loop.unburied.cause is None)
+            loop.buffer.add(TP0, found[1:])
+        await until(lambda: app.assignment.positions.get(TP0) == 3 and not app.assignment.working)
+        await until(lambda: loop.blocked_dead_letters.cause is None)
         assert app.publisher.letters == [b"large"]
 
     _play(work, play)
@@ -186,17 +188,17 @@ def test_what_is_published_before_the_end_is_out_whatever_becomes_of_the_record(
     """A read mark would wait for the answer that it should come before."""
     answer = asyncio.Event()
 
-    async def work(record: Any, scope: Scope) -> list[Record]:
-        await scope.publish([Record("out", b"k", b"early")])
+    async def work(record: Any, context: ConcurrentContext) -> list[Record]:
+        await context.publish([Record("out", b"k", b"early")])
         await answer.wait()
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(b"late", 0)])
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"late", 0)])
         await until(lambda: app.publisher.published == [b"early"])
-        assert not app.list_consumer.positions
+        assert not app.assignment.positions
         answer.set()
-        await until(lambda: app.list_consumer.positions.get(TP0) == 1)
+        await until(lambda: app.assignment.positions.get(TP0) == 1)
         assert app.publisher.published == [b"early", b"late"]
 
     _play(work, play)
@@ -207,22 +209,22 @@ def test_a_commit_is_told_to_the_records_below_it_and_to_no_other() -> None:
     committed: list[bytes] = []
     held = asyncio.Event()
 
-    async def work(record: Any, scope: Scope) -> list[Record]:
-        scope.when_committed(lambda: committed.append(record.value))
+    async def work(record: Any, context: ConcurrentContext) -> list[Record]:
+        context.when_committed(lambda: committed.append(record.value))
         if record.value == b"slow":
             await held.wait()
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(value, offset) for offset, value in enumerate((b"first", b"slow", b"behind"))])
-        await until(lambda: app.publisher.published == [b"first", b"behind"] and app.list_consumer.positions)
-        app.list_consumer.commit()
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(value, offset) for offset, value in enumerate((b"first", b"slow", b"behind"))])
+        await until(lambda: app.publisher.published == [b"first", b"behind"] and app.assignment.positions)
+        app.assignment.commit()
         assert committed == [b"first"], "the one behind may come again with the slow one"
         held.set()
-        await until(lambda: app.list_consumer.positions.get(TP0) == 3)
+        await until(lambda: app.assignment.positions.get(TP0) == 3)
         assert committed == [b"first"], "finished is not committed"
-        app.list_consumer.commit()
-        app.list_consumer.commit()
+        app.assignment.commit()
+        app.assignment.commit()
         assert committed == [b"first", b"slow", b"behind"]
 
     _play(work, play)
@@ -231,14 +233,14 @@ def test_a_commit_is_told_to_the_records_below_it_and_to_no_other() -> None:
 def test_what_is_too_large_to_be_published_early_fails_its_record() -> None:
     """It would be gone without a word, or stop the worker."""
 
-    async def work(record: Any, scope: Scope) -> list[Record]:
-        await scope.publish([Record("out", b"k", b"early")])
+    async def work(record: Any, context: ConcurrentContext) -> list[Record]:
+        await context.publish([Record("out", b"k", b"early")])
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
         app.publisher.too_large.add(("out", b"early"))
-        loop.backlog.add(TP0, [record(b"late", 0)])
-        await until(lambda: app.list_consumer.positions.get(TP0) == 1)
+        loop.buffer.add(TP0, [record(b"late", 0)])
+        await until(lambda: app.assignment.positions.get(TP0) == 1)
         assert (app.publisher.published, app.publisher.letters) == ([], [b"late"])
 
     _play(work, play)
@@ -247,18 +249,18 @@ def test_what_is_too_large_to_be_published_early_fails_its_record() -> None:
 def test_a_lane_that_is_no_key_is_the_records_failure() -> None:
     """A stage whose lane is a list would end the process with every record."""
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(b"odd", 0), record(b"even", 1)])
-        await until(lambda: app.list_consumer.positions.get(TP0) == 2)
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"odd", 0), record(b"even", 1)])
+        await until(lambda: app.assignment.positions.get(TP0) == 2)
         assert (app.publisher.published, app.publisher.letters) == ([b"even"], [b"odd"])
 
     _play(work, play, lane=lambda record: [] if record.value == b"odd" else record.key)
 
 
-async def _fails(_record: Any, _scope: Scope) -> list[Record]:
+async def _fails(_record: Any, _context: ConcurrentContext) -> list[Record]:
     raise PermanentError("never")
 
 
@@ -273,20 +275,20 @@ def test_a_last_word_goes_out_with_the_dead_letter(
     What a hook's exception says may quote the user, and the log would show it.
     """
 
-    async def last_word(record: Any, _: Scope, error: Exception) -> list[Record]:
+    async def on_give_up(record: Any, _: ConcurrentContext, error: Exception) -> list[Record]:
         if raises:
             raise ValueError("what a user wrote")
         assert str(error) == "never"
         return [Record("out", record.key, b"sorry")]
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
         if too_large:
             app.publisher.too_large.add(("out", b"sorry"))
-        loop.backlog.add(TP0, [record(b"bad", 0)])
-        await until(lambda: app.list_consumer.positions.get(TP0) == 1)
+        loop.buffer.add(TP0, [record(b"bad", 0)])
+        await until(lambda: app.assignment.positions.get(TP0) == 1)
         assert (app.publisher.published, app.publisher.letters) == (published, [b"bad"])
 
-    _play(_fails, play, last_word=last_word)
+    _play(_fails, play, on_give_up=on_give_up)
     assert "a user wrote" not in caplog.text
     assert ("test_concurrent_loop.py" in str([each.msg for each in caplog.records])) is raises
 
@@ -295,19 +297,19 @@ def test_without_its_last_word_nothing_is_given_up_while_the_store_is_away() -> 
     """Its dead letter would be there without the record that keeps it one."""
     asked: list[int] = []
 
-    async def last_word(record: Any, scope: Scope, error: Exception) -> list[Record]:
-        asked.append(scope.attempt)
+    async def on_give_up(record: Any, context: ConcurrentContext, error: Exception) -> list[Record]:
+        asked.append(context.attempt)
         if len(asked) < 3:
             raise RetryAfter("away", delay=0.001)
         return [Record("out", record.key, b"sorry")]
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(b"bad", 0)])
-        await until(lambda: app.list_consumer.positions.get(TP0) == 1)
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"bad", 0)])
+        await until(lambda: app.assignment.positions.get(TP0) == 1)
         assert (app.publisher.published, app.publisher.letters) == ([b"sorry"], [b"bad"])
         assert asked == [1, 2, 3], "the record itself is tried again each time"
 
-    _play(_fails, play, last_word=last_word)
+    _play(_fails, play, on_give_up=on_give_up)
 
 
 def test_what_a_newer_version_wrote_waits_and_holds_nobody_else_up() -> None:
@@ -319,11 +321,11 @@ def test_what_a_newer_version_wrote_waits_and_holds_nobody_else_up() -> None:
             raise NewerRecord("a record of version 2", delay=0.001)
         return record
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(b"newer", 0), record(b"known", 1)])
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"newer", 0), record(b"known", 1)])
         await until(lambda: app.publisher.published == [b"known"])
         readable.set()
         await until(lambda: app.publisher.published == [b"known", b"newer"])
@@ -338,15 +340,14 @@ def test_what_no_worker_can_read_in_time_is_a_dead_letter() -> None:
     def decode(_: Any) -> Any:
         raise NewerRecord("a record of version 2", delay=0.001)
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        app.retries = Retries(upgrade_wait=0.005)
-        loop.backlog.add(TP0, [record(b"newer", 0)])
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"newer", 0)])
         await until(lambda: app.publisher.letters == [b"newer"])
 
-    _play(work, play, decode=decode)
+    _play(work, play, decode=decode, retries=RetryPolicy(upgrade_wait=0.005))
 
 
 def test_a_job_is_owned_while_its_partition_and_its_session_are() -> None:
@@ -354,14 +355,14 @@ def test_a_job_is_owned_while_its_partition_and_its_session_are() -> None:
     asked: list[bool] = []
     go_on = asyncio.Event()
 
-    async def work(record: Any, scope: Scope) -> list[Record]:
-        asked.append(scope.owned())
+    async def work(record: Any, context: ConcurrentContext) -> list[Record]:
+        asked.append(context.owned())
         await go_on.wait()
-        asked.append(scope.owned())
+        asked.append(context.owned())
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        loop.backlog.add(TP0, [record(b"a", 0), record(b"b", 1)])
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [record(b"a", 0), record(b"b", 1)])
         await until(lambda: len(asked) == 2)
         app.move()
         assert asked == [True, True]
@@ -369,9 +370,9 @@ def test_a_job_is_owned_while_its_partition_and_its_session_are() -> None:
         go_on.set()
         await until(lambda: len(asked) == 4)
         assert asked[2:] == [False, False]
-        app.list_consumer.lease = MembershipLease(0)
+        app.assignment.lease = MembershipLease(0)
         go_on.clear()
-        loop.backlog.add(TP0, [record(b"c", 2)])
+        loop.buffer.add(TP0, [record(b"c", 2)])
         await until(lambda: len(asked) == 5)
         assert not asked[4]
 
@@ -382,9 +383,9 @@ def test_a_try_that_does_not_end_is_known_and_one_that_waits_is_not_held_against
     """Liveness would forget a stuck hook when its partition moves, or fail for an account that is over its limit."""
     never = asyncio.Event()
 
-    async def work(record: Any, scope: Scope) -> list[Record]:
+    async def work(record: Any, context: ConcurrentContext) -> list[Record]:
         if record.value == b"waits":
-            await scope.wait(60)
+            await context.wait(60)
         if record.value == b"fails":
             raise RetryAfter("later", 60)
         while record.value == b"hangs" and not never.is_set():
@@ -392,15 +393,15 @@ def test_a_try_that_does_not_end_is_known_and_one_that_waits_is_not_held_against
                 await never.wait()
         return _copy(record)
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
-        group = app.list_consumer
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        group = app.assignment
         values = (b"waits", b"fails", b"done", b"hangs")
-        loop.backlog.add(TP0, [record(value, offset) for offset, value in enumerate(values)])
+        loop.buffer.add(TP0, [record(value, offset) for offset, value in enumerate(values)])
         await until(lambda: app.publisher.published == [b"done"] and len(loop) == 4)
         assert set(group.liveness.running_for()) == {TP0}
         app.move()
         app.moved()
-        loop.backlog.add(TP0, [record(b"again", 0)])
+        loop.buffer.add(TP0, [record(b"again", 0)])
         await until(lambda: b"again" in app.publisher.published)
         assert set(group.liveness.running_for()) == {TP0}
         never.set()
@@ -413,20 +414,20 @@ def test_what_is_tried_again_and_again_is_no_try_that_does_not_end(error: Except
     """Workers would be restarted because Redis is away, or because a breaker is open."""
     tries: list[float] = []
 
-    async def work(_: Any, __: Scope) -> list[Record]:
+    async def work(_: Any, __: ConcurrentContext) -> list[Record]:
         tries.append(0)
         raise error
 
     async def run() -> None:
-        app: Any = App()
+        app = FakeApp()
         stage = ConcurrentStage("slow", work, lambda record: record, lambda record: record.key)
-        loop = ConcurrentLoop(app, "in", stage, Breaker(Limits(run=1)))
+        loop = app.concurrent(stage, Breaker(BreakerConfig(consecutive=1)))
         running = asyncio.ensure_future(loop.run())
-        loop.backlog.add(TP0, [record(b"a", 0)])
+        loop.buffer.add(TP0, [record(b"a", 0)])
         async with asyncio.timeout(5):
             await until(lambda: len(tries) > 5)
         assert loop.breaker.open
-        assert app.list_consumer.liveness.running_for() == {}
+        assert app.assignment.liveness.running_for() == {}
         running.cancel()
         await asyncio.wait([running])
 
@@ -437,23 +438,22 @@ def test_partitions_that_are_not_taken_while_failures_are_the_rule_are_not_stuck
     """Every worker would be restarted, again and again, for as long as Redis is away."""
     now, tries = 1000.0, 0
 
-    async def work(_record: Any, _scope: Scope) -> list[Record]:
+    async def work(_record: Any, _context: ConcurrentContext) -> list[Record]:
         nonlocal tries
         tries += 1
         raise Unavailable("a service")
 
-    async def play(app: App, loop: ConcurrentLoop) -> None:
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
         nonlocal now
         tp = TP("in", 1)
-        progress = app.list_consumer.liveness = Liveness(lambda: now)
-        progress.observe(tp, PartitionPosition(0, 0, True))
-        loop.breaker = Breaker(Limits(run=1, ratio=0))
-        loop.backlog.add(TP0, [record(b"a", 0)])
+        liveness = app.assignment.liveness = Liveness(lambda: now)
+        liveness.observe(tp, PartitionPosition(0, 0, True))
+        loop.buffer.add(TP0, [record(b"a", 0)])
         await until(lambda: loop.breaker.open)
-        loop.backlog.add(tp, [record(b"b", 0)])
+        loop.buffer.add(tp, [record(b"b", 0)])
         now += 500
         seen = tries
         await until(lambda: tries > seen + 2)
-        assert progress.stalled_for() == {tp: 0}
+        assert liveness.stalled_for() == {tp: 0}
 
-    _play(work, play)
+    _play(work, play, breaker=BreakerConfig(consecutive=1, failure_rate=0))

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InvalidRecord, UsageError
-from pipeline.runtime import ConcurrentStage, Link, PipelineApp, Scope, Stage
-from pipeline.runtime.flows.stage import split
+from pipeline.runtime import ConcurrentStage, PipelineApp, Stage, StageContext, Through
+from pipeline.runtime.flows.stage import split_hops
 from pipeline.runtime.process.worker import _start
 from pipeline.settings import Settings
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.records import Record
 
 
-def _pass(value: Any, _: Scope) -> Iterable[Any]:
+def _pass(value: Any, _: StageContext) -> Iterable[Any]:
     return (value,)
 
 
-async def _nothing(_value: Any, _scope: Scope) -> Iterable[Record]:
+async def _nothing(_value: Any, _scope: StageContext) -> Iterable[Record]:
     return ()
 
 
@@ -31,7 +31,7 @@ def _refuse(_: Any) -> Any:
 
 
 ONE, TWO = Stage("one", _pass), Stage("two", _pass)
-LINK = Link("between", lambda value, _: Record("between", value.key, value.value), lambda record: record)
+LINK = Through("between", lambda value, _: Record("between", value.key, value.value), lambda record: record)
 SLOW = ConcurrentStage("slow", _nothing, lambda record: record, lambda record: record.key)
 
 
@@ -75,8 +75,8 @@ def test_an_app_needs_its_sources_its_changelogs_and_its_dead_letters(app: Pipel
 @pytest.mark.parametrize(("hop", "stage"), [(0, "one"), (1, "two")])
 def test_what_fails_in_a_link_is_a_dead_letter_of_the_stage_beside_it(hop: int, stage: str) -> None:
     """It would go to a topic that nobody has created, and stop the worker for it again and again."""
-    link = Link("between", lambda value, _: _refuse(value), _refuse)
-    driver = StageDriver(*split("in", [ONE, link, TWO])[hop][1])
+    link = Through("between", lambda value, _: _refuse(value), _refuse)
+    driver = TopologyTestDriver(*split_hops("in", [ONE, link, TWO])[hop][1])
     driver.pipe(TestRecord(b"value"))
     assert [record.topic for record in driver.dead_letters] == [f"dead-letters.{stage}"]
 
@@ -84,7 +84,9 @@ def test_what_fails_in_a_link_is_a_dead_letter_of_the_stage_beside_it(hop: int, 
 @pytest.mark.parametrize("output", [None, "text", Record("out", b"k", None), Record("out", "k", b"v")])  # type: ignore[arg-type]
 def test_an_output_that_cannot_be_published_is_a_dead_letter(output: Any) -> None:
     """A stage that returns a wrong thing for one record would end the process for it, after every restart again."""
-    driver = StageDriver(Stage("odd", lambda record, _: (output,) if record.value == b"odd" else (_copy(record),)))
+    driver = TopologyTestDriver(
+        Stage("odd", lambda record, _: (output,) if record.value == b"odd" else (_copy(record),))
+    )
     driver.pipe(TestRecord(b"odd"), TestRecord(b"even", offset=1))
     assert [record.topic for record in driver.published] == ["dead-letters.odd", "out"]
 

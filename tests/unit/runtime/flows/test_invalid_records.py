@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import orjson
 import pytest
@@ -19,21 +19,21 @@ from pipeline.agents.parse import parse
 from pipeline.agents.receive import receive
 from pipeline.agents.route import route
 from pipeline.agents.send import send
+from pipeline.backoff import STAGE_RETRIES, RetryPolicy
 from pipeline.providers import PROVIDERS
-from pipeline.runtime.flows.breaker import Breaker, Limits
-from pipeline.runtime.flows.chain import Chain, Output
-from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.breaker import Breaker, BreakerConfig
+from pipeline.runtime.flows.chain import Chain
 from pipeline.runtime.flows.dead_letters import is_dead_letter
-from pipeline.runtime.flows.retry import Retries
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage
 from pipeline.runtime.kafka.accumulator import RecordAccumulator
-from pipeline.runtime.tables.views import Pending
+from pipeline.runtime.tables.tables import Tables
 from pipeline.testing import TestRecord
+from pipeline.testing.memory_flows import MemoryTable
 from pipeline.topics import dead_letters, headers
 from pipeline.topics.catalogue import SEEN, SENT
-from pipeline.topics.records import Header, header
+from pipeline.topics.records import Header, Output, header
 from tests.support.cloud_webhooks import NUMBER, contact, tenants, text, value, webhook
-from tests.support.loop_stand_ins import TP0, App, until
+from tests.support.loop_stand_ins import TP0, FakeApp, until
 
 NAMES: Final = sorted({each for name, each in vars(headers).items() if isinstance(each, str) and name.isupper()})
 VALUES = st.none() | st.binary(max_size=6) | st.sampled_from([b"cloud", b"wasender", b"waha", b"api", b"acme", b"\xff"])
@@ -47,7 +47,7 @@ JSON = st.recursive(
 GOOD: Final = orjson.dumps(webhook(value(contacts=[contact()], messages=[text("wamid.1")])))
 CONTENTS = st.none() | st.binary(max_size=9) | JSON.map(lambda found: json.dumps(found).encode()) | st.just(GOOD)
 KEYS = st.none() | st.binary(max_size=4)
-TRIPS: Final = Limits(run=1, ratio=0.01, least=1)
+TRIPS: Final = BreakerConfig(consecutive=1, failure_rate=0.01, min_samples=1)
 """A breaker that opens at the first failure that counts."""
 
 CHAINS: Final[dict[str, Sequence[Stage]]] = {
@@ -65,24 +65,21 @@ def _record(key: bytes | None, content: bytes | None, found: Iterable[Any], offs
     return TestRecord(content, key, tuple(found), "in", 0, offset)
 
 
+def _tables(*names: str) -> Tables:
+    return Tables({name: MemoryTable() for name in names})
+
+
 @pytest.mark.parametrize("name", CHAINS)
 @many
 @given(KEYS, CONTENTS, HEADERS)
 def test_no_record_stops_a_chain(name: str, key: bytes | None, content: bytes | None, found: list[Header]) -> None:
     """One record that anybody wrote to a topic would open the breaker, and everybody's messages would wait."""
     breaker, outputs = Breaker(TRIPS), list[Output]()
-    chain = Chain(
-        CHAINS[name],
-        tables=[SEEN, SENT],
-        stores=lambda _, __: {},
-        pending=Pending(),
-        retries=Retries(attempts=4),
-        breaker=breaker,
-    )
+    chain = Chain(CHAINS[name], _tables(SEEN, SENT), STAGE_RETRIES, breaker)
     record = _record(key, content, found)
     result = chain.run(0, [record], outputs)
     assert not breaker.open
-    assert not result.held
+    assert not result.pending
     for made, _ in outputs:
         if is_dead_letter(made):
             assert list(made.headers[: len(found)]) == found
@@ -94,20 +91,14 @@ def _letters(stage: ConcurrentStage, records: Sequence[TestRecord], breaker: Bre
     published: list[Output] = []
 
     async def run() -> None:
-        app: Any = App()
-        kept = app.publisher.send
-
-        async def sent(draft: list[Output]) -> list[Output]:
-            published.extend(draft)
-            return cast(list[Output], await kept(draft))
-
-        app.publisher.send = sent
-        loop = ConcurrentLoop(app, "in", stage, breaker)
+        app = FakeApp()
+        app.publisher.outputs = published
+        loop = app.concurrent(stage, breaker)
         running = asyncio.ensure_future(loop.run())
-        loop.backlog.add(TP0, list(records))
+        loop.buffer.add(TP0, list(records))
         try:
             async with asyncio.timeout(20):
-                await until(lambda: app.list_consumer.positions.get(TP0) == len(records))
+                await until(lambda: app.assignment.positions.get(TP0) == len(records))
         finally:
             running.cancel()
             await asyncio.wait([running])
@@ -148,9 +139,7 @@ def _failing() -> Chain:
     def fail(_: Any, __: Any) -> Any:
         raise ValueError("odd \ud83d")
 
-    return Chain(
-        (Stage("odd", fail),), tables=[], stores=lambda _, __: {}, pending=Pending(), retries=Retries(attempts=1)
-    )
+    return Chain((Stage("odd", fail),), Tables(), RetryPolicy(max_attempts=1))
 
 
 def _through_kafka(outputs: list[Output]) -> Any:
@@ -174,7 +163,7 @@ def test_a_header_of_any_bytes_is_read() -> None:
 def test_an_odd_header_never_becomes_somebodys(name: str, provider: bytes) -> None:
     """A record with a damaged header would be handled as a tenant's that it is not."""
     outputs: list[Output] = []
-    chain = Chain(CHAINS["intake"], tables=[SEEN], stores=lambda _, __: {}, pending=Pending(), retries=Retries())
+    chain = Chain(CHAINS["intake"], _tables(SEEN), STAGE_RETRIES)
     chain.run(0, [_record(b"k", GOOD, [(headers.PROVIDER, provider), (name, b"\xff\xfe")])], outputs)
     topics = [record.topic for record, _ in outputs]
     harmless = name in (headers.WEBHOOK_ID, headers.TRACEPARENT, headers.ACCOUNT) and provider == b"cloud"

@@ -17,14 +17,14 @@ from aiohttp import ClientSession
 
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import NewerRecord
 from pipeline.messenger.command_state import Standing, State, decode
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import Courier
 from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.runtime.flows.retry import Retries
 from pipeline.tenants import Account, Tenants, TenantsFile
-from pipeline.testing import StageDriver, TestRecord
+from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics import codec
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.commands import Command, CommandKind
@@ -118,7 +118,7 @@ class Provider(Pigeon):
         return Delivery(DeliveryStatus.ACCEPTED, "wamid.1")
 
 
-def _messenger(provider: Provider, retries: Retries | None = None) -> StageDriver:
+def _messenger(provider: Provider, retries: RetryPolicy | None = None) -> TopologyTestDriver:
     account = {"provider": "cloud", "id": "1", "token": "t"}
     tenants = Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme", "accounts": [account]}]}))
 
@@ -127,7 +127,7 @@ def _messenger(provider: Provider, retries: Retries | None = None) -> StageDrive
         await made.close()  # the provider of these tests calls nobody
         return made
 
-    return StageDriver(send(Courier(asyncio.run(dispatcher()), 60)), tables=[SENT], retries=retries)
+    return TopologyTestDriver(send(Courier(asyncio.run(dispatcher()), 60)), tables=[SENT], retries=retries)
 
 
 def _newer_command() -> TestRecord:
@@ -162,7 +162,7 @@ def test_an_older_worker_finds_it_done() -> None:
 def test_what_no_worker_knows_in_time_is_a_dead_letter_that_says_so() -> None:
     """A kind that nobody knows would hold its conversation up for ever, or vanish without a reason."""
     provider = Provider()
-    (letter,) = _messenger(provider, Retries(upgrade_wait=60)).pipe(_newer_command())
+    (letter,) = _messenger(provider, RetryPolicy(upgrade_wait=60)).pipe(_newer_command())
     assert (letter.topic, header(letter.headers, "error-type")) == ("dead-letters.send", "NewerRecord")
     assert "upgrade this worker" in (header(letter.headers, "error-message") or "")
     assert header(letter.headers, "attempts") == "12", "one every five seconds"
@@ -171,7 +171,7 @@ def test_what_no_worker_knows_in_time_is_a_dead_letter_that_says_so() -> None:
 
 def test_a_receipt_about_a_newer_row_waits_too() -> None:
     """An older worker would write its own form over a row that it can't read."""
-    older = StageDriver(receive(), tables=[SENT], retries=Retries(upgrade_wait=10))
+    older = TopologyTestDriver(receive(), tables=[SENT], retries=RetryPolicy(upgrade_wait=10))
     row = NEWER["waiting"]["rows"][0].encode()
     older.rows(SENT)[b"cmd-1"] = row
     (letter,) = older.pipe(_record(NEWER["readable"]["records"][2]))

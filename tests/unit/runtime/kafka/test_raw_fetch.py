@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipeline.aiokafka_patches.header_names import RereadableRecords
 from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.fetch_loop import FetchLoop
-from pipeline.runtime.flows.fetch_buffer import Backlog
+from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.kafka.raw_fetch import LazyFetchResults, RawFetch
 
 PLACE = TopicPartition("in", 3)
@@ -109,17 +109,17 @@ def test_a_partition_is_read_to_its_last_record_when_that_is_taken(batches: Any,
     """
     content, end = _written(batches)
     consumer: Any = object.__new__(Consumer)
-    consumer.backlogs, consumer._read_offset = {"in": Backlog()}, {TP3: read}
+    consumer.buffers, consumer._read_offset = {"in": FetchBuffer()}, {TP3: read}
     stock = [record.offset for record in _partition(content, 0) if record.offset >= read]
     _, fetched = _undecoded(content, 0)
     FetchLoop(consumer).buffer(TP3, [fetched] if fetched else [])
     assert not stock or consumer._read_offset[TP3] in (end, stock[-1] + 1)
     taken = []
-    while consumer.backlogs["in"].some.is_set():
-        taken += [record.offset for record in consumer.backlogs["in"].take(TP3, limit)]
+    while consumer.buffers["in"].not_empty.is_set():
+        taken += [record.offset for record in consumer.buffers["in"].pop(TP3, limit)]
     assert taken == stock
     assert consumer._read_offset[TP3] == (stock[-1] + 1 if stock else read)
-    assert len(consumer.backlogs["in"]) == 0
+    assert len(consumer.buffers["in"]) == 0
 
 
 @pytest.mark.parametrize("compression", [0, 1])

@@ -12,7 +12,7 @@ from faust.types import TP
 
 from pipeline.runtime.faust.app import PipelineApp
 from pipeline.runtime.faust.consumer import Consumer
-from pipeline.runtime.kafka.gaps import OffLogPositions
+from pipeline.runtime.faust.gaps import OffLogPositions
 from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 
 TP0, TP1 = TP("in", 0), TP("in", 1)
@@ -101,7 +101,7 @@ def _app(progress: Liveness, **more: Any) -> Any:
     return SimpleNamespace(
         started=True,
         should_stop=False,
-        list_consumer=consumer,
+        kafka_consumer=consumer,
         retentions={},
         conf=conf,
         pipeline=SimpleNamespace(handler_timeout=30.0),
@@ -157,7 +157,7 @@ def test_a_broker_that_does_not_answer_excuses_everything(ready: bool, error: Ex
 
     asked, other = (ask, nobody_is_asked) if ready else (nobody_is_asked, ask)
     app = _app(progress, observe=asked, ping_broker=other, lagging=[])
-    app.ready, app._lost = ready, lambda: None
+    app.ready, app._dead_client = ready, lambda: None
     app.conf, app.retentions = SimpleNamespace(id="a-test"), {}
     asyncio.run(PipelineApp.observe(app))
     assert progress.running_for() == {TP0: 0 if error else 500}

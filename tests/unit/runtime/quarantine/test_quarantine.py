@@ -1,4 +1,4 @@
-"""The quarantine between backlogs and loops, over processes that die: real loops of both kinds, a broker in memory."""
+"""The quarantine between buffers and loops, over processes that die: real loops of both kinds, a broker in memory."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter, Unavailable
-from pipeline.runtime.flows.breaker import OFF, Breaker, Limits
-from pipeline.runtime.flows.chain import Chain
+from pipeline.runtime.flows.breaker import OFF, Breaker, BreakerConfig
 from pipeline.runtime.flows.chain_loop import ChainLoop
-from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop, Job
-from pipeline.runtime.flows.stage import ConcurrentStage, Scope, Stage
+from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
+from pipeline.runtime.flows.in_flight import InFlightRecord
+from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage, Stage
 from pipeline.runtime.quarantine import exclusive, quarantine
-from pipeline.runtime.quarantine.exclusive import Exclusive
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.quarantine.suspects import Suspicion, decode, encode
 from pipeline.testing import TestRecord
+from pipeline.testing.memory_flows import InMemoryAssignment
 from pipeline.topics.records import Record
-from tests.support.loop_stand_ins import App, Group, until
+from tests.support.loop_stand_ins import FakeApp, until
 
 MOST_LIVES = 60
 
@@ -59,36 +60,36 @@ def _record(part: int, offset: int) -> TestRecord:
     return TestRecord(value, value, topic="in", partition=part, offset=offset)
 
 
-class Life(Group):
+class Life(InMemoryAssignment):
     """One process's place in the group."""
 
-    def __init__(self, broker: Broker, exclusive: Exclusive | None = None) -> None:
+    def __init__(self, broker: Broker, exclusive: ProcessExclusivity | None = None) -> None:
         super().__init__()
         self._broker = broker
         self._loops: list[ChainLoop | ConcurrentLoop] = []
         self.quarantine = Quarantine(
-            "life", self, exclusive or Exclusive(), lambda: all(loop.quiet for loop in self._loops)
+            "life", self, exclusive or ProcessExclusivity(), lambda: all(loop.quiet for loop in self._loops)
         )
 
     async def commit_notes(self) -> bool:
         await asyncio.sleep(0)
         moved = {tp: at for tp, at in self.positions.items() if at != self._broker.notes[tp][0]}
-        for tp, offset in self.quarantine.noted(moved).items():
+        for tp, offset in self.quarantine.begin_commit(moved).items():
             self._broker.notes[tp] = offset, self.quarantine.notes[tp]
-        self.quarantine.committed()
+        self.quarantine.finish_commit()
         return True
 
     def reads(self, loop: ChainLoop | ConcurrentLoop) -> None:
         self._loops.append(loop)
-        self.backlogs[loop.source] = loop.backlog
-        loop.backlog.gate = self.quarantine
+        self.buffers[loop.source] = loop.buffer
+        loop.buffer.gate = self.quarantine
 
     def start(self) -> None:
         broker, ends = self._broker, {tp: len(log) for tp, log in self._broker.logs.items()}
         self.quarantine.inherit(broker.notes, ends)
         for tp, log in broker.logs.items():
-            self.backlogs[tp.topic].add(tp, log[broker.notes[tp][0] or 0 :])
-            self.quarantine.handed(tp, len(log))
+            self.buffers[tp.topic].add(tp, log[broker.notes[tp][0] or 0 :])
+            self.quarantine.mark_buffered(tp, len(log))
 
     async def commit_forever(self) -> None:
         while True:
@@ -96,11 +97,10 @@ class Life(Group):
             await self.commit_notes()
 
 
-async def _live(broker: Broker, kind: str, killers: set[bytes], exclusive: Exclusive | None = None) -> bool:
+async def _live(broker: Broker, kind: str, killers: set[bytes], exclusive: ProcessExclusivity | None = None) -> bool:
     """One process. Whether it came to the end of everything."""
-    app: Any = App()
     life = Life(broker, exclusive)
-    app.list_consumer = life
+    app = FakeApp(life)
     life.reads(_loop(app, kind, killers))
     life.start()
     running = [
@@ -120,22 +120,15 @@ async def _live(broker: Broker, kind: str, killers: set[bytes], exclusive: Exclu
     return broker.finished
 
 
-def _loop(app: Any, kind: str, killers: set[bytes]) -> ChainLoop | ConcurrentLoop:
+def _loop(app: FakeApp, kind: str, killers: set[bytes]) -> ChainLoop | ConcurrentLoop:
     if kind == "concurrent":
 
-        async def work(record: Any, scope: Scope) -> list[Record]:
+        async def work(record: Any, context: ConcurrentContext) -> list[Record]:
             return _work(record, killers)
 
         stage = ConcurrentStage("slow", work, lambda record: record, lambda record: record.key)
-        return ConcurrentLoop(app, "in", stage, Breaker(OFF))
-    chain = Chain(
-        (Stage("quick", lambda record, _: _work(record, killers)),),
-        tables=(),
-        stores=lambda *_: {},
-        pending=app.pending,
-        retries=app.retries,
-    )
-    return ChainLoop(app, "in", chain, Breaker(OFF))
+        return app.concurrent(stage)
+    return app.chained([Stage("quick", lambda record, _: _work(record, killers))])
 
 
 def _work(record: Any, killers: set[bytes]) -> list[Record]:
@@ -176,7 +169,7 @@ def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone(
     seen: list[int] = []
     over = asyncio.Event()
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         tries.append(record.value)
         if record.value == b"1-0" and not over.is_set():
             raise RetryAfter("not yet", 0.001)
@@ -186,13 +179,13 @@ def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone(
             seen.append(len(tries) - before)
         return [Record("out", record.key, record.value)]
 
-    async def elsewhere(record: Any, scope: Scope) -> list[Record]:
+    async def elsewhere(record: Any, context: ConcurrentContext) -> list[Record]:
         tries.append(record.value)
-        await scope.wait(0.001)
+        await context.wait(0.001)
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
-        exclusive = Exclusive()
+        exclusive = ProcessExclusivity()
         tasks = [*_started(broker, exclusive, work), *_started(other_broker, exclusive, elsewhere)]
         async with asyncio.timeout(10):
             await until(lambda: len(seen) == 2)
@@ -207,7 +200,7 @@ def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone(
     assert tries.count(b"1-0") > 1
 
 
-def _started(broker: Broker, exclusive: Exclusive, work: Any) -> list[asyncio.Future[None]]:
+def _started(broker: Broker, exclusive: ProcessExclusivity, work: Any) -> list[asyncio.Future[None]]:
     return _begun(broker, work, exclusive=exclusive)[1]
 
 
@@ -215,12 +208,11 @@ def _begun(
     broker: Broker,
     work: Any,
     lane: Any = lambda record: record.key,
-    limits: Limits = OFF,
-    exclusive: Exclusive | None = None,
+    limits: BreakerConfig = OFF,
+    exclusive: ProcessExclusivity | None = None,
 ) -> tuple[ConcurrentLoop, list[asyncio.Future[None]]]:
-    app: Any = App()
-    app.list_consumer = life = Life(broker, exclusive)
-    loop = ConcurrentLoop(app, "in", ConcurrentStage("slow", work, lambda r: r, lane), Breaker(limits))
+    life = Life(broker, exclusive)
+    loop = FakeApp(life).concurrent(ConcurrentStage("slow", work, lambda r: r, lane), Breaker(limits))
     life.reads(loop)
     life.start()
     return loop, [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run(), life.commit_forever())]
@@ -231,20 +223,19 @@ def test_an_end_in_order_is_held_against_nobody() -> None:
     broker = Broker([3])
     hold = asyncio.Event()
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         await hold.wait()
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
-        app: Any = App()
-        app.list_consumer = life = Life(broker)
-        loop = ConcurrentLoop(app, "in", ConcurrentStage("slow", work, lambda r: r, lambda r: r.key), Breaker(OFF))
+        life = Life(broker)
+        loop = FakeApp(life).concurrent(ConcurrentStage("slow", work, lambda r: r, lambda r: r.key))
         life.reads(loop)
         life.start()
         tasks = [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run())]
         await until(life.liveness.running_for)
         assert decode(broker.notes[TP("in", 0)][1]).lives == 1
-        assert life.quarantine.last_notes() == {TP("in", 0): (0, "")}
+        assert life.quarantine.final_notes() == {TP("in", 0): (0, "")}
         life.quarantine.rest()
         await life.commit_notes()
         assert broker.notes[TP("in", 0)] == (0, "")
@@ -262,15 +253,14 @@ def test_offsets_without_records_are_passed() -> None:
     broker.notes[tp] = (0, encode(Suspicion(ends=(9,))))
 
     async def play() -> None:
-        app: Any = App()
-        app.list_consumer = life = Life(broker)
-        loop = _loop(app, "concurrent", set())
+        life = Life(broker)
+        loop = _loop(FakeApp(life), "concurrent", set())
         life.reads(loop)
         life.start()
         tasks = [asyncio.ensure_future(each) for each in (loop.run(), life.quarantine.run(), life.commit_forever())]
         await until(lambda: broker.notes[tp][0] == 4)
         assert life.quarantine.suspects == [tp]
-        life.quarantine.handed(tp, 9)
+        life.quarantine.mark_buffered(tp, 9)
         await until(lambda: broker.finished)
         for task in tasks:
             task.cancel()
@@ -286,7 +276,7 @@ def test_who_waits_behind_a_waiting_record_of_its_lane_keeps_nobody_back(ends: t
     broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=ends)))
     done: set[bytes] = set()
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         if record.value == b"0-0":
             raise RetryAfter("its account is closed", 3600)
         done.add(record.value)
@@ -294,7 +284,7 @@ def test_who_waits_behind_a_waiting_record_of_its_lane_keeps_nobody_back(ends: t
 
     async def play() -> None:
         loop, tasks = _begun(broker, work, lambda record: (record.partition, record.offset < 4))
-        life: Any = loop._app.list_consumer
+        life: Any = loop._assignment
         async with asyncio.timeout(10):
             await until(lambda: done == {b"0-4", b"0-5", b"0-6", b"0-7", b"1-0", b"1-1", b"1-2"})
             await until(lambda: not life.quarantine.suspects)
@@ -313,20 +303,20 @@ def test_a_record_that_runs_alone_is_the_probe_of_an_open_breaker() -> None:
     late, broker.logs[tp] = broker.logs[tp], []
     away = True
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         if away:
             raise Unavailable("a service")
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
         nonlocal away
-        loop, tasks = _begun(broker, work, limits=Limits(run=2, ratio=0))
-        life: Any = loop._app.list_consumer
+        loop, tasks = _begun(broker, work, limits=BreakerConfig(consecutive=2, failure_rate=0))
+        life: Any = loop._assignment
         async with asyncio.timeout(10):
             await until(lambda: loop.breaker.open)
             broker.logs[tp] = late
-            loop.backlog.add(tp, late)
-            life.quarantine.handed(tp, 1)
+            loop.buffer.add(tp, late)
+            life.quarantine.mark_buffered(tp, 1)
             await until(lambda: not life.quarantine.suspects)
             away = False
             await until(lambda: broker.finished)
@@ -342,26 +332,26 @@ def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
     broker = Broker([1])
     broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=(1,))))
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     class Restless:
-        at_rest = False
+        idle = False
 
-        def hold(self) -> None: ...
-        def let_go(self) -> None: ...
+        def pause(self) -> None: ...
+        def resume(self) -> None: ...
 
     async def play() -> None:
-        exclusive = Exclusive()
+        exclusive = ProcessExclusivity()
         loop, tasks = _begun(broker, work, exclusive=exclusive)
         exclusive.join(Restless())
-        life: Any = loop._app.list_consumer
+        life: Any = loop._assignment
         async with asyncio.timeout(10):
             await until(lambda: exclusive.holder is life.quarantine)
             assert life.quarantine.held_back == [TP("in", 0)], "liveness would count it as stuck"
             life.quarantine.rest()
             life.quarantine.reset()
-            loop.backlog.clear()
+            loop.buffer.clear()
             life.epoch += 1
             broker.notes[TP("in", 0)] = (0, "")
             life.start()
@@ -377,7 +367,7 @@ def test_a_commit_that_is_refused_while_the_group_settles_is_tried_again_soon(mo
     """After a crash the first records would wait for a second for what could be committed at once."""
     broker, waits = Broker([1]), list[float]()
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     def wake_at_once(self: Quarantine, seconds: float = quarantine.RETRY_SECONDS) -> None:
@@ -387,7 +377,7 @@ def test_a_commit_that_is_refused_while_the_group_settles_is_tried_again_soon(mo
     async def play() -> None:
         monkeypatch.setattr(Quarantine, "_wake_later", wake_at_once)
         loop, tasks = _begun(broker, work)
-        life: Any = loop._app.list_consumer
+        life: Any = loop._assignment
 
         async def refuse() -> bool:
             await asyncio.sleep(0)
@@ -413,13 +403,13 @@ def test_a_record_that_did_not_get_to_run_alone_is_not_said_to_run() -> None:
     tp = TP("in", 0)
     broker.notes[tp] = (0, encode(Suspicion(ends=(1,))))
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
         loop, tasks = _begun(broker, work)
-        life: Any = loop._app.list_consumer
-        cells = life.quarantine._cells
+        life: Any = loop._assignment
+        cells = life.quarantine._ledger.partitions
         asked = 0
 
         async def refuse() -> bool:
@@ -446,14 +436,14 @@ def test_suspects_of_a_log_that_was_made_anew_are_forgotten() -> None:
     tp = TP("in", 0)
     broker.notes[tp] = (100, encode(Suspicion(ends=(101, 104))))
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
         loop, tasks = _begun(broker, work)
-        life: Any = loop._app.list_consumer
+        life: Any = loop._assignment
         life.quarantine.restart(tp, 0)
-        loop.backlog.add(tp, broker.logs[tp])
+        loop.buffer.add(tp, broker.logs[tp])
         async with asyncio.timeout(10):
             await until(lambda: broker.finished)
         for task in tasks:
@@ -467,24 +457,24 @@ def test_what_waited_for_its_turn_goes_when_its_partition_does() -> None:
     """It would stand in front of a record of its lane that is to run alone, and both would wait for ever."""
     broker = Broker([1])
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         return [Record("out", record.key, record.value)]
 
     async def play() -> None:
         loop, tasks = _begun(broker, work)
-        life: Any = loop._app.list_consumer
-        life.quarantine.turn.clear()
-        life.quarantine.hold()
-        await until(lambda: hasattr(loop, "_tasks"))
-        loop._start_epoch(life.epoch)
-        loop._admit(Job(TP("in", 0), broker.logs[TP("in", 0)][0], life.epoch))
+        life: Any = loop._assignment
+        life.quarantine.may_run.clear()
+        life.quarantine.pause()
+        await asyncio.sleep(0)
+        loop._in_flight.start_epoch()
+        loop._admit(InFlightRecord(TP("in", 0), broker.logs[TP("in", 0)][0], life.epoch))
         async with asyncio.timeout(10):
             await asyncio.sleep(0.01)
-            assert loop._lanes
+            assert loop._executor._queues
             life.epoch += 1
             life.quarantine.reset()
-            await until(lambda: not loop._lanes)
-            assert not life.quarantine.turn.is_set(), "what is fetched from now on waits for who runs alone"
+            await until(lambda: not loop._executor._queues)
+            assert not life.quarantine.may_run.is_set(), "what is fetched from now on waits for who runs alone"
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -502,19 +492,19 @@ def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_tim
     broker.notes[TP("in", 0)] = (0, encode(Suspicion(ends=(1,))))
     held: list[float] = []
 
-    async def work(_record: Any, _scope: Scope) -> list[Record]:
+    async def work(_record: Any, _context: ConcurrentContext) -> list[Record]:
         raise AssertionError
 
     class Restless:
-        at_rest = False
+        idle = False
 
-        def hold(self) -> None:
+        def pause(self) -> None:
             held.append(time.monotonic())
 
-        def let_go(self) -> None: ...
+        def resume(self) -> None: ...
 
     async def play() -> None:
-        shared = Exclusive()
+        shared = ProcessExclusivity()
         shared.join(Restless())
         _, tasks = _begun(broker, work, exclusive=shared)
         async with asyncio.timeout(10):
@@ -531,15 +521,15 @@ def test_a_killer_behind_a_record_that_waits_becomes_a_dead_letter() -> None:
     """Its process would die for as long as the account in front of it is closed: each life forgot the deaths before."""
     broker = Broker([4])
 
-    async def work(record: Any, _: Scope) -> list[Record]:
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         if record.value == b"0-0":
             raise RetryAfter("its account is closed", 3600)
         return _work(record, {b"0-1"})
 
     async def live() -> None:
         loop, tasks = _begun(broker, work)
-        app: Any = loop._app
-        ending = asyncio.ensure_future(until(lambda: app.publisher.letters and len(app.publisher.published) == 2))
+        sink: Any = loop._context.publisher
+        ending = asyncio.ensure_future(until(lambda: sink.letters and len(sink.published) == 2))
         async with asyncio.timeout(10):
             await asyncio.wait([*tasks, ending], return_when=asyncio.FIRST_COMPLETED)
         for task in (*tasks, ending):
@@ -547,7 +537,7 @@ def test_a_killer_behind_a_record_that_waits_becomes_a_dead_letter() -> None:
         for task in (*tasks, ending):
             with suppress(asyncio.CancelledError, BaseExceptionGroup):
                 await task
-        broker.given_up |= set(app.publisher.letters)
+        broker.given_up |= set(sink.letters)
 
     for _ in range(MOST_LIVES):
         if not broker.given_up:

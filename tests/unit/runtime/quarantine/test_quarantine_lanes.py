@@ -19,16 +19,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter
-from pipeline.runtime.flows.breaker import OFF, Breaker
-from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
-from pipeline.runtime.flows.stage import ConcurrentStage, Scope
+from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
 from pipeline.runtime.quarantine import quarantine
-from pipeline.runtime.quarantine.exclusive import Exclusive
-from pipeline.runtime.quarantine.running_mark import Hint
+from pipeline.runtime.quarantine.crash_marker import CrashHint
+from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.suspects import DEATHS, LIVES, SPARED
 from pipeline.testing import TestRecord
+from pipeline.testing.memory_flows import InMemoryAssignment
 from pipeline.topics.records import Record
-from tests.support.loop_stand_ins import App, Group
+from tests.support.loop_stand_ins import FakeApp
 
 Place = tuple[int, int]
 """Partition and offset."""
@@ -88,7 +87,7 @@ class World:
 
     notes: dict[TP, tuple[int | None, str]] = field(init=False)
     logs: dict[TP, list[Any]] = field(init=False)
-    hint: Hint | None = None
+    hint: CrashHint | None = None
     ends: list[Place] = field(default_factory=list)
     tries: Counter[Place] = field(default_factory=Counter)
     handled: list[Place] = field(default_factory=list)
@@ -159,7 +158,7 @@ def _place(value: bytes) -> Place:
     return int(part), int(offset)
 
 
-class Life(Group):
+class Life(InMemoryAssignment):
     """One process."""
 
     def __init__(self, world: World) -> None:
@@ -171,9 +170,9 @@ class Life(Group):
         if self.alive:
             notes = self.world.notes
             moved = {tp: at for tp, at in self.positions.items() if at != notes[tp][0]}
-            for tp, offset in self.quarantine.noted(moved).items():
+            for tp, offset in self.quarantine.begin_commit(moved).items():
                 notes[tp] = offset, self.quarantine.notes[tp]
-            self.quarantine.committed()
+            self.quarantine.finish_commit()
         return True
 
     def run(self) -> None:
@@ -181,20 +180,18 @@ class Life(Group):
             runner.run(self._main())
 
     async def _main(self) -> None:
-        world, self.app = self.world, App()
-        self.quarantine = quarantine.Quarantine("life", self, Exclusive(), lambda: self._loop.quiet)
-        app: Any = self.app
-        app.list_consumer = self
+        world, self.app = self.world, FakeApp(self)
+        self.quarantine = quarantine.Quarantine("life", self, ProcessExclusivity(), lambda: self._loop.quiet)
         self.counted = Counter[Place]() if world.per_life else world.tries
         stage = ConcurrentStage("slow", self._work, lambda r: r, lambda r: world.lane(_place(r.value)))
-        self._loop = ConcurrentLoop(app, "in", stage, Breaker(OFF))
-        self.backlogs["in"] = self._loop.backlog
-        self._loop.backlog.gate = self.quarantine
+        self._loop = self.app.concurrent(stage)
+        self.buffers["in"] = self._loop.buffer
+        self._loop.buffer.gate = self.quarantine
         self.quarantine.inherit(world.notes, {tp: len(log) for tp, log in world.logs.items()}, world.hint)
         world.hint = None
         for tp, log in world.logs.items():
-            self._loop.backlog.add(tp, log[world.notes[tp][0] or 0 :])
-            self.quarantine.handed(tp, len(log))
+            self._loop.buffer.add(tp, log[world.notes[tp][0] or 0 :])
+            self.quarantine.mark_buffered(tp, len(log))
         tasks = [asyncio.ensure_future(t) for t in (self._loop.run(), self.quarantine.run(), self._tick())]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         self._die()
@@ -231,15 +228,15 @@ class Life(Group):
             self.alive = False
             self.world.hint = self._hint(place)
 
-    def _hint(self, place: Place | None) -> Hint | None:
+    def _hint(self, place: Place | None) -> CrashHint | None:
         named = {"": None, "right": place, "same": self.world.innocent}[self.world.hints]
         if named is None:
             return None
         again = named in self.world.ends
         self.world.ends.append(named)
-        return Hint(named[1], named[0], crc32(b"in"), again)
+        return CrashHint(named[1], named[0], crc32(b"in"), again)
 
-    async def _work(self, record: Any, _: Scope) -> list[Record]:
+    async def _work(self, record: Any, _: ConcurrentContext) -> list[Record]:
         place = _place(record.value)
         if self.counted[place] < self.world.waits.get(place, 0):
             self.counted[place] += 1

@@ -17,7 +17,7 @@ def test_a_row_behind_another_workers_ends_the_process_before_anything_rests_on_
     """A messenger that was frozen would go on, note what it is about to send, and send what was sent meanwhile."""
     app = PipelineApp("store", Settings(data_dir=tmp_path, partitions=1))
     app.table("sent", ttl=3600)
-    store = app.table_stores["sent"]
+    store = app.stage_tables["sent"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(app), "consumer_generation_id", 1, raising=False)
         store.apply([("sent", 0, b"a", b"1")], {0: OffsetRange(0, 0, 1)})

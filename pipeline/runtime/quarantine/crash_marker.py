@@ -1,11 +1,10 @@
-"""A note of the record whose code is on the processor, in memory that outlives the process.
+"""A note of the record whose code is running, in memory that outlives the process.
 
-A process that dies in the midst of a hook (a crash in a C library, a loop that the watchdog ends, too much memory)
-can't say which record it was. So each step of a record's work is noted before it is taken, in a file that is mapped
-into memory: the kernel keeps what was written there, whatever ends the process. The next process reads which record it
-was, and suspects that one instead of all that were unfinished: at once if an earlier life ended in its midst too. It is
-a hint and never a verdict: the record must still die alone (`suspects`). Work that a hook hands to tasks of its own is
-not noted.
+A process that dies inside a hook (a crash in a C library, a loop that the watchdog ends, too much memory) can't report
+the record. So each step of a record's work is noted before it is taken, in a file that is mapped into memory: the
+kernel keeps the note, whatever ends the process. The next process suspects that record instead of all unfinished ones.
+It suspects the record at once if an earlier process died in it too. The note is a hint and no proof: the record must
+still kill a process in which it runs alone (`suspects`). Work that a hook hands to tasks of its own is not noted.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from pipeline.runtime.quarantine.suspects import ELSEWHERE
 T = TypeVar("T")
 
 _NOTE: Final = Struct("<qiI")
-"""Offset, partition, and the topic's CRC-32."""
+"""Format of a note: offset, partition, and the topic's CRC-32."""
 _NOBODY: Final = _NOTE.pack(-1, 0, 0)
 _NEWEST: Final = slice(_NOTE.size)
-"""Where the record that runs is noted."""
+"""Bytes of the file for the record that runs."""
 _EARLIER: Final = 15
-"""Ends of earlier lives that are kept: several killers may end a worker in turns."""
+"""Number of earlier deaths that are kept: several records may kill a worker in turns."""
 _SIZE: Final = _NOTE.size * (1 + _EARLIER)
 
 
@@ -42,12 +41,12 @@ def _checksum(topic: str) -> int:
     return crc32(topic.encode())
 
 
-class Hint(NamedTuple):
-    """A record in whose midst a process died.
+class CrashHint(NamedTuple):
+    """The record in which a process died.
 
     Attributes:
-        topic: its CRC-32.
-        again: whether an earlier one did too.
+        topic: CRC-32 of the topic's name.
+        again: True if an earlier process died in it too.
     """
 
     offset: int
@@ -56,26 +55,26 @@ class Hint(NamedTuple):
     again: bool = False
 
     def offset_in(self, tp: TP) -> int:
-        """The record's offset if it is one of this partition; else `ELSEWHERE`."""
+        """Return the record's offset if it is of this partition; else `ELSEWHERE`."""
         ours = (tp.partition, _checksum(tp.topic)) == (self.partition, self.topic)
         return self.offset if ours else ELSEWHERE
 
 
-class RunningMark:
+class CrashMarker:
     """The note of one app in one process.
 
     Args:
-        path: the file, the same for every life of a worker; None: nothing is noted.
+        path: the file, the same for each process of a worker. None: nothing is noted.
 
     Attributes:
-        found: the record in whose midst the last life ended; None where it ended elsewhere, or nobody knows.
+        crash_hint: the record in which the last process died; None if it died elsewhere, or this is unknown.
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.found: Hint | None = None
+        self.crash_hint: CrashHint | None = None
         self._memory: mmap | bytearray = bytearray(_NOBODY)
         if path is not None:
-            with suppress(OSError, ValueError):  # a directory that can't be written to: then all are suspect alike
+            with suppress(OSError, ValueError):  # a read-only directory: no hints then
                 self._open(path)
 
     def _open(self, path: Path) -> None:
@@ -84,14 +83,14 @@ class RunningMark:
             write_private(path, _NOBODY * (1 + _EARLIER))
         with path.open("r+b") as file:
             self._memory = mmap(file.fileno(), _SIZE)
-        last, *earlier = (Hint(*note) for note in _NOTE.iter_unpack(self._memory[:]))
+        last, *earlier = (CrashHint(*note) for note in _NOTE.iter_unpack(self._memory[:]))
         if last.offset >= 0:
-            self.found = last._replace(again=last in earlier)
-            self._memory[_NOTE.size :] = self._memory[: -_NOTE.size]  # the oldest is forgotten
+            self.crash_hint = last._replace(again=last in earlier)
+            self._memory[_NOTE.size :] = self._memory[: -_NOTE.size]  # drops the oldest note
             self._memory[_NEWEST] = _NOBODY
 
     def run(self, tp: TP, offset: int, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        """Awaits `work`, and notes the record before each step of it."""
+        """Await `work`, and note the record before each step of it."""
         return self._steps(_NOTE.pack(offset, tp.partition, _checksum(tp.topic)), work)
 
     @types.coroutine

@@ -15,8 +15,8 @@ from faust.types import TP
 from pipeline.errors import LogGap, LogTruncated
 from pipeline.metrics import GAP_RECORDS
 from pipeline.runtime.faust.consumer import Consumer
-from pipeline.runtime.flows.gap_letters import gap_letter
-from pipeline.runtime.kafka.gaps import GapPolicy, OffLogPositions, RemovedRange
+from pipeline.runtime.faust.gap_dead_letters import gap_dead_letter
+from pipeline.runtime.faust.gaps import GapPolicy, OffLogPositions, RemovedRange
 from pipeline.runtime.process.liveness import Liveness
 from pipeline.testing import TestRecord
 from pipeline.topics import dead_letters
@@ -48,7 +48,7 @@ class World:
     def _consumer(self, committed: int | None, read: int | None) -> Any:
         consumer: Any = object.__new__(Consumer)
         consumer.app = SimpleNamespace(crash=self._crash)
-        consumer.backlogs = {"in": None}
+        consumer.buffers = {"in": None}
         consumer.epoch, consumer.liveness, consumer._processed = 1, Liveness(), {}
         consumer._committed_offset = defaultdict(lambda: None, {TP0: committed})
         consumer._read_offset = defaultdict(lambda: None, {TP0: read})
@@ -144,7 +144,7 @@ def test_with_stop_nothing_is_told_and_nothing_moves() -> None:
 
 def test_a_broker_that_is_away_is_asked_until_it_answers(monkeypatch: Any) -> None:
     """A restart of the broker in this moment would leave a partition unread for good."""
-    monkeypatch.setattr("pipeline.runtime.kafka.gaps.RETRY_INTERVAL", 0.0)
+    monkeypatch.setattr("pipeline.runtime.faust.gaps.RETRY_INTERVAL", 0.0)
     world = World(committed=10, read=10, log={TP0: (40, 50)})
     world.away = 3
     asyncio.run(world.find(off(10)))
@@ -171,7 +171,7 @@ def test_a_log_that_was_cut_under_a_worker_ends_it() -> None:
 def test_a_plain_agent_goes_on_where_its_log_begins() -> None:
     """It has no dead letters: it would stand still for good, or its own acknowledgements be overwritten."""
     world = World(committed=10, read=10, log={TP0: (40, 50)}, stop=True)
-    world.consumer.backlogs = {}
+    world.consumer.buffers = {}
     asyncio.run(world.find(off(10)))
     assert (world.steps, world.position) == ([("seek", "in", 40)], None)
     assert GAP_RECORDS.labels("g", "in")._value.get() >= 30
@@ -231,7 +231,7 @@ def test_a_start_is_remembered_when_it_is_committed_and_not_before() -> None:
 
 def test_the_letter_of_a_gap_has_its_range_and_no_bytes() -> None:
     """Nobody could tell from the dead letters what is missing, or a redrive would publish an empty record."""
-    record, lost = gap_letter(RemovedRange(TP("webhooks.raw", 3), 10, 40), "parse")
+    record, lost = gap_dead_letter(RemovedRange(TP("webhooks.raw", 3), 10, 40), "parse")
     assert (record.topic, record.key, record.value) == ("dead-letters.parse", b"", b"")
     assert (lost.partition, lost.offset) == (3, 10)
     letter = dead_letters.read(TestRecord(record.value, record.key, tuple(record.headers), record.topic, 3, 0))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from pipeline.runtime.quarantine.running_mark import Hint, RunningMark
+from pipeline.runtime.quarantine.crash_marker import CrashHint, CrashMarker
 from pipeline.runtime.quarantine.suspects import ELSEWHERE
 
 ROOT = Path(__file__).parents[4]
@@ -22,7 +22,7 @@ DIES = """
 import asyncio, os, sys
 from pathlib import Path
 from faust.types import TP
-from pipeline.runtime.quarantine.running_mark import RunningMark
+from pipeline.runtime.quarantine.crash_marker import CrashMarker
 
 async def innocent():
     await asyncio.sleep(3600)
@@ -32,7 +32,7 @@ async def guilty():
     {end}
 
 async def main():
-    mark = RunningMark(Path(sys.argv[1]))
+    mark = CrashMarker(Path(sys.argv[1]))
     tp = TP("events.default", 3)
     await asyncio.gather(mark.run(tp, 16, innocent()), mark.run(tp, 17, guilty()))
 
@@ -54,28 +54,28 @@ def test_the_next_process_finds_the_record_that_ran(tmp_path: Path, end: str, fo
     path = tmp_path / "running" / "handlers-1"
     argv = [sys.executable, "-c", DIES.format(end=end), str(path)]
     assert subprocess.run(argv, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}).returncode < 0
-    hint = RunningMark(path).found
+    hint = CrashMarker(path).crash_hint
     assert (hint and hint.offset_in(TP3)) == found
     assert hint is None or hint.offset_in(TP4) == ELSEWHERE
-    assert RunningMark(path).found is None, "a hint is of one death"
+    assert CrashMarker(path).crash_hint is None, "a hint is of one death"
     for _ in range(2):
         subprocess.run(argv, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
-        again = RunningMark(path).found
+        again = CrashMarker(path).crash_hint
         assert (again and again.again) == (found and True)
     assert path.stat().st_mode & 0o077 == 0
 
 
-def _run(mark: RunningMark, work: Coroutine[Any, Any, Any]) -> Any:
+def _run(mark: CrashMarker, work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(_await(mark, work))
 
 
-async def _await(mark: RunningMark, work: Coroutine[Any, Any, Any]) -> Any:
+async def _await(mark: CrashMarker, work: Coroutine[Any, Any, Any]) -> Any:
     return await mark.run(TP3, 5, work)
 
 
 def test_work_is_as_it_would_be_without_a_mark(tmp_path: Path) -> None:
     """A hook's result, its errors or its cancellation would be lost on the way."""
-    mark = RunningMark(tmp_path / "mark")
+    mark = CrashMarker(tmp_path / "mark")
 
     async def returns() -> str:
         await asyncio.sleep(0)
@@ -98,7 +98,7 @@ def test_work_is_as_it_would_be_without_a_mark(tmp_path: Path) -> None:
     assert _run(mark, times_out()) == "too late"
     with pytest.raises(LookupError):
         _run(mark, raises())
-    assert RunningMark(tmp_path / "mark").found is None
+    assert CrashMarker(tmp_path / "mark").crash_hint is None
 
 
 def test_what_is_cancelled_is_cancelled(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_what_is_cancelled_is_cancelled(tmp_path: Path) -> None:
             ended.append("yes")
 
     async def body() -> None:
-        task = asyncio.create_task(_await(RunningMark(tmp_path / "mark"), waits()))
+        task = asyncio.create_task(_await(CrashMarker(tmp_path / "mark"), waits()))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         task.cancel()
@@ -128,7 +128,7 @@ def test_a_file_of_another_form_says_nothing(tmp_path: Path, content: bytes) -> 
     """A worker would not start for what is only a hint."""
     path = tmp_path / "mark"
     path.write_bytes(content)
-    assert RunningMark(path).found is None
+    assert CrashMarker(path).crash_hint is None
 
 
 def test_without_a_place_nothing_is_noted(tmp_path: Path) -> None:
@@ -136,9 +136,9 @@ def test_without_a_place_nothing_is_noted(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     for path in (None, file / "below"):
-        assert _run(RunningMark(path), asyncio.sleep(0, "done")) == "done"
+        assert _run(CrashMarker(path), asyncio.sleep(0, "done")) == "done"
 
 
 def test_a_hint_is_of_its_topic() -> None:
     """Two flows of one app would suspect each other's records."""
-    assert Hint(5, 3, 1).offset_in(TP3) == ELSEWHERE
+    assert CrashHint(5, 3, 1).offset_in(TP3) == ELSEWHERE

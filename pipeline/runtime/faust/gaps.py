@@ -109,7 +109,7 @@ class OffLogPositions:
         tps = {TP(*tp) for tp in self._consumer.assignment() if not self._consumer._is_changelog_tp(tp)}
         new = {tp for tp in tps if self._consumer._read_offset[tp] is None}
         await self._start_at_log_start(new)
-        self._record_start({tp for tp in tps - new if tp.topic in self._consumer.backlogs})
+        self._record_start({tp for tp in tps - new if tp.topic in self._consumer.buffers})
 
     async def _start_at_log_start(self, tps: Collection[TP]) -> None:
         consumer, epoch = self._consumer, self._consumer.epoch
@@ -117,7 +117,7 @@ class OffLogPositions:
             return
         starts = {TP(*tp): offset or 0 for tp, offset in (await consumer.earliest_offsets(*tps)).items()}
         await consumer.seek_wait(starts)
-        of_flows = {tp: start for tp, start in starts.items() if tp.topic in consumer.backlogs}
+        of_flows = {tp: start for tp, start in starts.items() if tp.topic in consumer.buffers}
         for tp, start in of_flows.items():
             consumer.mark_processed(tp, start, epoch)
         for topic in {tp.topic for tp in of_flows}:
@@ -188,7 +188,7 @@ class OffLogPositions:
     async def _skip(self, gap: RemovedRange, epoch: int) -> None:
         consumer, policy = self._consumer, self.policy
         self._log_gap(gap)
-        if policy is not None and gap.tp.topic in consumer.backlogs:
+        if policy is not None and gap.tp.topic in consumer.buffers:
             if policy.stop:
                 self.awaiting_operator[gap.tp] = gap
                 return
@@ -197,7 +197,7 @@ class OffLogPositions:
                 return
         read = consumer._read_offset[gap.tp] or 0
         await self._resume(gap.tp, gap.end)
-        if gap.tp.topic in consumer.backlogs and consumer.epoch == epoch:
+        if gap.tp.topic in consumer.buffers and consumer.epoch == epoch:
             self.skipped[gap.tp] = (read, gap.end)
             consumer.mark_processed(gap.tp, consumer.processed_position(gap.tp), epoch)
 

@@ -1,0 +1,119 @@
+"""The records that a concurrent flow has taken and not finished, and what its consumer must know about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from faust.types import TP
+
+from pipeline.runtime.flows.context import Assignment
+from pipeline.runtime.flows.offsets import OffsetTracker
+from pipeline.runtime.tables.views import TableWrite
+from pipeline.topics.records import Output
+
+MAX_UNFINISHED = 1_000
+"""Records of one partition that may be taken and not finished."""
+MAX_UNFINISHED_BYTES = 4 * 1024 * 1024
+"""Bytes of one partition that may be taken and not finished."""
+
+
+@dataclass(slots=True, eq=False)
+class InFlightRecord:
+    """One record on its way through a concurrent stage.
+
+    Attributes:
+        decoded: False if only a newer version can read the record; it is decoded anew at each try.
+        dead: True if `outputs` is its dead letter.
+        waits: True while it waits for another try.
+        queue: the records of its ordering key, from the one that is worked on.
+    """
+
+    tp: TP
+    record: Any
+    epoch: int
+    value: Any = None
+    decoded: bool = True
+    attempts: int = 0
+    dead: bool = False
+    waits: bool = False
+    queue: Sequence[InFlightRecord] = ()
+    outputs: list[Output] = field(default_factory=list)
+    journal: list[TableWrite] = field(default_factory=list)
+
+
+class InFlight:
+    """Counts taken and running records, tracks their offsets, and reports both to the assignment."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self._trackers: dict[TP, OffsetTracker] = {}
+        self._epoch = -1
+        self._running = 0
+        self._token: object = None
+
+    @property
+    def quiet(self) -> bool:
+        """True if no record runs. Some may wait for another try."""
+        return not self._running
+
+    @property
+    def unfinished(self) -> int:
+        """Number of taken records. Those of an earlier epoch are not counted: they will be delivered again."""
+        if self._epoch != self._assignment.epoch:
+            return 0
+        return sum(tracker.unfinished for tracker in self._trackers.values())
+
+    def start_epoch(self) -> bool:
+        """Forget the records of an earlier epoch. Return True if positions were set anew since the last call."""
+        if self._epoch == self._assignment.epoch:
+            return False
+        self._epoch = self._assignment.epoch
+        self._trackers.clear()
+        return True
+
+    def capacity(self, tp: TP) -> tuple[int, int]:
+        """Return how many records and bytes of a partition may still be taken."""
+        tracker = self._trackers.setdefault(tp, OffsetTracker())
+        size = MAX_UNFINISHED_BYTES - tracker.size
+        return (MAX_UNFINISHED - tracker.unfinished if size > 0 else 0), size
+
+    def take(self, tp: TP, record: Any) -> InFlightRecord:
+        """Start to track a record. Its offset is released when it and all before it are finished."""
+        self._trackers[tp].track(record.offset, len(record.value or b""))
+        return InFlightRecord(tp, record, self._epoch)
+
+    def release(self, item: InFlightRecord) -> None:
+        """Mark a record finished, and let the position be committed if it moves."""
+        if item.epoch == self._epoch:
+            position = self._trackers[item.tp].finish(item.record.offset)
+            if position is not None:
+                self._assignment.mark_processed(item.tp, position, item.epoch)
+
+    def is_current(self, item: InFlightRecord) -> bool:
+        """Return True if positions were not set anew since the record was taken."""
+        return item.epoch == self._assignment.epoch
+
+    def mark_survived(self, item: InFlightRecord) -> None:
+        """Tell the quarantine that the record has run. Offsets of an earlier epoch are void."""
+        if self.is_current(item):
+            self._assignment.quarantine.survived(item.tp, item.record.offset)
+
+    # A rebalance waits while any record is between `begin` and `end`.
+
+    def begin(self, item: InFlightRecord) -> None:
+        """Note that the record runs."""
+        item.waits = False
+        self._assignment.liveness.attempt_started(item, item.tp)
+        self._running += 1
+        if self._token is None:
+            self._token = self._assignment.begin_work()
+
+    def end(self, item: InFlightRecord) -> None:
+        """Note that the record is finished, or waits."""
+        self._assignment.liveness.attempt_ended(item)
+        self._running -= 1
+        if not self._running and self._token is not None:
+            self._assignment.end_work(self._token)
+            self._token = None
