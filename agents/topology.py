@@ -22,7 +22,7 @@ from pipeline.agents.route import route
 from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.messenger.dispatch import Dispatcher
-from pipeline.messenger.executor import Courier
+from pipeline.messenger.executor import CommandExecutor
 from pipeline.providers import PROVIDERS
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
@@ -64,18 +64,20 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app.table(topics.SENT, ttl=settings.outcome_ttl)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
     hearing = Hearing(settings.kafka, HEARD, settings.partitions)
-    courier = Courier(dispatcher, settings.reconcile_window, _heard(hearing, settings.partitions), settings.resends)
-    app.flow(topics.COMMANDS_INTERACTIVE.name, send(courier))
-    app.flow(topics.COMMANDS_BULK.name, send(courier))
+    executor = CommandExecutor(
+        dispatcher, settings.reconcile_window, _status_watermark(hearing, settings.partitions), settings.resends
+    )
+    app.flow(topics.COMMANDS_INTERACTIVE.name, send(executor))
+    app.flow(topics.COMMANDS_BULK.name, send(executor))
     app.flow(topics.RECEIPTS.name, receive())
-    app.on_revoked(dispatcher.forget)
+    app.on_revoked(dispatcher.reset_limits)
     app.on_close(dispatcher.close)
     app.on_close(hearing.close)
     return app
 
 
-def _heard(hearing: Hearing, partitions: int) -> Callable[[Command], float]:
-    """Until when every status that came about a command has been heard: it comes as its recipient's webhooks do."""
+def _status_watermark(hearing: Hearing, partitions: int) -> Callable[[Command], float]:
+    """Return the time before which all statuses about a command were processed, by the partition of its recipient."""
 
     def until(command: Command) -> float:
         contact = PROVIDERS[command.provider].contact(command.recipient)

@@ -23,11 +23,13 @@ from pipeline.testing.events import (
 )
 from pipeline.testing.handlers import HandlerDriver
 from pipeline.testing.place import on_stack
+from pipeline.testing.provider_conformance import ProviderConformance
 from pipeline.testing.records import TestRecord
 
 __all__ = [
     "AgentConformance",
     "HandlerDriver",
+    "ProviderConformance",
     "StageDriver",
     "TestRecord",
     "account_event",

@@ -9,11 +9,12 @@ import orjson
 import pytest
 
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import DeliveryStatus, WebhookRequest
+from pipeline.providers.base import AttemptStatus, WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
+from pipeline.testing import ProviderConformance
+from pipeline.testing.provider_conformance import DocumentedAnswer
 from tests.support import gateway_calls as calls
 from tests.support.pigeon import Pigeon
-from tests.support.provider_conformance import ProviderConformance, Said
 
 SECRETS = ("current-pigeon-secret", "previous-pigeon-secret")
 LOFT = {"provider": "pigeon", "id": "acme-loft", "token": "a-token", "webhook_secrets": list(SECRETS)}
@@ -69,11 +70,11 @@ class TestPigeon(ProviderConformance):
     def about(self, person: str) -> Sequence[bytes]:
         return [self.message(1, person), webhook({"id": "N2", "from": person, "hologram": {}})]
 
-    def answers(self) -> Sequence[Said]:
+    def answers(self) -> Sequence[DocumentedAnswer]:
         return [
-            Said(201, {"id": "P1"}, DeliveryStatus.ACCEPTED),
-            Said(429, {}, DeliveryStatus.RETRYABLE, 7, {"Retry-After": "7"}),
-            Said(401, {"message": "who are you?"}, DeliveryStatus.PERMANENT),
-            Said(200, {}, DeliveryStatus.UNKNOWN),
-            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+            DocumentedAnswer(201, {"id": "P1"}, AttemptStatus.ACCEPTED),
+            DocumentedAnswer(429, {}, AttemptStatus.RETRYABLE, 7, {"Retry-After": "7"}),
+            DocumentedAnswer(401, {"message": "who are you?"}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(200, {}, AttemptStatus.UNKNOWN),
+            DocumentedAnswer(502, b"<html>", AttemptStatus.UNKNOWN),
         ]

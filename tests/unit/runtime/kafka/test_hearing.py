@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.agents.topology import _heard
+from pipeline.agents.topology import _status_watermark
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.runtime.kafka.watermark import STANDING, Hearing, Hop, Passing
 from pipeline.topics.commands import Command, CommandKind
@@ -125,7 +125,7 @@ def test_a_status_is_expected_where_its_recipients_webhooks_come() -> None:
         kind=CommandKind.TEXT,
         created_at=datetime.now(UTC),
     )
-    until = _heard(Asked("nowhere", (Hop("a", "b"), Hop("c", "d")), 48), 48)
+    until = _status_watermark(Asked("nowhere", (Hop("a", "b"), Hop("c", "d")), 48), 48)
     assert until(command) == 7.0
     conversation, account = b"cloud:106540352242922:15550001111", b"cloud:106540352242922"
     assert asked == [(partition_of(conversation, 48), partition_of(account, 48))]
