@@ -1,4 +1,4 @@
-"""Execute each command once, whatever process ends when: its state decides, and an intent precedes every call."""
+"""Execute each command exactly once, even if processes die: its state decides, and an intent precedes every call."""
 
 from __future__ import annotations
 

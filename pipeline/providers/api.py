@@ -37,9 +37,9 @@ class SendApi:
         body = load_object(record.value or b"")
         if not all(isinstance(body.get(name), str) for name in _TEXTS):
             raise InvalidRecord("not a send of the HTTP API")
-        webhook_id, received_at, traceparent = webhook_meta(record)
-        body |= {"webhook_id": webhook_id, "traceparent": traceparent}
-        body |= {"timestamp": received_at, "received_at": received_at}
+        meta = webhook_meta(record)
+        body |= {"webhook_id": meta.webhook_id, "traceparent": meta.traceparent}
+        body |= {"timestamp": meta.received_at, "received_at": meta.received_at}
         return (WireEvent.of(body),)
 
 

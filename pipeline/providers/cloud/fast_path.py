@@ -161,7 +161,6 @@ def _message(item: _Message, business: str, value: _Value, content: bytes, meta:
     if user is None or at is None or value.statuses is not UNSET or not _is_phone(item.sender):
         return None
     account, chat = value.metadata.phone_number_id, user.bsuid or item.sender
-    webhook_id, received_at, traceparent = meta
     conversation, event_id = f"cloud:{account}:{chat}", f"cloud:{account}:{item.id}"
     form = _MessageEvent(
         account=account,
@@ -169,10 +168,10 @@ def _message(item: _Message, business: str, value: _Value, content: bytes, meta:
         display_phone_number=value.metadata.display_phone_number,
         conversation=conversation,
         contact=chat,
-        webhook_id=webhook_id,
+        webhook_id=meta.webhook_id,
         timestamp=at,
-        received_at=received_at,
-        traceparent=traceparent,
+        received_at=meta.received_at,
+        traceparent=meta.traceparent,
         raw=Raw(content),
         event_id=event_id,
         user=user,
@@ -197,7 +196,6 @@ def _status(item: _Status, business: str, value: _Value, content: bytes, meta: W
     if at is None or value.contacts is not UNSET or not _is_phone(recipient):
         return None
     account = value.metadata.phone_number_id
-    webhook_id, received_at, traceparent = meta
     conversation, event_id = f"cloud:{account}:{recipient}", f"cloud:{account}:{item.id}:{item.status}:{recipient}"
     form = _StatusEvent(
         account=account,
@@ -205,10 +203,10 @@ def _status(item: _Status, business: str, value: _Value, content: bytes, meta: W
         display_phone_number=value.metadata.display_phone_number,
         conversation=conversation,
         contact=recipient,
-        webhook_id=webhook_id,
+        webhook_id=meta.webhook_id,
         timestamp=at,
-        received_at=received_at,
-        traceparent=traceparent,
+        received_at=meta.received_at,
+        traceparent=meta.traceparent,
         raw=Raw(content),
         event_type=f"status.{item.status}",
         event_id=event_id,

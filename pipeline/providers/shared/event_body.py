@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NamedTuple
+
+import msgspec
 
 from pipeline.topics.headers import RECEIVED_AT, TRACEPARENT, WEBHOOK_ID
 from pipeline.topics.keys import conversation_key
@@ -11,8 +12,8 @@ from pipeline.topics.records import Incoming
 from pipeline.topics.types import Json
 
 
-class WebhookMeta(NamedTuple):
-    """Metadata that the ingress recorded about a webhook.
+class WebhookMeta(msgspec.Struct, frozen=True, gc=False):
+    """Metadata that the ingress recorded about a webhook. A struct, because a named tuple costs three times as much.
 
     Attributes:
         received_at: time of arrival.
@@ -61,16 +62,15 @@ def base_event(
         timestamp: time of the event; by default its time of arrival.
         account_fields: further fields of the account, e.g. `business_id`.
     """
-    webhook_id, received_at, traceparent = meta
     return {
         "provider": provider,
         "account": account,
         **account_fields,
         "conversation": partition_key(provider, account, contact),
         "contact": contact,
-        "webhook_id": webhook_id,
-        "timestamp": timestamp or received_at,
-        "received_at": received_at,
-        "traceparent": traceparent,
+        "webhook_id": meta.webhook_id,
+        "timestamp": timestamp or meta.received_at,
+        "received_at": meta.received_at,
+        "traceparent": meta.traceparent,
         "raw": raw,
     }
