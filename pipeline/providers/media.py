@@ -147,5 +147,5 @@ def _require_size(response: ClientResponse) -> None:
 
 
 def _unavailable(error: Exception, code: str) -> Unsendable:
-    words = str(error) if isinstance(error, Unavailable) else f"it could not be read ({type(error).__name__})"
-    return Unsendable(words, code)
+    text = str(error) if isinstance(error, Unavailable) else f"it could not be read ({type(error).__name__})"
+    return Unsendable(text, code)

@@ -57,19 +57,19 @@ def _interpret_error(
     error: dict[str, Any], status: int, headers: Mapping[str, str], command: Command, account: Account
 ) -> SendAttempt:
     code = error["code"]
-    words = _safe_error_text(error, command, account)
+    text = _safe_error_text(error, command, account)
     passes = error.get("is_transient") is True or status in _NOT_PROCESSED
     if not error_codes.is_retryable(code, passes):
-        return SendAttempt(AttemptStatus.PERMANENT, error_code=code, error_message=words)
+        return SendAttempt(AttemptStatus.PERMANENT, error_code=code, error_message=text)
     delay = max(error_codes.retry_policy(code).first, retry_after(headers))
-    return SendAttempt(AttemptStatus.RETRYABLE, error_code=code, error_message=words, delay=delay)
+    return SendAttempt(AttemptStatus.RETRYABLE, error_code=code, error_message=text, delay=delay)
 
 
 def _interpret_status(status: int, headers: Mapping[str, str]) -> SendAttempt:
-    words = f"HTTP {status} without an error code"
+    text = f"HTTP {status} without an error code"
     if status in _NOT_PROCESSED:
-        return SendAttempt(AttemptStatus.RETRYABLE, error_message=words, delay=max(1.0, retry_after(headers)))
-    return SendAttempt(AttemptStatus.UNKNOWN if status in _IN_DOUBT else AttemptStatus.PERMANENT, error_message=words)
+        return SendAttempt(AttemptStatus.RETRYABLE, error_message=text, delay=max(1.0, retry_after(headers)))
+    return SendAttempt(AttemptStatus.UNKNOWN if status in _IN_DOUBT else AttemptStatus.PERMANENT, error_message=text)
 
 
 def _safe_error_text(error: dict[str, Any], command: Command, account: Account) -> str:

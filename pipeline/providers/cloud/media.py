@@ -80,13 +80,13 @@ def _media_error(status: int, content: dict[str, Any], failure: str, account: Ac
     error = content.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     if not isinstance(error, dict) or not isinstance(code, int):
-        words = f"Meta answered HTTP {status} without an error code"
-        return Unavailable(words) if status in _TRANSIENT else Unsendable(words, failure)
-    words = error_text(error)
+        text = f"Meta answered HTTP {status} without an error code"
+        return Unavailable(text) if status in _TRANSIENT else Unsendable(text, failure)
+    text = error_text(error)
     if account:
-        words = words.replace(account.token.get_secret_value(), "[redacted]")
+        text = text.replace(account.token.get_secret_value(), "[redacted]")
     passes = error.get("is_transient") is True or code in error_codes.CODES
-    return Unavailable(words) if passes else Unsendable(words or f"Meta's error {code}", failure)
+    return Unavailable(text) if passes else Unsendable(text or f"Meta's error {code}", failure)
 
 
 def _string(content: dict[str, Any], name: str, failure: str) -> str:

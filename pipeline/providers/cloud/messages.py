@@ -67,5 +67,5 @@ def _copy_names(found: dict[str, str], source: dict[str, Any], names: dict[str, 
         if name in names:
             if type(value) is str:
                 found[names[name]] = value
-            elif told := id_text(value):
-                found[names[name]] = told
+            elif text := id_text(value):
+                found[names[name]] = text

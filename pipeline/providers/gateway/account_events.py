@@ -26,10 +26,10 @@ _PRESENCES: Final = {"composing": "typing", "available": "online", "unavailable"
 
 def account_event(source: GatewayEventSource, body: Json) -> bool:
     """Make `body` an account event. Returns False for other events."""
-    told = _account_fields(source)
-    if told is None:
+    built = _account_fields(source)
+    if built is None:
         return False
-    kind, action, fields = told
+    kind, action, fields = built
     at = instant(source.payload.get("timestamp"))
     when = {"timestamp": int(at.timestamp())} if at else {}
     body |= {

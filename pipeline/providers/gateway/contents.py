@@ -54,9 +54,9 @@ def read_content(payload: Json, message: Json) -> tuple[str, Any] | None:
     Args:
         message: the protocol's message; empty if the engine does not keep it.
     """
-    told = protocol.read_content(message) if message else None
-    if told is not None:
-        return _with_file(payload, *told)
+    content = protocol.read_content(message) if message else None
+    if content is not None:
+        return _with_file(payload, *content)
     kind = _type_of(payload, message)
     made = _CONTENTS[kind](payload) if kind else None
     if kind is None or made is None:
@@ -95,11 +95,11 @@ def _protocol_type(payload: Json, message: Json) -> str | None:
     return None if protocol.is_text(message) else protocol.type_name(message)
 
 
-def _with_file(payload: Json, kind: str, told: Any) -> tuple[str, Any]:
+def _with_file(payload: Json, kind: str, content: Any) -> tuple[str, Any]:
     """Replace the protocol's file, which is encrypted, with the one that the gateway downloaded."""
     if kind not in _FILES:
-        return kind, told
-    kept = {name: value for name, value in told.items() if name not in _ENCRYPTED}
+        return kind, content
+    kept = {name: value for name, value in content.items() if name not in _ENCRYPTED}
     voice = {"voice": False} if kind == "audio" else {}
     return kind, voice | kept | _file(payload)
 
@@ -135,8 +135,8 @@ def _text(payload: Json) -> Json | None:
 
 def _media(payload: Json, *, caption: bool = True, voice: bool | None = None) -> Json:
     body = payload.get("body")
-    told = {"caption": body} if caption and type(body) is str and body else {}
-    return _file(payload) | told | ({} if voice is None else {"voice": voice})
+    content = {"caption": body} if caption and type(body) is str and body else {}
+    return _file(payload) | content | ({} if voice is None else {"voice": voice})
 
 
 def _file(payload: Json) -> Json:
@@ -157,8 +157,8 @@ def _location(payload: Json) -> Json | None:
         "address": found.get("address") or found.get("description"),
         "url": found.get("url"),
     }
-    told = {name: value for name, value in named.items() if type(value) is str and value}
-    return {"latitude": latitude, "longitude": longitude} | told
+    content = {name: value for name, value in named.items() if type(value) is str and value}
+    return {"latitude": latitude, "longitude": longitude} | content
 
 
 def _degrees(value: object) -> float | None:

@@ -55,8 +55,8 @@ def other_addresses(data: Json, jid: str, *, member: bool, ours: bool) -> list[s
         ours: True if the account itself wrote the message, so that the sender is not the contact.
     """
     key, source = nested_object(data, "key"), nested_object(data, "Info") or data
-    told = flag(source.get("IsFromMe"))
-    own = (ours if told is None else told) and not member
+    flagged = flag(source.get("IsFromMe"))
+    own = (ours if flagged is None else flagged) and not member
     names = _AUTHOR if member else _OWN_CHAT if ours else _CHAT
     found = [key.get(name) for name in names] if key else []
     for named, other in _RECIPIENT if own else _SENDER:

@@ -49,8 +49,8 @@ class MessageOrigin(NamedTuple):
 
 def resolve_origin(payload: Json) -> MessageOrigin:
     """Return the origin. Both forms of payloads are read, so that a contact has one conversation in all events."""
-    named, told = _named_chat(payload), _flags_of_origin(payload)
-    ours, surely = any(map(may_be_from_me, told)), bool(told) and all(map(flag, told))
+    named, flags = _named_chat(payload), _flags_of_origin(payload)
+    ours, surely = any(map(may_be_from_me, flags)), bool(flags) and all(map(flag, flags))
     many = named is not None and has_many_members(named)
     person = (_named_author(payload) if many else None) or named
     if named is None or person is None or (many and person == named):
@@ -113,14 +113,14 @@ def _flags_of_origin(payload: Json) -> list[Any]:
     """Return all flags of whether the account wrote it: of the event, its message, the message's id and the engine."""
     holder = _subject_message(payload)
     composite = parse_message_id(holder.get("id"))
-    told = [
+    flags = [
         payload.get("fromMe"),
         composite.from_me if composite else None,
         *flags_of_origin(nested_object(payload, "_data")),
     ]
     if holder is not payload:
-        told.append(holder.get("fromMe"))
-    return [each for each in told if each is not None]
+        flags.append(holder.get("fromMe"))
+    return [each for each in flags if each is not None]
 
 
 def _subject_message(payload: Json) -> Json:

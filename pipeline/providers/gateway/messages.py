@@ -84,31 +84,34 @@ def _message(payload: Json, protocol: Json) -> MessagePart | None:
     held, given = read_content(payload, protocol), bare_id(payload.get("id"))
     if held is None or given is None:
         return None
-    kind, told = held
-    return _about_another(payload, kind, told) if kind in _ABOUT_ANOTHER else MessagePart(payload, kind, told, given)
+    kind, content = held
+    if kind in _ABOUT_ANOTHER:
+        return _about_another(payload, kind, content)
+    return MessagePart(payload, kind, content, given)
 
 
-def _about_another(payload: Json, kind: str, told: dict[str, Any]) -> MessagePart | None:
+def _about_another(payload: Json, kind: str, content: dict[str, Any]) -> MessagePart | None:
     """Build a reaction, edit or deletion that an engine sends as a message and not as an event of its own."""
     if kind == "edit":
-        return _edit(payload, told.get("original_message_id") or message_id(payload.get("id")), told.get("message"))
+        original = content.get("original_message_id") or message_id(payload.get("id"))
+        return _edit(payload, original, content.get("message"))
     if kind == "revoke":
-        return _revoke(payload, told["original_message_id"])
-    return MessagePart(payload, kind, told, _reaction_name(payload, told) if kind == "reaction" else None)
+        return _revoke(payload, content["original_message_id"])
+    return MessagePart(payload, kind, content, _reaction_name(payload, content) if kind == "reaction" else None)
 
 
 def _reaction(payload: Json, _: Json) -> MessagePart:
     """Build a reaction. Wawp's documentation gives the emoji where WAHA has an object; an empty one removes it."""
     given = payload.get("reaction")
-    told = given if type(given) is dict else {"text": given, "messageId": payload.get("messageId")}
-    made = {"message_id": told.get("messageId"), "emoji": told.get("text")}
+    content = given if type(given) is dict else {"text": given, "messageId": payload.get("messageId")}
+    made = {"message_id": content.get("messageId"), "emoji": content.get("text")}
     return MessagePart(payload, "reaction", made, _reaction_name(payload, made))
 
 
-def _reaction_name(payload: Json, told: dict[str, Any]) -> str | None:
+def _reaction_name(payload: Json, content: dict[str, Any]) -> str | None:
     """Return the suffix. A reaction has its own id, but some builds give the id of the message that it is about."""
     own, at = bare_id(payload.get("id")), instant(payload.get("timestamp"))
-    named = own is not None and own != bare_id(told.get("message_id"))
+    named = own is not None and own != bare_id(content.get("message_id"))
     return f"{own}:reaction:{int(at.timestamp()) if at else ''}" if named else None
 
 
@@ -116,16 +119,16 @@ def _edited(payload: Json, protocol: Json) -> MessagePart | None:
     held = read_content(payload, protocol)
     if held is None:
         return None
-    kind, told = held
-    now = told.get("message") if kind == "edit" else {"type": kind, kind: _as_edited(payload, kind, told)}
+    kind, content = held
+    now = content.get("message") if kind == "edit" else {"type": kind, kind: _as_edited(payload, kind, content)}
     return _edit(payload, payload.get("editedMessageId"), now)
 
 
-def _as_edited(payload: Json, kind: str, told: Any) -> Any:
+def _as_edited(payload: Json, kind: str, content: Any) -> Any:
     """Return the content with the event's new text, because the engine's data may still contain the old one."""
-    words = payload.get("body")
+    text = payload.get("body")
     name = "body" if kind == "text" else "caption" if kind in CAPTIONED else None
-    return told | {name: words} if name and type(words) is str and words else told
+    return content | {name: text} if name and type(text) is str and text else content
 
 
 def _edit(payload: Json, original: object, now: object) -> MessagePart | None:

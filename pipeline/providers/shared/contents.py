@@ -153,8 +153,8 @@ def _location(live: bool) -> Callable[[Any], Content | None]:
         latitude, longitude = field(value, "degreesLatitude"), field(value, "degreesLongitude")
         if latitude is None or longitude is None:
             return None
-        told = {name: value[name] for name in ("name", "address", "url") if type(value.get(name)) is str}
-        return "location", {"latitude": latitude, "longitude": longitude, **told} | ({"live": True} if live else {})
+        named = {name: value[name] for name in ("name", "address", "url") if type(value.get(name)) is str}
+        return "location", {"latitude": latitude, "longitude": longitude, **named} | ({"live": True} if live else {})
 
     return build
 
@@ -197,12 +197,12 @@ def _interactive(kind: str, chosen: Any, title: Any, description: Any = None) ->
 
 
 def _flow_reply(value: Any) -> Content | None:
-    told = field(value, "nativeFlowResponseMessage")
-    if type(told) is not dict:
+    response = field(value, "nativeFlowResponseMessage")
+    if type(response) is not dict:
         return None
     reply = {
-        "name": told.get("name"),
-        "response_json": told.get("paramsJson"),
+        "name": response.get("name"),
+        "response_json": response.get("paramsJson"),
         "body": field(field(value, "body"), "text"),
     }
     return "interactive", {"type": "nfm_reply", "nfm_reply": {name: each for name, each in reply.items() if each}}

@@ -29,8 +29,8 @@ def flag(value: Any) -> bool | None:
     """Return a boolean in any notation: `true`, `"true"`, 1. None for anything else."""
     if value is True or value is False:
         return bool(value)
-    told = str(value).strip().lower() if type(value) is int or type(value) is str else None
-    return True if told in _YES else False if told in _NO else None
+    text = str(value).strip().lower() if type(value) is int or type(value) is str else None
+    return True if text in _YES else False if text in _NO else None
 
 
 def may_be_from_me(from_me: Any) -> bool:

@@ -36,8 +36,8 @@ def forward_flags(info: dict[str, Any]) -> dict[str, bool]:
     """Return the flags of a forwarded message: `forwarded` and `frequently_forwarded`."""
     score = info.get("forwardingScore")
     often = type(score) is int and score >= _OFTEN
-    told = {"forwarded": info.get("isForwarded") is True, "frequently_forwarded": often}
-    return {name: True for name, value in told.items() if value}
+    flags = {"forwarded": info.get("isForwarded") is True, "frequently_forwarded": often}
+    return {name: True for name, value in flags.items() if value}
 
 
 def _context(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
@@ -51,8 +51,8 @@ def _context(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
 
 def read_referral(ad: Any) -> dict[str, Any]:
     """Return the Cloud API's `referral` of an ad in the protocol's form; empty for anything else."""
-    told = {ours: identifier(ad.get(theirs)) for theirs, ours in _AD.items()} if _is_ad(ad) else {}
-    return {name: value for name, value in told.items() if value}
+    fields = {ours: identifier(ad.get(theirs)) for theirs, ours in _AD.items()} if _is_ad(ad) else {}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _is_ad(ad: Any) -> bool:

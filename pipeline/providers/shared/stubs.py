@@ -16,9 +16,9 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 
 def stub_name(stub: object) -> str | None:
     """Return the name of a stub type, given by number or by name; None without one."""
-    told = str(stub) if type(stub) in (int, str) else ""
-    if told in _NONE or not told.isascii():
+    text = str(stub) if type(stub) in (int, str) else ""
+    if text in _NONE or not text.isascii():
         return None
-    if told.isdecimal() and len(told) <= 4:
-        return _NAMES.get(int(told), f"stub_{told}")
-    return told.lower() if _NAME.fullmatch(told) else None
+    if text.isdecimal() and len(text) <= 4:
+        return _NAMES.get(int(text), f"stub_{text}")
+    return text.lower() if _NAME.fullmatch(text) else None

@@ -48,11 +48,11 @@ def _event_id(source: WasenderEventSource, kind: AccountEventType, action: str |
 
 
 def _session(source: WasenderEventSource, _: str) -> AccountFields | None:
-    told = as_object(source.item)
-    status = told.get("status")
+    item = as_object(source.item)
+    status = item.get("status")
     if type(status) is not str:
         return None
-    return AccountEventType.SESSION_STATUS, status.upper(), told | {"status": status.upper()}
+    return AccountEventType.SESSION_STATUS, status.upper(), item | {"status": status.upper()}
 
 
 def _qr(source: WasenderEventSource, _: str) -> AccountFields | None:
@@ -63,10 +63,10 @@ def _qr(source: WasenderEventSource, _: str) -> AccountFields | None:
 def _chat(source: WasenderEventSource, action: str) -> AccountFields | None:
     if source.chat is None:
         return None
-    told, read = as_object(source.item), as_object(source.item).get("unreadCount")
-    data = told | {"chat_id": told.get("id") or source.item, "action": action}
+    item, read = as_object(source.item), as_object(source.item).get("unreadCount")
+    data = item | {"chat_id": item.get("id") or source.item, "action": action}
     data |= {"unread_count": read} if type(read) is int else {}
-    return AccountEventType.CHAT, action, data | _seconds(told.get("conversationTimestamp"))
+    return AccountEventType.CHAT, action, data | _seconds(item.get("conversationTimestamp"))
 
 
 def _contact(source: WasenderEventSource, action: str) -> AccountFields | None:

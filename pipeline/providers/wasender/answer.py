@@ -28,21 +28,21 @@ def interpret(
     content = read_object(body)
     if 200 <= status < 300:
         return _interpret_success(status, content, command, account, creates_message)
-    words = _safe_error_text(status, content, command, account)
+    text = _safe_error_text(status, content, command, account)
     if status in _NOT_PROCESSED:
         wait = _limit_delay(headers, content) if status == RATE_LIMITED else 1.0
-        return SendAttempt(AttemptStatus.RETRYABLE, error_code=status, error_message=words, delay=wait)
+        return SendAttempt(AttemptStatus.RETRYABLE, error_code=status, error_message=text, delay=wait)
     if status >= 500:
-        return SendAttempt(AttemptStatus.UNKNOWN, error_code=status, error_message=words)
-    return SendAttempt(AttemptStatus.PERMANENT, error_code=status, error_message=words)
+        return SendAttempt(AttemptStatus.UNKNOWN, error_code=status, error_message=text)
+    return SendAttempt(AttemptStatus.PERMANENT, error_code=status, error_message=text)
 
 
 def _interpret_success(
     status: int, content: dict[str, Any], command: Command, account: Account, creates_message: bool
 ) -> SendAttempt:
     if content.get("success") is False:
-        words = _safe_error_text(status, content, command, account)
-        return SendAttempt(AttemptStatus.PERMANENT, error_code=status, error_message=words)
+        text = _safe_error_text(status, content, command, account)
+        return SendAttempt(AttemptStatus.PERMANENT, error_code=status, error_message=text)
     message_id = _message_id(content)
     if creates_message and message_id is None:
         return SendAttempt(AttemptStatus.UNKNOWN, error_message="Wasender answered a success without a message id")
@@ -82,9 +82,9 @@ def _safe_error_text(status: int, content: dict[str, Any], command: Command, acc
     errors = content.get("errors")
     details = [each for found in errors.values() for each in _as_list(found)] if isinstance(errors, dict) else []
     parts = [content.get("message"), content.get("error"), *details]
-    words = ": ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part)) or f"HTTP {status}"
+    text = ": ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part)) or f"HTTP {status}"
     private = (command.body.get("text"), command.body.get("caption"))
-    return redact(words, account.token.get_secret_value(), private)
+    return redact(text, account.token.get_secret_value(), private)
 
 
 def _as_list(found: object) -> list[object]:

@@ -36,9 +36,9 @@ API: Final = "https://www.wasenderapi.com"
 class _StepFailed(Exception):
     """A call before the last one failed. Its attempt is the command's."""
 
-    def __init__(self, delivery: SendAttempt) -> None:
-        super().__init__(delivery.status)
-        self.delivery = delivery
+    def __init__(self, attempt: SendAttempt) -> None:
+        super().__init__(attempt.status)
+        self.attempt = attempt
 
 
 async def send_command(command: Command, account: Account, session: ClientSession) -> SendAttempt:
@@ -47,13 +47,13 @@ async def send_command(command: Command, account: Account, session: ClientSessio
     Raises `UnsupportedCommand` for a kind without an endpoint, `InvalidRecord` for a body without a required field.
     Errors of the network and of Wasender are never raised, and no error text contains the key or a message's text.
     """
-    attempt = _CommandSender(command, account, session)
+    sender = _CommandSender(command, account, session)
     try:
-        return await attempt.run()
-    except NotPossible as refusal:
-        return SendAttempt(AttemptStatus.PERMANENT, error_message=str(refusal))
-    except _StepFailed as ended:
-        return ended.delivery
+        return await sender.run()
+    except NotPossible as error:
+        return SendAttempt(AttemptStatus.PERMANENT, error_message=str(error))
+    except _StepFailed as failed:
+        return failed.attempt
 
 
 class _CommandSender:
@@ -67,15 +67,15 @@ class _CommandSender:
 
     async def run(self) -> SendAttempt:
         upload = upload_of(self._command)
-        # What can't be done is refused before anything is asked or uploaded.
+        # What can't be done fails before anything is looked up or uploaded.
         planned = build_calls(self._command, link="to come" if upload else None)
         command = await self._with_phone_number() if any(call.creates_message for call in planned) else self._command
-        delivery = SendAttempt(AttemptStatus.PERMANENT)
+        attempt = SendAttempt(AttemptStatus.PERMANENT)
         for call in build_calls(command, await self._upload(upload) if upload else None):
-            delivery, _ = await self._request(call)
-            if delivery.status is not AttemptStatus.ACCEPTED:
+            attempt, _ = await self._request(call)
+            if attempt.status is not AttemptStatus.ACCEPTED:
                 break
-        return delivery
+        return attempt
 
     async def _with_phone_number(self) -> Command:
         """Return the command with the phone number of a linked id, because Wasender can't send to linked ids."""
@@ -95,9 +95,9 @@ class _CommandSender:
         raise NotPossible("Wasender took the upload and gave no link to it")
 
     async def _request_or_fail(self, call: WasenderCall) -> Json:
-        delivery, content = await self._request(call)
-        if delivery.status is not AttemptStatus.ACCEPTED:
-            raise _StepFailed(delivery)
+        attempt, content = await self._request(call)
+        if attempt.status is not AttemptStatus.ACCEPTED:
+            raise _StepFailed(attempt)
         return content
 
     async def _request(self, call: WasenderCall) -> tuple[SendAttempt, Json]:
@@ -121,7 +121,7 @@ class _CommandSender:
         return _retry_if_repeatable(call, answer), read_object(raw)
 
 
-def _retry_if_repeatable(call: WasenderCall, delivery: SendAttempt) -> SendAttempt:
-    if call.creates_message or delivery.status is not AttemptStatus.UNKNOWN:
-        return delivery
-    return replace(delivery, status=AttemptStatus.RETRYABLE, delay=RETRY_DELAY)
+def _retry_if_repeatable(call: WasenderCall, attempt: SendAttempt) -> SendAttempt:
+    if call.creates_message or attempt.status is not AttemptStatus.UNKNOWN:
+        return attempt
+    return replace(attempt, status=AttemptStatus.RETRYABLE, delay=RETRY_DELAY)

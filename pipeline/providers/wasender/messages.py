@@ -95,8 +95,8 @@ def message_time(source: WasenderEventSource) -> datetime:
     """Return the time when it was written, else when it was reported."""
     item = as_object(source.item)
     stamp = item.get("messageTimestamp")
-    told = stamp.get("low") if type(stamp) is dict else stamp
-    return instant(told) or instant(field(item.get("reaction"), "senderTimestampMs")) or source.at
+    seconds = stamp.get("low") if type(stamp) is dict else stamp
+    return instant(seconds) or instant(field(item.get("reaction"), "senderTimestampMs")) or source.at
 
 
 def _content(source: WasenderEventSource) -> Content | None:

@@ -34,21 +34,19 @@ def status_event(source: WasenderEventSource, body: Json) -> bool:
     """Make `body` a status event. Returns False without a message or a status, or if a user wrote the message."""
     item = as_object(source.item)
     key = as_object(item.get("key"))
-    message_id, told = (
-        identifier(key.get("id")),
-        None if _is_from_user(source, key) else _status_name(source.part.event, item),
-    )
-    if message_id is None or told is None:
+    message_id = identifier(key.get("id"))
+    name = None if _is_from_user(source, key) else _status_name(source.part.event, item)
+    if message_id is None or name is None:
         return False
     participant = _participant(source, item, key)
-    event_id = f"{message_event_id(source.account, source.chat, message_id)}:{told}"
+    event_id = f"{message_event_id(source.account, source.chat, message_id)}:{name}"
     body |= {
         "kind": "status",
-        "event_type": f"status.{told}",
+        "event_type": f"status.{name}",
         "event_id": f"{event_id}:{participant}" if participant else event_id,
         "timestamp": _time(item) or source.at,
         "message_id": message_id,
-        "status": told,
+        "status": name,
         **_recipient(source.chat, participant),
         **_message_number(item, key),
     }
@@ -106,5 +104,5 @@ def _time(item: Json) -> datetime | None:
 def _message_number(item: Json, key: Json) -> Json:
     """Return Wasender's own number of the message, which `deliver` returned for it, and the error of a failure."""
     number = key.get("msgId") or item.get("msgId")
-    told = {"msg_id": str(number)} if type(number) in (int, str) else {}
-    return told | ({"error": item["error"]} if type(item.get("error")) is str else {})
+    fields = {"msg_id": str(number)} if type(number) in (int, str) else {}
+    return fields | ({"error": item["error"]} if type(item.get("error")) is str else {})

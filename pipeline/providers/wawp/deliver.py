@@ -30,8 +30,8 @@ def read_error(answer: GatewayAnswer) -> ErrorAnswer | None:
     content = answer.content
     if not content or (answer.status < 400 and not _is_error(content)):
         return None
-    words = error_text(content) or f"HTTP {answer.status}"
-    return ErrorAnswer(_code(answer, content, words), words)
+    text = error_text(content) or f"HTTP {answer.status}"
+    return ErrorAnswer(_code(answer, content, text), text)
 
 
 def _is_error(content: dict[str, Any]) -> bool:
@@ -39,11 +39,11 @@ def _is_error(content: dict[str, Any]) -> bool:
     return denied or bool(content.get("code")) or bool(content.get("error"))
 
 
-def _code(answer: GatewayAnswer, content: dict[str, Any], words: str) -> int:
+def _code(answer: GatewayAnswer, content: dict[str, Any], text: str) -> int:
     named = content.get("code")
     if isinstance(named, str) and named in _CODES:
         return _CODES[named]
-    if "limit" in words.lower():
+    if "limit" in text.lower():
         return ACCOUNT_LIMIT
     data = content.get("data")
     inside = (
