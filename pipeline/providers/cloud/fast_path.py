@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from pipeline.providers.cloud.identity import PROVIDER
 from pipeline.providers.cloud.times import unix_time
 from pipeline.providers.shared.event_body import WebhookMeta
-from pipeline.topics.events.wire import EventPayload, WireEvent
+from pipeline.topics.events.wire import Payload, WireEvent
 
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 _Maybe: TypeAlias = _Text | UnsetType
@@ -102,7 +102,7 @@ class _User(Struct, gc=False):
     username: str | UnsetType = UNSET
 
 
-class _Event(EventPayload, kw_only=True):
+class _Event(Payload, kw_only=True):
     provider: str = PROVIDER
     account: str
     business_id: str
@@ -162,7 +162,7 @@ def _message(item: _Message, business: str, value: _Value, content: bytes, meta:
         return None
     account, chat = value.metadata.phone_number_id, user.bsuid or item.sender
     conversation, event_id = f"cloud:{account}:{chat}", f"cloud:{account}:{item.id}"
-    form = _MessageEvent(
+    payload = _MessageEvent(
         account=account,
         business_id=business,
         display_phone_number=value.metadata.display_phone_number,
@@ -177,7 +177,7 @@ def _message(item: _Message, business: str, value: _Value, content: bytes, meta:
         user=user,
         message=item,
     )
-    return WireEvent(event_id, "message", conversation, PROVIDER, account, form)
+    return WireEvent(event_id, "message", conversation, PROVIDER, account, payload)
 
 
 def _user(item: _Message, value: _Value) -> _User | None:
@@ -197,7 +197,7 @@ def _status(item: _Status, business: str, value: _Value, content: bytes, meta: W
         return None
     account = value.metadata.phone_number_id
     conversation, event_id = f"cloud:{account}:{recipient}", f"cloud:{account}:{item.id}:{item.status}:{recipient}"
-    form = _StatusEvent(
+    payload = _StatusEvent(
         account=account,
         business_id=business,
         display_phone_number=value.metadata.display_phone_number,
@@ -216,7 +216,7 @@ def _status(item: _Status, business: str, value: _Value, content: bytes, meta: W
         business_opaque_data=item.biz_opaque_callback_data,
         pricing=item.pricing,
     )
-    return WireEvent(event_id, "status", conversation, PROVIDER, account, form)
+    return WireEvent(event_id, "status", conversation, PROVIDER, account, payload)
 
 
 def _is_phone(text: str) -> bool:
