@@ -23,11 +23,12 @@ from pipeline.testing.events import (
 )
 from pipeline.testing.handlers import HandlerDriver
 from pipeline.testing.place import on_stack
-from pipeline.testing.provider_conformance import ProviderConformance
+from pipeline.testing.provider_conformance import DocumentedAnswer, ProviderConformance
 from pipeline.testing.records import TestRecord
 
 __all__ = [
     "AgentConformance",
+    "DocumentedAnswer",
     "HandlerDriver",
     "ProviderConformance",
     "StageDriver",

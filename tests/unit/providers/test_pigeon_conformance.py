@@ -6,24 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-import pytest
 
-from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
-from pipeline.testing import ProviderConformance
-from pipeline.testing.provider_conformance import DocumentedAnswer
-from tests.support import gateway_calls as calls
+from pipeline.testing import DocumentedAnswer, ProviderConformance
 from tests.support.pigeon import Pigeon
 
 SECRETS = ("current-pigeon-secret", "previous-pigeon-secret")
 LOFT = {"provider": "pigeon", "id": "acme-loft", "token": "a-token", "webhook_secrets": list(SECRETS)}
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a real provider this is a line in `pipeline/providers/__init__.py`."""
-    monkeypatch.setattr(calls, "PROVIDERS", {**PROVIDERS, "pigeon": Pigeon()})
 
 
 def note(number: int, sender: str = "15550001111", **more: Any) -> dict[str, Any]:

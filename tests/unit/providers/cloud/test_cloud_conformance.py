@@ -9,8 +9,7 @@ import orjson
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, WebhookRequest
-from pipeline.testing import ProviderConformance
-from pipeline.testing.provider_conformance import DocumentedAnswer
+from pipeline.testing import DocumentedAnswer, ProviderConformance
 from tests.support.cloud_webhooks import (
     SECRETS,
     Json,

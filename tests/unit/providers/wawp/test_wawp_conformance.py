@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, WebhookRequest
-from pipeline.testing.provider_conformance import DocumentedAnswer
+from pipeline.testing import DocumentedAnswer
 from tests.support import gateway_webhooks as gateway
 from tests.support.gateway_conformance import GatewayConformance
 from tests.support.gateway_webhooks import SECRETS, request
