@@ -43,7 +43,7 @@ class CompositeMessageId(NamedTuple):
 
 def normalize_jid(value: object) -> str | None:
     """Return the canonical JID: without the device (`:12`), people at `c.us`. None for anything else."""
-    return _normalised(value) if type(value) is str and "@" in value else None
+    return _normalize_jid(value) if type(value) is str and "@" in value else None
 
 
 def to_jid(value: object) -> str | None:
@@ -99,11 +99,11 @@ def bare_id(value: object) -> str | None:
 def parse_message_id(value: object) -> CompositeMessageId | None:
     """Return the parts of a composite id; None for an id of any other form."""
     given = message_id(value)
-    return _taken_apart(given) if given else None
+    return _parse_message_id(given) if given else None
 
 
 @lru_cache(maxsize=4096)
-def _normalised(value: str) -> str | None:
+def _normalize_jid(value: str) -> str | None:
     """Cached because the same few people are named again and again."""
     user, _, server = value.rpartition("@")
     user, server = user.partition(":")[0], _SAME.get(server, server)
@@ -113,7 +113,7 @@ def _normalised(value: str) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _taken_apart(value: str) -> CompositeMessageId | None:
+def _parse_message_id(value: str) -> CompositeMessageId | None:
     """Cached because every builder of one event asks for it."""
     parts = value.split("_", 3)
     if len(parts) < 3 or parts[0] not in _DIRECTION:

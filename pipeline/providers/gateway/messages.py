@@ -97,7 +97,7 @@ def _about_another(payload: Json, kind: str, content: dict[str, Any]) -> Message
         return _edit(payload, original, content.get("message"))
     if kind == "revoke":
         return _revoke(payload, content["original_message_id"])
-    return MessagePart(payload, kind, content, _reaction_name(payload, content) if kind == "reaction" else None)
+    return MessagePart(payload, kind, content, _reaction_suffix(payload, content) if kind == "reaction" else None)
 
 
 def _reaction(payload: Json, _: Json) -> MessagePart:
@@ -105,10 +105,10 @@ def _reaction(payload: Json, _: Json) -> MessagePart:
     given = payload.get("reaction")
     content = given if type(given) is dict else {"text": given, "messageId": payload.get("messageId")}
     made = {"message_id": content.get("messageId"), "emoji": content.get("text")}
-    return MessagePart(payload, "reaction", made, _reaction_name(payload, made))
+    return MessagePart(payload, "reaction", made, _reaction_suffix(payload, made))
 
 
-def _reaction_name(payload: Json, content: dict[str, Any]) -> str | None:
+def _reaction_suffix(payload: Json, content: dict[str, Any]) -> str | None:
     """Return the suffix. A reaction has its own id, but some builds give the id of the message that it is about."""
     own, at = bare_id(payload.get("id")), instant(payload.get("timestamp"))
     named = own is not None and own != bare_id(content.get("message_id"))
