@@ -1,10 +1,10 @@
-"""receive: a receipt → the messenger's table, so that a send that may not have been done is known to have been."""
+"""receive: a receipt → the messenger's table, so that the outcome of a command in doubt becomes known."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.messenger.command_state import UNSETTLED, Standing, State, decode
+from pipeline.messenger.command_state import UNRESOLVED, CommandPhase, CommandState, decode_state
 from pipeline.runtime import Stage, StageContext
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_receipt
@@ -12,13 +12,15 @@ from pipeline.topics.records import Incoming, Record
 
 
 def receive() -> Stage:
-    def note(record: Incoming, context: StageContext) -> Iterable[Record]:
-        receipt, rows = decode_receipt(record), context.table(SENT)
-        standing = decode(rows.get(receipt.command_id))
-        if standing is None or standing.state in UNSETTLED:
-            known = standing or Standing(State.RECEIPT, 0.0)
-            told = known._replace(state=State.RECEIPT, at=record.timestamp / 1000, detail=receipt.message_id)
-            rows.put(receipt.command_id, told.encode())
+    def record_receipt(record: Incoming, context: StageContext) -> Iterable[Record]:
+        receipt, table = decode_receipt(record), context.table(SENT)
+        state = decode_state(table.get(receipt.command_id))
+        if state is None or state.phase in UNRESOLVED:
+            known = state or CommandState(CommandPhase.RECEIPT, 0.0)
+            received = known._replace(
+                phase=CommandPhase.RECEIPT, updated_at=record.timestamp / 1000, message_id=receipt.message_id
+            )
+            table.put(receipt.command_id, received.encode())
         return ()
 
-    return Stage("receive", note)
+    return Stage("receive", record_receipt)

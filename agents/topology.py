@@ -22,7 +22,7 @@ from pipeline.agents.route import route
 from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.messenger.dispatch import Dispatcher
-from pipeline.messenger.executor import Courier
+from pipeline.messenger.executor import CommandExecutor
 from pipeline.providers import PROVIDERS
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
@@ -65,11 +65,11 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
     statuses = PipelineWatermark(settings.kafka, STATUS_PATH, settings.partitions)
     watermark = _status_watermark(statuses, settings.partitions)
-    courier = Courier(dispatcher, settings.reconcile_window, watermark, settings.resends)
-    app.flow(topics.COMMANDS_INTERACTIVE.name, send(courier))
-    app.flow(topics.COMMANDS_BULK.name, send(courier))
+    executor = CommandExecutor(dispatcher, settings.reconcile_window, watermark, settings.resends)
+    app.flow(topics.COMMANDS_INTERACTIVE.name, send(executor))
+    app.flow(topics.COMMANDS_BULK.name, send(executor))
     app.flow(topics.RECEIPTS.name, receive())
-    app.on_revoked(dispatcher.forget)
+    app.on_revoked(dispatcher.reset_limits)
     app.on_close(dispatcher.close)
     app.on_close(statuses.close)
     return app

@@ -12,7 +12,7 @@ import faust
 from bench.stock.app import Topics, raw_topic, stock_app
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, MESSENGER, SENT
@@ -22,10 +22,10 @@ from pipeline.topics.outcomes import Outcome, OutcomeStatus
 from pipeline.topics.records import Incoming
 
 _FINAL = {
-    DeliveryStatus.ACCEPTED: OutcomeStatus.ACCEPTED,
-    DeliveryStatus.PERMANENT: OutcomeStatus.FAILED,
-    DeliveryStatus.RETRYABLE: OutcomeStatus.FAILED,
-    DeliveryStatus.UNKNOWN: OutcomeStatus.UNKNOWN,
+    AttemptStatus.ACCEPTED: OutcomeStatus.ACCEPTED,
+    AttemptStatus.PERMANENT: OutcomeStatus.FAILED,
+    AttemptStatus.RETRYABLE: OutcomeStatus.FAILED,
+    AttemptStatus.UNKNOWN: OutcomeStatus.UNKNOWN,
 }
 
 
@@ -64,18 +64,18 @@ def _commands(app: faust.App) -> Any:
     return raw_topic(app, COMMANDS_INTERACTIVE.name, COMMANDS_BULK.name)
 
 
-async def _delivered(dispatcher: Dispatcher, command: Command) -> Delivery:
-    await dispatcher.turn(command, asyncio.sleep)
+async def _delivered(dispatcher: Dispatcher, command: Command) -> SendAttempt:
+    await dispatcher.wait_for_permit(command, asyncio.sleep)
     tries = 0
     while True:
-        delivery, tries = await dispatcher.call(command), tries + 1
-        again = dispatcher.next_try(command, delivery, tries) if delivery.status is DeliveryStatus.RETRYABLE else None
+        delivery, tries = await dispatcher.attempt(command), tries + 1
+        again = dispatcher.retry_delay(command, delivery, tries) if delivery.status is AttemptStatus.RETRYABLE else None
         if again is None:
             return delivery
         await asyncio.sleep(again)
 
 
-def _outcome(command: Command, delivery: Delivery) -> Outcome:
+def _outcome(command: Command, delivery: SendAttempt) -> Outcome:
     return Outcome(
         command_id=command.command_id,
         event_id=command.event_id,

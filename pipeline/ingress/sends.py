@@ -27,9 +27,9 @@ from pipeline.ingress.answers import Answer, answer
 from pipeline.ingress.door import Door
 from pipeline.metrics import WEBHOOKS
 from pipeline.providers import CLOUD
-from pipeline.providers.api import API, send, slice_of
+from pipeline.providers.api import SEND_API, event_body, slice_of
 from pipeline.providers.base import Provider
-from pipeline.providers.loading import load
+from pipeline.providers.shared.loading import load_object
 from pipeline.state import MemoryStore
 from pipeline.tenants import Account, Tenant, Tenants
 from pipeline.topics.events import APIMessageEvent
@@ -74,11 +74,11 @@ class Sends:
         """200 and 422 with a `SendResult`, 400 too; 401, 404, 413, 415 and 503 as webhooks are answered."""
         path = "{family}/{name}".format_map(request.match_info)
         if path not in PATHS:
-            WEBHOOKS.labels(API.name, "404").inc()
+            WEBHOOKS.labels(SEND_API.name, "404").inc()
             return answer(404)
         tenant = self._tenants.keyholder(_bearer(request))
         return await self._door.admit(
-            request, API.name, lambda body: self._taken(request, tenant, path, body), lambda: tenant is not None
+            request, SEND_API.name, lambda body: self._taken(request, tenant, path, body), lambda: tenant is not None
         )
 
     async def _taken(self, request: web.Request, tenant: Tenant | None, path: str, body: bytes) -> web.Response:
@@ -94,16 +94,16 @@ class Sends:
         if not result.success:
             return _answered(422, result)
         part = slice_of(made)
-        await self._door.publish(request, API.name, tenant.id, part.body, [part])
+        await self._door.publish(request, SEND_API.name, tenant.id, part.body, [part])
         return _answered(200, result)
 
     def _made(self, request: web.Request, tenant: Tenant, path: str, body: bytes) -> Body:
         account, event_id = self._account(request, tenant), _event_id(request, tenant)
         try:
-            payload = load(body)
+            payload = load_object(body)
         except InvalidRecord as error:
             raise BadRequest(f"the body is {error}") from None
-        made = send(path, payload, event_id, account, self._providers[account.provider])
+        made = event_body(path, payload, event_id, account, self._providers[account.provider])
         if made["message_type"] == READ and made["contact"] is None and account.provider != CLOUD.name:
             raise BadRequest(f"{account.provider} marks the messages of a chat: add its recipient", 422)
         return made
@@ -135,10 +135,10 @@ def _event_id(request: web.Request, tenant: Tenant) -> str:
     """The same for the same key of the same tenant. Raises `BadRequest`."""
     key = request.headers.get(KEY_HEADER)
     if key is None:
-        return f"{API.name}:{tenant.id}:{uuid4().hex}"
+        return f"{SEND_API.name}:{tenant.id}:{uuid4().hex}"
     if not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
         raise BadRequest(f"{KEY_HEADER} is not 1 to {LONGEST_KEY} printable ASCII characters")
-    return f"{API.name}:{tenant.id}:key-{blake2b(key.encode(), digest_size=16).hexdigest()}"
+    return f"{SEND_API.name}:{tenant.id}:key-{blake2b(key.encode(), digest_size=16).hexdigest()}"
 
 
 def _answered(status: int, result: SendResult) -> web.Response:

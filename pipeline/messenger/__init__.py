@@ -1,6 +1,6 @@
-"""Carries commands out: limits, retries, connections, and what became of each command.
+"""The messenger: carries commands out within limits, retries them, and records the outcome of each.
 
-`bucket`, `limiter` and `command_state` are pure logic: time and chance are passed in, nothing is awaited.
+`bucket`, `limiter` and `command_state` are pure logic: time and randomness are arguments, and nothing is awaited.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""A token bucket that hands out times instead of tokens, so that nobody waits at it and nobody overtakes."""
+"""A token bucket that reserves times instead of handing out tokens. So it needs no queue and nobody can overtake."""
 
 from __future__ import annotations
 
 
 class TokenBucket:
-    """At most `capacity + rate * w` permits fall into any window of `w` seconds, whoever restarts when.
+    """Allows at most `capacity + rate * w` permits in any window of `w` seconds, across restarts.
 
-    It starts empty: a process that dies with a full burst behind it can't burst again when it is back. Permits are
-    reserved in the order of asking (the generic cell rate algorithm), so each `take` is O(1) and there is no queue.
+    It starts empty: a process that ends after a full burst can't burst again when it restarts. Permits are reserved in
+    the order of the calls (the generic cell rate algorithm), so each `reserve` is O(1).
 
     Args:
         rate: permits per second.
-        capacity: permits that may come at once after a quiet time, at least 1.
-        now: the time, in seconds of any rising clock; the same clock as in `take`.
+        capacity: permits that are valid at once after an idle time, at least 1.
+        now: the time, in seconds of any monotonic clock; the same clock as in `reserve`.
     """
 
     __slots__ = ("_burst", "_earliest", "_interval")
@@ -23,18 +23,18 @@ class TokenBucket:
         self._interval = 1 / rate
         self._burst = (capacity - 1) * self._interval
         self._earliest = now + self._burst + self._interval
-        """When the next permit would fall due if permits came evenly; it may be taken `_burst` seconds earlier."""
+        """When the next permit is due if permits come evenly. It becomes valid up to `_burst` seconds earlier."""
 
-    def take(self, now: float) -> float:
-        """Reserves the next permit and returns the seconds until it is valid. Whoever took it must wait and use it."""
+    def reserve(self, now: float) -> float:
+        """Reserve the next permit and return the seconds until it is valid. The caller must wait and then use it."""
         at = max(now, self._earliest - self._burst)
         self._earliest = max(self._earliest, at) + self._interval
         return at - now
 
     def wait(self, now: float) -> float:
-        """The seconds that `take` would return, without taking."""
+        """Return the seconds that `reserve` would return, without reserving."""
         return max(0.0, self._earliest - self._burst - now)
 
     def slow_down(self, now: float, seconds: float) -> None:
-        """No permit within `seconds`, and none of what would have been saved up by then. Given permits stay valid."""
+        """Allow no permit for `seconds`, and no burst after them. Permits that are reserved already stay valid."""
         self._earliest = max(self._earliest, now + seconds + self._burst)

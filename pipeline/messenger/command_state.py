@@ -1,15 +1,23 @@
-"""How a command stands, so that it is sent once whatever dies: the messenger's state machine.
+"""The state of a command, by which it is sent exactly once. This is the messenger's state machine.
 
     (none) ──intent──▶ INTENT ──answer──▶ CLOSED
                          │  └──not done──▶ RETRY ──intent──▶ INTENT
                          │                   │
                          └──status webhook───┴──▶ RECEIPT ──▶ CLOSED
 
-An intent is durable before the call and the outcome after it. Who finds an intent without an outcome does not know
-whether the call was made: it waits for a status webhook that names the command, and decides by policy when none comes.
+The transitions:
 
-Rows outlive the version that wrote them. A field more is kept and means nothing here; a row that begins with a number
-above `VERSION`, or names a state that is not here, is for a newer version to act on.
+- intent: the worker persists its intent before it calls the provider.
+- answer: the provider accepted or rejected the command for good, and the outcome is published.
+- not done: the provider answered, or the connection failed, in a way that proves that nothing was sent.
+- status webhook: a status names the command. So it was sent, whatever the answer was.
+
+A worker that finds an intent without an outcome can't know whether the call was made: the command is in doubt. The
+worker waits for a status webhook that names the command. If none arrives within the window, `InDoubtPolicy` decides
+between sending it again and giving it up with the outcome `unknown`.
+
+Rows outlive the version that wrote them. Additional fields are kept and ignored. A row that begins with a number above
+`VERSION`, or has an unknown phase, must be handled by a newer version: reading it raises `NewerRecord`.
 """
 
 from __future__ import annotations
@@ -22,41 +30,41 @@ import orjson
 from pipeline.errors import NewerRecord
 
 VERSION: Final = 1
-"""Of the form of rows. It is not written: rows without a number are of version 1."""
+"""Version of the row format. It is not written: rows without a number are of version 1."""
 
 
-class State(StrEnum):
+class CommandPhase(StrEnum):
     INTENT = "intent"
-    """It may have been called."""
+    """The provider may have been called."""
     RETRY = "retry"
-    """It is known not to have been done, unless a status says that it was."""
+    """The command was not carried out, unless a status webhook says that it was."""
     RECEIPT = "receipt"
-    """A status webhook named it: it was done."""
+    """A status webhook named the command: it was carried out."""
     CLOSED = "closed"
-    """It has an outcome."""
+    """The command has an outcome."""
 
 
-_STATES: Final = frozenset(state.value for state in State)
+_PHASES: Final = frozenset(phase.value for phase in CommandPhase)
 
-UNSETTLED: Final = frozenset({State.INTENT, State.RETRY})
-"""The states that a status webhook settles: it was done, whatever its answer said."""
+UNRESOLVED: Final = frozenset({CommandPhase.INTENT, CommandPhase.RETRY})
+"""The phases that a status webhook ends: the command was carried out, whatever the answer was."""
 
 
-class Standing(NamedTuple):
+class CommandState(NamedTuple):
     """A command's row in the messenger's table.
 
     Attributes:
-        at: unix seconds.
-        tries: calls that are known not to have been done.
-        detail: the provider's id of the message, once it is known.
-        resends: calls that were made while it was in doubt.
-        more: fields that a newer version wrote, to be written back.
+        updated_at: unix seconds.
+        failed_attempts: calls that are known not to have carried out the command.
+        message_id: the provider's id of the message, once it is known.
+        resends: calls that were repeated while the command was in doubt.
+        more: fields of a newer version, which are written back unchanged.
     """
 
-    state: State
-    at: float
-    tries: int = 0
-    detail: str = ""
+    phase: CommandPhase
+    updated_at: float
+    failed_attempts: int = 0
+    message_id: str = ""
     resends: int = 0
     more: tuple[Any, ...] = ()
 
@@ -65,18 +73,18 @@ class Standing(NamedTuple):
         return orjson.dumps((*known, *self.more))
 
 
-def decode(row: bytes | None) -> Standing | None:
-    """How the command of a row stands; None without a row. Raises `NewerRecord` for a newer version's."""
+def decode_state(row: bytes | None) -> CommandState | None:
+    """Return the state in a row; None without a row. Raises `NewerRecord` for a row of a newer version."""
     if row is None:
         return None
-    state, at, tries, detail, *rest = _fields(orjson.loads(row))
+    phase, updated_at, failed_attempts, message_id, *rest = _fields(orjson.loads(row))
     resends = rest.pop(0) if rest else 0
-    return Standing(State(state), at, tries, detail, resends, tuple(rest))
+    return CommandState(CommandPhase(phase), updated_at, failed_attempts, message_id, resends, tuple(rest))
 
 
 def _fields(row: Any) -> list[Any]:
     match row:
-        case [str(state), _, _, _, *_] if state in _STATES:
+        case [str(phase), _, _, _, *_] if phase in _PHASES:
             return list(row)
         case [int(version), *_]:
             raise NewerRecord(f"a command's row is of version {version}, and this worker knows {VERSION}")
@@ -84,59 +92,64 @@ def _fields(row: Any) -> list[Any]:
 
 
 def due_key(name: str) -> str:
-    """The key of the row that says before when nothing may be sent for a command, or for an account by its key."""
+    """Return the key of the row with the time before which nothing may be sent. `name`: a command id or account key."""
     return f"due:{name}"
 
 
 def encode_due(at: float) -> bytes:
-    """Unix seconds."""
+    """Encode a due time, in unix seconds."""
     return orjson.dumps(at)
 
 
 def decode_due(row: bytes | None) -> float:
-    """Unix seconds; 0 for no such row, and for one that a newer version wrote in another form."""
+    """Return the due time, in unix seconds; 0 without a row or for a newer version's format."""
     due = 0.0 if row is None else orjson.loads(row)
     return float(due) if isinstance(due, int | float) else 0.0
 
 
-class Decision(Enum):
-    """What to do with a command that has come (again)."""
+class NextAction(Enum):
+    """The next step for a command that arrives, for the first time or again."""
 
     CALL = "call"
+    """Call the provider."""
     DONE = "done"
+    """Do nothing: the command has an outcome."""
     RECEIVED = "received"
+    """Publish the outcome `accepted`: a status webhook named the command."""
     WAIT = "wait"
+    """Wait for a status webhook: the command is in doubt."""
     GIVE_UP = "give_up"
+    """Publish the outcome `unknown`: the command is in doubt, and no status webhook came."""
 
 
-class Doubt(NamedTuple):
-    """What is done about an intent without an outcome.
+class InDoubtPolicy(NamedTuple):
+    """The treatment of commands in doubt: commands with an intent and without an outcome.
 
     Attributes:
-        window: seconds in which a status has to come; twice as long after each call that was made again.
-        resends: how often to call again.
-        since: unix seconds; before, nobody listened for statuses.
-        heard: unix seconds; every status that came until then has been heard, whatever backlog there was.
-        repeatable: doing it twice is as doing it once (read marks), so there is no doubt.
+        window: seconds in which a status must arrive. It doubles after each repeated call.
+        max_resends: maximum number of repeated calls.
+        listening_since: unix seconds. Statuses before this time were not received.
+        watermark: unix seconds. All statuses that arrived before this time have been processed.
+        repeatable: the command may be carried out twice without harm (read marks), so it is never in doubt.
     """
 
     window: float
-    resends: int
-    since: float
-    heard: float
+    max_resends: int
+    listening_since: float
+    watermark: float
     repeatable: bool = False
 
 
-def decide(standing: Standing | None, doubt: Doubt) -> Decision:
-    """What to do with a command that stands so."""
-    if standing is None or standing.state is State.RETRY:
-        return Decision.CALL
-    if standing.state is State.CLOSED:
-        return Decision.DONE
-    if standing.state is State.RECEIPT:
-        return Decision.RECEIVED
-    if doubt.repeatable:
-        return Decision.CALL
-    if doubt.heard - max(standing.at, doubt.since) < doubt.window * 2**standing.resends:
-        return Decision.WAIT
-    return Decision.CALL if standing.resends < doubt.resends else Decision.GIVE_UP
+def next_action(state: CommandState | None, policy: InDoubtPolicy) -> NextAction:
+    """Return the next action for a command in this state."""
+    if state is None or state.phase is CommandPhase.RETRY:
+        return NextAction.CALL
+    if state.phase is CommandPhase.CLOSED:
+        return NextAction.DONE
+    if state.phase is CommandPhase.RECEIPT:
+        return NextAction.RECEIVED
+    if policy.repeatable:
+        return NextAction.CALL
+    if policy.watermark - max(state.updated_at, policy.listening_since) < policy.window * 2**state.resends:
+        return NextAction.WAIT
+    return NextAction.CALL if state.resends < policy.max_resends else NextAction.GIVE_UP

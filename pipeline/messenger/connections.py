@@ -1,7 +1,7 @@
-"""Connections to providers, on which nothing is written that may not be any more.
+"""Connections to providers that check, just before a request is written, that it may still be written.
 
-Between the decision to send and the first byte lie a queue for connections and a handshake, in which a process may be
-stopped or a machine be suspended. So the last thing before the bytes leave is to ask.
+A process may be stopped or a machine suspended between the decision to send and the first byte: while the request waits
+for a connection, or during a handshake. By then another worker may have sent the command.
 """
 
 from __future__ import annotations
@@ -18,64 +18,64 @@ from aiohttp.connector import Connection
 from pipeline.errors import CallWithheld
 
 KEEP_ALIVE: Final = 4.0
-"""Seconds that an idle connection is kept: shorter than the provider's, since what is written to a connection that is
-being closed has an unknown outcome."""
+"""Seconds that an idle connection is kept. It is shorter than the providers' own time, because a request that is
+written to a connection that is being closed has an unknown outcome."""
 
 
-class Permit:
-    """The right to write the requests of one call, for as long as `holds`.
+class WriteGuard:
+    """Allows the requests of one call to be written while `is_valid` returns True.
 
     Attributes:
-        used: whether a request was written, so that the provider may have done something.
+        was_written: True once a request was written, so that the provider may have carried it out.
     """
 
-    def __init__(self, holds: Callable[[], bool] = lambda: True) -> None:
-        self._holds = holds
-        self.used = False
+    def __init__(self, is_valid: Callable[[], bool] = lambda: True) -> None:
+        self._is_valid = is_valid
+        self.was_written = False
 
     def require(self) -> None:
-        """Raises `CallWithheld` where it holds no more."""
-        if not self._holds():
+        """Raise `CallWithheld` if a request may not be written any more."""
+        if not self._is_valid():
             raise CallWithheld
-        self.used = True
+        self.was_written = True
 
 
-_PERMIT: Final[ContextVar[Permit | None]] = ContextVar("permit", default=None)
+_WRITE_GUARD: Final[ContextVar[WriteGuard | None]] = ContextVar("write_guard", default=None)
 
 
 @contextmanager
-def under(permit: Permit) -> Iterator[None]:
-    """Every request inside needs the permit."""
-    token = _PERMIT.set(permit)
+def guarded_by(guard: WriteGuard) -> Iterator[None]:
+    """Check the guard before every request inside the context."""
+    token = _WRITE_GUARD.set(guard)
     try:
         yield
     finally:
-        _PERMIT.reset(token)
+        _WRITE_GUARD.reset(token)
 
 
-def require_permit() -> None:
-    """Raises `CallWithheld` where a request may not be written any more."""
-    if permit := _PERMIT.get():
-        permit.require()
+def require_write_guard() -> None:
+    """Raise `CallWithheld` if the current guard does not allow a request to be written."""
+    if guard := _WRITE_GUARD.get():
+        guard.require()
 
 
-class PermittedRequest(ClientRequest):
-    """A request that asks for its permit when it has its connection, and again with the bytes in hand.
+class GuardedRequest(ClientRequest):
+    """A request that checks its guard once it has a connection, and again when its body is about to be written.
 
-    aiohttp keeps the head until the body is written, which is done by a task of its own: between both the event loop
-    may stand still. A request without a body is written by `send` itself.
+    aiohttp delays the head until the body is written, in a separate task, and the event loop may be blocked in between.
+    A request without a body is written by `send` itself.
     """
 
     async def send(self, conn: Connection) -> ClientResponse:
         if not self._body:
-            require_permit()
+            require_write_guard()
         return await super().send(conn)
 
     async def write_bytes(
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
     ) -> None:
         try:
-            require_permit()
+            require_write_guard()
         except CallWithheld as withheld:
             if conn.protocol is not None:
                 conn.protocol.set_exception(withheld)
@@ -84,6 +84,6 @@ class PermittedRequest(ClientRequest):
 
 
 def open_session(connections: int, *traces: TraceConfig) -> ClientSession:
-    """A session with so many connections at once, whose requests need the permit of their call."""
+    """Open a session with at most `connections` connections, whose requests check the guard of their call."""
     connector = TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE)
-    return ClientSession(connector=connector, trace_configs=list(traces), request_class=PermittedRequest)
+    return ClientSession(connector=connector, trace_configs=list(traces), request_class=GuardedRequest)

@@ -1,4 +1,4 @@
-"""One way out: a command waits for its account's turn and goes to its provider."""
+"""Calls to providers: a command waits for its account's permit and goes to its provider."""
 
 from __future__ import annotations
 
@@ -11,79 +11,83 @@ from aiohttp import ClientSession, TraceConfig, TraceRequestStartParams
 from opentelemetry.trace import SpanKind
 
 from pipeline import tracing
-from pipeline.backoff import next_wait
+from pipeline.backoff import RetryPolicy, next_wait
 from pipeline.errors import UnknownTenant, UnsupportedCommand
 from pipeline.messenger import Limiter, retry_policy, slows_account
-from pipeline.messenger.connections import Permit, open_session, under
+from pipeline.messenger.connections import WriteGuard, guarded_by, open_session
 from pipeline.metrics import DELIVERIES, DELIVERY_SECONDS
-from pipeline.providers.base import Delivery, DeliveryStatus, Provider
+from pipeline.providers.base import AttemptStatus, Provider, SendAttempt
 from pipeline.tenants import Account, Tenants
 from pipeline.topics.commands import Command, CommandKind
 
-Wait = Callable[[float], Awaitable[None]]
+Sleep = Callable[[float], Awaitable[None]]
 
 
 class Dispatcher:
-    """Calls providers, each account within its limits. Must be the only one that calls for its accounts.
+    """Calls providers and keeps each account within its limits.
 
-    Every account's commands are on one partition, so that one worker has all of them.
+    It must be the only one that calls for its accounts. The commands of an account are on one partition, so that one
+    worker has all of them.
     """
 
     def __init__(self, providers: Mapping[str, Provider], tenants: Tenants, connections: int) -> None:
         self._providers = providers
         self._tenants = tenants
         self._limiter = Limiter()
-        self._session = open_session(connections, _traced())
+        self._session = open_session(connections, _trace_config())
 
     async def close(self) -> None:
         await self._session.close()
 
-    def forget(self) -> None:
-        """Forgets how much each account may send: others may have sent for it, so it starts with nothing saved up."""
+    def reset_limits(self) -> None:
+        """Empty all token buckets, because another worker may have sent for the accounts."""
         self._limiter.clear()
 
-    async def turn(self, command: Command, wait: Wait) -> None:
-        """Returns when the account may send. A read mark is no message: it counts against no limit."""
+    async def wait_for_permit(self, command: Command, wait: Sleep) -> None:
+        """Return when the account may send. A read mark is no message, so it needs no permit."""
         if command.kind is CommandKind.READ:
             return
-        delay = self._limiter.take(self._account(command), time.monotonic())
+        delay = self._limiter.reserve(self._account(command), time.monotonic())
         if delay > 0:
             await wait(delay)
 
-    async def call(self, command: Command, permit: Permit | None = None) -> Delivery:
-        """One attempt. What the provider has no endpoint for is refused for good.
+    async def attempt(self, command: Command, guard: WriteGuard | None = None) -> SendAttempt:
+        """Call the provider once. A kind that the provider has no endpoint for is a permanent failure.
 
-        Raises `CallWithheld` where the permit does not hold when a request is about to be written.
+        Raises `CallWithheld` if the guard does not allow a request to be written.
         """
         account = self._account(command)
         try:
-            with DELIVERY_SECONDS.labels(command.provider).time(), _span(command), under(permit or Permit()):
-                delivery = await self._providers[command.provider].deliver(command, account, self._session)
+            with DELIVERY_SECONDS.labels(command.provider).time(), _span(command), guarded_by(guard or WriteGuard()):
+                attempt = await self._providers[command.provider].deliver(command, account, self._session)
         except UnsupportedCommand as error:
-            delivery = Delivery(DeliveryStatus.PERMANENT, error_message=str(error))
-        DELIVERIES.labels(command.tenant_id, command.provider, delivery.status.value).inc()
-        return delivery
+            attempt = SendAttempt(AttemptStatus.PERMANENT, error_message=str(error))
+        DELIVERIES.labels(command.tenant_id, command.provider, attempt.status.value).inc()
+        return attempt
 
-    def next_try(self, command: Command, delivery: Delivery, tries: int) -> float | None:
-        """Seconds until the next try of what was not done `tries` times; None: it was the last."""
-        policy = retry_policy(command.provider, delivery.error_code)
-        return next_wait(policy, tries, delivery.delay, random.random())  # noqa: S311 (jitter, not a secret)
+    def retry_delay(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float | None:
+        """Return the seconds until the next attempt; None if this attempt was the last."""
+        policy = self._policy(command, attempt)
+        return next_wait(policy, failed_attempts, attempt.delay, random.random())  # noqa: S311 (jitter, not a secret)
 
-    def close_account(self, command: Command, delivery: Delivery, tries: int) -> float:
-        """Stops the whole account if the answer says that it is over its limit. Gives the seconds; 0: it does not.
+    def pause_account(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float:
+        """Stop the account if the answer says that it is over its limit, and return the seconds; 0 if it is not.
 
-        That is so whether or not the command has another try.
+        It is independent of whether the command is attempted again.
         """
-        if not slows_account(command.provider, delivery.error_code):
+        if not slows_account(self._providers[command.provider], attempt.error_code):
             return 0.0
-        seconds = max(delivery.delay, retry_policy(command.provider, delivery.error_code).delay(tries, 0))
+        seconds = max(attempt.delay, self._policy(command, attempt).delay(failed_attempts, 0))
         self._limiter.slow_down(self._account(command), time.monotonic(), seconds)
         return seconds
 
-    def resends(self, command: Command) -> bool:
-        """Whether the tenant rather sends twice than not at all."""
+    def may_resend(self, command: Command) -> bool:
+        """Return True if the tenant prefers a possible duplicate to a possible loss."""
         tenant = self._tenants.owner(command.provider, command.account)
         return tenant is None or tenant.in_doubt == "resend"
+
+    def _policy(self, command: Command, attempt: SendAttempt) -> RetryPolicy:
+        return retry_policy(self._providers[command.provider], attempt.error_code)
 
     def _account(self, command: Command) -> Account:
         account = self._tenants.account(command.provider, command.account)
@@ -97,13 +101,13 @@ def _span(command: Command) -> AbstractContextManager[str | None]:
     return tracing.span("send", command.traceparent, SpanKind.CLIENT, ids)
 
 
-def _traced() -> TraceConfig:
-    """Puts the trace into every request."""
+def _trace_config() -> TraceConfig:
+    """Return a configuration that adds the current trace to every request."""
     config = TraceConfig()
-    config.on_request_start.append(_carry)
+    config.on_request_start.append(_add_traceparent)
     return config
 
 
-async def _carry(_: ClientSession, __: object, request: TraceRequestStartParams) -> None:
+async def _add_traceparent(_: ClientSession, __: object, request: TraceRequestStartParams) -> None:
     if traceparent := tracing.current():
         request.headers["traceparent"] = traceparent

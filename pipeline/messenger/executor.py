@@ -1,4 +1,4 @@
-"""Carrying a command out once, whatever dies: what stands about it decides, an intent goes before every call."""
+"""Execute each command exactly once, even if processes die: its state decides, and an intent precedes every call."""
 
 from __future__ import annotations
 
@@ -10,284 +10,315 @@ from typing import Protocol
 from pipeline import clock
 from pipeline.errors import CallWithheld, NewerRecord, RetryAfter
 from pipeline.messenger.command_state import (
-    Decision,
-    Doubt,
-    Standing,
-    State,
-    decide,
-    decode,
+    CommandPhase,
+    CommandState,
+    InDoubtPolicy,
+    NextAction,
     decode_due,
+    decode_state,
     due_key,
     encode_due,
+    next_action,
 )
-from pipeline.messenger.connections import Permit
+from pipeline.messenger.connections import WriteGuard
 from pipeline.messenger.dispatch import Dispatcher
-from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.topics.commands import EARLY, PREFIX, Command, CommandKind
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
 
-RESENDS = 3
-"""Times that a send in doubt is sent again."""
-ASK_AGAIN = 0.25
-"""Seconds between two looks for the status of a send in doubt, or for who owns the partition."""
-LOOK_AGAIN = 60.0
-"""Seconds until a command whose next try is due later is looked at: a status or its expiry may settle it before."""
-UNBEGUN_WAIT = 300.0
-"""Seconds that a command waits for another one that it names and that has not begun."""
-FRESH = 20.0
-"""Seconds that an intent is fresh at least: more than a call may take to get its connection."""
+MAX_RESENDS = 3
+"""Maximum number of repeated calls of a command in doubt."""
+POLL_INTERVAL = 0.25
+"""Seconds between two checks for the status of a command in doubt, or for the owner of the partition."""
+REVIEW_INTERVAL = 60.0
+"""Maximum seconds until a command that is due later is looked at again: a status or its expiry may end it earlier."""
+REFERENCE_TIMEOUT = 300.0
+"""Seconds that a command waits for another command that it names and that has not started."""
+MIN_INTENT_LIFETIME = 20.0
+"""Minimum seconds that an intent is valid: longer than a call may wait for a connection."""
 
 
-class Rows(Protocol):
-    """The messenger's table: how each command stands, by its id."""
+class CommandTable(Protocol):
+    """The messenger's table: the state of each command by its id."""
 
     def get(self, key: str) -> bytes | None: ...
 
     def put(self, key: str, value: bytes) -> None: ...
 
 
-class Hand(Protocol):
-    """What holds the command meanwhile."""
+class ExecutionContext(Protocol):
+    """The flow that processes the command's record."""
 
     async def wait(self, seconds: float) -> None:
-        """Raises where the command is somebody else's by then."""
+        """Sleep. Raises if another worker owns the command by then."""
 
     async def persist(self) -> None:
-        """Makes the rows durable now."""
+        """Make the table's rows durable now."""
 
     def owned(self) -> bool:
-        """Whether this process is sure that nobody else can have the command."""
+        """Return True if no other worker can own the command."""
 
 
-class Courier:
+class CommandExecutor:
     """Decides about commands and calls providers through the dispatcher.
 
-    `heard` tells until when, in unix seconds, every status of a command that came has been heard: behind a backlog a
-    window of wall time would be over before the statuses that it waits for are read. A send in doubt is sent again
-    `resends` times at most: each may be a double, and a provider that never answers would be called for ever. `now`
-    gives unix seconds: what it is compared with was written by other processes.
+    Args:
+        reconcile_window: seconds in which the status of a command in doubt must arrive.
+        watermark: returns the unix time before which all status webhooks about a command have been processed. The
+            window is measured against it and not against the wall clock, because a consumer lag would let the window
+            end before the statuses are read.
+        max_resends: maximum number of repeated calls of a command in doubt. Each may be a duplicate, and without a
+            maximum a provider that never answers would be called for ever.
+        now: returns unix seconds, which are compared with times that other processes wrote.
     """
 
     def __init__(
         self,
         dispatcher: Dispatcher,
         reconcile_window: float,
-        heard: Callable[[Command], float] | None = None,
-        resends: int = RESENDS,
+        watermark: Callable[[Command], float] | None = None,
+        max_resends: int = MAX_RESENDS,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._dispatcher = dispatcher
         self._window = reconcile_window
-        self._resends = resends
-        self._heard = heard or (lambda _: now())
+        self._max_resends = max_resends
+        self._watermark = watermark or (lambda _: now())
         self._now = now
         self._started = now()
 
-    async def carry_out(self, command: Command, rows: Rows, hand: Hand) -> Outcome | None:
-        """The outcome, or None if the command has one already. Raises `RetryAfter` to be asked again later."""
-        standing = decode(rows.get(command.command_id))
-        match decide(standing, self._doubt(command, standing)):
-            case Decision.DONE:
+    async def execute(self, command: Command, table: CommandTable, context: ExecutionContext) -> Outcome | None:
+        """Return the outcome; None if the command has one already. Raises `RetryAfter` to be called again later."""
+        state = decode_state(table.get(command.command_id))
+        match next_action(state, self._in_doubt_policy(command, state)):
+            case NextAction.DONE:
                 return None
-            case Decision.WAIT:
-                raise RetryAfter("it may have been sent: waiting for its status", ASK_AGAIN)
-            case Decision.RECEIVED:
-                outcome = _received(command, standing)
-            case Decision.GIVE_UP:
+            case NextAction.WAIT:
+                raise RetryAfter("it may have been sent: waiting for its status", POLL_INTERVAL)
+            case NextAction.RECEIVED:
+                outcome = _received_outcome(command, state)
+            case NextAction.GIVE_UP:
                 outcome = _outcome(command, OutcomeStatus.UNKNOWN)
-            case Decision.CALL:
-                outcome = await self._send(command, standing, rows, hand)
-        closed = Standing(
-            State.CLOSED, self._now(), detail=outcome.message_id or "", more=standing.more if standing else ()
-        )
-        rows.put(command.command_id, closed.encode())
+            case NextAction.CALL:
+                outcome = await self._send(command, state, table, context)
+        more = state.more if state else ()
+        closed = CommandState(CommandPhase.CLOSED, self._now(), message_id=outcome.message_id or "", more=more)
+        table.put(command.command_id, closed.encode())
         return outcome
 
-    async def _send(self, command: Command, standing: Standing | None, rows: Rows, hand: Hand) -> Outcome:
-        """What became of it, as soon as it is due and the account has its turn."""
+    async def _send(
+        self, command: Command, state: CommandState | None, table: CommandTable, context: ExecutionContext
+    ) -> Outcome:
+        """Return the outcome once the command is due and its account has a permit."""
         if not command.kind.known:
             raise NewerRecord("a command of a kind that this worker does not know")
-        tries = standing.tries if standing else 0
-        if self._expired(command):
-            return _outcome(command, OutcomeStatus.EXPIRED, retried=tries)
-        self._require_due(command, standing, rows)
-        meant = await self._named(command, standing, rows, hand)
-        if isinstance(meant, Delivery):
-            return _outcome(command, OutcomeStatus.FAILED, meant, tries)
-        await self._dispatcher.turn(command, hand.wait)
-        self._require_due(command, standing, rows)  # its account may have been closed while it waited
-        await _require_owned(hand)
-        if decode(rows.get(command.command_id)) != standing:
-            raise RetryAfter("a status told what became of it", 0)
-        if self._expired(command):
-            return _outcome(command, OutcomeStatus.EXPIRED, retried=tries)
-        return await self._call(meant, _meant(standing), rows, hand)
+        failed_attempts = state.failed_attempts if state else 0
+        if self._is_expired(command):
+            return _outcome(command, OutcomeStatus.EXPIRED, retried=failed_attempts)
+        self._require_due(command, state, table)
+        resolved = await self._resolve_references(command, state, table, context)
+        if isinstance(resolved, SendAttempt):
+            return _outcome(command, OutcomeStatus.FAILED, resolved, failed_attempts)
+        await self._dispatcher.wait_for_permit(command, context.wait)
+        self._require_due(command, state, table)  # its account may have been paused while it waited
+        await _await_ownership(context)
+        if decode_state(table.get(command.command_id)) != state:
+            raise RetryAfter("a status webhook changed its state", 0)
+        if self._is_expired(command):
+            return _outcome(command, OutcomeStatus.EXPIRED, retried=failed_attempts)
+        return await self._call(resolved, _new_intent(state), table, context)
 
-    async def _named(self, command: Command, standing: Standing | None, rows: Rows, hand: Hand) -> Command | Delivery:
-        """The command with the ids of the messages that it names. One that has not begun is waited for a while."""
+    async def _resolve_references(
+        self, command: Command, state: CommandState | None, table: CommandTable, context: ExecutionContext
+    ) -> Command | SendAttempt:
+        """Return the command with the provider's ids of the messages that it names; a failure if one is missing."""
         try:
-            return with_message_ids(command, rows)
-        except _Unbegun as unbegun:
-            if standing is None:
-                await _require_owned(hand)
-                await self._note(command, Standing(State.RETRY, 0.0), rows, hand)
-            elif self._now() - standing.at >= UNBEGUN_WAIT:
-                return Delivery(DeliveryStatus.PERMANENT, error_message=f"{unbegun}, and it did not begin in time")
+            return resolve_message_ids(command, table)
+        except _ReferenceNotStarted as not_started:
+            if state is None:
+                await _await_ownership(context)
+                await self._persist_step(command, CommandState(CommandPhase.RETRY, 0.0), table, context)
+            elif self._now() - state.updated_at >= REFERENCE_TIMEOUT:
+                text = f"{not_started}, and it did not begin in time"
+                return SendAttempt(AttemptStatus.PERMANENT, error_message=text)
             raise
 
-    async def _call(self, command: Command, intent: Standing, rows: Rows, hand: Hand) -> Outcome:
-        permit = self._permit(command, rows, hand)
-        await self._note(command, intent, rows, hand)
+    async def _call(
+        self, command: Command, intent: CommandState, table: CommandTable, context: ExecutionContext
+    ) -> Outcome:
+        guard = self._write_guard(command, table, context)
+        await self._persist_step(command, intent, table, context)
         try:
-            delivery = await self._dispatcher.call(command, permit)
+            attempt = await self._dispatcher.attempt(command, guard)
         except CallWithheld:
-            await self._withdraw(command, intent, permit, rows, hand)
+            await self._withdraw_intent(command, intent, guard, table, context)
             raise
-        accepted, doubtful = delivery.status is DeliveryStatus.ACCEPTED, delivery.status is DeliveryStatus.UNKNOWN
-        undone = delivery.status is DeliveryStatus.RETRYABLE or (doubtful and command.kind in EARLY)
-        if undone:
-            await _require_owned(hand)
-            self._close_account(command, delivery, intent.tries + 1, rows)
-        if not accepted and _is_received(standing := decode(rows.get(command.command_id))):
-            return _received(command, standing)
-        if undone:
-            await self._try_again(command, intent, delivery, rows, hand)
-        elif doubtful:
-            raise RetryAfter("no answer came: waiting for its status", ASK_AGAIN)
-        return _outcome(command, OutcomeStatus.ACCEPTED if accepted else OutcomeStatus.FAILED, delivery, intent.tries)
+        accepted, in_doubt = attempt.status is AttemptStatus.ACCEPTED, attempt.status is AttemptStatus.UNKNOWN
+        not_done = attempt.status is AttemptStatus.RETRYABLE or (in_doubt and command.kind in EARLY)
+        if not_done:
+            await _await_ownership(context)
+            self._pause_account(command, attempt, intent.failed_attempts + 1, table)
+        if not accepted and _is_received(state := decode_state(table.get(command.command_id))):
+            return _received_outcome(command, state)
+        if not_done:
+            await self._schedule_retry(command, intent, attempt, table, context)
+        elif in_doubt:
+            raise RetryAfter("no answer came: waiting for its status", POLL_INTERVAL)
+        status = OutcomeStatus.ACCEPTED if accepted else OutcomeStatus.FAILED
+        return _outcome(command, status, attempt, intent.failed_attempts)
 
-    async def _try_again(self, command: Command, intent: Standing, delivery: Delivery, rows: Rows, hand: Hand) -> None:
-        """Raises `RetryAfter` for what was not done, unless it was the last try. Its due time outlives the process."""
-        delay = self._dispatcher.next_try(command, delivery, intent.tries + 1)
+    async def _schedule_retry(
+        self,
+        command: Command,
+        intent: CommandState,
+        attempt: SendAttempt,
+        table: CommandTable,
+        context: ExecutionContext,
+    ) -> None:
+        """Persist that the command was not carried out. Raises `RetryAfter` unless it was the last attempt."""
+        failed_attempts = intent.failed_attempts + 1
+        delay = self._dispatcher.retry_delay(command, attempt, failed_attempts)
         if delay is not None:
-            rows.put(due_key(command.command_id), encode_due(self._now() + delay))
-        await self._note(command, intent._replace(state=State.RETRY, tries=intent.tries + 1), rows, hand)
+            table.put(due_key(command.command_id), encode_due(self._now() + delay))
+        retry = intent._replace(phase=CommandPhase.RETRY, failed_attempts=failed_attempts)
+        await self._persist_step(command, retry, table, context)
         if delay is not None:
-            reason = f"{command.provider}: {delivery.error_code or delivery.error_message}"
-            raise RetryAfter(reason, min(delay, LOOK_AGAIN))
+            reason = f"{command.provider}: {attempt.error_code or attempt.error_message}"
+            raise RetryAfter(reason, min(delay, REVIEW_INTERVAL))
 
-    def _close_account(self, command: Command, delivery: Delivery, tries: int, rows: Rows) -> None:
-        """Closes an account that is over its limit, for as long as the provider asks. It outlives the process."""
-        if seconds := self._dispatcher.close_account(command, delivery, tries):
-            key = due_key(command.account_key)  # another call in flight may have closed it for longer
-            rows.put(key, encode_due(max(self._now() + seconds, decode_due(rows.get(key)))))
+    def _pause_account(self, command: Command, attempt: SendAttempt, failed_attempts: int, table: CommandTable) -> None:
+        """Pause an account that is over its limit, and remember it across restarts."""
+        if seconds := self._dispatcher.pause_account(command, attempt, failed_attempts):
+            key = due_key(command.account_key)  # another call in flight may have paused it for longer
+            table.put(key, encode_due(max(self._now() + seconds, decode_due(table.get(key)))))
 
-    def _permit(self, command: Command, rows: Rows, hand: Hand) -> Permit:
-        """Holds while nobody else can decide about the command and no status has told what became of it.
+    def _write_guard(self, command: Command, table: CommandTable, context: ExecutionContext) -> WriteGuard:
+        """Return a guard that is valid while this worker owns the command and its phase is still INTENT.
 
-        A call of several requests (an upload, then the message) may take long: its intent is as fresh as the last time
-        that the permit held. What may be done twice needs none.
+        A call of several requests (an upload, then the message) may take long, so each successful check renews the
+        intent. A command that may be carried out twice needs no guard.
         """
         if command.kind in EARLY:
-            return Permit()
-        held, fresh = clock.now(), max(FRESH, self._window / 2)
+            return WriteGuard()
+        renewed, lifetime = clock.now(), max(MIN_INTENT_LIFETIME, self._window / 2)
 
-        def holds() -> bool:
-            nonlocal held
-            standing, now = decode(rows.get(command.command_id)), clock.now()
-            intended = standing is not None and standing.state is State.INTENT
-            if not (intended and hand.owned() and clock.age(held, now) < fresh):
+        def is_valid() -> bool:
+            nonlocal renewed
+            state, now = decode_state(table.get(command.command_id)), clock.now()
+            intended = state is not None and state.phase is CommandPhase.INTENT
+            if not (intended and context.owned() and clock.age(renewed, now) < lifetime):
                 return False
-            held = now
+            renewed = now
             return True
 
-        return Permit(holds)
+        return WriteGuard(is_valid)
 
-    async def _withdraw(self, command: Command, intent: Standing, permit: Permit, rows: Rows, hand: Hand) -> None:
-        """Takes back the intent of a call of which nothing was written, once it is sure that the command is ours."""
-        await _require_owned(hand)
-        if not permit.used and not _is_received(decode(rows.get(command.command_id))):
-            await self._note(command, intent._replace(state=State.RETRY), rows, hand)
+    async def _withdraw_intent(
+        self,
+        command: Command,
+        intent: CommandState,
+        guard: WriteGuard,
+        table: CommandTable,
+        context: ExecutionContext,
+    ) -> None:
+        """Withdraw the intent of a call if no request was written and this worker owns the command."""
+        await _await_ownership(context)
+        if not guard.was_written and not _is_received(decode_state(table.get(command.command_id))):
+            await self._persist_step(command, intent._replace(phase=CommandPhase.RETRY), table, context)
 
-    async def _note(self, command: Command, step: Standing, rows: Rows, hand: Hand) -> None:
-        """Remembers a step before the next one is taken. What may be done twice needs no intent."""
-        if command.kind in EARLY and step.state is State.INTENT:
+    async def _persist_step(
+        self, command: Command, step: CommandState, table: CommandTable, context: ExecutionContext
+    ) -> None:
+        """Persist a state before the next step. A command that may be carried out twice needs no intent."""
+        if command.kind in EARLY and step.phase is CommandPhase.INTENT:
             return
-        rows.put(command.command_id, step._replace(at=self._now()).encode())
-        await hand.persist()
+        table.put(command.command_id, step._replace(updated_at=self._now()).encode())
+        await context.persist()
 
-    def _require_due(self, command: Command, standing: Standing | None, rows: Rows) -> None:
-        """Raises `RetryAfter` before the time that its own last answer named, or one that closed its account."""
-        own = rows.get(due_key(command.command_id)) if standing else None
-        account = rows.get(due_key(command.account_key)) if command.kind is not CommandKind.READ else None
+    def _require_due(self, command: Command, state: CommandState | None, table: CommandTable) -> None:
+        """Raise `RetryAfter` before the due time of the command, or while its account is paused."""
+        own = table.get(due_key(command.command_id)) if state else None
+        account = table.get(due_key(command.account_key)) if command.kind is not CommandKind.READ else None
         left = max(decode_due(own), decode_due(account)) - self._now()
         if left > 0:
-            raise RetryAfter("its next try is due later", min(left, LOOK_AGAIN))
+            raise RetryAfter("its next try is due later", min(left, REVIEW_INTERVAL))
 
-    def _expired(self, command: Command) -> bool:
+    def _is_expired(self, command: Command) -> bool:
         return command.expires_at is not None and command.expires_at.timestamp() <= self._now()
 
-    def _doubt(self, command: Command, standing: Standing | None) -> Doubt:
+    def _in_doubt_policy(self, command: Command, state: CommandState | None) -> InDoubtPolicy:
         repeatable = command.kind in EARLY
-        heard = self._heard(command) if standing is not None and standing.state is State.INTENT else 0.0
-        resends = self._resends if self._dispatcher.resends(command) else 0
-        return Doubt(self._window, resends, self._started, heard, repeatable)
+        in_doubt = state is not None and state.phase is CommandPhase.INTENT
+        watermark = self._watermark(command) if in_doubt else 0.0
+        max_resends = self._max_resends if self._dispatcher.may_resend(command) else 0
+        return InDoubtPolicy(self._window, max_resends, self._started, watermark, repeatable)
 
 
-async def _require_owned(hand: Hand) -> None:
-    """Returns when it is sure that nobody else can have the command; what `wait` raises says that somebody has.
+async def _await_ownership(context: ExecutionContext) -> None:
+    """Return once no other worker can own the command. `wait` raises if another worker owns it.
 
-    What a process that was held up for too long writes could hide what its successor has written.
+    Without this, a process that was blocked for too long could overwrite the rows of its successor.
     """
-    while not hand.owned():
-        await hand.wait(ASK_AGAIN)
+    while not context.owned():
+        await context.wait(POLL_INTERVAL)
 
 
-def _is_received(standing: Standing | None) -> bool:
-    return standing is not None and standing.state is State.RECEIPT
+def _is_received(state: CommandState | None) -> bool:
+    return state is not None and state.phase is CommandPhase.RECEIPT
 
 
-def _received(command: Command, standing: Standing | None) -> Outcome:
-    told = Delivery(DeliveryStatus.ACCEPTED, standing.detail or None if standing else None)
-    return _outcome(command, OutcomeStatus.ACCEPTED, told)
+def _received_outcome(command: Command, state: CommandState | None) -> Outcome:
+    received = SendAttempt(AttemptStatus.ACCEPTED, state.message_id or None if state else None)
+    return _outcome(command, OutcomeStatus.ACCEPTED, received)
 
 
-def _meant(standing: Standing | None) -> Standing:
-    """The intent of another call of a command that stands so."""
-    if standing is None:
-        return Standing(State.INTENT, 0.0)
-    return standing._replace(state=State.INTENT, resends=standing.resends + (standing.state is State.INTENT))
+def _new_intent(state: CommandState | None) -> CommandState:
+    """Return the intent of another call of a command in this state."""
+    if state is None:
+        return CommandState(CommandPhase.INTENT, 0.0)
+    resends = state.resends + (state.phase is CommandPhase.INTENT)
+    return state._replace(phase=CommandPhase.INTENT, resends=resends)
 
 
-class _Unbegun(RetryAfter):
-    """A command that another one names has not begun."""
+class _ReferenceNotStarted(RetryAfter):
+    """A command that another one names has not started."""
 
     def __init__(self, command_id: str) -> None:
-        super().__init__(f"{command_id} did not become a message", ASK_AGAIN)
+        super().__init__(f"{command_id} did not become a message", POLL_INTERVAL)
 
 
-def with_message_ids(command: Command, rows: Rows) -> Command | Delivery:
-    """The command, speaking of messages by the provider's ids where it speaks of them by commands' ids.
+def resolve_message_ids(command: Command, table: CommandTable) -> Command | SendAttempt:
+    """Return the command with the provider's message ids in place of command ids.
 
-    A command that never became a message can't be answered or changed: that is a failure for good. Raises `RetryAfter`
-    for one that is still on its way, or has not begun.
+    If a named command never became a message, it can't be answered or changed: the result is a permanent failure.
+    Raises `RetryAfter` if a named command is still being sent or has not started.
     """
     about = command.body.get("message_id")
     named = [each for each in (command.reply_to, about) if _is_command(each)]
-    known = {each: _message_of(each, rows) if each != command.command_id else "" for each in named}
+    known = {each: _provider_message_id(each, table) if each != command.command_id else "" for each in named}
     if lost := next((each for each, message_id in known.items() if not message_id), None):
-        return Delivery(DeliveryStatus.PERMANENT, error_message=f"{lost} did not become a message")
+        return SendAttempt(AttemptStatus.PERMANENT, error_message=f"{lost} did not become a message")
     if not known:
         return command
     body = command.body | ({"message_id": known[about]} if about in known else {})
     return command.model_copy(update={"reply_to": known.get(command.reply_to, command.reply_to), "body": body})
 
 
-def _message_of(command_id: str | None, rows: Rows) -> str:
-    """The provider's id of the message that a command became; empty if it became none."""
-    standing = decode(rows.get(command_id or ""))
-    if standing is None:
-        raise _Unbegun(command_id or "")
-    if standing.state in (State.INTENT, State.RETRY):
-        raise RetryAfter("the message that it is about is still on its way", ASK_AGAIN)
-    return standing.detail
+def _provider_message_id(command_id: str | None, table: CommandTable) -> str:
+    """Return the provider's id of the message that a command became; empty if it became none."""
+    state = decode_state(table.get(command_id or ""))
+    if state is None:
+        raise _ReferenceNotStarted(command_id or "")
+    if state.phase in (CommandPhase.INTENT, CommandPhase.RETRY):
+        raise RetryAfter("the message that it is about is still on its way", POLL_INTERVAL)
+    return state.message_id
 
 
 def _is_command(message_id: object) -> bool:
     return isinstance(message_id, str) and message_id.startswith(PREFIX)
 
 
-def _outcome(command: Command, status: OutcomeStatus, delivery: Delivery | None = None, retried: int = 0) -> Outcome:
+def _outcome(command: Command, status: OutcomeStatus, attempt: SendAttempt | None = None, retried: int = 0) -> Outcome:
     return Outcome(
         command_id=command.command_id,
         event_id=command.event_id,
@@ -296,9 +327,9 @@ def _outcome(command: Command, status: OutcomeStatus, delivery: Delivery | None 
         account=command.account,
         recipient=command.recipient,
         status=status,
-        message_id=delivery.message_id if delivery else None,
-        error_code=delivery.error_code if delivery else None,
-        error_message=delivery.error_message if delivery else None,
+        message_id=attempt.message_id if attempt else None,
+        error_code=attempt.error_code if attempt else None,
+        error_message=attempt.error_message if attempt else None,
         retried=retried,
         at=datetime.now(UTC),
         traceparent=command.traceparent,

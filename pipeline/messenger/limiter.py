@@ -1,4 +1,4 @@
-"""One bucket for each sending account."""
+"""One token bucket per sending account."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from pipeline.topics.keys import account_key
 
 
 class Limiter:
-    """Keeps every account under its rate, in messages a second.
+    """Keeps every account below its rate, in messages per second.
 
-    A quarter of a second's worth may go at once after a quiet time. The provider counts when requests arrive, not
-    when they leave; the rest of its own burst is room for what the network bunches together. The whole promise holds
-    while one worker sends for an account, which the partition key of commands sees to.
+    After an idle time, the messages of a quarter of a second may be sent at once. The provider counts requests when
+    they arrive, so the rest of its own burst is reserved for requests that the network bunches together.
+
+    The limit holds only while one worker sends for an account. The partition key of commands guarantees that.
     """
 
     def __init__(self) -> None:
         self._buckets: dict[str, TokenBucket] = {}
 
     def clear(self) -> None:
-        """Forgets every bucket: the next ones start empty, as after a restart."""
+        """Remove every bucket. The next ones start empty, as after a restart."""
         self._buckets.clear()
 
-    def take(self, account: Account, now: float) -> float:
-        """Reserves the account's next permit and returns the seconds to wait for it."""
-        return self._bucket(account, now).take(now)
+    def reserve(self, account: Account, now: float) -> float:
+        """Reserve the account's next permit and return the seconds until it is valid."""
+        return self._bucket(account, now).reserve(now)
 
     def wait(self, account: Account, now: float) -> float:
-        """The seconds that `take` would return, without taking."""
+        """Return the seconds that `reserve` would return, without reserving."""
         return self._bucket(account, now).wait(now)
 
     def slow_down(self, account: Account, now: float, seconds: float) -> None:
-        """Stops the account for `seconds`: the provider said that it is over its limit (Cloud API: 130429)."""
+        """Stop the account for `seconds`, because the provider answered that it is over its limit (Meta: 130429)."""
         self._bucket(account, now).slow_down(now, seconds)
 
     def _bucket(self, account: Account, now: float) -> TokenBucket:

@@ -1,4 +1,4 @@
-"""The providers by their names in paths, keys and headers. A new one is a folder beside `cloud` and a line here."""
+"""The providers by their names in paths, keys and headers. To add one, write a package like `cloud` and a line here."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

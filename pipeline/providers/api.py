@@ -1,13 +1,13 @@
-"""Sends by the HTTP API as records of `webhooks.raw`: the ingress writes them, `parse` makes each an event.
+"""Sends by the HTTP API, as records of `webhooks.raw`: the ingress writes them, and `parse` makes each an event.
 
-They are on the way of webhooks so that a send stays in its conversation's order: its key is the one that the account's
-own webhooks of this contact have.
+They use the topic of webhooks so that a send stays in its conversation's order: it has the key of this contact's
+webhooks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -15,39 +15,39 @@ from pipeline.errors import InvalidRecord
 from pipeline.handlers.api.bodies import recipient_of
 from pipeline.handlers.api.paths import PATHS
 from pipeline.providers.base import Provider, Slice
-from pipeline.providers.cloud.wire import delivery
-from pipeline.providers.loading import load
+from pipeline.providers.shared.event_body import webhook_meta
+from pipeline.providers.shared.loading import load_object
 from pipeline.tenants import Account
 from pipeline.topics.commands import command_id
 from pipeline.topics.events.wire import WireEvent
 from pipeline.topics.keys import conversation_key
 from pipeline.topics.records import Incoming
-
-Body = dict[str, Any]
+from pipeline.topics.types import Json
 
 _TEXTS: Final = ("event_id", "provider", "account", "conversation", "path", "message_type", "message_id")
 
 
-class Api:
-    """Beside the providers, what a record of `webhooks.raw` may come from. One record is one event."""
+class SendApi:
+    """The source of send records beside the providers. One record is one event."""
 
     name: Final = "api"
 
     def parse(self, record: Incoming) -> Iterable[WireEvent]:
-        """Raises `InvalidRecord` for what the ingress has not written."""
-        body = load(record.value or b"")
+        """Return the one event of a record. Raises `InvalidRecord` if the ingress did not write it."""
+        body = load_object(record.value or b"")
         if not all(isinstance(body.get(name), str) for name in _TEXTS):
             raise InvalidRecord("not a send of the HTTP API")
-        webhook_id, received_at, traceparent = delivery(record)
-        body |= {"webhook_id": webhook_id, "traceparent": traceparent}
-        body |= {"timestamp": received_at, "received_at": received_at}
+        meta = webhook_meta(record)
+        body |= {"webhook_id": meta.webhook_id, "traceparent": meta.traceparent}
+        body |= {"timestamp": meta.received_at, "received_at": meta.received_at}
         return (WireEvent.of(body),)
 
 
-def send(path: str, payload: Body, event_id: str, account: Account, provider: Provider) -> Body:
-    """The value of a record: the event, save for what the ingress has in the record's headers.
+def event_body(path: str, payload: Json, event_id: str, account: Account, provider: Provider) -> Json:
+    """Return a record's value: the event without the fields that the ingress writes into the record's headers.
 
-    Its one command is the first of its unit of work, so that its id is known before anybody has handled it.
+    The event causes exactly one command, the first of its unit of work, so that the command's id is known before any
+    handler runs.
     """
     named = recipient_of(payload)
     contact = provider.contact(named) if named else None
@@ -67,8 +67,8 @@ def send(path: str, payload: Body, event_id: str, account: Account, provider: Pr
     } | {name: value for name, value in about.items() if value}
 
 
-def slice_of(body: Body) -> Slice:
+def slice_of(body: Json) -> Slice:
     return Slice(body["conversation"], body["account"], orjson.dumps(body))
 
 
-API: Final = Api()
+SEND_API: Final = SendApi()

@@ -1,4 +1,4 @@
-"""What a provider is: four verbs, the kinds of command it can do, and whom they mean. None of it knows Kafka."""
+"""The contract of a provider: authenticate, split, parse and deliver. A provider never knows Kafka."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from aiohttp import ClientResponse, ClientSession
 
+from pipeline.backoff import RetryPolicy
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
 from pipeline.tenants import Account, Tenants
 from pipeline.topics.commands import Command, CommandKind
@@ -19,12 +20,12 @@ from pipeline.topics.records import Incoming
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """What the door knows of a POST: nothing is parsed yet.
+    """A POST of a webhook, with its body unparsed.
 
     Attributes:
         headers: names in lower case.
         tenant_id: from the path, for providers that have it there.
-        remote: the caller's address, as the peer or the trusted proxies in between tell it; None if it can't be known.
+        remote: the caller's address, by the peer or by trusted proxies; None if it is unknown.
     """
 
     body: bytes
@@ -39,8 +40,8 @@ class Slice(NamedTuple):
 
     Attributes:
         key: partition key (`pipeline.topics.keys`).
-        account: the provider's account (phone_number_id, session); empty when the body does not say.
-        body: bytes to publish; the untouched request body when the webhook has one conversation only.
+        account: the provider's account (phone_number_id, session); empty if the body does not name it.
+        body: bytes to publish; the untouched request body if the webhook contains one conversation only.
     """
 
     key: str
@@ -48,22 +49,27 @@ class Slice(NamedTuple):
     body: bytes
 
 
-class DeliveryStatus(StrEnum):
+class AttemptStatus(StrEnum):
     ACCEPTED = "accepted"
-    """The provider took it; `message_id` is set where the kind has one."""
+    """The provider took it. `message_id` is set if the kind has one."""
     RETRYABLE = "retryable"
     """It was not done, and trying again after `delay` seconds may help."""
     PERMANENT = "permanent"
-    """It was refused for good."""
+    """The provider rejected it, and trying again does not help."""
     UNKNOWN = "unknown"
-    """It was written to the wire and no answer came: it may or may not have been done."""
+    """The request was written and no answer came: it may or may not have been done."""
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """The provider's answer to one attempt at a command. `delay` is what it asked for at least, in seconds."""
+class SendAttempt:
+    """The provider's answer to one attempt at a command.
 
-    status: DeliveryStatus
+    Attributes:
+        error_code: the provider's code, by which `RetryRules` decide.
+        delay: the least number of seconds until the next attempt.
+    """
+
+    status: AttemptStatus
     message_id: str | None = None
     error_code: int | None = None
     error_message: str | None = None
@@ -71,68 +77,84 @@ class Delivery:
 
 
 class Provider(Protocol):
-    """A WhatsApp platform. One conformance suite (`tests/support/provider_conformance.py`) holds for all of them."""
+    """A WhatsApp platform. `pipeline.testing.ProviderConformance` is the test suite that every provider passes."""
 
     @property
     def name(self) -> str:
-        """Its name in paths, keys and headers, e.g. `cloud`."""
+        """The provider's name in paths, keys and headers, e.g. `cloud`."""
 
     @property
     def kinds(self) -> frozenset[CommandKind]:
-        """The kinds that `deliver` can do. Any other is refused at the moment a handler asks for it.
+        """The kinds of commands that `deliver` can carry out. Handlers get an error for any other kind.
 
-        Name a kind only if every body of `pipeline.topics.commands` for it can be carried out, save for what its
-        docstring leaves optional; `deliver` still raises `UnsupportedCommand` for the rest, and for kinds that are not
-        here.
+        Name a kind only if every body of `pipeline.topics.commands` for it can be carried out, except for the parts
+        that its docstring calls optional. `deliver` raises `UnsupportedCommand` for these parts and for other kinds.
         """
 
     def contact(self, recipient: str) -> str:
-        """The contact's part of the conversation key of whom a send names: what this person's webhooks have there.
+        """Return the contact's part of the conversation key for a command's recipient.
 
-        A phone number comes in any punctuation. What is no recipient is given back as it is; `deliver` refuses it.
+        It is the same as in the webhooks of this person. A phone number may contain punctuation. A text that is no
+        recipient is returned unchanged; `deliver` rejects it.
         """
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
-        """Whether the raw bytes come from the provider. Constant time, and False where no secret is configured."""
+        """Return True if the provider sent these bytes. Takes constant time; False without a configured secret."""
 
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
-        """One slice for each conversation in an authentic request, in order. What it can't read is one.
+        """Return one slice per conversation of an authentic request, in order. An unreadable body is one slice.
 
-        Raises `OversizeRecord`, and nothing else, for a webhook that would become too much (`providers.limits`).
+        The account is the tenant's if the body does not name it; `parse` finds it in the record's header. Secrets that
+        the provider writes into the body are not in the slices.
 
-        The account is the tenant's where the body does not name it; `parse` finds it in the record's header. Secrets
-        that the provider puts into the body are not in the slices.
+        Raises:
+            OversizeRecord: the webhook would become too large (`providers.shared.size_limits`). Nothing else is raised.
         """
 
     def parse(self, record: Incoming) -> Iterable[WireEvent]:
-        """Every event of a slice. Raises `InvalidRecord` when the bytes are not JSON or not an object."""
+        """Return every event of a slice. Raises `InvalidRecord` if the bytes are no JSON object."""
 
-    async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
-        """Carries out one command. Raises `UnsupportedCommand` for a kind it has no endpoint for."""
+    async def deliver(self, command: Command, account: Account, session: ClientSession) -> SendAttempt:
+        """Carry out one command. Raises `UnsupportedCommand` for a kind without an endpoint."""
 
 
 @runtime_checkable
 class HeadAuthenticator(Protocol):
-    """A provider whose requests can be refused by their head: a `Provider` with this method as well.
+    """A provider that can reject a request by its head: a `Provider` with this method.
 
-    Without it a body is waited for before anybody knows that it was not worth it.
+    Without the method the ingress reads a request's body before it can reject the request.
     """
 
     def authenticate_head(self, request: WebhookRequest, tenants: Tenants) -> bool:
-        """Whether the request may be authentic. `body` is empty: it has not come yet.
+        """Return False only if `authenticate` would be False for any body. Takes constant time.
 
-        False only where `authenticate` would be False whatever the body is; constant time, as that is.
+        `body` is empty: it has not been read yet.
         """
 
 
 @runtime_checkable
+class RetryRules(Protocol):
+    """A provider whose error codes differ in how they are retried: a `Provider` with these two methods.
+
+    Without them the messenger retries every retryable attempt by `pipeline.backoff.TRANSPORT`, and no code slows down
+    the whole account.
+    """
+
+    def retry_policy(self, error_code: int) -> RetryPolicy:
+        """Return the policy of a retryable attempt with this code."""
+
+    def limits_account(self, error_code: int) -> bool:
+        """Return True if the code means that the whole account is over its limit, not only this recipient."""
+
+
+@runtime_checkable
 class MediaProvider(Protocol):
-    """A provider that keeps media: a `Provider` with these four methods as well. No other registration is needed.
+    """A provider that stores media: a `Provider` with these four methods. No other registration is needed.
 
-    A provider without them is given small files within its commands (`{"data": base64}`).
+    A provider without them receives small files within its commands (`{"data": base64}`).
 
-    All raise `Unavailable` for what may pass (they are tried again, since doing them twice does no harm) and
-    `Unsendable`, with a code of Wappa's media handler, for what the provider refuses or does not know.
+    All methods raise `Unavailable` for transient errors, which are retried because repeating them is harmless, and
+    `Unsendable`, with a code of Wappa's media handler, for permanent ones.
     """
 
     async def upload_media(self, upload: Upload, account: Account, session: ClientSession) -> Uploaded: ...
@@ -142,6 +164,6 @@ class MediaProvider(Protocol):
     def open_media(
         self, info: MediaInfo, account: Account, session: ClientSession
     ) -> AbstractAsyncContextManager[ClientResponse]:
-        """The answer whose body is the medium; it has a good status."""
+        """Return the successful response whose body is the medium."""
 
     async def delete_media(self, media_id: str, account: Account, session: ClientSession) -> None: ...

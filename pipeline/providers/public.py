@@ -1,8 +1,8 @@
-"""Connections to public addresses only: where a URL that somebody else wrote may lead.
+"""Connections to public addresses only, for URLs from outside.
 
-A URL from outside could name this machine, a neighbour or a cloud's metadata service, by an address, by a name that
-resolves to one, or by a redirect. So every connection is checked, that of a redirect too, by the addresses that its
-host resolved to, and it is made to one of exactly those: a name that resolves differently the next time gains nothing.
+Such a URL could name this machine, a neighbour or a cloud's metadata service: by an address, by a name that resolves to
+one, or by a redirect. So every connection is checked, also that of a redirect, by the addresses that its host resolved
+to. It is made to one of exactly these addresses, so that a different second resolution (DNS rebinding) changes nothing.
 """
 
 from __future__ import annotations
@@ -27,51 +27,51 @@ if TYPE_CHECKING:
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-REFUSED: Final = "URL_NOT_ALLOWED"
-"""The error code of a URL that leads to an address that is not public."""
+URL_NOT_ALLOWED: Final = "URL_NOT_ALLOWED"
+"""Error code of a URL that leads to an address that is not public."""
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _COMPATIBLE: Final = IPv6Network("::/96")
 _AZURE: Final = IPv4Address("168.63.129.16")
-"""Azure's host, as its machines see it: global by its number, and nobody else's to reach."""
+"""Address of Azure's host for its virtual machines. It is global by its number, but not public."""
 _NUMERIC: Final = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|\d+)\.?", re.I | re.ASCII | re.S)
-"""Hosts that systems read as IPv4 addresses, though they are not written as one: `127.1`, `0x7f000001`."""
+"""Hosts that systems read as IPv4 addresses, although they are written differently: `127.1`, `0x7f000001`."""
 _NAME: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
-"""A host to look up. `::1%` is neither that nor an address of `ipaddress`, and systems connect to it."""
+"""A resolvable host name. `::1%` is neither a name nor an address of `ipaddress`, but systems connect to it."""
 
 
-class Origin(NamedTuple):
+class WebOrigin(NamedTuple):
     """A host and a port."""
 
     host: str
     port: int
 
     @classmethod
-    def of(cls, url: str) -> Origin:
+    def of(cls, url: str) -> WebOrigin:
         found = URL(url)
         return cls(_plain(found.host or ""), found.port or 443)
 
 
 class PublicConnector(TCPConnector):
-    """Connects to public addresses, to those in `allowed`, and to the origin `own`, wherever that is.
+    """Connects to public addresses, to networks in `allowed`, and to the origin `own`.
 
     Raises `Unsendable` for everything else, before a byte is sent.
     """
 
     def __init__(
-        self, allowed: Collection[Network] = (), own: Origin | None = None, resolver: AbstractResolver | None = None
+        self, allowed: Collection[Network] = (), own: WebOrigin | None = None, resolver: AbstractResolver | None = None
     ) -> None:
         self._checks = _Checks(tuple(allowed), own)
         super().__init__(resolver=_CheckedResolver(self._checks, resolver or DefaultResolver()), use_dns_cache=False)
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
-        """An address that is written as such is not resolved, so it is checked here."""
+        """Check a literal address, which is not resolved, and connect."""
         self._checks.require_literal(_plain(req.url.raw_host or ""), req.url.port or 443)
         return await super().connect(req, traces, timeout)
 
 
 class _CheckedResolver(AbstractResolver):
-    """Gives those addresses of a host that may be connected to."""
+    """Resolves a host to the addresses that may be connected to."""
 
     def __init__(self, checks: _Checks, resolver: AbstractResolver) -> None:
         self._checks = checks
@@ -85,7 +85,7 @@ class _CheckedResolver(AbstractResolver):
             return found
         public = [each for each in found if self._checks.allow(each["host"])]
         if found and not public:
-            raise refusal(host)
+            raise not_public(host)
         return public
 
     async def close(self) -> None:
@@ -94,18 +94,18 @@ class _CheckedResolver(AbstractResolver):
 
 class _Checks(NamedTuple):
     allowed: tuple[Network, ...]
-    own: Origin | None
+    own: WebOrigin | None
 
     def is_own(self, host: str, port: int) -> bool:
         return self.own == (host, port)
 
     def allow(self, host: str) -> bool:
-        """Whether a resolved address may be connected to."""
-        address = meant(ip_address(host))
+        """Return True if a resolved address may be connected to."""
+        address = embedded_ipv4(ip_address(host))
         return is_public(address) or any(address in network for network in self.allowed)
 
     def require_literal(self, host: str, port: int) -> None:
-        """Raises `Unsendable` for an address that may not be connected to, and for what systems only take for one."""
+        """Raise `Unsendable` for a literal address that may not be connected to, in any notation."""
         if self.is_own(host, port):
             return
         try:
@@ -113,20 +113,20 @@ class _Checks(NamedTuple):
         except ValueError:  # a name, which will be resolved
             fine = _NAME.fullmatch(host) is not None and not _NUMERIC.fullmatch(host)
         if not fine:
-            raise refusal(host)
+            raise not_public(host)
 
 
-def refusal(host: str) -> Unsendable:
+def not_public(host: str) -> Unsendable:
     return Unsendable(
         f"{host} is at an address that is not public: pass a public URL, or allow its network by "
         "PIPELINE_MEDIA_NETWORKS",
-        REFUSED,
+        URL_NOT_ALLOWED,
     )
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the Internet could reach it, so that nothing is gained by asking us to."""
-    real = meant(address)
+    """Return True if anybody on the Internet can reach the address."""
+    real = embedded_ipv4(address)
     return real.is_global and not (
         real == _AZURE
         or real.is_multicast
@@ -139,8 +139,8 @@ def is_public(address: Address) -> bool:
     )
 
 
-def meant(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for (mapped, compatible, NAT64, 6to4, Teredo), else the same."""
+def embedded_ipv4(address: Address) -> Address:
+    """Return the IPv4 address in an IPv6 address (mapped, compatible, NAT64, 6to4, Teredo), else the address."""
     if isinstance(address, IPv4Address):
         return address
     inner: Sequence[IPv4Address | None] = (address.ipv4_mapped, address.sixtofour, (address.teredo or (None, None))[1])

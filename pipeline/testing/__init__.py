@@ -26,11 +26,14 @@ from pipeline.testing.events import (
 )
 from pipeline.testing.handlers import HandlerDriver
 from pipeline.testing.place import on_stack
+from pipeline.testing.provider_conformance import DocumentedAnswer, ProviderConformance
 from pipeline.testing.records import TestRecord
 
 __all__ = [
     "AgentConformance",
+    "DocumentedAnswer",
     "HandlerDriver",
+    "ProviderConformance",
     "TestRecord",
     "TopologyTestDriver",
     "account_event",
@@ -56,7 +59,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Understand the name that `TopologyTestDriver` had in earlier versions."""
-    if name == "StageDriver":
-        warnings.warn("pipeline.testing.StageDriver is now TopologyTestDriver", DeprecationWarning, stacklevel=2)
+    if name == "TopologyTestDriver":
+        warnings.warn("pipeline.testing.TopologyTestDriver is now TopologyTestDriver", DeprecationWarning, stacklevel=2)
         return TopologyTestDriver
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ import orjson
 
 from pipeline.errors import UsageError
 from pipeline.providers import PROVIDERS
-from pipeline.providers.api import send
+from pipeline.providers.api import event_body
 from pipeline.sandbox.errors import SandboxError
 from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.webhooks import Webhook
@@ -180,7 +180,9 @@ def api_message(path: str = "messages/send-text", *, provider: str = "cloud", **
     named, tenants = account_of(provider), sample_tenants()
     owner, account = tenants.owner(provider, named.id), tenants.account(provider, named.id)
     assert owner is not None and account is not None
-    body = send(path, {"recipient": USER} | payload, f"api:{owner.id}:{uuid4().hex}", account, PROVIDERS[provider])
+    body = event_body(
+        path, {"recipient": USER} | payload, f"api:{owner.id}:{uuid4().hex}", account, PROVIDERS[provider]
+    )
     now = datetime.now(UTC)
     times = {"timestamp": now, "received_at": now, "tenant_id": owner.id}
     return APIMessageEvent.model_validate(body | times)

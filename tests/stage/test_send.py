@@ -14,8 +14,9 @@ from aiohttp import ClientSession
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
 from pipeline.messenger.dispatch import Dispatcher
-from pipeline.messenger.executor import RESENDS, Courier
-from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
+from pipeline.messenger.executor import MAX_RESENDS, CommandExecutor
+from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
+from pipeline.providers.cloud import error_codes
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import OUTCOMES, SENT
@@ -28,7 +29,7 @@ from pipeline.topics.records import Incoming, Record, header
 from tests.stage.pieces import NUMBER
 
 WINDOW = 0.1
-ACCEPTED = Delivery(DeliveryStatus.ACCEPTED, "wamid.1")
+ACCEPTED = SendAttempt(AttemptStatus.ACCEPTED, "wamid.1")
 
 
 class Died(BaseException):
@@ -40,12 +41,14 @@ class Provider:
 
     name = "cloud"
     kinds = frozenset(CommandKind)
+    retry_policy = staticmethod(error_codes.retry_policy)
+    limits_account = staticmethod(error_codes.limits_account)
 
-    def __init__(self, *answers: Delivery | Died) -> None:
+    def __init__(self, *answers: SendAttempt | Died) -> None:
         self.answers = list(answers)
         self.calls: list[str] = []
 
-    async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
+    async def deliver(self, command: Command, account: Account, session: ClientSession) -> SendAttempt:
         self.calls.append(command.command_id)
         answer = self.answers.pop(0)
         if isinstance(answer, Died):
@@ -77,7 +80,7 @@ def _driver(
         await made.close()  # the provider of these tests calls nobody
         return made
 
-    return TopologyTestDriver(send(Courier(asyncio.run(dispatcher()), window)), tables=[SENT])
+    return TopologyTestDriver(send(CommandExecutor(asyncio.run(dispatcher()), window)), tables=[SENT])
 
 
 def _command(number: int = 1, account: str = NUMBER) -> Command:
@@ -154,20 +157,20 @@ def test_a_process_that_dies_of_a_command_is_not_killed_by_it_for_ever() -> None
     """A command whose every call ends the messenger would be called again whenever its worker comes back."""
     provider = Provider(*(Died() for _ in range(9)))
     driver = _driver(provider, window=0)
-    for _ in range(1 + RESENDS):
+    for _ in range(1 + MAX_RESENDS):
         with pytest.raises(Died):
             driver.pipe(_record(_command()))
         driver.restart()
     assert _outcome(driver.pipe(_record(_command()))[0]).status is OutcomeStatus.UNKNOWN
-    assert len(provider.calls) == 1 + RESENDS
+    assert len(provider.calls) == 1 + MAX_RESENDS
 
 
 def test_what_is_never_answered_is_sent_a_few_times_and_then_told_as_unknown() -> None:
     """A person would get the same message every minute, and the business would never hear of it."""
-    provider = Provider(*(Delivery(DeliveryStatus.UNKNOWN) for _ in range(9)))
+    provider = Provider(*(SendAttempt(AttemptStatus.UNKNOWN) for _ in range(9)))
     (record,) = _driver(provider, window=0.01).pipe(_record(_command()))
     assert _outcome(record).status is OutcomeStatus.UNKNOWN
-    assert len(provider.calls) == 1 + RESENDS
+    assert len(provider.calls) == 1 + MAX_RESENDS
 
 
 def test_a_process_that_died_after_the_answer_does_not_call_again() -> None:
@@ -196,7 +199,7 @@ def test_a_receipt_does_not_reopen_a_command_that_has_its_outcome() -> None:
 
 def test_what_was_refused_for_good_is_an_outcome_and_not_a_dead_letter() -> None:
     """The business would not learn that its message was refused, nor why."""
-    provider = Provider(Delivery(DeliveryStatus.PERMANENT, error_code=131047, error_message="too late"))
+    provider = Provider(SendAttempt(AttemptStatus.PERMANENT, error_code=131047, error_message="too late"))
     driver = _driver(provider)
     outcome = _outcome(driver.pipe(_record(_command()))[0])
     assert (outcome.status, outcome.error_code) == (OutcomeStatus.FAILED, 131047)

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from pipeline.providers.base import WebhookRequest
+from pipeline.testing import ProviderConformance
 from tests.support import gateway_webhooks as gateway
 from tests.support.gateway_engines import ENGINES, engine_webhook, gows, noweb
 from tests.support.gateway_webhooks import SECRETS, Json, request, text, webhook
-from tests.support.provider_conformance import ProviderConformance
 
 
 class GatewayConformance(ProviderConformance):

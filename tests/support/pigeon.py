@@ -1,13 +1,13 @@
-"""Pigeon: a provider that does not exist, as small as one can be. docs/new-provider.md is about this file.
+"""Pigeon: an invented provider, as small as possible. docs/new-provider.md is about this file.
 
-It posts what happened in a loft, `{"loft": …, "items": [{"id": …, "from": …, "at": …, "note": …}, …]}`, with the loft's
+It posts the events of a loft, `{"loft": …, "items": [{"id": …, "from": …, "at": …, "note": …}, …]}`, with the loft's
 secret in `X-Pigeon-Secret`, and takes `POST /notes`.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -15,26 +15,26 @@ import orjson
 from aiohttp import ClientError, ClientSession
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
-from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
-from pipeline.providers.cloud.deliver import TIMEOUT, UNREACHED
-from pipeline.providers.cloud.people import digits
-from pipeline.providers.cloud.shapes import settled
-from pipeline.providers.cloud.wire import Body, delivery
-from pipeline.providers.loading import load
-from pipeline.providers.times import instant
+from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
+from pipeline.providers.shared.event_body import base_event, partition_key, webhook_meta
+from pipeline.providers.shared.http import TIMEOUT, UNREACHED, no_answer, read_object, retry_after
+from pipeline.providers.shared.loading import load_object
+from pipeline.providers.shared.shapes import validates
+from pipeline.providers.shared.times import instant
 from pipeline.tenants import Account, Tenants
 from pipeline.topics import headers
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.keys import conversation_key
+from pipeline.topics.numbers import phone_digits
 from pipeline.topics.records import Incoming, header
+from pipeline.topics.types import Json
 
 NAME: Final = "pigeon"
 
 
 # --- authenticate
-def opened(request: WebhookRequest, tenants: Tenants) -> Account | None:
-    """The account of the path's tenant whose secret the request carries. Every secret is compared, in constant time."""
+def find_account(request: WebhookRequest, tenants: Tenants) -> Account | None:
+    """Return the account of the path's tenant whose secret the request contains. Every secret is compared."""
     given = request.headers.get("x-pigeon-secret", "").encode("utf-8", "surrogateescape")
     secrets = [
         (account, secret.get_secret_value().encode())
@@ -46,68 +46,57 @@ def opened(request: WebhookRequest, tenants: Tenants) -> Account | None:
 
 
 # --- split
-def split(request: WebhookRequest, tenants: Tenants) -> list[Slice]:
-    """A slice for each chat, in order of appearance; the body as it came where there is one."""
-    account = opened(request, tenants)
+def split_webhook(request: WebhookRequest, tenants: Tenants) -> list[Slice]:
+    """Return one slice per chat, in order of appearance; the untouched body if there is only one chat."""
+    account = find_account(request, tenants)
     name = account.id if account else ""
     try:
-        webhook = load(request.body)
+        webhook = load_object(request.body)
     except InvalidRecord:
-        return [Slice(key_of(name, None), name, request.body)]
+        return [Slice(partition_key(NAME, name, None), name, request.body)]
     chats: dict[str | None, list[Any]] = {}
     for item in items_of(webhook):
         chats.setdefault(chat_of(item), []).append(item)
     if len(chats) < 2:
-        return [Slice(key_of(name, next(iter(chats), None)), name, request.body)]
-    return [Slice(key_of(name, chat), name, orjson.dumps(webhook | {"items": held})) for chat, held in chats.items()]
+        return [Slice(partition_key(NAME, name, next(iter(chats), None)), name, request.body)]
+    return [
+        Slice(partition_key(NAME, name, chat), name, orjson.dumps(webhook | {"items": held}))
+        for chat, held in chats.items()
+    ]
 
 
-def items_of(webhook: Body) -> list[Any]:
-    """Everything that becomes an event. What is not built as promised is one item: the webhook itself."""
+def items_of(webhook: Json) -> list[Any]:
+    """Return the parts that become events. A malformed webhook is one item: the webhook itself."""
     items = webhook.get("items")
     return items if isinstance(items, list) and items else [webhook] if webhook else []
 
 
 def chat_of(item: Any) -> str | None:
-    """The same for everything that names this person."""
+    """Return the contact's part of the key, which is the same for every item of this person."""
     sender = item.get("from") if isinstance(item, dict) else None
     return sender if isinstance(sender, str) and sender else None
 
 
-def key_of(account: str, chat: str | None) -> str:
-    return conversation_key(NAME, account, chat) if account else NAME
-
-
 # --- parse
-def parse(record: Incoming) -> Iterator[WireEvent]:
-    """Every item as an event, in order. Raises `InvalidRecord` for bytes that are no JSON object."""
-    webhook = load(record.value or b"")
+def parse_record(record: Incoming) -> Iterator[WireEvent]:
+    """Return every item as an event, in order. Raises `InvalidRecord` if the bytes are no JSON object."""
+    webhook = load_object(record.value or b"")
     for item in items_of(webhook):
-        body = begin(record, item, webhook if item is webhook else webhook | {"items": [item]})
+        body = item_body(record, item, webhook if item is webhook else webhook | {"items": [item]})
         if not note(item, body):
             unknown(item, body)
         yield WireEvent.of(body)
 
 
-def begin(record: Incoming, item: Any, raw: Body) -> Body:
-    """What every event has: `pipeline.topics.events.base.EventBase`. `route` adds the tenant."""
-    webhook_id, received_at, traceparent = delivery(record)
-    account, chat = header(record.headers, headers.ACCOUNT) or "", chat_of(item)
-    return {
-        "provider": NAME,
-        "account": account,
-        "conversation": key_of(account, chat),
-        "contact": chat,
-        "webhook_id": webhook_id,
-        "timestamp": (instant(item.get("at")) if isinstance(item, dict) else None) or received_at,
-        "received_at": received_at,
-        "traceparent": traceparent,
-        "raw": raw,
-    }
+def item_body(record: Incoming, item: Any, raw: Json) -> Json:
+    """Return the fields that all kinds of events have. `route` adds the tenant."""
+    account = header(record.headers, headers.ACCOUNT) or ""
+    at = instant(item.get("at")) if isinstance(item, dict) else None
+    return base_event(NAME, account, chat_of(item), raw, webhook_meta(record), timestamp=at)
 
 
-def note(item: Any, body: Body) -> bool:
-    """Makes `body` a text message, in the Cloud API's shape. False, if it is not built as one."""
+def note(item: Any, body: Json) -> bool:
+    """Make `body` a text message of the Cloud API's shape. Returns False if the item is malformed."""
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or "note" not in item:
         return False
     made = body | {
@@ -123,14 +112,14 @@ def note(item: Any, body: Body) -> bool:
             "text": {"body": item["note"]},
         },
     }
-    if not settled(made):
+    if not validates(made):
         return False
     body |= made
     return True
 
 
-def unknown(item: Any, body: Body) -> None:
-    """Whatever has no model, whole. An id of its content: the same on every delivery, another one for anything else."""
+def unknown(item: Any, body: Json) -> None:
+    """Make `body` an event with the whole item. Its id is a hash of the content."""
     digest = blake2b(orjson.dumps(item, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
     body["kind"] = "unknown"
     body["event_type"] = "field.item"
@@ -139,8 +128,8 @@ def unknown(item: Any, body: Body) -> None:
 
 
 # --- deliver
-async def deliver(command: Command, account: Account, session: ClientSession) -> Delivery:
-    """One attempt at one command. What was written to the wire and not answered is `UNKNOWN`, never tried again."""
+async def send_command(command: Command, account: Account, session: ClientSession) -> SendAttempt:
+    """Carry out one command. A request that was written and not answered is `UNKNOWN` and is never repeated."""
     if command.kind is not CommandKind.TEXT:
         raise UnsupportedCommand(f"Pigeon can't do {command.kind}")
     url = f"{(account.base_url or 'https://api.pigeon.example').rstrip('/')}/notes"
@@ -148,47 +137,38 @@ async def deliver(command: Command, account: Account, session: ClientSession) ->
     content = {"to": command.recipient, "note": command.body["text"]}
     try:
         async with session.post(url, json=content, headers=token, timeout=TIMEOUT, allow_redirects=False) as response:
-            return meaning(response.status, response.headers.get("Retry-After", ""), await response.read())
+            return interpret(response.status, response.headers, await response.read())
     except UNREACHED as error:
-        return Delivery(DeliveryStatus.RETRYABLE, error_message=type(error).__name__, delay=1.0)
+        return no_answer(AttemptStatus.RETRYABLE, error, "Pigeon could not be reached")
     except (ClientError, TimeoutError) as error:
-        return Delivery(DeliveryStatus.UNKNOWN, error_message=type(error).__name__)
+        return no_answer(AttemptStatus.UNKNOWN, error, "the request was written and no answer came")
 
 
-def meaning(status: int, retry_after: str, body: bytes) -> Delivery:
-    """What an answer says. Nothing of its words: they may quote the message."""
-    try:
-        message_id = load(body).get("id")
-    except InvalidRecord:
-        message_id = None
+def interpret(status: int, headers: Mapping[str, str], body: bytes) -> SendAttempt:
+    """Return the attempt that an answer describes, without the answer's text, which may quote the message."""
+    message_id, text = read_object(body).get("id"), f"HTTP {status}"
     if status < 300 and isinstance(message_id, str):
-        return Delivery(DeliveryStatus.ACCEPTED, message_id)
-    words = f"HTTP {status}"
+        return SendAttempt(AttemptStatus.ACCEPTED, message_id)
     if status == 429:
-        delay = float(retry_after) if retry_after.isdecimal() else 1.0
-        return Delivery(DeliveryStatus.RETRYABLE, error_code=status, error_message=words, delay=delay)
-    refused = 300 <= status < 500
-    return Delivery(DeliveryStatus.PERMANENT if refused else DeliveryStatus.UNKNOWN, None, status, words)
+        delay = max(1.0, retry_after(headers))
+        return SendAttempt(AttemptStatus.RETRYABLE, error_code=status, error_message=text, delay=delay)
+    permanent = 300 <= status < 500
+    return SendAttempt(AttemptStatus.PERMANENT if permanent else AttemptStatus.UNKNOWN, None, status, text)
 
 
 # --- provider
 class Pigeon:
-    """Pigeon as a `pipeline.providers.base.Provider`; each account is a loft."""
+    """Pigeon as a `pipeline.providers.base.Provider`. Each account is a loft."""
 
     name: Final = NAME
     kinds: Final = frozenset({CommandKind.TEXT})
 
+    split = staticmethod(split_webhook)
+    parse = staticmethod(parse_record)
+    deliver = staticmethod(send_command)
+
     def contact(self, recipient: str) -> str:
-        return digits(recipient)
+        return phone_digits(recipient) or recipient
 
     def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
-        return opened(request, tenants) is not None
-
-    def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
-        return split(request, tenants)
-
-    def parse(self, record: Incoming) -> Iterable[WireEvent]:
-        return parse(record)
-
-    async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
-        return await deliver(command, account, session)
+        return find_account(request, tenants) is not None

@@ -19,9 +19,10 @@ BREACHES = {
     "Chaos comes from outside: nothing imports it": ("pipeline/agents/__init__.py", "import chaos.plan"),
     "A provider never knows Kafka": ("pipeline/providers/__init__.py", "import aiokafka"),
     "What providers share knows none of them": (
-        "pipeline/providers/shared/__init__.py",
-        "import pipeline.providers.wasender.jids",
+        "pipeline/providers/gateway/jids.py",
+        "import pipeline.providers.waha.bodies",
     ),
+    "No provider knows another": ("pipeline/providers/wawp/bodies.py", "import pipeline.providers.waha.bodies"),
     "The runtime never knows WhatsApp": ("pipeline/runtime/kafka/admin.py", "import pipeline.topics.catalogue"),
     "The rooms of the runtime: imports run downwards only": (
         "pipeline/runtime/tables/views.py",

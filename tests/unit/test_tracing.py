@@ -97,7 +97,7 @@ def _sent(command: Command) -> list[str | None]:
         tenants = Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme", "accounts": [account]}]}))
         dispatcher = Dispatcher(PROVIDERS, tenants, 1)
         try:
-            await dispatcher.call(command)
+            await dispatcher.attempt(command)
         finally:
             await dispatcher.close()
             await runner.cleanup()

@@ -2,66 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from typing import Final
 
-from aiohttp import ClientResponse, ClientSession
-
-from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
-from pipeline.providers.base import Delivery, Slice, WebhookRequest
-from pipeline.providers.cloud import media
-from pipeline.providers.cloud.authenticate import authenticate, authenticate_head, verify
+from pipeline.providers.base import Slice, WebhookRequest
+from pipeline.providers.cloud import error_codes, media
+from pipeline.providers.cloud.authenticate import answer_handshake, is_authentic, may_be_authentic
 from pipeline.providers.cloud.bodies import KINDS
-from pipeline.providers.cloud.deliver import deliver
+from pipeline.providers.cloud.contacts import to_wa_id
+from pipeline.providers.cloud.deliver import send_command
 from pipeline.providers.cloud.identity import PROVIDER
-from pipeline.providers.cloud.parse import parse
-from pipeline.providers.cloud.people import digits
-from pipeline.providers.cloud.split import split
-from pipeline.tenants import Account, Tenants
-from pipeline.topics.commands import Command
-from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.records import Incoming
+from pipeline.providers.cloud.parse import parse_record
+from pipeline.providers.cloud.split import split_body
+from pipeline.tenants import Tenants
 
 
 class Cloud:
-    """The Cloud API as a `pipeline.providers.base.Provider`; one app's secret covers all of its numbers."""
+    """The Cloud API as a `pipeline.providers.base.Provider`. The secret of one app covers all of its numbers."""
 
     name: Final = PROVIDER
     kinds: Final = KINDS
 
+    authenticate = staticmethod(is_authentic)
+    authenticate_head = staticmethod(may_be_authentic)
+    verify = staticmethod(answer_handshake)
+    parse = staticmethod(parse_record)
+    deliver = staticmethod(send_command)
+    retry_policy = staticmethod(error_codes.retry_policy)
+    limits_account = staticmethod(error_codes.limits_account)
+    upload_media = staticmethod(media.upload_media)
+    media_info = staticmethod(media.media_info)
+    open_media = staticmethod(media.open_media)
+    delete_media = staticmethod(media.delete_media)
+
     def contact(self, recipient: str) -> str:
-        return digits(recipient)
-
-    def authenticate(self, request: WebhookRequest, tenants: Tenants) -> bool:
-        return authenticate(request, tenants)
-
-    def authenticate_head(self, request: WebhookRequest, tenants: Tenants) -> bool:
-        return authenticate_head(request, tenants)
-
-    def verify(self, query: Mapping[str, str], tenants: Tenants) -> str | None:
-        """The challenge of a subscription handshake, or None when it is refused."""
-        return verify(query, tenants)
+        return to_wa_id(recipient)
 
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
-        return split(request.body)
-
-    def parse(self, record: Incoming) -> Iterable[WireEvent]:
-        return parse(record)
-
-    async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
-        return await deliver(command, account, session)
-
-    async def upload_media(self, upload: Upload, account: Account, session: ClientSession) -> Uploaded:
-        return await media.upload(upload, account, session)
-
-    async def media_info(self, media_id: str, account: Account, session: ClientSession) -> MediaInfo:
-        return await media.info(media_id, account, session)
-
-    def open_media(
-        self, info: MediaInfo, account: Account, session: ClientSession
-    ) -> AbstractAsyncContextManager[ClientResponse]:
-        return media.opened(info, account, session)
-
-    async def delete_media(self, media_id: str, account: Account, session: ClientSession) -> None:
-        await media.delete(media_id, account, session)
+        return split_body(request.body)

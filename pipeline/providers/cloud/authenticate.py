@@ -1,4 +1,4 @@
-"""Whether a request comes from Meta: the signature of a POST and the handshake of a GET.
+"""Authenticate requests from Meta: the signature of a POST and the handshake of a GET.
 
 Source: Cloud API, webhooks: `X-Hub-Signature-256: sha256=<hex>` is HMAC-SHA256 of the raw body with the app secret.
 """
@@ -10,32 +10,32 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from pipeline.providers.base import WebhookRequest
-from pipeline.providers.cloud.scope import may_speak
+from pipeline.providers.cloud.scope import are_accounts_in_scope
 from pipeline.tenants import CloudApp, Tenants
 
 _PREFIX = "sha256="
 
 
-def authenticate(request: WebhookRequest, tenants: Tenants) -> bool:
-    """Whether a Cloud app that may speak for the accounts in it signed these bytes.
+def is_authentic(request: WebhookRequest, tenants: Tenants) -> bool:
+    """Return True if a Cloud app that owns the accounts in the body signed these bytes.
 
-    Every secret of every app is tried, so time tells nothing.
+    Every secret of every app is tried, so that the duration is constant.
     """
     given = _signature(request.headers.get("x-hub-signature-256"))
     if given is None:
         return False
     wanted = [(app, hmac.digest(secret, request.body, "sha256")) for app, secret in _secrets(tenants)]
     signers = [app for app, digest in wanted if hmac.compare_digest(given, digest)]
-    return bool(signers) and may_speak(signers, request.body, tenants)
+    return bool(signers) and are_accounts_in_scope(signers, request.body, tenants)
 
 
-def authenticate_head(request: WebhookRequest, tenants: Tenants) -> bool:
-    """Whether there is a signature, and a secret that it could be made with."""
+def may_be_authentic(request: WebhookRequest, tenants: Tenants) -> bool:
+    """Return True if there is a signature, and a secret that may have created it."""
     return bool(tenants.cloud_apps) and _signature(request.headers.get("x-hub-signature-256")) is not None
 
 
-def verify(query: Mapping[str, str], tenants: Tenants) -> str | None:
-    """The challenge to echo when Meta subscribes with the verify token of one of the apps, else None."""
+def answer_handshake(query: Mapping[str, str], tenants: Tenants) -> str | None:
+    """Return the challenge to echo if Meta subscribes with the verify token of one of the apps, else None."""
     given = query.get("hub.verify_token", "").encode("utf-8", "replace")
     known = sum(hmac.compare_digest(given, token) for token in _verify_tokens(tenants)) > 0
     if not known or query.get("hub.mode") != "subscribe":

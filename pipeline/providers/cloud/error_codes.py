@@ -1,11 +1,11 @@
-"""Which of Meta's error codes are worth another try, and after how long.
+"""Retry policies of Meta's error codes.
 
-The waits for 130429 and 131056 are Meta's advice; the rest follows from what the codes mean. A code that is not
-here is permanent, unless Meta marks the error as transient: most are about the request, and asking again changes
-nothing. HTTP statuses say little, since permanent and passing errors share them.
+The waits for 130429 and 131056 are Meta's advice; the others follow from the meaning of the codes. A code without an
+entry is permanent, unless Meta marks the error as transient: most errors are about the request, so that repeating it
+changes nothing. HTTP statuses do not help, because permanent and transient errors share them.
 
-Codes 1, 2, 131000, 131016 and 135000 are retried, a few times. Meta answered, and the answer is a failure; a send that
-went out none the less is possible, not likely, while a reply that is never sent is certain otherwise.
+Codes 1, 2, 131000, 131016 and 135000 are retried a few times. Meta answered, and the answer is a failure. A duplicate
+is possible but unlikely, while without a retry the loss is certain.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Final
 from pipeline.backoff import RetryPolicy
 
 NUMBER_LIMIT: Final = 130429
-"""The number's throughput: its bucket must slow down (`limiter.Limiter.slow_down`)."""
+"""The number is over its throughput limit: its token bucket must slow down."""
 PAIR_LIMIT: Final = 131056
-"""Too many messages from one number to one user: only that pair must wait."""
+"""Too many messages from one number to one user. Only this pair must wait."""
 
 _FEW: Final = RetryPolicy(max_attempts=5, initial_delay=1, max_delay=30)
 _MINUTES: Final = RetryPolicy(max_attempts=None, initial_delay=60, max_delay=600)
@@ -49,11 +49,16 @@ CODES: Final[Mapping[int, RetryPolicy]] = MappingProxyType(
 )
 
 
-def is_retryable(code: int, is_transient: bool = False) -> bool:
-    """Whether an error of the Graph API may pass. `is_transient` is Meta's own word for codes that are not here."""
-    return code in CODES or is_transient
+def is_retryable(error_code: int, is_transient: bool = False) -> bool:
+    """Return True if an error may pass. `is_transient` is Meta's flag, which decides about codes without an entry."""
+    return error_code in CODES or is_transient
 
 
-def policy(code: int) -> RetryPolicy:
-    """How to try again after a retryable error."""
-    return CODES.get(code, _FEW)
+def retry_policy(error_code: int) -> RetryPolicy:
+    """Return the policy of a retryable error."""
+    return CODES.get(error_code, _FEW)
+
+
+def limits_account(error_code: int) -> bool:
+    """Return True if the code means that the whole number is over its limit."""
+    return error_code == NUMBER_LIMIT

@@ -1,7 +1,7 @@
-"""The names of things: which conversation a part belongs to, and the id of the event that it becomes.
+"""Identify a part: its conversation, and the id of the event that it becomes.
 
-Both must come out the same on every delivery, also when the platform batches the same parts differently, so they
-are made of what a part itself says and of its own contact, never of its neighbours.
+Both must be the same on every delivery, even if Meta batches the same parts differently. So they are computed from the
+part itself and from its own contact, never from other parts.
 """
 
 from __future__ import annotations
@@ -11,33 +11,28 @@ from typing import Any, Final
 
 import orjson
 
+from pipeline.providers.cloud.contacts import Contact, find_contact, person_ids, to_wa_id
 from pipeline.providers.cloud.envelope import Part
-from pipeline.providers.cloud.people import Person, digits, find, ids
-from pipeline.topics.keys import conversation_key
 
 PROVIDER: Final = "cloud"
 
 
-def other_side(part: Part) -> tuple[str | None, Person | None]:
-    """The contact's part of the conversation key, and their element of `contacts[]` if it is there.
+def resolve_contact(part: Part) -> tuple[str | None, Contact | None]:
+    """Return the contact's part of the conversation key, and the contact's element of `contacts[]` if there is one.
 
-    Group id, else business-scoped user id, else phone number; None for the account's own affairs.
+    The part is the group id, else the business-scoped user id, else the phone number; None for events of the account
+    itself.
     """
     change, name, item = part
     if type(item) is not dict:
         return None, None
-    named = ids(name, item)
+    named = person_ids(name, item)
     if named is None:
         return _group(item), None
     user_id, phone = named
-    person = find(named, change.people) if change.people else None
+    person = find_contact(named, change.contacts) if change.contacts else None
     contact = _group(item) or user_id or _text(person, "user_id") or _previous_user_id(item)
-    return contact or digits(phone) or _text(person, "wa_id") or None, person
-
-
-def conversation(account: str, contact: str | None) -> str:
-    """The partition key. A webhook that names no account has the provider's own."""
-    return conversation_key(PROVIDER, account, contact) if account else PROVIDER
+    return contact or to_wa_id(phone) or _text(person, "wa_id") or None, person
 
 
 def message_event_id(account: str, message_id: str) -> str:
@@ -45,13 +40,13 @@ def message_event_id(account: str, message_id: str) -> str:
 
 
 def status_event_id(account: str, message_id: str, status: str, participant: str | None) -> str:
-    """A status happens once for each message and recipient; in a group, once for each member."""
+    """Return the id of a status. Each status occurs once per message and recipient; in a group, once per member."""
     event_id = f"cloud:{account}:{message_id}:{status}"
     return f"{event_id}:{participant}" if participant else event_id
 
 
 def call_event_id(part: Part) -> str | None:
-    """A call begins and ends once, and takes each status once. None for a call that names neither itself nor that."""
+    """Return the id of a call's event. Each event occurs once per call. None without a call id or an event name."""
     change, name, item = part
     call, what = item.get("id"), item.get("event" if name == "calls" else "status")
     if type(call) is not str or type(what) is not str or not call or not what:
@@ -62,9 +57,9 @@ def call_event_id(part: Part) -> str | None:
 
 
 def content_event_id(part: Part) -> str:
-    """For parts without an id of their own: the same content in the same place is the same event.
+    """Return an id for a part without its own: equal content in the same place is the same event.
 
-    The entry's time is a part of it where the content has none: a template may be paused twice in a week.
+    The entry's time is included if the content has no time, because e.g. a template may be paused twice in a week.
     """
     change, name, item = part
     place = [change.business_id, change.field, name, item]
@@ -79,12 +74,12 @@ def _group(item: dict[str, Any]) -> str | None:
     return group if type(group) is str else None
 
 
-def _text(person: Person | None, name: str) -> str | None:
+def _text(person: Contact | None, name: str) -> str | None:
     found = person.get(name) if person else None
     return found if type(found) is str else None
 
 
 def _previous_user_id(item: dict[str, Any]) -> str | None:
-    """A change of number is announced without contacts; it belongs to the conversation that the user had."""
+    """Return the former user id of a change of number, which is announced without contacts."""
     system = item.get("system")
     return _text(system, "previous_user_id") if type(system) is dict else None

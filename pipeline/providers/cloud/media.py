@@ -1,4 +1,4 @@
-"""Meta's media: upload, look up, download, delete. Source: Cloud API, media reference."""
+"""Upload, look up, download and delete media. Source: Cloud API, media reference."""
 
 from __future__ import annotations
 
@@ -6,34 +6,33 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import orjson
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, FormData
 
 from pipeline.errors import Unavailable, Unsendable
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
 from pipeline.providers.cloud import error_codes
-from pipeline.providers.cloud.answer import said
+from pipeline.providers.cloud.answer import error_text
 from pipeline.providers.cloud.graph import bearer, graph_url
+from pipeline.providers.shared.http import read_object
 from pipeline.tenants import Account
-from pipeline.unicode import loads
 
-LIFETIME: Final = 30 * 86_400
-"""Seconds for which Meta keeps an upload."""
+UPLOAD_LIFETIME: Final = 30 * 86_400
+"""Seconds that Meta keeps an upload."""
 TIMEOUT: Final = ClientTimeout(total=None, connect=10, sock_read=30)
 
-_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-async def upload(file: Upload, account: Account, session: ClientSession) -> Uploaded:
-    """Uploads a file to the account's number."""
-    form = FormData({"messaging_product": "whatsapp", "type": file.mime_type})
-    form.add_field("file", file.content, filename=file.filename, content_type=file.mime_type)
+async def upload_media(upload: Upload, account: Account, session: ClientSession) -> Uploaded:
+    """Upload a file to the account's number."""
+    form = FormData({"messaging_product": "whatsapp", "type": upload.mime_type})
+    form.add_field("file", upload.content, filename=upload.filename, content_type=upload.mime_type)
     url = graph_url(account, account.id, "media")
     content = await _call(session, "POST", url, account, "UPLOAD_FAILED", data=form)
-    return Uploaded({"id": _string(content, "id", "UPLOAD_FAILED")}, LIFETIME)
+    return Uploaded({"id": _string(content, "id", "UPLOAD_FAILED")}, UPLOAD_LIFETIME)
 
 
-async def info(media_id: str, account: Account, session: ClientSession) -> MediaInfo:
+async def media_info(media_id: str, account: Account, session: ClientSession) -> MediaInfo:
     code = "MEDIA_INFO_FAILED"
     content = await _call(session, "GET", graph_url(account, media_id), account, code)
     size = str(content.get("file_size"))
@@ -47,15 +46,15 @@ async def info(media_id: str, account: Account, session: ClientSession) -> Media
 
 
 @asynccontextmanager
-async def opened(medium: MediaInfo, account: Account, session: ClientSession) -> AsyncIterator[ClientResponse]:
-    """The answer that carries the bytes. Meta's URLs need the token; a redirect to another host does not get it."""
-    async with session.get(medium.url, headers=bearer(account), timeout=TIMEOUT) as response:
+async def open_media(info: MediaInfo, account: Account, session: ClientSession) -> AsyncIterator[ClientResponse]:
+    """Open the response with the bytes. Meta's URLs require the token; a redirect to another host does not get it."""
+    async with session.get(info.url, headers=bearer(account), timeout=TIMEOUT) as response:
         if response.status != 200:
-            raise _refusal(response.status, {}, "DOWNLOAD_FAILED")
+            raise _media_error(response.status, {}, "DOWNLOAD_FAILED")
         yield response
 
 
-async def delete(media_id: str, account: Account, session: ClientSession) -> None:
+async def delete_media(media_id: str, account: Account, session: ClientSession) -> None:
     content = await _call(session, "DELETE", graph_url(account, media_id), account, "DELETION_FAILED")
     if content.get("success") is not True:
         raise Unsendable("Meta did not delete the medium", "DELETION_FAILED")
@@ -64,30 +63,30 @@ async def delete(media_id: str, account: Account, session: ClientSession) -> Non
 async def _call(
     session: ClientSession, method: str, url: str, account: Account, failure: str, data: FormData | None = None
 ) -> dict[str, Any]:
-    """The object that Meta answers. What it refuses is `Unsendable` with the code `failure`."""
+    """Return the JSON object of Meta's answer. A rejection is `Unsendable` with the code `failure`."""
     try:
         async with session.request(
             method, url, data=data, headers=bearer(account), timeout=TIMEOUT, allow_redirects=False
         ) as response:
-            content = _object(await response.read())
+            content = read_object(await response.read())
     except (ClientError, TimeoutError) as error:
         raise Unavailable(f"the Cloud API could not be reached ({type(error).__name__})") from None
     if response.status != 200 or "error" in content:
-        raise _refusal(response.status, content, failure, account)
+        raise _media_error(response.status, content, failure, account)
     return content
 
 
-def _refusal(status: int, content: dict[str, Any], failure: str, account: Account | None = None) -> Exception:
+def _media_error(status: int, content: dict[str, Any], failure: str, account: Account | None = None) -> Exception:
     error = content.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     if not isinstance(error, dict) or not isinstance(code, int):
-        words = f"Meta answered HTTP {status} without an error code"
-        return Unavailable(words) if status in _PASSING else Unsendable(words, failure)
-    words = said(error)
+        text = f"Meta answered HTTP {status} without an error code"
+        return Unavailable(text) if status in _TRANSIENT else Unsendable(text, failure)
+    text = error_text(error)
     if account:
-        words = words.replace(account.token.get_secret_value(), "[redacted]")
+        text = text.replace(account.token.get_secret_value(), "[redacted]")
     passes = error.get("is_transient") is True or code in error_codes.CODES
-    return Unavailable(words) if passes else Unsendable(words or f"Meta's error {code}", failure)
+    return Unavailable(text) if passes else Unsendable(text or f"Meta's error {code}", failure)
 
 
 def _string(content: dict[str, Any], name: str, failure: str) -> str:
@@ -95,11 +94,3 @@ def _string(content: dict[str, Any], name: str, failure: str) -> str:
     if not isinstance(value, str) or not value:
         raise Unsendable(f"Meta answered without {name}", failure)
     return value
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        content = loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -1,66 +1,79 @@
-"""A slice of a webhook into its events, every one of them."""
+"""Parse a slice of a webhook into its events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
-from pipeline.providers.cloud.accounts import account
-from pipeline.providers.cloud.envelope import Part, parts
-from pipeline.providers.cloud.holding import Envelopes
-from pipeline.providers.cloud.identity import other_side
-from pipeline.providers.cloud.messages import message
-from pipeline.providers.cloud.others import errors, unknown
-from pipeline.providers.cloud.people import Person
-from pipeline.providers.cloud.statuses import status
-from pipeline.providers.cloud.usual import usual
-from pipeline.providers.cloud.wire import Body, Delivery, begin, delivery
-from pipeline.providers.loading import load
+from pipeline.providers.cloud.accounts import account_event
+from pipeline.providers.cloud.contacts import Contact
+from pipeline.providers.cloud.envelope import Part, list_parts
+from pipeline.providers.cloud.extraction import PartExtractor
+from pipeline.providers.cloud.fast_path import parse_fast
+from pipeline.providers.cloud.identity import PROVIDER, resolve_contact
+from pipeline.providers.cloud.messages import message_event
+from pipeline.providers.cloud.statuses import status_event
+from pipeline.providers.cloud.unknown import error_event, unknown_event
+from pipeline.providers.shared.event_body import WebhookMeta, base_event, webhook_meta
+from pipeline.providers.shared.loading import load_object
 from pipeline.topics.events.wire import WireEvent
 from pipeline.topics.records import Incoming
+from pipeline.topics.types import Json
 
-_Builder: TypeAlias = Callable[[Part, Person | None, Body], bool]
+_Builder: TypeAlias = Callable[[Part, Contact | None, Json], bool]
 
-_BUILDERS: Final[dict[str, _Builder]] = {"messages": message, "statuses": status}
-"""What the lists of the field `messages` become. In other fields lists of the same names mean other things."""
+_BUILDERS: Final[dict[str, _Builder]] = {"messages": message_event, "statuses": status_event}
+"""Builders for the lists of the field `messages`. In other fields the same names have other meanings."""
 
 
-def parse(record: Incoming) -> Iterable[WireEvent]:
-    """Every message, status, error and other part of every change of every entry, in order, as events.
+def parse_record(record: Incoming) -> Iterable[WireEvent]:
+    """Return every message, status, error and other part of every change of every entry, in order, as events.
 
-    Ids are the same on every delivery, also when the platform batches the parts differently. Raises `InvalidRecord`
-    when the bytes are not JSON or not an object, `OversizeRecord` for more parts than any webhook has; whatever is odd
-    inside becomes an unknown event.
+    Ids are the same on every delivery, even if Meta batches the parts differently. A malformed part becomes an unknown
+    event. Raises `InvalidRecord` if the bytes are no JSON object, `OversizeRecord` for more parts than any webhook has.
     """
     content = record.value or b""
-    delivered = delivery(record)
-    event = usual(content, delivered)
-    return (event,) if event is not None else general(load(content), delivered)
+    meta = webhook_meta(record)
+    event = parse_fast(content, meta)
+    return (event,) if event is not None else parse_any(load_object(content), meta)
 
 
-def general(webhook: dict[str, Any], delivered: Delivery) -> Iterable[WireEvent]:
-    """The events of a webhook of any form; several are made one by one."""
-    found = parts(webhook)
-    return (_event(found[0], webhook, delivered),) if len(found) == 1 else _several(webhook, found, delivered)
+def parse_any(webhook: dict[str, Any], meta: WebhookMeta) -> Iterable[WireEvent]:
+    """Return the events of a webhook of any form. Several events are built one by one."""
+    found = list_parts(webhook)
+    return (_build_event(found[0], webhook, meta),) if len(found) == 1 else _parse_parts(webhook, found, meta)
 
 
-def _several(webhook: dict[str, Any], found: list[Part], delivered: Delivery) -> Iterator[WireEvent]:
-    envelopes = Envelopes(webhook, found)
+def _parse_parts(webhook: dict[str, Any], found: list[Part], meta: WebhookMeta) -> Iterator[WireEvent]:
+    envelopes = PartExtractor(webhook, found)
     for part in found:
-        yield _event(part, envelopes.holding((part,)), delivered)
+        yield _build_event(part, envelopes.extract_parts((part,)), meta)
 
 
-def _event(part: Part, raw: Body, delivered: Delivery) -> WireEvent:
-    contact, person = other_side(part)
-    body = begin(part, contact, raw, delivered)
-    if not _builder(part)(part, person, body):
-        body = begin(part, contact, raw, delivered)
-        unknown(part, person, body)
+def _build_event(part: Part, raw: Json, meta: WebhookMeta) -> WireEvent:
+    key, contact = resolve_contact(part)
+    body = _base_event(part, key, raw, meta)
+    if not _event_builder(part)(part, contact, body):
+        body = _base_event(part, key, raw, meta)
+        unknown_event(part, contact, body)
     return WireEvent.of(body)
 
 
-def _builder(part: Part) -> _Builder:
+def _base_event(part: Part, contact: str | None, raw: Json, meta: WebhookMeta) -> Json:
+    change = part[0]
+    return base_event(
+        PROVIDER,
+        change.account,
+        contact,
+        raw,
+        meta,
+        business_id=change.business_id,
+        display_phone_number=change.display_phone_number,
+    )
+
+
+def _event_builder(part: Part) -> _Builder:
     change, name, _ = part
     if name == "errors":
-        return errors
-    return _BUILDERS.get(name or "", account) if change.field == "messages" else account
+        return error_event
+    return _BUILDERS.get(name or "", account_event) if change.field == "messages" else account_event

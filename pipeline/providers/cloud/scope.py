@@ -1,7 +1,7 @@
-"""Whose numbers a Cloud app may speak for.
+"""Check that a Cloud app may sign webhooks of an account.
 
-An app that lists accounts speaks for those and no others, and no other app speaks for them. Where no app lists any,
-each speaks for all: nothing is looked at.
+An app that lists accounts may sign for these and no others, and no other app may sign for them. If no app lists any,
+every app may sign for all accounts, and the body is not read.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.errors import InvalidRecord
-from pipeline.providers.cloud.envelope import parts
+from pipeline.providers.cloud.envelope import list_parts
 from pipeline.providers.cloud.identity import PROVIDER
-from pipeline.providers.loading import load
+from pipeline.providers.shared.loading import load_object
 from pipeline.tenants import CloudApp, Tenants
 
 
-class Scopes(NamedTuple):
-    """What the tenants file says.
+class AppScopes(NamedTuple):
+    """The accounts of the Cloud apps in the tenants file.
 
     Attributes:
-        listed: the ids of numbers and WABAs of each app that lists any, by the app's id.
-        bound: all of these together.
-        known: every id of a number or WABA that a tenant has.
+        listed: ids of numbers and WABAs by the id of the app that lists them.
+        bound: all listed ids.
+        known: ids of all numbers and WABAs of the tenants.
     """
 
     listed: Mapping[str, frozenset[str]]
@@ -31,30 +31,30 @@ class Scopes(NamedTuple):
     known: frozenset[str]
 
     def covers(self, app: CloudApp, account: str, business: str) -> bool:
-        """Whether the app may speak for a number (or the WABA itself, where `account` is that) of a WABA.
+        """Return True if the app may sign for this number of this WABA (or for the WABA itself).
 
-        A number that no tenant has is judged by its WABA: it may be new. What names nobody becomes nobody's event.
+        The WABA decides about a number that no tenant has, which may be new. A part that names no account is allowed.
         """
         name = account if account in self.known else business or account
         listed = self.listed.get(app.id)
         return not name or (name in listed if listed is not None else name not in self.bound)
 
 
-def may_speak(signers: Iterable[CloudApp], body: bytes, tenants: Tenants) -> bool:
-    """Whether every account that a webhook names is one of an app that signed it. What is no JSON names none."""
+def are_accounts_in_scope(signers: Iterable[CloudApp], body: bytes, tenants: Tenants) -> bool:
+    """Return True if each account in a webhook belongs to one of the signers. A body without JSON names none."""
     scopes = _scopes(tenants)
     if not scopes.bound:
         return True
     try:
-        named = {(change.account, change.business_id) for change, _, _ in parts(load(body))}
+        named = {(change.account, change.business_id) for change, _, _ in list_parts(load_object(body))}
     except InvalidRecord:
         return True
     return all(any(scopes.covers(app, *account) for app in signers) for account in named)
 
 
 @lru_cache(maxsize=4)
-def _scopes(tenants: Tenants) -> Scopes:
-    """A listed number brings its WABA, which some webhooks name alone; a listed WABA brings its numbers."""
+def _scopes(tenants: Tenants) -> AppScopes:
+    """Read the scopes. A listed number includes its WABA, and a listed WABA its numbers."""
     numbers = tenants.accounts(PROVIDER)
     pairs = [(account.id, account.business_id or account.id) for account in numbers]
     listed = {
@@ -62,4 +62,4 @@ def _scopes(tenants: Tenants) -> Scopes:
         for app in tenants.cloud_apps
         if app.accounts
     }
-    return Scopes(listed, frozenset().union(*listed.values()), frozenset(name for pair in pairs for name in pair))
+    return AppScopes(listed, frozenset().union(*listed.values()), frozenset(name for pair in pairs for name in pair))

@@ -1,34 +1,34 @@
-"""One webhook into one slice for each conversation."""
+"""Split a webhook into one slice per conversation."""
 
 from __future__ import annotations
 
 import orjson
 
 from pipeline.providers.base import Slice
-from pipeline.providers.cloud.envelope import Part, parts
-from pipeline.providers.cloud.holding import Envelopes
-from pipeline.providers.cloud.identity import PROVIDER, conversation, other_side
-from pipeline.providers.limits import bounded
+from pipeline.providers.cloud.envelope import Part, list_parts
+from pipeline.providers.cloud.extraction import PartExtractor
+from pipeline.providers.cloud.identity import PROVIDER, resolve_contact
+from pipeline.providers.shared.event_body import partition_key
+from pipeline.providers.shared.size_limits import limit_slices
 from pipeline.unicode import loads
 
 
-def split(body: bytes) -> list[Slice]:
-    """The conversations of a webhook, in order of appearance; the untouched body where there is only one.
+def split_body(body: bytes) -> list[Slice]:
+    """Return one slice per conversation, in order of appearance; the untouched body if there is only one.
 
-    A body that can't be read, or can't be written again, is one slice. Raises `OversizeRecord` for one that would
-    become too much.
+    A body that can't be read or written is one slice. Raises `OversizeRecord` for one whose slices are too large.
     """
     try:
         webhook = loads(body)
     except orjson.JSONDecodeError:
         return [Slice(PROVIDER, "", body)]
-    found = parts(webhook) if type(webhook) is dict else []
+    found = list_parts(webhook) if type(webhook) is dict else []
     conversations = _conversations(found)
     if len(conversations) > 1:
-        envelopes = Envelopes(webhook, found)
+        envelopes = PartExtractor(webhook, found)
         try:
-            return bounded(_slice(envelopes, key, members) for key, members in conversations.items())
-        except TypeError:  # nested deeper than orjson writes: `parse` will refuse it whole
+            return limit_slices(_slice(envelopes, key, members) for key, members in conversations.items())
+        except TypeError:  # nested deeper than orjson writes: `parse` rejects it as a whole
             return [Slice(PROVIDER, "", body)]
     for key, members in conversations.items():
         return [Slice(key, members[0][0].account, body)]
@@ -38,10 +38,10 @@ def split(body: bytes) -> list[Slice]:
 def _conversations(found: list[Part]) -> dict[str, list[Part]]:
     conversations: dict[str, list[Part]] = {}
     for part in found:
-        key = conversation(part[0].account, other_side(part)[0])
+        key = partition_key(PROVIDER, part[0].account, resolve_contact(part)[0])
         conversations.setdefault(key, []).append(part)
     return conversations
 
 
-def _slice(envelopes: Envelopes, key: str, members: list[Part]) -> Slice:
-    return Slice(key, members[0][0].account, orjson.dumps(envelopes.holding(members)))
+def _slice(envelopes: PartExtractor, key: str, members: list[Part]) -> Slice:
+    return Slice(key, members[0][0].account, orjson.dumps(envelopes.extract_parts(members)))

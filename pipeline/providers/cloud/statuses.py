@@ -1,15 +1,17 @@
-"""`statuses[]`: what became of what the business sent."""
+"""Build status events from `statuses[]`."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from pipeline.providers.cloud.contacts import Contact, id_text, to_wa_id
 from pipeline.providers.cloud.envelope import Part
 from pipeline.providers.cloud.identity import status_event_id
-from pipeline.providers.cloud.people import Person, digits, text
-from pipeline.providers.cloud.shapes import STATUS, fits, settled
-from pipeline.providers.cloud.wire import Body, instant
+from pipeline.providers.cloud.shapes import STATUS
+from pipeline.providers.cloud.times import unix_time
+from pipeline.providers.shared.shapes import fits, validates
 from pipeline.topics.events import StatusEvent, once
+from pipeline.topics.types import Json
 
 NAMES: Final = {
     "id": "message_id",
@@ -30,14 +32,14 @@ NAMES: Final = {
 """The event's names for the fields of a status."""
 
 _OURS: Final = frozenset(StatusEvent.model_fields) | {once.POINTERS}
-"""Names that mean something else in the event; whatever else a status carries keeps its name."""
+"""Names with another meaning in the event. Further fields of a status keep their names."""
 
 
-def status(part: Part, _: Person | None, body: Body) -> bool:
-    """Makes `body` a status event. False, if the status does not say of which message, what, or when."""
+def status_event(part: Part, _: Contact | None, body: Json) -> bool:
+    """Make `body` a status event. Returns False without a message id, a status or a time."""
     item = part[2]
-    event_id = event_id_of(part, body["contact"])
-    at = instant(item["timestamp"]) if event_id and "timestamp" in item else None
+    event_id = status_id(part, body["contact"])
+    at = unix_time(item["timestamp"]) if event_id and "timestamp" in item else None
     if at is None:
         return False
     body["kind"] = "status"
@@ -49,33 +51,33 @@ def status(part: Part, _: Person | None, body: Body) -> bool:
             body[NAMES[name]] = value
         elif name not in _OURS:
             body[name] = value
-    return fits(item, STATUS) or settled(body)
+    return fits(item, STATUS) or validates(body)
 
 
-def told(item: Any) -> Body:
-    """The texts of an odd status that settle a send: of which message and command it speaks, and its name."""
+def reconciliation_fields(item: Any) -> Json:
+    """Return the fields of a malformed status that resolve a command in doubt: message id, command id and status."""
     named = ("id", "status", "biz_opaque_callback_data")
-    found = {NAMES[name]: text(item.get(name)) for name in named} if type(item) is dict else {}
+    found = {NAMES[name]: id_text(item.get(name)) for name in named} if type(item) is dict else {}
     return {name: value for name, value in found.items() if value}
 
 
-def event_id_of(part: Part, contact: str | None) -> str | None:
-    """The id of a status that names its message and itself."""
+def status_id(part: Part, contact: str | None) -> str | None:
+    """Return the event id of a status; None without a message id and a status."""
     change, _, item = part
     if type(item) is not dict:
         return None
-    message_id, name = text(item.get("id")), item.get("status")
+    message_id, name = id_text(item.get("id")), item.get("status")
     if type(name) is not str or not message_id or not name:
         return None
     return status_event_id(change.account, message_id, name, _participant(contact, item))
 
 
 def _participant(contact: str | None, item: dict[str, Any]) -> str | None:
-    """Whose status it is: the recipient, or the member of the group."""
+    """Return the person of the status: the recipient, or the member of the group."""
     if item.get("recipient_type") != "group":
         return contact
     for name in ("recipient_participant_user_id", "recipient_participant_id"):
         found = item.get(name)
         if type(found) is str and found:
-            return digits(found)
+            return to_wa_id(found)
     return contact

@@ -1,1 +1,1 @@
-"""Parts that several providers are made of. Nothing in here imports a provider."""
+"""Building blocks of several providers. Nothing here imports a provider."""

@@ -1,4 +1,4 @@
-"""Reads the message of WhatsApp Web's protocol, which gateways pass on as it is, into the Cloud API's shape.
+"""Convert the message of WhatsApp Web's protocol, which gateways pass on, into the Cloud API's shape.
 
 Sources: Wasender, webhooks; the names under `message` are those of the protocol.
 """
@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pipeline.providers.shared.fields import field, identifier
-from pipeline.providers.vcards import contact_of
+from pipeline.providers.shared.vcards import parse_vcard
+from pipeline.topics.types import Json
 
-Json = dict[str, Any]
 Content = tuple[str, Any]
-"""A type and the content that goes into the field of its name."""
+"""A message type, and the value of the field that is named after it."""
 
 _WRAPPERS: Final = (
     "deviceSentMessage",
@@ -32,7 +32,7 @@ _WRAPPERS: Final = (
     "pollCreationMessageV4",
 )
 _WRAPPED: Final = frozenset(_WRAPPERS)
-_BESIDE: Final = frozenset(
+_METADATA_FIELDS: Final = frozenset(
     {
         "messageContextInfo",
         "senderKeyDistributionMessage",
@@ -40,9 +40,9 @@ _BESIDE: Final = frozenset(
         "placeholderMessage",
     }
 )
-"""Fields beside the content, or in its place. A message that has no others holds nothing that anybody wrote."""
+"""Fields beside the content, or in its place. A message with no other fields has no content."""
 _TEXTS: Final = frozenset({"conversation", "extendedTextMessage"})
-_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 _SUFFIX: Final = re.compile(r"(?<=.)Message(?:V[0-9]+)?$")
 _REVOKE: Final = (0, "0", "REVOKE")
 _EDIT: Final = (14, "14", "MESSAGE_EDIT")
@@ -56,15 +56,15 @@ _FILE: Final = {
 }
 
 
-def content(message: Json, body: object = None) -> Content | None:
-    """The type and content of `message`; None for what there is no model for.
+def read_content(message: Json, body: object = None) -> Content | None:
+    """Return the type and content of `message`; None without a model.
 
-    An edit that names no original is one of the message that it comes as.
+    An edit that names no original edits the message that it comes as.
 
     Args:
         body: Wasender's `messageBody`.
     """
-    bare = unwrapped(message)
+    bare = unwrap(message)
     made = _content(bare) or (_text(body) if is_empty(bare) else None)
     if made is None or made[0] == "edit" or type(message.get("editedMessage")) is not dict:
         return made
@@ -81,17 +81,17 @@ def _content(bare: Json) -> Content | None:
 
 
 def is_empty(message: Json) -> bool:
-    """Whether nothing is in it that somebody wrote. What was written may still follow, under the same id."""
-    return not any(_holds(name, value) for name, value in unwrapped(message).items() if name not in _BESIDE)
+    """Return True if the message has no content yet. The content may follow under the same id."""
+    return not any(_has_value(name, value) for name, value in unwrap(message).items() if name not in _METADATA_FIELDS)
 
 
 def is_text(message: Json) -> bool:
-    """Whether a text is in it, of whatever shape."""
-    return not _TEXTS.isdisjoint(unwrapped(message))
+    """Return True if the message contains a text, of any form."""
+    return not _TEXTS.isdisjoint(unwrap(message))
 
 
-def unwrapped(message: Json) -> Json:
-    """The message inside of what says that it disappears, is shown once, was edited, or belongs to another one."""
+def unwrap(message: Json) -> Json:
+    """Return the message inside of wrappers: disappearing, view once, edited, or part of another message."""
     for _ in _WRAPPERS:
         if _WRAPPED.isdisjoint(message):
             break
@@ -104,30 +104,30 @@ def unwrapped(message: Json) -> Json:
 
 
 def type_name(message: Json) -> str:
-    """What a message without a model calls itself: `groupInvite` for `groupInviteMessage`."""
-    named = list(unwrapped(message))
-    content = [name for name in named if name not in _BESIDE and name != "conversation"]
+    """Return the own type name of a message without a model: `groupInvite` for `groupInviteMessage`."""
+    named = list(unwrap(message))
+    content = [name for name in named if name not in _METADATA_FIELDS and name != "conversation"]
     beside = [name for name in named if name.endswith("Message")]
     return _SUFFIX.sub("", (content or beside or ["unknown"])[0])
 
 
 def context_info(message: Json) -> Json:
-    """What the message refers to, in WhatsApp's words."""
-    found = (each.get("contextInfo") for each in unwrapped(message).values() if type(each) is dict)
+    """Return the protocol's `contextInfo`, which names what the message refers to; empty without one."""
+    found = (each.get("contextInfo") for each in unwrap(message).values() if type(each) is dict)
     return next((info for info in found if type(info) is dict), {})
 
 
-def _holds(name: str, value: Any) -> bool:
-    """Whether a field has anything in it but what it refers to. A type that nobody knows says something by itself."""
+def _has_value(name: str, value: Any) -> bool:
+    """Return True if a field has a value besides `contextInfo`. An unknown type counts even if it is empty."""
     if value is None or (name not in _BUILDERS and name not in _WRAPPERS):
         return value is not None
     if type(value) is dict:
-        return any(each not in _NOTHING for field, each in value.items() if field != "contextInfo")
-    return value not in _NOTHING
+        return any(each not in _EMPTY for field, each in value.items() if field != "contextInfo")
+    return value not in _EMPTY
 
 
 def _text(value: Any) -> Content | None:
-    """Nobody can send an empty text."""
+    """Return a text; None for an empty one, which nobody can send."""
     return ("text", {"body": value}) if type(value) is str and value else None
 
 
@@ -153,8 +153,8 @@ def _location(live: bool) -> Callable[[Any], Content | None]:
         latitude, longitude = field(value, "degreesLatitude"), field(value, "degreesLongitude")
         if latitude is None or longitude is None:
             return None
-        told = {name: value[name] for name in ("name", "address", "url") if type(value.get(name)) is str}
-        return "location", {"latitude": latitude, "longitude": longitude, **told} | ({"live": True} if live else {})
+        named = {name: value[name] for name in ("name", "address", "url") if type(value.get(name)) is str}
+        return "location", {"latitude": latitude, "longitude": longitude, **named} | ({"live": True} if live else {})
 
     return build
 
@@ -170,7 +170,7 @@ def _contacts(value: Any) -> Content | None:
 
 def _card(value: Any) -> Json:
     card = field(value, "vcard")
-    made = contact_of(card) if type(card) is str else {"name": {}}
+    made = parse_vcard(card) if type(card) is str else {"name": {}}
     name = field(value, "displayName")
     return made | ({"name": {"formatted_name": name}} if type(name) is str and name else {})
 
@@ -197,12 +197,12 @@ def _interactive(kind: str, chosen: Any, title: Any, description: Any = None) ->
 
 
 def _flow_reply(value: Any) -> Content | None:
-    told = field(value, "nativeFlowResponseMessage")
-    if type(told) is not dict:
+    response = field(value, "nativeFlowResponseMessage")
+    if type(response) is not dict:
         return None
     reply = {
-        "name": told.get("name"),
-        "response_json": told.get("paramsJson"),
+        "name": response.get("name"),
+        "response_json": response.get("paramsJson"),
         "body": field(field(value, "body"), "text"),
     }
     return "interactive", {"type": "nfm_reply", "nfm_reply": {name: each for name, each in reply.items() if each}}
@@ -223,13 +223,13 @@ def _poll(value: Any) -> Content | None:
 
 
 def _vote(value: Any) -> Content | None:
-    """Encrypted: what was chosen comes with `poll.results`."""
+    """Return a vote. The selection is encrypted and comes with `poll.results`."""
     poll = identifier(field(field(value, "pollCreationMessageKey"), "id"))
     return ("poll_vote", {"poll_message_id": poll}) if poll else None
 
 
 def _order(value: Any) -> Content | None:
-    """A gateway tells how many items an order has, and not which."""
+    """Return an order. Gateways name its number of items, but not the items."""
     text, order_id = field(value, "message"), field(value, "orderId")
     return ("order", {"text": text, "product_items": [], "order_id": order_id}) if order_id else None
 
@@ -244,12 +244,12 @@ def _protocol(value: Any) -> Content | None:
 
 
 def _edit(target: str, message: Any) -> Json:
-    now = content(message) if type(message) is dict else None
+    now = read_content(message) if type(message) is dict else None
     return {"original_message_id": target} | ({"message": {"type": now[0], now[0]: now[1]}} if now else {})
 
 
 def _number(value: object) -> int | None:
-    """Lengths come as numbers, as strings, and as the two halves of a long."""
+    """Return a length, which may be a number, a string, or the halves of a 64-bit number."""
     if type(value) is dict:
         value = value.get("low")
     if type(value) is str and value.isdecimal() and value.isascii():

@@ -1,4 +1,4 @@
-"""Names and ids of events that say something about a message and are not the message."""
+"""Names and ids of notices: events about a message that are not the message itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def type_label(name: str) -> str:
-    """A type that a webhook names, as it may stand in an event's type and id; `unknown` for what is no name."""
+    """Return a type as it may occur in an event's type and id; `unknown` for anything that is no name."""
     return name if _NAME.fullmatch(name) else "unknown"
 
 
 def notice_event_id(message_event_id: str, name: str) -> str:
-    """The id of a notice: of a placeholder, or of what the platform tells.
+    """Return the id of a notice: of a placeholder, or of a message of the platform.
 
-    It differs from the message's, so that neither hides the other, whichever comes first and however often.
+    It differs from the message's id, so that neither is a duplicate of the other, in any order.
     """
     return f"{message_event_id}:notice:{type_label(name)}"

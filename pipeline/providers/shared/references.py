@@ -1,4 +1,4 @@
-"""What a message refers to: the message it quotes, that it was forwarded, the ad that its writer came from."""
+"""Read the references of a message: the quoted message, forwarding, and the ad that its author came from."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Final
 from pipeline.providers.shared.fields import identifier
 
 Contact = Callable[[object], str | None]
-"""How a provider names a person in keys: the digits of a phone number, else the address; None for nobody."""
+"""Converts an address to the contact's part of a key: a phone number's digits, else the address; None for nobody."""
 
 _OFTEN: Final = 5
-"""Forwards from which on WhatsApp calls a message frequently forwarded."""
+"""Number of forwards from which WhatsApp calls a message frequently forwarded."""
 _AD: Final = {
     "sourceUrl": "source_url",
     "sourceId": "source_id",
@@ -23,21 +23,21 @@ _AD: Final = {
 }
 
 
-def references(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
-    """`context`, `referral` and `mentions` of a message, as far as WhatsApp's `contextInfo` tells."""
-    found: dict[str, Any] = {"context": _context(info, contact), "referral": referral(info.get("externalAdReply"))}
+def read_references(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
+    """Return `context`, `referral` and `mentions` of a message from the protocol's `contextInfo`."""
+    found: dict[str, Any] = {"context": _context(info, contact), "referral": read_referral(info.get("externalAdReply"))}
     mentioned = info.get("mentionedJid")
     if type(mentioned) is list:
         found["mentions"] = [each for jid in mentioned if (each := contact(jid))]
     return {name: value for name, value in found.items() if value}
 
 
-def forwarding(info: dict[str, Any]) -> dict[str, bool]:
-    """Whether a message was forwarded, and often."""
+def forward_flags(info: dict[str, Any]) -> dict[str, bool]:
+    """Return the flags of a forwarded message: `forwarded` and `frequently_forwarded`."""
     score = info.get("forwardingScore")
     often = type(score) is int and score >= _OFTEN
-    told = {"forwarded": info.get("isForwarded") is True, "frequently_forwarded": often}
-    return {name: True for name, value in told.items() if value}
+    flags = {"forwarded": info.get("isForwarded") is True, "frequently_forwarded": often}
+    return {name: True for name, value in flags.items() if value}
 
 
 def _context(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
@@ -46,15 +46,15 @@ def _context(info: dict[str, Any], contact: Contact) -> dict[str, Any]:
     if quoted:
         made["id"] = quoted
         made |= {"from" if writer.isdecimal() else "from_user_id": writer} if writer else {}
-    return made | forwarding(info)
+    return made | forward_flags(info)
 
 
-def referral(ad: Any) -> dict[str, Any]:
-    """The Cloud API's `referral` of an ad, in WhatsApp's words; empty for what is none."""
-    told = {ours: identifier(ad.get(theirs)) for theirs, ours in _AD.items()} if _is_ad(ad) else {}
-    return {name: value for name, value in told.items() if value}
+def read_referral(ad: Any) -> dict[str, Any]:
+    """Return the Cloud API's `referral` of an ad in the protocol's form; empty for anything else."""
+    fields = {ours: identifier(ad.get(theirs)) for theirs, ours in _AD.items()} if _is_ad(ad) else {}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _is_ad(ad: Any) -> bool:
-    """Link previews use the same field; an ad has an id, a click, or says so."""
+    """Return True for an ad. Link previews use the same field, but only ads have an id, a click id or the type `ad`."""
     return type(ad) is dict and bool(ad.get("sourceId") or ad.get("ctwaClid") or ad.get("sourceType") == "ad")

@@ -1,6 +1,6 @@
-"""Names what stands where a message has no content: the protocol's stub types.
+"""Name the protocol's stub types, which stand in place of a message's content.
 
-A message that could not be decrypted yet has one, and so has what the platform tells: a missed call, a new group.
+A message that can't be decrypted yet has one, and so have messages of the platform: a missed call, a new group.
 Source: WhatsApp Web's protocol, `WebMessageInfo.StubType`.
 """
 
@@ -15,10 +15,10 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 
 
 def stub_name(stub: object) -> str | None:
-    """The name of a stub type that is given by number or by name; None where there is none."""
-    told = str(stub) if type(stub) in (int, str) else ""
-    if told in _NONE or not told.isascii():
+    """Return the name of a stub type, given by number or by name; None without one."""
+    text = str(stub) if type(stub) in (int, str) else ""
+    if text in _NONE or not text.isascii():
         return None
-    if told.isdecimal() and len(told) <= 4:
-        return _NAMES.get(int(told), f"stub_{told}")
-    return told.lower() if _NAME.fullmatch(told) else None
+    if text.isdecimal() and len(text) <= 4:
+        return _NAMES.get(int(text), f"stub_{text}")
+    return text.lower() if _NAME.fullmatch(text) else None

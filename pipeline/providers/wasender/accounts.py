@@ -1,142 +1,141 @@
-"""The session's own affairs as account events: what Wasender calls them, and the shape that each is brought into."""
+"""Build account events of the session: status, chats, contacts, groups, calls and poll results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipeline.providers.cloud.shapes import settled
-from pipeline.providers.cloud.wire import Body
 from pipeline.providers.shared.fields import as_object
-from pipeline.providers.times import instant
-from pipeline.providers.wasender.jids import contact, phone
-from pipeline.providers.wasender.people import is_group, names
-from pipeline.providers.wasender.wire import Happening
+from pipeline.providers.shared.shapes import validates
+from pipeline.providers.shared.times import instant
+from pipeline.providers.wasender.event_source import WasenderEventSource, is_group, person_field
+from pipeline.providers.wasender.jids import contact_key, phone_number
 from pipeline.topics.events.account_types import AccountEventType
+from pipeline.topics.types import Json
 
-Shaped = tuple[AccountEventType, str | None, Body]
-"""The event's type, the provider's word for what happened, and the data."""
+AccountFields = tuple[AccountEventType, str | None, Json]
+"""An account event's type, its action, and its data."""
 
 _ADDED: Final = frozenset({"add"})
 _REMOVED: Final = frozenset({"remove", "leave"})
 
 
-def account(found: Happening, body: Body) -> bool:
-    """Makes `body` an account event. False, if the session has no such affair, or it is not built as promised."""
-    shape = _SHAPES.get(found.part.event)
-    made = shape(found, found.part.event.rpartition(".")[2]) if shape else None
+def account_event(source: WasenderEventSource, body: Json) -> bool:
+    """Make `body` an account event. Returns False for an unknown event or a malformed one."""
+    shape = _BUILDERS.get(source.part.event)
+    made = shape(source, source.part.event.rpartition(".")[2]) if shape else None
     if made is None:
         return False
     kind, action, data = made
     body["kind"] = "account"
     body["event_type"] = kind.value
-    body["event_id"] = _event_id(found, kind, action)
-    body["field"] = found.part.event
+    body["event_id"] = _event_id(source, kind, action)
+    body["field"] = source.part.event
     body["action"] = action
     body["data"] = data
-    if found.chat and not is_group(found.chat) and kind is not AccountEventType.POLL_RESULTS:
-        body["user"] = names(found.chat, "phone_number", "bsuid")
-    body["timestamp"] = instant(as_object(found.item).get("date")) or found.at
-    return settled(body)
+    if source.chat and not is_group(source.chat) and kind is not AccountEventType.POLL_RESULTS:
+        body["user"] = person_field(source.chat, "phone_number", "bsuid")
+    body["timestamp"] = instant(as_object(source.item).get("date")) or source.at
+    return validates(body)
 
 
-def _event_id(found: Happening, kind: AccountEventType, action: str | None) -> str:
-    """A call has an id and goes through its steps once; everything else is known by its content."""
-    call_id = as_object(found.item).get("id")
+def _event_id(source: WasenderEventSource, kind: AccountEventType, action: str | None) -> str:
+    """Return the event id. A call has an id, and each of its steps occurs once. Others are identified by content."""
+    call_id = as_object(source.item).get("id")
     if kind is AccountEventType.CALL and type(call_id) is str and call_id:
-        return f"wasender:{found.account}:call:{call_id}:{action}"
-    return found.content_id
+        return f"wasender:{source.account}:call:{call_id}:{action}"
+    return source.content_id
 
 
-def _session(found: Happening, _: str) -> Shaped | None:
-    told = as_object(found.item)
-    status = told.get("status")
+def _session(source: WasenderEventSource, _: str) -> AccountFields | None:
+    item = as_object(source.item)
+    status = item.get("status")
     if type(status) is not str:
         return None
-    return AccountEventType.SESSION_STATUS, status.upper(), told | {"status": status.upper()}
+    return AccountEventType.SESSION_STATUS, status.upper(), item | {"status": status.upper()}
 
 
-def _qr(found: Happening, _: str) -> Shaped | None:
-    """The ingress has put a fingerprint in the place of the code."""
-    return (AccountEventType.SESSION_QR, None, found.item) if type(found.item) is dict else None
+def _qr(source: WasenderEventSource, _: str) -> AccountFields | None:
+    """Return the code event. The ingress has replaced the code with a fingerprint."""
+    return (AccountEventType.SESSION_QR, None, source.item) if type(source.item) is dict else None
 
 
-def _chat(found: Happening, action: str) -> Shaped | None:
-    if found.chat is None:
+def _chat(source: WasenderEventSource, action: str) -> AccountFields | None:
+    if source.chat is None:
         return None
-    told, read = as_object(found.item), as_object(found.item).get("unreadCount")
-    data = told | {"chat_id": told.get("id") or found.item, "action": action}
+    item, read = as_object(source.item), as_object(source.item).get("unreadCount")
+    data = item | {"chat_id": item.get("id") or source.item, "action": action}
     data |= {"unread_count": read} if type(read) is int else {}
-    return AccountEventType.CHAT, action, data | _seconds(told.get("conversationTimestamp"))
+    return AccountEventType.CHAT, action, data | _seconds(item.get("conversationTimestamp"))
 
 
-def _contact(found: Happening, action: str) -> Shaped | None:
-    if type(found.item) is not dict or found.chat is None:
+def _contact(source: WasenderEventSource, action: str) -> AccountFields | None:
+    if type(source.item) is not dict or source.chat is None:
         return None
-    name, number = found.item.get("name") or found.item.get("notify"), phone(found.chat)
-    person = found.item | ({"full_name": name} if name else {}) | ({"phone_number": number} if number else {})
+    name, number = source.item.get("name") or source.item.get("notify"), phone_number(source.chat)
+    person = source.item | ({"full_name": name} if name else {}) | ({"phone_number": number} if number else {})
     return AccountEventType.CONTACT, action, {"type": "contact", "action": action, "contact": person}
 
 
-def _group(found: Happening, action: str) -> Shaped | None:
-    if type(found.item) is not dict or found.chat is None:
+def _group(source: WasenderEventSource, action: str) -> AccountFields | None:
+    if type(source.item) is not dict or source.chat is None:
         return None
-    item = found.item
-    data = item | {"group_id": found.chat, "type": action} | _seconds(item.get("creation"))
+    item = source.item
+    data = item | {"group_id": source.chat, "type": action} | _seconds(item.get("creation"))
     data |= {"description": item["desc"]} if type(item.get("desc")) is str else {}
-    data |= {"participants": _people(item["participants"])} if "participants" in item else {}
+    data |= {"participants": _members(item["participants"])} if "participants" in item else {}
     return AccountEventType.GROUP if action == "upsert" else AccountEventType.GROUP_SETTINGS, action, data
 
 
-def _participants(found: Happening, _: str) -> Shaped | None:
-    item = as_object(found.item)
-    action, people = item.get("action"), _people(item.get("participants"))
-    if type(action) is not str or found.chat is None:
+def _participants(source: WasenderEventSource, _: str) -> AccountFields | None:
+    item = as_object(source.item)
+    action, people = item.get("action"), _members(item.get("participants"))
+    if type(action) is not str or source.chat is None:
         return None
     side = "added_" if action in _ADDED else "removed_" if action in _REMOVED else ""
     kept = {name: value for name, value in item.items() if name != "participants"}
-    data = kept | {"group_id": found.chat, "type": action, f"{side}participants": people}
+    data = kept | {"group_id": source.chat, "type": action, f"{side}participants": people}
     return AccountEventType.GROUP_PARTICIPANTS, action, data
 
 
-def _call(found: Happening, _: str) -> Shaped | None:
-    item = as_object(found.item)
+def _call(source: WasenderEventSource, _: str) -> AccountFields | None:
+    item = as_object(source.item)
     status, video = item.get("status"), item.get("isVideo")
     if type(status) is not str:
         return None
     data = item | {"event": status, "direction": "USER_INITIATED"} | _seconds(item.get("date"))
     data |= {"video": video} if type(video) is bool else {}
-    data |= {"group_id": found.chat} if is_group(found.chat) else {}
+    data |= {"group_id": source.chat} if is_group(source.chat) else {}
     return AccountEventType.CALL, status, data
 
 
-def _poll(found: Happening, _: str) -> Shaped | None:
-    item = as_object(found.item)
+def _poll(source: WasenderEventSource, _: str) -> AccountFields | None:
+    item = as_object(source.item)
     poll, results = as_object(item.get("key")).get("id"), item.get("pollResult")
     if type(poll) is not str or type(results) is not list:
         return None
     return AccountEventType.POLL_RESULTS, None, item | {"poll_message_id": poll, "results": results}
 
 
-def _people(found: Any) -> list[Body]:
-    return [_person(each) for each in found] if type(found) is list else []
+def _members(found: Any) -> list[Json]:
+    return [_member(each) for each in found] if type(found) is list else []
 
 
-def _person(each: Any) -> Body:
-    """One member, who is named by an address alone or beside his role."""
+def _member(each: Any) -> Json:
+    """Return one member, given by an address alone or by an object with a role."""
     given = each.get("id") if type(each) is dict else each
     role = each.get("admin") if type(each) is dict else None
-    who = contact(given)
-    named: Body = dict(names(who, "wa_id", "user_id")) if who else {}
+    who = contact_key(given)
+    named: Json = dict(person_field(who, "wa_id", "user_id")) if who else {}
     return named | {"input": given if type(given) is str else None} | ({"role": role} if type(role) is str else {})
 
 
-def _seconds(value: object) -> Body:
+def _seconds(value: object) -> Json:
     at = instant(value)
     return {"timestamp": int(at.timestamp())} if at else {}
 
 
-_SHAPES: Final[dict[str, Callable[[Happening, str], Shaped | None]]] = {
+_BUILDERS: Final[dict[str, Callable[[WasenderEventSource, str], AccountFields | None]]] = {
     "session.status": _session,
     "qrcode.updated": _qr,
     "session.qr_code.updated": _qr,

@@ -1,7 +1,7 @@
-"""Whether a request comes from Wasender, and for which of the tenant's sessions.
+"""Authenticate requests from Wasender, and find the session that sent them.
 
-Source: Wasender, webhooks: `X-Webhook-Signature` is the session's webhook secret itself. Nothing is computed over the
-body, so whoever has seen one request can make others: the path to the ingress must be HTTPS from end to end.
+Source: Wasender, webhooks: `X-Webhook-Signature` is the session's webhook secret itself. Nothing is computed from the
+body, so a single observed request is enough to forge others: the path to the ingress must be HTTPS from end to end.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pipeline.tenants import Account, Tenants
 HEADER = "x-webhook-signature"
 
 
-def authenticate(request: WebhookRequest, tenants: Tenants) -> bool:
-    """Whether the header is a webhook secret of a session of the tenant in the path."""
-    return bool(opened(request, tenants))
+def is_authentic(request: WebhookRequest, tenants: Tenants) -> bool:
+    """Return True if the header is a webhook secret of a session of the path's tenant."""
+    return bool(authenticated_accounts(request, tenants))
 
 
-def opened(request: WebhookRequest, tenants: Tenants) -> list[Account]:
-    """The sessions whose secret the header is: one, unless a tenant gave two sessions the same.
+def authenticated_accounts(request: WebhookRequest, tenants: Tenants) -> list[Account]:
+    """Return the sessions whose secret is in the header: one, unless a tenant gave two sessions the same secret.
 
-    Every secret of every session is compared, so time tells nothing.
+    Every secret of every session is compared, so that the duration is constant.
     """
     given = request.headers.get(HEADER, "").encode("utf-8", "surrogateescape")
     accounts = tenants.candidates(request.tenant_id, PROVIDER)

@@ -1,8 +1,8 @@
-"""The request of each kind of command. Source: Wasender's API, `send-message`, `messages` and `send-presence-update`.
+"""Build the requests of each kind of command. Source: Wasender's API.
 
-Wasender knows the messages that it sent by a number of its own (`msgId`), which is what `deliver` gives back. It is
-the only id that quoting, editing and deleting take. A quote of anything else is left out, for an answer without its
-quote is better than none; an edit of anything else is refused.
+Wasender identifies its sent messages by a number of its own (`msgId`), which `deliver` returns. Only this number can be
+quoted, edited or deleted. A quote of any other id is left out, because an answer without its quote is better than none;
+an edit of any other id is rejected.
 """
 
 from __future__ import annotations
@@ -11,34 +11,38 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
-from pipeline.providers.paths import url_path
-from pipeline.providers.wasender.jids import PERSON, contact, phone
+from pipeline.providers.shared.paths import url_path
+from pipeline.providers.wasender.jids import PERSON, contact_key, phone_number
 from pipeline.topics.commands import Command, CommandKind
-
-Body = dict[str, Any]
+from pipeline.topics.types import Json
 
 POLL_OPTIONS: Final = range(2, 13)
-"""At least 2 options by Wasender's documents, at most 12 by WhatsApp."""
+"""Allowed number of options: at least 2 by Wasender's documentation, at most 12 by WhatsApp."""
 
 
-class Call(NamedTuple):
-    """One request. `path` follows the base URL; `sends` says whether a message comes of it."""
+class WasenderCall(NamedTuple):
+    """One HTTP request.
+
+    Attributes:
+        path: follows the base URL.
+        creates_message: True if the call creates a message.
+    """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
-    body: Body | None = None
-    sends: bool = False
+    body: Json | None = None
+    creates_message: bool = False
 
 
-class Refusal(Exception):
-    """Wasender could not do this, whatever is asked of it. The message is for people."""
+class NotPossible(Exception):
+    """Wasender can't carry out this command. The error's message is the outcome's."""
 
 
-def build_calls(command: Command, link: str | None = None) -> list[Call]:
-    """The requests that carry a command out; `link` is where its uploaded file lies, if it had one.
+def build_calls(command: Command, link: str | None = None) -> list[WasenderCall]:
+    """Return the requests that carry a command out. `link`: the URL of its uploaded file, if it has one.
 
-    Raises `UnsupportedCommand` for a kind without an endpoint, `InvalidRecord` for a command without what its kind
-    needs, `Refusal` for one that names what Wasender does not know.
+    Raises `UnsupportedCommand` for a kind without an endpoint, `InvalidRecord` for a command without a required field,
+    `NotPossible` for an id that Wasender does not know.
     """
     build = _BUILDERS.get(command.kind)
     if build is not None:
@@ -49,41 +53,41 @@ def build_calls(command: Command, link: str | None = None) -> list[Call]:
     body = {"to": address(command.recipient), **content(command, link)}
     if command.reply_to and command.reply_to.isascii() and command.reply_to.isdecimal():
         body["replyTo"] = int(command.reply_to)
-    return [Call("POST", "/send-message", body, sends=True)]
+    return [WasenderCall("POST", "/send-message", body, creates_message=True)]
 
 
 def address(recipient: str) -> str:
-    """E.164 for a person, the address as it is for a group or a channel."""
-    digits = phone(recipient)
+    """Return a person's number as E.164; the unchanged address of a group or channel."""
+    digits = phone_number(recipient)
     return f"+{digits}" if digits else recipient
 
 
 def chat_address(recipient: str) -> str:
-    digits = phone(recipient)
-    return digits + PERSON if digits else contact(recipient) or recipient
+    digits = phone_number(recipient)
+    return digits + PERSON if digits else contact_key(recipient) or recipient
 
 
-def upload_of(command: Command) -> Body | None:
-    """What is to be uploaded before: the data of a media command that has no link."""
+def upload_of(command: Command) -> Json | None:
+    """Return the body of the upload that a media command with inline data needs; None without one."""
     media = command.body.get("media")
     if not isinstance(media, dict) or "link" in media or not isinstance(data := media.get("data"), str):
         return None
     return {"base64": f"data:{media.get('mime_type') or 'application/octet-stream'};base64,{data}"}
 
 
-def _text(command: Command, _: str | None) -> Body:
+def _text(command: Command, _: str | None) -> Json:
     mentions = command.body.get("mentions")
     return {"text": _string(command, "text")} | ({"mentions": [*map(chat_address, mentions)]} if mentions else {})
 
 
-def _media(field: str, *options: str) -> Callable[[Command, str | None], Body]:
-    def content(command: Command, link: str | None) -> Body:
+def _media(field: str, *options: str) -> Callable[[Command, str | None], Json]:
+    def content(command: Command, link: str | None) -> Json:
         media = command.body.get("media")
         if not isinstance(media, dict):
             raise InvalidRecord(f"a {command.kind} command without media")
         found = link or media.get("link")
         if not found:
-            raise Refusal(f"Wasender has no ids for media: give the {command.kind} a link or data")
+            raise NotPossible(f"Wasender has no ids for media: give the {command.kind} a link or data")
         return {field: found} | {name: value for each in options for name, value in _option(each, command, media)}
 
     return content
@@ -98,7 +102,7 @@ def _option(name: str, command: Command, media: Mapping[str, Any]) -> list[tuple
     return [(field, value)] if value else []
 
 
-def _location(command: Command, _: str | None) -> Body:
+def _location(command: Command, _: str | None) -> Json:
     body = command.body
     if not all(isinstance(body.get(name), int | float) for name in ("latitude", "longitude")):
         raise InvalidRecord("a location command without latitude and longitude")
@@ -106,50 +110,50 @@ def _location(command: Command, _: str | None) -> Body:
     return {"location": {name: body[name] for name in named if body.get(name) is not None}}
 
 
-def _contacts(command: Command, _: str | None) -> Body:
+def _contacts(command: Command, _: str | None) -> Json:
     match command.body.get("contacts"):
         case [{"name": {"formatted_name": str(name)}, "phones": [{"phone": str(number)}, *_]}]:
             return {"contact": {"name": name, "phone": number}}
         case [_, _, *_]:
-            raise Refusal("Wasender sends one contact a message: send them one by one")
+            raise NotPossible("Wasender sends one contact a message: send them one by one")
     raise InvalidRecord("a contacts command without a name and a phone")
 
 
-def _poll(command: Command, _: str | None) -> Body:
+def _poll(command: Command, _: str | None) -> Json:
     options = command.body.get("options")
     if not isinstance(options, list) or len(options) not in POLL_OPTIONS:
-        raise Refusal(f"a poll has {POLL_OPTIONS.start} to {POLL_OPTIONS.stop - 1} options")
+        raise NotPossible(f"a poll has {POLL_OPTIONS.start} to {POLL_OPTIONS.stop - 1} options")
     multiple = command.body.get("multiple") is True
     return {"poll": {"question": _string(command, "question"), "options": options, "multiSelect": multiple}}
 
 
-def _edit(command: Command) -> list[Call]:
-    return [Call("PUT", url_path("messages", _own_id(command)), {"text": _string(command, "text")})]
+def _edit(command: Command) -> list[WasenderCall]:
+    return [WasenderCall("PUT", url_path("messages", _own_id(command)), {"text": _string(command, "text")})]
 
 
-def _revoke(command: Command) -> list[Call]:
-    return [Call("DELETE", url_path("messages", _own_id(command)))]
+def _revoke(command: Command) -> list[WasenderCall]:
+    return [WasenderCall("DELETE", url_path("messages", _own_id(command)))]
 
 
-def _read(command: Command) -> list[Call]:
-    """In a group Wasender would need to know who wrote the message, which a command does not say."""
+def _read(command: Command) -> list[WasenderCall]:
+    """Mark a message as read. In a group Wasender would also need its author, which a command does not name."""
     key = {"id": _string(command, "message_id"), "remoteJid": chat_address(command.recipient), "fromMe": False}
-    calls = [Call("POST", "/messages/read", {"key": key})]
+    calls = [WasenderCall("POST", "/messages/read", {"key": key})]
     return [*calls, _presence(command, "composing")] if command.body.get("typing") else calls
 
 
-def _typing(command: Command) -> list[Call]:
+def _typing(command: Command) -> list[WasenderCall]:
     return [_presence(command, "paused" if command.body.get("on") is False else "composing")]
 
 
-def _presence(command: Command, kind: str) -> Call:
-    return Call("POST", "/send-presence-update", {"jid": chat_address(command.recipient), "type": kind})
+def _presence(command: Command, kind: str) -> WasenderCall:
+    return WasenderCall("POST", "/send-presence-update", {"jid": chat_address(command.recipient), "type": kind})
 
 
 def _own_id(command: Command) -> str:
     message_id = _string(command, "message_id")
     if not (message_id.isascii() and message_id.isdecimal()):
-        raise Refusal(f"Wasender can {command.kind} only what it sent, by the number that the outcome names")
+        raise NotPossible(f"Wasender can {command.kind} only what it sent, by the number that the outcome names")
     return message_id
 
 
@@ -160,13 +164,13 @@ def _string(command: Command, name: str) -> str:
     return value
 
 
-_BUILDERS: Final[dict[CommandKind, Callable[[Command], list[Call]]]] = {
+_BUILDERS: Final[dict[CommandKind, Callable[[Command], list[WasenderCall]]]] = {
     CommandKind.EDIT: _edit,
     CommandKind.REVOKE: _revoke,
     CommandKind.READ: _read,
     CommandKind.TYPING: _typing,
 }
-_CONTENTS: Final[dict[CommandKind, Callable[[Command, str | None], Body]]] = {
+_CONTENTS: Final[dict[CommandKind, Callable[[Command, str | None], Json]]] = {
     CommandKind.TEXT: _text,
     CommandKind.IMAGE: _media("imageUrl", "caption", "view_once"),
     CommandKind.VIDEO: _media("videoUrl", "caption", "view_once"),
@@ -178,4 +182,4 @@ _CONTENTS: Final[dict[CommandKind, Callable[[Command, str | None], Body]]] = {
     CommandKind.POLL: _poll,
 }
 KINDS: Final = frozenset(_BUILDERS) | frozenset(_CONTENTS)
-"""What Wasender has an endpoint for."""
+"""Kinds that Wasender has an endpoint for."""

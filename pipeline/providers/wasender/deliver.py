@@ -1,16 +1,15 @@
-"""Carries out commands through Wasender's API, and what its answers mean.
+"""Send commands by Wasender's API.
 
-There is no idempotency key at Wasender, and its webhooks carry nothing of ours back. So what may have been done is
-never tried again here:
+Wasender has no idempotency keys, and its webhooks contain no id of ours. So a message that may have been sent is never
+sent again:
 
-- accepted: a 2xx; of a send with Wasender's own number of the message (`msgId`).
-- retryable: 429 with the wait that it asks for, a connection that could not be made, or an answer that says nobody
-  looked at the request.
-- permanent: any other 3xx or 4xx, `"success": false` inside a 200, and what Wasender is known not to take.
-- unknown: the request was written and no answer came, a 5xx, a 2xx of a send that can't be read.
+- accepted: a 2xx; for a message with Wasender's own number of it (`msgId`).
+- retryable: 429 with the requested wait, no connection, or an answer that proves that the request was not processed.
+- permanent: any other 3xx or 4xx, `"success": false` inside a 200, and commands that Wasender can't carry out.
+- unknown: the request was written and no answer came, a 5xx, an unreadable 2xx for a message.
 
-Whatever may be done twice without harm (reading, typing, uploading, editing to the same text, deleting) is retryable
-where a send would be unknown.
+Calls that may be repeated without harm (reading, typing, uploading, editing, deleting) are retryable where a message
+would be unknown.
 """
 
 from __future__ import annotations
@@ -21,44 +20,44 @@ from typing import Final
 import orjson
 from aiohttp import ClientError, ClientSession
 
-from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.providers.cloud.deliver import TIMEOUT, UNREACHED
-from pipeline.providers.paths import url_path
-from pipeline.providers.wasender.answer import read_answer, read_object
-from pipeline.providers.wasender.bodies import Body, Call, Refusal, build_calls, upload_of
-from pipeline.providers.wasender.jids import LID, normalised, phone
+from pipeline.providers.base import AttemptStatus, SendAttempt
+from pipeline.providers.shared.http import RETRY_DELAY, TIMEOUT, UNREACHED, no_answer, read_object
+from pipeline.providers.shared.paths import url_path
+from pipeline.providers.wasender.answer import interpret
+from pipeline.providers.wasender.bodies import NotPossible, WasenderCall, build_calls, upload_of
+from pipeline.providers.wasender.jids import LID, normalize_jid, phone_number
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command
+from pipeline.topics.types import Json
 
 API: Final = "https://www.wasenderapi.com"
 
 
-class _Ended(Exception):
-    """A step before the last did not succeed; its delivery is the command's."""
+class _StepFailed(Exception):
+    """A call before the last one failed. Its attempt is the command's."""
 
-    def __init__(self, delivery: Delivery) -> None:
-        super().__init__(delivery.status)
-        self.delivery = delivery
+    def __init__(self, attempt: SendAttempt) -> None:
+        super().__init__(attempt.status)
+        self.attempt = attempt
 
 
-async def deliver(command: Command, account: Account, session: ClientSession) -> Delivery:
-    """Carries out one command: one request, but for what has to be known or uploaded before it.
+async def send_command(command: Command, account: Account, session: ClientSession) -> SendAttempt:
+    """Carry out one command: one request, after the lookups and uploads that it needs.
 
-    Raises `UnsupportedCommand` for a kind that Wasender has no endpoint for, `InvalidRecord` for a body without what
-    its kind needs. Nothing else is raised for what the network or Wasender does, and neither the key nor a message's
-    text is in any error.
+    Raises `UnsupportedCommand` for a kind without an endpoint, `InvalidRecord` for a body without a required field.
+    Errors of the network and of Wasender are never raised, and no error text contains the key or a message's text.
     """
-    attempt = _Attempt(command, account, session)
+    sender = _CommandSender(command, account, session)
     try:
-        return await attempt.run()
-    except Refusal as refusal:
-        return Delivery(DeliveryStatus.PERMANENT, error_message=str(refusal))
-    except _Ended as ended:
-        return ended.delivery
+        return await sender.run()
+    except NotPossible as error:
+        return SendAttempt(AttemptStatus.PERMANENT, error_message=str(error))
+    except _StepFailed as failed:
+        return failed.attempt
 
 
-class _Attempt:
-    """One attempt at one command."""
+class _CommandSender:
+    """Makes the calls of one command."""
 
     def __init__(self, command: Command, account: Account, session: ClientSession) -> None:
         self._command = command
@@ -66,42 +65,42 @@ class _Attempt:
         self._session = session
         self._base = (account.base_url or API).rstrip("/").removesuffix("/api") + "/api"
 
-    async def run(self) -> Delivery:
+    async def run(self) -> SendAttempt:
         upload = upload_of(self._command)
-        # What can't be done is refused before anything is asked or uploaded.
+        # What can't be done fails before anything is looked up or uploaded.
         planned = build_calls(self._command, link="to come" if upload else None)
-        command = await self._addressed() if any(call.sends for call in planned) else self._command
-        delivery = Delivery(DeliveryStatus.PERMANENT)
-        for call in build_calls(command, await self._uploaded(upload) if upload else None):
-            delivery, _ = await self._request(call)
-            if delivery.status is not DeliveryStatus.ACCEPTED:
+        command = await self._with_phone_number() if any(call.creates_message for call in planned) else self._command
+        attempt = SendAttempt(AttemptStatus.PERMANENT)
+        for call in build_calls(command, await self._upload(upload) if upload else None):
+            attempt, _ = await self._request(call)
+            if attempt.status is not AttemptStatus.ACCEPTED:
                 break
-        return delivery
+        return attempt
 
-    async def _addressed(self) -> Command:
-        """Wasender sends to no linked id: the phone number behind it is asked for."""
-        given = normalised(self._command.recipient)
+    async def _with_phone_number(self) -> Command:
+        """Return the command with the phone number of a linked id, because Wasender can't send to linked ids."""
+        given = normalize_jid(self._command.recipient)
         if not given.endswith(LID):
             return self._command
-        match await self._looked_up(Call("GET", url_path("pn-from-lid", given))):
-            case {"data": {"pn": str(found)}} if number := phone(found):
+        match await self._request_or_fail(WasenderCall("GET", url_path("pn-from-lid", given))):
+            case {"data": {"pn": str(found)}} if number := phone_number(found):
                 return self._command.model_copy(update={"recipient": number})
-        raise Refusal("WhatsApp does not tell the phone number of this linked id, and Wasender sends to no other")
+        raise NotPossible("WhatsApp does not tell the phone number of this linked id, and Wasender sends to no other")
 
-    async def _uploaded(self, upload: Body) -> str:
-        """Where the command's own data lies after its upload."""
-        match await self._looked_up(Call("POST", "/upload", upload)):
+    async def _upload(self, upload: Json) -> str:
+        """Upload the command's inline data and return its URL."""
+        match await self._request_or_fail(WasenderCall("POST", "/upload", upload)):
             case {"publicUrl": str(link)} | {"data": {"publicUrl": str(link)}}:
                 return link
-        raise Refusal("Wasender took the upload and gave no link to it")
+        raise NotPossible("Wasender took the upload and gave no link to it")
 
-    async def _looked_up(self, call: Call) -> Body:
-        delivery, content = await self._request(call)
-        if delivery.status is not DeliveryStatus.ACCEPTED:
-            raise _Ended(delivery)
+    async def _request_or_fail(self, call: WasenderCall) -> Json:
+        attempt, content = await self._request(call)
+        if attempt.status is not AttemptStatus.ACCEPTED:
+            raise _StepFailed(attempt)
         return content
 
-    async def _request(self, call: Call) -> tuple[Delivery, Body]:
+    async def _request(self, call: WasenderCall) -> tuple[SendAttempt, Json]:
         headers = {"Authorization": f"Bearer {self._account.token.get_secret_value()}", "Accept": "application/json"}
         body = None if call.body is None else orjson.dumps(call.body)
         if body is not None:
@@ -112,20 +111,17 @@ class _Attempt:
             ) as response:
                 raw = await response.read()
         except UNREACHED as error:
-            return _failed(DeliveryStatus.RETRYABLE, error, "Wasender could not be reached"), {}
+            return no_answer(AttemptStatus.RETRYABLE, error, "Wasender could not be reached"), {}
         except (ClientError, TimeoutError) as error:
-            failed = _failed(DeliveryStatus.UNKNOWN, error, "the request was written and no answer came")
-            return _repeatable(call, failed), {}
-        answer = read_answer(response.status, response.headers, raw, self._command, self._account, sends=call.sends)
-        return _repeatable(call, answer), read_object(raw)
+            failed = no_answer(AttemptStatus.UNKNOWN, error, "the request was written and no answer came")
+            return _retry_if_repeatable(call, failed), {}
+        answer = interpret(
+            response.status, response.headers, raw, self._command, self._account, creates_message=call.creates_message
+        )
+        return _retry_if_repeatable(call, answer), read_object(raw)
 
 
-def _repeatable(call: Call, delivery: Delivery) -> Delivery:
-    if call.sends or delivery.status is not DeliveryStatus.UNKNOWN:
-        return delivery
-    return replace(delivery, status=DeliveryStatus.RETRYABLE, delay=1.0)
-
-
-def _failed(status: DeliveryStatus, error: Exception, what: str) -> Delivery:
-    delay = 1.0 if status is DeliveryStatus.RETRYABLE else 0.0
-    return Delivery(status, error_message=f"{what} ({type(error).__name__})", delay=delay)
+def _retry_if_repeatable(call: WasenderCall, attempt: SendAttempt) -> SendAttempt:
+    if call.creates_message or attempt.status is not AttemptStatus.UNKNOWN:
+        return attempt
+    return replace(attempt, status=AttemptStatus.RETRYABLE, delay=RETRY_DELAY)

@@ -1,4 +1,4 @@
-"""WhatsApp's addresses (JIDs): one spelling for one chat.
+"""WhatsApp's addresses (JIDs), with one spelling per chat.
 
 15550001111@s.whatsapp.net   a person by phone number; other libraries write @c.us
 777000111@lid                a person by linked id, which hides the number
@@ -22,21 +22,21 @@ _DEVICE: Final = re.compile(r"(?<=[0-9])(?:_\d+)?(?::\d+)?(?=@)", re.ASCII)
 """`15550001111:12@s.whatsapp.net` is the twelfth device of a person."""
 
 
-def normalised(jid: str) -> str:
-    """The address without its device, and with the one spelling of a person's server."""
+def normalize_jid(jid: str) -> str:
+    """Return the address without its device, and with the canonical server for persons."""
     bare = _DEVICE.sub("", jid, count=1)
     return bare.removesuffix(_OLD_PERSON) + PERSON if bare.endswith(_OLD_PERSON) else bare
 
 
-def phone(address: object) -> str | None:
-    """The digits of a person's address or of a plain phone number; None for anything else."""
+def phone_number(address: object) -> str | None:
+    """Return the digits of a person's address or of a plain phone number; None for anything else."""
     if type(address) is not str:
         return None
-    return phone_digits(normalised(address).removesuffix(PERSON))
+    return phone_digits(normalize_jid(address).removesuffix(PERSON))
 
 
-def contact(address: object) -> str | None:
-    """The name of a chat in a key: a phone number's digits, else the normalised address; None where there is none."""
+def contact_key(address: object) -> str | None:
+    """Return a chat's part of the key: a phone number's digits, else the normalized address; None without any."""
     if type(address) is not str or not address:
         return None
-    return phone(address) or normalised(address)
+    return phone_number(address) or normalize_jid(address)

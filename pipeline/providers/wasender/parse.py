@@ -1,64 +1,65 @@
-"""A slice of a webhook into its events, every one of them."""
+"""Parse a slice of a webhook into its events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from pipeline.providers.cloud.wire import Body, delivery
-from pipeline.providers.loading import load
+from pipeline.providers.shared.event_body import webhook_meta
+from pipeline.providers.shared.loading import load_object
 from pipeline.providers.wasender import statuses
-from pipeline.providers.wasender.accounts import account
-from pipeline.providers.wasender.envelope import DELETE, MESSAGES, REACTION, Part, holding, parts
-from pipeline.providers.wasender.messages import STORIES, is_ours, message
-from pipeline.providers.wasender.others import aside, unknown
-from pipeline.providers.wasender.statuses import status
-from pipeline.providers.wasender.wire import Happening, begin, happening
+from pipeline.providers.wasender.accounts import account_event
+from pipeline.providers.wasender.envelope import DELETE, MESSAGES, REACTION, WebhookPart, extract_parts, list_parts
+from pipeline.providers.wasender.event_source import WasenderEventSource, base_event, event_source
+from pipeline.providers.wasender.messages import STORIES, may_be_own, message_event
+from pipeline.providers.wasender.statuses import status_event
+from pipeline.providers.wasender.unknown import echo_or_story, unknown_event
 from pipeline.topics import headers
 from pipeline.topics.events.account_types import AccountEventType
 from pipeline.topics.events.wire import WireEvent
 from pipeline.topics.records import Incoming, header
+from pipeline.topics.types import Json
 
 _IN_CHATS: Final = MESSAGES | {REACTION, DELETE}
 
 
-def parse(record: Incoming) -> Iterable[WireEvent]:
-    """Every part of a webhook as an event, in order. The session is named by the record, for the body does not.
+def parse_record(record: Incoming) -> Iterable[WireEvent]:
+    """Return every part of a webhook as an event, in order. The record names the session, because the body does not.
 
-    Ids are the same on every delivery. Raises `InvalidRecord` when the bytes are not JSON or not an object,
-    `OversizeRecord` for more parts than any webhook has; whatever is odd inside becomes an unknown event.
+    Ids are the same on every delivery. A malformed part becomes an unknown event. Raises `InvalidRecord` if the bytes
+    are no JSON object, `OversizeRecord` for more parts than any webhook has.
     """
-    webhook = load(record.value or b"")
-    session, delivered = header(record.headers, headers.ACCOUNT) or "", delivery(record)
-    found = parts(webhook)
+    webhook = load_object(record.value or b"")
+    session, meta = header(record.headers, headers.ACCOUNT) or "", webhook_meta(record)
+    found = list_parts(webhook)
 
-    def event(part: Part) -> WireEvent:
-        raw = webhook if len(found) == 1 else holding(webhook, [part], is_first=part is found[0])
-        return WireEvent.of(_body(happening(session, part, webhook, raw, delivered)))
+    def event(part: WebhookPart) -> WireEvent:
+        raw = webhook if len(found) == 1 else extract_parts(webhook, [part], is_first=part is found[0])
+        return WireEvent.of(_build_event(event_source(session, part, webhook, raw, meta)))
 
     return (event(found[0]),) if len(found) == 1 else map(event, found)
 
 
-def _body(found: Happening) -> Body:
-    body = begin(found)
-    if not _builder(found)(found, body):
-        body = begin(found)
-        unknown(found, body)
+def _build_event(source: WasenderEventSource) -> Json:
+    body = base_event(source)
+    if not _event_builder(source)(source, body):
+        body = base_event(source)
+        unknown_event(source, body)
     return body
 
 
-def _builder(found: Happening) -> Callable[[Happening, Body], bool]:
-    if found.part.event not in _IN_CHATS:
-        return status if found.part.event in statuses.EVENTS else account
-    if is_ours(found):
+def _event_builder(source: WasenderEventSource) -> Callable[[WasenderEventSource, Json], bool]:
+    if source.part.event not in _IN_CHATS:
+        return status_event if source.part.event in statuses.EVENTS else account_event
+    if may_be_own(source):
         return _echo
-    return _story if found.chat == STORIES else message
+    return _story if source.chat == STORIES else message_event
 
 
-def _echo(found: Happening, body: Body) -> bool:
-    return aside(found, body, AccountEventType.ECHO)
+def _echo(source: WasenderEventSource, body: Json) -> bool:
+    return echo_or_story(source, body, AccountEventType.ECHO)
 
 
-def _story(found: Happening, body: Body) -> bool:
-    """What somebody showed to all contacts: nobody wrote to the business, so it is no message to answer."""
-    return aside(found, body, AccountEventType("user.story"))
+def _story(source: WasenderEventSource, body: Json) -> bool:
+    """Build a story event. A story is shown to all contacts of its author, so it is no message to the business."""
+    return echo_or_story(source, body, AccountEventType("user.story"))

@@ -1,4 +1,4 @@
-"""One webhook into one slice for each chat."""
+"""Split a webhook into one slice per chat."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from typing import Any
 import orjson
 
 from pipeline.providers.base import Slice, WebhookRequest
-from pipeline.providers.limits import bounded
-from pipeline.providers.wasender.authenticate import opened
-from pipeline.providers.wasender.envelope import Part, holding, parts
-from pipeline.providers.wasender.fingerprint import without_secrets
-from pipeline.providers.wasender.identity import PROVIDER, chat_of, conversation
+from pipeline.providers.shared.event_body import partition_key
+from pipeline.providers.shared.size_limits import limit_slices
+from pipeline.providers.wasender.authenticate import authenticated_accounts
+from pipeline.providers.wasender.envelope import WebhookPart, extract_parts, list_parts
+from pipeline.providers.wasender.fingerprint import replace_secrets
+from pipeline.providers.wasender.identity import PROVIDER, resolve_contact
 from pipeline.tenants import Account, Tenants
 from pipeline.unicode import loads
 
 
-def split(request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
-    """The chats of a webhook, in order of appearance; the body as it came where there is one, but for its secrets.
+def split_webhook(request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
+    """Return one slice per chat, in order of appearance; the whole body if there is only one, without its secrets.
 
-    A body that can't be read, or can't be written again, is one slice. Raises `OversizeRecord` for one that would
-    become too much.
+    A body that can't be read or written is one slice. Raises `OversizeRecord` for one whose slices are too large.
     """
     account = _account(request, tenants)
     if account is None:
         return [Slice(PROVIDER, "", request.body)]
-    body = without_secrets(request.body, account)
+    body = replace_secrets(request.body, account)
     try:
         webhook = loads(body)
-        return _slices(webhook, account.id, body) if type(webhook) is dict else [_whole(account.id, None, body)]
+        return _slice_by_chat(webhook, account.id, body) if type(webhook) is dict else [_slice(account.id, None, body)]
     except (orjson.JSONDecodeError, TypeError):  # TypeError: nested deeper than orjson writes; `parse` will refuse it
-        return [_whole(account.id, None, body)]
+        return [_slice(account.id, None, body)]
 
 
-def _slices(webhook: dict[str, Any], account: str, body: bytes) -> list[Slice]:
-    chats: dict[str | None, list[Part]] = {}
-    found = parts(webhook)
+def _slice_by_chat(webhook: dict[str, Any], account: str, body: bytes) -> list[Slice]:
+    chats: dict[str | None, list[WebhookPart]] = {}
+    found = list_parts(webhook)
     for part in found:
-        chats.setdefault(chat_of(part), []).append(part)
+        chats.setdefault(resolve_contact(part), []).append(part)
     if len(chats) < 2:
-        return [_whole(account, next(iter(chats), None), body)]
-    return bounded(
-        _whole(account, chat, orjson.dumps(holding(webhook, members, is_first=members[0] is found[0])))
+        return [_slice(account, next(iter(chats), None), body)]
+    return limit_slices(
+        _slice(account, chat, orjson.dumps(extract_parts(webhook, members, is_first=members[0] is found[0])))
         for chat, members in chats.items()
     )
 
 
-def _whole(account: str, chat: str | None, body: bytes) -> Slice:
-    return Slice(conversation(account, chat), account, body)
+def _slice(account: str, chat: str | None, body: bytes) -> Slice:
+    return Slice(partition_key(PROVIDER, account, chat), account, body)
 
 
 def _account(request: WebhookRequest, tenants: Tenants) -> Account | None:
-    """The session whose secret the request carries; of several with one secret, the one that the body names."""
-    accounts = opened(request, tenants)
+    """Return the session whose secret the request contains. If several share the secret, the body decides."""
+    accounts = authenticated_accounts(request, tenants)
     named = (account for account in accounts if len(accounts) > 1 and _is_named(account, request.body))
     return next(named, accounts[0] if accounts else None)
 

@@ -1,15 +1,15 @@
-"""A Wasender webhook as a member of a typed union, by the names of the provider's Python SDK.
+"""A Wasender webhook as a member of a typed union, with the names of Wasender's Python SDK.
 
-Handlers get events of one form for all providers, which is what to write new code against. This is for code that was
-written against the SDK, and for whoever wants what only Wasender tells:
+Handlers get events of one form for all providers. Write new code against these. This module is for code that was
+written against the SDK, and for fields that only Wasender has:
 
     match read(event.raw):
         case SessionStatusEvent(data=SessionStatusData(status="need_scan")): ...
         case MessagesEvent(data=messages): ...
 
-Unlike the SDK it takes every shape that the servers send: `data` as an object, a list or flat, words and numbers as
-statuses, both spellings of everything. What has no model, or does not fit it, is an `UnknownWebhookEvent`; nothing is
-refused. Sources: Wasender's webhook pages and its SDKs.
+Unlike the SDK it accepts every form that the servers send: `data` as an object, a list or flat, words and numbers as
+statuses, both spellings of every name. A webhook without a fitting model is an `UnknownWebhookEvent`; none is rejected.
+Sources: Wasender's webhook pages and its SDKs.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pipeline.topics.events.names import OpenName
 
 
 class WasenderWebhookEventType(OpenName):
-    """What happened. Any other name is a member of its own."""
+    """The event's name. Any other name becomes a new member."""
 
     MESSAGES_RECEIVED = "messages.received"
     MESSAGES_RECIEVED = "messages.recieved"
-    """So spelt in the SDK."""
+    """The SDK's spelling."""
     MESSAGES_UPSERT = "messages.upsert"
     PERSONAL_MESSAGE_RECEIVED = "messages-personal.received"
     GROUP_MESSAGE_RECEIVED = "messages-group.received"
@@ -57,7 +57,7 @@ class WasenderWebhookEventType(OpenName):
 
 
 class MessageKey(Model):
-    """Which message: WhatsApp's `id`, the chat, and who wrote it. `msg_id` is Wasender's own number."""
+    """The identity of a message: WhatsApp's `id`, the chat and the author. `msg_id` is Wasender's own number."""
 
     id: str | None = None
     from_me: bool | None = Field(None, alias="fromMe")
@@ -74,7 +74,7 @@ class MessageKey(Model):
 
 
 class MessageEntry(Model):
-    """A message. `message` is in WhatsApp's own words; where it is missing, the stub type says what stands there."""
+    """A message. `message` has the protocol's form; without it, the stub type names the placeholder."""
 
     key: MessageKey
     message: dict[str, Any] | None = Field(None, repr=False)
@@ -85,7 +85,7 @@ class MessageEntry(Model):
 
 
 class StatusUpdate(Model):
-    """A number from 0 (error) to 5 (played), or the word for it."""
+    """A status as a number from 0 (error) to 5 (played), or as a word."""
 
     status: int | str | None = None
 
@@ -109,7 +109,7 @@ class MessageReceiptEntry(Model):
 
 
 class Reaction(Model):
-    """An empty `text` takes it back. `key` names the reaction itself, or what was reacted to."""
+    """A reaction. An empty `text` removes it. `key` is that of the reaction, or of the message that it is about."""
 
     text: str | None = None
     key: MessageKey | None = None
@@ -130,7 +130,7 @@ class MessageSentData(Model):
 
 
 class MessageInfo(Model):
-    """A message as the SDK's page shows it; no server is known to send it."""
+    """A message in the form of the SDK's documentation. No server is known to send it."""
 
     id: str
     from_number: str = Field(alias="from")
@@ -144,14 +144,14 @@ class MessageCreatedData(Model):
 
 
 class SessionStatusData(Model):
-    """`status`: connected, disconnected, need_scan, connecting, logged_out, expired; upper case in older versions."""
+    """A session's status: connected, disconnected, need_scan, connecting, logged_out or expired, in any case."""
 
     status: str
     reason: str | None = None
 
 
 class QrCodeUpdatedData(Model):
-    """`qr` is a fingerprint: the ingress hands no code on."""
+    """A login code. `qr` is a fingerprint, because the ingress replaces the code."""
 
     qr: str | None = Field(None, repr=False)
 
@@ -166,7 +166,7 @@ class ChatEntry(Model):
 
 
 class _Addressed(Model):
-    """What the Python SDK calls `jid`, and the TypeScript SDK `id`."""
+    """An address, which the Python SDK calls `jid` and the TypeScript SDK `id`."""
 
     jid: str | None = None
     id: str | None = None
@@ -192,7 +192,7 @@ class GroupMetadata(_Addressed):
 
 
 class GroupParticipantsUpdateData(_Addressed):
-    """`action`: add, remove, promote, demote."""
+    """A change of participants. `action`: add, remove, promote, demote."""
 
     participants: list[GroupParticipant | str] = Field(default_factory=list)
     action: str
@@ -212,14 +212,14 @@ class PollOption(Model):
 
 
 class PollResultsData(Model):
-    """The whole tally."""
+    """All votes of a poll."""
 
     key: MessageKey
     poll_result: list[PollOption] = Field(alias="pollResult")
 
 
 class CallData(Model):
-    """`status`: offer, and whatever follows."""
+    """A call. `status` is `offer` first; others follow."""
 
     id: str | None = None
     from_: str | None = Field(None, alias="from")
@@ -233,7 +233,7 @@ DT = TypeVar("DT")
 
 
 class BaseWebhookEvent(Model, Generic[DT]):
-    """The envelope. `timestamp` is in seconds or milliseconds, as it came; `session_id` may be a fingerprint."""
+    """The envelope. `timestamp` is in seconds or milliseconds, unchanged; `session_id` may be a fingerprint."""
 
     type: WasenderWebhookEventType
     timestamp: int | None = None
@@ -296,7 +296,7 @@ class CallEvent(BaseWebhookEvent[CallData]): ...
 
 
 class UnknownWebhookEvent(BaseWebhookEvent[Any]):
-    """Something new, or of an odd shape: `data` as it came."""
+    """A new or malformed event. `data` is unchanged."""
 
 
 WasenderWebhookEvent: TypeAlias = (
@@ -333,7 +333,7 @@ _LISTED: Final[dict[str, type[WasenderWebhookEvent]]] = {
     "contacts.upsert": ContactsEvent,
     "contacts.update": ContactsEvent,
 }
-"""Events whose `data` is a list, however many there are."""
+"""Events whose `data` is a list, even of one element."""
 _SINGLE: Final[dict[str, type[WasenderWebhookEvent]]] = {
     "message.sent": MessageSentEvent,
     "message.created": MessageCreatedEvent,
@@ -349,9 +349,9 @@ _SINGLE: Final[dict[str, type[WasenderWebhookEvent]]] = {
 
 
 def read(webhook: dict[str, Any]) -> WasenderWebhookEvent:
-    """The member of the union that a webhook is: that of an event (`event.raw`), or one that was taken by hand."""
-    name = envelope.event_of(webhook) or "unknown"
-    items = [part.item for part in envelope.parts(webhook)]
+    """Return the typed event of a webhook, e.g. of `event.raw`."""
+    name = envelope.event_name(webhook) or "unknown"
+    items = [part.item for part in envelope.list_parts(webhook)]
     model, data = (_LISTED[name], items) if name in _LISTED else (_SINGLE.get(name), items[0] if items else None)
     shared = {field: value for field, value in webhook.items() if field != "event"}
     if model is not None:

@@ -1,6 +1,6 @@
-"""Whether a request comes from Wawp, which signs nothing: a secret in the webhook's URL, and where it came from.
+"""Authenticate requests from Wawp, which signs nothing: by a secret in the webhook's URL and the caller's address.
 
-Source: Wawp, webhooks overview, security: a `?secret=` of one's own, and an allow-list of addresses.
+Source: Wawp, webhooks overview, security: a `?secret=` of your own, and an allow-list of addresses.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ import hmac
 from functools import partial
 
 from pipeline.providers.base import WebhookRequest
-from pipeline.providers.waha.accounts import authentic, opened
+from pipeline.providers.gateway.accounts import authenticated_accounts, is_authentic_session
 from pipeline.tenants import Account, Tenants
 
 
-def authenticate(provider: str, request: WebhookRequest, tenants: Tenants) -> bool:
-    """Whether the URL carries a secret of the instance's account. Every secret is tried, so time tells nothing."""
-    return authentic(provider, request, tenants, partial(_opens, request))
+def is_authentic(provider: str, request: WebhookRequest, tenants: Tenants) -> bool:
+    """Return True if the URL contains a secret of the instance's account. Every secret is tried: constant time."""
+    return is_authentic_session(provider, request, tenants, partial(_has_secret, request))
 
 
-def authenticate_head(provider: str, request: WebhookRequest, tenants: Tenants) -> bool:
-    """Whether the secret and the address are those of an account of the tenant in the path."""
-    return bool(opened(provider, request, tenants, partial(_opens, request)))
+def may_be_authentic(provider: str, request: WebhookRequest, tenants: Tenants) -> bool:
+    """Return True if the secret and the address are those of an account of the tenant in the path."""
+    return bool(authenticated_accounts(provider, request, tenants, partial(_has_secret, request)))
 
 
-def _opens(request: WebhookRequest, account: Account) -> bool:
+def _has_secret(request: WebhookRequest, account: Account) -> bool:
     given = request.query.get("secret", "").encode("utf-8", "replace")
     wanted = [secret.get_secret_value().encode() for secret in account.webhook_secrets]
     return sum(hmac.compare_digest(given, secret) for secret in wanted) > 0

@@ -1,12 +1,12 @@
-"""How Wawp is spoken to, and how it says no: also with 200."""
+"""Wawp's HTTP API: its calls, its URL and its errors, which may come with status 200."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from pipeline.providers.shared.gateway_codes import ACCOUNT_LIMIT
-from pipeline.providers.waha.answer import Answer, Refusal, words_of
-from pipeline.providers.waha.deliver import Dialect
+from pipeline.providers.gateway.answer import ErrorAnswer, GatewayAnswer, error_text
+from pipeline.providers.gateway.deliver import Dialect
+from pipeline.providers.gateway.retry_codes import ACCOUNT_LIMIT
 from pipeline.providers.wawp.bodies import BUILDERS
 
 API: Final = "https://api.wawp.net"
@@ -19,31 +19,31 @@ _CODES: Final = {
     "wawp_upstream_error": 502,
     "upstream_html_error": 502,
 }
-"""Wawp's codes, as the HTTP statuses that belong to them. The two of its upstream ask for a later try."""
+"""HTTP statuses of Wawp's error codes. The two errors of its upstream are retryable."""
 
 
-def refusal(answer: Answer) -> Refusal | None:
-    """The no in an answer, whatever its status: a `code`, an `error`, or a success that is false.
+def read_error(answer: GatewayAnswer) -> ErrorAnswer | None:
+    """Return the error of an answer, whatever its status: a `code`, an `error`, or a success of false.
 
-    A limit of the minute or the day has no code of its own; its message says so.
+    A limit per minute or per day has no code. Its message contains the word.
     """
     content = answer.content
-    if not content or (answer.status < 400 and not _fails(content)):
+    if not content or (answer.status < 400 and not _is_error(content)):
         return None
-    words = words_of(content) or f"HTTP {answer.status}"
-    return Refusal(_code(answer, content, words), words)
+    text = error_text(content) or f"HTTP {answer.status}"
+    return ErrorAnswer(_code(answer, content, text), text)
 
 
-def _fails(content: dict[str, Any]) -> bool:
+def _is_error(content: dict[str, Any]) -> bool:
     denied = content.get("success") is False or content.get("status") is False or content.get("result") is False
     return denied or bool(content.get("code")) or bool(content.get("error"))
 
 
-def _code(answer: Answer, content: dict[str, Any], words: str) -> int:
+def _code(answer: GatewayAnswer, content: dict[str, Any], text: str) -> int:
     named = content.get("code")
     if isinstance(named, str) and named in _CODES:
         return _CODES[named]
-    if "limit" in words.lower():
+    if "limit" in text.lower():
         return ACCOUNT_LIMIT
     data = content.get("data")
     inside = (
@@ -56,4 +56,4 @@ def _code(answer: Answer, content: dict[str, Any], words: str) -> int:
     return found or (answer.status if answer.status >= 400 else 400)
 
 
-DIALECT: Final = Dialect(BUILDERS, API, lambda _: {}, refusal)
+DIALECT: Final = Dialect(BUILDERS, API, lambda _: {}, read_error)

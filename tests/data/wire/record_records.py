@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline.messenger.command_state import Standing, State
+from pipeline.messenger.command_state import CommandPhase, CommandState
 from pipeline.topics import codec
 from pipeline.topics.commands import Command, CommandKind, Priority
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
@@ -22,9 +22,9 @@ from pipeline.topics.records import Record
 
 AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 WHO: Final[dict[str, Any]] = {"tenant_id": "acme", "provider": "cloud", "account": "1", "recipient": "15550001111"}
-STANDINGS: Final = (
-    *(Standing(state, 1767268800.25, 2, "wamid.1") for state in State),
-    *(Standing(state, 1767268800.25, 0, "", 3) for state in State),
+STATES: Final = (
+    *(CommandState(phase, 1767268800.25, 2, "wamid.1") for phase in CommandPhase),
+    *(CommandState(phase, 1767268800.25, 0, "", 3) for phase in CommandPhase),
 )
 COMMAND: Final = Command(
     command_id="cmd-1", event_id="e", kind=CommandKind.TEXT, body={"text": "hi"}, created_at=AT, expires_at=AT, **WHO
@@ -46,7 +46,7 @@ def main() -> None:
         *(codec.encode_outcome(outcome) for outcome in outcomes),
         codec.encode_receipt(Receipt(command_id="cmd-1", message_id="wamid.1", status="sent"), "cloud", "1"),
     ]
-    rows = [standing.encode().decode() for standing in STANDINGS]
+    rows = [state.encode().decode() for state in STATES]
     found = {"rows": rows, "records": [_written(record) for record in records]}
     sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 

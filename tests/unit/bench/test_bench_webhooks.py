@@ -11,7 +11,7 @@ from bench.lab import Lab
 from bench.load.connection import answered, request
 from pipeline.providers import CLOUD
 from pipeline.providers.base import WebhookRequest
-from pipeline.providers.cloud.split import split
+from pipeline.providers.cloud.split import split_body
 from pipeline.tenants import load_tenants
 from pipeline.testing import TestRecord
 from pipeline.topics.catalogue import RAW
@@ -32,7 +32,7 @@ def test_webhooks_are_keyed_as_the_ingress_keys_them() -> None:
     """Another key would put a conversation on another partition than the real door does."""
     for number in NUMBERS:
         record = webhooks.record(number, RAW.name)
-        (part,) = split(record.value)
+        (part,) = split_body(record.value)
         assert part.key.encode() == record.key
         assert part.body == record.value
 

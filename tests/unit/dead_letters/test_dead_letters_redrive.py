@@ -13,12 +13,11 @@ from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
-from pipeline.messenger.command_state import State as Standing
-from pipeline.messenger.command_state import decode
+from pipeline.messenger.command_state import CommandPhase, decode_state
 from pipeline.messenger.dispatch import Dispatcher
-from pipeline.messenger.executor import Courier
+from pipeline.messenger.executor import CommandExecutor
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord, TopologyTestDriver
@@ -101,9 +100,9 @@ class Accepting:
     def __init__(self) -> None:
         self.calls = 0
 
-    async def deliver(self, *_: object) -> Delivery:
+    async def deliver(self, *_: object) -> SendAttempt:
         self.calls += 1
-        return Delivery(DeliveryStatus.ACCEPTED, "wamid.1")
+        return SendAttempt(AttemptStatus.ACCEPTED, "wamid.1")
 
 
 class Desk(Dispatcher):
@@ -113,14 +112,14 @@ class Desk(Dispatcher):
         self.known = tenants
         self._provider = provider
 
-    async def turn(self, command: Command, wait: Any) -> None:
+    async def wait_for_permit(self, command: Command, wait: Any) -> None:
         self._tenants = self.known
         self._account(command)
 
-    async def call(self, command: Command, permit: object = None) -> Delivery:
+    async def attempt(self, command: Command, guard: object = None) -> SendAttempt:
         return await self._provider.deliver(command)
 
-    def resends(self, command: Command) -> bool:
+    def may_resend(self, command: Command) -> bool:
         return True
 
 
@@ -137,7 +136,7 @@ def test_send_has_no_outcome_of_a_command_that_failed() -> None:
     )
     provider = Accepting()
     desk = Desk(provider, _sample("globex"))
-    driver = TopologyTestDriver(send(Courier(desk, reconcile_window=60)), tables=(SENT,))
+    driver = TopologyTestDriver(send(CommandExecutor(desk, reconcile_window=60)), tables=(SENT,))
     driver.pipe(TestRecord.of(encode_command(command)))
     (letter,) = driver.dead_letters
     assert driver.rows(SENT) == {}
@@ -147,6 +146,6 @@ def test_send_has_no_outcome_of_a_command_that_failed() -> None:
     assert outcome.topic == "commands.outcomes"
     assert driver.pipe(again) == []
     assert provider.calls == 1
-    standing = decode(driver.rows(SENT)[b"cmd-1"])
+    standing = decode_state(driver.rows(SENT)[b"cmd-1"])
     assert standing is not None
-    assert standing.state is Standing.CLOSED
+    assert standing.phase is CommandPhase.CLOSED

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientSession
 
 from pipeline.errors import ConfigurationError, UsageError
-from pipeline.providers.base import Delivery, Slice, WebhookRequest
+from pipeline.providers.base import SendAttempt, Slice, WebhookRequest
 from pipeline.providers.cloud import Cloud
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.topics.commands import Command, CommandKind
@@ -58,7 +58,7 @@ class Paper:
     def parse(self, record: Incoming) -> Iterable[WireEvent]:
         return []
 
-    async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
+    async def deliver(self, command: Command, account: Account, session: ClientSession) -> SendAttempt:
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""Requests to providers ask for their permit when they have their connection, and not before."""
+"""Requests to providers check their guard when they have their connection, and again before the body is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from pipeline.errors import CallWithheld
-from pipeline.messenger.connections import Permit, open_session, under
+from pipeline.messenger.connections import WriteGuard, guarded_by, open_session
 
 
 class Api:
@@ -38,8 +38,8 @@ async def _served(api: Api) -> AsyncIterator[tuple[str, ClientSession]]:
         yield str(server.make_url("/")), session
 
 
-async def _request(session: ClientSession, url: str, permit: Permit, method: str, body: bytes | None) -> str:
-    with under(permit):
+async def _request(session: ClientSession, url: str, guard: WriteGuard, method: str, body: bytes | None) -> str:
+    with guarded_by(guard):
         async with session.request(method, url, data=body) as response:
             return await response.text()
 
@@ -53,32 +53,32 @@ def _run(play: Callable[[Api], Awaitable[None]]) -> None:
 
 
 @pytest.mark.parametrize(("method", "body"), [("POST", b"hello"), ("GET", None), ("POST", b"")])
-def test_without_a_permit_not_a_byte_leaves_and_the_next_request_is_well(method: str, body: bytes | None) -> None:
+def test_without_a_valid_guard_not_a_byte_leaves_and_the_next_request_is_well(method: str, body: bytes | None) -> None:
     """A frozen process would send a message when it goes on; or could never send anything again."""
 
     async def play(api: Api) -> None:
         async with _served(api) as (url, session):
-            refused, given = Permit(lambda: False), Permit()
+            refused, given = WriteGuard(lambda: False), WriteGuard()
             with pytest.raises(CallWithheld):
                 await _request(session, url, refused, method, body)
             assert not api.arrived
-            assert not refused.used
+            assert not refused.was_written
             assert await _request(session, url, given, method, body) == "done"
-            assert given.used
+            assert given.was_written
 
     _run(play)
 
 
-def test_a_permit_that_ends_while_a_request_waits_for_its_connection_is_none() -> None:
+def test_a_guard_that_ends_while_a_request_waits_for_its_connection_holds_it_back() -> None:
     """The wait for a connection is the longest time between the decision and the call: it would be asked too early."""
 
     async def play(api: Api) -> None:
         async with _served(api) as (url, session):
             api.answers.clear()
-            first = asyncio.ensure_future(_request(session, url, Permit(), "POST", b"first"))
+            first = asyncio.ensure_future(_request(session, url, WriteGuard(), "POST", b"first"))
             await api.first.wait()
             owned = True
-            second = asyncio.ensure_future(_request(session, url, Permit(lambda: owned), "POST", b"second"))
+            second = asyncio.ensure_future(_request(session, url, WriteGuard(lambda: owned), "POST", b"second"))
             await asyncio.sleep(0)
             owned = False
             api.answers.set()
@@ -90,7 +90,7 @@ def test_a_permit_that_ends_while_a_request_waits_for_its_connection_is_none() -
     _run(play)
 
 
-def test_a_permit_is_asked_for_with_the_bytes_in_hand() -> None:
+def test_the_guard_is_checked_again_before_the_body() -> None:
     """aiohttp writes in a task of its own: what froze between both would send what was asked for long before."""
 
     async def play(api: Api) -> None:
@@ -101,7 +101,7 @@ def test_a_permit_is_asked_for_with_the_bytes_in_hand() -> None:
                 asked.append(asyncio.current_task())
                 return True
 
-            await _request(session, url, Permit(holds), "POST", b"hello")
+            await _request(session, url, WriteGuard(holds), "POST", b"hello")
             assert len(asked) == 1
             assert api.arrived == ["POST hello"]
 

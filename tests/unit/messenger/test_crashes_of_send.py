@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from pipeline.agents import receive as receive_stage
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
-from pipeline.messenger import executor as courier
-from pipeline.messenger.command_state import Standing, State
-from pipeline.messenger.connections import Permit, require_permit
-from pipeline.messenger.dispatch import Dispatcher, Wait
-from pipeline.messenger.executor import Courier, Hand, Rows
-from pipeline.providers.base import Delivery, DeliveryStatus, Slice, WebhookRequest
+from pipeline.messenger import executor as executor_module
+from pipeline.messenger.command_state import CommandPhase, CommandState
+from pipeline.messenger.connections import WriteGuard, require_write_guard
+from pipeline.messenger.dispatch import Dispatcher, Sleep
+from pipeline.messenger.executor import CommandExecutor, CommandTable, ExecutionContext
+from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
+from pipeline.providers.cloud import error_codes
 from pipeline.runtime.flows.commit_queue import CommitQueue, CommitRequest
 from pipeline.runtime.tables.fencing import WriterFence
 from pipeline.tenants import Account, Tenants, TenantsFile
@@ -50,15 +51,15 @@ COMMANDS = 2
 class Answer(NamedTuple):
     """What the provider does with a call, and what it says."""
 
-    says: Delivery
+    says: SendAttempt
     does: bool
 
 
-ACCEPTED = Answer(Delivery(DeliveryStatus.ACCEPTED, "wamid"), does=True)
-THROTTLED = Answer(Delivery(DeliveryStatus.RETRYABLE, error_code=130429), does=False)
-LOST_ANSWER = Answer(Delivery(DeliveryStatus.UNKNOWN), does=True)
-LOST_CALL = Answer(Delivery(DeliveryStatus.UNKNOWN), does=False)
-DENIED = Answer(Delivery(DeliveryStatus.RETRYABLE, error_code=131000), does=True)
+ACCEPTED = Answer(SendAttempt(AttemptStatus.ACCEPTED, "wamid"), does=True)
+THROTTLED = Answer(SendAttempt(AttemptStatus.RETRYABLE, error_code=130429), does=False)
+LOST_ANSWER = Answer(SendAttempt(AttemptStatus.UNKNOWN), does=True)
+LOST_CALL = Answer(SendAttempt(AttemptStatus.UNKNOWN), does=False)
+DENIED = Answer(SendAttempt(AttemptStatus.RETRYABLE, error_code=131000), does=True)
 ANSWERS = (ACCEPTED, THROTTLED, LOST_ANSWER, LOST_CALL, DENIED)
 NAMES = ("accepted", "throttled", "lost answer", "lost call", "done though denied")
 STATUSES = ("delivered", "read", "sent", "failed", "odd")
@@ -99,11 +100,13 @@ class Outside:
         """The messenger's flows, of a new process."""
         dispatcher = _Dispatcher(self, process)
         return {
-            COMMANDS_INTERACTIVE.name: send(Courier(dispatcher, 60, lambda _: self.heard(process), resends=MANY)),
+            COMMANDS_INTERACTIVE.name: send(
+                CommandExecutor(dispatcher, 60, lambda _: self.heard(process), max_resends=MANY)
+            ),
             RECEIPTS.name: receive(),
         }
 
-    def call(self, command: Command) -> Delivery:
+    def call(self, command: Command) -> SendAttempt:
         answer = self.answers.pop(0) if self.answers else ACCEPTED
         self.denied = self.denied or answer is DENIED
         if answer.does:
@@ -161,30 +164,32 @@ class _Dispatcher(Dispatcher):
         super().__init__({"cloud": _Provider(outside, process)}, tenants, 1)
         process.on_end(self.close)
 
-    async def turn(self, command: Command, wait: Wait) -> None:
+    async def wait_for_permit(self, command: Command, wait: Sleep) -> None:
         """At once; but what was denied is tried again after the statuses have come, as a provider's pause is longer."""
         while self._outside.denied and not self._outside.told:
             self._outside.post()
             await wait(0)
 
-    def next_try(self, command: Command, delivery: Delivery, tries: int) -> float | None:
-        return None if super().next_try(command, delivery, tries) is None else 0.0
+    def retry_delay(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float | None:
+        return None if super().retry_delay(command, attempt, failed_attempts) is None else 0.0
 
-    def close_account(self, command: Command, delivery: Delivery, tries: int) -> float:
+    def pause_account(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float:
         return 0.0
 
 
 class _Provider:
     name = "cloud"
     kinds = frozenset(CommandKind)
+    retry_policy = staticmethod(error_codes.retry_policy)
+    limits_account = staticmethod(error_codes.limits_account)
 
     def __init__(self, outside: Outside, process: Process) -> None:
         self._outside = outside
         self._process = process
 
-    async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
+    async def deliver(self, command: Command, account: Account, session: ClientSession) -> SendAttempt:
         await self._process.step()
-        require_permit()
+        require_write_guard()
         says = self._outside.call(command)
         await self._process.step()
         return says
@@ -223,7 +228,7 @@ EACH = [command_id("e", number) for number in range(COMMANDS)]
 def _impatient() -> Iterator[None]:
     """Who waits for a status asks again at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(courier, "ASK_AGAIN", 0.0)
+        patch.setattr(executor_module, "POLL_INTERVAL", 0.0)
         yield
 
 
@@ -319,16 +324,18 @@ def _finds(answer: Answer = ACCEPTED, *, named: bool = False) -> bool:
 
 def test_the_search_finds_an_intent_that_is_not_durable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
-    noted = Courier._note
+    noted = CommandExecutor._persist_step
 
-    async def only_retries(self: Courier, command: Command, step: Standing, rows: Rows, hand: Hand) -> None:
-        if step.state is State.INTENT:
-            rows.put(command.command_id, step.encode())
+    async def only_retries(
+        self: CommandExecutor, command: Command, step: CommandState, table: CommandTable, context: ExecutionContext
+    ) -> None:
+        if step.phase is CommandPhase.INTENT:
+            table.put(command.command_id, step.encode())
         else:
-            await noted(self, command, step, rows, hand)
+            await noted(self, command, step, table, context)
 
     assert not _finds()
-    monkeypatch.setattr(Courier, "_note", only_retries)
+    monkeypatch.setattr(CommandExecutor, "_persist_step", only_retries)
     assert _finds()
 
 
@@ -349,19 +356,19 @@ def test_the_search_finds_a_mark_that_goes_before_its_output(monkeypatch: pytest
 def test_the_search_finds_a_call_that_is_made_when_a_process_thaws(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
     assert not _finds_frozen(ACCEPTED)
-    monkeypatch.setattr(Permit, "require", lambda _: None)
+    monkeypatch.setattr(WriteGuard, "require", lambda _: None)
     assert _finds_frozen(ACCEPTED)
 
 
 def test_the_search_finds_a_writer_that_asks_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
-    monkeypatch.setattr(WriterFence, "accepts", lambda *_: True)
-    monkeypatch.setattr(courier, "_require_owned", _no_matter)
-    monkeypatch.setattr(Permit, "require", lambda _: None)
+    monkeypatch.setattr(WriterFence, "wrote", lambda *_: True)
+    monkeypatch.setattr(executor_module, "_await_ownership", _no_matter)
+    monkeypatch.setattr(WriteGuard, "require", lambda _: None)
     assert _finds_frozen(LOST_ANSWER)
 
 
-async def _no_matter(_: Hand) -> None:
+async def _no_matter(_: ExecutionContext) -> None:
     """Whoever owns it."""
 
 
@@ -388,12 +395,12 @@ def _only_sent(event: WireEvent) -> Receipt | None:
 def test_the_search_finds_a_retry_that_no_status_settles(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof: once a status changed nothing about what was to be tried again."""
     assert not _finds(DENIED)
-    monkeypatch.setattr(receive_stage, "UNSETTLED", {State.INTENT})
+    monkeypatch.setattr(receive_stage, "UNRESOLVED", {CommandPhase.INTENT})
     assert _finds(DENIED)
 
 
 def test_the_search_finds_a_named_command_that_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof: once an answer to what had not begun failed for good."""
     assert not _finds(named=True)
-    monkeypatch.setattr(courier, "_message_of", lambda *_: "")
+    monkeypatch.setattr(executor_module, "_provider_message_id", lambda *_: "")
     assert _finds(named=True)

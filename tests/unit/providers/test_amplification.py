@@ -16,7 +16,7 @@ from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.errors import InvalidRecord, OversizeRecord
 from pipeline.providers import PROVIDERS
-from pipeline.providers.limits import MAX_PARTS, MAX_SLICED_BYTES
+from pipeline.providers.shared.size_limits import MAX_PARTS, MAX_SLICED_BYTES
 from pipeline.runtime.flows.chain import MAX_OUTPUT_BYTES, MAX_RECORD_BYTES
 from pipeline.runtime.flows.stage import Stage, StageContext
 from pipeline.tenants import Tenants
@@ -59,7 +59,7 @@ def test_what_nobody_knows_around_the_parts_is_kept_once(level: str) -> None:
     junk = "j" * 100_000
     slices, events = _cloud(_junk_around(level, junk, _messages(60)))
     assert sum(junk.encode() in body for body in slices) == 1
-    assert sum(junk.encode() in event.written("acme") for event in events) == 1
+    assert sum(junk.encode() in event.encode("acme") for event in events) == 1
     assert len(events) == 60
     assert sum(map(len, slices)) < 2 * len(junk)
 
@@ -75,7 +75,7 @@ def test_a_gateways_envelope_is_kept_once(inside: bool) -> None:
     assert sum(junk.encode() in each.body for each in slices) == 1
     named = ((ACCOUNT, wasender_webhooks.SESSION.encode()),)
     events = [event for each in slices for event in WASENDER.parse(TestRecord(each.body, headers=named))]
-    assert sum(junk.encode() in event.written("acme") for event in events) == 1
+    assert sum(junk.encode() in event.encode("acme") for event in events) == 1
     assert {event.body["raw"]["timestamp"] for event in events} == {whole["timestamp"]}
 
 
@@ -244,7 +244,7 @@ def test_a_large_event_holds_its_part_once(provider: str, whole: Json, kind: str
     """A webhook that the ingress takes would be an event that no topic takes: a dead letter for good."""
     record = TestRecord(orjson.dumps(whole), headers=((ACCOUNT, wasender_webhooks.SESSION.encode()),))
     (wire,) = PROVIDERS[provider].parse(record)
-    written = wire.written("acme")
+    written = wire.encode("acme")
     assert len(written) < min(MAX_RECORD_BYTES, len(record.value or b"") + 10_000)
     event = decode(TestRecord(written))
     assert (event.kind, event.raw) == (kind, whole)
@@ -257,7 +257,7 @@ def test_a_small_event_is_written_in_full() -> None:
     body = "x" * (once.ABOVE // 2 - 2_000)
     whole = webhook(value(contacts=[contact()], messages=[text("wamid.1", body=body)]))
     (wire,) = CLOUD.parse(Raw(orjson.dumps(whole)))
-    written = orjson.loads(wire.written("acme"))
+    written = orjson.loads(wire.encode("acme"))
     assert once.POINTERS not in written
     assert written["message"]["text"]["body"] == body
 
@@ -265,7 +265,7 @@ def test_a_small_event_is_written_in_full() -> None:
 def test_a_large_event_of_an_unknown_type_is_read_by_an_older_version() -> None:
     """What a newer version writes would be a dead letter of the handlers that are not replaced yet."""
     (wire,) = CLOUD.parse(Raw(orjson.dumps(webhook(value(messages=[text("wamid.1", body=LARGE)])))))
-    value_ = wire.written("acme").replace(b'"type":"text"', b'"type":"next"')
+    value_ = wire.encode("acme").replace(b'"type":"text"', b'"type":"next"')
     event = decode(TestRecord(value_))
     assert isinstance(event, UnknownEvent)
     assert event.part["text"]["body"] == LARGE
@@ -283,8 +283,8 @@ def test_nobody_outside_can_write_a_pointer() -> None:
     """A user could have an event read otherwise than it was sent."""
     status = {"id": "w", "status": "sent", "timestamp": "1", "recipient_id": "1", once.POINTERS: {"/errors": "/entry"}}
     (wire,) = CLOUD.parse(Raw(orjson.dumps(webhook(value(statuses=[status | {"x": "y" * 100_000}])))))
-    event = decode(TestRecord(wire.written("acme")))
+    event = decode(TestRecord(wire.encode("acme")))
     assert event.raw["entry"][0]["changes"][0]["value"]["statuses"][0][once.POINTERS]
     message = text("wamid.1", body=f'"{once.POINTERS}"' + "y" * 100_000) | {once.POINTERS: {"/a": "/b"}}
     (wire,) = CLOUD.parse(Raw(orjson.dumps(webhook(value(messages=[message])))))
-    assert isinstance(decode(TestRecord(wire.written("acme"))), MessageEvent)
+    assert isinstance(decode(TestRecord(wire.encode("acme"))), MessageEvent)

@@ -25,7 +25,7 @@ from pipeline.handlers.messenger import MESSENGER
 from pipeline.handlers.services import Services
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.providers import PROVIDERS
-from pipeline.providers.cloud.media import LIFETIME
+from pipeline.providers.cloud.media import UPLOAD_LIFETIME
 from pipeline.providers.media import AccountMedia
 from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Config
 from pipeline.sandbox.server import served
@@ -168,7 +168,7 @@ def test_an_upload_outlives_its_event_but_not_its_life() -> None:
         assert first.success and first.media_id and first.file_size == len(JPEG)
         (key,) = [each for each in here.store._rows if ":media:" in each and ":id:" not in each]
         assert key.startswith("{acme}:media:cloud%3A" + ACCOUNT)
-        assert await here.store.ttl(key) == LIFETIME - MARGIN
+        assert await here.store.ttl(key) == UPLOAD_LIFETIME - MARGIN
         assert not here.unit.rows.changes
 
     within(hook)
@@ -389,4 +389,4 @@ def test_what_it_says_of_limits() -> None:
     assert not MEDIA.validate_file_size(5 * 1024 * 1024 + 1, "image/png")
     said = MEDIA.get_media_limits()
     assert said["max_sizes"]["document"] == 100 * 1024 * 1024
-    assert said["media_persistence_days"] * 86_400 == LIFETIME
+    assert said["media_persistence_days"] * 86_400 == UPLOAD_LIFETIME

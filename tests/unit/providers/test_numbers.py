@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.cloud.bodies import build_body
-from pipeline.providers.waha.fields import chat_id
+from pipeline.providers.gateway.command_fields import chat_id
 from pipeline.providers.wasender.bodies import address
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.keys import conversation_key

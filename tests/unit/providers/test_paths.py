@@ -14,10 +14,10 @@ from yarl import URL
 from pipeline.errors import InvalidRecord
 from pipeline.handlers.limits import wrong_message_id
 from pipeline.providers.cloud.graph import graph_url
-from pipeline.providers.paths import url_path
+from pipeline.providers.gateway import calls as gateway_calls
+from pipeline.providers.shared.paths import url_path
 from pipeline.providers.waha.bodies import BUILDERS
-from pipeline.providers.waha.calls import calls
-from pipeline.providers.wasender.bodies import Refusal, build_calls
+from pipeline.providers.wasender.bodies import NotPossible, build_calls
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command, CommandKind
 
@@ -81,7 +81,7 @@ def urls(recipient: str, message_id: str) -> Iterator[tuple[str, int]]:
     yield graph_url(cloud, message_id), 2
     yield graph_url(cloud, recipient, "invite_link"), 3
     for kind in NAMED:
-        (call,) = calls(made("waha", kind, recipient, message_id), account("waha"), BUILDERS)
+        (call,) = gateway_calls.build_calls(made("waha", kind, recipient, message_id), account("waha"), BUILDERS)
         yield "http://host" + call.path, 7 if kind is CommandKind.PIN else 6
     for kind in (CommandKind.EDIT, CommandKind.REVOKE):
         (asked,) = build_calls(made("wasender", kind, recipient, message_id))
@@ -95,7 +95,7 @@ def test_no_id_of_a_command_changes_the_path_of_its_call(recipient: str, message
     while True:
         try:
             url, count = next(found)
-        except (StopIteration, InvalidRecord, Refusal):
+        except (StopIteration, InvalidRecord, NotPossible):
             return
         assert len(segments(url)) == count
 

@@ -6,23 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-import pytest
 
-from pipeline.providers import PROVIDERS
-from pipeline.providers.base import DeliveryStatus, WebhookRequest
+from pipeline.providers.base import AttemptStatus, WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
-from tests.support import gateway_calls as calls
+from pipeline.testing import DocumentedAnswer, ProviderConformance
 from tests.support.pigeon import Pigeon
-from tests.support.provider_conformance import ProviderConformance, Said
 
 SECRETS = ("current-pigeon-secret", "previous-pigeon-secret")
 LOFT = {"provider": "pigeon", "id": "acme-loft", "token": "a-token", "webhook_secrets": list(SECRETS)}
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a real provider this is a line in `pipeline/providers/__init__.py`."""
-    monkeypatch.setattr(calls, "PROVIDERS", {**PROVIDERS, "pigeon": Pigeon()})
 
 
 def note(number: int, sender: str = "15550001111", **more: Any) -> dict[str, Any]:
@@ -69,11 +60,11 @@ class TestPigeon(ProviderConformance):
     def about(self, person: str) -> Sequence[bytes]:
         return [self.message(1, person), webhook({"id": "N2", "from": person, "hologram": {}})]
 
-    def answers(self) -> Sequence[Said]:
+    def answers(self) -> Sequence[DocumentedAnswer]:
         return [
-            Said(201, {"id": "P1"}, DeliveryStatus.ACCEPTED),
-            Said(429, {}, DeliveryStatus.RETRYABLE, 7, {"Retry-After": "7"}),
-            Said(401, {"message": "who are you?"}, DeliveryStatus.PERMANENT),
-            Said(200, {}, DeliveryStatus.UNKNOWN),
-            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+            DocumentedAnswer(201, {"id": "P1"}, AttemptStatus.ACCEPTED),
+            DocumentedAnswer(429, {}, AttemptStatus.RETRYABLE, 7, {"Retry-After": "7"}),
+            DocumentedAnswer(401, {"message": "who are you?"}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(200, {}, AttemptStatus.UNKNOWN),
+            DocumentedAnswer(502, b"<html>", AttemptStatus.UNKNOWN),
         ]

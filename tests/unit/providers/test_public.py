@@ -22,8 +22,8 @@ from pipeline.handlers.media.results import MediaUploadResult
 from pipeline.handlers.services import Services
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.providers import PROVIDERS
-from pipeline.providers.media import REDIRECTS, AccountMedia
-from pipeline.providers.public import REFUSED, is_public, meant
+from pipeline.providers.media import MAX_REDIRECTS, AccountMedia
+from pipeline.providers.public import URL_NOT_ALLOWED, embedded_ipv4, is_public
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenants, TenantsFile
 from tests.support.handler_events import ACCOUNT, text
@@ -70,7 +70,7 @@ def test_an_ipv4_address_inside_of_ipv6_is_judged_as_itself(address: IPv4Address
         IPv6Address(0x2002 << 112 | number << 80),
         IPv6Address(0x20010000 << 96 | number ^ 0xFFFFFFFF),
     ]
-    assert {meant(form) for form in forms} == {address}
+    assert {embedded_ipv4(form) for form in forms} == {address}
     assert {is_public(form) for form in forms} == {is_public(address)}
 
 
@@ -178,7 +178,7 @@ def test_this_machine_is_not_fetched_from(host: str) -> None:
     """A user who names a URL would be sent what only this machine should see."""
     result, server = within(lambda server: MEDIA.upload_media_from_url(f"http://{host}:{server.port}/a"))
     assert not result.success
-    assert result.error_code in {REFUSED, "DOWNLOAD_FAILED"}
+    assert result.error_code in {URL_NOT_ALLOWED, "DOWNLOAD_FAILED"}
     assert server.asked == []
 
 
@@ -187,13 +187,13 @@ def test_this_machine_is_not_fetched_from(host: str) -> None:
 def test_no_zone_makes_an_address_something_else(address: str, zone: str) -> None:
     """`[::1%25]`, whose zone is empty, was taken for a name, was never looked up, and led to this machine."""
     result, _ = within(lambda server: MEDIA.upload_media_from_url(f"http://[{address}{zone}]:{server.port}/a"))
-    assert result.error_code == REFUSED
+    assert result.error_code == URL_NOT_ALLOWED
 
 
 def test_what_is_refused_says_what_to_do() -> None:
     """Who has a file server of his own would not know how to allow it."""
     result, _ = within(lambda server: MEDIA.upload_media_from_url(f"http://127.0.0.1:{server.port}/a"))
-    assert result.error_code == REFUSED
+    assert result.error_code == URL_NOT_ALLOWED
     assert "PIPELINE_MEDIA_NETWORKS" in (result.error or "")
 
 
@@ -201,7 +201,7 @@ def test_a_name_counts_by_what_it_resolves_to() -> None:
     """A name that anybody can register would lead to this machine."""
     names = Names(**{"evil.example": [["127.0.0.1"]]})
     result, server = within(lambda s: MEDIA.upload_media_from_url(f"http://evil.example:{s.port}/a"), names=names)
-    assert (result.error_code, server.asked) == (REFUSED, [])
+    assert (result.error_code, server.asked) == (URL_NOT_ALLOWED, [])
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_connected_to() -> None:
@@ -215,7 +215,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to() -> None:
 
     names = Names(**{"evil.example": [["127.0.0.2"], ["127.0.0.1"]]})
     result, server = within(twice, names=names, networks=[ip_network("127.0.0.2/32")])
-    assert (result.error_code, server.asked) == (REFUSED, ["/a"])
+    assert (result.error_code, server.asked) == (URL_NOT_ALLOWED, ["/a"])
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1:{0}/a", "http://evil.example:{0}/a", "http://[::1]:{0}/a"])
@@ -228,7 +228,7 @@ def test_a_redirect_is_checked_as_the_first_hop_is(target: str) -> None:
 
     names = Names(**{"good.example": [["127.0.0.2"]], "evil.example": [["127.0.0.1"]]})
     result, server = within(hook, names=names, networks=[ip_network("127.0.0.2/32")])
-    assert (result.error_code, server.asked) == (REFUSED, ["/to"])
+    assert (result.error_code, server.asked) == (URL_NOT_ALLOWED, ["/to"])
 
 
 def test_redirects_end() -> None:
@@ -239,7 +239,7 @@ def test_redirects_end() -> None:
         return await MEDIA.upload_media_from_url(f"http://127.0.0.1:{server.port}/b")
 
     result, server = within(hook, networks=LOOPBACK)
-    assert (result.error_code, len(server.asked)) == ("DOWNLOAD_FAILED", REDIRECTS)
+    assert (result.error_code, len(server.asked)) == ("DOWNLOAD_FAILED", MAX_REDIRECTS)
 
 
 def test_an_allowed_network_and_the_accounts_own_origin_are_fetched_from() -> None:
@@ -258,7 +258,7 @@ def test_another_port_of_the_accounts_host_is_not_its_origin() -> None:
     async def hook(server: Server) -> MediaUploadResult:
         return await MEDIA.upload_media_from_url(f"http://127.0.0.1:{server.port + 1}/a")
 
-    assert within(hook, own=True)[0].error_code == REFUSED
+    assert within(hook, own=True)[0].error_code == URL_NOT_ALLOWED
 
 
 def test_the_url_of_a_medium_is_checked_too() -> None:
@@ -268,7 +268,7 @@ def test_the_url_of_a_medium_is_checked_too() -> None:
         server.answers[f"/v23.0/{ACCOUNT}"] = lambda: web.json_response({"url": f"http://127.0.0.2:{server.port}/a"})
         with pytest.raises(Unsendable) as caught:
             _ = [chunk async for chunk in MEDIA.stream_media(ACCOUNT)]
-        assert caught.value.code == REFUSED
+        assert caught.value.code == URL_NOT_ALLOWED
         return MediaUploadResult(success=True)
 
     assert within(hook, own=True)[1].asked == [f"/v23.0/{ACCOUNT}"]

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import Delivery, DeliveryStatus, WebhookRequest
+from pipeline.providers.base import AttemptStatus, SendAttempt, WebhookRequest
 from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Account, Config
 from pipeline.sandbox.core import Sandbox
 from pipeline.sandbox.errors import NotSupported, SandboxError
@@ -52,7 +52,7 @@ def taken(webhook: Webhook) -> list[Any]:
     assert SAMPLE.token.encode() not in b"".join(part.body for part in slices)
     records = [TestRecord(part.body, headers=((headers.ACCOUNT, part.account.encode()),)) for part in slices]
     wires = [wire for record in records for wire in wasender.parse(record)]
-    return [decode(TestRecord(wire.written("acme"))) for wire in wires]
+    return [decode(TestRecord(wire.encode("acme"))) for wire in wires]
 
 
 def written(**fields: Any) -> tuple[list[str], Webhook]:
@@ -128,7 +128,7 @@ def test_a_status_that_wasender_does_not_have_is_named() -> None:
         provider().status_webhook([update])
 
 
-def in_sandbox(*commands: Command, faults: dict[str, Any] | None = None) -> tuple[list[Delivery], Any]:
+def in_sandbox(*commands: Command, faults: dict[str, Any] | None = None) -> tuple[list[SendAttempt], Any]:
     return calls.in_sandbox("wasender", SESSION, faults, *commands)
 
 
@@ -140,7 +140,7 @@ def command(kind: CommandKind = CommandKind.TEXT, **changes: Any) -> Command:
 def test_it_takes_what_the_pipeline_sends(kind: CommandKind) -> None:
     """The pipeline or the sandbox would speak another Wasender than the real one."""
     (delivery,), sent = in_sandbox(command(kind))
-    assert delivery.status is DeliveryStatus.ACCEPTED
+    assert delivery.status is AttemptStatus.ACCEPTED
     if kind in (CommandKind.READ, CommandKind.TYPING):
         assert sent == []
         return
@@ -155,7 +155,7 @@ def test_what_was_sent_can_be_changed() -> None:
     revoke = command(CommandKind.REVOKE, body={"message_id": "100000"})
     other = command(CommandKind.REVOKE, body={"message_id": "5"})
     done, sent = in_sandbox(command(), edit, revoke, other)
-    assert [each.status for each in done] == [DeliveryStatus.ACCEPTED] * 3 + [DeliveryStatus.PERMANENT]
+    assert [each.status for each in done] == [AttemptStatus.ACCEPTED] * 3 + [AttemptStatus.PERMANENT]
     assert [entry["type"] for entry in sent] == ["text", "edit", "revoke"]
 
 
@@ -163,7 +163,7 @@ def test_data_and_linked_ids_go_their_long_way() -> None:
     """Uploads and linked ids could not be tried out."""
     image = command(CommandKind.IMAGE, body={"media": {"data": "SGk=", "mime_type": "image/png"}})
     done, sent = in_sandbox(image, command(recipient="15550001111@lid"))
-    assert [each.status for each in done] == [DeliveryStatus.ACCEPTED] * 2
+    assert [each.status for each in done] == [AttemptStatus.ACCEPTED] * 2
     assert ["/uploads/" in str(entry["body"]) for entry in sent] == [True, False]
     assert sent[1]["to"] == "15550001111"
 
@@ -237,12 +237,12 @@ def test_faults_are_answered_in_wasenders_words() -> None:
     faults = {"errors": [{"code": 503}, {"code": 429}, {"code": 422}]}
     done, sent = in_sandbox(*[command()] * 4, faults=faults)
     assert [each.error_code for each in done] == [503, 429, 422, None]
-    assert [each.status for each in done][:3] == [DeliveryStatus.RETRYABLE] * 2 + [DeliveryStatus.PERMANENT]
+    assert [each.status for each in done][:3] == [AttemptStatus.RETRYABLE] * 2 + [AttemptStatus.PERMANENT]
     assert len(sent) == 1
 
 
 def test_an_accepted_message_without_an_answer_is_unknown() -> None:
     """The one gap that no order of writes can close could not be tried out."""
     done, sent = in_sandbox(command(), faults={"timeout_after_accept": {"hold": 0.01}})
-    assert [each.status for each in done] == [DeliveryStatus.UNKNOWN]
+    assert [each.status for each in done] == [AttemptStatus.UNKNOWN]
     assert len(sent) == 1

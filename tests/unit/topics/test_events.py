@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.errors import InvalidRecord
-from pipeline.providers.cloud.parse import parse
+from pipeline.providers.cloud.parse import parse_record
 from pipeline.topics import events
 from pipeline.topics.events import (
     ErrorEvent,
@@ -36,8 +36,8 @@ Kind = TypeVar("Kind", bound=EventBase)
 
 def _event(kind: type[Kind], **lists: Any) -> Kind:
     """The only event of a webhook with these lists, after its way over the topic."""
-    (wire,) = parse(Raw(orjson.dumps(webhook(value(**lists)))))
-    event = decode(Raw(wire.written("acme")))
+    (wire,) = parse_record(Raw(orjson.dumps(webhook(value(**lists)))))
+    event = decode(Raw(wire.encode("acme")))
     assert isinstance(event, kind)
     return event
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from pipeline.providers.cloud.accounts import KINDS
-from pipeline.providers.cloud.parse import parse
+from pipeline.providers.cloud.parse import parse_record
 from pipeline.topics.events import AccountEvent, AccountEventType, ErrorEvent, StatusEvent, SystemEventType, decode
 from pipeline.topics.events.details import (
     DETAILS,
@@ -30,7 +30,7 @@ BODIES = {example.name: example.body for example in named_examples()}
 
 
 def _decoded(whole: Json) -> Any:
-    return decode(Raw(next(iter(parse(Raw(orjson.dumps(whole))))).written("acme")))
+    return decode(Raw(next(iter(parse_record(Raw(orjson.dumps(whole))))).encode("acme")))
 
 
 def _account(name: str) -> AccountEvent:

@@ -8,8 +8,9 @@ import orjson
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline.providers.cloud.parse import parse
-from pipeline.providers.cloud.shapes import CONTENTS, MESSAGE, NEEDED, Shape
+from pipeline.providers.cloud.parse import parse_record
+from pipeline.providers.cloud.shapes import CONTENTS, MESSAGE
+from pipeline.providers.shared.shapes import REQUIRED, Shape
 from pipeline.topics.events import (
     AnyMessage,
     ContactsMessage,
@@ -30,7 +31,7 @@ ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(Message)
 
 
 def _event(whole: Json) -> MessageEvent:
-    event = decode(Raw(orjson.dumps(next(iter(parse(Raw(orjson.dumps(whole))))).body)))
+    event = decode(Raw(orjson.dumps(next(iter(parse_record(Raw(orjson.dumps(whole))))).body)))
     assert isinstance(event, MessageEvent)
     return event
 
@@ -289,7 +290,7 @@ def _sample(kind: str) -> Json:
 
 
 def _named(shape: Shape) -> set[str]:
-    return set(shape) - {NEEDED}
+    return set(shape) - {REQUIRED}
 
 
 def test_a_forwarded_picture_from_an_ad() -> None:

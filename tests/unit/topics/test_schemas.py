@@ -12,7 +12,7 @@ import orjson
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
-from pipeline.providers.cloud.parse import parse
+from pipeline.providers.cloud.parse import parse_record
 from pipeline.topics import schemas
 from pipeline.topics.compatibility import breaks
 from pipeline.topics.events import UnknownEvent
@@ -32,8 +32,8 @@ def test_every_event_is_what_its_schema_says() -> None:
     """A schema that nobody's records fit is worse than none."""
     known = {name: jsonschema.Draft202012Validator(schema) for name, schema in schemas.stored().items()}
     for whole in examples():
-        for wire in parse(Raw(orjson.dumps(whole))):
-            record = orjson.loads(wire.written("acme"))
+        for wire in parse_record(Raw(orjson.dumps(whole))):
+            record = orjson.loads(wire.encode("acme"))
             known[f"event.{wire.kind}"].validate(record)
             if wire.kind == "account" and (detail := known.get(f"account.{wire.body['event_type']}")):
                 detail.validate(record["data"])

@@ -1,4 +1,4 @@
-"""The JSON of each kind of command, a family a file. Source: Cloud API, messages endpoint."""
+"""Build the JSON of each kind of command. Source: Cloud API, messages endpoint."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.providers.cloud.bodies import basic, commerce, interactive, media, places
-from pipeline.providers.cloud.bodies.envelope import Content, addressed
+from pipeline.providers.cloud.bodies.envelope import MessageContent, address_message
 from pipeline.topics.commands import Command, CommandKind
 
-_CONTENTS: Final[Mapping[CommandKind, Callable[[dict[str, Any]], Content]]] = MappingProxyType(
+_CONTENTS: Final[Mapping[CommandKind, Callable[[dict[str, Any]], MessageContent]]] = MappingProxyType(
     {
         CommandKind.TEXT: basic.text,
         CommandKind.REACTION: basic.reaction,
@@ -42,20 +42,20 @@ _CONTENTS: Final[Mapping[CommandKind, Callable[[dict[str, Any]], Content]]] = Ma
 )
 
 KINDS: Final = frozenset({*_CONTENTS, CommandKind.READ})
-"""What the Cloud API can do. Polls, edits, deletions and forwards it can't, nor typing without a message."""
+"""Kinds that the Cloud API supports. Missing: polls, edits, deletions, forwards, and typing without a message."""
 
 
 def build_body(command: Command) -> dict[str, Any]:
-    """What is posted for a command.
+    """Return the JSON body to post for a command.
 
-    Raises `UnsupportedCommand` for a kind without an endpoint, `InvalidRecord` for one without what it needs.
+    Raises `UnsupportedCommand` for a kind without an endpoint, `InvalidRecord` for a body without a required field.
     """
     if command.kind not in KINDS:
         raise UnsupportedCommand(f"the Cloud API can't do {command.kind}")
     try:
         if command.kind is CommandKind.READ:
             return basic.read(command)
-        return addressed(command, _CONTENTS[command.kind](command.body))
+        return address_message(command, _CONTENTS[command.kind](command.body))
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         what = error.args[0] if isinstance(error, KeyError) else "what its kind needs"
         raise InvalidRecord(f"a {command.kind} command without {what}") from None

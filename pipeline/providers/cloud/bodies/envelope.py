@@ -1,4 +1,4 @@
-"""What surrounds every message: whom it is for, what it answers, and the command's id."""
+"""Build the fields around a message's content: recipient, replied-to message and command id."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pipeline.topics.numbers import phone_digits
 
 _BSUID: Final = re.compile(r"^[A-Z]{2}\.")
 _GROUP: Final = "Y2FwaV9ncm91cDo"
-"""How a group's id begins: `capi_group:` in base64."""
+"""Prefix of a group's id: `capi_group:` in base64."""
 
 
-class Content(NamedTuple):
-    """A message's type, and the value of the field that is named after it."""
+class MessageContent(NamedTuple):
+    """A message's type, and the value of the field that is named after the type."""
 
     type: str
     value: Any
 
 
-def addressed(command: Command, content: Content) -> dict[str, Any]:
+def address_message(command: Command, content: MessageContent) -> dict[str, Any]:
     body: dict[str, Any] = {"messaging_product": "whatsapp", "recipient_type": _recipient_type(command)}
     body[_address_field(command.recipient)] = _address(command.recipient)
     body |= {
@@ -34,7 +34,7 @@ def addressed(command: Command, content: Content) -> dict[str, Any]:
 
 
 def _address(recipient: str) -> str:
-    """A phone number without its punctuation. Its plus stays: without one Meta may take it for a local number."""
+    """Return a phone number without punctuation but with its plus, without which Meta may read it as a local number."""
     number = phone_digits(recipient)
     return f"+{number}" if number and "+" in recipient else number or recipient
 
@@ -46,5 +46,5 @@ def _recipient_type(command: Command) -> str:
 
 
 def _address_field(recipient: str) -> str:
-    """Business-scoped user ids go into a field of their own: two capital letters and a dot, then anything."""
+    """Return the recipient's field. A business-scoped user id (two capital letters and a dot) has its own."""
     return "recipient" if _BSUID.match(recipient) else "to"

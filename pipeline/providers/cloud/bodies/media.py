@@ -1,37 +1,34 @@
-"""Images, videos, sounds, documents and stickers, by the id of an upload or by a public link."""
+"""Build images, videos, audio, documents and stickers, by the id of an upload or by a public link."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipeline.errors import UnsupportedCommand
-from pipeline.providers.cloud.bodies.envelope import Content
-
-Body = dict[str, Any]
-
-
-def image(body: Body) -> Content:
-    return Content("image", _captioned(body))
+from pipeline.providers.cloud.bodies.envelope import MessageContent
+from pipeline.topics.types import Json
 
 
-def video(body: Body) -> Content:
-    return Content("video", _captioned(body))
+def image(body: Json) -> MessageContent:
+    return MessageContent("image", _captioned(body))
 
 
-def audio(body: Body) -> Content:
-    return Content("audio", source(body["media"]) | ({"voice": True} if body.get("voice") else {}))
+def video(body: Json) -> MessageContent:
+    return MessageContent("video", _captioned(body))
 
 
-def document(body: Body) -> Content:
-    return Content("document", named(body["media"]) | _caption(body))
+def audio(body: Json) -> MessageContent:
+    return MessageContent("audio", source(body["media"]) | ({"voice": True} if body.get("voice") else {}))
 
 
-def sticker(body: Body) -> Content:
-    return Content("sticker", source(body["media"]))
+def document(body: Json) -> MessageContent:
+    return MessageContent("document", named(body["media"]) | _caption(body))
 
 
-def source(medium: Body) -> Body:
-    """`{"id"}` or `{"link"}`. Raises `UnsupportedCommand` for a file within the command: Meta wants it uploaded."""
+def sticker(body: Json) -> MessageContent:
+    return MessageContent("sticker", source(body["media"]))
+
+
+def source(medium: Json) -> Json:
+    """Return `{"id"}` or `{"link"}`. Raises `UnsupportedCommand` for inline data, because Meta requires an upload."""
     for name in ("id", "link"):
         if medium.get(name):
             return {name: medium[name]}
@@ -40,15 +37,15 @@ def source(medium: Body) -> Body:
     raise KeyError("media")
 
 
-def named(medium: Body) -> Body:
+def named(medium: Json) -> Json:
     return source(medium) | ({"filename": medium["filename"]} if medium.get("filename") else {})
 
 
-def _captioned(body: Body) -> Body:
+def _captioned(body: Json) -> Json:
     if body.get("view_once"):
         raise UnsupportedCommand("the Cloud API can't send media that are seen once")
     return source(body["media"]) | _caption(body)
 
 
-def _caption(body: Body) -> Body:
+def _caption(body: Json) -> Json:
     return {"caption": body["caption"]} if body.get("caption") else {}

@@ -1,20 +1,17 @@
-"""Locations and contact cards."""
+"""Build locations and contact cards."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from pipeline.providers.cloud.bodies.envelope import Content
-
-Body = dict[str, Any]
+from pipeline.providers.cloud.bodies.envelope import MessageContent
+from pipeline.topics.types import Json
 
 _PLACE = ("latitude", "longitude", "name", "address")
 
 
-def location(body: Body) -> Content:
+def location(body: Json) -> MessageContent:
     place = {name: body[name] for name in _PLACE if body.get(name) is not None}
-    return Content("location", {"latitude": place["latitude"], "longitude": place["longitude"]} | place)
+    return MessageContent("location", {"latitude": place["latitude"], "longitude": place["longitude"]} | place)
 
 
-def contacts(body: Body) -> Content:
-    return Content("contacts", list(body["contacts"]))
+def contacts(body: Json) -> MessageContent:
+    return MessageContent("contacts", list(body["contacts"]))

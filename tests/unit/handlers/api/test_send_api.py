@@ -15,7 +15,7 @@ from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.errors import ConfigurationError
 from pipeline.providers import PROVIDERS
-from pipeline.providers.api import API
+from pipeline.providers.api import SEND_API
 from pipeline.tenants import Tenants, TenantsFile, load_tenants
 from pipeline.testing import TestRecord
 from pipeline.testing.driver import TopologyTestDriver
@@ -37,7 +37,7 @@ def run(test: Callable[[Caller], Awaitable[None]], **options: Any) -> None:
 
 def event_of(record: Record, tenant: str = "acme") -> APIMessageEvent:
     """What `parse` makes of it."""
-    (wire,) = API.parse(TestRecord.of(record))
+    (wire,) = SEND_API.parse(TestRecord.of(record))
     event = validate(wire.body | {"tenant_id": tenant})
     assert isinstance(event, APIMessageEvent)
     assert (wire.event_id, wire.kind, wire.conversation) == (event.event_id, "api", event.conversation)

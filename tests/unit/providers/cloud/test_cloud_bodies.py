@@ -11,11 +11,11 @@ from aiohttp import ClientSession
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.handlers.media.gateway import Upload
-from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.providers.cloud.answer import read_answer
+from pipeline.providers.base import AttemptStatus, SendAttempt
+from pipeline.providers.cloud.answer import interpret
 from pipeline.providers.cloud.bodies import KINDS, build_body
-from pipeline.providers.cloud.deliver import deliver
-from pipeline.providers.cloud.media import upload
+from pipeline.providers.cloud.deliver import send_command
+from pipeline.providers.cloud.media import upload_media
 from pipeline.sandbox.config import Config
 from pipeline.sandbox.server import served
 from pipeline.tenants import Account
@@ -86,7 +86,7 @@ def test_meta_does_not_quote_what_was_said() -> None:
     body = {"media": {"link": "https://secret.example/a"}, "caption": "my PIN is 4821"}
     error = {"error": {"code": 100, "message": "bad image: my PIN is 4821 at https://secret.example/a"}}
     sent = command(CommandKind.IMAGE, body)
-    answer = read_answer(400, {}, orjson.dumps(error), sent, account("http://127.0.0.1"))
+    answer = interpret(400, {}, orjson.dumps(error), sent, account("http://127.0.0.1"))
     assert answer.error_message == "bad image: [redacted] at [redacted]"
 
 
@@ -98,24 +98,24 @@ def test_every_kind_arrives_at_the_provider() -> None:
     invite = call("send_group_invite", {"group_id": GROUP, "recipient": USER, "body": "Join us"})[1][0]
     reads = [command(CommandKind.READ, {"message_id": "wamid.T1", "typing": True})]
 
-    async def run() -> tuple[list[Delivery], list[dict[str, Any]]]:
+    async def run() -> tuple[list[SendAttempt], list[dict[str, Any]]]:
         async with served(Config(port=0)) as url, ClientSession() as session:
             medium = await _upload(session, url)
             made = [_with_medium(each, medium) for each in [*commands, invite, *reads]]
-            deliveries = [await deliver(each, account(url), session) for each in made]
+            deliveries = [await send_command(each, account(url), session) for each in made]
             async with session.get(f"{url}/_sandbox/sent") as response:
                 return deliveries, await response.json()
 
     deliveries, sent = asyncio.run(run())
     assert [each.error_message for each in deliveries] == [None] * len(deliveries)
-    assert {each.status for each in deliveries} == {DeliveryStatus.ACCEPTED}
+    assert {each.status for each in deliveries} == {AttemptStatus.ACCEPTED}
     assert len(sent) == len(commands) + 1
     assert sent[-1]["body"]["body"].startswith("Join us\nhttps://chat.whatsapp.com/")
     assert {each.kind for each in [*commands, invite, *reads]} == KINDS
 
 
 async def _upload(session: ClientSession, url: str) -> str:
-    made = await upload(Upload(b"\xff\xd8\xff", "image/jpeg", "a.jpg"), account(url), session)
+    made = await upload_media(Upload(b"\xff\xd8\xff", "image/jpeg", "a.jpg"), account(url), session)
     return made.medium["id"]
 
 
@@ -129,12 +129,12 @@ def test_an_invitation_whose_link_can_not_be_had_is_tried_again_or_refused() -> 
     """A user would get an invitation without its link, or the command would end in an exception."""
     invite = call("send_group_invite", {"group_id": GROUP, "recipient": USER})[1][0]
 
-    async def run() -> tuple[Delivery, Delivery]:
+    async def run() -> tuple[SendAttempt, SendAttempt]:
         async with served(Config(port=0)) as url, ClientSession() as session:
             wrong = account(url).model_copy(update={"token": account(url).token.__class__("no")})
-            away = await deliver(invite, account("http://127.0.0.1:1"), session)
-            return away, await deliver(invite, wrong, session)
+            away = await send_command(invite, account("http://127.0.0.1:1"), session)
+            return away, await send_command(invite, wrong, session)
 
     away, refused = asyncio.run(run())
-    assert away.status is DeliveryStatus.RETRYABLE
-    assert (refused.status, refused.error_code) == (DeliveryStatus.PERMANENT, 190)
+    assert away.status is AttemptStatus.RETRYABLE
+    assert (refused.status, refused.error_code) == (AttemptStatus.PERMANENT, 190)

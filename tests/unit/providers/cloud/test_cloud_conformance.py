@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import DeliveryStatus, WebhookRequest
+from pipeline.providers.base import AttemptStatus, WebhookRequest
+from pipeline.testing import DocumentedAnswer, ProviderConformance
 from tests.support.cloud_webhooks import (
     SECRETS,
     Json,
@@ -22,7 +23,6 @@ from tests.support.cloud_webhooks import (
     value,
     webhook,
 )
-from tests.support.provider_conformance import ProviderConformance, Said
 
 
 class TestCloud(ProviderConformance):
@@ -69,21 +69,21 @@ class TestCloud(ProviderConformance):
         ]
         return [orjson.dumps(webhook(value(**lists), field=field)) for field, lists in values]
 
-    def answers(self) -> Sequence[Said]:
+    def answers(self) -> Sequence[DocumentedAnswer]:
         def error(code: int) -> Json:
             return {"error": {"message": "no", "type": "OAuthException", "code": code}}
 
         return [
-            Said(200, {"messages": [{"id": "wamid.1"}]}, DeliveryStatus.ACCEPTED),
-            Said(400, error(130429), DeliveryStatus.RETRYABLE, 1),
-            Said(400, error(131056), DeliveryStatus.RETRYABLE, 1),
-            Said(500, error(131000), DeliveryStatus.RETRYABLE),
-            Said(503, error(2), DeliveryStatus.RETRYABLE, 7, {"Retry-After": "7"}),
-            Said(401, error(190), DeliveryStatus.PERMANENT),
-            Said(400, error(131047), DeliveryStatus.PERMANENT),
-            Said(400, error(100), DeliveryStatus.PERMANENT),
-            Said(404, {}, DeliveryStatus.PERMANENT),
-            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+            DocumentedAnswer(200, {"messages": [{"id": "wamid.1"}]}, AttemptStatus.ACCEPTED),
+            DocumentedAnswer(400, error(130429), AttemptStatus.RETRYABLE, 1),
+            DocumentedAnswer(400, error(131056), AttemptStatus.RETRYABLE, 1),
+            DocumentedAnswer(500, error(131000), AttemptStatus.RETRYABLE),
+            DocumentedAnswer(503, error(2), AttemptStatus.RETRYABLE, 7, {"Retry-After": "7"}),
+            DocumentedAnswer(401, error(190), AttemptStatus.PERMANENT),
+            DocumentedAnswer(400, error(131047), AttemptStatus.PERMANENT),
+            DocumentedAnswer(400, error(100), AttemptStatus.PERMANENT),
+            DocumentedAnswer(404, {}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(502, b"<html>", AttemptStatus.UNKNOWN),
         ]
 
     def unknown(self) -> Sequence[bytes]:

@@ -14,9 +14,9 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
-from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.providers.cloud.bodies import build_body
-from pipeline.providers.cloud.deliver import deliver
+from pipeline.providers.cloud.deliver import send_command
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command, CommandKind
 from tests.support.ports import free_ports
@@ -52,10 +52,10 @@ def account(base_url: str | None) -> Account:
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def delivered(answer: Answer, *commands: Command) -> list[Delivery]:
+def delivered(answer: Answer, *commands: Command) -> list[SendAttempt]:
     """The deliveries of commands (one text by default) through a server that gives `answer`."""
 
-    async def run() -> list[Delivery]:
+    async def run() -> list[SendAttempt]:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(app)
@@ -66,7 +66,7 @@ def delivered(answer: Answer, *commands: Command) -> list[Delivery]:
         try:
             async with ClientSession() as session:
                 to = account(f"http://{host}:{port}/")
-                return [await deliver(each, to, session) for each in commands or (command(),)]
+                return [await send_command(each, to, session) for each in commands or (command(),)]
         finally:
             await runner.cleanup()
 
@@ -85,7 +85,7 @@ def error(code: object, message: str = "(#1) no", **more: object) -> dict[str, A
     return {"error": {"message": message, "type": "OAuthException", "code": code, "fbtrace_id": "A", **more}}
 
 
-def one(answer: Answer, sent: Command | None = None) -> Delivery:
+def one(answer: Answer, sent: Command | None = None) -> SendAttempt:
     (delivery,) = delivered(answer, sent or command())
     return delivery
 
@@ -101,7 +101,7 @@ def test_what_goes_over_the_wire() -> None:
         return web.json_response({"messages": [{"id": "wamid.OUT"}]})
 
     accepted = one(answer, command(reply_to="wamid.IN"))
-    assert accepted == Delivery(DeliveryStatus.ACCEPTED, message_id="wamid.OUT")
+    assert accepted == SendAttempt(AttemptStatus.ACCEPTED, message_id="wamid.OUT")
     assert seen == [
         (
             "POST",
@@ -144,7 +144,7 @@ def test_marking_as_read() -> None:
     assert build_body(command(CommandKind.READ)) == plain
     typing = command(CommandKind.READ, body={"message_id": "wamid.1", "typing": True})
     assert build_body(typing) == plain | {"typing_indicator": {"type": "text"}}
-    assert one(says(200, {"success": True}), typing) == Delivery(DeliveryStatus.ACCEPTED)
+    assert one(says(200, {"success": True}), typing) == SendAttempt(AttemptStatus.ACCEPTED)
 
 
 @pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": 5}])
@@ -164,40 +164,40 @@ def test_a_kind_without_endpoint_is_unsupported() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "expected", "code"),
     [
-        (400, error(130429), DeliveryStatus.RETRYABLE, 130429),
-        (400, error(131056), DeliveryStatus.RETRYABLE, 131056),
-        (500, error(131000), DeliveryStatus.RETRYABLE, 131000),
-        (500, error(1), DeliveryStatus.RETRYABLE, 1),
-        (503, error(2), DeliveryStatus.RETRYABLE, 2),
-        (400, error(131047), DeliveryStatus.PERMANENT, 131047),
-        (401, error(190), DeliveryStatus.PERMANENT, 190),
-        (400, error(100), DeliveryStatus.PERMANENT, 100),
-        (200, error(100), DeliveryStatus.PERMANENT, 100),
-        (500, error(987654), DeliveryStatus.PERMANENT, 987654),
-        (500, error(987654, is_transient=True), DeliveryStatus.RETRYABLE, 987654),
-        (429, error(80008), DeliveryStatus.RETRYABLE, 80008),
-        (429, None, DeliveryStatus.RETRYABLE, None),
-        (503, b"<html>busy</html>", DeliveryStatus.RETRYABLE, None),
-        (408, b"", DeliveryStatus.RETRYABLE, None),
-        (500, None, DeliveryStatus.UNKNOWN, None),
-        (502, b"<html>bad gateway</html>", DeliveryStatus.UNKNOWN, None),
-        (504, b"", DeliveryStatus.UNKNOWN, None),
-        (500, error("text"), DeliveryStatus.UNKNOWN, None),
-        (200, b"not json", DeliveryStatus.UNKNOWN, None),
-        (200, {"messages": []}, DeliveryStatus.UNKNOWN, None),
-        (200, {"messages": [{"id": 5}]}, DeliveryStatus.UNKNOWN, None),
-        (200, [1], DeliveryStatus.UNKNOWN, None),
-        (404, b"<html>", DeliveryStatus.PERMANENT, None),
-        (302, b"", DeliveryStatus.PERMANENT, None),
+        (400, error(130429), AttemptStatus.RETRYABLE, 130429),
+        (400, error(131056), AttemptStatus.RETRYABLE, 131056),
+        (500, error(131000), AttemptStatus.RETRYABLE, 131000),
+        (500, error(1), AttemptStatus.RETRYABLE, 1),
+        (503, error(2), AttemptStatus.RETRYABLE, 2),
+        (400, error(131047), AttemptStatus.PERMANENT, 131047),
+        (401, error(190), AttemptStatus.PERMANENT, 190),
+        (400, error(100), AttemptStatus.PERMANENT, 100),
+        (200, error(100), AttemptStatus.PERMANENT, 100),
+        (500, error(987654), AttemptStatus.PERMANENT, 987654),
+        (500, error(987654, is_transient=True), AttemptStatus.RETRYABLE, 987654),
+        (429, error(80008), AttemptStatus.RETRYABLE, 80008),
+        (429, None, AttemptStatus.RETRYABLE, None),
+        (503, b"<html>busy</html>", AttemptStatus.RETRYABLE, None),
+        (408, b"", AttemptStatus.RETRYABLE, None),
+        (500, None, AttemptStatus.UNKNOWN, None),
+        (502, b"<html>bad gateway</html>", AttemptStatus.UNKNOWN, None),
+        (504, b"", AttemptStatus.UNKNOWN, None),
+        (500, error("text"), AttemptStatus.UNKNOWN, None),
+        (200, b"not json", AttemptStatus.UNKNOWN, None),
+        (200, {"messages": []}, AttemptStatus.UNKNOWN, None),
+        (200, {"messages": [{"id": 5}]}, AttemptStatus.UNKNOWN, None),
+        (200, [1], AttemptStatus.UNKNOWN, None),
+        (404, b"<html>", AttemptStatus.PERMANENT, None),
+        (302, b"", AttemptStatus.PERMANENT, None),
     ],
 )
-def test_what_answers_mean(status: int, body: object, expected: DeliveryStatus, code: int | None) -> None:
+def test_what_answers_mean(status: int, body: object, expected: AttemptStatus, code: int | None) -> None:
     """If an answer were misread, a message would be sent twice, or given up though it could have gone."""
     delivery = one(says(status, body, {"Location": "/elsewhere"} if status == 302 else None))
     assert (delivery.status, delivery.error_code) == (expected, code)
     assert delivery.message_id is None
     assert delivery.error_message
-    assert (delivery.delay > 0) == (expected is DeliveryStatus.RETRYABLE)
+    assert (delivery.delay > 0) == (expected is AttemptStatus.RETRYABLE)
 
 
 @pytest.mark.parametrize(
@@ -233,13 +233,13 @@ def test_errors_hold_no_secrets() -> None:
     assert delivery.error_message.startswith("Malformed access token [redacted]: body was: [redacted]xxx")
     assert len(delivery.error_message) == 500
     odd = one(says(400, error(100, error_data=["odd"]) | {"error": {"code": 100, "message": None}}))
-    assert odd.status is DeliveryStatus.PERMANENT
+    assert odd.status is AttemptStatus.PERMANENT
 
 
-def reach(base_url: str | None, sent: Command | None = None) -> Delivery:
-    async def run() -> Delivery:
+def reach(base_url: str | None, sent: Command | None = None) -> SendAttempt:
+    async def run() -> SendAttempt:
         async with ClientSession() as session:
-            return await deliver(sent or command(), account(base_url), session)
+            return await send_command(sent or command(), account(base_url), session)
 
     return asyncio.run(run())
 
@@ -248,7 +248,7 @@ def reach(base_url: str | None, sent: Command | None = None) -> Delivery:
 def test_a_provider_that_can_not_be_reached_is_tried_again(url: str) -> None:
     """If a refused connection counted as sent, an outage of the provider would lose every reply."""
     delivery = reach(url.format(port=free_ports()))
-    assert delivery.status is DeliveryStatus.RETRYABLE
+    assert delivery.status is AttemptStatus.RETRYABLE
     assert delivery.delay > 0
     assert TOKEN not in str(delivery) and TEXT not in str(delivery)
 
@@ -257,7 +257,7 @@ def test_a_connection_that_takes_too_long_is_tried_again(monkeypatch: pytest.Mon
     """If waiting for a free connection counted as sent, a busy worker would lose what it never wrote."""
     monkeypatch.setattr(module, "TIMEOUT", ClientTimeout(total=None, connect=0.05))
 
-    async def run() -> Delivery:
+    async def run() -> SendAttempt:
         arrived, release = asyncio.Event(), asyncio.Event()
 
         async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -271,18 +271,18 @@ def test_a_connection_that_takes_too_long_is_tried_again(monkeypatch: pytest.Mon
         async with server, ClientSession(connector=TCPConnector(limit=1)) as session:
             first = asyncio.create_task(session.get(url))
             await asyncio.wait_for(arrived.wait(), 5)
-            second = await deliver(command(), account(url), session)
+            second = await send_command(command(), account(url), session)
             release.set()
             await asyncio.gather(first, return_exceptions=True)
             return second
 
-    assert asyncio.run(run()).status is DeliveryStatus.RETRYABLE
+    assert asyncio.run(run()).status is AttemptStatus.RETRYABLE
 
 
-def cut_off(how: str, sent: Command | None = None) -> Delivery:
+def cut_off(how: str, sent: Command | None = None) -> SendAttempt:
     """Delivers to a server that reads the whole request and then goes away, or says nothing."""
 
-    async def run() -> Delivery:
+    async def run() -> SendAttempt:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             if how == "silent":
@@ -300,7 +300,7 @@ def cut_off(how: str, sent: Command | None = None) -> Delivery:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server, ClientSession() as session:
-            return await deliver(sent or command(), account(url), session)
+            return await send_command(sent or command(), account(url), session)
 
     return asyncio.run(run())
 
@@ -310,7 +310,7 @@ def test_a_request_without_an_answer_is_unknown(how: str, monkeypatch: pytest.Mo
     """If a send that was cut off were tried again, the user would get it twice."""
     monkeypatch.setattr(module, "TIMEOUT", ClientTimeout(total=None, sock_read=0.1))
     delivery = cut_off(how)
-    assert delivery.status is DeliveryStatus.UNKNOWN
+    assert delivery.status is AttemptStatus.UNKNOWN
     assert delivery.delay == 0
     assert "no answer came" in (delivery.error_message or "")
     assert TOKEN not in str(delivery) and TEXT not in str(delivery)
@@ -319,7 +319,7 @@ def test_a_request_without_an_answer_is_unknown(how: str, monkeypatch: pytest.Mo
 def test_a_read_mark_without_an_answer_is_tried_again() -> None:
     """If an unknown read mark were given up, the user would see grey ticks for no reason: twice does no harm."""
     delivery = cut_off("close", command(CommandKind.READ))
-    assert delivery.status is DeliveryStatus.RETRYABLE
+    assert delivery.status is AttemptStatus.RETRYABLE
     assert delivery.delay > 0
 
 
@@ -336,7 +336,7 @@ def test_a_cancelled_delivery_is_cancelled() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server, ClientSession() as session:
-            call = asyncio.create_task(deliver(command(), account(url), session))
+            call = asyncio.create_task(send_command(command(), account(url), session))
             await asyncio.wait_for(arrived.wait(), 5)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):

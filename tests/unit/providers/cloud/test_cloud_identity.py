@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from pipeline.providers.cloud.split import split
+from pipeline.providers.cloud.split import split_body
 from tests.support.cloud_webhooks import NUMBER, Json, contact, status, text, value, webhook
 
 GROUP = "Y2FwaV9ncm91cDoxMjM0NTY3ODkwWkQ"
@@ -13,7 +13,7 @@ GROUP = "Y2FwaV9ncm91cDoxMjM0NTY3ODkwWkQ"
 
 def _contact(whole: Json) -> str | None:
     """The contact's part of the key of a webhook of one conversation."""
-    (only,) = split(orjson.dumps(whole))
+    (only,) = split_body(orjson.dumps(whole))
     return only.key.removeprefix(f"cloud:{NUMBER}").removeprefix(":") or None
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord
-from pipeline.providers.cloud.parse import parse
+from pipeline.providers.cloud.parse import parse_record
 from pipeline.topics.events import (
     AccountEvent,
     ErrorEvent,
@@ -45,12 +45,12 @@ ACCOUNT = f"cloud:{NUMBER}"
 
 
 def _wire(whole: Json) -> list[WireEvent]:
-    return list(parse(Raw(orjson.dumps(whole))))
+    return list(parse_record(Raw(orjson.dumps(whole))))
 
 
 def _decoded(event: WireEvent) -> EventBase:
     """The event as a handler gets it, through the bytes of the topic."""
-    return decode(Raw(event.written("acme")))
+    return decode(Raw(event.encode("acme")))
 
 
 def _only(whole: Json) -> EventBase:
@@ -63,7 +63,7 @@ def test_a_text_message() -> None:
     person = contact("15550001111", user_id="US.1", identity_key_hash="h")
     headers = (("webhook-id", b"wh-1"), ("received-at", b"1760000000123"), ("traceparent", b"00-a-b-01"))
     whole = webhook(value(contacts=[person], messages=[text("wamid.1")]))
-    (wire,) = parse(Raw(orjson.dumps(whole), headers))
+    (wire,) = parse_record(Raw(orjson.dumps(whole), headers))
     event = _decoded(wire)
     assert isinstance(event, MessageEvent)
     assert (wire.event_id, wire.conversation) == (f"{ACCOUNT}:wamid.1", f"{ACCOUNT}:US.1")
@@ -326,13 +326,13 @@ def test_no_object_makes_it_raise(whole: Json) -> None:
 def test_what_is_no_json_object_is_refused(body: bytes | None) -> None:
     """Unreadable bytes would vanish instead of becoming a dead letter."""
     with pytest.raises(InvalidRecord):
-        list(parse(Raw(body)))
+        list(parse_record(Raw(body)))
 
 
 def test_the_refusal_does_not_quote_the_body() -> None:
     """A user's words would be in the logs and in the headers of the dead letter."""
     with pytest.raises(InvalidRecord) as refusal:
-        list(parse(Raw(b'{"body": "my secret", }')))
+        list(parse_record(Raw(b'{"body": "my secret", }')))
     assert "secret" not in str(refusal.value)
 
 
@@ -341,10 +341,10 @@ def test_too_deep_to_be_written_is_refused() -> None:
     deep = b'{"entry":[{"id":"1","changes":[{"field":"x","value":{"y":' + b"[" * 240 + b"]" * 240 + b"}}]}]}"
     for levels in (200, 240, 252, 400):
         try:
-            made = list(parse(Raw(deep.replace(b"[" * 240 + b"]" * 240, b"[" * levels + b"]" * levels))))
+            made = list(parse_record(Raw(deep.replace(b"[" * 240 + b"]" * 240, b"[" * levels + b"]" * levels))))
         except InvalidRecord:
             continue
-        assert all(event.written("acme") for event in made)
+        assert all(event.encode("acme") for event in made)
 
 
 @pytest.mark.parametrize(
@@ -352,5 +352,5 @@ def test_too_deep_to_be_written_is_refused() -> None:
 )
 def test_missing_and_broken_headers_do_no_harm(headers: tuple[tuple[str, bytes], ...]) -> None:
     """A record that a person produced by hand would stop the partition."""
-    (wire,) = parse(Raw(orjson.dumps(webhook(value(messages=[text("wamid.1")]))), headers))
+    (wire,) = parse_record(Raw(orjson.dumps(webhook(value(messages=[text("wamid.1")]))), headers))
     assert _decoded(wire).received_at.tzinfo is not None

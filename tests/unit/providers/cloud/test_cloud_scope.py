@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigurationError
-from pipeline.providers.cloud.authenticate import authenticate, verify
+from pipeline.providers.cloud.authenticate import answer_handshake, is_authentic
 from pipeline.tenants import Tenants, TenantsFile
 from tests.support.cloud_webhooks import merged, signed, text, value, webhook
 
@@ -44,7 +44,7 @@ def about(waba: str) -> dict[str, Any]:
 
 def opens(body: object, app: str, owners: Tenants) -> bool:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
-    return authenticate(signed(data, app), owners)
+    return is_authentic(signed(data, app), owners)
 
 
 FOREIGN = [of(A1, A_WABA), of(A1, B_WABA), of(NEW, A_WABA), about(A_WABA), merged(of(B1, B_WABA), of(A2, A_WABA))]
@@ -94,7 +94,7 @@ def test_what_names_nobody_is_taken(body: bytes) -> None:
 def test_the_handshake_of_every_app_stays_its_own() -> None:
     """A listing app's callback URL could not be registered."""
     query = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": "app-b-token"}
-    assert verify(query, tenants([A1])) == "1"
+    assert answer_handshake(query, tenants([A1])) == "1"
 
 
 def test_what_is_listed_is_somebodys() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import DeliveryStatus, WebhookRequest
+from pipeline.providers.base import AttemptStatus, WebhookRequest
+from pipeline.testing import DocumentedAnswer
 from tests.support import gateway_webhooks as gateway
 from tests.support.gateway_conformance import GatewayConformance
 from tests.support.gateway_webhooks import request
-from tests.support.provider_conformance import Said
 
 NAME = "waha"
 
@@ -30,15 +30,19 @@ class TestWaha(GatewayConformance):
             request(NAME, body, tenant_id=None),
         ]
 
-    def answers(self) -> Sequence[Said]:
+    def answers(self) -> Sequence[DocumentedAnswer]:
         starting = {"error": "not as expected", "status": "STARTING", "expected": ["WORKING"]}
         return [
-            Said(201, {"id": "true_15550001111@c.us_A"}, DeliveryStatus.ACCEPTED),
-            Said(429, {"statusCode": 429, "message": "Too Many Requests"}, DeliveryStatus.RETRYABLE, 60),
-            Said(422, starting, DeliveryStatus.RETRYABLE, 5),
-            Said(503, {"statusCode": 503, "message": "no"}, DeliveryStatus.RETRYABLE, 9, {"Retry-After": "9"}),
-            Said(401, {"statusCode": 401, "message": "Unauthorized"}, DeliveryStatus.PERMANENT),
-            Said(422, {"statusCode": 422, "message": "this engine can't"}, DeliveryStatus.PERMANENT),
-            Said(400, {"statusCode": 400, "message": ["chatId should not be empty"]}, DeliveryStatus.PERMANENT),
-            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+            DocumentedAnswer(201, {"id": "true_15550001111@c.us_A"}, AttemptStatus.ACCEPTED),
+            DocumentedAnswer(429, {"statusCode": 429, "message": "Too Many Requests"}, AttemptStatus.RETRYABLE, 60),
+            DocumentedAnswer(422, starting, AttemptStatus.RETRYABLE, 5),
+            DocumentedAnswer(
+                503, {"statusCode": 503, "message": "no"}, AttemptStatus.RETRYABLE, 9, {"Retry-After": "9"}
+            ),
+            DocumentedAnswer(401, {"statusCode": 401, "message": "Unauthorized"}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(422, {"statusCode": 422, "message": "this engine can't"}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(
+                400, {"statusCode": 400, "message": ["chatId should not be empty"]}, AttemptStatus.PERMANENT
+            ),
+            DocumentedAnswer(502, b"<html>", AttemptStatus.UNKNOWN),
         ]

@@ -11,10 +11,10 @@ from aiohttp import ClientSession, ClientTimeout, web
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.messenger import retry_policy, slows_account
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.providers.waha import deliver as module
+from pipeline.providers.base import AttemptStatus, SendAttempt
+from pipeline.providers.gateway import deliver as module
+from pipeline.providers.gateway.calls import REPEATABLE
 from pipeline.providers.waha.bodies import BUILDERS
-from pipeline.providers.waha.calls import SILENT
 from pipeline.sandbox.waha import WahaApi
 from pipeline.topics.commands import CommandKind
 from tests.support.gateway_calls import (
@@ -157,53 +157,53 @@ NOT_UP = {"error": "Session status is not as expected.", "status": "STARTING", "
 @pytest.mark.parametrize(
     ("status", "body", "expected", "code"),
     [
-        (401, {"message": "Unauthorized", "statusCode": 401}, DeliveryStatus.PERMANENT, 401),
-        (400, {"message": ["chatId should not be empty"], "statusCode": 400}, DeliveryStatus.PERMANENT, 400),
-        (404, {"message": "Session not found", "statusCode": 404}, DeliveryStatus.PERMANENT, 404),
-        (422, NOT_UP, DeliveryStatus.RETRYABLE, 422),
+        (401, {"message": "Unauthorized", "statusCode": 401}, AttemptStatus.PERMANENT, 401),
+        (400, {"message": ["chatId should not be empty"], "statusCode": 400}, AttemptStatus.PERMANENT, 400),
+        (404, {"message": "Session not found", "statusCode": 404}, AttemptStatus.PERMANENT, 404),
+        (422, NOT_UP, AttemptStatus.RETRYABLE, 422),
         (
             422,
             {"message": "The method is not implemented by the engine.", "statusCode": 422},
-            DeliveryStatus.PERMANENT,
+            AttemptStatus.PERMANENT,
             400,
         ),
-        (429, {"message": "Too Many Requests", "statusCode": 429}, DeliveryStatus.RETRYABLE, 429),
-        (500, {"statusCode": 500, "message": "Internal server error"}, DeliveryStatus.RETRYABLE, 500),
-        (500, b"<html>", DeliveryStatus.UNKNOWN, None),
-        (502, b"", DeliveryStatus.UNKNOWN, None),
-        (504, b"", DeliveryStatus.UNKNOWN, None),
-        (503, b"", DeliveryStatus.RETRYABLE, 503),
-        (301, b"", DeliveryStatus.PERMANENT, 301),
-        (201, {"id": "true_x@c.us_OUT"}, DeliveryStatus.ACCEPTED, None),
-        (201, {"id": {"_serialized": "true_x@c.us_OUT"}}, DeliveryStatus.ACCEPTED, None),
-        (201, {"_data": {"id": {"_serialized": "true_x@c.us_OUT"}}}, DeliveryStatus.ACCEPTED, None),
-        (201, {"key": {"id": "3EB0"}}, DeliveryStatus.ACCEPTED, None),
-        (201, {}, DeliveryStatus.UNKNOWN, None),
-        (200, b"not json", DeliveryStatus.UNKNOWN, None),
+        (429, {"message": "Too Many Requests", "statusCode": 429}, AttemptStatus.RETRYABLE, 429),
+        (500, {"statusCode": 500, "message": "Internal server error"}, AttemptStatus.RETRYABLE, 500),
+        (500, b"<html>", AttemptStatus.UNKNOWN, None),
+        (502, b"", AttemptStatus.UNKNOWN, None),
+        (504, b"", AttemptStatus.UNKNOWN, None),
+        (503, b"", AttemptStatus.RETRYABLE, 503),
+        (301, b"", AttemptStatus.PERMANENT, 301),
+        (201, {"id": "true_x@c.us_OUT"}, AttemptStatus.ACCEPTED, None),
+        (201, {"id": {"_serialized": "true_x@c.us_OUT"}}, AttemptStatus.ACCEPTED, None),
+        (201, {"_data": {"id": {"_serialized": "true_x@c.us_OUT"}}}, AttemptStatus.ACCEPTED, None),
+        (201, {"key": {"id": "3EB0"}}, AttemptStatus.ACCEPTED, None),
+        (201, {}, AttemptStatus.UNKNOWN, None),
+        (200, b"not json", AttemptStatus.UNKNOWN, None),
     ],
 )
-def test_what_an_answer_means(status: int, body: object, expected: DeliveryStatus, code: int | None) -> None:
+def test_what_an_answer_means(status: int, body: object, expected: AttemptStatus, code: int | None) -> None:
     """A message would be sent twice, or never, or a stopped session's messages be given up."""
     delivery = one(says(status, body), command("waha"))
     assert (delivery.status, delivery.error_code) == (expected, code)
-    assert (delivery.message_id is not None) == (expected is DeliveryStatus.ACCEPTED)
+    assert (delivery.message_id is not None) == (expected is AttemptStatus.ACCEPTED)
 
 
-@pytest.mark.parametrize("kind", sorted(SILENT))
+@pytest.mark.parametrize("kind", sorted(REPEATABLE))
 def test_what_makes_no_message_needs_no_id_and_may_be_done_again(kind: CommandKind) -> None:
     """Read marks and reactions would wait for statuses that never come."""
-    assert one(says(200, b""), command("waha", kind)) == Delivery(DeliveryStatus.ACCEPTED)
-    assert one(says(502, b""), command("waha", kind)).status is DeliveryStatus.RETRYABLE
+    assert one(says(200, b""), command("waha", kind)) == SendAttempt(AttemptStatus.ACCEPTED)
+    assert one(says(502, b""), command("waha", kind)).status is AttemptStatus.RETRYABLE
 
 
 def test_a_limit_holds_the_whole_account() -> None:
     """Each message of a throttled session would run into its limit by itself."""
     for provider in ("waha", "wawp"):
-        assert slows_account(provider, 429)
-        assert not slows_account(provider, 500)
-        assert retry_policy(provider, 429).max_attempts is None
-        assert retry_policy(provider, 422).max_attempts is None
-        assert retry_policy(provider, 500).max_attempts is not None
+        assert slows_account(PROVIDERS[provider], 429)
+        assert not slows_account(PROVIDERS[provider], 500)
+        assert retry_policy(PROVIDERS[provider], 429).max_attempts is None
+        assert retry_policy(PROVIDERS[provider], 422).max_attempts is None
+        assert retry_policy(PROVIDERS[provider], 500).max_attempts is not None
     waiting = one(says(429, {"message": "x"}, {"Retry-After": "120"}), command("waha"))
     assert waiting.delay == 120
 
@@ -222,21 +222,21 @@ def test_nobody_there_and_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(1)
         return web.Response()
 
-    assert one(silent, command("waha")).status is DeliveryStatus.UNKNOWN
+    assert one(silent, command("waha")).status is AttemptStatus.UNKNOWN
 
-    async def run() -> Delivery:
+    async def run() -> SendAttempt:
         async with ClientSession() as session:
             nowhere = account("waha", f"http://127.0.0.1:{free_ports()}")
             return await PROVIDERS["waha"].deliver(command("waha"), nowhere, session)
 
-    assert asyncio.run(run()).status is DeliveryStatus.RETRYABLE
+    assert asyncio.run(run()).status is AttemptStatus.RETRYABLE
 
 
 def test_the_sandbox_takes_every_kind() -> None:
     """What is tested against the sandbox would not be what goes over the wire."""
     sent = [command("waha", kind, account=SAMPLE.id) for kind in BUILDERS]
     done, entries = in_sandbox("waha", SAMPLE, None, *sent)
-    assert [delivery.status for delivery in done] == [DeliveryStatus.ACCEPTED] * len(BUILDERS)
+    assert [delivery.status for delivery in done] == [AttemptStatus.ACCEPTED] * len(BUILDERS)
     assert len(WahaApi.endpoints) >= len(BUILDERS)
     assert {entry["message_id"] for entry in entries} >= {each.message_id for each in done if each.message_id}
     assert "sandbox-waha-key" not in str(entries)
@@ -249,7 +249,7 @@ def test_the_sandbox_refuses_as_waha_does() -> None:
     wrong = SAMPLE.model_copy(update={"token": account("waha", token="guessed").token})
     assert [one.error_code for one in in_sandbox("waha", wrong, None, command("waha"))[0]] == [401]
     elsewhere = account("waha", id="another", token="sandbox-waha-key")
-    assert in_sandbox("waha", elsewhere, None, command("waha"))[0][0].status is DeliveryStatus.PERMANENT
+    assert in_sandbox("waha", elsewhere, None, command("waha"))[0][0].status is AttemptStatus.PERMANENT
     faults = {"errors": [{"code": 422}, {"code": 500}], "limits": {"messages_per_second": 0.001, "burst": 1}}
     done, _ = in_sandbox("waha", SAMPLE, faults, *(command("waha", command_id=f"cmd-{n}") for n in range(3)))
     assert [each.error_code for each in done] == [422, 429, 429]

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import DeliveryStatus, WebhookRequest
+from pipeline.providers.base import AttemptStatus, WebhookRequest
+from pipeline.testing import DocumentedAnswer, ProviderConformance
 from pipeline.topics.commands import Command, CommandKind
 from tests.support import wasender_webhooks as wasender
-from tests.support.provider_conformance import ProviderConformance, Said
 from tests.support.wasender_webhooks import SECRETS, Json, holding, key, received, request, text, webhook
 
 
@@ -88,27 +88,29 @@ class TestWasender(ProviderConformance):
             ),
         ]
 
-    def answers(self) -> Sequence[Said]:
+    def answers(self) -> Sequence[DocumentedAnswer]:
         invalid = {"success": False, "message": "Validation failed", "errors": {"to": ["The to field is required."]}}
         trial = {"message": "You can only send 1 message every 1 minute.", "retry_after": 60}
         return [
-            Said(200, {"success": True, "data": {"msgId": 100000, "status": "in_progress"}}, DeliveryStatus.ACCEPTED),
-            Said(429, trial, DeliveryStatus.RETRYABLE, 61),
-            Said(429, {}, DeliveryStatus.RETRYABLE, 8, {"Retry-After": "7"}),
-            Said(429, {}, DeliveryStatus.RETRYABLE, 6, {"X-RateLimit-Reset": "5"}),
-            Said(429, {}, DeliveryStatus.RETRYABLE, 1),
-            Said(408, {}, DeliveryStatus.RETRYABLE, 1),
-            Said(503, b"<html>", DeliveryStatus.RETRYABLE, 1),
-            Said(521, b"<html>", DeliveryStatus.RETRYABLE, 1),
-            Said(422, invalid, DeliveryStatus.PERMANENT),
-            Said(401, {"message": "Invalid API key."}, DeliveryStatus.PERMANENT),
-            Said(404, b"", DeliveryStatus.PERMANENT),
-            Said(302, b"", DeliveryStatus.PERMANENT),
-            Said(200, {"success": False, "message": "no"}, DeliveryStatus.PERMANENT),
-            Said(200, {"success": True}, DeliveryStatus.UNKNOWN),
-            Said(500, {"message": "Server Error"}, DeliveryStatus.UNKNOWN),
-            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
-            Said(524, b"<html>", DeliveryStatus.UNKNOWN),
+            DocumentedAnswer(
+                200, {"success": True, "data": {"msgId": 100000, "status": "in_progress"}}, AttemptStatus.ACCEPTED
+            ),
+            DocumentedAnswer(429, trial, AttemptStatus.RETRYABLE, 61),
+            DocumentedAnswer(429, {}, AttemptStatus.RETRYABLE, 8, {"Retry-After": "7"}),
+            DocumentedAnswer(429, {}, AttemptStatus.RETRYABLE, 6, {"X-RateLimit-Reset": "5"}),
+            DocumentedAnswer(429, {}, AttemptStatus.RETRYABLE, 1),
+            DocumentedAnswer(408, {}, AttemptStatus.RETRYABLE, 1),
+            DocumentedAnswer(503, b"<html>", AttemptStatus.RETRYABLE, 1),
+            DocumentedAnswer(521, b"<html>", AttemptStatus.RETRYABLE, 1),
+            DocumentedAnswer(422, invalid, AttemptStatus.PERMANENT),
+            DocumentedAnswer(401, {"message": "Invalid API key."}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(404, b"", AttemptStatus.PERMANENT),
+            DocumentedAnswer(302, b"", AttemptStatus.PERMANENT),
+            DocumentedAnswer(200, {"success": False, "message": "no"}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(200, {"success": True}, AttemptStatus.UNKNOWN),
+            DocumentedAnswer(500, {"message": "Server Error"}, AttemptStatus.UNKNOWN),
+            DocumentedAnswer(502, b"<html>", AttemptStatus.UNKNOWN),
+            DocumentedAnswer(524, b"<html>", AttemptStatus.UNKNOWN),
         ]
 
     def command(self, kind: CommandKind = CommandKind.TEXT) -> Command:

@@ -15,7 +15,7 @@ from pipeline.backoff import next_wait
 from pipeline.errors import InvalidRecord
 from pipeline.messenger import Limiter, retry_policy, slows_account
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.topics.commands import Command, CommandKind
 from tests.support import gateway_calls as calls
 from tests.support.gateway_calls import LINK, TEXT, TOKEN, one, says
@@ -133,9 +133,9 @@ def test_a_linked_id_is_looked_up_before_the_send() -> None:
     assert [(method, where) for method, where, _ in seen] == [("GET", path), ("POST", "/api/send-message")]
     assert seen[1][2]["to"] == ANA
     untold = one(says(200, {"success": True, "data": {"pn": None}}), command(recipient="777000111@lid"))
-    assert untold.status is DeliveryStatus.PERMANENT
+    assert untold.status is AttemptStatus.PERMANENT
     assert one(says(429, {"retry_after": 9}), command(recipient="7@lid")).delay == 10
-    assert one(says(500, {}), command(recipient="7@lid")).status is DeliveryStatus.RETRYABLE
+    assert one(says(500, {}), command(recipient="7@lid")).status is AttemptStatus.RETRYABLE
 
 
 def test_data_is_uploaded_before_the_send() -> None:
@@ -147,8 +147,8 @@ def test_data_is_uploaded_before_the_send() -> None:
         ("POST", "/api/send-message", {"to": ANA, "imageUrl": "https://w.example/u", "text": "c"}),
     ]
     refused = one(says(200, {"success": True}), sent)
-    assert (refused.status, "no link" in (refused.error_message or "")) == (DeliveryStatus.PERMANENT, True)
-    assert one(says(500, {}), sent).status is DeliveryStatus.RETRYABLE
+    assert (refused.status, "no link" in (refused.error_message or "")) == (AttemptStatus.PERMANENT, True)
+    assert one(says(500, {}), sent).status is AttemptStatus.RETRYABLE
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_what_wasender_is_known_not_to_take_is_refused_without_a_call(sent: Comm
         raise AssertionError("nobody is to be asked")
 
     found = one(answer, sent)
-    assert (found.status, bool(found.error_message)) == (DeliveryStatus.PERMANENT, True)
+    assert (found.status, bool(found.error_message)) == (AttemptStatus.PERMANENT, True)
 
 
 @pytest.mark.parametrize(
@@ -194,16 +194,16 @@ def test_a_command_without_what_it_needs_is_no_command(sent: Command) -> None:
 
 def test_the_number_of_a_message_is_given_back() -> None:
     """Nothing that was sent could be edited, deleted or quoted."""
-    assert one(says(200, TAKEN), command()) == Delivery(DeliveryStatus.ACCEPTED, message_id="100000")
+    assert one(says(200, TAKEN), command()) == SendAttempt(AttemptStatus.ACCEPTED, message_id="100000")
     read = one(says(200, {"success": True}), command(CommandKind.READ))
-    assert read == Delivery(DeliveryStatus.ACCEPTED)
+    assert read == SendAttempt(AttemptStatus.ACCEPTED)
 
 
 @pytest.mark.parametrize("kind", [CommandKind.READ, CommandKind.TYPING, CommandKind.EDIT, CommandKind.REVOKE])
 def test_what_may_be_done_twice_is_tried_again(kind: CommandKind) -> None:
     """A read mark would stay in doubt until the window is over, and hold up its conversation."""
     body = calls.BODIES[kind] | {"message_id": "100000"}
-    assert one(says(502, b"<html>"), command(kind, body=body)).status is DeliveryStatus.RETRYABLE
+    assert one(says(502, b"<html>"), command(kind, body=body)).status is AttemptStatus.RETRYABLE
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_what_may_be_done_twice_is_tried_again(kind: CommandKind) -> None:
 def test_over_the_limit_waits_as_long_as_it_says(headers: dict[str, str], body: dict[str, Any], wait: int) -> None:
     """A session would be knocking on a closed door, and be banned for it."""
     found = one(says(429, body, headers), command())
-    assert (found.status, found.error_code) == (DeliveryStatus.RETRYABLE, 429)
+    assert (found.status, found.error_code) == (AttemptStatus.RETRYABLE, 429)
     assert wait - 2 <= found.delay <= wait + 1
 
 
@@ -233,9 +233,9 @@ def test_a_limit_may_end_at_a_time_of_day() -> None:
 
 def test_a_limit_stops_the_whole_session() -> None:
     """The other recipients' messages would each run into the same limit."""
-    assert slows_account("wasender", 429)
-    assert not slows_account("wasender", 503)
-    policy = retry_policy("wasender", 429)
+    assert slows_account(PROVIDERS["wasender"], 429)
+    assert not slows_account(PROVIDERS["wasender"], 503)
+    policy = retry_policy(PROVIDERS["wasender"], 429)
     assert next_wait(policy, 1_000, 61.0, 0.0) == 61.0
     session = calls.account("wasender", limits={"messages_per_second": 4})
     limiter = Limiter()

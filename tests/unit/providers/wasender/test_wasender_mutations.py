@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InvalidRecord
 from pipeline.ingress.records import Arrival, Labeller, webhook_id
 from pipeline.providers import PROVIDERS
-from pipeline.providers.wasender.fingerprint import without_secrets
+from pipeline.providers.wasender.fingerprint import replace_secrets
 from pipeline.testing import TestRecord
 from pipeline.topics.events import decode
 from pipeline.topics.events.wire import WireEvent
@@ -86,7 +86,7 @@ def _read(body: bytes) -> Any:
     """Its JSON. What makes it none may lie within a secret, which is hidden before anybody reads the rest."""
     account = TENANTS.account("wasender", SESSION)
     assert account is not None
-    for each in (body, without_secrets(body, account)):
+    for each in (body, replace_secrets(body, account)):
         with suppress(orjson.JSONDecodeError):
             return loads(each)
     return None
@@ -113,7 +113,7 @@ def test_whatever_is_authentic_ends_as_events_or_as_one_dead_letter(body: bytes)
         return
     assert len(events) == _count(whole)
     for wire in events:
-        event = decode(TestRecord(wire.written("acme")))
+        event = decode(TestRecord(wire.encode("acme")))
         assert (event.event_id, event.kind, event.conversation) == (wire.event_id, wire.kind, wire.conversation)
 
 

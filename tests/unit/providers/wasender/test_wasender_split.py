@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from pipeline.providers.wasender.fingerprint import fingerprint, without_secrets
-from pipeline.providers.wasender.split import split
+from pipeline.providers.wasender.fingerprint import fingerprint, replace_secrets
+from pipeline.providers.wasender.split import split_webhook
 from pipeline.tenants import Account, Tenants, TenantsFile
 from tests.support.wasender_webhooks import (
     ANA,
@@ -127,7 +127,7 @@ def test_the_same_key_has_the_same_fingerprint() -> None:
     """A redelivery would look like another webhook, and a rotation could not be seen."""
     (part,) = slices(webhook("qrcode.updated", {"qr": "2@AbCd"}, sessionId=KEY))
     assert orjson.loads(part.body)["sessionId"] == HIDDEN
-    assert without_secrets(part.body, account()) == part.body
+    assert replace_secrets(part.body, account()) == part.body
 
 
 @pytest.mark.parametrize("body", [b'{"sessionId": "%b", "cut', b"%b", b'["%b"]', b'{"sessionId":"%b"}' + b"[" * 2000])
@@ -148,7 +148,7 @@ def test_a_key_is_found_however_it_is_written(ascii_only: bool, slashed: bool) -
     key_of_ours = SecretStr(SLASHED)
     written = json.dumps({"data": f"<{key_of_ours.get_secret_value()}>"}, ensure_ascii=ascii_only)
     body = (written.replace("/", "\\/") if slashed else written).encode()
-    found = without_secrets(body, account().model_copy(update={"token": key_of_ours}))
+    found = replace_secrets(body, account().model_copy(update={"token": key_of_ours}))
     hidden = fingerprint(key_of_ours.get_secret_value().encode()).decode()
     assert orjson.loads(found) == {"data": f"<{hidden}>"}
 
@@ -176,7 +176,7 @@ def test_of_sessions_with_one_secret_the_named_one_is_meant() -> None:
     known = Tenants(TenantsFile.model_validate({"tenants": [{"id": "shop", "accounts": sessions}]}))
     for named, wanted in [("two-api-key", "two"), ("two", "two"), ("one-api-key", "one"), ("nobody", "one")]:
         body = orjson.dumps(webhook("session.status", {"status": "connected"}, sessionId=named))
-        assert [part.account for part in split(request(body, "shared-secret"), known)] == [wanted]
+        assert [part.account for part in split_webhook(request(body, "shared-secret"), known)] == [wanted]
 
 
 def test_every_documented_webhook_is_one_slice() -> None:

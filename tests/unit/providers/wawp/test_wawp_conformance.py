@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import DeliveryStatus, WebhookRequest
+from pipeline.providers.base import AttemptStatus, WebhookRequest
+from pipeline.testing import DocumentedAnswer
 from tests.support import gateway_webhooks as gateway
 from tests.support.gateway_conformance import GatewayConformance
 from tests.support.gateway_webhooks import SECRETS, request
-from tests.support.provider_conformance import Said
 
 NAME = "wawp"
 
@@ -29,13 +29,13 @@ class TestWawp(GatewayConformance):
             request(NAME, body, tenant_id=None),
         ]
 
-    def answers(self) -> Sequence[Said]:
+    def answers(self) -> Sequence[DocumentedAnswer]:
         return [
-            Said(200, {"id": "true_15550001111@c.us_A"}, DeliveryStatus.ACCEPTED),
-            Said(200, {"error": "daily limit reached"}, DeliveryStatus.RETRYABLE, 60),
-            Said(403, {"code": "subscription_required", "message": "no"}, DeliveryStatus.PERMANENT),
-            Said(404, {"code": "invalid_session", "message": "no"}, DeliveryStatus.PERMANENT),
-            Said(401, {"code": "missing_access_token", "message": "no"}, DeliveryStatus.PERMANENT),
-            Said(200, {"success": False}, DeliveryStatus.PERMANENT),
-            Said(502, b"<html>", DeliveryStatus.UNKNOWN),
+            DocumentedAnswer(200, {"id": "true_15550001111@c.us_A"}, AttemptStatus.ACCEPTED),
+            DocumentedAnswer(200, {"error": "daily limit reached"}, AttemptStatus.RETRYABLE, 60),
+            DocumentedAnswer(403, {"code": "subscription_required", "message": "no"}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(404, {"code": "invalid_session", "message": "no"}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(401, {"code": "missing_access_token", "message": "no"}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(200, {"success": False}, AttemptStatus.PERMANENT),
+            DocumentedAnswer(502, b"<html>", AttemptStatus.UNKNOWN),
         ]

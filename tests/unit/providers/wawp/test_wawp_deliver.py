@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.providers.base import DeliveryStatus
+from pipeline.providers.base import AttemptStatus
 from pipeline.providers.wawp.bodies import BUILDERS
 from pipeline.topics.commands import CommandKind
 from tests.support.gateway_calls import ANA, BODIES, TEXT, TOKEN, account, command, in_sandbox, one, requests, says
@@ -51,32 +51,32 @@ def test_a_file_may_travel_inside() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "expected", "code"),
     [
-        (200, {"id": "true_x@c.us_OUT"}, DeliveryStatus.ACCEPTED, None),
-        (200, {"result": True, "message_id": "true_x@c.us_OUT"}, DeliveryStatus.ACCEPTED, None),
-        (200, {"id": "true_x@c.us_OUT", "error": None, "code": None}, DeliveryStatus.ACCEPTED, None),
-        (200, {"code": "invalid_session", "message": "no"}, DeliveryStatus.PERMANENT, 404),
-        (404, {"code": "invalid_session", "message": "no"}, DeliveryStatus.PERMANENT, 404),
-        (200, {"code": "rest_error", "message": "no", "data": {"status": 403}}, DeliveryStatus.PERMANENT, 403),
-        (403, {"code": "subscription_required", "message": "pay"}, DeliveryStatus.PERMANENT, 403),
-        (401, {"message": "Missing access_token"}, DeliveryStatus.PERMANENT, 401),
-        (200, {"error": "chat not found"}, DeliveryStatus.PERMANENT, 400),
-        (200, {"success": False, "message": "no"}, DeliveryStatus.PERMANENT, 400),
-        (200, {"status": False, "message": "Daily limit reached"}, DeliveryStatus.RETRYABLE, 429),
-        (400, {"code": "free_plan", "message": "Your LIMIT of messages"}, DeliveryStatus.RETRYABLE, 429),
-        (429, {"message": "slow down"}, DeliveryStatus.RETRYABLE, 429),
-        (200, {"code": "wawp_upstream_error", "message": "later"}, DeliveryStatus.RETRYABLE, 502),
-        (502, {"code": "upstream_html_error", "message": "later"}, DeliveryStatus.RETRYABLE, 502),
-        (500, {"message": "broken"}, DeliveryStatus.RETRYABLE, 500),
-        (502, b"<html>", DeliveryStatus.UNKNOWN, None),
-        (200, {}, DeliveryStatus.UNKNOWN, None),
-        (200, b"<html>", DeliveryStatus.UNKNOWN, None),
+        (200, {"id": "true_x@c.us_OUT"}, AttemptStatus.ACCEPTED, None),
+        (200, {"result": True, "message_id": "true_x@c.us_OUT"}, AttemptStatus.ACCEPTED, None),
+        (200, {"id": "true_x@c.us_OUT", "error": None, "code": None}, AttemptStatus.ACCEPTED, None),
+        (200, {"code": "invalid_session", "message": "no"}, AttemptStatus.PERMANENT, 404),
+        (404, {"code": "invalid_session", "message": "no"}, AttemptStatus.PERMANENT, 404),
+        (200, {"code": "rest_error", "message": "no", "data": {"status": 403}}, AttemptStatus.PERMANENT, 403),
+        (403, {"code": "subscription_required", "message": "pay"}, AttemptStatus.PERMANENT, 403),
+        (401, {"message": "Missing access_token"}, AttemptStatus.PERMANENT, 401),
+        (200, {"error": "chat not found"}, AttemptStatus.PERMANENT, 400),
+        (200, {"success": False, "message": "no"}, AttemptStatus.PERMANENT, 400),
+        (200, {"status": False, "message": "Daily limit reached"}, AttemptStatus.RETRYABLE, 429),
+        (400, {"code": "free_plan", "message": "Your LIMIT of messages"}, AttemptStatus.RETRYABLE, 429),
+        (429, {"message": "slow down"}, AttemptStatus.RETRYABLE, 429),
+        (200, {"code": "wawp_upstream_error", "message": "later"}, AttemptStatus.RETRYABLE, 502),
+        (502, {"code": "upstream_html_error", "message": "later"}, AttemptStatus.RETRYABLE, 502),
+        (500, {"message": "broken"}, AttemptStatus.RETRYABLE, 500),
+        (502, b"<html>", AttemptStatus.UNKNOWN, None),
+        (200, {}, AttemptStatus.UNKNOWN, None),
+        (200, b"<html>", AttemptStatus.UNKNOWN, None),
     ],
 )
-def test_what_an_answer_means(status: int, body: object, expected: DeliveryStatus, code: int | None) -> None:
+def test_what_an_answer_means(status: int, body: object, expected: AttemptStatus, code: int | None) -> None:
     """A refusal inside a 200 would be told as sent."""
     delivery = one(says(status, body), command("wawp"))
     assert (delivery.status, delivery.error_code) == (expected, code)
-    assert (delivery.message_id is not None) == (expected is DeliveryStatus.ACCEPTED)
+    assert (delivery.message_id is not None) == (expected is AttemptStatus.ACCEPTED)
 
 
 def test_a_limit_is_waited_for() -> None:
@@ -87,7 +87,7 @@ def test_a_limit_is_waited_for() -> None:
 def test_the_sandbox_takes_every_kind() -> None:
     """What is tested against the sandbox would not be what goes over the wire."""
     done, entries = in_sandbox("wawp", SAMPLE, None, *(command("wawp", kind) for kind in BUILDERS))
-    assert [delivery.status for delivery in done] == [DeliveryStatus.ACCEPTED] * len(BUILDERS)
+    assert [delivery.status for delivery in done] == [AttemptStatus.ACCEPTED] * len(BUILDERS)
     assert "sandbox-wawp-token" not in str(entries)
     (text,) = (entry for entry in entries if entry["type"] == "text")
     assert (text["to"], text["body"]) == ("15550001111", {"chatId": ANA, "message": TEXT})
@@ -104,4 +104,4 @@ def test_the_sandbox_refuses_as_wawp_does() -> None:
     assert [each.error_code for each in done] == [502, None, 429]
     assert len(entries) == 1
     too_long = command("wawp", body=BODIES[CommandKind.TEXT] | {"text": "x" * 4097})
-    assert in_sandbox("wawp", SAMPLE, None, too_long)[0][0].status is DeliveryStatus.PERMANENT
+    assert in_sandbox("wawp", SAMPLE, None, too_long)[0][0].status is AttemptStatus.PERMANENT

@@ -19,10 +19,10 @@ from pipeline.agents.receive import receive
 from pipeline.agents.send import send
 from pipeline.backoff import RetryPolicy
 from pipeline.errors import NewerRecord
-from pipeline.messenger.command_state import Standing, State, decode
+from pipeline.messenger.command_state import CommandPhase, CommandState, decode_due, decode_state, due_key, encode_due
 from pipeline.messenger.dispatch import Dispatcher
-from pipeline.messenger.executor import Courier
-from pipeline.providers.base import Delivery, DeliveryStatus
+from pipeline.messenger.executor import CommandExecutor
+from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics import codec
@@ -30,7 +30,7 @@ from pipeline.topics.catalogue import SENT
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.events import decode as decode_event
 from pipeline.topics.records import header
-from tests.data.wire.record_records import STANDINGS
+from tests.data.wire.record_records import AT, STATES, WHO
 from tests.support.pigeon import Pigeon
 
 DATA: Final = Path(__file__).parents[3] / "data" / "wire"
@@ -67,24 +67,24 @@ def _read_by_0_1_0(row: bytes) -> tuple[Any, ...]:
 def test_what_former_versions_wrote_is_read_as_it_was_meant(version: str) -> None:
     """The first worker of the new version would make dead letters of what its predecessors left on the topics."""
     written = _written(version)
-    assert [decode(row.encode()) for row in written["rows"]] == list(STANDINGS)
+    assert [decode_state(row.encode()) for row in written["rows"]] == list(STATES)
     for entry in written["records"]:
         assert READERS[entry["topic"]](_record(entry)) is not None
 
 
-@pytest.mark.parametrize("standing", STANDINGS)
-def test_the_workers_of_the_former_version_read_our_rows(standing: Standing) -> None:
+@pytest.mark.parametrize("state", STATES)
+def test_the_workers_of_the_former_version_read_our_rows(state: CommandState) -> None:
     """While workers are replaced, partitions move back to the former version: it would fail on each of our rows."""
-    assert _read_by_0_1_0(standing.encode())[:4] == standing[:4]
+    assert _read_by_0_1_0(state.encode())[:4] == state[:4]
 
 
 @pytest.mark.parametrize("row", NEWER["readable"]["rows"])
 def test_a_newer_field_is_no_hindrance_and_is_written_back(row: str) -> None:
     """A worker that is not replaced yet would raise TypeError, or drop what its successor needs."""
-    standing = decode(row.encode())
-    assert standing is not None
-    assert standing.encode() == row.encode()
-    assert orjson.loads(standing._replace(state=State.RETRY).encode())[5:] == orjson.loads(row)[5:]
+    state = decode_state(row.encode())
+    assert state is not None
+    assert state.encode() == row.encode()
+    assert orjson.loads(state._replace(phase=CommandPhase.RETRY).encode())[5:] == orjson.loads(row)[5:]
 
 
 @pytest.mark.parametrize("entry", NEWER["readable"]["records"])
@@ -97,7 +97,7 @@ def test_a_newer_record_that_says_nothing_else_is_read(entry: dict[str, Any]) ->
 def test_a_row_for_a_newer_version_waits(row: str) -> None:
     """An older worker would act on what it misreads, or make a dead letter of what its successor can do."""
     with pytest.raises(NewerRecord):
-        decode(row.encode())
+        decode_state(row.encode())
 
 
 @pytest.mark.parametrize("entry", NEWER["waiting"]["records"])
@@ -113,12 +113,12 @@ class Provider(Pigeon):
     def __init__(self) -> None:
         self.calls: list[CommandKind] = []
 
-    async def deliver(self, command: Command, account: Account, session: ClientSession) -> Delivery:
+    async def deliver(self, command: Command, account: Account, session: ClientSession) -> SendAttempt:
         self.calls.append(command.kind)
-        return Delivery(DeliveryStatus.ACCEPTED, "wamid.1")
+        return SendAttempt(AttemptStatus.ACCEPTED, "wamid.1")
 
 
-def _messenger(provider: Provider, retries: RetryPolicy | None = None) -> TopologyTestDriver:
+def _messenger(provider: Provider, retries: RetryPolicy | None = None, window: float = 60) -> TopologyTestDriver:
     account = {"provider": "cloud", "id": "1", "token": "t"}
     tenants = Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme", "accounts": [account]}]}))
 
@@ -127,11 +127,44 @@ def _messenger(provider: Provider, retries: RetryPolicy | None = None) -> Topolo
         await made.close()  # the provider of these tests calls nobody
         return made
 
-    return TopologyTestDriver(send(Courier(asyncio.run(dispatcher()), 60)), tables=[SENT], retries=retries)
+    return TopologyTestDriver(send(CommandExecutor(asyncio.run(dispatcher()), window)), tables=[SENT], retries=retries)
 
 
 def _newer_command() -> TestRecord:
     return _record(NEWER["readable"]["records"][0])
+
+
+OLD_ROWS: Final = {
+    "closed": ('["closed",1767268800.25,0,"wamid.9"]', [], 0),
+    "receipt": ('["receipt",1767268800.25,0,"wamid.9"]', ["accepted"], 0),
+    "retry": ('["retry",1767268800.25,2,""]', ["accepted"], 1),
+    "intent": ('["intent",1767268800.25,0,"",0]', ["accepted"], 1),
+}
+"""Rows by their phase, as bytes that former versions wrote; the outcomes that follow, and the calls of the provider."""
+
+
+@pytest.mark.parametrize("phase", OLD_ROWS)
+def test_the_executor_goes_on_from_the_rows_of_a_former_version(phase: str) -> None:
+    """A messenger of the new version would send again what its predecessor sent, or never what it had to repeat."""
+    row, statuses, calls = OLD_ROWS[phase]
+    provider = Provider()
+    driver = _messenger(provider, window=0.0)
+    driver.rows(SENT)[b"cmd-3"] = row.encode()
+    command = Command(command_id="cmd-3", kind=CommandKind.TEXT, body={"text": "hi"}, created_at=AT, **WHO)
+    outcomes = driver.pipe(TestRecord.of(codec.encode_command(command)))
+    assert [codec.decode_outcome(TestRecord.of(each)).status for each in outcomes] == statuses
+    assert len(provider.calls) == calls
+    state = decode_state(driver.rows(SENT)[b"cmd-3"])
+    assert state is not None
+    assert state.phase is CommandPhase.CLOSED
+
+
+def test_due_times_of_a_former_version_are_kept() -> None:
+    """A paused account would be throttled again because the new version forgot how long the provider asked to wait."""
+    keys = (due_key("cmd-1"), due_key("cloud:106540352242922"))
+    assert keys == ("due:cmd-1", "due:cloud:106540352242922")
+    assert decode_due(b"1767268800.25") == 1767268800.25
+    assert encode_due(1767268800.25) == b"1767268800.25"
 
 
 @pytest.fixture
@@ -154,7 +187,7 @@ def test_an_older_worker_finds_it_done() -> None:
     """A partition that moves back to an older worker would stand still behind what is done already."""
     provider = Provider()
     older = _messenger(provider)
-    older.rows(SENT)[b"cmd-1"] = Standing(State.CLOSED, 1.0, detail="wamid.1").encode()
+    older.rows(SENT)[b"cmd-1"] = CommandState(CommandPhase.CLOSED, 1.0, message_id="wamid.1").encode()
     assert older.pipe(_newer_command()) == []
     assert not provider.calls
 

@@ -125,7 +125,7 @@ def test_a_status_is_expected_where_its_recipients_webhooks_come() -> None:
         kind=CommandKind.TEXT,
         created_at=datetime.now(UTC),
     )
-    watermark = _status_watermark(Asked("nowhere", (GroupTopic("a", "b"), GroupTopic("c", "d")), 48), 48)
-    assert watermark(command) == 7.0
+    until = _status_watermark(Asked("nowhere", (GroupTopic("a", "b"), GroupTopic("c", "d")), 48), 48)
+    assert until(command) == 7.0
     conversation, account = b"cloud:106540352242922:15550001111", b"cloud:106540352242922"
     assert asked == [(partition_of(conversation, 48), partition_of(account, 48))]
