@@ -12,8 +12,8 @@ import orjson
 from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.errors import UsageError
-from pipeline.ingress.records import Arrival, Labeller, webhook_id
-from pipeline.ingress.trace import traceparent
+from pipeline.ingress.records import IngressMetadata, RecordBuilder, webhook_id
+from pipeline.ingress.traceparent import traceparent
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
 from pipeline.sandbox.cloud import GraphApi
@@ -84,9 +84,9 @@ def intake(provider: str, webhook: Webhook) -> list[AnyEvent]:
     headers = {name.lower(): value for name, value in webhook.headers.items()}
     slices = PROVIDERS[provider].split(WebhookRequest(webhook.body, headers, {}, owner), tenants)
     at_ms = time.time_ns() // 1_000_000
-    arrival = Arrival(provider, owner, webhook_id(webhook.body), at_ms, traceparent(None))
+    metadata = IngressMetadata(provider, owner, webhook_id(webhook.body), at_ms, traceparent(None))
     driver = StageDriver(parse(PROVIDERS), route(tenants))
-    for record in Labeller(tenants).records(slices, arrival):
+    for record in RecordBuilder(tenants).build(slices, metadata):
         driver.pipe(TestRecord.of(record))
     if driver.dead_letters:
         raise UsageError(f"the webhook is a dead letter: {dict(driver.dead_letters[0].headers)}")
