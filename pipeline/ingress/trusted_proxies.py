@@ -7,6 +7,7 @@ believed, and they are the rightmost ones: a caller can send any text further le
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from pydantic import IPvAnyNetwork
@@ -46,6 +47,7 @@ def client_network(address: str) -> str:
     return str(IPv6Network((found, 64), strict=False)) if isinstance(found, IPv6Address) else address
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """Parse an address with or without a port. IPv4-mapped IPv6 addresses are returned as IPv4."""
     text = text.strip()
