@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import typer
 
-from pipeline.cli._letter_filters import (
+from pipeline.cli._dead_letter_options import (
     NAMES,
     DryRun,
     ErrorType,
@@ -28,17 +28,17 @@ from pipeline.cli._letter_filters import (
 )
 from pipeline.errors import UsageError
 from pipeline.topics.catalogue import STAGES
-from pipeline.topics.dead_letters import PREFIX, Letter, LetterId, Origin, State
+from pipeline.topics.dead_letters import PREFIX, DeadLetter, DeadLetterId, DeadLetterState, RecordPosition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pipeline.replay.dead_letters import Filters, Found
-    from pipeline.replay.reader import Reader
-    from pipeline.runtime.redrive import Decider, Refused
+    from pipeline.dead_letters.find import DeadLetterFilter, FoundDeadLetter
+    from pipeline.dead_letters.resolve import DeadLetterResolver, NotRedriven
+    from pipeline.replay.topic_reader import TopicReader
 
 Answer = TypeVar("Answer")
-Printer: TypeAlias = "Callable[[int, Found], None]"
+Printer: TypeAlias = "Callable[[int, FoundDeadLetter], None]"
 CHUNK = 500
 CHUNK_BYTES = 8 * 1024 * 1024
 """What is published before it is marked: letters at most, bytes about."""
@@ -72,7 +72,7 @@ def list_(
     reveal: Reveal = False,
 ) -> None:
     """Show the letters that are open, stage by stage, oldest first within a partition."""
-    states = () if state is Wanted.ALL else (State(state.value),)
+    states = () if state is Wanted.ALL else (DeadLetterState(state.value),)
     filters = replace(_filters(tenant, error_type, since, until, ids), states=states)
     count = _ask(_list(_named_stages(filters, stage), filters, limit, _printer(json, reveal)))
     typer.echo(_counted(count, limit, state), err=json)
@@ -87,12 +87,12 @@ def show(
 
     A trace or a record may have several letters; all of them are shown.
     """
-    from pipeline.cli._letters import page
-    from pipeline.replay.dead_letters import history
+    from pipeline.dead_letters.find import history
+    from pipeline.dead_letters.format import page
 
     filters = _filters(None, None, None, None, [letter])
 
-    async def look(reader: Reader, places: dict[str, int]) -> list[str]:
+    async def look(reader: TopicReader, places: dict[str, int]) -> list[str]:
         lines: list[str] = []
         async for found in _find(reader, places, filters):
             marks = await history(reader, found.letter.id)
@@ -124,7 +124,7 @@ def redrive(
     A letter is redriven once, however often this runs. One that was dropped is redriven only if it is named.
     """
     filters = _filters(tenant, error_type, since, until, ids)
-    _decide(Order(State.REDRIVEN, filters, dry_run), stage)
+    _decide(Order(DeadLetterState.REDRIVEN, filters, dry_run), stage)
 
 
 @app.command()
@@ -143,7 +143,7 @@ def drop(
     if not (ids or stage or tenant or error_type or since or until or everything):
         raise typer.BadParameter("name letters or a filter, or say --all for every letter that is open")
     filters = _filters(tenant, error_type, since, until, ids)
-    _decide(Order(State.DROPPED, filters, dry_run), stage)
+    _decide(Order(DeadLetterState.DROPPED, filters, dry_run), stage)
 
 
 @dataclass(slots=True)
@@ -156,16 +156,18 @@ class Order:
         refused: letters that have no place to go back to.
     """
 
-    state: State
-    filters: Filters
+    state: DeadLetterState
+    filters: DeadLetterFilter
     dry_run: bool
     done: int = 0
     already: int = 0
     refused: int = 0
 
-    def takes(self, found: Found) -> bool:
+    def takes(self, found: FoundDeadLetter) -> bool:
         """Open ones; a named one that was dropped can be redriven."""
-        return found.state is State.OPEN or (self.filters.named and found.state is State.DROPPED is not self.state)
+        return found.state is DeadLetterState.OPEN or (
+            self.filters.by_name and found.state is DeadLetterState.DROPPED is not self.state
+        )
 
     def summary(self) -> str:
         counts = f"{self.done} {'would be ' if self.dry_run else ''}{self.state}"
@@ -174,8 +176,8 @@ class Order:
 
 
 def _decide(order: Order, stage: str | None) -> None:
-    if not order.filters.named:
-        order.filters = replace(order.filters, states=(State.OPEN,))
+    if not order.filters.by_name:
+        order.filters = replace(order.filters, states=(DeadLetterState.OPEN,))
     stages = _named_stages(order.filters, stage)
     try:
         missing = _ask(_reading(stages, lambda reader, places: _carry_out(reader, places, order)))
@@ -190,12 +192,12 @@ def _decide(order: Order, stage: str | None) -> None:
         raise typer.Exit(1)
 
 
-async def _carry_out(reader: Reader, places: dict[str, int], order: Order) -> list[str]:
+async def _carry_out(reader: TopicReader, places: dict[str, int], order: Order) -> list[str]:
     """Does it, chunk by chunk; gives the named letters that are not there."""
     filters = order.filters
     missing = {*map(str, filters.ids), *map(str, filters.origins), *filters.traces}
     async with _decider(order) as decider:
-        chunk: list[Letter] = []
+        chunk: list[DeadLetter] = []
         async for found in _find(reader, places, filters):
             missing -= {str(found.letter.id), str(found.letter.origin), found.letter.trace_id or ""}
             if not order.takes(found):
@@ -209,22 +211,22 @@ async def _carry_out(reader: Reader, places: dict[str, int], order: Order) -> li
     return sorted(missing)
 
 
-def _decider(order: Order) -> AbstractAsyncContextManager[Decider | None]:
+def _decider(order: Order) -> AbstractAsyncContextManager[DeadLetterResolver | None]:
     """Nobody in a dry run: what can't publish does not."""
-    from pipeline.runtime.redrive import open_decider
+    from pipeline.dead_letters.resolve import open_resolver
 
-    return nullcontext() if order.dry_run else open_decider(_kafka(), _who())
+    return nullcontext() if order.dry_run else open_resolver(_kafka(), _who())
 
 
-async def _settle(decider: Decider | None, letters: list[Letter], order: Order) -> None:
-    from pipeline.cli._letters import row
+async def _settle(decider: DeadLetterResolver | None, letters: list[DeadLetter], order: Order) -> None:
+    from pipeline.dead_letters.format import row
 
-    refused: list[Refused] = []
+    refused: list[NotRedriven] = []
     if decider is None:
         for letter in letters:
-            typer.echo(row(letter, State.OPEN))
+            typer.echo(row(letter, DeadLetterState.OPEN))
     else:
-        refused = await (decider.drop(letters) if order.state is State.DROPPED else decider.redrive(letters))
+        refused = await (decider.drop(letters) if order.state is DeadLetterState.DROPPED else decider.redrive(letters))
     for letter, why in refused:
         typer.echo(f"{letter.id}: {why}", err=True)
     order.done += len(letters) - len(refused)
@@ -233,23 +235,23 @@ async def _settle(decider: Decider | None, letters: list[Letter], order: Order) 
 
 def _printer(json: bool, reveal: bool) -> Printer:
     """Prints one letter; the first is the one numbered 0."""
-    from pipeline.cli._letters import as_json, heading, row
+    from pipeline.dead_letters.format import as_json, heading, row
 
-    def show_row(number: int, found: Found) -> None:
+    def show_row(number: int, found: FoundDeadLetter) -> None:
         if not number:
             typer.echo(heading())
         typer.echo(row(*found))
 
-    def show_json(_: int, found: Found) -> None:
+    def show_json(_: int, found: FoundDeadLetter) -> None:
         typer.echo(as_json(*found, reveal=reveal))
 
     return show_json if json else show_row
 
 
-async def _list(stages: Collection[str], filters: Filters, limit: int, show_letter: Printer) -> int:
+async def _list(stages: Collection[str], filters: DeadLetterFilter, limit: int, show_letter: Printer) -> int:
     """Prints up to `limit` letters; gives how many there are."""
 
-    async def run(reader: Reader, places: dict[str, int]) -> int:
+    async def run(reader: TopicReader, places: dict[str, int]) -> int:
         count = 0
         async for found in _find(reader, places, filters):
             if count < limit:
@@ -265,8 +267,10 @@ def _counted(count: int, limit: int, state: Wanted) -> str:
     return f"{count}{what}" + (f", {limit} of them shown: --limit shows more" if count > limit else "")
 
 
-async def _find(reader: Reader, places: dict[str, int], filters: Filters) -> AsyncIterator[Found]:
-    from pipeline.replay.dead_letters import find
+async def _find(
+    reader: TopicReader, places: dict[str, int], filters: DeadLetterFilter
+) -> AsyncIterator[FoundDeadLetter]:
+    from pipeline.dead_letters.find import find
 
     for stage, partitions in places.items():
         own = frozenset(letter for letter in filters.ids if letter.stage == stage)
@@ -274,9 +278,9 @@ async def _find(reader: Reader, places: dict[str, int], filters: Filters) -> Asy
             yield found
 
 
-async def _reading(stages: Collection[str], use: Callable[[Reader, dict[str, int]], Awaitable[Answer]]) -> Answer:
+async def _reading(stages: Collection[str], use: Callable[[TopicReader, dict[str, int]], Awaitable[Answer]]) -> Answer:
     """What `use` makes of a reader and of the partitions of each stage's letters."""
-    from pipeline.replay.reader import open_reader
+    from pipeline.replay.topic_reader import open_reader
 
     places = await _places(stages)
     async with open_reader(_kafka()) as reader:
@@ -295,7 +299,7 @@ async def _places(stages: Collection[str]) -> dict[str, int]:
     return {stage: there[PREFIX + stage].partitions for stage in stages}
 
 
-def _named_stages(filters: Filters, stage: str | None) -> Collection[str]:
+def _named_stages(filters: DeadLetterFilter, stage: str | None) -> Collection[str]:
     """The stages to look at: named letters say their stage, and a record or a trace may have failed in any."""
     if not filters.ids or filters.origins or filters.traces:
         own = {letter.stage for letter in filters.ids} - set(STAGES)
@@ -305,17 +309,17 @@ def _named_stages(filters: Filters, stage: str | None) -> Collection[str]:
 
 def _filters(
     tenant: str | None, error_type: str | None, since: str | None, until: str | None, ids: list[str] | None = None
-) -> Filters:
-    from pipeline.replay.dead_letters import Filters
+) -> DeadLetterFilter:
+    from pipeline.dead_letters.find import DeadLetterFilter
 
     names = [to_name(each) for each in ids or ()]
-    return Filters(
+    return DeadLetterFilter(
         tenant=tenant,
         error_type=error_type,
         since=to_moment(since) if since else None,
         until=to_moment(until) if until else None,
-        ids=frozenset(each for each in names if isinstance(each, LetterId)),
-        origins=frozenset(each for each in names if isinstance(each, Origin)),
+        ids=frozenset(each for each in names if isinstance(each, DeadLetterId)),
+        origins=frozenset(each for each in names if isinstance(each, RecordPosition)),
         traces=frozenset(each for each in names if isinstance(each, str)),
     )
 

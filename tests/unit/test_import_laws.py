@@ -22,6 +22,7 @@ BREACHES = {
         "pipeline/providers/shared/__init__.py",
         "import pipeline.providers.wasender.jids",
     ),
+    "Reading dead letters can't publish": ("pipeline/dead_letters/find.py", "import pipeline.runtime.kafka.publisher"),
     "The runtime never knows WhatsApp": ("pipeline/runtime/kafka/admin.py", "import pipeline.topics.catalogue"),
     "Nothing but the runtime and the topic tools touches Faust; limits are pure": (
         "pipeline/messenger/bucket.py",

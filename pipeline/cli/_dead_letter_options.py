@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from pipeline.topics.catalogue import STAGES
-from pipeline.topics.dead_letters import PREFIX, LetterId, Origin
+from pipeline.topics.dead_letters import PREFIX, DeadLetterId, RecordPosition
 
 _TRACE: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?", re.ASCII)
 """A trace id, or the whole `traceparent`."""
@@ -28,17 +28,17 @@ def to_moment(text: str, now: datetime | None = None) -> int:
     return _ms(found if found.tzinfo else found.replace(tzinfo=UTC))
 
 
-def to_name(text: str) -> LetterId | Origin | str:
+def to_name(text: str) -> DeadLetterId | RecordPosition | str:
     """A letter's id, the place of its record, or the trace id of either. Wrong usage for what is none of these."""
     if trace := _TRACE.fullmatch(text):
         return trace[1]
     try:
-        found = LetterId.parse(text.removeprefix(PREFIX))
+        found = DeadLetterId.parse(text.removeprefix(PREFIX))
     except ValueError:
         wrong = f"{text!r} names no letter: write STAGE/PARTITION/OFFSET, TOPIC/PARTITION/OFFSET or a trace id"
         raise typer.BadParameter(wrong) from None
     is_topic = "." in text and not text.startswith(PREFIX) and found.stage not in STAGES
-    return Origin(*found) if is_topic else found
+    return RecordPosition(*found) if is_topic else found
 
 
 def _ms(moment: datetime) -> int:
