@@ -82,7 +82,7 @@ class CloudApp(_Model):
     verify_token: Secret
 
 
-class Limits(_Model):
+class AccountLimits(_Model):
     """What the provider allows an account: messages per second and sending number (Cloud API: 80 or 1,000).
 
     None is what the provider allows everybody: `RATES`.
@@ -94,7 +94,7 @@ class Limits(_Model):
 RATES: Final[Mapping[str, float]] = MappingProxyType({"cloud": 80.0, "wasender": 4.0, "wawp": 0.3, "waha": 1.0})
 """Messages a second of an account that says nothing. Cloud API: Meta; Wasender: 256 a minute by every paid plan. Wawp
 publishes no figures of its policies, and WhatsApp itself bans who floods, so both get what a busy person writes."""
-_CAREFUL: Final = 1.0
+DEFAULT_RATE: Final = 1.0
 """Of a provider that is not in `RATES`."""
 
 
@@ -121,12 +121,12 @@ class Account(_Model):
     token: Secret
     base_url: Resolved | None = None
     api_version: str = "v23.0"
-    limits: Limits = Limits()
+    limits: AccountLimits = AccountLimits()
 
     @property
     def rate(self) -> float:
         """Messages a second that may be sent."""
-        return self.limits.messages_per_second or RATES.get(self.provider, _CAREFUL)
+        return self.limits.messages_per_second or RATES.get(self.provider, DEFAULT_RATE)
 
     @property
     def session_name(self) -> str:

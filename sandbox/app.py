@@ -8,12 +8,12 @@ from typing import Final
 from aiohttp import web
 
 from pipeline.sandbox.cloud import GraphApi
-from pipeline.sandbox.config import Config
+from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.control import Control
 from pipeline.sandbox.core import Sandbox
 from pipeline.sandbox.guard import guard_control
 from pipeline.sandbox.page import Page
-from pipeline.sandbox.provider import Provider
+from pipeline.sandbox.provider import SandboxProvider
 from pipeline.sandbox.waha import WahaApi
 from pipeline.sandbox.wasender import WasenderApi
 from pipeline.sandbox.wawp import WawpApi
@@ -21,10 +21,10 @@ from pipeline.sandbox.wawp import WawpApi
 BODY_LIMIT: Final = 101 * 1024 * 1024
 """Bytes of a request: the largest file that a provider takes, and its form. aiohttp's own limit is 1 MiB."""
 
-_PROVIDERS: Final[tuple[Callable[[Sandbox], Provider], ...]] = (GraphApi, WasenderApi, WawpApi, WahaApi)
+_PROVIDERS: Final[tuple[Callable[[Sandbox], SandboxProvider], ...]] = (GraphApi, WasenderApi, WawpApi, WahaApi)
 
 
-def build(config: Config) -> web.Application:
+def build(config: SandboxConfig) -> web.Application:
     """The application of one sandbox: every provider's endpoints, `/_sandbox`, health and the page."""
     sandbox = Sandbox(config)
     for create in _PROVIDERS:

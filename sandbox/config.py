@@ -10,14 +10,14 @@ from typing import Final, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.sandbox.errors import SandboxError
-from pipeline.sandbox.limits import DEFAULT_LIMITS, Limits
+from pipeline.sandbox.limits import DEFAULT_LIMITS, SandboxLimits
 from pipeline.sandbox.statuses import DEFAULT_STEPS, StatusStep
 
 ACCOUNTS_VARIABLE: Final = "PIPELINE_SANDBOX_ACCOUNTS"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SandboxAccount:
     """A business's account at a provider.
 
     Attributes:
@@ -45,7 +45,7 @@ class Account:
 
 
 SAMPLE_ACCOUNTS: Final = (
-    Account(
+    SandboxAccount(
         provider="cloud",
         id="106540352242922",
         token="sandbox-token",  # noqa: S106
@@ -54,15 +54,15 @@ SAMPLE_ACCOUNTS: Final = (
         display_phone_number="15559990000",
         verify_token="sandbox-verify-token",  # noqa: S106
     ),
-    Account("wasender", "globex-session", "sandbox-wasender-key", "sandbox-wasender-secret", tenant="globex"),
-    Account("wawp", "initech-instance", "sandbox-wawp-token", "sandbox-wawp-secret", tenant="initech"),
-    Account("waha", "initech-session", "sandbox-waha-key", "sandbox-waha-secret", tenant="initech"),
+    SandboxAccount("wasender", "globex-session", "sandbox-wasender-key", "sandbox-wasender-secret", tenant="globex"),
+    SandboxAccount("wawp", "initech-instance", "sandbox-wawp-token", "sandbox-wawp-secret", tenant="initech"),
+    SandboxAccount("waha", "initech-session", "sandbox-waha-key", "sandbox-waha-secret", tenant="initech"),
 )
 """The accounts of `examples/tenants.yaml`. Their secrets open nothing but a sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class SandboxConfig:
     """Everything that is set once, when the sandbox starts.
 
     Attributes:
@@ -78,8 +78,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8090
     ingress_url: str = "http://127.0.0.1:8080"
-    accounts: tuple[Account, ...] = SAMPLE_ACCOUNTS
-    limits: Limits = DEFAULT_LIMITS
+    accounts: tuple[SandboxAccount, ...] = SAMPLE_ACCOUNTS
+    limits: SandboxLimits = DEFAULT_LIMITS
     statuses: tuple[StatusStep, ...] = DEFAULT_STEPS
     status_batch: int = 1
     status_concurrency: int = 16
@@ -88,10 +88,10 @@ class Config:
     ledger_cap: int = 1_000_000
 
 
-_ACCOUNTS: Final = TypeAdapter(tuple[Account, ...])
+_ACCOUNTS: Final = TypeAdapter(tuple[SandboxAccount, ...])
 
 
-def load_accounts(path: Path) -> tuple[Account, ...]:
+def load_accounts(path: Path) -> tuple[SandboxAccount, ...]:
     """The accounts of a JSON file: a list of objects with the fields of `Account`. Raises `SandboxError`."""
     try:
         return _ACCOUNTS.validate_json(path.read_bytes())
@@ -101,7 +101,7 @@ def load_accounts(path: Path) -> tuple[Account, ...]:
         raise SandboxError(f"{path} is wrong at {first_problem(error)}") from None
 
 
-def accounts_from(environ: Mapping[str, str]) -> tuple[Account, ...]:
+def accounts_from(environ: Mapping[str, str]) -> tuple[SandboxAccount, ...]:
     """The accounts that the environment names, else the sample's."""
     named = environ.get(ACCOUNTS_VARIABLE)
     return load_accounts(Path(named)) if named else SAMPLE_ACCOUNTS

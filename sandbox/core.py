@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from pipeline.sandbox.config import Account, Config
+from pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from pipeline.sandbox.errors import NotSupported, SandboxError
 from pipeline.sandbox.faults import Faults, FaultsRequest
-from pipeline.sandbox.ledger import Ledger, Sent, Violation
-from pipeline.sandbox.limits import Limiter
-from pipeline.sandbox.outbox import Outbox, Update
-from pipeline.sandbox.provider import Provider
+from pipeline.sandbox.ledger import Ledger, SentMessage, Violation
+from pipeline.sandbox.limits import LimitEnforcer
+from pipeline.sandbox.provider import SandboxProvider
+from pipeline.sandbox.status_queue import StatusQueue, Update
 from pipeline.sandbox.statuses import StatusStep, failing
 from pipeline.sandbox.webhooks import IngressClient, Webhook
 
@@ -28,7 +28,7 @@ class Codes(NamedTuple):
     unreachable: int
 
 
-class Refused(Exception):
+class MessageRejected(Exception):
     """A message is not let in. `http` is None where the provider's own status for the code holds."""
 
     def __init__(self, code: int, http: int | None = None) -> None:
@@ -40,27 +40,27 @@ class Refused(Exception):
 class Sandbox:
     """One sandbox. Providers are given it, and give themselves to it with `add`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: SandboxConfig) -> None:
         self.config = config
         self.ledger = Ledger(config.ledger_cap)
-        self.limiter = Limiter(config.limits)
+        self.limiter = LimitEnforcer(config.limits)
         self.faults = Faults(config.limits, config.statuses)
         self.ingress = IngressClient(config.ingress_url, config.status_concurrency + 8)
-        self.outbox = Outbox(config, self.ingress, self._render)
-        self.providers: dict[str, Provider] = {}
+        self.outbox = StatusQueue(config, self.ingress, self._render)
+        self.providers: dict[str, SandboxProvider] = {}
 
-    def add(self, create: Callable[[Sandbox], Provider]) -> None:
+    def add(self, create: Callable[[Sandbox], SandboxProvider]) -> None:
         provider = create(self)
         self.providers[provider.name] = provider
 
-    def provider(self, name: str) -> Provider:
+    def provider(self, name: str) -> SandboxProvider:
         """Raises `NotSupported`, also for a provider that nobody has heard of."""
         if name not in self.providers:
             names = ", ".join(sorted(self.providers))
             raise NotSupported(f"the sandbox does not stand in for {name!r}: use one of {names}")
         return self.providers[name]
 
-    def account(self, provider: str, account: str | None) -> Account:
+    def account(self, provider: str, account: str | None) -> SandboxAccount:
         """An account by its id, or the provider's first. Raises `SandboxError`."""
         for known in self.config.accounts:
             if known.provider == provider and account in (None, known.id):
@@ -76,17 +76,19 @@ class Sandbox:
         self.faults.reset()
         self.limiter.configure(self.faults.current.limits)
 
-    def admit(self, account: Account, to: str, command_id: str | None, codes: Codes) -> tuple[StatusStep, ...]:
+    def admit(self, account: SandboxAccount, to: str, command_id: str | None, codes: Codes) -> tuple[StatusStep, ...]:
         """Lets a message in and says which statuses it will have. Raises `Refused`."""
-        broken = self.limiter.broken(account.provider, account.id, to, time.monotonic())
+        broken = self.limiter.check(account.provider, account.id, to, time.monotonic())
         if broken:
             code = codes.pair if broken == "pair" else codes.messages_per_second
             row = Violation(account.provider, account.id, to, broken, code, command_id, time.time())
             self.ledger.violations.add(row)
-            raise Refused(code)
-        return self._fate(account, to, codes)
+            raise MessageRejected(code)
+        return self._steps_for(account, to, codes)
 
-    def accept(self, account: Account, sent: Sent, steps: tuple[StatusStep, ...], fields: dict[str, Any]) -> None:
+    def accept(
+        self, account: SandboxAccount, sent: SentMessage, steps: tuple[StatusStep, ...], fields: dict[str, Any]
+    ) -> None:
         """Enters an admitted message. `fields` are what each of its statuses says, in the provider's words."""
         self.ledger.sent.add(sent)
         self.outbox.add(Update(account, sent.message_id, fields, steps, sent.at))
@@ -103,7 +105,7 @@ class Sandbox:
         async with self.ingress, self.outbox.running():
             yield
 
-    def _fate(self, account: Account, to: str, codes: Codes) -> tuple[StatusStep, ...]:
+    def _steps_for(self, account: SandboxAccount, to: str, codes: Codes) -> tuple[StatusStep, ...]:
         faults = self.faults.current
         if to in faults.unreachable:
             return failing(faults.statuses, codes.unreachable)
@@ -111,7 +113,7 @@ class Sandbox:
         if fault is None:
             return faults.statuses
         if fault.via == "answer":
-            raise Refused(fault.code, fault.http)
+            raise MessageRejected(fault.code, fault.http)
         return failing(faults.statuses, fault.code)
 
     def _render(self, updates: Sequence[Update]) -> Webhook:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.sandbox.limits import Limits
+from pipeline.sandbox.limits import SandboxLimits
 from pipeline.sandbox.statuses import StatusStep
 
 
@@ -65,14 +65,14 @@ class FaultsRequest(_Model):
     errors: tuple[ErrorFault, ...] = ()
     timeout_after_accept: SilenceFault | None = None
     unreachable: frozenset[str] = frozenset()
-    limits: Limits = Limits()
+    limits: SandboxLimits = SandboxLimits()
     statuses: tuple[StatusStep, ...] = ()
 
 
 class Faults:
     """The faults in force. A sandbox starts without any; `initial` has the limits and statuses it started with."""
 
-    def __init__(self, limits: Limits, statuses: tuple[StatusStep, ...]) -> None:
+    def __init__(self, limits: SandboxLimits, statuses: tuple[StatusStep, ...]) -> None:
         self._initial = FaultsRequest(limits=limits, statuses=statuses)
         self._released = asyncio.Event()
         self.current = self._initial

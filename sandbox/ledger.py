@@ -11,7 +11,7 @@ import orjson
 Entry = dict[str, Any]
 
 
-class Sent(NamedTuple):
+class SentMessage(NamedTuple):
     """A message that was accepted. `body` is JSON; `at` is in seconds since the epoch."""
 
     provider: str
@@ -42,7 +42,7 @@ class Violation(NamedTuple):
         return self._asdict()
 
 
-class Read(NamedTuple):
+class ReadMark(NamedTuple):
     """A user's message that was marked as read. `typing`: a typing indicator was shown."""
 
     provider: str
@@ -55,7 +55,7 @@ class Read(NamedTuple):
         return self._asdict()
 
 
-class Stored(NamedTuple):
+class StoredFile(NamedTuple):
     """A file that was uploaded. `size` is in bytes, `sha256` hexadecimal."""
 
     provider: str
@@ -71,7 +71,7 @@ class Stored(NamedTuple):
         return self._asdict()
 
 
-Row = Sent | Violation | Read | Stored
+Row = SentMessage | Violation | ReadMark | StoredFile
 
 
 class Journal:

@@ -10,14 +10,14 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Broken = Literal["messages_per_second", "pair"]
+BrokenLimit = Literal["messages_per_second", "pair"]
 """Which limit a message broke."""
 
 _ROUNDING: Final = 1e-9
 _SWEEP_AT: Final = 100_000
 
 
-class Limits(BaseModel):
+class SandboxLimits(BaseModel):
     """What an account may do.
 
     Attributes:
@@ -37,10 +37,10 @@ class Limits(BaseModel):
         return self.burst or max(1.0, self.messages_per_second or 1.0)
 
 
-DEFAULT_LIMITS: Final = Limits()
+DEFAULT_LIMITS: Final = SandboxLimits()
 
 
-class TokenBucket:
+class RateBucket:
     """`rate` tokens a second, at most `capacity` of them. Times are seconds of any clock that goes forward."""
 
     __slots__ = ("_at", "_tokens", "capacity", "rate")
@@ -51,7 +51,7 @@ class TokenBucket:
         self._tokens = capacity
         self._at = now
 
-    def take(self, now: float) -> bool:
+    def accept(self, now: float) -> bool:
         self._tokens = min(self.capacity, self._tokens + (now - self._at) * self.rate)
         self._at = now
         # A sender that keeps exactly to the limit must not be refused for a rounding error.
@@ -89,20 +89,20 @@ class PairDebt:
         self._count += 1
 
 
-class Limiter:
+class LimitEnforcer:
     """Every number's bucket and every pair's debt."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SandboxLimits) -> None:
         self.configure(limits)
 
-    def configure(self, limits: Limits) -> None:
+    def configure(self, limits: SandboxLimits) -> None:
         """Sets new limits. All buckets are full and all debts forgiven."""
         self.limits = limits
-        self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._buckets: dict[tuple[str, str], RateBucket] = {}
         self._pairs: dict[tuple[str, str, str], PairDebt] = {}
         self._sweep_at = _SWEEP_AT
 
-    def broken(self, provider: str, account: str, to: str, now: float) -> Broken | None:
+    def check(self, provider: str, account: str, to: str, now: float) -> BrokenLimit | None:
         """Counts a message that is within the limits; else says which one it breaks and counts nothing."""
         pair = self._pair(provider, account, to, now) if self.limits.pair else None
         if pair and not pair.allows(now):
@@ -119,8 +119,8 @@ class Limiter:
             return True
         bucket = self._buckets.get((provider, account))
         if bucket is None:
-            bucket = self._buckets[provider, account] = TokenBucket(rate, self.limits.capacity, now)
-        return bucket.take(now)
+            bucket = self._buckets[provider, account] = RateBucket(rate, self.limits.capacity, now)
+        return bucket.accept(now)
 
     def _pair(self, provider: str, account: str, to: str, now: float) -> PairDebt:
         pair = self._pairs.get((provider, account, to))

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Protocol, Self
 from aiohttp.web import RouteDef
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.sandbox.config import Account
-from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.config import SandboxAccount
+from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 
@@ -55,7 +55,7 @@ class UserMessage(BaseModel):
         return tuple({"body": text} for text in ((self.text,) if isinstance(self.text, str) else self.text))
 
 
-class Provider(Protocol):
+class SandboxProvider(Protocol):
     """One provider's side of the sandbox."""
 
     @property
@@ -65,11 +65,11 @@ class Provider(Protocol):
     def routes(self) -> Iterable[RouteDef]:
         """Its endpoints, at their real paths."""
 
-    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
         """The ids of the user's messages, and the webhook that brings them."""
 
     def status_webhook(self, updates: Sequence[Update]) -> Webhook:
         """The webhook that reports the current step of each update."""
 
-    async def verify(self, account: Account, ingress: IngressClient) -> bool:
+    async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
         """Whether the ingress passes the handshake of a callback URL. Raises `NotSupported` if there is none."""

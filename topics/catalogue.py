@@ -34,7 +34,7 @@ class Topic:
     purpose: str
     retention: timedelta = timedelta(days=7)
     cleanup: Cleanup = "delete"
-    largest: int = MAX_MESSAGE_BYTES
+    max_message_bytes: int = MAX_MESSAGE_BYTES
     partitions: int | None = None
 
     def config(self) -> dict[str, str]:
@@ -42,7 +42,7 @@ class Topic:
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(int(self.retention.total_seconds() * 1000)),
-            "max.message.bytes": str(self.largest),
+            "max.message.bytes": str(self.max_message_bytes),
         }
 
 
@@ -81,7 +81,7 @@ def dead_letters(stage: str) -> Topic:
         "as it was",
         f"records that {stage} could not process",
         timedelta(days=30),
-        largest=MAX_MESSAGE_BYTES + REASON_BYTES,
+        max_message_bytes=MAX_MESSAGE_BYTES + REASON_BYTES,
     )
 
 

@@ -22,9 +22,9 @@ def sandbox(
     messages_per_second: Annotated[float, typer.Option(min=0, help="Limit of each number; 0 lifts it.")] = 80,
 ) -> None:
     """Run a stand-in for the providers: it enforces their limits, answers like them, sends webhooks back."""
-    from pipeline.sandbox.config import Config, accounts_from
+    from pipeline.sandbox.config import SandboxConfig, accounts_from
     from pipeline.sandbox.errors import SandboxError
-    from pipeline.sandbox.limits import Limits
+    from pipeline.sandbox.limits import SandboxLimits
     from pipeline.sandbox.server import run
     from pipeline.sandbox.statuses import DEFAULT_STEPS
 
@@ -32,12 +32,12 @@ def sandbox(
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     target = ingress_url or f"http://{settings.ingress_host}:{settings.ingress_port}"
     try:
-        config = Config(
+        config = SandboxConfig(
             host=host or settings.sandbox_host,
             port=settings.sandbox_port if port is None else port,
             ingress_url=target,
             accounts=accounts_from(os.environ),
-            limits=Limits(messages_per_second=messages_per_second or None),
+            limits=SandboxLimits(messages_per_second=messages_per_second or None),
             statuses=DEFAULT_STEPS if statuses else (),
             status_batch=status_batch,
         )

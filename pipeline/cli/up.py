@@ -35,7 +35,7 @@ def up(
 
     from pipeline.local import data_dir as directory
     from pipeline.local.ports import Ports
-    from pipeline.local.report import Report
+    from pipeline.local.report import StackReporter
     from pipeline.local.services import LOOPBACK, environment
     from pipeline.local.supervisor import Supervisor
     from pipeline.settings import load_settings
@@ -53,7 +53,7 @@ def up(
             directory.empty(path)
         shared = environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS"))
         directory.announce(path, {**shared, "PIPELINE_TENANTS": str(chosen)})
-        supervisor = Supervisor(services, path / "logs", Report(console, ports, path, tenants), follow=verbose)
+        supervisor = Supervisor(services, path / "logs", StackReporter(console, ports, path, tenants), follow=verbose)
         raise typer.Exit(supervisor.run())
 
 

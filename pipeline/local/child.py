@@ -15,7 +15,7 @@ from pipeline.local.process import last_lines, signal_group, spawn
 from pipeline.local.services import Service
 from pipeline.local.startup import PATIENCE, Signs, Startup, look
 
-SAY_SECONDS: Final = 30.0
+REPORT_INTERVAL: Final = 30.0
 """How often it is said that a child is still starting."""
 MAX_DEATHS: Final = 4
 WINDOW: Final = 60.0
@@ -23,7 +23,7 @@ WINDOW: Final = 60.0
 which work got on are forgotten: they were not in vain."""
 
 
-class State(Enum):
+class ChildState(Enum):
     WAITING = auto()
     """For the services that it starts after."""
     STARTING = auto()
@@ -31,7 +31,7 @@ class State(Enum):
     """Serving, or ended well where it was to end."""
 
 
-class Change(Enum):
+class ChildEvent(Enum):
     """What has become of a child since it was last asked."""
 
     READY = auto()
@@ -47,7 +47,7 @@ class Child:
         self.service = service
         self.name = service.name
         self.log = LogFile(log)
-        self.state = State.WAITING
+        self.state = ChildState.WAITING
         self.seconds = 0.0
         """From its start until it was ready."""
         self.why = ""
@@ -79,7 +79,7 @@ class Child:
         return sum(time.monotonic() - death <= WINDOW for death in self._deaths)
 
     def start(self) -> None:
-        self.state = State.STARTING
+        self.state = ChildState.STARTING
         self._log_start = self.log.size()
         began = time.monotonic()
         self.service.prepare()
@@ -87,19 +87,19 @@ class Child:
         if self.service.progress is not None:
             self.service.progress.unlink(missing_ok=True)
         self._process = spawn(self.service.argv, self.log.path, self.service.env)
-        self.startup, self._said = Startup(self._look), SAY_SECONDS
+        self.startup, self._said = Startup(self._look), REPORT_INTERVAL
 
     def last_lines(self, count: int) -> list[str]:
         """The end of what it said in its last life."""
         return last_lines(self.log.path, count, self._log_start)
 
-    def observe(self) -> Change | None:
+    def observe(self) -> ChildEvent | None:
         """What has become of it. After `DIED` it is waiting to be started again."""
-        if self._process is None or self.state is State.WAITING:
+        if self._process is None or self.state is ChildState.WAITING:
             return None
         if (status := self._process.poll()) is not None:
             return self._ended(status)
-        return self._starting() if self.state is State.STARTING else None
+        return self._starting() if self.state is ChildState.STARTING else None
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
@@ -116,12 +116,12 @@ class Child:
         if self._process is not None:
             signal_group(self._process, number)
 
-    def _ended(self, status: int) -> Change | None:
+    def _ended(self, status: int) -> ChildEvent | None:
         if self.service.ready is None and status == 0:
-            return self._became_ready() if self.state is State.STARTING else None
+            return self._became_ready() if self.state is ChildState.STARTING else None
         return self._died(_describe(status))
 
-    def _starting(self) -> Change | None:
+    def _starting(self) -> ChildEvent | None:
         if self.service.ready is not None and self.service.ready():
             return self._became_ready()
         if self.startup.stalled() and not (self.service.alive is not None and self.service.alive()):
@@ -129,25 +129,25 @@ class Child:
             self.reap()
             return self._died(f"did nothing for {PATIENCE:.0f} s before it was ready and was killed")
         if self.startup.seconds > self._said:
-            self._said += SAY_SECONDS
-            return Change.SLOW
+            self._said += REPORT_INTERVAL
+            return ChildEvent.SLOW
         return None
 
     def _look(self) -> Signs:
         return look(self.pid or 0, self.log.path, self.service.ports)
 
-    def _became_ready(self) -> Change:
-        self.state = State.READY
+    def _became_ready(self) -> ChildEvent:
+        self.state = ChildState.READY
         self.seconds = self._prepared + self.startup.seconds
-        return Change.READY
+        return ChildEvent.READY
 
-    def _died(self, why: str) -> Change:
-        self.state = State.WAITING
+    def _died(self, why: str) -> ChildEvent:
+        self.state = ChildState.WAITING
         self.why = why
         if self.service.progress is not None and self.service.progress.exists():
             self._deaths.clear()
         self._deaths.append(time.monotonic())
-        return Change.DIED
+        return ChildEvent.DIED
 
 
 def _describe(status: int) -> str:

@@ -22,7 +22,7 @@ _SEND: Final = {"recipient": "15550001111", "text": "Your parcel is on its way."
 _HELLO: Final = {"provider": "cloud", "account": "106540352242922", "from": "15550001111", "text": "hello"}
 
 
-class Report:
+class StackReporter:
     """Progress lines, then one screen; the children's output with each line after its name."""
 
     def __init__(self, console: Console, ports: Ports, data_dir: Path, tenants: Iterable[Tenant] = ()) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, Protocol
 
-from pipeline.local.child import MAX_DEATHS, Change, Child, State
+from pipeline.local.child import MAX_DEATHS, Child, ChildEvent, ChildState
 from pipeline.local.services import Service
 
 TICK: Final = 0.1
@@ -79,24 +79,24 @@ class Supervisor:
 
     def _tick(self) -> None:
         for child in self._children:
-            if child.state is State.WAITING:
+            if child.state is ChildState.WAITING:
                 self._start_if_possible(child)
             elif change := child.observe():
                 self._changed(child, change)
             self._tend_log(child)
-        if not self._announced and all(child.state is State.READY for child in self._children):
+        if not self._announced and all(child.state is ChildState.READY for child in self._children):
             self._announced = True
             self._reporter.all_ready(time.monotonic() - self._began)
 
     def _start_if_possible(self, child: Child) -> None:
-        if not self._signals and all(self._by_name[name].state is State.READY for name in child.service.after):
+        if not self._signals and all(self._by_name[name].state is ChildState.READY for name in child.service.after):
             child.start()
 
-    def _changed(self, child: Child, change: Change) -> None:
-        if change is Change.READY:
+    def _changed(self, child: Child, change: ChildEvent) -> None:
+        if change is ChildEvent.READY:
             self._reporter.ready(child.service, child.seconds)
             return
-        if change is Change.SLOW:
+        if change is ChildEvent.SLOW:
             self._reporter.slow(child.name, child.startup.seconds, child.startup.sign, child.log.path)
             return
         lines = child.last_lines(LAST_LINES)

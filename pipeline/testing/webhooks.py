@@ -17,9 +17,9 @@ from pipeline.ingress.traceparent import traceparent
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
 from pipeline.sandbox.cloud import GraphApi
-from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Account, Config
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, SandboxAccount, SandboxConfig
 from pipeline.sandbox.core import Sandbox
-from pipeline.sandbox.provider import Provider
+from pipeline.sandbox.provider import SandboxProvider
 from pipeline.sandbox.waha import WahaApi
 from pipeline.sandbox.wasender import WasenderApi
 from pipeline.sandbox.wawp import WawpApi
@@ -30,7 +30,7 @@ from pipeline.testing.records import TestRecord
 from pipeline.topics.events import AnyEvent, decode
 
 CLOUD_TENANT: Final = "acme"
-_PROVIDERS: Final[Mapping[str, Callable[[Sandbox], Provider]]] = {
+_PROVIDERS: Final[Mapping[str, Callable[[Sandbox], SandboxProvider]]] = {
     "cloud": GraphApi,
     "wasender": WasenderApi,
     "wawp": WawpApi,
@@ -38,7 +38,7 @@ _PROVIDERS: Final[Mapping[str, Callable[[Sandbox], Provider]]] = {
 }
 
 
-def account_of(provider: str) -> Account:
+def account_of(provider: str) -> SandboxAccount:
     """The account of `examples/tenants.yaml` at a provider. Raises `UsageError` for a provider that is not there."""
     for account in SAMPLE_ACCOUNTS:
         if account.provider == provider:
@@ -47,9 +47,9 @@ def account_of(provider: str) -> Account:
 
 
 @cache
-def side_of(provider: str) -> Provider:
+def side_of(provider: str) -> SandboxProvider:
     """The sandbox's side of a provider."""
-    return _PROVIDERS[account_of(provider).provider](Sandbox(Config()))
+    return _PROVIDERS[account_of(provider).provider](Sandbox(SandboxConfig()))
 
 
 @cache

@@ -17,13 +17,13 @@ from pipeline.sandbox.cloud import webhooks
 from pipeline.sandbox.cloud.errors import GraphError, bad_token, known, no_such_object
 from pipeline.sandbox.cloud.ids import outbound_id
 from pipeline.sandbox.cloud.media import DOWNLOADS, MediaShelf, Medium, no_medium, uploaded
-from pipeline.sandbox.cloud.validation import Recipient, Send, parsed, read_mark, validated
-from pipeline.sandbox.config import Account
-from pipeline.sandbox.core import Codes, Refused, Sandbox
+from pipeline.sandbox.cloud.validation import CloudSend, Recipient, parsed, read_mark, validated
+from pipeline.sandbox.config import SandboxAccount
+from pipeline.sandbox.core import Codes, MessageRejected, Sandbox
 from pipeline.sandbox.errors import SandboxError
-from pipeline.sandbox.ledger import Read, Sent, Stored
-from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.ledger import ReadMark, SentMessage, StoredFile
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 CODES: Final = Codes(messages_per_second=130429, pair=131056, unreachable=131026)
@@ -78,7 +78,7 @@ class GraphApi:
         medium = await uploaded(request, account.id)
         media_id = self._shelf.add(medium)
         row = (media_id, medium.mime_type, medium.filename, len(medium.content), medium.sha256, time.time())
-        self._sandbox.ledger.media.add(Stored(self.name, account.id, *row))
+        self._sandbox.ledger.media.add(StoredFile(self.name, account.id, *row))
         return _json(orjson.dumps({"id": media_id}))
 
     async def media_info(self, request: web.Request) -> web.Response:
@@ -99,13 +99,13 @@ class GraphApi:
         link = f"https://chat.whatsapp.com/{code}"
         return _json(orjson.dumps({"messaging_product": "whatsapp", "invite_link": link}))
 
-    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
         return webhooks.message_webhook(account, message)
 
     def status_webhook(self, updates: Sequence[Update]) -> Webhook:
         return webhooks.status_webhook(updates)
 
-    async def verify(self, account: Account, ingress: IngressClient) -> bool:
+    async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
         """Does what Meta does when a callback URL is entered: the challenge must come back as it is."""
         if account.verify_token is None:
             raise SandboxError(f"account {account.id} has no verify_token: add it to the accounts file")
@@ -118,7 +118,7 @@ class GraphApi:
         body = parsed(raw)
         return self._mark_read(account, body) if "status" in body else self._send(account, body)
 
-    def _authorised(self, request: web.Request) -> Account:
+    def _authorised(self, request: web.Request) -> SandboxAccount:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = token.strip().encode(errors="surrogateescape")
         number = request.match_info["phone_number_id"]
@@ -130,7 +130,7 @@ class GraphApi:
             raise no_such_object(number)
         raise bad_token()
 
-    def _known_token(self, request: web.Request) -> Account:
+    def _known_token(self, request: web.Request) -> SandboxAccount:
         """Whose token a call carries that names no number."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = _digest(token.strip().encode(errors="surrogateescape"))
@@ -147,18 +147,18 @@ class GraphApi:
             raise no_medium(media_id, verb)
         return media_id, medium
 
-    def _mark_read(self, account: Account, body: dict[str, Any]) -> bytes:
+    def _mark_read(self, account: SandboxAccount, body: dict[str, Any]) -> bytes:
         message_id, typing = read_mark(body)
-        self._sandbox.ledger.reads.add(Read(self.name, account.id, message_id, typing, time.time()))
+        self._sandbox.ledger.reads.add(ReadMark(self.name, account.id, message_id, typing, time.time()))
         return _SUCCESS
 
-    def _send(self, account: Account, body: dict[str, Any]) -> bytes:
+    def _send(self, account: SandboxAccount, body: dict[str, Any]) -> bytes:
         send = validated(body, lambda media_id: self._shelf.get(media_id, account.id) is not None)
         if send.to.id == account.display_phone_number:
             raise known(131021)
         try:
             steps = self._sandbox.admit(account, send.to.id, send.command_id, CODES)
-        except Refused as refused:
+        except MessageRejected as refused:
             raise known(refused.code, http=refused.http) from None
         sent = self._sent(account, send)
         self._sandbox.accept(account, sent, steps, webhooks.status_fields(send))
@@ -167,11 +167,13 @@ class GraphApi:
             raise _Silence(silence.hold)
         return _accepted(send, sent.message_id)
 
-    def _sent(self, account: Account, send: Send) -> Sent:
+    def _sent(self, account: SandboxAccount, send: CloudSend) -> SentMessage:
         # What orjson returns holds on to a buffer of some 4 kB, too much to keep a million of. The copy does not.
         content = orjson.dumps(send.content).decode()
         message_id = outbound_id(send.to.id)
-        return Sent(self.name, account.id, send.to.id, send.type, content, message_id, send.command_id, time.time())
+        return SentMessage(
+            self.name, account.id, send.to.id, send.type, content, message_id, send.command_id, time.time()
+        )
 
 
 def _explained(handler: Handler) -> Handler:
@@ -186,7 +188,7 @@ def _explained(handler: Handler) -> Handler:
     return explained
 
 
-def _accepted(send: Send, message_id: str) -> bytes:
+def _accepted(send: CloudSend, message_id: str) -> bytes:
     message = {"id": message_id}
     if send.type == "template":
         message["message_status"] = "accepted"

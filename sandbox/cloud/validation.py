@@ -46,7 +46,7 @@ class Recipient(NamedTuple):
     kind: str
 
 
-class Send(NamedTuple):
+class CloudSend(NamedTuple):
     """A valid send. `content` is the object named after the type."""
 
     to: Recipient
@@ -68,7 +68,7 @@ def parsed(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def validated(body: dict[str, Any], has: Has = lambda _: False) -> Send:
+def validated(body: dict[str, Any], has: Has = lambda _: False) -> CloudSend:
     """What a body asks for. Raises `GraphError`.
 
     Args:
@@ -83,7 +83,7 @@ def validated(body: dict[str, Any], has: Has = lambda _: False) -> Send:
     if kind == "pin" and to.kind != "group":
         raise known(131009, details="Messages can only be pinned in groups")
     _check_context(body.get("context"))
-    return Send(to, kind, content, _command_id(body.get("biz_opaque_callback_data")))
+    return CloudSend(to, kind, content, _command_id(body.get("biz_opaque_callback_data")))
 
 
 def read_mark(body: dict[str, Any]) -> tuple[str, bool]:

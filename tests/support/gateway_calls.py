@@ -12,7 +12,7 @@ from aiohttp import ClientSession, web
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Delivery
-from pipeline.sandbox.config import Config
+from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.server import served
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command, CommandKind
@@ -147,7 +147,7 @@ def in_sandbox(
     """The deliveries of commands through a sandbox with these faults, and what it then says was sent."""
 
     async def run() -> tuple[list[Delivery], Any]:
-        async with served(Config(port=0, statuses=())) as url, ClientSession() as session:
+        async with served(SandboxConfig(port=0, statuses=())) as url, ClientSession() as session:
             if faults:
                 await (await session.post(f"{url}/_sandbox/faults", json=faults)).read()
             to = account.model_copy(update={"base_url": url})

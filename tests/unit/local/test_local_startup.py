@@ -15,10 +15,10 @@ from rich.console import Console
 
 from pipeline.errors import PipelineError
 from pipeline.local import startup
-from pipeline.local.child import Change, Child
+from pipeline.local.child import Child, ChildEvent
 from pipeline.local.ports import Ports
 from pipeline.local.process import Server
-from pipeline.local.report import Report
+from pipeline.local.report import StackReporter
 from pipeline.local.services import Service
 from pipeline.local.startup import PATIENCE, WORK, Signs, Startup, look
 from tests.support.ports import free_ports
@@ -134,10 +134,10 @@ def test_a_child_that_logs_is_not_killed_and_one_that_stands_still_is(slow: Told
     for _ in range(10):
         slow.say()
         clock.now += PATIENCE - 1
-        assert slow.observe() is Change.SLOW
+        assert slow.observe() is ChildEvent.SLOW
         assert slow.startup.sign == "its log grows"
     clock.now += PATIENCE + 1
-    assert slow.observe() is Change.DIED
+    assert slow.observe() is ChildEvent.DIED
     assert "did nothing for 60 s" in slow.why
     assert not slow.running
 
@@ -148,7 +148,7 @@ def test_a_child_that_waits_for_a_person_is_left_alone(tmp_path: Path, clock: Cl
     try:
         child.observe()
         clock.now += HOUR
-        assert child.observe() is Change.SLOW
+        assert child.observe() is ChildEvent.SLOW
         assert child.running
     finally:
         child.kill()
@@ -188,6 +188,6 @@ def test_a_server_that_stands_still_is_given_up_with_its_last_words(tmp_path: Pa
 def test_the_screen_says_what_is_waited_for() -> None:
     """Whoever sits before a slow start would take it for one that hangs, and end it."""
     screen = io.StringIO()
-    report = Report(Console(file=screen, width=200), Ports.starting_at(20000), Path("/data"))
+    report = StackReporter(Console(file=screen, width=200), Ports.starting_at(20000), Path("/data"))
     report.slow("kafka", 90.4, "its log grows", Path("/data/logs/kafka.log"))
     assert "kafka      is still starting after 90 s: it gets on (its log grows). Its log is /data" in screen.getvalue()

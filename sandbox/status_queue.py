@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.sandbox.config import Account, Config
+from pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from pipeline.sandbox.errors import IngressAway
 from pipeline.sandbox.statuses import StatusStep
 from pipeline.sandbox.webhooks import IngressClient, Webhook
@@ -37,7 +37,7 @@ class Update:
         give_up_at: event loop time, set with the first attempt at a step.
     """
 
-    account: Account
+    account: SandboxAccount
     message_id: str
     fields: dict[str, Any]
     steps: tuple[StatusStep, ...]
@@ -70,11 +70,11 @@ def backoff(attempts: int) -> float:
     return min(5.0, 0.1 * 2.0 ** min(attempts - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
 
 
-FIXED: Final = {"wawp": (5, 5.0), "waha": (15, 2.0)}
+FIXED_RETRIES: Final = {"wawp": (5, 5.0), "waha": (15, 2.0)}
 """Gateways that try again so many times, so many seconds apart, and then drop the event. Their documented defaults."""
 
 
-class Gate:
+class PostingPause:
     """Closed for a growing while when the ingress is away, so that a backlog does not fall upon it."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Gate:
         self._open = asyncio.Event()
         self._open.set()
 
-    async def passed(self) -> None:
+    async def wait(self) -> None:
         await self._open.wait()
 
     def failed(self, reason: str) -> None:
@@ -100,15 +100,15 @@ class Gate:
         self._failures = 0
 
 
-class Outbox:
+class StatusQueue:
     """Statuses on their way to the ingress, delivered at least once within `give_up_after` seconds."""
 
-    def __init__(self, config: Config, ingress: IngressClient, render: Render) -> None:
+    def __init__(self, config: SandboxConfig, ingress: IngressClient, render: Render) -> None:
         self._config = config
         self._ingress = ingress
         self._render = render
         self._ready: asyncio.Queue[Update] = asyncio.Queue()
-        self._gate = Gate()
+        self._gate = PostingPause()
         self.pending = self.delivered = self.retried = self.given_up = self.left_out = 0
 
     def counts(self) -> dict[str, int]:
@@ -139,7 +139,7 @@ class Outbox:
     async def _work(self) -> None:
         while True:
             batch = self._batch(await self._ready.get())
-            await self._gate.passed()
+            await self._gate.wait()
             try:
                 await self._deliver(batch)
             except Exception:
@@ -163,11 +163,11 @@ class Outbox:
         return self._config.status_batch if first.account.provider == "cloud" else 1
 
     async def _deliver(self, batch: list[Update]) -> None:
-        follow_up = self._advance if await self._taken(self._render(batch)) else self._try_again
+        follow_up = self._advance if await self._is_accepted(self._render(batch)) else self._retry
         for update in batch:
             follow_up(update)
 
-    async def _taken(self, webhook: Webhook) -> bool:
+    async def _is_accepted(self, webhook: Webhook) -> bool:
         try:
             status = await self._ingress.post(webhook)
         except IngressAway as error:
@@ -186,11 +186,11 @@ class Outbox:
         else:
             self.pending -= 1
 
-    def _try_again(self, update: Update) -> None:
+    def _retry(self, update: Update) -> None:
         update.attempts += 1
         if update.attempts == 1:
             update.give_up_at = _now() + self._config.give_up_after
-        tries, pause = FIXED.get(update.account.provider, (None, backoff(update.attempts)))
+        tries, pause = FIXED_RETRIES.get(update.account.provider, (None, backoff(update.attempts)))
         if _now() >= update.give_up_at or (tries is not None and update.attempts > tries):
             self._give_up(update)
             return
