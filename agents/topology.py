@@ -1,4 +1,4 @@
-"""The topology: every app, every flow, on one page.
+"""The topology: all apps and flows.
 
     webhooks.raw ──▶ [parse ▸ deduplicate ▸ route] ──▶ events.<lane>              app "intake", table "seen"
                                             └──▶ commands.receipts
@@ -35,11 +35,11 @@ from pipeline.topics.commands import Command
 from pipeline.topics.keys import conversation_key
 
 HEARD = (Hop(topics.INTAKE, topics.RAW.name), Hop(topics.MESSENGER, topics.RECEIPTS.name))
-"""The way of a status to the messenger."""
+"""The topics through which a status reaches the messenger."""
 
 
 def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
-    """Webhooks to events, each once, on the lane of their tenant."""
+    """Create the app that turns webhooks into events, each once, on the lane of their tenant."""
     app = PipelineApp(topics.INTAKE, settings)
     app.table(topics.SEEN, ttl=settings.dedup_ttl)
     app.flow(topics.RAW.name, parse(PROVIDERS), deduplicate(), route(tenants, settings.max_event_age))
@@ -47,7 +47,7 @@ def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
 
 
 def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
-    """A lane's events to commands. Raises `ConfigurationError` for a path that leads to no handler."""
+    """Create the app that turns a lane's events into commands. Raise `ConfigurationError` for a wrong handler."""
     app = PipelineApp(f"{topics.HANDLERS}-{lane}", settings)
     abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
     media = AccountMedia(PROVIDERS, tenants, networks=settings.media_networks)
@@ -59,7 +59,7 @@ def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
 
 
 def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
-    """Commands to calls of the providers, and to outcomes."""
+    """Create the app that turns commands into API calls and outcomes."""
     app = PipelineApp(topics.MESSENGER, settings)
     app.table(topics.SENT, ttl=settings.outcome_ttl)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
@@ -75,7 +75,10 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
 
 
 def _heard(hearing: Hearing, partitions: int) -> Callable[[Command], float]:
-    """Until when every status that came about a command has been heard: it comes as its recipient's webhooks do."""
+    """Return a function from a command to its watermark: all statuses about it that arrived before are processed.
+
+    A status is keyed by its conversation, so it comes on the partition of the recipient's webhooks.
+    """
 
     def until(command: Command) -> float:
         contact = PROVIDERS[command.provider].contact(command.recipient)

@@ -43,7 +43,7 @@ class Death:
 
 @dataclass
 class Log:
-    """What the supervisor reports."""
+    """The events of the supervisor."""
 
     deaths: list[Death] = field(default_factory=list)
     restarts: dict[str, list[float]] = field(default_factory=dict)
@@ -143,11 +143,11 @@ class Stack(Supervisor):
         return [child.name for child in list(self._children) if child.state is not ChildState.READY]
 
     def kill(self, name: str, act: Act, then: Callable[[bool], None]) -> None:
-        """Kills a service; `then` is told whether it ran. It is started again."""
+        """Kill a service; `then` is told whether it ran. It is started again."""
         self._orders.put(lambda: then(self._kill(name, act)))
 
     def freeze(self, name: str, seconds: float, then: Callable[[bool], None]) -> None:
-        """Stops a service and lets it go on `seconds` later; `then` is told whether it ran."""
+        """Stop a service and lets it go on `seconds` later; `then` is told whether it ran."""
         self._orders.put(lambda: then(self._freeze(name, seconds)))
 
     def add(self, name: str, app: str) -> None:
@@ -159,7 +159,7 @@ class Stack(Supervisor):
         self._orders.put(lambda: self._remove(name))
 
     def stop(self) -> None:
-        """Ends `run`."""
+        """End `run`."""
         self._signals += 1
         self._wake.set()
 
@@ -193,7 +193,7 @@ class Stack(Supervisor):
         return True
 
     def _thaw(self, over: Callable[[float], bool]) -> None:
-        """Lets those go on whose time is over. One that was killed meanwhile needs no more."""
+        """Let those go on whose time is over. One that was killed meanwhile needs no more."""
         for name, (child, until) in list(self._frozen.items()):
             if over(until):
                 _signalled(child, signal.SIGCONT)
@@ -234,7 +234,7 @@ class Stack(Supervisor):
         self._tell_to_end(child)
 
     def _see_off(self) -> None:
-        """Kills what was told to end and has not; hears how those that left for good have ended."""
+        """Kill what was told to end and has not; hears how those that left for good have ended."""
         for child, until in self._leaving:
             if child.running and time.monotonic() > until:
                 self.log.deaths.append(Death(child.name, f"did not end within {LEAVE_SECONDS:.0f} s of SIGTERM", ()))

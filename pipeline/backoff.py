@@ -24,11 +24,11 @@ class RetryPolicy:
     jitter: float = 0.25
 
     def allows(self, attempt: int) -> bool:
-        """Whether another try may follow the `attempt`-th (from 1)."""
+        """Return True if another try may follow the `attempt`-th (from 1)."""
         return self.attempts is None or attempt < self.attempts
 
     def delay(self, attempt: int, luck: float) -> float:
-        """Seconds to wait after the `attempt`-th try. `luck` is a random number from 0 to 1."""
+        """Return seconds to wait after the `attempt`-th try. `luck` is a random number from 0 to 1."""
         exponential = self.first * self.factor ** min(attempt - 1, 64)
         return min(self.longest, exponential) * (1 + self.jitter * luck)
 
@@ -38,5 +38,5 @@ TRANSPORT = RetryPolicy(attempts=None)
 
 
 def next_wait(policy: RetryPolicy, attempt: int, asked: float, luck: float) -> float | None:
-    """Seconds until the next try: the policy's, but not below what the provider `asked` for. None to give up."""
+    """Return seconds until the next try: the policy's, but not below what the provider `asked` for. None to give up."""
     return max(asked, policy.delay(attempt, luck)) if policy.allows(attempt) else None

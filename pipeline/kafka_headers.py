@@ -52,7 +52,7 @@ class KeptBatch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        """Its records. They begin anew, in the same order, at the first name that is no UTF-8."""
+        """Yield its records. They begin anew, in the same order, at the first name that is no UTF-8."""
         try:
             yield from self._batch
         except UnicodeDecodeError:

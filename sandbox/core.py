@@ -1,4 +1,4 @@
-"""What the providers of one sandbox share: who is known, what is allowed, what happened, what is still to come."""
+"""The state that all providers of a sandbox share: accounts, limits, journals and pending statuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 
 class Codes(NamedTuple):
-    """A provider's error codes for what the core finds out."""
+    """A provider's error codes for errors of the core."""
 
     messages_per_second: int
     pair: int
@@ -29,7 +29,7 @@ class Codes(NamedTuple):
 
 
 class MessageRejected(Exception):
-    """A message is not let in. `http` is None where the provider's own status for the code holds."""
+    """A message is rejected. `http` is None for the provider's default status of the code."""
 
     def __init__(self, code: int, http: int | None = None) -> None:
         super().__init__(code)
@@ -38,7 +38,7 @@ class MessageRejected(Exception):
 
 
 class Sandbox:
-    """One sandbox. Providers are given it, and give themselves to it with `add`."""
+    """One sandbox. Providers are registered with `add`."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
@@ -54,14 +54,14 @@ class Sandbox:
         self.providers[provider.name] = provider
 
     def provider(self, name: str) -> SandboxProvider:
-        """Raises `NotSupported`, also for a provider that nobody has heard of."""
+        """Return a provider by name. Raise `NotSupported`, also for an unknown name."""
         if name not in self.providers:
             names = ", ".join(sorted(self.providers))
             raise NotSupported(f"the sandbox does not stand in for {name!r}: use one of {names}")
         return self.providers[name]
 
     def account(self, provider: str, account: str | None) -> SandboxAccount:
-        """An account by its id, or the provider's first. Raises `SandboxError`."""
+        """Return an account by its id, or the provider's first. Raise `SandboxError`."""
         for known in self.config.accounts:
             if known.provider == provider and account in (None, known.id):
                 return known
@@ -77,7 +77,7 @@ class Sandbox:
         self.limiter.configure(self.faults.current.limits)
 
     def admit(self, account: SandboxAccount, to: str, command_id: str | None, codes: Codes) -> tuple[StatusStep, ...]:
-        """Lets a message in and says which statuses it will have. Raises `Refused`."""
+        """Check a message against limits and faults; return its future statuses. Raise `MessageRejected`."""
         broken = self.limiter.check(account.provider, account.id, to, time.monotonic())
         if broken:
             code = codes.pair if broken == "pair" else codes.messages_per_second
@@ -89,19 +89,19 @@ class Sandbox:
     def accept(
         self, account: SandboxAccount, sent: SentMessage, steps: tuple[StatusStep, ...], fields: dict[str, Any]
     ) -> None:
-        """Enters an admitted message. `fields` are what each of its statuses says, in the provider's words."""
+        """Record an admitted message. `fields` are the fields of its statuses, in the provider's form."""
         self.ledger.sent.add(sent)
         self.outbox.add(Update(account, sent.message_id, fields, steps, sent.at))
 
     async def silence(self, request: web.Request, hold: float) -> None:
-        """Lets a client wait for an answer, then cuts the connection."""
+        """Let a client wait `hold` seconds for a response, then abort the connection."""
         await self.faults.hold(hold)
         if request.transport:
             request.transport.abort()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Posts statuses as long as the context lasts."""
+        """Post statuses inside the block."""
         async with self.ingress, self.outbox.running():
             yield
 

@@ -1,6 +1,6 @@
-"""What a provider allows: so many messages a second from a number, so many to one person.
+"""Rate limits: messages per second of a number, and messages to one recipient.
 
-Figures and the two readings of the pair limit: Meta's throughput and pair rate pages.
+Source of the figures and of the two readings of the pair limit: Meta's throughput and pair rate pages.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 BrokenLimit = Literal["messages_per_second", "pair"]
-"""Which limit a message broke."""
+"""The limit that a message broke."""
 
 _ROUNDING: Final = 1e-9
 _SWEEP_AT: Final = 100_000
 
 
 class SandboxLimits(BaseModel):
-    """What an account may do.
+    """Rate limits of an account.
 
     Attributes:
-        messages_per_second: of one sending number (Cloud API: 80, 20 or 1,000); None lifts the limit.
-        burst: how many may come at once; None is one second's worth.
-        pair: `strict` enforces one message per 6 s to one recipient, with 45 at once on credit; None does not.
+        messages_per_second: of one sending number (Cloud API: 80, 20 or 1,000); None for no limit.
+        burst: messages that may come at once; None for those of one second.
+        pair: `strict` allows one message per 6 s to one recipient, and 45 at once on credit; None for no limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ DEFAULT_LIMITS: Final = SandboxLimits()
 
 
 class RateBucket:
-    """`rate` tokens a second, at most `capacity` of them. Times are seconds of any clock that goes forward."""
+    """A token bucket: `rate` tokens per second, at most `capacity`. Times are seconds of a monotonic clock."""
 
     __slots__ = ("_at", "_tokens", "capacity", "rate")
 
@@ -54,7 +54,7 @@ class RateBucket:
     def accept(self, now: float) -> bool:
         self._tokens = min(self.capacity, self._tokens + (now - self._at) * self.rate)
         self._at = now
-        # A sender that keeps exactly to the limit must not be refused for a rounding error.
+        # A sender that keeps exactly to the limit must not be rejected for a rounding error.
         if self._tokens < 1 - _ROUNDING:
             return False
         self._tokens -= 1
@@ -62,10 +62,10 @@ class RateBucket:
 
 
 class PairDebt:
-    """The pair limit in its stricter reading: a burst is paid back in full before anything more is taken.
+    """The pair limit in its stricter reading: a burst is paid back completely before the next message.
 
-    Within 6 s of its first message a burst may grow to 45. Each message costs 6 s, so after 20 the pair is
-    closed until 120 s from the first. Whatever this allows, a bucket of 45 refilled every 6 s allows too.
+    A burst has up to 45 messages within 6 s of its first one. Each message costs 6 s, so after 20 the pair is blocked
+    until 120 s after the first. A bucket of 45 that gets a token every 6 s allows at least as much.
     """
 
     INTERVAL: Final = 6.0
@@ -90,20 +90,20 @@ class PairDebt:
 
 
 class LimitEnforcer:
-    """Every number's bucket and every pair's debt."""
+    """The buckets of all numbers and the debts of all pairs."""
 
     def __init__(self, limits: SandboxLimits) -> None:
         self.configure(limits)
 
     def configure(self, limits: SandboxLimits) -> None:
-        """Sets new limits. All buckets are full and all debts forgiven."""
+        """Set new limits. All buckets are refilled and all debts cleared."""
         self.limits = limits
         self._buckets: dict[tuple[str, str], RateBucket] = {}
         self._pairs: dict[tuple[str, str, str], PairDebt] = {}
         self._sweep_at = _SWEEP_AT
 
     def check(self, provider: str, account: str, to: str, now: float) -> BrokenLimit | None:
-        """Counts a message that is within the limits; else says which one it breaks and counts nothing."""
+        """Count a message within the limits and return None; otherwise return the broken limit and count nothing."""
         pair = self._pair(provider, account, to, now) if self.limits.pair else None
         if pair and not pair.allows(now):
             return "pair"
@@ -130,7 +130,7 @@ class LimitEnforcer:
         return pair
 
     def _sweep(self, now: float) -> None:
-        """Forgets pairs that owe nothing: they are as good as new."""
+        """Forget pairs without debts."""
         if len(self._pairs) < self._sweep_at:
             return
         self._pairs = {key: pair for key, pair in self._pairs.items() if not pair.paid(now)}

@@ -1,4 +1,4 @@
-"""The page at `/`: what the sandbox is, what was sent last, how to send a message."""
+"""The page at `/`: the sandbox's purpose, the last messages, and how to send one."""
 
 from __future__ import annotations
 

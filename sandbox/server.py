@@ -1,4 +1,4 @@
-"""The sandbox as a process."""
+"""The sandbox process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.errors import SandboxError
 
 STOP_WITHIN: Final = 0.5
-"""Seconds that requests under way have to end."""
+"""Seconds for requests in flight to end."""
 
 
 @asynccontextmanager
 async def served(config: SandboxConfig) -> AsyncIterator[str]:
-    """Serves a sandbox as long as the context lasts; gives its URL. Raises `SandboxError` if the port is taken."""
+    """Serve a sandbox inside the block; yield its URL. Raise `SandboxError` if the port is taken."""
     runner = web.AppRunner(build(config), access_log=None, shutdown_timeout=STOP_WITHIN)
     await runner.setup()
     try:
@@ -51,5 +51,5 @@ async def _until_stopped(config: SandboxConfig, ready: Callable[[str], None]) ->
 
 
 def run(config: SandboxConfig, ready: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; calls `ready` with the URL once requests are taken."""
+    """Serve until SIGTERM or SIGINT; call `ready` with the URL once it accepts requests."""
     uvloop.run(_until_stopped(config, ready))

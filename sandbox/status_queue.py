@@ -1,7 +1,7 @@
-"""The statuses still to be reported, and the workers that report them.
+"""A queue of pending statuses, and the workers that post them.
 
-The next status of a message is due only when the one before has been taken, so statuses of one message never
-overtake each other, however often they have to be tried.
+The next status of a message is due only after the previous one was accepted, so the statuses of one message keep their
+order, however often they are retried.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from pipeline.sandbox.webhooks import IngressClient, Webhook
 logger: Final = logging.getLogger(__name__)
 
 TAKEN: Final = 200
-"""Any other answer means that the provider tries again."""
+"""The status of a successful post. The provider retries after any other one."""
 
 
 @dataclass(slots=True, eq=False)
 class Update:
-    """What is to be reported of one accepted message.
+    """The pending statuses of one accepted message.
 
     Attributes:
-        fields: what every status of this message says, in the provider's words.
+        fields: fields of all statuses of this message, in the provider's form.
         accepted_at: seconds since the epoch; the time of each status follows from it, on every attempt.
-        position: which step is next.
+        position: index of the next step.
         give_up_at: event loop time, set with the first attempt at a step.
     """
 
@@ -55,27 +55,27 @@ class Update:
         return self.accepted_at + self.step.after
 
     def advance(self) -> bool:
-        """On to the next step; False when there is none."""
+        """Go to the next step; return False if there is none."""
         self.position += 1
         self.attempts = 0
         return self.position < len(self.steps)
 
 
 Render = Callable[[Sequence[Update]], Webhook]
-"""The webhook that reports the current step of each update; all are of one provider and one secret."""
+"""A function that returns the webhook with the current step of each update; all have one provider and one secret."""
 
 
 def backoff(attempts: int) -> float:
-    """Seconds until the next attempt: from 0.1 to 5, doubling, with jitter."""
+    """Return seconds until the next attempt: from 0.1 to 5, doubling, with jitter."""
     return min(5.0, 0.1 * 2.0 ** min(attempts - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
 
 
 FIXED_RETRIES: Final = {"wawp": (5, 5.0), "waha": (15, 2.0)}
-"""Gateways that try again so many times, so many seconds apart, and then drop the event. Their documented defaults."""
+"""Retries and seconds between them, for gateways that then drop the event: their documented defaults."""
 
 
 class PostingPause:
-    """Closed for a growing while when the ingress is away, so that a backlog does not fall upon it."""
+    """Pauses posting with exponential backoff while the ingress is unavailable."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -87,21 +87,21 @@ class PostingPause:
 
     def failed(self, reason: str) -> None:
         if not self._open.is_set():
-            return  # one of the attempts that were under way when the gate closed
+            return  # one of the attempts that were in flight when the pause began
         if not self._failures:
-            logger.warning("statuses are held back: %s", reason)
+            logger.warning("statuses_paused: %s", reason)
         self._failures += 1
         self._open.clear()
         asyncio.get_running_loop().call_later(backoff(self._failures), self._open.set)
 
     def succeeded(self) -> None:
         if self._failures:
-            logger.warning("statuses are taken again")
+            logger.warning("statuses_resumed")
         self._failures = 0
 
 
 class StatusQueue:
-    """Statuses on their way to the ingress, delivered at least once within `give_up_after` seconds."""
+    """Posts statuses to the ingress, at least once, within `give_up_after` seconds."""
 
     def __init__(self, config: SandboxConfig, ingress: IngressClient, render: Render) -> None:
         self._config = config
@@ -112,7 +112,7 @@ class StatusQueue:
         self.pending = self.delivered = self.retried = self.given_up = self.left_out = 0
 
     def counts(self) -> dict[str, int]:
-        """`pending` and `left_out` count messages, the others statuses."""
+        """Return counts: `pending` and `left_out` count messages, the others statuses."""
         names = ("pending", "delivered", "retried", "given_up", "left_out")
         return {name: getattr(self, name) for name in names}
 
@@ -127,7 +127,7 @@ class StatusQueue:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Delivers as long as the context lasts. What is pending at its end is forgotten."""
+        """Post statuses inside the block. Pending ones are discarded at its end."""
         workers = [asyncio.create_task(self._work()) for _ in range(self._config.status_concurrency)]
         try:
             yield
@@ -143,12 +143,12 @@ class StatusQueue:
             try:
                 await self._deliver(batch)
             except Exception:
-                logger.exception("a status webhook could not be made")
+                logger.exception("status_webhook_failed")
                 for update in batch:
                     self._give_up(update)
 
     def _batch(self, first: Update) -> list[Update]:
-        """`first` and others that are ready and may share its webhook."""
+        """Return `first` and other ready updates that may share its webhook."""
         batch = [first]
         while len(batch) < self._limit(first) and not self._ready.empty():
             update = self._ready.get_nowait()
@@ -159,7 +159,7 @@ class StatusQueue:
         return batch
 
     def _limit(self, first: Update) -> int:
-        """Only the Cloud API's webhooks hold more than one status."""
+        """Return the maximum number of statuses in a webhook; only the Cloud API allows more than one."""
         return self._config.status_batch if first.account.provider == "cloud" else 1
 
     async def _deliver(self, batch: list[Update]) -> None:

@@ -1,4 +1,4 @@
-"""What each part of the chain costs by itself, in memory: µs of CPU per event, the best of several passes.
+"""The cost of each part of the chain, in memory: µs of CPU per event, the best of several passes.
 
 `python -m bench.intake.parts TASK RESULT` writes them by name.
 """
@@ -68,7 +68,7 @@ def _draft() -> Draft:
 def _results(
     stages: Sequence[Stage], store: Any, records: Sequence[FetchedRecord], outputs: Callable[[], Dropped | Draft]
 ) -> Result:
-    """Runs batch by batch, as a worker does; gives the last batch's result."""
+    """Run batch by batch, as a worker does; gives the last batch's result."""
     ended = (*stages, Stage("end", _nothing)) if len(stages) < 3 else tuple(stages)
     chain = Chain(ended, tables=[SEEN], stores=lambda *_: store, pending=Pending(), retries=Retries())
     for start in range(0, len(records), BATCH):
@@ -126,7 +126,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _store(directory: Path) -> Any:
-    """A partition's rows as a worker opens them."""
+    """Return a partition's rows as a worker opens them."""
     options: Mapping[str, Any] = ROCKSDB
     return RocksDBOptions(ttl=7 * 86400, **options).open(directory / "parts")
 

@@ -1,4 +1,4 @@
-"""The checks of `pipeline doctor`: each asks one thing and says what it found; none raises for that."""
+"""The checks of `pipeline doctor`. Each check returns findings; none raises for a problem."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from pipeline.tenants import Account, Tenants
 
 SERVICE_TIMEOUT: Final = 5.0
-"""Seconds in which a service answers everything that is asked of it."""
+"""Timeout for all requests of one check to one service, in seconds."""
 MAX_SKEW: Final = 1.0
-"""Seconds that two clocks may differ: times to live and rate limits are in seconds."""
+"""Largest accepted difference of two clocks, in seconds: times to live and rate limits are in seconds."""
 RETRY_SPAN: Final = 7 * 86_400
-"""Seconds for which the platforms deliver a webhook again."""
+"""Seconds for which providers redeliver a webhook."""
 MIN_FREE_BYTES: Final = 1024**3
-"""Bytes of disk below which tables may soon have no room."""
+"""Free bytes on disk below which a warning is shown."""
 
 MIN_SECRET_LENGTH: Final = 16
-"""Characters of a secret that opens one of our doors. What fewer hold can be tried out."""
+"""Characters of a secret that authenticates callers. A shorter one can be guessed."""
 MIN_DISTINCT_CHARACTERS: Final = 6
 """Different characters of such a secret."""
 
@@ -48,7 +48,7 @@ class CheckState(StrEnum):
 
 
 class Finding(NamedTuple):
-    """What a check found: `text` says what is and, unless that is good, what to do."""
+    """The result of a check: `text` describes the state and, unless it is good, what to do."""
 
     state: CheckState
     name: str
@@ -56,7 +56,7 @@ class Finding(NamedTuple):
 
 
 def check_tenants(settings: Settings) -> tuple[list[Finding], Tenants | None]:
-    """Whether the tenants file can be used, and each secret in it."""
+    """Check the tenants file and the secrets in it; return the tenants too if the file is valid."""
     from pipeline.tenants import load_tenants
 
     try:
@@ -85,14 +85,14 @@ def _secrets(path: Path, tenants: Tenants, accounts: list[Account]) -> Finding:
         return Finding(CheckState.WRONG, "secrets", text)
     if of_sample.issuperset(literals):
         return Finding(
-            CheckState.OK, "secrets", "those of the sample, for the sandbox only" if literals else "all there"
+            CheckState.OK, "secrets", "those of the sample, for the sandbox only" if literals else "complete"
         )
-    text = f"{len(literals)} of them stand in {path} itself: write env:NAME or file:PATH there"
+    text = f"{len(literals)} of them are literal values in {path}: write env:NAME or file:PATH instead"
     return Finding(CheckState.WARNING, "secrets", text)
 
 
 def check_replays(settings: Settings, tenants: Tenants | None) -> list[Finding]:
-    """Warn of what somebody could do who has seen a webhook, or knows the secret of one of several Cloud apps."""
+    """Warn if a captured webhook can be replayed, or if one Cloud app's secret is valid for another one's accounts."""
     if tenants is None:
         return [Finding(CheckState.SKIPPED, "replays", "they follow from the tenants file")]
     return [_freshness(settings, tenants), *_scopes(tenants)]
@@ -123,7 +123,7 @@ def _is_sandboxed(account: Account) -> bool:
 def _scopes(tenants: Tenants) -> Iterator[Finding]:
     unbound = [app.id for app in tenants.cloud_apps if not app.accounts]
     if unbound and len(tenants.cloud_apps) > 1:
-        text = f"{', '.join(unbound)}: list the accounts of each, or its secret speaks for what no other app lists"
+        text = f"{', '.join(unbound)}: list its accounts, or its secret is valid for all that no other app lists"
         yield Finding(CheckState.WARNING, "apps", text)
 
 
@@ -132,9 +132,9 @@ def _lacks_secret(account: Account, tenants: Tenants) -> bool:
 
 
 def _weak(tenants: Tenants, known: Collection[str]) -> Iterator[str]:
-    """The secrets that open our doors and could be guessed, by owner and field; not those that are `known`.
+    """Yield the owners and fields of secrets that could be guessed, except `known` ones.
 
-    A token opens the provider's door, and the provider makes it.
+    Tokens are left out: they authenticate us at the provider, and the provider makes them.
     """
     owners: list[tuple[str, BaseModel]] = [(f"Cloud app {app.id}", app) for app in tenants.cloud_apps]
     for tenant in tenants:
@@ -156,7 +156,7 @@ def _is_weak(secret: str) -> bool:
 
 
 def secret_fields(model: type[BaseModel]) -> set[str]:
-    """The fields of a model of the tenants file that hold one secret or several."""
+    """Return the fields of a model of the tenants file that contain one or more secrets."""
     from pydantic import SecretStr
 
     return {
@@ -167,12 +167,12 @@ def secret_fields(model: type[BaseModel]) -> set[str]:
 
 
 def _inner(annotation: Any) -> set[Any]:
-    """The types inside the parts of an annotation: of `tuple[Annotated[X, …], ...]`, X."""
+    """Return the types inside the parts of an annotation: X for `tuple[Annotated[X, …], ...]`."""
     return {inner for part in get_args(annotation) for inner in get_args(part)}
 
 
 def _literals(path: Path) -> Iterator[str]:
-    """The secrets that are written out in the tenants file."""
+    """Return the secrets that the tenants file contains literally."""
     import yaml
 
     from pipeline.tenants import Account, CloudApp, Tenant
@@ -193,7 +193,7 @@ def _literals_in(node: Any, key: str, secrets: Collection[str]) -> Iterator[str]
 
 
 async def check_kafka(settings: Settings, tenants: Tenants | None) -> list[Finding]:
-    """Whether the brokers answer, suffice for the replicas, and have the topics of the catalogue."""
+    """Check that the brokers answer, that there are enough for the replicas, and that the topics are right."""
     from pipeline.runtime.kafka.admin import count_brokers
 
     try:
@@ -203,7 +203,7 @@ async def check_kafka(settings: Settings, tenants: Tenants | None) -> list[Findi
     except PipelineError as error:
         return [Finding(CheckState.WRONG, "kafka", str(error)), Finding(CheckState.SKIPPED, "topics", "Kafka is away")]
     except TimeoutError:
-        text = f"{settings.kafka} did not answer in {SERVICE_TIMEOUT:g} s: see what the broker is doing"
+        text = f"{settings.kafka} did not answer in {SERVICE_TIMEOUT:g} s: look at the broker's log"
         return [Finding(CheckState.WRONG, "kafka", text), Finding(CheckState.SKIPPED, "topics", "Kafka is too slow")]
 
 
@@ -230,7 +230,7 @@ async def _topics(settings: Settings, tenants: Tenants | None) -> Finding:
 
 
 async def check_redis(settings: Settings) -> list[Finding]:
-    """Whether Redis, where caches are there, answers and keeps what it is given, and how far the clocks are apart."""
+    """Check that Redis answers and is durable, and that its clock agrees, if the caches use Redis."""
     if settings.cache != "redis":
         return _without_redis(CheckState.SKIPPED, f"not used: PIPELINE_CACHE is {settings.cache}")
     return await _ask_redis(settings)
@@ -261,7 +261,7 @@ def _without_redis(state: CheckState, text: str) -> list[Finding]:
 
 
 def _reason(error: Exception) -> str:
-    """The kind of error only: what a server says may quote what it was sent."""
+    """Return the kind of an error only: the text of a server may quote a password."""
     names = {
         "ConnectionError": "no connection",
         "TimeoutError": "no answer in time",
@@ -288,7 +288,7 @@ async def _keeps(client: Redis, where: str) -> Finding:
 
 
 async def _syncs_always(client: Redis) -> bool:
-    """True if every write is on disk before it is answered, or if Redis does not say."""
+    """Return True if every write is on disk before it is answered, or if Redis hides its configuration."""
     from redis.exceptions import ResponseError
 
     try:
@@ -298,7 +298,7 @@ async def _syncs_always(client: Redis) -> bool:
 
 
 async def _replicas(client: Redis, required: int) -> list[Finding]:
-    """Warn of what a failover would lose: rows that were answered before a replica had them."""
+    """Warn of rows that a failover would lose, because no replica had them when the write was answered."""
     info = await client.info("replication")
     connected = int(info.get("connected_slaves", 0))
     if info.get("role") == "slave":
@@ -314,7 +314,7 @@ async def _replicas(client: Redis, required: int) -> list[Finding]:
 
 
 async def _snapshots(client: Redis) -> bool:
-    """Whether it writes snapshots. Managed services often hide their configuration; those get the benefit."""
+    """Return True if Redis writes snapshots, or hides its configuration, as managed services often do."""
     from redis.exceptions import ResponseError
 
     try:
@@ -324,7 +324,7 @@ async def _snapshots(client: Redis) -> bool:
 
 
 async def _skew(client: Redis) -> Finding:
-    """The clock of Redis against ours, at the middle of the call."""
+    """Compare the clock of Redis with ours at the middle of the call."""
     before = time.time()
     seconds, micros = await client.time()
     skew = seconds + micros / 1e6 - (before + time.time()) / 2
@@ -335,7 +335,7 @@ async def _skew(client: Redis) -> Finding:
 
 
 def check_data_dir(settings: Settings) -> Finding:
-    """Whether tables can be written where they are kept, or where they will be."""
+    """Check that the data directory can be written, is private and has room."""
     path = settings.data_dir.absolute()
     parent = next(each for each in (path, *path.parents) if each.exists())
     try:
@@ -353,7 +353,7 @@ def check_data_dir(settings: Settings) -> Finding:
 
 
 def check_handlers(settings: Settings, tenants: Tenants | None) -> list[Finding]:
-    """Whether every handler that is named can be loaded, as a worker would."""
+    """Check that every handler of the settings and the tenants can be loaded."""
     names = {settings.handler} | {tenant.handler for tenant in tenants or () if tenant.handler}
     return [_handler(name) for name in sorted(names)]
 
@@ -369,7 +369,7 @@ def _handler(name: str) -> Finding:
 
 
 def check_port(settings: Settings) -> Finding:
-    """Whether the ingress runs, or could."""
+    """Check that the ingress runs, or that its port is free."""
     from pipeline.local.probe import http_ready, port_free
 
     host, port = settings.ingress_host, settings.ingress_port

@@ -1,4 +1,4 @@
-"""`pipeline doctor`: one screen that says what is wrong with a set-up, and what to do about it."""
+"""`pipeline doctor`: show problems of a set-up and their solutions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def doctor() -> None:
-    """Say in one screen what is wrong with this set-up and what to do; exit status 1 when something is."""
+    """Show problems of this set-up and their solutions; exit status 1 if there are any."""
     from pipeline.cli._checks import CheckState
 
     findings = _examine()
@@ -41,7 +41,7 @@ def _examine() -> list[Finding]:
 
 
 async def _check_all(settings: Settings) -> list[Finding]:
-    """Everything else, side by side: as slow as the slowest."""
+    """Run all other checks concurrently."""
     from pipeline.cli import _checks
 
     of_tenants, tenants = _checks.check_tenants(settings)

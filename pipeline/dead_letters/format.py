@@ -74,7 +74,7 @@ def as_json(letter: DeadLetter, state: DeadLetterState, *, reveal: bool = False)
 def page(letter: DeadLetter, state: DeadLetterState, resolutions: Sequence[Resolution], *, reveal: bool) -> list[str]:
     """Return everything about one dead letter, as lines."""
     facts = {
-        "letter": str(letter.id),
+        "id": str(letter.id),
         "state": state.value,
         "failed at": moment(letter.failed_at),
         "error": f"{letter.error_type}: {_message(letter, reveal)}",

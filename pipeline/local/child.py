@@ -1,4 +1,4 @@
-"""One service's process, through all its lives."""
+"""The process of one service, through all its restarts."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from typing import Final
 from pipeline.local.logs import LogFile
 from pipeline.local.process import last_lines, signal_group, spawn
 from pipeline.local.services import Service
-from pipeline.local.startup import PATIENCE, Signs, Startup, look
+from pipeline.local.startup import STALL_TIMEOUT, Observation, Startup, look
 
 REPORT_INTERVAL: Final = 30.0
-"""How often it is said that a child is still starting."""
+"""Seconds between two reports that a child is still starting."""
 MAX_DEATHS: Final = 4
-WINDOW: Final = 60.0
-"""The fourth death within this many seconds is one too many, unless its owner says otherwise. Deaths before a life in
-which work got on are forgotten: they were not in vain."""
+DEATH_WINDOW: Final = 60.0
+"""Seconds. A child that dies `MAX_DEATHS` times within this window is given up. Deaths before a run that made progress
+do not count."""
 
 
 class ChildState(Enum):
     WAITING = auto()
-    """For the services that it starts after."""
+    """For the services in `after`."""
     STARTING = auto()
     READY = auto()
-    """Serving, or ended well where it was to end."""
+    """It serves, or it has ended with status 0 if it is meant to end."""
 
 
 class ChildEvent(Enum):
-    """What has become of a child since it was last asked."""
+    """An event of a child since the last look."""
 
     READY = auto()
     SLOW = auto()
-    """Not ready for a while, and getting on."""
+    """It is still starting, and makes progress."""
     DIED = auto()
 
 
 class Child:
-    """One service's process. Its owner asks it again and again; nothing happens by itself."""
+    """The process of one service. Its owner polls `observe`; there is no thread."""
 
     def __init__(self, service: Service, log: Path, max_deaths: int | None = MAX_DEATHS) -> None:
         self.service = service
@@ -49,9 +49,9 @@ class Child:
         self.log = LogFile(log)
         self.state = ChildState.WAITING
         self.seconds = 0.0
-        """From its start until it was ready."""
+        """Seconds from its start until it was ready."""
         self.why = ""
-        """What it last died of."""
+        """The reason of its last death."""
         self.startup = Startup(self._look)
         self._process: subprocess.Popen[bytes] | None = None
         self._prepared = 0.0
@@ -65,18 +65,18 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """None while it does not run."""
+        """The process id; None while it does not run."""
         return self._process.pid if self._process is not None and self.running else None
 
     @property
     def doomed(self) -> bool:
-        """Whether it has died so often that starting it again would not help."""
-        return len(self._deaths) == self._deaths.maxlen and self._deaths[-1] - self._deaths[0] <= WINDOW
+        """True if it has died too often to be started again."""
+        return len(self._deaths) == self._deaths.maxlen and self._deaths[-1] - self._deaths[0] <= DEATH_WINDOW
 
     @property
     def deaths(self) -> int:
-        """Deaths within the last minute."""
-        return sum(time.monotonic() - death <= WINDOW for death in self._deaths)
+        """Number of deaths within the last minute."""
+        return sum(time.monotonic() - death <= DEATH_WINDOW for death in self._deaths)
 
     def start(self) -> None:
         self.state = ChildState.STARTING
@@ -90,11 +90,11 @@ class Child:
         self.startup, self._said = Startup(self._look), REPORT_INTERVAL
 
     def last_lines(self, count: int) -> list[str]:
-        """The end of what it said in its last life."""
+        """Return the last lines of its log since its last start."""
         return last_lines(self.log.path, count, self._log_start)
 
     def observe(self) -> ChildEvent | None:
-        """What has become of it. After `DIED` it is waiting to be started again."""
+        """Return the event since the last look. After `DIED` it waits to be started again."""
         if self._process is None or self.state is ChildState.WAITING:
             return None
         if (status := self._process.poll()) is not None:
@@ -108,7 +108,7 @@ class Child:
         self._signal(signal.SIGKILL)
 
     def reap(self) -> None:
-        """Blocks until a killed child is gone."""
+        """Block until a killed child is gone."""
         if self._process is not None:
             self._process.wait()
 
@@ -127,13 +127,13 @@ class Child:
         if self.startup.stalled() and not (self.service.alive is not None and self.service.alive()):
             self.kill()
             self.reap()
-            return self._died(f"did nothing for {PATIENCE:.0f} s before it was ready and was killed")
+            return self._died(f"did nothing for {STALL_TIMEOUT:.0f} s before it was ready and was killed")
         if self.startup.seconds > self._said:
             self._said += REPORT_INTERVAL
             return ChildEvent.SLOW
         return None
 
-    def _look(self) -> Signs:
+    def _look(self) -> Observation:
         return look(self.pid or 0, self.log.path, self.service.ports)
 
     def _became_ready(self) -> ChildEvent:

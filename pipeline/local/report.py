@@ -1,4 +1,4 @@
-"""What `pipeline up` tells a person, on a terminal or in a file."""
+"""The output of `pipeline up`, on a terminal or in a file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pipeline.tenants import Tenant
 
 _COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 LOCAL_KEY: Final = "local-"
-"""What an API key begins with that is made for one run on this machine."""
+"""Prefix of API keys that are made for one run on this machine."""
 SAMPLE_KEY: Final = "sandbox-"
 _SEND: Final = {"recipient": "15550001111", "text": "Your parcel is on its way."}
 _HELLO: Final = {"provider": "cloud", "account": "106540352242922", "from": "15550001111", "text": "hello"}
 
 
 class StackReporter:
-    """Progress lines, then one screen; the children's output with each line after its name."""
+    """Prints progress lines, then one screen, then the children's output with their names."""
 
     def __init__(self, console: Console, ports: Ports, data_dir: Path, tenants: Iterable[Tenant] = ()) -> None:
         self._console = console
@@ -80,7 +80,7 @@ class StackReporter:
 
 
 def _api_key(tenants: Iterable[Tenant]) -> str | None:
-    """A key of the HTTP API to show: one of this machine's as it is, of any other only where it belongs."""
+    """Return an API key for the example: a local or sample key as it is, otherwise a placeholder."""
     keys = [key.get_secret_value() for tenant in tenants for key in tenant.api_keys]
     shown = next((key for key in keys if key.startswith((LOCAL_KEY, SAMPLE_KEY))), None)
     return shown or ("$PIPELINE_API_KEY" if keys else None)

@@ -1,4 +1,4 @@
-"""Starts the services in order, keeps them running, stops them in order."""
+"""Start the services in order, keep them running, stop them in order."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Final, Protocol
 from pipeline.local.child import MAX_DEATHS, Child, ChildEvent, ChildState
 from pipeline.local.services import Service
 
-TICK: Final = 0.1
-"""Seconds between two looks at the children."""
-STOP_SECONDS: Final = 14.0
-"""Until everything is gone, one second less than is promised."""
-PATIENCE: Final = 2.0
-"""Seconds that one child gets to end before the next is told to; it may take longer, until the stores stop."""
+POLL_INTERVAL: Final = 0.1
+"""Seconds between two polls of the children."""
+STOP_TIMEOUT: Final = 14.0
+"""Seconds until all children are stopped, one less than documented."""
+STOP_GRACE: Final = 2.0
+"""Seconds to wait for one child before the next is signalled. It may take longer, until the stores are stopped."""
 LAST_LINES: Final = 15
 
 
 class Reporter(Protocol):
-    """Who is told what happens."""
+    """Receives the events of the stack."""
 
     def ready(self, service: Service, seconds: float) -> None: ...
     def slow(self, name: str, seconds: float, sign: str, log: Path) -> None: ...
@@ -37,11 +37,11 @@ class Reporter(Protocol):
 
 
 class Supervisor:
-    """Runs services until a signal or until one of them can't be kept running.
+    """Runs services until a signal, or until one of them dies too often.
 
-    Everything happens in the thread that calls `run`, which must be the main one: it takes the signals, and the
+    Everything happens in the thread that calls `run`, which must be the main thread: it handles the signals, and the
     children are tied to it (`pipeline.local.process.spawn`). With `follow` the reporter gets their output.
-    `max_deaths` of one child within a minute end it all; with None, who kills on purpose may go on.
+    `max_deaths` of one child within a minute end the stack; None is unlimited, for tests that kill on purpose.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Supervisor:
         self._began = 0.0
 
     def run(self) -> int:
-        """Blocks until everything has stopped; gives the exit status."""
+        """Block until everything has stopped; return the exit status."""
         self._began = time.monotonic()
         for child in self._children:
             child.log.begin()
@@ -72,7 +72,7 @@ class Supervisor:
             try:
                 while not self._signals and not self._failed:
                     self._tick()
-                    self._wake.wait(TICK)
+                    self._wake.wait(POLL_INTERVAL)
             finally:
                 self._stop()
         return 1 if self._failed else 0
@@ -137,8 +137,8 @@ class Supervisor:
 
 
 def _stop_all(children: Sequence[Child], hurry: Callable[[], bool]) -> list[str]:
-    """Stops `children` one after the other; gives the names of those that had to be killed."""
-    deadline = time.monotonic() + STOP_SECONDS
+    """Stop `children` one after the other; return the names of those that had to be killed."""
+    deadline = time.monotonic() + STOP_TIMEOUT
     killed: list[str] = []
     told: list[Child] = []
     for child in (child for child in children if child.running):
@@ -147,7 +147,7 @@ def _stop_all(children: Sequence[Child], hurry: Callable[[], bool]) -> list[str]
         child.terminate()
         told.append(child)
         last = child is children[-1]
-        _wait_gone(child, deadline if last else min(deadline, time.monotonic() + PATIENCE), hurry)
+        _wait_gone(child, deadline if last else min(deadline, time.monotonic() + STOP_GRACE), hurry)
     return killed + _kill(told)
 
 

@@ -33,7 +33,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class _Silence(Exception):
-    """The message was accepted, and its sender is not to hear of it."""
+    """The message was accepted, but its sender gets no answer."""
 
     def __init__(self, hold: float) -> None:
         super().__init__(hold)
@@ -106,7 +106,7 @@ class GraphApi:
         return webhooks.status_webhook(updates)
 
     async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
-        """Does what Meta does when a callback URL is entered: the challenge must come back as it is."""
+        """Verify a callback URL as Meta does: the challenge must come back unchanged."""
         if account.verify_token is None:
             raise SandboxError(f"account {account.id} has no verify_token: add it to the accounts file")
         challenge = str(secrets.randbelow(10**10))
@@ -125,13 +125,13 @@ class GraphApi:
         account = self._numbers.get(number)
         if scheme.lower() == "bearer" and account and hmac.compare_digest(given, account.token.encode()):
             return account
-        # A token that is good elsewhere only lacks the permission for this number.
+        # A token that is valid for another number lacks the permission for this one.
         if scheme.lower() == "bearer" and _digest(given) in self._tokens:
             raise no_such_object(number)
         raise bad_token()
 
     def _known_token(self, request: web.Request) -> SandboxAccount:
-        """Whose token a call carries that names no number."""
+        """Return the account of the token of a call that names no number."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = _digest(token.strip().encode(errors="surrogateescape"))
         owner = next((each for each in self._numbers.values() if _digest(each.token.encode()) == given), None)
@@ -140,7 +140,7 @@ class GraphApi:
         return owner
 
     def _own_medium(self, request: web.Request, media_id: str, verb: str) -> tuple[str, Medium]:
-        """A medium that the token may see: one of a number that it is good for."""
+        """Return a medium of a number that the token is valid for."""
         token = self._known_token(request).token
         medium = self._shelf.get(media_id)
         if medium is None or self._numbers[medium.account].token != token:
@@ -168,7 +168,7 @@ class GraphApi:
         return _accepted(send, sent.message_id)
 
     def _sent(self, account: SandboxAccount, send: CloudSend) -> SentMessage:
-        # What orjson returns holds on to a buffer of some 4 kB, too much to keep a million of. The copy does not.
+        # The bytes of orjson keep a buffer of about 4 kB alive, too much for a million messages. The copy does not.
         content = orjson.dumps(send.content).decode()
         message_id = outbound_id(send.to.id)
         return SentMessage(
@@ -177,7 +177,7 @@ class GraphApi:
 
 
 def _explained(handler: Handler) -> Handler:
-    """Answers a `GraphError` in its form."""
+    """Return a `GraphError` as a response."""
 
     async def explained(request: web.Request) -> web.Response:
         try:
@@ -200,7 +200,7 @@ def _contact(to: Recipient) -> dict[str, str]:
 
 
 def _digest(token: bytes) -> bytes:
-    """Digests can be looked up in a set without telling by the time taken how much of a token is right."""
+    """Return the digest of a token. A lookup by digest does not leak by its time how much of a token is correct."""
     return hashlib.sha256(token).digest()
 
 

@@ -1,4 +1,4 @@
-"""Whether the Graph API would take what a message of each type holds. Limits: Meta's reference of the messages API."""
+"""Validate the content of a message by its type. Limits: Meta's reference of the messages API."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Check = Callable[[Any, Has], None]
 
 
 def check_content(kind: str, content: Any, has: Has) -> None:
-    """Raises `GraphError` for what Meta refuses. `has` tells whether the number has a medium of that id."""
+    """Raise `GraphError` for content that Meta rejects. `has` returns True if the number has a medium of that id."""
     try:
         _CHECKS[kind](content, has)
     except (TypeError, AttributeError, KeyError):
-        # Something inside is of another type than its place asks for.
+        # Something inside has a wrong type.
         raise wrong(f"Param {kind} is malformed.") from None
 
 

@@ -1,4 +1,4 @@
-"""Whether the Graph API would take an interactive message."""
+"""Validate interactive messages as the Graph API does."""
 
 from __future__ import annotations
 

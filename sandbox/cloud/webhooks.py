@@ -1,4 +1,4 @@
-"""Meta's webhooks: users' messages and the statuses of what was sent to them, signed."""
+"""Meta's signed webhooks: users' messages, and statuses of messages to them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _PRICED: Final = frozenset({"sent", "delivered"})
 
 
 def signature(secret: str, body: bytes) -> str:
-    """The value of `X-Hub-Signature-256`: HMAC-SHA256 of the body's bytes with the app secret."""
+    """Return the value of `X-Hub-Signature-256`: HMAC-SHA256 of the body's bytes with the app secret."""
     return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
-    """The ids of a user's messages, and the webhook that brings them all."""
+    """Return the ids of a user's messages, and one webhook that contains them all."""
     first = [message.id] if message.id else []
     ids = first + [inbound_id(message.sender) for _ in message.contents[len(first) :]]
     messages = [_message(message, *pair) for pair in zip(ids, message.contents, strict=True)]
@@ -38,7 +38,7 @@ def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list
 
 
 def status_webhook(updates: Sequence[Update]) -> Webhook:
-    """The webhook that reports the current step of each update; the updates of a number share one change."""
+    """Return the webhook that reports the current step of each update; the updates of a number share one change."""
     numbers: dict[str, tuple[SandboxAccount, list[JsonObject]]] = {}
     for update in updates:
         numbers.setdefault(update.account.id, (update.account, []))[1].append(_status(update))
@@ -47,7 +47,7 @@ def status_webhook(updates: Sequence[Update]) -> Webhook:
 
 
 def status_fields(send: CloudSend) -> JsonObject:
-    """What every status of this message says."""
+    """Return the fields of all statuses of this message."""
     template = send.type == "template"
     pricing = {
         "billable": template,

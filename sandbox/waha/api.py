@@ -65,7 +65,7 @@ class WahaApi(Gateway):
         return _error(400, [f"{field} should not be empty" for field in fields])
 
     def refused(self, code: int, http: int | None) -> GatewayError:
-        """A session that is not up says what it waits for; WAHA knows of no other code than the HTTP status."""
+        """Return the error of a broken limit or a fault. WAHA has no codes other than the HTTP status."""
         status = http or (code if 400 <= code <= 599 else 500)
         if status == 422:
             words = "Session status is not as expected. Try again later or restart the session"

@@ -1,4 +1,4 @@
-"""What a user's message of each type is in WAHA's form. Given in the Cloud API's shape, as all of the sandbox."""
+"""Convert a user's message from the form of the Cloud API to WAHA's."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pipeline.sandbox.errors import NotSupported
 from pipeline.sandbox.types import JsonObject
 
 Made = tuple[str, JsonObject]
-"""The event, and the fields of its payload that belong to the type."""
+"""An event, and the fields of its payload that depend on the type."""
 
 _MESSAGE: Final = "message"
 
 
 def payload(kind: str, content: Any) -> Made:
-    """Raises `NotSupported` for a type that the engines do not have."""
+    """Return the event of a message. Raise `NotSupported` for a type that the engines do not have."""
     build = _BUILDERS.get(kind)
     if build is None:
         raise NotSupported(f"WAHA has no {kind} messages: use one of {', '.join(sorted(_BUILDERS))}")
@@ -88,7 +88,7 @@ def _vote(_: str, content: JsonObject) -> Made:
 
 
 def _bare(message_id: str) -> str:
-    """WhatsApp's own id within a composite one."""
+    """Return WhatsApp's own id from a composite one."""
     parts = message_id.split("_", 3)
     return parts[2] if len(parts) > 2 else message_id
 

@@ -1,4 +1,4 @@
-"""What the endpoints of WAHA and Wawp do alike: let in, enter into the ledger, answer, keep silent."""
+"""Common parts of WAHA and Wawp: admit a message, record it, and answer or keep silent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=404)
 
 
 class GatewayError(Exception):
-    """A request that the gateway refuses, with its own body."""
+    """A request that the gateway rejects, with its own body."""
 
     def __init__(self, http: int, body: JsonObject) -> None:
         super().__init__(http)
@@ -37,7 +37,7 @@ class GatewayError(Exception):
 
 
 class _Silence(Exception):
-    """The message was accepted, and its sender is not to hear of it."""
+    """The message was accepted, but its sender gets no answer."""
 
     def __init__(self, hold: float) -> None:
         super().__init__(hold)
@@ -56,19 +56,19 @@ class Gateway(ABC):
 
     @abstractmethod
     def authorised(self, request: web.Request, body: JsonObject) -> SandboxAccount:
-        """The account that a call is made for. Raises `GatewayError`."""
+        """Return the account of a call. Raise `GatewayError`."""
 
     @abstractmethod
     def content(self, request: web.Request, body: JsonObject) -> JsonObject:
-        """What is asked for: the body without credentials, and what the path says."""
+        """Return the content of a call: its body without credentials, and the parameters of its path."""
 
     @abstractmethod
     def incomplete(self, fields: Sequence[str]) -> GatewayError:
-        """The refusal of a call without these fields."""
+        """Return the error of a call without these fields."""
 
     @abstractmethod
     def refused(self, code: int, http: int | None) -> GatewayError:
-        """The refusal that stands for a broken limit or a fault."""
+        """Return the error of a broken limit or a fault."""
 
     @abstractmethod
     def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]: ...

@@ -24,14 +24,14 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def enveloped(account: SandboxAccount, event: str, payload: JsonObject) -> bytes:
-    """The body of a webhook."""
+    """Return the body of a webhook."""
     envelope = {"id": _event_id(), "timestamp": time.time_ns() // 1_000_000, "session": account.id, "engine": "WEBJS"}
     own = {"id": own_jid(account), "pushName": "Sandbox"}
     return orjson.dumps(envelope | {"event": event, "payload": payload, "me": own, "metadata": {}})
 
 
 def waha_webhook(account: SandboxAccount, body: bytes) -> Webhook:
-    """As WAHA posts it: signed, with an id of the request and a time in ms."""
+    """Return a webhook as WAHA posts it: signed, with a request id and a time in ms."""
     digest = hmac.digest(account.webhook_secret.encode(), body, "sha512").hex()
     headers = {
         "Content-Type": "application/json",
@@ -44,7 +44,7 @@ def waha_webhook(account: SandboxAccount, body: bytes) -> Webhook:
 
 
 def users(account: SandboxAccount, message: UserMessage) -> tuple[str, str, JsonObject]:
-    """The id, the event and the payload of what a user writes or does."""
+    """Return the id, the event and the payload of a user's message or action."""
     if len(message.contents) != 1:
         raise SandboxError(f"a webhook of {account.provider} brings one message: give one text")
     chat = jid(message.sender)
@@ -58,14 +58,14 @@ def users(account: SandboxAccount, message: UserMessage) -> tuple[str, str, Json
 
 
 def own_message(account: SandboxAccount, message_id: str, chat: str, content: JsonObject) -> JsonObject:
-    """The message object that a send is answered with."""
+    """Return the message object in the response to a send."""
     body = content.get("text") or content.get("message") or content.get("caption") or ""
     made = _message(message_id, own_jid(account), chat, body if isinstance(body, str) else "")
     return made | {"fromMe": True, "source": "api", "ack": 0, "ackName": "PENDING"}
 
 
 def ack(update: Update) -> JsonObject:
-    """The current step of a message, as WAHA reports it."""
+    """Return the event of the current step of a message."""
     number, chat = ACKS[update.step.status], update.fields["chat"]
     told = {"id": update.message_id, "from": chat, "to": chat, "participant": None, "fromMe": True}
     return told | {"ack": number, "ackName": _NAMES[number]}
@@ -76,7 +76,7 @@ def own_jid(account: SandboxAccount) -> str:
 
 
 def tenant(account: SandboxAccount) -> str:
-    """The part of the ingress' path that names whose the account is."""
+    """Return the tenant in the ingress's path."""
     if account.tenant is None:
         raise SandboxError(f"account {account.id} has no tenant: add it to the accounts file")
     return account.tenant
@@ -88,5 +88,5 @@ def _message(message_id: str, sender: str, to: str, body: str) -> JsonObject:
 
 
 def _event_id() -> str:
-    """`evt_` and 26 characters of a ULID's alphabet."""
+    """Return `evt_` and 26 characters of a ULID's alphabet."""
     return "evt_" + "".join(secrets.choice(_ALPHABET) for _ in range(26))

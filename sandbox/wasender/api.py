@@ -1,4 +1,4 @@
-"""`/api/send-message` and its neighbours, as Wasender answers them."""
+"""`/api/send-message` and related endpoints of Wasender."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Endpoint = Callable[[web.Request, SandboxAccount, JsonObject], JsonObject]
 
 
 class _Silence(Exception):
-    """The message was accepted, and its sender is not to hear of it."""
+    """The message was accepted, but its sender gets no answer."""
 
     def __init__(self, hold: float) -> None:
         super().__init__(hold)
@@ -115,7 +115,7 @@ class WasenderApi:
         return {"success": True, "data": data}
 
     def _remember(self, sent: SentMessage) -> None:
-        """What can be edited and deleted, as long as the ledger knows it."""
+        """Remember a message, so that it can be edited and deleted as long as the ledger has it."""
         self._sent[sent.message_id] = sent
         if len(self._sent) > self._sandbox.config.ledger_cap:
             del self._sent[next(iter(self._sent))]
@@ -165,7 +165,7 @@ class WasenderApi:
         return {"success": True, "publicUrl": f"{request.scheme}://{request.host}/uploads/{webhooks.new_id().lower()}"}
 
     def _number_of(self, request: web.Request, _: SandboxAccount, __: JsonObject) -> JsonObject:
-        """In the sandbox a linked id hides the number of the same digits."""
+        """Return the number of a linked id; in the sandbox it has the same digits."""
         digits = request.match_info["lid"].removesuffix("@lid")
         return {"success": True, "data": {"pn": f"{digits}@s.whatsapp.net"}}
 

@@ -1,7 +1,4 @@
-"""What a user's message of each type is in WhatsApp's own words, which Wasender passes on.
-
-Given in the Cloud API's shape, as all of the sandbox.
-"""
+"""Convert a user's message from the form of the Cloud API to WhatsApp's own, which Wasender passes on."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ _FILE: Final = {
 
 
 def protocol_message(kind: str, content: Any) -> JsonObject:
-    """The object `message` of a webhook. Raises `NotSupported` for what there is not."""
+    """Return the object `message` of a webhook. Raise `NotSupported` for other types."""
     build = _BUILDERS.get(kind)
     if build is None:
         raise NotSupported(f"Wasender has no {kind} messages: use one of {', '.join(sorted(_BUILDERS))}")
@@ -82,7 +79,7 @@ def _poll(content: JsonObject) -> JsonObject:
 
 
 def _vote(content: JsonObject) -> JsonObject:
-    """What was chosen is encrypted."""
+    """Return a vote. Its chosen options are encrypted."""
     return {"pollUpdateMessage": {"pollCreationMessageKey": {"id": content["poll_message_id"]}, "vote": {}}}
 
 

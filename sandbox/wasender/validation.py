@@ -1,4 +1,4 @@
-"""Whether Wasender would take the body of a send, and what it says. There is no type: the field that is there tells."""
+"""Validate the body of a send as Wasender does. Its type follows from its fields."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPTIONS: Final = range(2, 13)
 
 
 class WasenderSend(NamedTuple):
-    """A valid send. `chat` is the address, `content` what is sent."""
+    """A valid send. `chat` is the recipient's address."""
 
     chat: str
     type: str
@@ -32,7 +32,7 @@ class WasenderSend(NamedTuple):
 
 
 def validated(body: JsonObject) -> WasenderSend:
-    """What a body asks for. Raises `ApiError`."""
+    """Return the send of a body. Raise `ApiError`."""
     chat = _chat(body.get("to"))
     found = [name for name in (*_MEDIA, *_OBJECTS) if body.get(name) is not None]
     if len(found) > 1:
@@ -46,7 +46,7 @@ def validated(body: JsonObject) -> WasenderSend:
 
 
 def contact(chat: str) -> str:
-    """The recipient as `/_sandbox` shows it: the phone number of a person, the address of anything else."""
+    """Return the recipient as `/_sandbox` shows it: the phone number of a person, the address of anything else."""
     return chat.removesuffix("@s.whatsapp.net")
 
 

@@ -1,4 +1,4 @@
-"""Wasender's webhooks: users' messages and what became of what the session sent. Source: Wasender, webhooks."""
+"""Wasender's webhooks: users' messages, and statuses of messages to them. Source: Wasender, webhooks."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Event = tuple[str, Any]
 
 
 def new_id() -> str:
-    """A message id as WhatsApp Web makes them."""
+    """Return a message id as WhatsApp Web makes them."""
     return "3EB0" + secrets.token_hex(9).upper()
 
 
 def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
-    """The ids of a user's messages, and the webhook that brings them all."""
+    """Return the ids of a user's messages, and one webhook that contains them all."""
     first = [message.id] if message.id else []
     ids = first + [new_id() for _ in message.contents[len(first) :]]
     event, data = _DOINGS.get(message.type, _written)(message, ids)
@@ -36,7 +36,7 @@ def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list
 
 
 def status_webhook(update: Update) -> Webhook:
-    """The current step of a message: the first as `message.sent`, the others by number, with a time in ms."""
+    """Return the webhook of the current step: the first as `message.sent`, the others by number, with a time in ms."""
     key = {"id": update.fields["id"], "fromMe": True, "remoteJid": update.fields["chat"]}
     status = update.step.status
     if status == "sent":
@@ -91,7 +91,7 @@ def _number(status: str) -> int:
 
 
 def _webhook(account: SandboxAccount, event: str, data: Any, timestamp: int) -> Webhook:
-    """`sessionId` is the session's API key, as documented."""
+    """Return a webhook. Its `sessionId` is the session's API key, as documented."""
     if account.tenant is None:
         raise SandboxError(f"account {account.id} has no tenant: add it to the accounts file")
     body = orjson.dumps({"event": event, "sessionId": account.token, "timestamp": timestamp, "data": data})

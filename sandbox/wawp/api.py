@@ -1,4 +1,4 @@
-"""`/v2/send/…` and `/v2/messages/…` as Wawp answers them: credentials in the body, some refusals with 200."""
+"""`/v2/send/…` and `/v2/messages/…` of Wawp: credentials in the body, some errors with status 200."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class WawpApi(Gateway):
         return GatewayError(400, {"code": "missing_param", "message": f"Missing: {', '.join(fields)}"})
 
     def refused(self, code: int, http: int | None) -> GatewayError:
-        """A limit is told with 200 and a false status, as its users report; other errors by their own status."""
+        """Return the error of a broken limit, with status 200 as users report, or of a fault with its own status."""
         if code == 429:
             return GatewayError(http or 200, _LIMIT)
         status = http or (code if 400 <= code <= 599 else 500)
@@ -85,7 +85,7 @@ class WawpApi(Gateway):
 
 
 def _as_on_its_page(event: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Wawp's pages show reactions and deletions simpler than WAHA sends them."""
+    """Simplify reactions and deletions to the form that Wawp documents."""
     if event == "message.reaction":
         told = payload["reaction"]
         named = {"id": payload["id"], "senderId": payload["from"]}
@@ -96,7 +96,7 @@ def _as_on_its_page(event: str, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _webhook(account: SandboxAccount, event: str, payload: dict[str, Any]) -> Webhook:
-    """Nothing is signed: the secret is a part of the URL."""
+    """Return a webhook. It is not signed: the secret is a part of the URL."""
     path = f"/webhooks/wawp/{webhooks.tenant(account)}?secret={quote(account.webhook_secret, safe='')}"
     return Webhook(path, {"Content-Type": "application/json"}, webhooks.enveloped(account, event, payload))
 

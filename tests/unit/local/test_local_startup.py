@@ -20,7 +20,7 @@ from pipeline.local.ports import Ports
 from pipeline.local.process import Server
 from pipeline.local.report import StackReporter
 from pipeline.local.services import Service
-from pipeline.local.startup import PATIENCE, WORK, Signs, Startup, look
+from pipeline.local.startup import STALL_TIMEOUT, MIN_WORK, Observation, Startup, look
 from tests.support.ports import free_ports
 from tests.support.stacks import eventually
 
@@ -44,9 +44,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-STEPS: dict[str, Callable[[int], Signs]] = {
-    "its log grows": lambda step: Signs(step, 0, 0.0),
-    "it uses the processor": lambda step: Signs(0, 0, step * WORK),
+STEPS: dict[str, Callable[[int], Observation]] = {
+    "its log grows": lambda step: Observation(step, 0, 0.0),
+    "it uses the processor": lambda step: Observation(0, 0, step * MIN_WORK),
 }
 
 
@@ -56,28 +56,28 @@ def test_what_gets_on_is_waited_for_however_long_it_takes(clock: Clock, sign: st
     steps = count(1)
     start = Startup(lambda: STEPS[sign](next(steps)))
     for _ in range(60):
-        clock.now += PATIENCE - 1
+        clock.now += STALL_TIMEOUT - 1
         assert not start.stalled()
         assert start.sign == sign
-    assert start.seconds == 60 * (PATIENCE - 1)
+    assert start.seconds == 60 * (STALL_TIMEOUT - 1)
 
 
 def test_an_opened_port_is_a_sign_once(clock: Clock) -> None:
     """A server that opened its port and then stands still would be waited for until somebody looks."""
-    start = Startup(lambda: Signs(0, 1, 0.0))
-    clock.now += PATIENCE - 1
+    start = Startup(lambda: Observation(0, 1, 0.0))
+    clock.now += STALL_TIMEOUT - 1
     assert not start.stalled()
     assert start.sign == "a port is open"
-    clock.now += PATIENCE + 1
+    clock.now += STALL_TIMEOUT + 1
     assert start.stalled()
 
 
 def test_what_only_waits_is_given_up(clock: Clock) -> None:
     """A virtual machine that idles uses the processor, too: a start that hangs would never be tried again."""
     began = clock.now
-    start = Startup(lambda: Signs(7, 0, 0.9 * WORK * (clock.now - began) / PATIENCE))
+    start = Startup(lambda: Observation(7, 0, 0.9 * MIN_WORK * (clock.now - began) / STALL_TIMEOUT))
     assert not start.stalled()
-    clock.now += PATIENCE + 1
+    clock.now += STALL_TIMEOUT + 1
     assert start.stalled()
 
 
@@ -133,10 +133,10 @@ def test_a_child_that_logs_is_not_killed_and_one_that_stands_still_is(slow: Told
     slow.observe()
     for _ in range(10):
         slow.say()
-        clock.now += PATIENCE - 1
+        clock.now += STALL_TIMEOUT - 1
         assert slow.observe() is ChildEvent.SLOW
         assert slow.startup.sign == "its log grows"
-    clock.now += PATIENCE + 1
+    clock.now += STALL_TIMEOUT + 1
     assert slow.observe() is ChildEvent.DIED
     assert "did nothing for 60 s" in slow.why
     assert not slow.running
@@ -172,7 +172,7 @@ class Silent(Server):
         """Nothing is needed."""
 
     def is_ready(self) -> bool:
-        startup.clock.now += PATIENCE / 2  # type: ignore[attr-defined]
+        startup.clock.now += STALL_TIMEOUT / 2  # type: ignore[attr-defined]
         return False
 
 
