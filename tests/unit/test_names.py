@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,15 @@ def classes(file: Path) -> Iterator[str]:
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield node.name
+
+
+def twice(paths: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the class names that several files define, with these files."""
+    found = defaultdict(set)
+    for file in paths:
+        for name in classes(file):
+            found[name].add(str(file.relative_to(ROOT)))
+    return {name: sorted(places) for name, places in found.items() if len(places) > 1}
 
 
 def identifiers(file: Path) -> Iterator[str]:
@@ -58,13 +67,8 @@ def retired(page: str) -> Iterator[str]:
 
 def test_a_public_class_name_exists_once() -> None:
     """An editor's "go to symbol" would offer two, and one would be imported for the other."""
-    found = defaultdict(set)
-    for file in files():
-        for name in classes(file):
-            found[name].add(str(file.relative_to(ROOT)))
-    twice = {name: sorted(places) for name, places in found.items() if len(places) > 1}
-    assert {name: places for name, places in twice.items() if name not in TWICE} == {}
-    assert set(TWICE) <= set(twice), "a reason for a name that exists once"
+    assert {name: places for name, places in twice(files(waiting=False)).items() if name not in TWICE} == {}
+    assert set(TWICE) <= set(twice(files())), "a reason for a name that exists once"
 
 
 @pytest.mark.skipif(not GLOSSARY.exists(), reason="there is no glossary")

@@ -20,7 +20,7 @@ from pipeline.local.ports import Ports
 from pipeline.local.process import Server
 from pipeline.local.report import StackReporter
 from pipeline.local.services import Service
-from pipeline.local.startup import STALL_TIMEOUT, MIN_WORK, Observation, Startup, look
+from pipeline.local.startup import MIN_WORK, STALL_TIMEOUT, Observation, Startup, look
 from tests.support.ports import free_ports
 from tests.support.stacks import eventually
 
