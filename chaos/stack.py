@@ -240,7 +240,7 @@ class Stack(Supervisor):
                 self.log.deaths.append(Death(child.name, f"did not end within {LEAVE_SECONDS:.0f} s of SIGTERM", ()))
                 self._cut_down(child)
             elif child not in self._children and child.observe() is ChildEvent.DIED:
-                self.log.died(child.name, child.why, child.log.path, child.last_lines(LAST_LINES), 1)
+                self.log.died(child.name, child.death_cause, child.log.path, child.last_lines(LAST_LINES), 1)
         self._leaving = [(child, until) for child, until in self._leaving if child.running]
 
     def _stop(self) -> None:

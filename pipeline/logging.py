@@ -113,7 +113,7 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Our handler: a second `configure` replaces it, and keeps handlers of tests and users."""
 
 
-class HoldsRecord(Protocol):
+class RecordHolder(Protocol):
     """An object that processes a record."""
 
     @property
@@ -121,10 +121,10 @@ class HoldsRecord(Protocol):
         """A `pipeline.topics.records.Incoming`."""
 
 
-_IN_HAND: Final[ContextVar[HoldsRecord | None]] = ContextVar("record_in_hand", default=None)
+_IN_HAND: Final[ContextVar[RecordHolder | None]] = ContextVar("record_in_hand", default=None)
 
 
-def hold_record(holder: HoldsRecord | None) -> None:
+def bind_record(holder: RecordHolder | None) -> None:
     """Add the holder's record to the log lines of this task from now on; None for no record."""
     _IN_HAND.set(holder)
 

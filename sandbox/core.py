@@ -95,7 +95,7 @@ class Sandbox:
 
     async def silence(self, request: web.Request, hold: float) -> None:
         """Let a client wait `hold` seconds for a response, then abort the connection."""
-        await self.faults.hold(hold)
+        await self.faults.delay(hold)
         if request.transport:
             request.transport.abort()
 

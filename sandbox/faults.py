@@ -108,7 +108,7 @@ class Faults:
         self.current = self.current.model_copy(update={"timeout_after_accept": _once_less(fault)})
         return fault
 
-    async def hold(self, seconds: float) -> None:
+    async def delay(self, seconds: float) -> None:
         """Wait `seconds`, or until the faults are reset."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._released.wait(), seconds)

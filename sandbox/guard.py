@@ -24,9 +24,9 @@ async def guard_control(request: web.Request, handler: Handler) -> web.StreamRes
     """
     if request.path.startswith("/_sandbox") and request.method in _CHANGES and _is_browser(request):
         if _is_foreign(request):
-            return _refusal(403, "a page of another site may not change the sandbox")
+            return _rejection(403, "a page of another site may not change the sandbox")
         if request.method != hdrs.METH_DELETE and request.content_type != "application/json":
-            return _refusal(415, "a page's body is not application/json: send it as such")
+            return _rejection(415, "a page's body is not application/json: send it as such")
     return await handler(request)
 
 
@@ -62,5 +62,5 @@ def _authority(url: str) -> str | None:
         return None
 
 
-def _refusal(status: int, why: str) -> web.Response:
+def _rejection(status: int, why: str) -> web.Response:
     return web.Response(body=orjson.dumps({"error": why}), status=status, content_type="application/json")

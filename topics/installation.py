@@ -35,7 +35,7 @@ class Installation:
     topics: frozenset[str] = frozenset()
     started: set[tuple[str, str]] = field(default_factory=set)
 
-    def take(self, key: bytes | None, value: bytes | None) -> None:
+    def apply(self, key: bytes | None, value: bytes | None) -> None:
         """Apply one record. Unknown keys belong to later versions."""
         if key == _PARTITIONS and value:
             content = orjson.loads(value)

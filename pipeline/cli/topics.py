@@ -38,7 +38,7 @@ def create() -> None:
     from pipeline.runtime.kafka import installation
 
     settings, topics = _prepare()
-    made, recorded = _ask(installation.create(settings.kafka, topics, settings.partitions, settings.replication))
+    made, recorded = _run(installation.create(settings.kafka, topics, settings.partitions, settings.replication))
     for name in made:
         typer.echo(f"created {name}")
     typer.echo(f"{len(made)} created, {len(topics) - len(made)} existed")
@@ -53,7 +53,7 @@ def create() -> None:
 def check() -> None:
     """Compare the broker's topics with the catalogue; print the differences, exit status 1 if there are any."""
     settings, topics = _prepare()
-    differences = _ask(differing(settings, topics))
+    differences = _run(differing(settings, topics))
     for difference in differences:
         typer.echo(str(difference))
     if differences:
@@ -111,7 +111,7 @@ def _prepare() -> tuple[Settings, list[Topic]]:
     return settings, installed(settings, tenants)
 
 
-def _ask(question: Coroutine[Any, Any, Answer]) -> Answer:
+def _run(question: Coroutine[Any, Any, Answer]) -> Answer:
     quiet_client()
     return asyncio.run(question)
 

@@ -50,12 +50,12 @@ class Child:
         self.state = ChildState.WAITING
         self.seconds = 0.0
         """Seconds from its start until it was ready."""
-        self.why = ""
+        self.death_cause = ""
         """The reason of its last death."""
         self.startup = Startup(self._look)
         self._process: subprocess.Popen[bytes] | None = None
         self._prepared = 0.0
-        self._said = 0.0
+        self._reported_at = 0.0
         self._log_start = 0
         self._deaths: deque[float] = deque(maxlen=max_deaths)
 
@@ -69,7 +69,7 @@ class Child:
         return self._process.pid if self._process is not None and self.running else None
 
     @property
-    def doomed(self) -> bool:
+    def exhausted(self) -> bool:
         """True if it has died too often to be started again."""
         return len(self._deaths) == self._deaths.maxlen and self._deaths[-1] - self._deaths[0] <= DEATH_WINDOW
 
@@ -87,7 +87,7 @@ class Child:
         if self.service.progress is not None:
             self.service.progress.unlink(missing_ok=True)
         self._process = spawn(self.service.argv, self.log.path, self.service.env)
-        self.startup, self._said = Startup(self._look), REPORT_INTERVAL
+        self.startup, self._reported_at = Startup(self._look), REPORT_INTERVAL
 
     def last_lines(self, count: int) -> list[str]:
         """Return the last lines of its log since its last start."""
@@ -128,8 +128,8 @@ class Child:
             self.kill()
             self.reap()
             return self._died(f"did nothing for {STALL_TIMEOUT:.0f} s before it was ready and was killed")
-        if self.startup.seconds > self._said:
-            self._said += REPORT_INTERVAL
+        if self.startup.seconds > self._reported_at:
+            self._reported_at += REPORT_INTERVAL
             return ChildEvent.SLOW
         return None
 
@@ -143,7 +143,7 @@ class Child:
 
     def _died(self, why: str) -> ChildEvent:
         self.state = ChildState.WAITING
-        self.why = why
+        self.death_cause = why
         if self.service.progress is not None and self.service.progress.exists():
             self._deaths.clear()
         self._deaths.append(time.monotonic())

@@ -33,43 +33,43 @@ class StackReporter:
         self._colours: dict[str, str] = {}
 
     def ready(self, service: Service, seconds: float) -> None:
-        self._say(f"[green]✓[/] {service.name:<10} {service.where or 'done':<32} [dim]{seconds:5.1f} s[/]")
+        self._print(f"[green]✓[/] {service.name:<10} {service.where or 'done':<32} [dim]{seconds:5.1f} s[/]")
 
     def slow(self, name: str, seconds: float, sign: str, log: Path) -> None:
         why = f"it gets on ({sign})" if sign else "it has shown no sign of life yet"
-        self._say(f"[yellow]…[/] {name:<10} is still starting after {seconds:.0f} s: {why}. Its log is {log}")
+        self._print(f"[yellow]…[/] {name:<10} is still starting after {seconds:.0f} s: {why}. Its log is {log}")
 
     def died(self, name: str, why: str, log: Path, lines: Sequence[str], deaths: int) -> None:
-        self._say(f"[red]✗ {name} {why}[/] (death {deaths} of the last minute). The end of {log}:")
+        self._print(f"[red]✗ {name} {why}[/] (death {deaths} of the last minute). The end of {log}:")
         for line in lines:
-            self._say(f"    [dim]{escape(line)}[/]")
+            self._print(f"    [dim]{escape(line)}[/]")
 
     def gave_up(self, name: str, log: Path) -> None:
-        self._say(f"[red]✗ {name} can't be kept running: stopping everything. Its log is {log}[/]")
+        self._print(f"[red]✗ {name} can't be kept running: stopping everything. Its log is {log}[/]")
 
     def all_ready(self, seconds: float) -> None:
-        self._say(f"\n[bold]Ready in {seconds:.1f} s.[/]\n")
-        for name, where, purpose in self._places():
-            self._say(f"  [bold]{name:<10}[/] {where:<32} [dim]{purpose}[/]")
+        self._print(f"\n[bold]Ready in {seconds:.1f} s.[/]\n")
+        for name, where, purpose in self._addresses():
+            self._print(f"  [bold]{name:<10}[/] {where:<32} [dim]{purpose}[/]")
         for line in _advice(self._ports, self._data_dir, self._api_key):
-            self._say(line)
+            self._print(line)
 
     def output(self, name: str, lines: Sequence[str]) -> None:
         colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
         for line in lines:
-            self._say(f"[{colour}]{name:>10} │[/] {escape(line)}")
+            self._print(f"[{colour}]{name:>10} │[/] {escape(line)}")
 
     def stopping(self) -> None:
-        self._say("Stopping…")
+        self._print("Stopping…")
 
     def stopped(self, killed: Sequence[str], seconds: float) -> None:
         forced = f" ({', '.join(killed)} had to be killed)" if killed else ""
-        self._say(f"Stopped in {seconds:.1f} s{forced}. The data stays in {self._data_dir}.")
+        self._print(f"Stopped in {seconds:.1f} s{forced}. The data stays in {self._data_dir}.")
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, soft_wrap=True)
 
-    def _places(self) -> list[tuple[str, str, str]]:
+    def _addresses(self) -> list[tuple[str, str, str]]:
         ports = self._ports._asdict()
         verbs = [verb for verb in reversed(VERBS) if not verb.once]
         return [

@@ -100,8 +100,8 @@ class Supervisor:
             self._reporter.slow(child.name, child.startup.seconds, child.startup.sign, child.log.path)
             return
         lines = child.last_lines(LAST_LINES)
-        self._reporter.died(child.name, child.why, child.log.path, lines, child.deaths)
-        if child.doomed:
+        self._reporter.died(child.name, child.death_cause, child.log.path, lines, child.deaths)
+        if child.exhausted:
             self._failed = True
             self._reporter.gave_up(child.name, child.log.path)
 

@@ -158,8 +158,8 @@ class GraphApi:
             raise known(131021)
         try:
             steps = self._sandbox.admit(account, send.to.id, send.command_id, CODES)
-        except MessageRejected as refused:
-            raise known(refused.code, http=refused.http) from None
+        except MessageRejected as rejected:
+            raise known(rejected.code, http=rejected.http) from None
         sent = self._sent(account, send)
         self._sandbox.accept(account, sent, steps, webhooks.status_fields(send))
         silence = self._sandbox.faults.silence(account.id, send.to.id)

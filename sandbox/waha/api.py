@@ -64,7 +64,7 @@ class WahaApi(Gateway):
     def incomplete(self, fields: Sequence[str]) -> GatewayError:
         return _error(400, [f"{field} should not be empty" for field in fields])
 
-    def refused(self, code: int, http: int | None) -> GatewayError:
+    def rejection(self, code: int, http: int | None) -> GatewayError:
         """Return the error of a broken limit or a fault. WAHA has no codes other than the HTTP status."""
         status = http or (code if 400 <= code <= 599 else 500)
         if status == 422:

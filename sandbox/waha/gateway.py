@@ -67,7 +67,7 @@ class Gateway(ABC):
         """Return the error of a call without these fields."""
 
     @abstractmethod
-    def refused(self, code: int, http: int | None) -> GatewayError:
+    def rejection(self, code: int, http: int | None) -> GatewayError:
         """Return the error of a broken limit or a fault."""
 
     @abstractmethod
@@ -123,8 +123,8 @@ class Gateway(ABC):
     def _send(self, endpoint: Endpoint, account: SandboxAccount, chat: str, content: JsonObject) -> JsonObject:
         try:
             steps = self._sandbox.admit(account, contact(chat), None, CODES)
-        except MessageRejected as refused:
-            raise self.refused(refused.code, refused.http) from None
+        except MessageRejected as rejected:
+            raise self.rejection(rejected.code, rejected.http) from None
         sent = self._sent(endpoint, account, chat, content)
         self._sandbox.accept(account, sent, steps, {"chat": chat})
         silence = self._sandbox.faults.silence(account.id, contact(chat))

@@ -103,8 +103,8 @@ class WasenderApi:
         self._count(account, to)
         try:
             steps = self._sandbox.admit(account, to, None, CODES)
-        except MessageRejected as refused:
-            raise _refusal(refused) from None
+        except MessageRejected as rejected:
+            raise _rejection(rejected) from None
         sent = self._entry(account, send, str(next(self._numbers)))
         self._remember(sent)
         self._sandbox.accept(account, sent, steps, {"chat": send.chat, "id": webhooks.new_id()})
@@ -121,7 +121,7 @@ class WasenderApi:
             del self._sent[next(iter(self._sent))]
 
     def _count(self, account: SandboxAccount, to: str) -> None:
-        wait = self._allowances[account.id].take(time.monotonic())
+        wait = self._allowances[account.id].accept(time.monotonic())
         if wait is None:
             return
         row = Violation(self.name, account.id, to, f"plan: {account.plan}", 429, None, time.time())
@@ -174,8 +174,8 @@ class WasenderApi:
         return SentMessage(self.name, account.id, contact(send.chat), send.type, content, number, None, time.time())
 
 
-def _refusal(refused: MessageRejected) -> ApiError:
-    status = refused.http or (refused.code if 400 <= refused.code <= 599 else 500)
+def _rejection(rejected: MessageRejected) -> ApiError:
+    status = rejected.http or (rejected.code if 400 <= rejected.code <= 599 else 500)
     return over_limit("Too Many Attempts.", 1) if status == CODES.pair else ApiError(status)
 
 

@@ -42,7 +42,7 @@ class Window:
         """Return the seconds until the window ends, rounded up as Wasender does."""
         return max(0, math.ceil(self._ends - now)) if now < self._ends else 0
 
-    def take(self, now: float) -> None:
+    def accept(self, now: float) -> None:
         if now >= self._ends:
             self._ends, self._used = now + self._seconds, 0
         self._used += 1
@@ -55,13 +55,13 @@ class Allowance:
         self._short = Window(plan.messages, plan.seconds)
         self._windows = [self._short] + ([Window(plan.daily, _DAY)] if plan.daily is not None else [])
 
-    def take(self, now: float) -> int | None:
+    def accept(self, now: float) -> int | None:
         """Count an allowed message and return None; otherwise return the seconds until the next one."""
         waits = [window.resets_in(now) for window in self._windows if window.remaining(now) < 1]
         if waits:
             return max(waits)
         for window in self._windows:
-            window.take(now)
+            window.accept(now)
         return None
 
     def headers(self, now: float) -> dict[str, str]:

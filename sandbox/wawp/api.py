@@ -66,7 +66,7 @@ class WawpApi(Gateway):
     def incomplete(self, fields: Sequence[str]) -> GatewayError:
         return GatewayError(400, {"code": "missing_param", "message": f"Missing: {', '.join(fields)}"})
 
-    def refused(self, code: int, http: int | None) -> GatewayError:
+    def rejection(self, code: int, http: int | None) -> GatewayError:
         """Return the error of a broken limit, with status 200 as users report, or of a fault with its own status."""
         if code == 429:
             return GatewayError(http or 200, _LIMIT)

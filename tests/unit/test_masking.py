@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipeline import masking
 from pipeline.dead_letters.format import as_json, body, page
 from pipeline.errors import InvalidRecord
-from pipeline.logging import configure, get_logger, hold_record
+from pipeline.logging import bind_record, configure, get_logger
 from pipeline.masking import Masker
 from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.testing import TestRecord
@@ -151,7 +151,7 @@ def test_a_log_line_shows_no_number_and_says_where_the_record_is() -> None:
     """An operator would read customers' numbers, or, without them, could not find the record at all."""
     out = io.StringIO()
     configure("json", stream=out)
-    hold_record(Hand())
+    bind_record(Hand())
     try:
         get_logger("x").info(f"failed {EVENT}", event_id=EVENT, conversation=KEY, to=NUMBER, ids=[WAMID], n={NUMBER: 1})
         logging.getLogger("library").error("no route to %s", NUMBER)
@@ -159,7 +159,7 @@ def test_a_log_line_shows_no_number_and_says_where_the_record_is() -> None:
     except ValueError as error:
         get_logger("x").exception("failed", error=error, key=KEY.encode(), who={"phone": int(NUMBER)})
     finally:
-        hold_record(None)
+        bind_record(None)
     assert NUMBER not in out.getvalue()
     assert "wamid" not in out.getvalue()
     for line in map(orjson.loads, out.getvalue().splitlines()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pipeline.errors import OversizeRecord, WorkerDied
-from pipeline.logging import hold_record
+from pipeline.logging import bind_record
 from pipeline.runtime.flows.breaker import OFF, Breaker
 from pipeline.runtime.flows.dead_letters import dead_letter, is_dead_letter, refused
 from pipeline.runtime.flows.retry import Retries
@@ -145,7 +145,7 @@ class Chain:
             length = len(result.marks)
             if scope is None:
                 scope = Scope(record, tables)
-                hold_record(scope)
+                bind_record(scope)
             scope.record = record
             try:
                 outputs.extend([(output, record) for output in self._apply(scope)])
@@ -162,7 +162,7 @@ class Chain:
                 else:
                     fresh += 1
         self._breaker.tried(fresh)
-        hold_record(None)
+        bind_record(None)
         return result
 
     def _apply(self, scope: Scope) -> Sequence[Record]:

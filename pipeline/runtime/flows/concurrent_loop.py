@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from faust.types import TP
 
 from pipeline.errors import NewerRecord, OversizeRecord, Unavailable, WorkerDied
-from pipeline.logging import get_logger, hold_record, raised_at
+from pipeline.logging import bind_record, get_logger, raised_at
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.faust.consumer import Busy
 from pipeline.runtime.flows.breaker import Breaker
@@ -206,7 +206,7 @@ class ConcurrentLoop:
 
     async def _work(self, job: Job) -> None:
         """Runs a job until it succeeds, is given up, or is abandoned because partitions move."""
-        hold_record(job)  # of this lane's task alone
+        bind_record(job)  # of this lane's task alone
         while True:
             await self._enter(job)
             try:

@@ -45,7 +45,7 @@ async def _read(consumer: Any) -> Installation:
     await consumer.seek_to_beginning(_PLACE)
     while await consumer.position(_PLACE) < end:
         for record in (await consumer.getmany(_PLACE, timeout_ms=200)).get(_PLACE, ()):
-            found.take(record.key, record.value)
+            found.apply(record.key, record.value)
     return found
 
 

@@ -25,7 +25,7 @@ def test_deaths_before_a_life_in_which_work_got_on_are_forgotten(tmp_path: Path,
         child.start()
         _wait(child)
         assert child.observe() is ChildEvent.DIED
-        doomed.append(child.doomed)
+        doomed.append(child.exhausted)
     assert doomed == ([False] * 5 if gets_on else [False, False, True, True, True])
 
 

@@ -138,7 +138,7 @@ def test_a_child_that_logs_is_not_killed_and_one_that_stands_still_is(slow: Told
         assert slow.startup.sign == "its log grows"
     clock.now += STALL_TIMEOUT + 1
     assert slow.observe() is ChildEvent.DIED
-    assert "did nothing for 60 s" in slow.why
+    assert "did nothing for 60 s" in slow.death_cause
     assert not slow.running
 
 

@@ -70,7 +70,7 @@ def test_a_reset_ends_a_hold() -> None:
 
     async def reset_while_held() -> float:
         made = faults()
-        held = asyncio.create_task(made.hold(60))
+        held = asyncio.create_task(made.delay(60))
         await asyncio.sleep(0)
         made.reset()
         started = time.monotonic()

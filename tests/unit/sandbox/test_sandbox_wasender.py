@@ -226,10 +226,10 @@ def test_each_plan_has_its_limit(plan: str, times: int, wait: int) -> None:
 def test_windows_begin_with_their_first_message() -> None:
     """A sender within the provider's limit would be refused here, or the other way round."""
     allowance = Allowance(PLANS["trial"])
-    assert [allowance.take(now) for now in (0.0, 0.5, 59.0, 60.0, 60.1)] == [None, 60, 1, None, 60]
-    daily = [allowance.take(60.0 + 60 * number) for number in range(1, 49)]
+    assert [allowance.accept(now) for now in (0.0, 0.5, 59.0, 60.0, 60.1)] == [None, 60, 1, None, 60]
+    daily = [allowance.accept(60.0 + 60 * number) for number in range(1, 49)]
     assert daily == [None] * 48
-    assert allowance.take(60.0 + 60 * 49) == 86_400 - 60 - 60 * 49
+    assert allowance.accept(60.0 + 60 * 49) == 86_400 - 60 - 60 * 49
 
 
 def test_faults_are_answered_in_wasenders_words() -> None:
