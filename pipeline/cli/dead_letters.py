@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pipeline.dead_letters.find import DeadLetterFilter, FoundDeadLetter
     from pipeline.dead_letters.resolve import DeadLetterResolver, NotRedriven
-    from pipeline.replay.topic_reader import TopicReader
+    from pipeline.replay.reader import TopicReader
 
 Result = TypeVar("Result")
 Printer: TypeAlias = "Callable[[int, FoundDeadLetter], None]"
@@ -280,7 +280,7 @@ async def _find(
 
 async def _reading(stages: Collection[str], use: Callable[[TopicReader, dict[str, int]], Awaitable[Result]]) -> Result:
     """Return the result of `use`, called with a reader and the partition counts of the stages' topics."""
-    from pipeline.replay.topic_reader import open_reader
+    from pipeline.replay.reader import open_reader
 
     partitions = await _partition_counts(stages)
     async with open_reader(_kafka()) as reader:

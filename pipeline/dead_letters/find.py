@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from pipeline.replay.topic_reader import PartitionRange, TopicReader
+from pipeline.replay.reader import PartitionRange, TopicReader
 from pipeline.topics.dead_letters import (
     PREFIX,
     DeadLetter,

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from redis.asyncio import Redis
 
-from pipeline.replay.topic_reader import TopicReader, open_reader
+from pipeline.replay.reader import TopicReader, open_reader
 from pipeline.state.redis import RedisStore
 from pipeline.topics import headers
 from pipeline.topics.events import EventBase

@@ -18,7 +18,7 @@ from pipeline.dead_letters.find import DeadLetterFilter, FoundDeadLetter, StateT
 from pipeline.dead_letters.format import as_json, body, hide, page, row
 from pipeline.dead_letters.resolve import DeadLetterResolver
 from pipeline.errors import UnknownTenant
-from pipeline.replay.topic_reader import PartitionRange, TopicReader
+from pipeline.replay.reader import PartitionRange, TopicReader
 from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.runtime.flows.gap_letters import gap_letter
 from pipeline.runtime.kafka.gaps import Gap
