@@ -45,6 +45,7 @@ lint: install ## Check style, types and the laws of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/pytest -n 0 -q tests/unit/test_names.py tests/unit/test_docstrings.py
 
 format: install ## Let ruff format the code
 	@$(BIN)/ruff check --fix .

@@ -1,7 +1,7 @@
 """deduplicate: an event → the event, unless its id was seen before.
 
-The id is remembered when the event is safe on its lane and not before, so a crash in between forwards it twice
-(with the same id, which the handlers know) and never loses it.
+The id is written to the table after the event is acknowledged on its lane. A crash in between forwards the event twice,
+with the same id, which the handlers recognize; it never loses one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """route: an event → the lane of the tenant that owns its account.
 
-What the ingress took as one tenant's never becomes another's event, whatever account the body names. A status of a
-message that this project sent goes to the messenger too, as a receipt. A message that is too old says so on its lane.
+A webhook that was authenticated for one tenant never becomes an event of another, whatever account its body names. A
+status of a message that this project sent also goes to the messenger, as a receipt. A message that is too old gets a
+header that says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The topology: every app, every flow, on one page.
+"""The topology: all apps and flows.
 
     webhooks.raw ──▶ [parse ▸ deduplicate ▸ route] ──▶ events.<lane>              app "intake", table "seen"
                                             └──▶ commands.receipts
@@ -39,7 +39,7 @@ STATUS_PATH = (GroupTopic(topics.INTAKE, topics.RAW.name), GroupTopic(topics.MES
 
 
 def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
-    """Webhooks to events, each once, on the lane of their tenant."""
+    """Create the app that turns webhooks into events, each once, on the lane of their tenant."""
     app = PipelineApp(topics.INTAKE, settings)
     app.table(topics.SEEN, ttl=settings.dedup_ttl)
     app.flow(topics.RAW.name, parse(PROVIDERS), deduplicate(), route(tenants, settings.max_event_age))
@@ -47,7 +47,7 @@ def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
 
 
 def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
-    """A lane's events to commands. Raises `ConfigurationError` for a path that leads to no handler."""
+    """Create the app that turns a lane's events into commands. Raise `ConfigurationError` for a wrong handler."""
     app = PipelineApp(f"{topics.HANDLERS}-{lane}", settings)
     abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
     media = AccountMedia(PROVIDERS, tenants, networks=settings.media_networks)
@@ -59,7 +59,7 @@ def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
 
 
 def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
-    """Commands to calls of the providers, and to outcomes."""
+    """Create the app that turns commands into API calls and outcomes."""
     app = PipelineApp(topics.MESSENGER, settings)
     app.table(topics.SENT, ttl=settings.outcome_ttl)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)

@@ -1,4 +1,4 @@
-"""What is done to the broker before and after a candidate: topics made anew, webhooks loaded, results counted."""
+"""Preparation and evaluation of a candidate on the broker: create topics, load webhooks, count results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CHUNK: Final = 5_000
 
 
 def topics() -> list[Topic]:
-    """The catalogue of an installation with the default lane only, and a shorter raw topic for slower candidates."""
+    """Return the catalogue with the default lane only, and a shorter raw topic for slower candidates."""
     return [*catalogue(["default"], dedup_ttl=_WEEK, outcome_ttl=_WEEK), replace(RAW, name=RAW_SHORT)]
 
 
@@ -40,7 +40,7 @@ async def create_topics(bootstrap: str) -> None:
 
 
 async def renew(bootstrap: str, names: Iterable[str]) -> None:
-    """Deletes topics of the catalogue and makes them again, empty."""
+    """Delete topics of the catalogue and makes them again, empty."""
     gone = set(names)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
@@ -55,7 +55,7 @@ async def renew(bootstrap: str, names: Iterable[str]) -> None:
 async def load(
     bootstrap: str, topic: str, numbers: range, make: Callable[[int, str], Record] = webhooks.record
 ) -> None:
-    """Publishes records by their numbers: webhooks, as the ingress would have."""
+    """Publish records by their numbers: webhooks, as the ingress would have."""
     async with _producer(bootstrap) as producer:
         publisher, nowhere = BatchPublisher(producer), TestRecord(None, None)
         for first in numbers[::_CHUNK]:
@@ -70,7 +70,7 @@ async def size(bootstrap: str, topic: str) -> int:
 
 
 async def rewind(bootstrap: str, group: str, topic: str) -> None:
-    """Sets a group that has no members to the start of a topic."""
+    """Set a group that has no members to the start of a topic."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:

@@ -22,7 +22,7 @@ MAX_RECORDS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a candidate is to do: read the `records` webhooks of the topic `source`."""
+    """The task of a candidate: read the `records` webhooks of the topic `source`."""
 
     kafka: str
     source: str
@@ -34,7 +34,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What it came to: from the first batch to the last acknowledgement. CPU is that of all threads, in seconds."""
+    """The result, from the first batch to the last acknowledgement. CPU is that of all threads, in seconds."""
 
     events: int
     seconds: float
@@ -80,12 +80,12 @@ def write_result(measured: Measured) -> None:
 
 
 def run(lab: Lab, module: str, task: Task) -> Measured:
-    """Runs a candidate. Raises `PipelineError` if it fails."""
+    """Run a candidate. Raise `PipelineError` if it fails."""
     return Measured(**run_module(lab, module, task))
 
 
 def run_module(lab: Lab, module: str, task: Task) -> dict[str, Any]:
-    """Runs `python -m MODULE TASK RESULT` and gives what it wrote."""
+    """Run `python -m MODULE TASK RESULT` and gives what it wrote."""
     place = lab.fresh(module.rpartition(".")[2])
     given, result = place / "task.json", place / "result.json"
     given.write_bytes(orjson.dumps(asdict(task)))

@@ -22,7 +22,7 @@ UNLIMITED = 1_000_000
 
 
 class Lab:
-    """What every benchmark is given."""
+    """The environment of every benchmark."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -36,27 +36,27 @@ class Lab:
         return self.kafka.bootstrap
 
     def port(self) -> int:
-        """A port that nobody has been given."""
+        """Return a port that nobody has been given."""
         return next(self._ports)
 
     def fresh(self, name: str) -> Path:
-        """A new directory."""
+        """Return a new directory."""
         path = self.directory / f"{next(self._numbers):03d}-{name}"
         path.mkdir()
         return path
 
     def tenants(self, base_url: str, *, limited: bool = False) -> Path:
-        """A tenants file: one tenant with one number, its provider at `base_url`, its limit lifted or `limited`."""
+        """Return a tenants file with one tenant and one number at `base_url`, without a limit or `limited`."""
         path = self.fresh("tenants") / "tenants.yaml"
         path.write_text(yaml.safe_dump(_tenants(base_url, {} if limited else {"messages_per_second": UNLIMITED})))
         return path
 
     def spawn(self, name: str, *arguments: str, env: Mapping[str, str] | None = None) -> Process:
-        """Starts `python -m ARGUMENTS`."""
+        """Start `python -m ARGUMENTS`."""
         return Process(name, [sys.executable, "-m", *arguments], self.directory / f"{name}.log", env)
 
     def environment(self, tenants: Path, data_dir: Path) -> dict[str, str]:
-        """The settings of a worker, as variables."""
+        """Return the settings of a worker, as variables."""
         return {
             "PIPELINE_KAFKA": self.bootstrap,
             "PIPELINE_REDIS": self.redis.url,
@@ -71,7 +71,7 @@ class Lab:
 
 @contextmanager
 def lab() -> Iterator[Lab]:
-    """Starts the stores; stops them and deletes everything in the end."""
+    """Start the stores; stops them and deletes everything in the end."""
     with tempfile.TemporaryDirectory(prefix="pipeline-bench-") as directory:
         made = Lab(Path(directory))
         try:

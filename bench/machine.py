@@ -40,7 +40,7 @@ def describe() -> dict[str, Any]:
 
 
 def lines(machine: dict[str, Any]) -> list[str]:
-    """The same for people."""
+    """Return the same for people."""
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     found = [f"{machine['cores']} cores of {machine['processor']}, {machine['memory'] / 2**30:.0f} GiB", versions]
     load = machine["load"][0]

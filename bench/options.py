@@ -33,7 +33,7 @@ class Options:
 
     @classmethod
     def chosen(cls, *, quick: bool, only: tuple[str, ...], **given: Any) -> Options:
-        """The defaults, or those of a quick run, with what was given put over them."""
+        """Return the defaults, or those of a quick run, with what was given put over them."""
         base = QUICK if quick else cls()
         return replace(base, only=only, **{name: value for name, value in given.items() if value is not None})
 

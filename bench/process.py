@@ -36,7 +36,7 @@ class Process:
         self._popen = spawn(argv, log, clean_environment() | dict(env or {}))
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = START_SECONDS) -> None:
-        """Returns when `ready`. Raises `PipelineError` with its last words when it has ended or is too slow."""
+        """Return when `ready`. Raise `PipelineError` with its last words when it has ended or is too slow."""
         deadline = time.monotonic() + seconds
         while not ready():
             if self._popen.poll() is not None or time.monotonic() > deadline:
@@ -44,7 +44,7 @@ class Process:
             time.sleep(0.05)
 
     def wait(self, seconds: float) -> None:
-        """Returns when it has ended well. Raises `PipelineError` otherwise."""
+        """Return when it has ended well. Raise `PipelineError` otherwise."""
         try:
             status = self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -66,7 +66,7 @@ class Process:
         return float(times.user + times.system)
 
     def resident(self) -> float:
-        """Its resident memory, in MiB."""
+        """Return its resident memory, in MiB."""
         return float(psutil.Process(self._popen.pid).memory_info().rss) / 2**20
 
     def failed(self, what: str) -> PipelineError:
@@ -75,7 +75,7 @@ class Process:
 
 @contextmanager
 def running(*processes: Callable[[], Process]) -> Iterator[list[Process]]:
-    """Starts processes one behind the other; stops them the other way round, whatever happens."""
+    """Start processes one behind the other; stops them the other way round, whatever happens."""
     started: list[Process] = []
     try:
         for start in processes:

@@ -1,4 +1,4 @@
-"""What a benchmark found: tables for people, figures for programs."""
+"""The report of a benchmark: tables for people, figures for programs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Result:
-    """What one benchmark found.
+    """The result of one benchmark.
 
     Attributes:
         figures: everything that was measured, every round of it, as JSON.
@@ -52,7 +52,7 @@ def show(console: Console, table: Table) -> None:
 
 
 def write(machine: Mapping[str, Any], results: Sequence[Result], directory: Path = RESULTS) -> Path:
-    """Writes the figures of a run to a file of its own."""
+    """Write the figures of a run to a file of its own."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     content = {"machine": machine, "results": {result.name: result.figures for result in results}}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Spread(NamedTuple):
-    """What the rounds came to: the median, and how far they lie apart."""
+    """The spread of the rounds: the median, and their distance."""
 
     median: float
     lowest: float
@@ -26,7 +26,7 @@ class Spread(NamedTuple):
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that `share` (0 to 1) of the values do not exceed (nearest rank). Raises for none."""
+    """Return the smallest value that `share` (0 to 1) of the values do not exceed (nearest rank). Raises for none."""
     if not values:
         raise ValueError("no values")
     ranked = sorted(values)

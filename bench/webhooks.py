@@ -35,7 +35,7 @@ _NUMBER: Final = re.compile(rb"number (\d+)")
 
 
 def contact(number: int) -> str:
-    """Who wrote webhook `number`: contacts take turns in an order that no partition or cache can profit from."""
+    """Return the sender of webhook `number`. The order of contacts favours no partition or cache."""
     return str(_FIRST_CONTACT + number * 2_654_435_761 % CONTACTS)
 
 
@@ -44,12 +44,12 @@ def message_id(number: int) -> str:
 
 
 def event_id(number: int) -> bytes:
-    """The id of the event that webhook `number` becomes."""
+    """Return the id of the event that webhook `number` becomes."""
     return f"cloud:{ACCOUNT}:{message_id(number)}".encode()
 
 
 def body(number: int) -> bytes:
-    """The webhook: some 620 bytes, one text message."""
+    """Return the webhook: some 620 bytes, one text message."""
     sender = contact(number)
     message = {
         "from": sender,
@@ -69,18 +69,18 @@ def body(number: int) -> bytes:
 
 
 def number_in(text: bytes) -> int | None:
-    """The number of the webhook that `text` (its body, an event, a reply) comes of."""
+    """Return the number of the webhook that `text` (its body, an event, a reply) comes of."""
     found = _NUMBER.search(text)
     return int(found[1]) if found else None
 
 
 def signature(content: bytes) -> str:
-    """The value of `X-Hub-Signature-256`."""
+    """Return the value of `X-Hub-Signature-256`."""
     return "sha256=" + hmac.digest(APP_SECRET, content, "sha256").hex()
 
 
 def record(number: int, topic: str) -> Record:
-    """The record that the ingress makes of webhook `number`, one a millisecond."""
+    """Return the record that the ingress makes of webhook `number`, one a millisecond."""
     content = body(number)
     digest = blake2b(content, digest_size=16).hexdigest()
     key = conversation_key("cloud", ACCOUNT, contact(number))

@@ -1,4 +1,4 @@
-"""What the broker knows when a run is over: how far each group is, and what is on a topic."""
+"""The state of the broker after a run: the positions of the groups, and the records of a topic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEAD_LETTERS: Final = tuple(topics.dead_letters(stage).name for stage in topics.
 
 
 async def lag(bootstrap: str, groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """Records that are not finished, by group: an offset is let go only when its record's effects are safe.
+    """Record that are not finished, by group: an offset is let go only when its record's effects are safe.
 
     `groups` says which topics each group reads.
     """
@@ -32,12 +32,12 @@ async def lag(bootstrap: str, groups: Mapping[str, Sequence[str]]) -> dict[str, 
 
 
 async def records(bootstrap: str, names: Sequence[str]) -> list[ConsumerRecord]:
-    """Everything on these topics, partition by partition."""
+    """Return everything on these topics, partition by partition."""
     return [record async for some in batches(bootstrap, names) for record in some]
 
 
 async def batches(bootstrap: str, names: Sequence[str]) -> AsyncIterator[Sequence[ConsumerRecord]]:
-    """Everything on these topics, some at a time."""
+    """Yield everything on these topics, some at a time."""
     async with _reading(bootstrap, names) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):

@@ -23,7 +23,7 @@ from chaos.verdict import Verdict, judge
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was done, what was seen, what is to be thought of it. `drained` is in seconds."""
+    """The faults of a run, its evidence and its verdict. `drained` is in seconds."""
 
     options: Options
     driver: Driver
@@ -34,7 +34,7 @@ class Run:
 
 
 async def campaign(options: Options, stack: Stack, say: Say) -> Run:
-    """Drives, kills, waits until everything has come to rest, counts. The stack is ready and stays so."""
+    """Drive, kills, waits until everything has come to rest, counts. The stack is ready and stays so."""
     async with ClientSession() as session:
         sandbox = SandboxClient(stack.sandbox_url, session)
         await sandbox.prepare()

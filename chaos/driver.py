@@ -38,7 +38,7 @@ class Driver:
         self.copies = 0
 
     async def drive(self, traffic: Iterable[Posting]) -> None:
-        """Returns when every webhook was taken."""
+        """Return when every webhook was taken."""
         connector = TCPConnector(limit=CONNECTIONS, keepalive_timeout=3)
         async with ClientSession(timeout=TIMEOUT, connector=connector) as self._session:
             started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What is left when a run is over: everything that can be counted, from those who saw it."""
+"""The evidence of a run: everything that can be counted, from all processes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Effect(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What the handler keeps of a person in Redis."""
+    """The row of one contact in Redis, as the handler writes it."""
 
     counted: int
     places: Sequence[int]
@@ -59,7 +59,7 @@ class Evidence(NamedTuple):
 
 
 async def gather(bootstrap: str, redis_url: str, sandbox: SandboxClient) -> Evidence:
-    """Everything, read once the stack has come to rest."""
+    """Return everything, read once the stack has come to rest."""
     letters = await records(bootstrap, DEAD_LETTERS)
     given_up = [record for record in letters if header(record.headers, ERROR_TYPE) == WorkerDied.__name__]
     return Evidence(

@@ -13,7 +13,7 @@ from chaos.stack import Stack
 
 
 class Faults:
-    """What was done of the plan.
+    """The executed part of a plan.
 
     Attributes:
         done: how often each act hit each target. A kill or a freeze counts where it found a process.

@@ -1,4 +1,4 @@
-"""What each process of a run holds in memory, looked at all the time: a backlog must not grow into it."""
+"""The memory of each process during a run: it must not grow with the backlog."""
 
 from __future__ import annotations
 

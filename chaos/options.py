@@ -1,4 +1,4 @@
-"""How long, how hard, and by which seed."""
+"""The options of a run: duration, rate and seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run keeps its files, and where it prints."""
+"""The folder and the console of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.errors import UsageError
 
 @contextmanager
 def place(keep: Path | None) -> Iterator[Path]:
-    """A directory with `logs` in it: `keep`, or one that goes with the run. Raises `UsageError` if `keep` is in use."""
+    """A directory with `logs` in it: `keep`, or one that goes with the run. Raise `UsageError` if `keep` is in use."""
     directory = (keep or Path(tempfile.mkdtemp(prefix="chaos-"))).absolute()
     if directory.exists() and any(directory.iterdir()):
         raise UsageError(f"{directory} is not empty: what an earlier run left there would be counted; name a new one")

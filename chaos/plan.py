@@ -20,7 +20,7 @@ FROZEN: Final = (30.0, 45.0)
 
 
 class Act(StrEnum):
-    """What is done."""
+    """An action."""
 
     SIGKILL = "SIGKILL"
     SIGTERM = "SIGTERM"
@@ -59,12 +59,12 @@ KILLS: Final = (Act.SIGKILL, Act.SIGTERM)
 
 
 def second(app: str) -> str:
-    """The name of an app's second worker."""
+    """Return the name of an app's second worker."""
     return f"{app}-2"
 
 
 def plan(options: Options) -> list[Fault]:
-    """All faults of a run, in order of time. Every kind of process is killed once before any is killed again."""
+    """Return all faults of a run, in order of time. Every kind of process is killed once before any is killed again."""
     workers = list(_workers(Random(f"{options.seed}:workers"), options.seconds))  # noqa: S311 (replayable, no secret)
     kills = _kills(Random(f"{options.seed}:kills"), options, workers)  # noqa: S311
     freezes = _freezes(Random(f"{options.seed}:freezes"), options)  # noqa: S311
@@ -114,7 +114,7 @@ def _workers(rng: Random, seconds: float) -> Iterator[Fault]:
 
 
 def _sandbox(rng: Random, seconds: float) -> Iterator[Fault]:
-    """One message may be failed by 131000 five times before it is given up, so each of those is short and rare."""
+    """Yield the errors. A message is given up after five errors 131000, so each of those is short and rare."""
     for at in _times(rng, 5.0, seconds):
         act = rng.choice((Act.ERROR, Act.THROTTLE, Act.SILENCE, Act.LATENCY))
         if act is Act.LATENCY:

@@ -17,5 +17,5 @@ def free_ports() -> Iterator[int]:
 
 
 def stack_ports(free: Iterator[int]) -> Ports:
-    """One for each server of a stack."""
+    """Return one for each server of a stack."""
     return Ports(*(next(free) for _ in Ports._fields))

@@ -1,4 +1,4 @@
-"""What a run comes to: a table for people, JSON for machines."""
+"""The report of a run: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMESTAMP: Final = re.compile(r"^\S+Z ")
 
 
 def show(console: Console, run: Run, stack: Stack) -> None:
-    """Prints what was done, what was counted, and every finding."""
+    """Print what was done, what was counted, and every finding."""
     log = stack.log
     console.print(table(f"What was done to {run.options.on}", ("target", *(act.value for act in Act)), _done(run)))
     console.print(table("What came of it", ("", "count"), _counts(run, log)))
@@ -33,7 +33,7 @@ def show(console: Console, run: Run, stack: Stack) -> None:
 
 
 def as_json(run: Run, stack: Stack) -> dict[str, Any]:
-    """All of it."""
+    """Return all of it."""
     log = stack.log
     return {
         "good": run.verdict.good,

@@ -22,7 +22,7 @@ TELL: Final = 10.0
 
 
 async def come_to_rest(stack: Stack, seconds: float, say: Say, sandbox: SandboxClient | None = None) -> list[str]:
-    """Returns when nothing is left to do, or after `seconds` with what is, one line each. Tells what it waits for.
+    """Return when nothing is left to do, or after `seconds` with what is, one line each. Tells what it waits for.
 
     Only groups whose app is in the stack are asked for, and statuses only with a `sandbox`.
     """

@@ -28,7 +28,7 @@ class Runner(Generic[T]):
         self._error: BaseException | None = None
 
     def run(self) -> T:
-        """Blocks until the stack has stopped. Raises `PipelineError` if it did not start or was interrupted."""
+        """Block until the stack has stopped. Raise `PipelineError` if it did not start or was interrupted."""
         thread = threading.Thread(target=self._beside, daemon=True)
         thread.start()
         self._stack.run()

@@ -35,7 +35,7 @@ class SandboxClient:
         await self._set({"errors": [], "latency": 0, "timeout_after_accept": None})
 
     async def rows(self, journal: str) -> list[dict[str, Any]]:
-        """Everything in `sent` or `violations`, oldest first."""
+        """Return everything in `sent` or `violations`, oldest first."""
         rows: list[dict[str, Any]] = await self._get(journal)
         return rows
 

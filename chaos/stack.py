@@ -22,7 +22,7 @@ from chaos.options import Options
 from chaos.plan import Act
 from chaos.ports import free_ports, stack_ports
 from chaos.target import ROOT, aimed, groups
-from pipeline.local.child import Change, Child, State
+from pipeline.local.child import Child, ChildEvent, ChildState
 from pipeline.local.probe import http_ready
 from pipeline.local.services import LOOPBACK, Service, services
 from pipeline.local.supervisor import LAST_LINES, Supervisor
@@ -43,7 +43,7 @@ class Death:
 
 @dataclass
 class Log:
-    """What the supervisor reports."""
+    """The events of the supervisor."""
 
     deaths: list[Death] = field(default_factory=list)
     restarts: dict[str, list[float]] = field(default_factory=dict)
@@ -140,14 +140,14 @@ class Stack(Supervisor):
     @property
     def not_ready(self) -> list[str]:
         """Services that are down or starting."""
-        return [child.name for child in list(self._children) if child.state is not State.READY]
+        return [child.name for child in list(self._children) if child.state is not ChildState.READY]
 
     def kill(self, name: str, act: Act, then: Callable[[bool], None]) -> None:
-        """Kills a service; `then` is told whether it ran. It is started again."""
+        """Kill a service; `then` is told whether it ran. It is started again."""
         self._orders.put(lambda: then(self._kill(name, act)))
 
     def freeze(self, name: str, seconds: float, then: Callable[[bool], None]) -> None:
-        """Stops a service and lets it go on `seconds` later; `then` is told whether it ran."""
+        """Stop a service and lets it go on `seconds` later; `then` is told whether it ran."""
         self._orders.put(lambda: then(self._freeze(name, seconds)))
 
     def add(self, name: str, app: str) -> None:
@@ -159,7 +159,7 @@ class Stack(Supervisor):
         self._orders.put(lambda: self._remove(name))
 
     def stop(self) -> None:
-        """Ends `run`."""
+        """End `run`."""
         self._signals += 1
         self._wake.set()
 
@@ -187,13 +187,13 @@ class Stack(Supervisor):
 
     def _freeze(self, name: str, seconds: float) -> bool:
         child = self._by_name.get(name)
-        if child is None or child.state is not State.READY or not _signalled(child, signal.SIGSTOP):
+        if child is None or child.state is not ChildState.READY or not _signalled(child, signal.SIGSTOP):
             return False
         self._frozen[name] = (child, time.monotonic() + seconds)
         return True
 
     def _thaw(self, over: Callable[[float], bool]) -> None:
-        """Lets those go on whose time is over. One that was killed meanwhile needs no more."""
+        """Let those go on whose time is over. One that was killed meanwhile needs no more."""
         for name, (child, until) in list(self._frozen.items()):
             if over(until):
                 _signalled(child, signal.SIGCONT)
@@ -205,7 +205,7 @@ class Stack(Supervisor):
 
     def _tell_to_end(self, child: Child) -> None:
         # What is still starting may not have a handler for the signal yet.
-        early = {"was killed by SIGTERM"} if child.state is State.STARTING else set()
+        early = {"was killed by SIGTERM"} if child.state is ChildState.STARTING else set()
         self.log.wanted[child.name] = frozenset({_ended_by_sigterm(child.name)} | early)
         child.terminate()
         _signalled(child, signal.SIGCONT)  # one that is frozen would not hear of it
@@ -234,13 +234,13 @@ class Stack(Supervisor):
         self._tell_to_end(child)
 
     def _see_off(self) -> None:
-        """Kills what was told to end and has not; hears how those that left for good have ended."""
+        """Kill what was told to end and has not; hears how those that left for good have ended."""
         for child, until in self._leaving:
             if child.running and time.monotonic() > until:
                 self.log.deaths.append(Death(child.name, f"did not end within {LEAVE_SECONDS:.0f} s of SIGTERM", ()))
                 self._cut_down(child)
-            elif child not in self._children and child.observe() is Change.DIED:
-                self.log.died(child.name, child.why, child.log.path, child.last_lines(LAST_LINES), 1)
+            elif child not in self._children and child.observe() is ChildEvent.DIED:
+                self.log.died(child.name, child.death_cause, child.log.path, child.last_lines(LAST_LINES), 1)
         self._leaving = [(child, until) for child, until in self._leaving if child.running]
 
     def _stop(self) -> None:

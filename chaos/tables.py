@@ -16,7 +16,7 @@ Cells = tuple[str, ...]
 
 
 def table(title: str, columns: Cells, rows: Iterable[Cells]) -> Table:
-    """The first column to the left, the others to the right."""
+    """Return the first column to the left, the others to the right."""
     made = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
         made.add_column(column, justify="right" if number else "left")

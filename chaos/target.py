@@ -1,4 +1,4 @@
-"""What a run is pointed at: this pipeline, or the same stages on stock Faust.
+"""The target of a run: this pipeline, or the same stages on stock Faust.
 
 Stock workers (`bench.stock`) are started by their command lines, like everything else: same topics, settings, tenants,
 handler, sandbox, traffic and faults. Nothing of theirs is imported.
@@ -24,7 +24,7 @@ _REPLACED: Final = ("ingress", "intake", "handlers", "messenger")
 
 
 class Target(StrEnum):
-    """Whose processes are killed."""
+    """The stack whose processes are killed."""
 
     PIPELINE = "pipeline"
     STOCK = "stock"
@@ -38,7 +38,7 @@ class Target(StrEnum):
 
 
 def groups(target: Target, without: Collection[str] = ()) -> Mapping[str, Sequence[str]]:
-    """The consumer groups, save those of the apps `without`, and what they read.
+    """Return the consumer groups, save those of the apps `without`, and what they read.
 
     Stock needs no receipts: it has no sends in doubt.
     """
@@ -52,7 +52,7 @@ def groups(target: Target, without: Collection[str] = ()) -> Mapping[str, Sequen
 
 
 def aimed(service: Service, target: Target) -> Service:
-    """The service as `target` runs it. Raises `UsageError` where the stock workers are not there to be run."""
+    """Return the service as `target` runs it. Raise `UsageError` where the stock workers are not there to be run."""
     if not target.stock or service.name not in _REPLACED:
         return service
     if not (ROOT / "bench" / "stock").is_dir():

@@ -44,7 +44,7 @@ def contacts(options: Options) -> list[Contact]:
 
 
 def traffic(options: Options) -> Iterator[Posting]:
-    """Every webhook of a run, in order of time."""
+    """Yield every webhook of a run, in order of time."""
     rng = Random(f"{options.seed}:traffic")  # noqa: S311 (replayable, no secret)
     people, writer = contacts(options), _Writer(rng)
     crashing = _crashing(options)
@@ -81,7 +81,7 @@ class _Writer:
         return (*old, *self._next(rng.choice(people), 1))
 
     def crash(self, people: list[Contact], how: str) -> tuple[Message, ...]:
-        """One that crashes its handler."""
+        """Return one that crashes its handler."""
         contact = self._rng.choice(people)
         return (Message(contact, self._places[contact], f"{self._places[contact]}{CRASH}{how}"),)
 

@@ -1,4 +1,4 @@
-"""Whether every input had its effect: once, in order, and the same in every place."""
+"""Check that every input had its effect: once, in order, and the same everywhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Input = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong, one line each. Nothing is wrong with a run when all are empty.
+    """The problems, one line each. A run is good if all are empty.
 
     Attributes:
         missing: inputs without an effect.
@@ -48,7 +48,7 @@ class Verdict:
 
 
 def judge(accepted: Iterable[Message], evidence: Evidence, restless: Sequence[str] = ()) -> Verdict:
-    """Compares what was taken with what came of it. An aside that has an effect doubles that of its place."""
+    """Compare what was taken with what came of it. An aside that has an effect doubles that of its place."""
     everything = [message for message in accepted if not message.aside]
     inputs = {_input(message): message for message in everything if not message.crashes}
     killers = {message.id for message in everything if message.crashes}
@@ -112,7 +112,7 @@ def _state(messages: Iterable[Message], rows: Mapping[Person, Row]) -> list[str]
 
 
 def _gaps(places: Sequence[int], expected: Sequence[int]) -> str:
-    """The first difference between the places that were handled and those expected."""
+    """Return the first difference between the places that were handled and those expected."""
     at = next(
         (n for n, (place, wanted) in enumerate(zip(places, expected, strict=False)) if wanted != place), len(expected)
     )

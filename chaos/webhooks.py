@@ -52,14 +52,14 @@ class Message(NamedTuple):
 
 
 def webhook(messages: Sequence[Message]) -> bytes:
-    """One body with all of them, in this order for each contact: an entry for each number."""
+    """Return one body with all of them, in this order for each contact: an entry for each number."""
     numbers = dict.fromkeys(message.contact.number for message in messages)
     entries = [_entry(number, [m for m in messages if m.contact.number == number]) for number in numbers]
     return orjson.dumps({"object": "whatsapp_business_account", "entry": entries})
 
 
 def signed(body: bytes) -> dict[str, str]:
-    """The headers that go with `body`."""
+    """Return the headers that go with `body`."""
     digest = hmac.digest(SECRET.encode(), body, "sha256").hex()
     return {"Content-Type": "application/json", "X-Hub-Signature-256": f"sha256={digest}"}
 

@@ -1,7 +1,7 @@
-"""Runs a company's WhatsApp traffic through Kafka: one webhook, one effect, whatever dies.
+"""Process a company's WhatsApp traffic through Kafka: one webhook, one effect, whatever fails.
 
-What you import to write a handler or an agent is here, under one name: `from pipeline import EventHandler`. Each name
-is imported when it is asked for, so that `import pipeline` loads nothing else.
+You import everything for a handler or an agent from here: `from pipeline import EventHandler`. Names are imported on
+first use, so that `import pipeline` loads nothing else.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = ["__version__", *sorted(_MODULES)]  # noqa: PLE0604 (strings, made fro
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its module when it is first asked for (PEP 562)."""
+    """Import a public name from its module on first use (PEP 562)."""
     if name == "__version__":
         return _version()
     if name not in _MODULES:

@@ -1,6 +1,6 @@
-"""Time that passes while a process is stopped and its machine is suspended.
+"""Time that also passes while the process is stopped or its machine is suspended.
 
-`time.monotonic` stands still while a machine is suspended, so that what is long over would look fresh afterwards.
+`time.monotonic` does not count suspension, so an old moment would look recent afterwards.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import time
 from typing import Final, NamedTuple
 
 _BOOTTIME: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Counts suspension on Linux; elsewhere the monotonic clock, and the wall clock beside it."""
+"""The clock that counts suspension on Linux; elsewhere the monotonic clock, with the wall clock beside it."""
 
 
 class Moment(NamedTuple):
-    """One moment by two clocks, in seconds.
+    """A moment by two clocks, in seconds.
 
     Attributes:
         running: since the machine was started.
-        wall: unix seconds: counts what the first does not see, the pause of a virtual machine for one.
+        wall: unix seconds; counts what `running` does not, such as the pause of a virtual machine.
     """
 
     running: float
@@ -25,7 +25,7 @@ class Moment(NamedTuple):
 
 
 NEVER: Final = Moment(float("-inf"), float("-inf"))
-"""Longer ago than anything."""
+"""A moment before all others."""
 
 
 def now() -> Moment:
@@ -33,6 +33,6 @@ def now() -> Moment:
 
 
 def age(then: Moment, at: Moment | None = None) -> float:
-    """Seconds from `then` until `at` (now), by the clock that counts more: what is doubtful is old."""
+    """Return seconds from `then` until `at` (now), by the clock that counts more: in doubt a moment is old."""
     at = at or now()
     return max(at.running - then.running, at.wall - then.wall)

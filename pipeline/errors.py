@@ -1,25 +1,25 @@
-"""Every error of the pipeline, in one tree.
+"""All errors of the pipeline, in one tree.
 
 PipelineError
-├── UsageError              a person asked for something that can't be: one line says what to do
+├── UsageError              wrong usage or set-up: one line says what to do
 │   ├── ConfigurationError  a setting, a secret or the tenants file is wrong
-│   └── OutsideEvent        a handler's messenger or cache was used when no event was in hand
+│   └── OutsideEvent        a handler's messenger or cache was used without an active event
 ├── PermanentError          this record can never succeed: a dead letter at once, without retries
-│   ├── InvalidRecord       its bytes are not what its topic promises
-│   ├── UnknownTenant       nobody owns the account it speaks of
-│   ├── ForeignAccount      it came as one tenant's and speaks of another tenant's account
-│   ├── UnsupportedCommand  the provider has no way of doing what a command asks for
-│   ├── OversizeRecord      the broker would never take what became of it
-│   ├── LogGap              its log had removed it, and those beside it, before they were processed
-│   ├── GivenUp             it was given up before and is delivered again, not re-driven
-│   └── WorkerDied          its process died, again and again, while nothing but this record ran
-├── Unsendable              a handler asked for a send or an upload that can't be: its result says so, nothing raises
-├── Unavailable             something outside is away: retried in place without limit, never a dead letter
-│   ├── RetryAfter          it said how long to wait
-│   │   ├── NewerRecord     a newer version wrote it: waits for a worker that can read it, then a dead letter
-│   │   └── CallWithheld    a request was not written: its partition may be another worker's by now
-│   └── Conflict            others wrote a row that an event read and wrote: it is handled again, from the new row
-├── HandlerTimeout          a handler took longer than it may: retried like any other exception
+│   ├── InvalidRecord       its bytes don't have the format of its topic
+│   ├── UnknownTenant       no tenant owns its account
+│   ├── ForeignAccount      it was authenticated for one tenant and names another's account
+│   ├── UnsupportedCommand  the provider can't do this kind of command
+│   ├── OversizeRecord      its output is larger than the broker accepts
+│   ├── LogGap              the log removed it and its neighbours before they were processed
+│   ├── GivenUp             it was given up before and is delivered again without a redrive
+│   └── WorkerDied          its process died repeatedly while only this record ran
+├── Unsendable              a send or an upload is not valid: its result says so, nothing is raised
+├── Unavailable             an outside service is unavailable: retried in place without limit, never a dead letter
+│   ├── RetryAfter          the service said how long to wait
+│   │   ├── NewerRecord     a newer version wrote the record: it waits for a newer worker, then a dead letter
+│   │   └── CallWithheld    a request was not sent: the partition may be another worker's by now
+│   └── Conflict            another event wrote a row that this one read and wrote: it is handled again
+├── HandlerTimeout          a handler took too long: retried like any other exception
 └── WorkerMustStop          the process must end without committing what it has not finished: only a new one goes on
     ├── PublishFailed       the broker did not acknowledge an output, or can't accept it
     ├── TopicMissing        the broker's metadata shows no such topic
@@ -39,7 +39,7 @@ class PipelineError(Exception):
 
 
 class UsageError(PipelineError):
-    """A person's mistake; the message is one line that says what is wrong and what to do."""
+    """Wrong usage or set-up. The message is one line: the problem and its solution."""
 
 
 class ConfigurationError(UsageError):
@@ -47,7 +47,7 @@ class ConfigurationError(UsageError):
 
 
 class OutsideEvent(UsageError):
-    """Messenger and caches belong to the event in hand: use them inside a hook, and await what you start there."""
+    """Messenger and caches need an active event: use them inside a hook, and await all tasks that you start there."""
 
 
 class PermanentError(PipelineError):
@@ -55,15 +55,15 @@ class PermanentError(PipelineError):
 
 
 class InvalidRecord(PermanentError):
-    """The record's bytes are not what its topic promises."""
+    """The record's bytes don't have the format of its topic."""
 
 
 class UnknownTenant(PermanentError):
-    """No tenant owns the account that the record speaks of. Re-driven once the tenant is there."""
+    """No tenant owns the account of the record. Redrive it once the tenant exists."""
 
 
 class ForeignAccount(PermanentError):
-    """A webhook came by one tenant's way in, with its secret, and speaks of an account that another tenant owns."""
+    """A webhook was authenticated for one tenant and names an account that another tenant owns."""
 
 
 class UnsupportedCommand(PermanentError):
@@ -71,7 +71,7 @@ class UnsupportedCommand(PermanentError):
 
 
 class OversizeRecord(PermanentError):
-    """An output is larger than the broker takes."""
+    """An output is larger than the broker accepts."""
 
 
 class WorkerDied(PermanentError):
@@ -83,10 +83,10 @@ class WorkerDied(PermanentError):
 
 
 class GivenUp(PermanentError):
-    """The event was given up before, and comes again though nobody re-drove it.
+    """The event was given up before, and is delivered again without a redrive.
 
     Attributes:
-        error_type: the kind of the error for which it was given up: what its dead letter says again.
+        error_type: type of the error for which it was given up, for its new dead letter.
     """
 
     def __init__(self, error_type: str, message: str) -> None:
@@ -95,7 +95,7 @@ class GivenUp(PermanentError):
 
 
 class Unavailable(PipelineError):
-    """Redis, a provider or another service is away. The record waits, in order for its key."""
+    """Redis, a provider or another service is unavailable. The record waits, in the order of its key."""
 
 
 class RetryAfter(Unavailable):
@@ -107,9 +107,9 @@ class RetryAfter(Unavailable):
 
 
 class NewerRecord(RetryAfter):
-    """A newer version of the pipeline wrote this, and this version can't act on it: a worker that can is on its way.
+    """A newer version of the pipeline wrote the record, and this version can't process it.
 
-    Tried again for `PIPELINE_UPGRADE_WAIT` seconds, then a dead letter.
+    It is retried for `PIPELINE_UPGRADE_WAIT` seconds, then a dead letter.
     """
 
     def __init__(self, message: str, delay: float = 5.0) -> None:
@@ -117,7 +117,7 @@ class NewerRecord(RetryAfter):
 
 
 class CallWithheld(RetryAfter):
-    """A request was not written: this process may have lost its partition, or asked too long ago. Decide again."""
+    """A request was not sent: this process may have lost its partition, or waited too long. Decide again."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -126,7 +126,7 @@ class CallWithheld(RetryAfter):
 
 
 class Conflict(Unavailable):
-    """Another event wrote what this one read and wants to write. Nothing was applied, and the event is not at fault."""
+    """Another event wrote a row that this one read and wants to write. Nothing was applied; it is handled again."""
 
 
 class LogGap(PermanentError):
@@ -134,10 +134,10 @@ class LogGap(PermanentError):
 
 
 class Unsendable(PipelineError):
-    """What a handler asked for can't be sent as it is. Never leaves the messenger: it becomes the send's result.
+    """A send is not valid. The messenger returns this error as the send's result.
 
     Attributes:
-        code: what is wrong, for programs, e.g. `BUTTON_TITLE_TOO_LONG`.
+        code: identifier of the problem, e.g. `BUTTON_TITLE_TOO_LONG`.
     """
 
     def __init__(self, message: str, code: str = "VALIDATION") -> None:
@@ -146,7 +146,7 @@ class Unsendable(PipelineError):
 
 
 class HandlerTimeout(PipelineError, TimeoutError):
-    """A handler did not finish its event in time. Nothing of what it did takes effect."""
+    """A handler did not finish its event in time. None of its effects is applied."""
 
 
 class WorkerMustStop(PipelineError):
@@ -181,5 +181,5 @@ class ClientDied(WorkerMustStop):
 
 
 def error_type(error: Exception) -> str:
-    """The kind of an error as dead letters name it; of one that was given up before, the kind that it had then."""
+    """Return the type of an error for its dead letter; for a repeated one, the type of its first dead letter."""
     return error.error_type if isinstance(error, GivenUp) else type(error).__name__

@@ -1,10 +1,9 @@
-"""Logs: one line an event, through structlog, for this project's loggers and every library's alike.
+"""Logs: one line per event, through structlog, for our loggers and those of all libraries.
 
-JSON where a machine reads (files, containers), colours where a person does (a terminal). Four filters stand
-before the output: secrets and message texts are replaced, ids that hold a phone number are masked
-(`pipeline.masking`), a rebalance is not a warning, and a client that can't reach its broker says so once in ten seconds
-instead of two hundred times a second. A line that is written while a record is in hand says which: its topic,
-partition, offset and trace id.
+The format is JSON in files and containers, and coloured text on a terminal. Four filters precede the output: secrets
+and message texts are replaced, ids that contain a phone number are masked (`pipeline.masking`), a rebalance is not a
+warning, and a client that can't reach its broker logs it once in ten seconds instead of 200 times a second. A line
+that is logged while a record is processed contains its topic, partition, offset and trace id.
 """
 
 from __future__ import annotations
@@ -34,19 +33,18 @@ Format = Literal["auto", "json", "console"]
 
 REDACTED: Final = "[redacted]"
 WINDOW: Final = 10.0
-"""Seconds for which a repeated complaint of the Kafka client is held back."""
+"""Seconds for which a repeated warning of the Kafka client is suppressed."""
 
 _TEXTS: Final = frozenset({"body", "caption", "text"})
-"""Fields that hold what somebody wrote."""
+"""Fields that contain texts of people."""
 _ENDINGS: Final = (
     r"(?:secrets?|tokens?|passwords?|passwd|credentials?|(?:api|access|private|media|auth|mask)[_-]?keys?"
     r"|signature(?:[_-]?\d+)?|hmac(?:[_-]?\d+)?|(?:proxy[_-]?)?authorization|cookies?|session[_-]?id)"
 )
-"""The end of a name (field, header, query) whose value is a secret. Every header that a provider authenticates with
-ends so."""
+"""Endings of names (field, header, query) whose value is a secret. Every provider's authentication header has one."""
 _SECRET_NAME: Final = re.compile(rf".*{_ENDINGS}", re.I | re.S)
 _IN_TEXT: Final = (
-    # what a scheme stands before, as in `Authorization: Basic …`, goes with it
+    # the credentials behind a scheme, as in `Authorization: Basic …`, are hidden with it
     (
         re.compile(
             rf"({_ENDINGS}(?:(?:\\*[\"'])?\s*[=:]\s*|[\"']\s*,\s*)(?:b?\\*[\"'])?)"
@@ -57,27 +55,27 @@ _IN_TEXT: Final = (
     ),
     (re.compile(r"(\b(?:Bearer|Basic) )[\w.~+/=-]{4,}", re.I), rf"\1{REDACTED}"),
     (re.compile(r"(://[^\s/:@]*:)[^\s/@]+@"), rf"\1{REDACTED}@"),
-    # pydantic's messages quote what they were given, which is what a user wrote
+    # pydantic's messages quote their input, which a user may have written
     (re.compile(r"(input_value=).+?(, input_type=)", re.S), rf"\1{REDACTED}\2"),
 )
 _HINTS: Final = (
     "secret", "token", "pass", "credential", "key", "signature", "hmac", "authorization", "cookie", "session", "bearer",
     "basic", "://", "input_value=",
 )  # fmt: skip
-"""A text without any of these, in lower case, matches none of the patterns; most have none."""
+"""A text that contains none of these, in lower case, can't match a pattern. Most texts contain none."""
 _LINES: Final = frozenset({"event", "exception", "stack"})
-"""Fields of a log line that hold running text of ours."""
+"""Fields of a log line that contain our own text."""
 _NAME: Final = re.compile(r"[A-Za-z][\w-]{0,60}", re.ASCII)
 _TALKATIVE: Final = ("aiokafka", "faust", "mode")
-"""Libraries whose `info` is about themselves: a page for each rebalance. Our `debug` shows it, and never theirs: it
-would print every record, with its message."""
+"""Libraries whose `info` fills a page per rebalance. Our level `debug` shows their `info`, but never their `debug`,
+which prints every record with its message."""
 _EXPECTED: Final = {
     "aiokafka.consumer.group_coordinator": "Heartbeat failed for group %s because it is rebalancing",
 }
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger that takes key-value pairs: `logger.info("batch done", records=17)`.
+    """Return a logger that takes key-value pairs: `logger.info("batch done", records=17)`.
 
     It goes through the standard library's logger of that name, so levels, handlers and captures work on it.
     """
@@ -86,7 +84,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def configure(format: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002
-    """Sends every log line of this process to `stream` (default: standard error). May be called again.
+    """Send every log line of this process to `stream` (default: standard error). May be called again.
 
     Args:
         format: `json`, `console`, or `auto`: console on a terminal, JSON elsewhere.
@@ -112,33 +110,33 @@ def configure(format: Format = "auto", level: str = "info", stream: TextIO | Non
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Ours, so that a second `configure` replaces it and leaves a test's or a user's own handlers alone."""
+    """Our handler: a second `configure` replaces it, and keeps handlers of tests and users."""
 
 
-class HoldsRecord(Protocol):
-    """What has the record in hand."""
+class RecordHolder(Protocol):
+    """An object that processes a record."""
 
     @property
     def record(self) -> Any:
         """A `pipeline.topics.records.Incoming`."""
 
 
-_IN_HAND: Final[ContextVar[HoldsRecord | None]] = ContextVar("record_in_hand", default=None)
+_IN_HAND: Final[ContextVar[RecordHolder | None]] = ContextVar("record_in_hand", default=None)
 
 
-def hold_record(holder: HoldsRecord | None) -> None:
-    """Makes the lines that this task writes from here on name the holder's record; None: no record."""
+def bind_record(holder: RecordHolder | None) -> None:
+    """Add the holder's record to the log lines of this task from now on; None for no record."""
     _IN_HAND.set(holder)
 
 
 def raised_at(error: BaseException) -> str:
-    """File, line and function. What an exception of somebody else's code says may quote what a user wrote."""
+    """Return file, line and function. The text of a foreign exception may quote a user's text."""
     innermost = traceback.extract_tb(error.__traceback__)[-1:]
     return "".join(f"{place.filename}:{place.lineno} {place.name}" for place in innermost)
 
 
 def add_place(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: names the record in hand. None of it is personal, and `dead-letters` finds it by each."""
+    """Return a structlog processor: add the position and the trace id of the record that is processed."""
     if (holder := _IN_HAND.get()) is not None:
         record = holder.record
         event.setdefault("topic", record.topic)
@@ -151,14 +149,14 @@ def add_place(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: hides secrets and message texts and masks ids, by their keys and in running text."""
+    """Return a structlog processor: hide secrets and message texts, and mask ids, by field names and in text."""
     masks = masking.masker()
     return {_clean(key, masks): _hidden(key, value, masks) for key, value in event.items()}
 
 
 @lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
-    """Whether what a field, a header or a parameter of this name holds is a secret."""
+    """Return True if a field, a header or a parameter of this name contains a secret."""
     return _SECRET_NAME.fullmatch(name) is not None
 
 
@@ -176,7 +174,7 @@ def _hidden(name: str, value: object, masks: Masker) -> object:
 
 
 def _pair(value: Collection[object], masks: Masker) -> list[object] | None:
-    """A name and its value, as in a list of headers."""
+    """Return a name and its value, redacted, as in a list of headers."""
     if len(value) != 2 or not isinstance(value, list | tuple):
         return None
     name = value[0].decode(errors="replace") if isinstance(value[0], bytes) else value[0]
@@ -184,7 +182,7 @@ def _pair(value: Collection[object], masks: Masker) -> list[object] | None:
 
 
 def _inside(value: object, masks: Masker) -> object:
-    """A value whose field says nothing. What is no plain value of JSON is shown as its text, cleaned."""
+    """Return a value, redacted, whose field name is not known. Values that JSON can't express become cleaned text."""
     if isinstance(value, Mapping):
         return {_clean(str(key), masks): _hidden(str(key), item, masks) for key, item in value.items()}
     if isinstance(value, float | date | clock_time):
@@ -209,7 +207,7 @@ def _scrub(text: str) -> str:
 
 
 def demote_expected(record: logging.LogRecord) -> bool:
-    """A logging filter: what is said at every join or leave of a group is not a warning."""
+    """Return a logging filter: lower the level of warnings that are normal in a rebalance."""
     if record.name not in _EXPECTED or record.msg != _EXPECTED[record.name]:
         return True
     record.levelno, record.levelname = logging.DEBUG, "DEBUG"
@@ -217,9 +215,9 @@ def demote_expected(record: logging.LogRecord) -> bool:
 
 
 class RateLimit(logging.Filter):
-    """A logging filter: one warning or error for each logger and message template in `window` seconds.
+    """A logging filter: one warning or error per logger and message template in `window` seconds.
 
-    The next one that passes says how many were held back. Lines below WARNING pass.
+    The next one that passes has the number of suppressed ones. Lines below WARNING pass.
     """
 
     def __init__(
@@ -249,7 +247,7 @@ class RateLimit(logging.Filter):
     def _remember(self, key: tuple[str, str], now: float) -> None:
         self._seen.pop(key, None)
         self._seen[key] = (now, 0)
-        # a library that formats its templates itself would grow this without end
+        # without a bound, a library that formats its templates itself would grow this for ever
         if len(self._seen) > self._capacity:
             del self._seen[next(iter(self._seen))]
 
@@ -289,7 +287,7 @@ def _formatter(format: Format, out: TextIO) -> logging.Formatter:  # noqa: A002
 
 
 def _console(out: TextIO) -> Processor:
-    # the plain traceback shows no local variables, which may hold what `redact` can't see
+    # the plain traceback shows no local variables, whose content `redact` can't see
     return structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 

@@ -1,12 +1,12 @@
-"""Masks: ids that hold a person's phone number, as people and log shippers may read them.
+"""Mask ids that contain a person's phone number in logs, spans and the command line.
 
-A wamid is the user's number in base64, and conversation keys, JIDs and recipients hold it in clear. In logs, spans and
-the command line each becomes a mask, `~` and 12 hex digits. One id has one mask, so that lines about one person can be
-found together; the digits are a keyed hash, because there are so few phone numbers that a plain hash can be tried out.
+A wamid contains the user's number in base64; conversation keys, JIDs and recipients contain it literally. A mask is `~`
+and 12 hex digits. An id always has the same mask, so that you can find all lines about one person. The digits are a
+keyed hash, because there are so few phone numbers that a plain hash can be reversed by trying them all.
 
-The key is `PIPELINE_MASK_KEY`, else the file `mask.key` in the data directory, made when it is first needed; without a
-data directory it is made for this process alone. Processes with one key mask alike. Nothing leads back from a mask: the
-place of a record (topic, partition, offset) and its trace id stand beside it and find it.
+The key is `PIPELINE_MASK_KEY`, else the file `mask.key` in the data directory, which is created on first use; without a
+data directory the key is made for this process alone. Processes with the same key make the same masks. A mask can't be
+reversed: use the position of the record (topic, partition, offset) or its trace id beside it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pipeline.private_files import write_private
 KEY_FILE: Final = "mask.key"
 KEY_BYTES: Final = 32
 DIGEST_BYTES: Final = 6
-"""Of a mask: two of 10 million people have one mask with a chance of 16 in 100, so a mask is no identity."""
+"""Bytes of a mask. Among 10 million people two have the same mask with a chance of 16 %, so a mask is no identity."""
 
 _CONTACTS: Final = frozenset(
     {
@@ -34,9 +34,9 @@ _CONTACTS: Final = frozenset(
         "senderid", "to", "userid", "username", "waid",
     }
 )  # fmt: skip
-"""Fields that hold a person or a chat and nothing else. Names without `_` and `-`, in lower case."""
+"""Fields that contain only a person or a chat. Names without `_` and `-`, in lower case."""
 _KEYS: Final = frozenset({"conversation", "conversationid", "key"})
-"""Fields that hold a partition key: `provider:account`, and the contact behind it."""
+"""Fields that contain a partition key: `provider:account`, and the contact behind it."""
 _PLAIN: Final = frozenset(
     {
         "account", "accountid", "businessid", "commandid", "instance", "level", "logger", "offset", "partition",
@@ -44,20 +44,20 @@ _PLAIN: Final = frozenset(
         "wabaid", "webhookid",
     }
 )  # fmt: skip
-"""Fields of ours that hold nobody: long numbers in them are accounts and times."""
+"""Fields without personal data: long numbers in them are accounts and times."""
 _IDS: Final = re.compile(
-    # an account's key, and figures that say what they are
+    # an account's key, and numbers with a unit or a name
     r"(?P<kept>~[0-9a-f]{12}|\b(?:cloud|wasender|waha|wawp):[^:\s\"',;)\]}#]+"
     r"|\b(?:account|bytes|offset|partition)[ =:]+[\"']?[\w.-]+|\b\d+ bytes\b)"
     r"|wamid\.[\w+/=%-]+"
-    # the user of a JID, and a group of the old form: its maker's number and a time
+    # the user of a JID, and a group id of the old form: its creator's number and a time
     r"|\d[\d-]{4,}(?:[:_]\d+)*(?=@[a-z])"
-    # a number as people write it, or as digits alone
+    # a phone number as people write it, or as digits alone
     r"|(?<!\w)\+\d(?:[\s().\u2010-\u2015-]*\d){6,19}(?![0-9A-Za-z])"
     r"|(?<![0-9A-Za-z])(?<!\d\.)(?:%2[Bb])?\d{8,20}(?![0-9A-Za-z])"
 )
 _HINT: Final = re.compile(r"\d{5}|\+\d|wamid\.")
-"""Every id has one of these, and most texts have none."""
+"""Matches a part of every id; most texts have no match."""
 _NOT_DIGITS: Final = re.compile(r"\D")
 _NUMBER: Final = re.compile(r"\+?\d[\d\s().\u2010-\u2015-]*(?::\d+)?")
 
@@ -71,7 +71,7 @@ class _Kind(Enum):
 
 @lru_cache(maxsize=1024)
 def _kind(name: str) -> _Kind:
-    """Kept, because every line of a log asks for the same few names."""
+    """Return the kind of a field. The results are cached, because log lines have the same few names."""
     plain = name.lower().replace("_", "").replace("-", "")
     kinds = ((_CONTACTS, _Kind.CONTACT), (_KEYS, _Kind.KEY), (_PLAIN, _Kind.PLAIN))
     return next((kind for names, kind in kinds if plain in names), _Kind.TEXT)
@@ -84,18 +84,18 @@ class Masker:
         self._key = hashlib.blake2b(key).digest()
 
     def id(self, value: str) -> str:
-        """The mask of a whole id. A phone number has one mask however it is written."""
+        """Return the mask of a whole id. A phone number has one mask however it is written."""
         number = _NUMBER.fullmatch(value)
         known = _NOT_DIGITS.sub("", value.partition(":")[0]) if number else value
         digest = hashlib.blake2b(known.encode("utf-8", "replace"), digest_size=DIGEST_BYTES, key=self._key)
         return f"~{digest.hexdigest()}"
 
     def text(self, value: str) -> str:
-        """The text, with every id in it that holds a phone number, and every number that could be one, masked."""
+        """Return the text with all phone numbers masked, and all ids that contain one."""
         return _IDS.sub(self._found, value) if _HINT.search(value) else value
 
     def field(self, name: str, value: object) -> object:
-        """The value of a field. What its name does not settle is masked as a text."""
+        """Return the value of a field, masked. If its name does not decide, it is masked as a text."""
         kind = _kind(name)
         if kind is _Kind.CONTACT and isinstance(value, str | int):
             return self._contact(str(value))
@@ -104,7 +104,7 @@ class Masker:
         return self.key(value) if kind is _Kind.KEY else self.text(value)
 
     def key(self, value: str) -> str:
-        """A partition key: provider and account stay."""
+        """Return a partition key with its contact masked; provider and account are kept."""
         provider, first, rest = value.partition(":")
         account, second, contact = rest.partition(":")
         if not (first and second):
@@ -112,7 +112,7 @@ class Masker:
         return f"{provider}:{account}:{self._contact(contact)}"
 
     def _contact(self, value: str) -> str:
-        """A JID keeps its server, which says what it is; what is masked stays as it is."""
+        """Return a contact, masked. A JID keeps its server, which tells its kind; a mask is not masked again."""
         user, at, server = value.rpartition("@")
         if not value or value.startswith("~"):
             return value
@@ -123,7 +123,7 @@ class Masker:
 
 
 class _Keyed:
-    """The masker of this process; its key is looked for when the first id is masked."""
+    """The masker of this process. Its key is loaded when the first id is masked."""
 
     def __init__(self) -> None:
         self.key: bytes | None = None
@@ -140,17 +140,17 @@ _KEYED: Final = _Keyed()
 
 
 def configure(key: str | None, directory: Path | None) -> None:
-    """Says where the key of this process' masks comes from: `key`, else the file in `directory`."""
+    """Set the source of this process's key: `key`, else the file in `directory`."""
     _KEYED.key, _KEYED.directory, _KEYED.masker = (key.encode() if key else None), directory, None
 
 
 def masker() -> Masker:
-    """The masker of this process."""
+    """Return the masker of this process."""
     return _KEYED.get()
 
 
 def _kept_key(directory: Path | None) -> bytes:
-    """The key in the file. One for this process alone where it can't be read or made."""
+    """Return the key in the file, or a random one if it can't be read or created."""
     made = secrets.token_bytes(KEY_BYTES)
     if directory is None or not directory.is_dir():
         return made
@@ -162,7 +162,7 @@ def _kept_key(directory: Path | None) -> bytes:
 
 
 def _put(key: bytes, path: Path) -> bytes:
-    """Keeps the key, whole from the first instant; gives that of another process which was faster."""
+    """Write the key atomically; return the key of another process if that was faster."""
     draft = path.with_name(f"{KEY_FILE}.{os.getpid()}")
     write_private(draft, key)
     try:

@@ -1,6 +1,6 @@
-"""Every metric: its name, its unit, and what to do about it. `docs/metrics.md` is generated from this file.
+"""All metrics, with their units and the actions they call for. `docs/metrics.md` is generated from this file.
 
-Labels are the names of stages, topics and tenants; never a phone number, an id or a text.
+Labels are names of stages, topics and tenants; never a phone number, an id or a text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Directories and files that nobody but their owner can read: messages, phone numbers and keys lie in them."""
+"""Directories and files that only their owner can read: they contain messages, phone numbers and keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILE: Final = 0o600
 
 
 def make_private_dir(path: Path) -> None:
-    """Makes the directory, and those above it that are missing, for the owner alone. One that exists stays as it is."""
+    """Create a directory and its missing parents for the owner alone. An existing one keeps its mode."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=DIRECTORY, exist_ok=True)
@@ -20,12 +20,12 @@ def make_private_dir(path: Path) -> None:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether users outside of the directory's group can read or enter it."""
+    """Return True if users outside of the directory's group can read or enter it."""
     return bool(path.stat().st_mode & 0o007)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Writes a file that its owner alone can read, also where there was one that others could."""
+    """Write a file that only its owner can read, also if it replaces one that others could read."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE), "wb") as file:
         os.fchmod(file.fileno(), FILE)
         file.write(content)

@@ -1,4 +1,4 @@
-"""Settings: everything that can be set from outside, by `PIPELINE_…` variables or a file `.env`.
+"""Settings from `PIPELINE_…` variables or a file `.env`.
 
 Each class below is a group. `.env.example` and `docs/configuration.md` are generated from them: `make reference`.
 """
@@ -35,11 +35,11 @@ def _comma_separated(value: object) -> object:
 
 
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_comma_separated)]
-"""Addresses and networks, comma separated."""
+"""Addresses and networks, separated by commas."""
 
 
 Key = Annotated[Annotated[SecretStr, Field(min_length=16)] | None, BeforeValidator(lambda value: value or None)]
-"""Characters that nobody can guess; empty is none."""
+"""A secret that can't be guessed; empty is none."""
 
 
 class ConnectionSettings(BaseModel):

@@ -1,4 +1,4 @@
-"""Tenants: who owns which account, on which lane, with which secrets. Read from one YAML file."""
+"""Tenants, with their accounts, lanes and secrets, from one YAML file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pipeline.errors import ConfigurationError
 
 
 def _resolve(value: object, info: ValidationInfo) -> object:
-    """`env:NAME` and `file:PATH` become what they point to; anything else is taken as it is."""
+    """Replace `env:NAME` and `file:PATH` by the value that they refer to; return anything else unchanged."""
     if not isinstance(value, str):
         return value
     if value.startswith("env:"):
@@ -56,9 +56,9 @@ def _not_empty(value: object) -> object:
 
 
 SAMPLE: Final = Path("examples/tenants.yaml")
-"""The tenants of `pipeline up`. Everybody knows its secrets."""
+"""The tenants file of `pipeline up`. Its secrets are public."""
 PUBLISHED: Final = "sandbox-"
-"""The beginning of every secret of the sample."""
+"""Prefix of every secret of the sample file."""
 
 Resolved = Annotated[str, BeforeValidator(_resolve)]
 Secret = Annotated[SecretStr, BeforeValidator(_not_empty), BeforeValidator(_resolve)]
@@ -69,11 +69,11 @@ class _Model(BaseModel):
 
 
 class CloudApp(_Model):
-    """A Meta app, of one or many tenants' numbers. Two secrets are accepted while one is being rotated.
+    """A Meta app of one or more tenants. Two secrets are accepted while one is being rotated.
 
     Attributes:
-        accounts: phone_number_ids and WABA ids that this app speaks for, and no other app; empty: for all that no app
-            lists.
+        accounts: phone_number_ids and WABA ids whose webhooks this app signs, and no other app; empty: all that no
+            app lists.
     """
 
     id: str
@@ -82,20 +82,20 @@ class CloudApp(_Model):
     verify_token: Secret
 
 
-class Limits(_Model):
-    """What the provider allows an account: messages per second and sending number (Cloud API: 80 or 1,000).
+class AccountLimits(_Model):
+    """Limits of an account at its provider: messages per second and sending number (Cloud API: 80 or 1,000).
 
-    None is what the provider allows everybody: `RATES`.
+    None is the provider's default in `RATES`.
     """
 
     messages_per_second: float | None = Field(None, gt=0)
 
 
 RATES: Final[Mapping[str, float]] = MappingProxyType({"cloud": 80.0, "wasender": 4.0, "wawp": 0.3, "waha": 1.0})
-"""Messages a second of an account that says nothing. Cloud API: Meta; Wasender: 256 a minute by every paid plan. Wawp
-publishes no figures of its policies, and WhatsApp itself bans who floods, so both get what a busy person writes."""
-_CAREFUL: Final = 1.0
-"""Of a provider that is not in `RATES`."""
+"""Default messages per second of an account. Cloud API: Meta; Wasender: 256 a minute in every paid plan. Wawp and WAHA
+publish no figures, and WhatsApp bans accounts that flood, so both get the rate of a busy person."""
+DEFAULT_RATE: Final = 1.0
+"""Messages per second for a provider that is not in `RATES`."""
 
 
 class Account(_Model):
@@ -104,11 +104,11 @@ class Account(_Model):
     Attributes:
         id: phone_number_id (Cloud API), session (Wasender) or instance (Wawp).
         business_id: the WABA id, where the provider has one.
-        session: the provider's name for it, where that is not unique and can't be the id: one WAHA calls its only
-            session `default`, and so does the next one.
-        webhook_secrets: what authenticates webhooks, for providers whose secret belongs to the account.
+        session: the provider's name for the account, if it is not unique and can't be the id: every WAHA server calls
+            its only session `default`.
+        webhook_secrets: secrets that authenticate webhooks, for providers whose secret belongs to the account.
         allowed_ips: addresses or networks that webhooks may come from, beside the secret; empty: any.
-        token: what authenticates calls to the provider.
+        token: authenticates calls to the provider.
     """
 
     provider: str
@@ -121,16 +121,16 @@ class Account(_Model):
     token: Secret
     base_url: Resolved | None = None
     api_version: str = "v23.0"
-    limits: Limits = Limits()
+    limits: AccountLimits = AccountLimits()
 
     @property
     def rate(self) -> float:
-        """Messages a second that may be sent."""
-        return self.limits.messages_per_second or RATES.get(self.provider, _CAREFUL)
+        """Messages that may be sent per second."""
+        return self.limits.messages_per_second or RATES.get(self.provider, DEFAULT_RATE)
 
     @property
     def session_name(self) -> str:
-        """What the provider calls it in webhooks and calls."""
+        """The provider's name for the account, in webhooks and API calls."""
         return self.session or self.id
 
 
@@ -139,10 +139,9 @@ class Tenant(_Model):
 
     Attributes:
         handler: dotted path; None means the default handler.
-        in_doubt: what to do with a send of which nobody knows whether it was done, when no status has told within
-            the reconcile window. `resend` rather writes twice than not at all, `PIPELINE_RESENDS` times at most;
-            `give_up` the other way round.
-        api_keys: each opens the HTTP API for sends (docs/send-api.md) for this tenant; none: it is closed.
+        in_doubt: policy for a send whose result is unknown after the reconcile window. `resend` prefers sending twice
+            to not sending, up to `PIPELINE_RESENDS` times; `give_up` prefers not sending.
+        api_keys: keys of the HTTP API for sends (docs/send-api.md); without one this tenant can't use it.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -159,7 +158,7 @@ class TenantsFile(_Model):
 
 
 class Tenants:
-    """The tenants of this installation, indexed by what webhooks and commands name."""
+    """The tenants of this installation, indexed by the ids in webhooks and commands."""
 
     def __init__(self, content: TenantsFile) -> None:
         self.cloud_apps = content.cloud_apps
@@ -208,10 +207,10 @@ class Tenants:
         return self._by_id.get(tenant_id)
 
     def candidates(self, tenant_id: str | None, provider: str) -> Sequence[Account]:
-        """The accounts with whose secrets a webhook to this tenant's path is compared.
+        """Return the accounts whose secrets may authenticate a webhook to this tenant's path.
 
-        For a tenant that is not there, or has no account at the provider, stand-ins that nothing opens: those of one
-        that is there, with other secrets. So an answer takes the time that it takes for a customer.
+        For an unknown tenant, or one without an account at the provider, return accounts of another tenant with random
+        secrets, which match nothing: the response time then does not tell who is a customer.
         """
         found = self._openable.get((tenant_id or "", provider))
         if found is None and tenant_id and (models := self._stand_ins(provider)):
@@ -227,7 +226,7 @@ class Tenants:
         return found
 
     def _with_secrets(self) -> Iterator[tuple[tuple[str, str], tuple[Account, ...]]]:
-        """The accounts that something opens, by tenant and provider."""
+        """Yield the accounts that have webhook secrets, by tenant and provider."""
         for tenant in self:
             for provider in {account.provider for account in tenant.accounts}:
                 accounts = (each for each in tenant.accounts if each.provider == provider and each.webhook_secrets)
@@ -235,13 +234,13 @@ class Tenants:
                     yield (tenant.id, provider), found
 
     def keyholder(self, api_key: str) -> Tenant | None:
-        """The tenant of an API key. In constant time: every key is compared, whole."""
+        """Return the tenant of an API key. It takes constant time, because every key is compared completely."""
         given = _digest(api_key)
         found = [tenant for digest, tenant in self._keyholders if hmac.compare_digest(digest, given)]
         return found[0] if found else None
 
     def owner(self, provider: str, account: str) -> Tenant | None:
-        """The tenant of an account id, or of a business (WABA) id where a webhook names only that."""
+        """Return the tenant of an account id, or of a business (WABA) id if a webhook names only that."""
         found = self._by_account.get((provider, account))
         return found[0] if found else self._by_business.get((provider, account))
 
@@ -267,9 +266,9 @@ def _digest(key: str) -> bytes:
 
 
 def load_tenants(path: Path | None, environ: Mapping[str, str] | None = None) -> Tenants:
-    """Reads the tenants file. Raises `ConfigurationError` with one line for the first thing that is wrong.
+    """Read the tenants file. Raise `ConfigurationError` with one line for the first error.
 
-    None is wrong too: the sample's secrets are published, so nothing but `pipeline up` may fall back on them.
+    None is an error too: the secrets of the sample are public, so only `pipeline up` may use it as a default.
     """
     if path is None:
         raise ConfigurationError(

@@ -1,7 +1,7 @@
-"""One trace from a webhook to the provider's API, as W3C `traceparent`; spans where OpenTelemetry is configured.
+"""One trace from a webhook to the provider's API, as W3C `traceparent`, with spans if OpenTelemetry is configured.
 
 Set `OTEL_EXPORTER_OTLP_ENDPOINT` (and the other variables of OpenTelemetry) and install the extra `otel`. Without them
-the trace's id still goes all the way, from the webhook's record to the call of the provider, and no span is made.
+the trace id is still passed on, from the webhook's record to the call of the provider, but there are no spans.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _current: Final[ContextVar[str | None]] = ContextVar("traceparent", default=None
 
 
 def configure(environ: Mapping[str, str], tracer: Tracer | None = None) -> None:
-    """Makes spans from here on, if the environment says where to send them; or by `tracer`.
+    """Create spans from now on with `tracer`, or if the environment names an exporter.
 
-    Raises `ConfigurationError` where it does and the SDK is not installed.
+    Raise `ConfigurationError` if it does and the SDK is not installed.
     """
     global _tracer  # noqa: PLW0603 (like the log, one of a process)
     _tracer = tracer or (_exporting() if any(environ.get(name) for name in ENDPOINTS) else None)
@@ -53,10 +53,10 @@ def _exporting() -> Tracer:
 
 @contextmanager
 def span(name: str, traceparent: str | None, kind: SpanKind, attributes: Mapping[str, str]) -> Iterator[str | None]:
-    """A step of the trace `traceparent`; gives the traceparent of what the step leads to.
+    """Open a span in the trace `traceparent`; yield the traceparent for its children.
 
-    An exception ends the span as failed. Attributes are ids, never what people wrote; those that hold a phone number
-    are masked, as in the logs.
+    An exception ends the span as failed. Attributes are ids, never texts of people; ids that contain a phone number
+    are masked, as in logs.
     """
     if _tracer is None:
         with _carried(traceparent):
@@ -66,7 +66,7 @@ def span(name: str, traceparent: str | None, kind: SpanKind, attributes: Mapping
     masks = masking.masker()
     shown = {each: str(masks.field(each, value)) for each, value in attributes.items()}
     begun = _tracer.start_span(name, parent, kind, shown)
-    # an exception's text may quote what a user wrote: only that it failed is told
+    # the text of an exception may quote a user's text, so only its type is recorded
     with trace.use_span(begun, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         carrier: dict[str, str] = {}
         _FORMAT.inject(carrier)
@@ -88,5 +88,5 @@ def _carried(traceparent: str | None) -> Iterator[None]:
 
 
 def current() -> str | None:
-    """The traceparent that calls of this moment carry."""
+    """Return the traceparent of the current context, for outgoing calls."""
     return _current.get()

@@ -1,7 +1,7 @@
-"""Texts that are no proper Unicode: a lone surrogate becomes U+FFFD, and a byte order mark is skipped.
+"""Replace lone surrogates by U+FFFD, and skip byte order marks.
 
-JSON may spell half of a surrogate pair (`"\\ud83d"`: a text that was cut in the middle of an emoji), and Python's
-strings may hold one. No UTF-8 has a form for it, so neither orjson nor Kafka nor a provider takes it.
+JSON may contain half of a surrogate pair (`"\\ud83d"`: a text that was cut in the middle of an emoji), and so may
+Python's strings. UTF-8 can't encode it, so orjson, Kafka and the providers reject it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _ESCAPES: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""A surrogate pair or an escape of one character, so that what follows it is read right; else a lone surrogate."""
+"""Matches surrogate pairs and escapes of one character, so that the rest is read correctly, and lone surrogates."""
 _REPLACEMENT: Final = rb"\ufffd"
 
 
 def loads(content: bytes | str) -> Any:
-    """The value of a JSON text. Raises `orjson.JSONDecodeError`."""
+    """Return the value of a JSON text. Raise `orjson.JSONDecodeError`."""
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -36,14 +36,14 @@ def loads(content: bytes | str) -> Any:
 
 
 def well_formed(value: T) -> T:
-    """A text, or the same JSON in which every text is one that UTF-8 has a form for."""
+    """Return the text or the JSON with every text encodable as UTF-8."""
     return cast(T, _mended(value))
 
 
 def as_json(value: T) -> T:
-    """A well-formed copy of anything that JSON has a form for: tuples are lists, members of enums their values.
+    """Return a well-formed copy of a value that JSON can express: tuples become lists, members of enums their values.
 
-    Raises `ValueError` for what it has none for.
+    Raise `ValueError` for other values.
     """
     try:
         return cast(T, _mended(to_jsonable_python(value)))

@@ -1,4 +1,4 @@
-"""A stand-in for the providers: enforces their limits, answers like them, sends webhooks back.
+"""A simulation of the providers: it enforces their limits, answers like them, and sends webhooks.
 
-It is the outside world, so it imports nothing of the pipeline.
+It stands for the outside world, so it imports nothing of the pipeline.
 """

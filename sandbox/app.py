@@ -8,24 +8,24 @@ from typing import Final
 from aiohttp import web
 
 from pipeline.sandbox.cloud import GraphApi
-from pipeline.sandbox.config import Config
+from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.control import Control
 from pipeline.sandbox.core import Sandbox
 from pipeline.sandbox.guard import guard_control
 from pipeline.sandbox.page import Page
-from pipeline.sandbox.provider import Provider
+from pipeline.sandbox.provider import SandboxProvider
 from pipeline.sandbox.waha import WahaApi
 from pipeline.sandbox.wasender import WasenderApi
 from pipeline.sandbox.wawp import WawpApi
 
 BODY_LIMIT: Final = 101 * 1024 * 1024
-"""Bytes of a request: the largest file that a provider takes, and its form. aiohttp's own limit is 1 MiB."""
+"""Bytes of a request: the largest file that a provider accepts, with its form. aiohttp's default is 1 MiB."""
 
-_PROVIDERS: Final[tuple[Callable[[Sandbox], Provider], ...]] = (GraphApi, WasenderApi, WawpApi, WahaApi)
+_PROVIDERS: Final[tuple[Callable[[Sandbox], SandboxProvider], ...]] = (GraphApi, WasenderApi, WawpApi, WahaApi)
 
 
-def build(config: Config) -> web.Application:
-    """The application of one sandbox: every provider's endpoints, `/_sandbox`, health and the page."""
+def build(config: SandboxConfig) -> web.Application:
+    """Create the application of one sandbox: the providers' endpoints, `/_sandbox`, health and the page."""
     sandbox = Sandbox(config)
     for create in _PROVIDERS:
         sandbox.add(create)
@@ -49,12 +49,12 @@ def _running(sandbox: Sandbox) -> Callable[[web.Application], AsyncIterator[None
 
 def _releasing(sandbox: Sandbox) -> Callable[[web.Application], Awaitable[None]]:
     async def release(_: web.Application) -> None:
-        """Answers that are held back must not hold up the end."""
+        """Release delayed answers, so that they don't delay the shutdown."""
         sandbox.faults.release()
 
     return release
 
 
 async def _well(_: web.Request) -> web.Response:
-    """It has no dependencies of its own: when it answers, it is well and ready."""
+    """Return 200: the sandbox has no dependencies, so it is ready when it answers."""
     return web.json_response({"status": "ok"})

@@ -1,4 +1,4 @@
-"""What one sandbox stands in for: its accounts, and how it behaves until told otherwise."""
+"""The configuration of a sandbox: its accounts, and its initial behaviour."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Final, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.sandbox.errors import SandboxError
-from pipeline.sandbox.limits import DEFAULT_LIMITS, Limits
+from pipeline.sandbox.limits import DEFAULT_LIMITS, SandboxLimits
 from pipeline.sandbox.statuses import DEFAULT_STEPS, StatusStep
 
 ACCOUNTS_VARIABLE: Final = "PIPELINE_SANDBOX_ACCOUNTS"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SandboxAccount:
     """A business's account at a provider.
 
     Attributes:
         id: phone_number_id (Cloud API), session (Wasender) or instance (Wawp).
-        token: what calls to the provider must carry.
-        webhook_secret: what webhooks are signed with; of the Meta app for the Cloud API.
+        token: required in calls to the provider.
+        webhook_secret: signs webhooks; the app secret of the Meta app for the Cloud API.
         business_id: the WABA id, where the provider has one.
-        verify_token: what the handshake of a callback URL carries, where the provider has one.
-        tenant: whose it is, where the ingress' path names the tenant.
-        plan: of Wasender: what the session may send (`pipeline.sandbox.wasender.limits`).
+        verify_token: sent in the handshake of a callback URL, if the provider has one.
+        tenant: its tenant, if the ingress's path contains it.
+        plan: the plan of a Wasender session (`pipeline.sandbox.wasender.limits`).
     """
 
-    # A misspelt field in the accounts file is an error, not a default.
+    # A misspelt field in the accounts file must not become a default.
     __pydantic_config__ = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
     provider: str
@@ -45,7 +45,7 @@ class Account:
 
 
 SAMPLE_ACCOUNTS: Final = (
-    Account(
+    SandboxAccount(
         provider="cloud",
         id="106540352242922",
         token="sandbox-token",  # noqa: S106
@@ -54,32 +54,32 @@ SAMPLE_ACCOUNTS: Final = (
         display_phone_number="15559990000",
         verify_token="sandbox-verify-token",  # noqa: S106
     ),
-    Account("wasender", "globex-session", "sandbox-wasender-key", "sandbox-wasender-secret", tenant="globex"),
-    Account("wawp", "initech-instance", "sandbox-wawp-token", "sandbox-wawp-secret", tenant="initech"),
-    Account("waha", "initech-session", "sandbox-waha-key", "sandbox-waha-secret", tenant="initech"),
+    SandboxAccount("wasender", "globex-session", "sandbox-wasender-key", "sandbox-wasender-secret", tenant="globex"),
+    SandboxAccount("wawp", "initech-instance", "sandbox-wawp-token", "sandbox-wawp-secret", tenant="initech"),
+    SandboxAccount("waha", "initech-session", "sandbox-waha-key", "sandbox-waha-secret", tenant="initech"),
 )
-"""The accounts of `examples/tenants.yaml`. Their secrets open nothing but a sandbox."""
+"""The accounts of `examples/tenants.yaml`. Their secrets are valid for a sandbox only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """Everything that is set once, when the sandbox starts.
+class SandboxConfig:
+    """The settings of a sandbox, fixed at its start.
 
     Attributes:
         port: 0 picks a free one.
-        statuses: what is reported of each accepted message, and when; empty reports nothing.
-        status_batch: how many statuses may share a webhook when they pile up.
-        status_concurrency: webhooks in flight at once.
-        status_cap: messages with statuses outstanding; beyond it, statuses are left out and counted.
+        statuses: the statuses of each accepted message, with their times; empty for none.
+        status_batch: maximum number of statuses in one webhook.
+        status_concurrency: maximum number of webhooks in flight.
+        status_cap: maximum number of messages with pending statuses; above it, statuses are left out and counted.
         give_up_after: seconds from the first attempt at a webhook to the last.
-        ledger_cap: entries kept of each list under `/_sandbox`; the oldest go first.
+        ledger_cap: entries of each list under `/_sandbox`; the oldest are removed first.
     """
 
     host: str = "127.0.0.1"
     port: int = 8090
     ingress_url: str = "http://127.0.0.1:8080"
-    accounts: tuple[Account, ...] = SAMPLE_ACCOUNTS
-    limits: Limits = DEFAULT_LIMITS
+    accounts: tuple[SandboxAccount, ...] = SAMPLE_ACCOUNTS
+    limits: SandboxLimits = DEFAULT_LIMITS
     statuses: tuple[StatusStep, ...] = DEFAULT_STEPS
     status_batch: int = 1
     status_concurrency: int = 16
@@ -88,11 +88,11 @@ class Config:
     ledger_cap: int = 1_000_000
 
 
-_ACCOUNTS: Final = TypeAdapter(tuple[Account, ...])
+_ACCOUNTS: Final = TypeAdapter(tuple[SandboxAccount, ...])
 
 
-def load_accounts(path: Path) -> tuple[Account, ...]:
-    """The accounts of a JSON file: a list of objects with the fields of `Account`. Raises `SandboxError`."""
+def load_accounts(path: Path) -> tuple[SandboxAccount, ...]:
+    """Load accounts from a JSON file: a list of objects with the fields of `SandboxAccount`. Raise `SandboxError`."""
     try:
         return _ACCOUNTS.validate_json(path.read_bytes())
     except OSError as error:
@@ -101,14 +101,14 @@ def load_accounts(path: Path) -> tuple[Account, ...]:
         raise SandboxError(f"{path} is wrong at {first_problem(error)}") from None
 
 
-def accounts_from(environ: Mapping[str, str]) -> tuple[Account, ...]:
-    """The accounts that the environment names, else the sample's."""
+def accounts_from(environ: Mapping[str, str]) -> tuple[SandboxAccount, ...]:
+    """Return the accounts of the file that the environment names, else those of the sample."""
     named = environ.get(ACCOUNTS_VARIABLE)
     return load_accounts(Path(named)) if named else SAMPLE_ACCOUNTS
 
 
 def first_problem(error: ValidationError) -> str:
-    """One line: where the first mistake is, and what it is. Never the value, which may be a secret."""
+    """Return one line with the first error and its place, without the value, which may be a secret."""
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where or 'its top'}: {first['msg'].lower()}"

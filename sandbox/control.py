@@ -1,4 +1,4 @@
-"""`/_sandbox`: what was sent, what was broken, how to misbehave, and users' messages."""
+"""The endpoints under `/_sandbox`: journals, faults, and messages of users."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK: Final = 1000
 
 
 class VerifyRequest(BaseModel):
-    """What `POST /_sandbox/verify` takes: the account whose callback URL is checked."""
+    """The body of `POST /_sandbox/verify`: the account whose callback URL is checked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,7 +51,7 @@ class Control:
         yield web.delete("/_sandbox/faults", self.reset_faults)
 
     async def rows(self, request: web.Request) -> web.StreamResponse:
-        """A journal, oldest first, narrowed by `account`, `to` and `since` (seconds since the epoch)."""
+        """Return a journal, oldest first, narrowed by `account`, `to` and `since` (seconds since the epoch)."""
         query = request.query
         journal = self._sandbox.ledger.journal(request.match_info["journal"])
         selected = journal.select(query.get("account"), query.get("to"), _seconds(query.get("since")))
@@ -72,7 +72,7 @@ class Control:
         return _json(self._sandbox.ledger.counts() | {"statuses": self._sandbox.outbox.counts()})
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Makes a user's message and posts it to the ingress; answers with what the ingress said."""
+        """Post a user's message to the ingress; return the ingress's status."""
         message = _model(UserMessage, await request.read())
         provider = self._sandbox.provider(message.provider)
         account = self._sandbox.account(message.provider, message.account)
@@ -84,7 +84,7 @@ class Control:
         return _json({"status": status, "message_ids": ids, "webhook": orjson.Fragment(webhook.body)})
 
     async def verify(self, request: web.Request) -> web.Response:
-        """Goes through the handshake of a callback URL, as when the URL is entered at the provider's."""
+        """Run the handshake of a callback URL, as a provider does when the URL is set."""
         wanted = _model(VerifyRequest, await request.read() or b"{}")
         provider = self._sandbox.provider(wanted.provider)
         account = self._sandbox.account(wanted.provider, wanted.account)
@@ -103,7 +103,7 @@ class Control:
 
 
 def _explained(handler: Handler) -> Handler:
-    """Answers a `SandboxError` with its one line."""
+    """Return a `SandboxError` as a response with its line."""
 
     @wraps(handler)
     async def explained(request: web.Request) -> web.StreamResponse:
@@ -130,7 +130,7 @@ def _seconds(given: str | None) -> float | None:
 
 
 def _array(rows: list[Row]) -> Iterator[bytes]:
-    """A JSON array in pieces, so that a million rows neither fill the memory nor hold up the senders."""
+    """Yield a JSON array in pieces, so that a million rows neither fill the memory nor block the senders."""
     yield b"["
     for start in range(0, len(rows), _CHUNK):
         piece = orjson.dumps([row.entry() for row in rows[start : start + _CHUNK]])[1:-1]

@@ -1,21 +1,21 @@
-"""The sandbox's errors about what people ask of it. What providers answer is not among them.
+"""The sandbox's own errors. The errors of providers are not among them.
 
-SandboxError        one line says what is wrong and what to do
-├── NotSupported    the sandbox does not stand in for this part of the provider
-└── IngressAway     nobody answers where webhooks are to be posted
+SandboxError        one line with the problem and its solution
+├── NotSupported    the sandbox does not simulate this part of the provider
+└── IngressAway     the ingress does not answer
 """
 
 from typing import ClassVar
 
 
 class SandboxError(Exception):
-    """Something is asked of the sandbox that can't be. `http` is the status it is answered with."""
+    """A request to the sandbox is not possible. `http` is the status of the response."""
 
     http: ClassVar[int] = 400
 
 
 class NotSupported(SandboxError):
-    """This part of the provider is not there."""
+    """The sandbox does not simulate this part of the provider."""
 
     http = 501
 

@@ -1,4 +1,4 @@
-"""How the sandbox misbehaves: errors, latency, answers that never come, and other limits."""
+"""Faults that the sandbox simulates: errors, latency, missing responses, and other limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.sandbox.limits import Limits
+from pipeline.sandbox.limits import SandboxLimits
 from pipeline.sandbox.statuses import StatusStep
 
 
@@ -17,7 +17,7 @@ class _Model(BaseModel):
 
 
 class _Aimed(_Model):
-    """A fault that hits some messages: `times` of them (None: all), of one account or recipient where named."""
+    """A fault of some messages: `times` of them (None: all), optionally of one account or recipient."""
 
     times: int | None = Field(1, ge=0)
     account: str | None = None
@@ -33,11 +33,11 @@ Aimed = TypeVar("Aimed", bound=_Aimed)
 
 
 class ErrorFault(_Aimed):
-    """A message that is refused with the provider's `code`.
+    """A message that is rejected with the provider's `code`.
 
     Attributes:
-        http: HTTP status of the answer; None is the provider's own for this code.
-        via: `answer` refuses at once; `status` accepts and then reports `failed`.
+        http: HTTP status of the response; None for the provider's default of this code.
+        via: `answer` rejects at once; `status` accepts and then reports `failed`.
     """
 
     code: int
@@ -46,33 +46,33 @@ class ErrorFault(_Aimed):
 
 
 class SilenceFault(_Aimed):
-    """A message that is accepted and never answered; the connection is cut after `hold` seconds."""
+    """A message that is accepted without a response; the connection is aborted after `hold` seconds."""
 
     hold: float = Field(30.0, ge=0)
 
 
 class FaultsRequest(_Model):
-    """What `POST /_sandbox/faults` takes. What is named replaces what was; the rest stays as it is.
+    """The body of `POST /_sandbox/faults`. Given fields replace the present ones; the others are kept.
 
     Attributes:
-        latency: seconds until an answer is given; a message counts as accepted before.
+        latency: seconds until the response; a message is accepted before.
         unreachable: recipients whose messages are accepted and then fail with 131026.
-        limits: the limits named in it change; all buckets are full and all debts forgiven.
-        statuses: what is reported of messages accepted from now on.
+        limits: given limits replace the present ones; all buckets are refilled and all debts cleared.
+        statuses: statuses of messages that are accepted from now on.
     """
 
     latency: float = Field(0.0, ge=0)
     errors: tuple[ErrorFault, ...] = ()
     timeout_after_accept: SilenceFault | None = None
     unreachable: frozenset[str] = frozenset()
-    limits: Limits = Limits()
+    limits: SandboxLimits = SandboxLimits()
     statuses: tuple[StatusStep, ...] = ()
 
 
 class Faults:
-    """The faults in force. A sandbox starts without any; `initial` has the limits and statuses it started with."""
+    """The present faults. A sandbox starts without any, with its configured limits and statuses."""
 
-    def __init__(self, limits: Limits, statuses: tuple[StatusStep, ...]) -> None:
+    def __init__(self, limits: SandboxLimits, statuses: tuple[StatusStep, ...]) -> None:
         self._initial = FaultsRequest(limits=limits, statuses=statuses)
         self._released = asyncio.Event()
         self.current = self._initial
@@ -84,7 +84,7 @@ class Faults:
         self.current = self.current.model_copy(update=named)
 
     def reset(self) -> None:
-        """No faults any more; answers that are held back are cut off."""
+        """Remove all faults; abort delayed responses."""
         self.current = self._initial
         self.release()
         self._released = asyncio.Event()
@@ -93,7 +93,7 @@ class Faults:
         self._released.set()
 
     def error(self, account: str, to: str) -> ErrorFault | None:
-        """The fault that this message runs into, if any; one of its times is used up."""
+        """Return the error fault of this message, if any, and use one of its times."""
         for position, fault in enumerate(self.current.errors):
             if fault.hits(account, to):
                 self._use(position)
@@ -101,15 +101,15 @@ class Faults:
         return None
 
     def silence(self, account: str, to: str) -> SilenceFault | None:
-        """The fault that keeps this accepted message from being answered, if any."""
+        """Return the silence fault of this accepted message, if any, and use one of its times."""
         fault = self.current.timeout_after_accept
         if fault is None or not fault.hits(account, to):
             return None
         self.current = self.current.model_copy(update={"timeout_after_accept": _once_less(fault)})
         return fault
 
-    async def hold(self, seconds: float) -> None:
-        """Returns after `seconds`, or when the faults are reset."""
+    async def delay(self, seconds: float) -> None:
+        """Wait `seconds`, or until the faults are reset."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._released.wait(), seconds)
 

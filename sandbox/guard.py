@@ -1,4 +1,4 @@
-"""Keep web pages away from `/_sandbox`: a browser on this machine would let any site change how the sandbox behaves."""
+"""Protect `/_sandbox` from web pages: any site in a browser on this machine could change the sandbox's behaviour."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from aiohttp.typedefs import Handler
 _CHANGES: Final = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH, hdrs.METH_DELETE})
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
 _OF_BROWSERS: Final = (hdrs.ORIGIN, "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", hdrs.REFERER)
-"""Headers of a page's request. Scripts send none of them; browsers name the origin with everything but GET and HEAD."""
+"""Headers of a browser. Scripts send none of them; browsers send the origin except with GET and HEAD."""
 
 
 @web.middleware
 async def guard_control(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers 403 to another site's page, and 415 to a body that a page may send without being asked (text, forms).
+    """Reject a page of another site with 403, and a body that needs no preflight (text, forms) with 415.
 
-    A client that is no browser may send its JSON under any type, as `curl -d` does.
+    Other clients may send JSON with any content type, as `curl -d` does.
     """
     if request.path.startswith("/_sandbox") and request.method in _CHANGES and _is_browser(request):
         if _is_foreign(request):
-            return _refusal(403, "a page of another site may not change the sandbox")
+            return _rejection(403, "a page of another site may not change the sandbox")
         if request.method != hdrs.METH_DELETE and request.content_type != "application/json":
-            return _refusal(415, "a page's body is not application/json: send it as such")
+            return _rejection(415, "a page's body is not application/json: send it as such")
     return await handler(request)
 
 
@@ -35,7 +35,7 @@ def _is_browser(request: web.Request) -> bool:
 
 
 def _is_foreign(request: web.Request) -> bool:
-    """Whether a browser says that the page is not the sandbox's own, or calls the sandbox by a site's name."""
+    """Return True if the page is not the sandbox's own, or the host is the name of a site."""
     if request.headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES or not _is_local(request.host):
         return True
     pages = (request.headers.get(name) for name in (hdrs.ORIGIN, hdrs.REFERER))
@@ -43,7 +43,7 @@ def _is_foreign(request: web.Request) -> bool:
 
 
 def _is_local(host: str) -> bool:
-    """An address or a name without a dot. A site's own name can be made to resolve to this machine (DNS rebinding)."""
+    """Return True for an address or a name without a dot. A site's name may resolve to this machine (DNS rebinding)."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:  # half a pair of brackets
@@ -62,5 +62,5 @@ def _authority(url: str) -> str | None:
         return None
 
 
-def _refusal(status: int, why: str) -> web.Response:
+def _rejection(status: int, why: str) -> web.Response:
     return web.Response(body=orjson.dumps({"error": why}), status=status, content_type="application/json")

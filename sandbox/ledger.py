@@ -1,4 +1,4 @@
-"""What happened: every message accepted, every limit broken, every message marked as read, every file uploaded."""
+"""Journals: accepted messages, broken limits, messages marked as read, and uploaded files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import orjson
 Entry = dict[str, Any]
 
 
-class Sent(NamedTuple):
+class SentMessage(NamedTuple):
     """A message that was accepted. `body` is JSON; `at` is in seconds since the epoch."""
 
     provider: str
@@ -28,7 +28,7 @@ class Sent(NamedTuple):
 
 
 class Violation(NamedTuple):
-    """A message that was refused because it broke a limit. `code` is what the provider answered."""
+    """A message that was rejected because it broke a limit. `code` is the provider's error code."""
 
     provider: str
     account: str
@@ -42,7 +42,7 @@ class Violation(NamedTuple):
         return self._asdict()
 
 
-class Read(NamedTuple):
+class ReadMark(NamedTuple):
     """A user's message that was marked as read. `typing`: a typing indicator was shown."""
 
     provider: str
@@ -55,7 +55,7 @@ class Read(NamedTuple):
         return self._asdict()
 
 
-class Stored(NamedTuple):
+class StoredFile(NamedTuple):
     """A file that was uploaded. `size` is in bytes, `sha256` hexadecimal."""
 
     provider: str
@@ -71,11 +71,11 @@ class Stored(NamedTuple):
         return self._asdict()
 
 
-Row = Sent | Violation | Read | Stored
+Row = SentMessage | Violation | ReadMark | StoredFile
 
 
 class Journal:
-    """The last `cap` rows of one kind, oldest first, and how many there have been."""
+    """The last `cap` rows of one kind, oldest first, and the total number."""
 
     def __init__(self, cap: int) -> None:
         self._rows: deque[Row] = deque(maxlen=cap)
@@ -96,12 +96,12 @@ class Journal:
         return {"total": self.total, "forgotten": self.total - len(self._rows)}
 
     def last(self, count: int) -> list[Row]:
-        """At most `count` rows, newest first."""
+        """Return at most `count` rows, newest first."""
         newest = reversed(self._rows)
         return [row for row, _ in zip(newest, range(count), strict=False)]
 
     def select(self, account: str | None, to: str | None, since: float | None) -> list[Row]:
-        """Rows of an account, to a recipient, later than a time; None is any."""
+        """Return the rows of an account, to a recipient, later than a time; None for any."""
         return [
             row
             for row in self._rows

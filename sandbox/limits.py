@@ -1,6 +1,6 @@
-"""What a provider allows: so many messages a second from a number, so many to one person.
+"""Rate limits: messages per second of a number, and messages to one recipient.
 
-Figures and the two readings of the pair limit: Meta's throughput and pair rate pages.
+Source of the figures and of the two readings of the pair limit: Meta's throughput and pair rate pages.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Broken = Literal["messages_per_second", "pair"]
-"""Which limit a message broke."""
+BrokenLimit = Literal["messages_per_second", "pair"]
+"""The limit that a message broke."""
 
 _ROUNDING: Final = 1e-9
 _SWEEP_AT: Final = 100_000
 
 
-class Limits(BaseModel):
-    """What an account may do.
+class SandboxLimits(BaseModel):
+    """Rate limits of an account.
 
     Attributes:
-        messages_per_second: of one sending number (Cloud API: 80, 20 or 1,000); None lifts the limit.
-        burst: how many may come at once; None is one second's worth.
-        pair: `strict` enforces one message per 6 s to one recipient, with 45 at once on credit; None does not.
+        messages_per_second: of one sending number (Cloud API: 80, 20 or 1,000); None for no limit.
+        burst: messages that may come at once; None for those of one second.
+        pair: `strict` allows one message per 6 s to one recipient, and 45 at once on credit; None for no limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,11 +37,11 @@ class Limits(BaseModel):
         return self.burst or max(1.0, self.messages_per_second or 1.0)
 
 
-DEFAULT_LIMITS: Final = Limits()
+DEFAULT_LIMITS: Final = SandboxLimits()
 
 
-class TokenBucket:
-    """`rate` tokens a second, at most `capacity` of them. Times are seconds of any clock that goes forward."""
+class RateBucket:
+    """A token bucket: `rate` tokens per second, at most `capacity`. Times are seconds of a monotonic clock."""
 
     __slots__ = ("_at", "_tokens", "capacity", "rate")
 
@@ -51,10 +51,10 @@ class TokenBucket:
         self._tokens = capacity
         self._at = now
 
-    def take(self, now: float) -> bool:
+    def accept(self, now: float) -> bool:
         self._tokens = min(self.capacity, self._tokens + (now - self._at) * self.rate)
         self._at = now
-        # A sender that keeps exactly to the limit must not be refused for a rounding error.
+        # A sender that keeps exactly to the limit must not be rejected for a rounding error.
         if self._tokens < 1 - _ROUNDING:
             return False
         self._tokens -= 1
@@ -62,10 +62,10 @@ class TokenBucket:
 
 
 class PairDebt:
-    """The pair limit in its stricter reading: a burst is paid back in full before anything more is taken.
+    """The pair limit in its stricter reading: a burst is paid back completely before the next message.
 
-    Within 6 s of its first message a burst may grow to 45. Each message costs 6 s, so after 20 the pair is
-    closed until 120 s from the first. Whatever this allows, a bucket of 45 refilled every 6 s allows too.
+    A burst has up to 45 messages within 6 s of its first one. Each message costs 6 s, so after 20 the pair is blocked
+    until 120 s after the first. A bucket of 45 that gets a token every 6 s allows at least as much.
     """
 
     INTERVAL: Final = 6.0
@@ -89,21 +89,21 @@ class PairDebt:
         self._count += 1
 
 
-class Limiter:
-    """Every number's bucket and every pair's debt."""
+class LimitEnforcer:
+    """The buckets of all numbers and the debts of all pairs."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SandboxLimits) -> None:
         self.configure(limits)
 
-    def configure(self, limits: Limits) -> None:
-        """Sets new limits. All buckets are full and all debts forgiven."""
+    def configure(self, limits: SandboxLimits) -> None:
+        """Set new limits. All buckets are refilled and all debts cleared."""
         self.limits = limits
-        self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._buckets: dict[tuple[str, str], RateBucket] = {}
         self._pairs: dict[tuple[str, str, str], PairDebt] = {}
         self._sweep_at = _SWEEP_AT
 
-    def broken(self, provider: str, account: str, to: str, now: float) -> Broken | None:
-        """Counts a message that is within the limits; else says which one it breaks and counts nothing."""
+    def check(self, provider: str, account: str, to: str, now: float) -> BrokenLimit | None:
+        """Count a message within the limits and return None; otherwise return the broken limit and count nothing."""
         pair = self._pair(provider, account, to, now) if self.limits.pair else None
         if pair and not pair.allows(now):
             return "pair"
@@ -119,8 +119,8 @@ class Limiter:
             return True
         bucket = self._buckets.get((provider, account))
         if bucket is None:
-            bucket = self._buckets[provider, account] = TokenBucket(rate, self.limits.capacity, now)
-        return bucket.take(now)
+            bucket = self._buckets[provider, account] = RateBucket(rate, self.limits.capacity, now)
+        return bucket.accept(now)
 
     def _pair(self, provider: str, account: str, to: str, now: float) -> PairDebt:
         pair = self._pairs.get((provider, account, to))
@@ -130,7 +130,7 @@ class Limiter:
         return pair
 
     def _sweep(self, now: float) -> None:
-        """Forgets pairs that owe nothing: they are as good as new."""
+        """Forget pairs without debts."""
         if len(self._pairs) < self._sweep_at:
             return
         self._pairs = {key: pair for key, pair in self._pairs.items() if not pair.paid(now)}

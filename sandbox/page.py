@@ -1,4 +1,4 @@
-"""The page at `/`: what the sandbox is, what was sent last, how to send a message."""
+"""The page at `/`: the sandbox's purpose, the last messages, and how to send one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from pipeline.sandbox.core import Sandbox
-from pipeline.sandbox.ledger import Sent
+from pipeline.sandbox.ledger import SentMessage
 
 LAST: Final = 25
 _TEXT_LIMIT: Final = 300
@@ -70,7 +70,7 @@ class Page:
 
     def _html(self, base: str) -> str:
         ledger = self._sandbox.ledger
-        rows = "\n".join(_row(row) for row in ledger.sent.last(LAST) if isinstance(row, Sent))
+        rows = "\n".join(_row(row) for row in ledger.sent.last(LAST) if isinstance(row, SentMessage))
         return _PAGE.format(
             style=_STYLE,
             ingress=escape(self._sandbox.config.ingress_url),
@@ -83,7 +83,7 @@ class Page:
         )
 
 
-def _row(sent: Sent) -> str:
+def _row(sent: SentMessage) -> str:
     at = datetime.fromtimestamp(sent.at, UTC).strftime("%H:%M:%S")
     cells = (f"{sent.provider} {sent.account}", sent.to, sent.type, _short(sent.body))
     return f'<tr><td class="time">{at}</td>' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

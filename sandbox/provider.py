@@ -1,4 +1,4 @@
-"""What a module for one provider brings: its endpoints, and its webhooks in its own form."""
+"""The interface of a simulated provider: its endpoints, and its webhooks in its own form."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Annotated, Any, Protocol, Self
 from aiohttp.web import RouteDef
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.sandbox.config import Account
-from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.config import SandboxAccount
+from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 
 class UserMessage(BaseModel):
-    """What a user writes: the body of `POST /_sandbox/receive`.
+    """A user's message: the body of `POST /_sandbox/receive`.
 
     Attributes:
         account: the business's account; None is the provider's first.
         sender: phone number, digits only (field `from`).
-        text: one text, or several that arrive in one webhook.
-        type: what else it is: image, location, interactive, reaction, …; `content` is what belongs to it, in the Cloud
-            API's shape whatever the provider: `{"type": "reaction", "content": {"message_id": …, "emoji": "👍"}}`.
+        text: one text, or several in one webhook.
+        type: another type: image, location, interactive, reaction, …; `content` is its object, in the form of the Cloud
+            API for every provider: `{"type": "reaction", "content": {"message_id": …, "emoji": "👍"}}`.
         name: the user's profile name.
-        user_id: business-scoped user id, where the user has one.
-        id: the message's id, to send one again; None makes a new one.
-        repeat: how many times the webhook is posted, as by a provider that saw no answer.
+        user_id: business-scoped user id, if the user has one.
+        id: the message's id, to repeat a message; None for a new one.
+        repeat: number of times that the webhook is posted, as by a provider that got no response.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,13 +49,13 @@ class UserMessage(BaseModel):
 
     @property
     def contents(self) -> tuple[Any, ...]:
-        """What each message holds in the field that is called like its type."""
+        """The content of each message, in the field named after its type."""
         if self.text is None:
             return (self.content,)
         return tuple({"body": text} for text in ((self.text,) if isinstance(self.text, str) else self.text))
 
 
-class Provider(Protocol):
+class SandboxProvider(Protocol):
     """One provider's side of the sandbox."""
 
     @property
@@ -63,13 +63,13 @@ class Provider(Protocol):
         """Its name in `/_sandbox`, e.g. `cloud`."""
 
     def routes(self) -> Iterable[RouteDef]:
-        """Its endpoints, at their real paths."""
+        """Return its endpoints, at their real paths."""
 
-    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
-        """The ids of the user's messages, and the webhook that brings them."""
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+        """Return the ids of the user's messages, and the webhook that contains them."""
 
     def status_webhook(self, updates: Sequence[Update]) -> Webhook:
-        """The webhook that reports the current step of each update."""
+        """Return the webhook that reports the current step of each update."""
 
-    async def verify(self, account: Account, ingress: IngressClient) -> bool:
-        """Whether the ingress passes the handshake of a callback URL. Raises `NotSupported` if there is none."""
+    async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
+        """Return True if the ingress passes the handshake of a callback URL. Raise `NotSupported` if there is none."""

@@ -1,4 +1,4 @@
-"""The sandbox as a process."""
+"""The sandbox process."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import uvloop
 from aiohttp import web
 
 from pipeline.sandbox.app import build
-from pipeline.sandbox.config import Config
+from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.errors import SandboxError
 
 STOP_WITHIN: Final = 0.5
-"""Seconds that requests under way have to end."""
+"""Seconds for requests in flight to end."""
 
 
 @asynccontextmanager
-async def served(config: Config) -> AsyncIterator[str]:
-    """Serves a sandbox as long as the context lasts; gives its URL. Raises `SandboxError` if the port is taken."""
+async def served(config: SandboxConfig) -> AsyncIterator[str]:
+    """Serve a sandbox inside the block; yield its URL. Raise `SandboxError` if the port is taken."""
     runner = web.AppRunner(build(config), access_log=None, shutdown_timeout=STOP_WITHIN)
     await runner.setup()
     try:
@@ -33,7 +33,7 @@ async def served(config: Config) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, config: Config) -> None:
+async def _listen(runner: web.AppRunner, config: SandboxConfig) -> None:
     try:
         await web.TCPSite(runner, config.host, config.port, backlog=1024).start()
     except OSError as error:
@@ -41,7 +41,7 @@ async def _listen(runner: web.AppRunner, config: Config) -> None:
         raise SandboxError(f"{config.host}:{config.port} {reason}: choose another host or port") from None
 
 
-async def _until_stopped(config: Config, ready: Callable[[str], None]) -> None:
+async def _until_stopped(config: SandboxConfig, ready: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -50,6 +50,6 @@ async def _until_stopped(config: Config, ready: Callable[[str], None]) -> None:
         await stop.wait()
 
 
-def run(config: Config, ready: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; calls `ready` with the URL once requests are taken."""
+def run(config: SandboxConfig, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; call `ready` with the URL once it accepts requests."""
     uvloop.run(_until_stopped(config, ready))

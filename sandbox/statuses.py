@@ -1,4 +1,4 @@
-"""What becomes of an accepted message, step by step."""
+"""The statuses of an accepted message, step by step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class StatusStep(BaseModel):
     """One status of a message.
 
     Attributes:
-        status: the provider's word for it, e.g. `delivered`.
+        status: the provider's name, e.g. `delivered`.
         after: seconds since the message was accepted.
         code: the provider's error code, for `failed`.
     """
@@ -31,5 +31,5 @@ DEFAULT_STEPS: Final = (
 
 
 def failing(steps: tuple[StatusStep, ...], code: int) -> tuple[StatusStep, ...]:
-    """The steps of a message that fails with `code`: one, when the first status would have come."""
+    """Return the only step of a message that fails with `code`, at the time of its first status."""
     return tuple(StatusStep(status="failed", after=first.after, code=code) for first in steps[:1])

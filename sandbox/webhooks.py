@@ -1,4 +1,4 @@
-"""Webhooks, and the way they take: one HTTP client for the ingress."""
+"""Webhooks, and the HTTP client that posts them to the ingress."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from pipeline.sandbox.errors import IngressAway
 
 TIMEOUT: Final = ClientTimeout(total=10)
-"""Providers count a webhook that takes longer as not delivered."""
+"""Timeout of a post: providers treat a slower webhook as not delivered."""
 
 
 class Webhook(NamedTuple):
-    """One webhook, signed. `path` is the ingress' path, with the query if there is one."""
+    """One signed webhook. `path` is the ingress's path, with its query."""
 
     path: str
     headers: Mapping[str, str]
@@ -23,7 +23,7 @@ class Webhook(NamedTuple):
 
 
 class IngressClient:
-    """The provider's side of the ingress. Everything raises `IngressAway` when no answer comes."""
+    """A client of the ingress. All methods raise `IngressAway` if no response comes."""
 
     def __init__(self, url: str, connections: int) -> None:
         self.url = url.rstrip("/")
@@ -39,7 +39,7 @@ class IngressClient:
         await self._session.close()
 
     async def post(self, webhook: Webhook) -> int:
-        """Posts a webhook and returns the status of the answer."""
+        """Post a webhook; return the status of the response."""
         try:
             async with self._session.post(
                 self.url + webhook.path, data=webhook.body, headers=webhook.headers, allow_redirects=False
@@ -50,7 +50,7 @@ class IngressClient:
             raise self._away(error) from None
 
     async def get(self, path: str, query: Mapping[str, str]) -> tuple[int, str]:
-        """The status and the text of the answer."""
+        """Return the status and the text of the response."""
         try:
             async with self._session.get(self.url + path, params=query, allow_redirects=False) as answer:
                 return answer.status, await answer.text(errors="replace")

@@ -1,1 +1,1 @@
-"""The contracts on the wire: the catalogue of topics, records and headers, events, commands, outcomes."""
+"""The wire contracts: topics, records and headers, events, commands, outcomes."""

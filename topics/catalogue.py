@@ -1,4 +1,4 @@
-"""Every topic there is, in one place: what is on it, by which key, for how long."""
+"""The catalogue of all topics: their content, key and retention."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.topics.dead_letters import PREFIX, REASON_BYTES
 Cleanup = Literal["delete", "compact", "compact,delete"]
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
-"""The largest record: a webhook of 3 MiB, its headers, and room for what `parse` adds."""
+"""Bytes of the largest record: a webhook of 3 MiB, its headers, and room for the additions of `parse`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class Topic:
     """One topic.
 
     Attributes:
-        keyed_by: what its partition key is (`pipeline.topics.keys`).
+        keyed_by: its partition key (`pipeline.topics.keys`).
         purpose: one line, shown by `pipeline topics list`.
-        retention: how long records stay.
+        retention: time for which records are kept.
         cleanup: Kafka's `cleanup.policy`.
         largest: bytes of a record with all that belongs to it, Kafka's `max.message.bytes`.
-        partitions: its own count; None: that of all keyed topics.
+        partitions: its own count; None for the common count of keyed topics.
     """
 
     name: str
@@ -34,15 +34,15 @@ class Topic:
     purpose: str
     retention: timedelta = timedelta(days=7)
     cleanup: Cleanup = "delete"
-    largest: int = MAX_MESSAGE_BYTES
+    max_message_bytes: int = MAX_MESSAGE_BYTES
     partitions: int | None = None
 
     def config(self) -> dict[str, str]:
-        """The topic's configuration as the broker spells it."""
+        """Return the topic's configuration for the broker."""
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(int(self.retention.total_seconds() * 1000)),
-            "max.message.bytes": str(self.largest),
+            "max.message.bytes": str(self.max_message_bytes),
         }
 
 
@@ -58,13 +58,13 @@ INSTALLATION: Final = Topic(
 )
 
 STAGES: Final = ("parse", "deduplicate", "route", "handle", "send", "receive")
-"""The stages, in the way of a message; each has its dead letters."""
+"""The stages in the order of processing; each has a dead-letter topic."""
 
 INTAKE: Final = "intake"
 HANDLERS: Final = "handlers"
 MESSENGER: Final = "messenger"
 APPS: Final = (INTAKE, HANDLERS, MESSENGER)
-"""The apps, each a consumer group of its own."""
+"""The apps; each is a consumer group."""
 
 SEEN: Final = "seen"
 SENT: Final = "sent"
@@ -75,18 +75,18 @@ def events(lane: str) -> Topic:
 
 
 def dead_letters(stage: str) -> Topic:
-    """A stage's dead letters. Whatever any topic takes fits in here with its reason."""
+    """Return the dead-letter topic of a stage. The largest record of any topic fits into it with its reason."""
     return Topic(
         PREFIX + stage,
         "as it was",
         f"records that {stage} could not process",
         timedelta(days=30),
-        largest=MAX_MESSAGE_BYTES + REASON_BYTES,
+        max_message_bytes=MAX_MESSAGE_BYTES + REASON_BYTES,
     )
 
 
 def changelog(app: str, table: str, ttl: timedelta) -> Topic:
-    """The changelog of a table, by Faust's name for it. Kept a day longer than the table keeps its rows."""
+    """Return the changelog topic of a table, as Faust names it. It is kept one day longer than the table's rows."""
     return Topic(
         f"{app}-{table}-changelog",
         "as the source",
@@ -97,7 +97,7 @@ def changelog(app: str, table: str, ttl: timedelta) -> Topic:
 
 
 def catalogue(lanes: Iterable[str], *, dedup_ttl: timedelta, outcome_ttl: timedelta) -> list[Topic]:
-    """Every topic of an installation with these lanes."""
+    """Return every topic of an installation with these lanes."""
     return [
         RAW,
         *(events(lane) for lane in lanes),

@@ -1,4 +1,4 @@
-"""From a value to its record and back."""
+"""Encode and decode the values of records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KEPT = frozenset(
 
 
 def encode_event(event: WireEvent, topic: str, tenant: str, source: Incoming, stale_age: int | None = None) -> Record:
-    """The record of `event`, with the headers of the webhook it came in; `stale_age` in seconds."""
+    """Return the record of `event`, with headers of its webhook; `stale_age` is in seconds."""
     kept = [pair for pair in source.headers if pair[0] in _KEPT]
     kept += (
         (headers.TENANT, tenant.encode()),
@@ -44,7 +44,7 @@ def encode_event(event: WireEvent, topic: str, tenant: str, source: Incoming, st
 
 
 def encode_command(command: Command) -> Record:
-    """The record of `command` on the topic of its priority, keyed by its account."""
+    """Return the record of `command` on the topic of its priority, keyed by its account."""
     bulk = command.priority is Priority.BULK
     return Record(
         COMMANDS_BULK.name if bulk else COMMANDS_INTERACTIVE.name,
@@ -55,12 +55,12 @@ def encode_command(command: Command) -> Record:
 
 
 def decode_command(record: Incoming) -> Command:
-    """Raises `InvalidRecord`, and `NewerRecord` for what is for a newer version, as its like for the others do."""
+    """Decode a command. Raise `InvalidRecord`, or `NewerRecord` if it needs a newer version."""
     return _validated(Command, record)
 
 
 def encode_outcome(outcome: Outcome) -> Record:
-    """The record of `outcome`, keyed by its account."""
+    """Return the record of `outcome`, keyed by its account."""
     value = outcome.model_dump_json(exclude_none=True).encode()
     return Record(OUTCOMES.name, outcome.account_key.encode(), value, _headers(outcome))
 
@@ -70,7 +70,7 @@ def decode_outcome(record: Incoming) -> Outcome:
 
 
 def encode_receipt(receipt: Receipt, provider: str, account: str) -> Record:
-    """The record of `receipt`, keyed as the commands of its account are."""
+    """Return the record of `receipt`, keyed as the commands of its account are."""
     return Record(RECEIPTS.name, account_key(provider, account).encode(), receipt.model_dump_json().encode())
 
 

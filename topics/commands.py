@@ -1,7 +1,7 @@
-"""Commands: what a handler asks the messenger to do, as a value.
+"""Commands: the values with which a handler asks the messenger to act.
 
-A command's id follows from the id of the event that caused it and its place among that event's commands, so a
-handler that runs again asks for the same thing again and the messenger can tell.
+A command's id is derived from the id of the event that caused it and its index among that event's commands. A handler
+that runs again makes the same ids, so the messenger recognizes them.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.topics.keys import account_key
 
 PREFIX: Final = "cmd-"
-"""What every command id begins with, so that it is known again when a provider sends it back."""
+"""Prefix of every command id, so that it is recognized when a provider sends it back."""
 
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class Priority(StrEnum):
-    """Which of the two command topics a command takes."""
+    """The priority of a command, which decides its topic."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
 
 
 class CommandKind(StrEnum):
-    """What is to be done. `body` has the shape that belongs to the kind; a field with a `?` may be left out.
+    """The kind of a command, which decides the shape of `body`. A field with a `?` is optional.
 
-    The shapes are no provider's own: each provider turns them into what it takes, and refuses what it can't do.
+    The shapes are independent of the provider: each provider translates them, and rejects kinds that it can't send.
     `media` is exactly one of `{"id": str}` (the provider's own id), `{"link": url}` and `{"data": base64}` (small
     files, for providers without an upload), with `mime_type?` and `filename?` beside it.
     `header` is `{"type": "text", "text": str}` or `{"type": "image" | "video" | "document", "media": media}`.
@@ -60,7 +60,7 @@ class CommandKind(StrEnum):
     LOCATION_REQUEST = "location_request"
     """`{"text": str}`"""
     CONTACTS = "contacts"
-    """`{"contacts": [contact]}`, each as the Cloud API writes it (`name.formatted_name`, `phones`, …)."""
+    """`{"contacts": [contact]}`, each in the form of the Cloud API (`name.formatted_name`, `phones`, …)."""
     CONTACT_REQUEST = "contact_request"
     """`{"text": str}`"""
     BUTTONS = "buttons"
@@ -89,16 +89,16 @@ class CommandKind(StrEnum):
     GROUP_INVITE = "group_invite"
     """`{"group_id": str, "text?": str}`"""
     TEMPLATE = "template"
-    """`{"name": str, "language": str, "components?": [component], "marketing?": bool}`, the components as the Cloud
-    API writes them; `marketing` takes Meta's endpoint for marketing messages."""
+    """`{"name": str, "language": str, "components?": [component], "marketing?": bool}`, the components in the form
+    of the Cloud API; `marketing` uses Meta's endpoint for marketing messages."""
     REACTION = "reaction"
-    """`{"message_id": str, "emoji": str}`; an empty emoji takes the reaction back."""
+    """`{"message_id": str, "emoji": str}`; an empty emoji removes the reaction."""
     POLL = "poll"
     """`{"question": str, "options": [str], "multiple": bool}`"""
     EDIT = "edit"
     """`{"message_id": str, "text": str}`"""
     REVOKE = "revoke"
-    """`{"message_id": str}`: deleted for everyone."""
+    """`{"message_id": str}`: delete it for everyone."""
     FORWARD = "forward"
     """`{"message_id": str}`"""
     PIN = "pin"
@@ -106,7 +106,7 @@ class CommandKind(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> CommandKind | None:
-        """A kind of a newer version: kept by its name, so that the command can wait for a worker that knows it."""
+        """Return a kind of a newer version with its name, so that the command can wait for a worker that knows it."""
         if not isinstance(value, str) or not _KIND.fullmatch(value):
             return None
         newer = str.__new__(cls, value)
@@ -115,21 +115,21 @@ class CommandKind(StrEnum):
 
     @property
     def known(self) -> bool:
-        """Whether this version has it."""
+        """True if this version has the kind."""
         return self.value in CommandKind._value2member_map_
 
 
 EARLY: Final = frozenset({CommandKind.READ, CommandKind.TYPING})
-"""What is worth most while the answer is still being made, and changes nothing when it is done twice."""
+"""Kinds that are sent at once: they are useful while the handler still runs, and harmless when sent twice."""
 
 
 class Command(BaseModel):
-    """One thing to be done for one recipient through one account.
+    """One action for one recipient through one account.
 
     Attributes:
         command_id: deterministic, at most 512 characters (Cloud API carries it as `biz_opaque_callback_data`).
         event_id: the event that caused it, if one did.
-        recipient: phone number, business-scoped user id, group id or JID, as the provider wrote it.
+        recipient: phone number, business-scoped user id, group id or JID, as the provider writes it.
         reply_to: id of the provider's message that this one answers.
         expires_at: not sent after this time; its outcome then says `expired`.
         traceparent: W3C trace context of the webhook.
@@ -157,6 +157,6 @@ class Command(BaseModel):
 
 
 def command_id(event_id: str, step: int) -> str:
-    """The id of the `step`-th command that `event_id` causes (early ones: -1, -2, …): 32 hex digits after `cmd-`."""
+    """Return the id of the `step`-th command of an event (-1, -2, … for early ones): `cmd-` and 32 hex digits."""
     digest = hashlib.blake2b(f"{event_id}\n{step}".encode(), digest_size=16)
     return PREFIX + digest.hexdigest()

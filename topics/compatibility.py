@@ -1,6 +1,6 @@
-"""Whether a record's schema may take the place of another one without anybody noticing.
+"""Compare a record's schema with its predecessor: is the change compatible?
 
-Old records lie on the topics for days, and old workers run beside new ones while a version is rolled out. So a new
+Old records stay on the topics for days, and old workers run beside new ones during a rollout. So a new
 schema must accept what the old one described, and must still describe what old readers rely on: no field goes, no type
 gets narrower, nothing becomes required, and nothing that was sure to be there stops being so. New fields, new types of
 messages and wider types are fine: readers keep unknown fields, and read unknown types as `UnknownEvent`.
@@ -23,13 +23,13 @@ _BOUNDS: Final = {
     "maximum": -1,
     "exclusiveMaximum": -1,
 }
-"""Keywords that bound values, and the direction in which a bound gets narrower."""
+"""Keywords that bound values, with the direction in which a bound gets narrower."""
 _EXACT: Final = ("pattern", "format", "const")
 
 
 class _Comparison:
-    """Two documents, whose `$ref`s are their own. A pair of definitions is compared once: models may refer to each
-    other in a circle."""
+    """A comparison of two documents with their own `$ref`s. A pair of definitions is compared once, because models may
+    refer to each other in a circle."""
 
     def __init__(self, old: Schema, new: Schema) -> None:
         self._old, self._new = old, new
@@ -73,7 +73,7 @@ class _Comparison:
                 yield from self.breaks(before[name], after[name], f"{place}.{name}")
 
     def _variants(self, old: list[Schema], new: list[Schema], place: str) -> Iterator[str]:
-        """Every old variant must have a new one: of the same name where it has one, else any that it fits."""
+        """Yield problems of variants: an old variant needs a new one of the same name, or any one that it fits."""
         for variant in old:
             found = [
                 list(self._fresh(variant, other, place)) for other in _candidates(self._old, variant, new, self._new)
@@ -84,14 +84,14 @@ class _Comparison:
                 yield from min(found, key=len)
 
     def _fresh(self, old: Schema, new: Schema, place: str) -> Iterator[str]:
-        """Compares without remembering, since other candidates may be looked at as well."""
+        """Compare without remembering the pair, because there may be other candidates."""
         seen = set(self._seen)
         yield from self.breaks(old, new, place)
         self._seen = seen
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
-    """What a reader would trip over if `new` took the place of `old`, one line each; empty if nothing."""
+    """Return the incompatible changes from `old` to `new`, one line each."""
     return list(_Comparison(old, new).breaks(old, new, str(new.get("title", "record"))))
 
 
@@ -109,7 +109,7 @@ def _variants(schema: Schema) -> list[Schema]:
 
 
 def _candidates(old: Schema, variant: Schema, new: list[Schema], document: Schema) -> list[Schema]:
-    """Models are compared with the model of their name, anything else with whatever has a type that may hold it."""
+    """Return the new variants to compare: for a model the one of its name, otherwise those of a matching type."""
     if "$ref" in variant:
         return [other for other in new if other.get("$ref") == variant["$ref"]]
     resolved = _resolved(old, variant)

@@ -1,7 +1,7 @@
-"""What is on a `dead-letters.<stage>` topic: letters, and marks that say what was decided about them.
+"""The records of a `dead-letters.<stage>` topic: dead letters and their resolutions.
 
-A mark is a record of its own: its key is the letter's id, its headers say the decision, by whom and when. It lies on
-the letter's own partition, so always behind the letter, and Kafka's retention can't take it away first.
+A resolution is a record of its own. Its key is the id of the dead letter; its headers contain the decision, who made it
+and when. It is on the same partition as the dead letter and behind it, so Kafka's retention can't remove it first.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from pipeline.topics.records import Header, Incoming, Record, has_header, header
 
 PREFIX: Final = "dead-letters."
 GAP: Final = "LogGap"
-"""The error type of a letter that stands for records that were removed before they were processed."""
+"""The error type of a dead letter for records that were removed before they were processed."""
 REASON_BYTES: Final = 16 * 1024
-"""More than a reason takes. By so much a letter may be larger than its record, and its topic takes more."""
+"""Upper bound of the headers that give the reason, in bytes. The topic accepts records that much larger."""
 
 
-class State(StrEnum):
-    """How a letter stands."""
+class DeadLetterState(StrEnum):
+    """The state of a dead letter."""
 
     OPEN = "open"
     REDRIVEN = "redriven"
     """It was published to its origin topic again."""
     DROPPED = "dropped"
-    """Somebody decided that it is worth nothing. Its bytes stay until the topic's retention takes them."""
+    """It was judged to be worthless. Its bytes stay until the topic's retention removes them."""
 
 
-class LetterId(NamedTuple):
-    """Where a letter lies, written `<stage>/<partition>/<offset>`."""
+class DeadLetterId(NamedTuple):
+    """The position of a dead letter, written `<stage>/<partition>/<offset>`."""
 
     stage: str
     partition: int
@@ -41,16 +41,16 @@ class LetterId(NamedTuple):
         return f"{self.stage}/{self.partition}/{self.offset}"
 
     @classmethod
-    def parse(cls, text: str) -> LetterId:
-        """Raises `ValueError` for what is no id."""
+    def parse(cls, text: str) -> DeadLetterId:
+        """Parse an id. Raise `ValueError`."""
         stage, partition, offset = text.rsplit("/", 2)
         if not (stage and partition.isdecimal() and offset.isdecimal()):
             raise ValueError(f"{text!r} is no <stage>/<partition>/<offset>")
         return cls(stage, int(partition), int(offset))
 
 
-class Origin(NamedTuple):
-    """Where a record lies, written `<topic>/<partition>/<offset>`, as log lines name it."""
+class RecordPosition(NamedTuple):
+    """The position of a record, written `<topic>/<partition>/<offset>` as in log lines."""
 
     topic: str
     partition: int
@@ -60,15 +60,15 @@ class Origin(NamedTuple):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-class Letter(NamedTuple):
-    """A record that a stage could not process, and why.
+class DeadLetter(NamedTuple):
+    """A record that a stage could not process, with the reason.
 
     Attributes:
-        headers: those that the record had, without the reason.
+        headers: headers of the original record, without the reason.
         failed_at: ms since the epoch.
     """
 
-    id: LetterId
+    id: DeadLetterId
     key: bytes
     value: bytes
     headers: Sequence[Header]
@@ -82,63 +82,68 @@ class Letter(NamedTuple):
 
     @property
     def tenant(self) -> str | None:
-        """Whose it is, as far as was known when it failed."""
+        """The tenant, as far as it was known when the record failed."""
         return header(self.headers, headers.TENANT)
 
     @property
     def gap(self) -> tuple[int, int] | None:
-        """The offsets that were removed before they were processed, the second excluded; None where there are bytes."""
+        """The first offset that was removed unprocessed, and the first one behind; None for other dead letters."""
         start, end = header(self.headers, headers.GAP_START), header(self.headers, headers.GAP_END)
         return (int(start), int(end)) if start and end and self.error_type == GAP else None
 
     @property
-    def origin(self) -> Origin:
-        """Where its record lies."""
-        return Origin(self.origin_topic, self.origin_partition, self.origin_offset)
+    def origin(self) -> RecordPosition:
+        """The position of the record that failed."""
+        return RecordPosition(self.origin_topic, self.origin_partition, self.origin_offset)
 
     @property
     def trace_id(self) -> str | None:
-        """Of the webhook that it came of: 32 hex digits. Nothing personal is in it."""
+        """The trace id of the webhook: 32 hex digits without personal data."""
         found = header(self.headers, headers.TRACEPARENT)
         return found.split("-")[1] if found and found.count("-") == 3 else None
 
     def original(self) -> Record:
-        """The record as it was before it failed. It belongs on `origin_partition` of its topic."""
+        """Return the record as it was before it failed. It belongs on `origin_partition` of its topic."""
         return Record(self.origin_topic, self.key, self.value, self.headers)
 
     def redriven(self) -> Record:
-        """The record as it is published again: as it was, and always to be handled."""
+        """Return the record to publish again: the original one, marked to be handled whatever its age."""
         kept = [pair for pair in self.headers if pair[0] not in (headers.STALE, headers.REDRIVEN)]
         return self.original()._replace(headers=[*kept, (headers.REDRIVEN, b"1")])
 
 
 def is_redriven(record: Incoming) -> bool:
-    """Whether a record was a dead letter, and was published again on purpose."""
+    """Return True if the record was redriven."""
     return has_header(record.headers, headers.REDRIVEN)
 
 
-class Mark(NamedTuple):
-    """What was decided about a letter. `at` is in ms since the epoch."""
+class Resolution(NamedTuple):
+    """A decision about a dead letter.
 
-    letter: LetterId
-    state: State
+    Attributes:
+        by: the person who decided, as `user@host`.
+        at: ms since the epoch.
+    """
+
+    letter: DeadLetterId
+    state: DeadLetterState
     by: str
     at: int
 
     def record(self) -> Record:
-        """The mark as it is written, to the letter's own partition."""
+        """Return the resolution as a record, to publish on the partition of the dead letter."""
         named = {headers.DECISION: self.state.value, headers.DECIDED_BY: self.by, headers.DECIDED_AT: str(self.at)}
         made = [(name, text.encode()) for name, text in named.items()]
         return Record(PREFIX + self.letter.stage, str(self.letter).encode(), b"", made)
 
 
-Entry: TypeAlias = Letter | Mark
+DeadLetterEntry: TypeAlias = DeadLetter | Resolution
 
 
-def read(record: Incoming) -> Entry | None:
-    """The letter or the mark that a record of a dead-letter topic is; None for what is neither."""
+def parse_dead_letter(record: Incoming) -> DeadLetterEntry | None:
+    """Return the dead letter or the resolution that a record is; None for any other record."""
     try:
-        return _letter(record) if _has_reason(record.headers) else _mark(record)
+        return _dead_letter(record) if _has_reason(record.headers) else _resolution(record)
     except (ValueError, KeyError, AttributeError):  # a header of Kafka may have no value
         return None
 
@@ -147,10 +152,10 @@ def _has_reason(found: Sequence[Header]) -> bool:
     return tuple(name for name, _ in found[-len(headers.REASON) :]) == headers.REASON
 
 
-def _letter(record: Incoming) -> Letter:
+def _dead_letter(record: Incoming) -> DeadLetter:
     original, reason = record.headers[: -len(headers.REASON)], _texts(record.headers[-len(headers.REASON) :])
-    return Letter(
-        LetterId(record.topic.removeprefix(PREFIX), record.partition, record.offset),
+    return DeadLetter(
+        DeadLetterId(record.topic.removeprefix(PREFIX), record.partition, record.offset),
         record.key or b"",
         record.value or b"",
         list(original),
@@ -164,10 +169,12 @@ def _letter(record: Incoming) -> Letter:
     )
 
 
-def _mark(record: Incoming) -> Mark:
+def _resolution(record: Incoming) -> Resolution:
     named = _texts(record.headers)
-    letter = LetterId.parse((record.key or b"").decode())
-    return Mark(letter, State(named[headers.DECISION]), named[headers.DECIDED_BY], int(named[headers.DECIDED_AT]))
+    letter = DeadLetterId.parse((record.key or b"").decode())
+    return Resolution(
+        letter, DeadLetterState(named[headers.DECISION]), named[headers.DECIDED_BY], int(named[headers.DECIDED_AT])
+    )
 
 
 def _texts(found: Sequence[Header]) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
-"""Messages that come too late to be answered.
+"""Messages that arrive too late to be handled.
 
-Ids are remembered for days and not for ever. So whoever has seen a webhook once could post it again when its id is
-forgotten, and it would act again. A message that is older than ids are remembered is not handled.
+Event ids are remembered for days, not for ever. A captured webhook could be posted again once its id is forgotten, and
+would have its effect again. So a message that is older than that is not handled.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pipeline.topics.records import Incoming, has_header
 
 
 def stale_age(event: WireEvent, source: Incoming, limit: float) -> int | None:
-    """Seconds that a message was old when it arrived, if that is more than `limit`; None for any other event.
+    """Return the age of a message at its arrival, in seconds, if it exceeds `limit`; None for any other event.
 
-    Everything else is always fresh: a status settles a send however late it comes, history is old by nature. So is
-    what was redriven, on purpose.
+    Other events are always fresh: a late status still resolves a send, and history is old by nature. Redriven records
+    are fresh, too.
     """
     if not _is_message(event):
         return None
@@ -27,10 +27,10 @@ def stale_age(event: WireEvent, source: Incoming, limit: float) -> int | None:
 
 
 def is_stale(record: Incoming) -> bool:
-    """Whether the event of a record is not to be handled."""
+    """Return True if the event of a record must not be handled."""
     return has_header(record.headers, headers.STALE)
 
 
 def _is_message(event: WireEvent) -> bool:
-    """Also one of a type that has no model yet."""
+    """Return True for a message, also for one of a type that has no model yet."""
     return event.kind == "message" or (event.kind == "unknown" and str(event.get("event_type")).startswith("message."))

@@ -13,15 +13,15 @@ RECEIVED_AT: Final = "received-at"
 TRACEPARENT: Final = "traceparent"
 
 VERSION: Final = "version"
-"""The version of the record's form that a reader must know; a record without it is of version 1."""
+"""The version of the record's format that a reader must know; a record without it has version 1."""
 
 EVENT_ID: Final = "event-id"
 EVENT_TYPE: Final = "event-type"
 """The kind of event: message, status, error, account, api or unknown. Its type is in the record."""
 STALE: Final = "stale"
-"""On an event: seconds that it was old when its webhook arrived, where that is more than it may be to be handled."""
+"""On an event that is too old to be handled: its age in seconds when its webhook arrived."""
 REDRIVEN: Final = "redriven"
-"""On a record that was a dead letter and is published again: it is handled however old it is."""
+"""On a record that was redriven: it is handled whatever its age."""
 COMMAND_ID: Final = "command-id"
 
 ERROR_TYPE: Final = "error-type"
@@ -43,7 +43,7 @@ REASON: Final = (
     ORIGIN_OFFSET,
     FAILED_AT,
 )
-"""What a dead letter has behind the headers of its record, in this order."""
+"""Headers of a dead letter behind those of its record, in this order."""
 
 GAP_START: Final = "gap-start"
 """On the dead letter of a gap: the first offset that was removed before it was processed."""
@@ -51,6 +51,6 @@ GAP_END: Final = "gap-end"
 """The offset behind the last one."""
 
 DECISION: Final = "decision"
-"""On a mark beside a dead letter: `redriven` or `dropped`."""
+"""On the resolution of a dead letter: `redriven` or `dropped`."""
 DECIDED_BY: Final = "decided-by"
 DECIDED_AT: Final = "decided-at"

@@ -1,9 +1,9 @@
-"""What an installation has recorded about itself: a small compacted topic, the last record of a key counts.
+"""Facts that an installation has recorded about itself on a compacted topic; the last record of a key counts.
 
-- `partitions`: the partition count of its keyed topics, and which topics those are. A key's place follows from the
-  count, so whoever places or reads records requires this one, whatever a topic has at the moment.
-- `started/<group>/<topic>`: that the group has read the topic. A group without committed offsets is a new one, or its
-  offsets have expired: this tells which.
+- `partitions`: the partition count of its keyed topics, and which topics those are. The partition of a key
+  depends on the count, so producers and consumers require this one, whatever count a topic has at the moment.
+- `started/<group>/<topic>`: that the group has read the topic. A group without committed offsets is new, or its
+  offsets have expired: this record tells which.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _STARTED: Final = "started/"
 
 @dataclass(slots=True)
 class Installation:
-    """The records of one installation; without any it is as good as none.
+    """The recorded facts of one installation.
 
     Attributes:
-        partitions: of every topic in `topics`; None before it was recorded.
-        started: group and topic of those that have been read.
+        partitions: partition count of every topic in `topics`; None before it is recorded.
+        started: pairs of a group and a topic that it has read.
     """
 
     partitions: int | None = None
     topics: frozenset[str] = frozenset()
     started: set[tuple[str, str]] = field(default_factory=set)
 
-    def take(self, key: bytes | None, value: bytes | None) -> None:
-        """Takes in one record. Unknown keys are for later versions."""
+    def apply(self, key: bytes | None, value: bytes | None) -> None:
+        """Apply one record. Unknown keys belong to later versions."""
         if key == _PARTITIONS and value:
             content = orjson.loads(value)
             self.partitions, self.topics = int(content["count"]), frozenset(content["topics"])
@@ -45,7 +45,7 @@ class Installation:
             self.started.add((group, topic))
 
     def expected(self, topic: str) -> int | None:
-        """The count that `topic` must have; None where nothing is recorded about it."""
+        """Return the partition count that `topic` must have; None if none is recorded."""
         return self.partitions if topic in self.topics else None
 
 
@@ -55,7 +55,7 @@ def partitions_record(count: int, topics: Iterable[str]) -> Record:
 
 
 def started_record(group: str, topic: str) -> Record:
-    """Groups have no slash in their names; topics can't."""
+    """Return the record that a group has read a topic. Names of topics contain no slash, so the key can be split."""
     return Record(TOPIC, f"{_STARTED}{group}/{topic}".encode(), orjson.dumps({"recorded_at": _now()}), [])
 
 

@@ -1,4 +1,4 @@
-"""Phone numbers as people write them, and the one way in which keys hold them: their digits."""
+"""Normalize phone numbers to their digits, as keys contain them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 
 _SEPARATORS: Final = frozenset("+./\N{MIDDLE DOT}\N{BULLET}\N{MINUS SIGN}\N{FULLWIDTH PLUS SIGN}\t\n\r\v\f")
 _CATEGORIES: Final = frozenset({"Zs", "Pd", "Ps", "Pe", "Cf"})
-"""Spaces, dashes, brackets, and what is not seen: marks of direction, joiners, soft hyphens. A comma is none of them:
-it stands between two numbers."""
+"""Unicode categories of punctuation in a number: spaces, dashes, brackets, and invisible characters. A comma is not
+included, because it separates two numbers."""
 
 
 def phone_digits(text: str) -> str | None:
-    """The digits of a phone number in any punctuation and any script; None for what is none.
+    """Return the digits of a phone number in any punctuation and script; None for any other text.
 
     `+1 (555) 000-1111`, `1.555.000.1111` and `+1\N{NO-BREAK SPACE}555\N{NON-BREAKING HYPHEN}0001111` are `15550001111`.
     """
@@ -22,7 +22,7 @@ def phone_digits(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _plain(text: str) -> str | None:
-    """Kept, because the same few people are named again and again."""
+    """Normalize a number. The results are cached, because the same few numbers recur."""
     if len(text) > 100:  # nobody writes a number so
         return None
     kept = [each for each in text if not _separates(each)]

@@ -1,4 +1,4 @@
-"""Outcomes: what became of a command."""
+"""Outcomes: the results of commands."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pipeline.topics.keys import account_key
 
 class OutcomeStatus(StrEnum):
     ACCEPTED = "accepted"
-    """The provider took it and gave it an id."""
+    """The provider accepted it and gave it an id."""
     FAILED = "failed"
-    """The provider refused it, and retrying can't help or did not."""
+    """The provider rejected it, and retries can't help or did not."""
     EXPIRED = "expired"
-    """Its time was over before it could be sent."""
+    """It expired before it could be sent."""
     UNKNOWN = "unknown"
-    """It was sent and no answer came. A status webhook may still tell."""
+    """It was sent and no answer came. A status webhook may still resolve it."""
 
 
 class Outcome(BaseModel):
-    """What became of one command.
+    """The result of one command.
 
     Attributes:
         message_id: the provider's id of the message (Cloud API: wamid); None unless accepted.
         error_code: the provider's code, e.g. 131047; None if there is none.
-        error_message: the provider's words, never the text of the message.
-        retried: how many times it was tried again before this.
+        error_message: the provider's text, never the text of the message.
+        retried: number of retries before this outcome.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

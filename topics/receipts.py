@@ -1,4 +1,4 @@
-"""Receipts: a status webhook that carries a command's id. Whatever else happened, the provider has that command."""
+"""Receipts: a status webhook that contains a command's id proves that the provider has accepted that command."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pipeline.topics.commands import PREFIX
 from pipeline.topics.events.wire import WireEvent
 
 CARRYING: Final = frozenset({"status", "unknown"})
-"""The kinds of events that say what became of a message; a status that this version can't read is unknown."""
+"""Kinds of events that may be the status of a message; a status that this version can't parse is `unknown`."""
 
 
 class Receipt(BaseModel):
-    """The provider took a command.
+    """Proof that the provider accepted a command.
 
     Attributes:
-        message_id: the provider's id of the message; empty where the status does not say it.
-        status: the status that told, e.g. `delivered`; empty where it does not say that.
+        message_id: the provider's id of the message; empty if the status has none.
+        status: the status, e.g. `delivered`; empty if it has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -29,9 +29,9 @@ class Receipt(BaseModel):
 
 
 def receipt_of(event: WireEvent) -> Receipt | None:
-    """The receipt that a status of one of our own messages is.
+    """Return the receipt for a status of one of our own messages; None for other events.
 
-    Any status will do: the first one may be late or lost, and one with something odd in it still names the command.
+    Any status counts: the first one may be late or lost, and one with an unknown field still names the command.
     """
     if event.kind not in CARRYING:
         return None

@@ -1,7 +1,6 @@
 """The JSON Schemas of every record: `python -m pipeline.topics.schemas` writes them to docs/schemas/.
 
-It refuses a change that would break a reader (`pipeline.topics.compatibility`) unless `--breaking` says that it is
-meant.
+It rejects a change that would break a reader (`pipeline.topics.compatibility`), unless you pass `--breaking`.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ RECORDS: Final[dict[str, Any]] = {
     "outcome": Outcome,
     "receipt": Receipt,
 }
-"""By the name of the file. A record of `events.<lane>` is one of the events, told apart by `kind`."""
+"""Record types by file name. A record of `events.<lane>` is one of the events, discriminated by `kind`."""
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """Every schema by the name of its file."""
+    """Return every schema by the name of its file."""
     found = {name: _schema(model) for name, model in RECORDS.items()}
     return found | {f"account.{kind}": _schema(model) for kind, model in DETAILS.items()}
 
@@ -49,18 +48,18 @@ def text(schema: dict[str, Any]) -> str:
 
 
 def stored(directory: Path = DIRECTORY) -> dict[str, dict[str, Any]]:
-    """Those that are checked in."""
+    """Return the schemas in docs/schemas."""
     return {path.name.removesuffix(".json"): json.loads(path.read_text()) for path in sorted(directory.glob("*.json"))}
 
 
 def broken(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> list[str]:
-    """What readers of the old schemas would trip over."""
+    """Return the changes that break readers of the old schemas."""
     gone = [f"{name}: is gone" for name in old if name not in new]
     return gone + [line for name in old if name in new for line in breaks(old[name], new[name])]
 
 
 def write(directory: Path = DIRECTORY, *, breaking: bool = False) -> list[str]:
-    """Writes all of them and returns nothing; or writes nothing and returns what would break."""
+    """Write all schemas and return nothing; or write nothing and return the breaking changes."""
     new = schemas()
     found = [] if breaking else broken(stored(directory), new)
     if not found:

@@ -1,7 +1,7 @@
-"""The version of a record's form, so that an older worker waits for its successor instead of misreading a newer one.
+"""The version of a record's format, so that an older worker waits for a newer one instead of misreading a record.
 
-What readers can do without (a field more, a new type of message) needs no new version: they keep it. A version goes up
-when acting on a record without knowing what is new would be wrong. Version 1 is not written, so it costs nothing.
+A new optional field or a new type of message needs no new version: readers keep what they don't know. The version is
+incremented when it would be wrong to act on a record without knowing the change. Version 1 is not written.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pipeline.topics.headers import VERSION
 from pipeline.topics.records import Incoming
 
 READABLE: Final = 1
-"""The newest version that this one can act on."""
+"""The newest version that this worker can process."""
 
 
 def require_readable(record: Incoming) -> None:
-    """Raises `NewerRecord` for a record that is for a newer version."""
+    """Raise `NewerRecord` if a record needs a newer version."""
     for name, value in record.headers:
         if name == VERSION and _number(value) > READABLE:
             raise NewerRecord(f"a record of version {_number(value)}, and this worker reads {READABLE}")
 
 
 def _number(value: bytes) -> int:
-    """A header that is no number is nobody's version."""
+    """Return the version as a number; 0 for a header that is not a number."""
     return int(value) if value and value.isdigit() else 0

@@ -1,1 +1,1 @@
-"""What each worker holds in memory while a million records wait for it: the backlog stays in Kafka."""
+"""The memory of each worker while a million records wait: the backlog stays in Kafka."""

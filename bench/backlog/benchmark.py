@@ -83,7 +83,7 @@ class _Run:
         return watch(self._lab, app, env, waiting, seconds)
 
     def _require_all_events(self, found: Watched) -> None:
-        """What the intake says to have done is on the topic, once."""
+        """Check that the events that the intake reports are on the topic, once."""
         there = asyncio.run(size(self._lab.bootstrap, EVENTS))
         if there < found.done or there > self._options.backlog:
             raise PipelineError(f"{found.done:,} webhooks became {there:,} events")

@@ -35,7 +35,7 @@ class Watched:
 
 
 def watch(lab: Lab, app: str, env: Mapping[str, str], backlog: int, seconds: float) -> tuple[float, int, float]:
-    """Runs a worker until `backlog` records are finished, or for so many seconds; gives peak MiB, records, seconds.
+    """Run a worker until `backlog` records are finished, or for so many seconds; gives peak MiB, records, seconds.
 
     What it finishes before it says that it is ready is not counted.
     """

@@ -1,4 +1,4 @@
-"""How long a reply takes at a steady, low rate."""
+"""The latency of a reply at a steady, low rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has arrived at the sandbox."""
+"""The replies that have arrived at the sandbox."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Replies:
         self._earlier = 0
 
     def wait_for(self, numbers: Collection[int]) -> dict[int, float]:
-        """Waits until there are as many replies as webhooks; gives when each arrived, seconds since the epoch.
+        """Wait until there are as many replies as webhooks; gives when each arrived, seconds since the epoch.
 
-        Raises `PipelineError` unless every one of these webhooks has exactly one.
+        Raise `PipelineError` unless every one of these webhooks has exactly one.
         """
         self._wait_for_count(self._earlier + len(numbers))
         replies = self._replies()

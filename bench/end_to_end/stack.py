@@ -23,13 +23,13 @@ class Stack:
     processes: Mapping[str, Process]
 
     def cpu_seconds(self) -> dict[str, float]:
-        """What each of its processes has used."""
+        """Return the CPU time of each of its processes."""
         return {name: process.cpu_seconds() for name, process in self.processes.items()}
 
 
 @contextmanager
 def stack(lab: Lab, candidate: Candidate) -> Iterator[Stack]:
-    """Starts everything and waits until all of it is ready."""
+    """Start everything and waits until all of it is ready."""
     with ExitStack() as stops:
         url = stops.enter_context(sandbox(lab))
         env = {**lab.environment(lab.tenants(url), lab.fresh("data")), **candidate.env}

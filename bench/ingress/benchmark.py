@@ -111,7 +111,7 @@ def _next(answers: Answers) -> int:
 
 
 def _cost(process: Process, load: Callable[[], Answers]) -> tuple[Answers, float]:
-    """The answers, and µs of the process's CPU for each."""
+    """Return the answers, and µs of the process's CPU for each."""
     before = process.cpu_seconds()
     answers = load()
     return answers, (process.cpu_seconds() - before) / len(answers.accepted) * 1e6

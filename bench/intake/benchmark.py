@@ -17,7 +17,7 @@ from bench.report import Result, Table
 from bench.spread import Spread
 
 Rounds = Mapping[str, Sequence[Measured]]
-"""What each candidate came to, by its name."""
+"""The results of the candidates, by name."""
 
 NOTES = (
     "One process each, the broker on the same cores. CPU is the client's, all threads.",

@@ -1,4 +1,4 @@
-"""Where the rest goes: our cost per event, part by part, beside the whole."""
+"""The breakdown of our cost per event, part by part, beside the total."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REST = "requests, acknowledgements, event loop, colder caches than when alone"
 
 
 def breakdown(lab: Lab, records: int, whole: float) -> tuple[Table, dict[str, float]]:
-    """The parts of `whole` µs of CPU per event, measured one by one; what is left has no part of its own."""
+    """Return the parts of `whole` µs of CPU per event, measured one by one; what is left has no part of its own."""
     task = Task(
         lab.bootstrap,
         OURS.source,

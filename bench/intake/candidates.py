@@ -1,4 +1,4 @@
-"""Who is compared."""
+"""The candidates."""
 
 from __future__ import annotations
 

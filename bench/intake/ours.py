@@ -21,7 +21,7 @@ def run(task: Task) -> Measured:
 
 
 def measured_worker(build: Callable[[], PipelineApp], task: Task) -> Measured:
-    """Runs the worker of an app until it has finished the task's records."""
+    """Run the worker of an app until it has finished the task's records."""
     found: list[asyncio.Task[Measured]] = []
 
     async def build_and_watch() -> Sequence[PipelineApp]:
@@ -44,7 +44,7 @@ async def _measure(app: PipelineApp, records: int) -> Measured:
 
 
 def _done(app: PipelineApp) -> float:
-    """Records whose outputs and marks are acknowledged."""
+    """Record whose outputs and marks are acknowledged."""
     samples = next(iter(RECORDS.labels(app.conf.id, "done").collect())).samples
     return next(sample.value for sample in samples if sample.name.endswith("_total"))
 

@@ -1,4 +1,4 @@
-"""What each part of the chain costs by itself, in memory: µs of CPU per event, the best of several passes.
+"""The cost of each part of the chain, in memory: µs of CPU per event, the best of several passes.
 
 `python -m bench.intake.parts TASK RESULT` writes them by name.
 """
@@ -144,7 +144,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _store(directory: Path) -> Any:
-    """A partition's rows as a worker opens them."""
+    """Return a partition's rows as a worker opens them."""
     options: Mapping[str, Any] = ROCKSDB
     return RocksDBOptions(ttl=7 * 86400, **options).open(directory / "parts")
 

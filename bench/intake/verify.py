@@ -1,4 +1,4 @@
-"""Whether a candidate has done what it was measured for."""
+"""Verify the output of a candidate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHANGELOG = f"{INTAKE}-{SEEN}-changelog"
 
 
 async def verify(bootstrap: str, candidate: str, records: int, *, chain: bool) -> None:
-    """Raises `PipelineError` unless each of the `records` webhooks is on the output topic exactly once.
+    """Raise `PipelineError` unless each of the `records` webhooks is on the output topic exactly once.
 
     Of a candidate that runs the chain, outputs are events and each is marked in the changelog, once.
     """

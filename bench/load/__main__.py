@@ -20,7 +20,7 @@ from bench.load.task import Answers, Load
 
 
 class Tally:
-    """What became of each webhook."""
+    """The results of the webhooks."""
 
     def __init__(self) -> None:
         self.latencies: list[float] = []

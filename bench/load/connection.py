@@ -24,7 +24,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def post(self, number: int) -> asyncio.Future[int]:
-        """Posts a webhook; gives the status of its answer."""
+        """Post a webhook; gives the status of its answer."""
         self._answer = asyncio.get_running_loop().create_future()
         if self._transport is None or self._transport.is_closing():
             self._answer.set_result(CLOSED)
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
 
 
 def request(number: int) -> bytes:
-    """The bytes of a signed POST of webhook `number`."""
+    """Return the bytes of a signed POST of webhook `number`."""
     body = webhooks.body(number)
     head = (
         f"POST {PATH} HTTP/1.1",
@@ -63,7 +63,7 @@ def request(number: int) -> bytes:
 
 
 def answered(received: bytes) -> int | None:
-    """The status of a response once all of it is there; None before."""
+    """Return the status of a response once all of it is there; None before."""
     head, separator, rest = received.partition(b"\r\n\r\n")
     if not separator:
         return None

@@ -1,4 +1,4 @@
-"""What the load generator is asked for, and what it says."""
+"""The task of the load generator, and its result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What came back.
+    """The responses.
 
     Attributes:
         seconds: from the first request to the last answer.
@@ -60,12 +60,12 @@ class Answers:
         return len(self.accepted) / self.seconds
 
     def latency(self, share: float) -> float:
-        """A percentile, in ms."""
+        """Return a percentile, in ms."""
         return percentile(self.latencies, share)
 
 
 def post(lab: Lab, load: Load) -> Answers:
-    """Runs the generator. Raises `PipelineError` if it fails, or if anything was refused: then nothing was measured."""
+    """Run the generator. Raise `PipelineError` if it fails, or if anything was refused: then nothing was measured."""
     place = lab.fresh("load")
     given, result = place / "load.json", place / "answers.json"
     given.write_bytes(orjson.dumps(asdict(load)))

@@ -1,1 +1,1 @@
-"""What it costs to make an event of a webhook, beside the least that it could cost and beside Wappa and PyWa."""
+"""The cost of parsing a webhook into events, compared with a lower bound, Wappa and PyWa."""

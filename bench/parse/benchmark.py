@@ -60,7 +60,7 @@ def _compare(
 
 
 def in_turns(made: Sequence[bytes], turns: int) -> dict[str, list[float]]:
-    """Every candidate's µs of CPU per webhook, turn by turn; without what was made before, as in a worker."""
+    """Return every candidate's µs of CPU per webhook, turn by turn; without what was made before, as in a worker."""
     gc.collect()
     gc.freeze()
     costs: dict[str, list[float]] = {name: [] for name in CANDIDATES}

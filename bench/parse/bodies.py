@@ -14,13 +14,13 @@ _USER: Final = "US.4815162342108"
 
 
 def usual(number: int) -> bytes:
-    """A text message as nearly all are: 670 bytes."""
+    """Return a text message as nearly all are: 670 bytes."""
     whole = orjson.loads(webhooks.body(number))
     return _padded(whole, SIZE)
 
 
 def identified(number: int) -> bytes:
-    """The same message with the ids and the username that the platform adds today."""
+    """Return the same message with the ids and the username that the platform adds today."""
     whole = orjson.loads(usual(number))
     value = whole["entry"][0]["changes"][0]["value"]
     value["contacts"][0] |= {"user_id": _USER}

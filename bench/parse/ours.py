@@ -1,4 +1,4 @@
-"""What is measured in this process: the floor, and this pipeline's parsing."""
+"""Measurements in this process: the lower bound, and this pipeline's parsing."""
 
 from __future__ import annotations
 

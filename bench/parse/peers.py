@@ -17,7 +17,7 @@ REQUIREMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "pywa": ("pywa==4.5.*",),
 }
 _BESIDE: Final = ("pydantic", "orjson")
-"""What the floor needs on their interpreter."""
+"""The cost of the lower bound on their interpreter."""
 _SECONDS: Final = 600
 _SCRIPT: Final = Path(__file__).with_name("peer.py")
 
@@ -43,7 +43,7 @@ def installed(python: str | None, place: Path, tell: Tell) -> dict[str, str]:
 
 
 def measured(pythons: Mapping[str, str], bodies: Sequence[bytes], rounds: int, tell: Tell) -> dict[str, Figures]:
-    """What `peer.py` says of each peer. One that can't parse these is left out, with a line that says so."""
+    """Return the results of `peer.py` for each peer. One that can't parse the bodies is left out, with a line."""
     with NamedTemporaryFile(prefix="pipeline-bench-") as file:
         file.write(b"\n".join(bodies))
         file.flush()
@@ -82,6 +82,6 @@ def _run(*argv: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Its last words."""
+    """Return its last words."""
     said = (error.stderr or "").strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
     return said.splitlines()[-1][:160] if said else type(error).__name__

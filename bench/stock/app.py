@@ -14,7 +14,7 @@ from pipeline.topics.records import Record
 
 
 def stock_app(name: str, settings: Settings, **options: Any) -> faust.App:
-    """An unmodified `faust.App`, with the settings under which it is fastest.
+    """Return an unmodified `faust.App`, with the settings under which it is fastest.
 
     Batches of 256 kB and 20 ms of linger (`BENCH_STOCK_LINGER_MS`), because the defaults send 22 webhooks a request; a
     stream buffer of 65,536, because a full one makes the fetcher sleep for a second; RocksDB; no standby replicas, no
@@ -61,7 +61,7 @@ class Topics:
         self._known: dict[str, Any] = {}
 
     async def send(self, record: Record) -> None:
-        """Sends without waiting for the acknowledgement."""
+        """Send without waiting for the acknowledgement."""
         await self[record.topic].send(key=record.key, value=record.value, headers=list(record.headers))
 
     def __getitem__(self, name: str) -> Any:

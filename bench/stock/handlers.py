@@ -20,7 +20,7 @@ from pipeline.topics.records import Incoming
 
 
 def handlers(settings: Settings, tenants: Tenants, concurrency: int) -> faust.App:
-    """The same runner and handlers as ours.
+    """Return the same runner and handlers as ours.
 
     Args:
         concurrency: events handled at once. Above 1, Faust keeps no order, not even of one conversation, and commits

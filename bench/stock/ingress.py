@@ -9,8 +9,8 @@ import faust
 from faust.web import Request, Response, View
 
 from bench.stock.app import raw_topic, stock_app
-from pipeline.ingress.records import Arrival, Labeller, webhook_id
-from pipeline.ingress.trace import traceparent
+from pipeline.ingress.records import IngressMetadata, RecordBuilder, webhook_id
+from pipeline.ingress.traceparent import traceparent
 from pipeline.providers import CLOUD
 from pipeline.providers.base import WebhookRequest
 from pipeline.settings import Settings
@@ -27,7 +27,7 @@ def ingress(settings: Settings, tenants: Tenants) -> faust.App:
     """
     app = stock_app("ingress", settings, producer_linger=0.001)
     app.producer_only = True
-    topic, labeller = raw_topic(app, RAW.name), Labeller(tenants)
+    topic, builder = raw_topic(app, RAW.name), RecordBuilder(tenants)
 
     @app.page("/webhooks/cloud")
     class Webhooks(View):
@@ -37,8 +37,8 @@ def ingress(settings: Settings, tenants: Tenants) -> faust.App:
             if not CLOUD.authenticate(webhook, tenants):
                 return self.json({"error": "bad or missing secret"}, status=401)
             trace = traceparent(request.headers.get("traceparent"))
-            arrival = Arrival(CLOUD.name, None, webhook_id(body), time.time_ns() // 1_000_000, trace)
-            records = labeller.records(CLOUD.split(webhook, tenants), arrival)
+            metadata = IngressMetadata(CLOUD.name, None, webhook_id(body), time.time_ns() // 1_000_000, trace)
+            records = builder.build(CLOUD.split(webhook, tenants), metadata)
             for future in [await _send(topic, record) for record in records]:
                 await future
             return self.json({"status": "taken"})

@@ -30,7 +30,7 @@ _FINAL = {
 
 
 def messenger(settings: Settings, tenants: Tenants, concurrency: int) -> faust.App:
-    """The same limiter and the same calls as ours, and a table of what was sent.
+    """Return the same limiter and the same calls as ours, and a table of what was sent.
 
     Unlike ours it notes nothing before a call, so a call that was cut off is made again.
 

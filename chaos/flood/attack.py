@@ -18,7 +18,7 @@ SENT: Final = (b"", _HEAD, _HEAD + _SIGNED)
 
 
 async def attack(port: int, seconds: float, sockets: int) -> int:
-    """Holds `sockets` open for so long, opening again what is closed; gives how many were opened in all."""
+    """Hold `sockets` open for so long, opening again what is closed; gives how many were opened in all."""
     opened = 0
 
     async def hold(sent: bytes) -> None:

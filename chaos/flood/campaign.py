@@ -42,7 +42,7 @@ class Figures:
 
 
 async def campaign(port: int, seconds: float, sockets: int, deadline: float = DEADLINE) -> Figures:
-    """Sends webhooks for `seconds` while `sockets` of somebody else are held open."""
+    """Send webhooks for `seconds` while `sockets` of somebody else are held open."""
     answers: Counter[int] = Counter()
     latencies: list[float] = []
     argv = [sys.executable, "-m", "chaos.flood.attack", str(port), str(seconds), str(sockets)]

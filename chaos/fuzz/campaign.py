@@ -20,7 +20,7 @@ DRAIN_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was posted, where it has ended, what is to be thought of it."""
+    """The posted inputs, their traces and the verdict."""
 
     seed: int
     door: Door
@@ -29,7 +29,7 @@ class Run:
 
 
 async def campaign(seed: int, inputs: int, stack: Stack, say: Say) -> Run:
-    """Posts, waits until everything has come to rest, counts."""
+    """Post, waits until everything has come to rest, counts."""
     door = Door(stack.ingress_url)
     progress = asyncio.create_task(_tell(door, say))
     door.taken.update(await scatter(stack.bootstrap, seed, inputs // 20))

@@ -20,14 +20,14 @@ _CHUNK: Final = 64 * 1024
 
 
 class Door:
-    """What was posted, and what was said to it.
+    """Posts inputs to the ingress, and keeps its answers.
 
     Attributes:
-        taken: the kind of the input that each mark of an input that was answered 200 belongs to.
-        refused: the same of those that were refused.
-        answers: how many of each kind had each answer; `none` for no answer at all, 503s not counted.
-        busy: how many times 503 was answered.
-        wrong: inputs that were not answered as they should be, one line each.
+        taken: the kind of input by mark, for inputs that got 200.
+        refused: the kind of input by mark, for inputs that got another status.
+        answers: number of inputs by kind and status; `none` for no response. Responses with 503 are not counted.
+        busy: number of responses with 503.
+        wrong: inputs with an unexpected status, one line each.
     """
 
     def __init__(self, ingress_url: str) -> None:
@@ -43,7 +43,7 @@ class Door:
         return sum(self.answers.values())
 
     async def post(self, inputs: Iterator[Input]) -> None:
-        """Returns when every input was answered."""
+        """Return when every input was answered."""
         connector = TCPConnector(limit=AT_ONCE)
         self._session = ClientSession(connector=connector, timeout=ClientTimeout(total=60))
         async with self._session, asyncio.TaskGroup() as tasks:

@@ -13,13 +13,13 @@ Tree = dict[str, Any]
 
 
 def webhook(*values: Tree, number: Number = NUMBERS[0], field: str = "messages") -> Tree:
-    """One entry with a change for each value."""
+    """Return one entry with a change for each value."""
     changes = [{"value": value, "field": field} for value in values]
     return {"object": "whatsapp_business_account", "entry": [{"id": number.business, "changes": changes}]}
 
 
 def container(number: Number = NUMBERS[0], **lists: list[Any]) -> Tree:
-    """A value that speaks of a number."""
+    """Return a value that speaks of a number."""
     metadata = {"display_phone_number": f"1444{number.id}", "phone_number_id": number.id}
     return {"messaging_product": "whatsapp", "metadata": metadata, **lists}
 
@@ -34,13 +34,13 @@ def message(mark: str, phone: str = "15550001111", text: str = "hello") -> Tree:
 
 
 def written(mark: str, **content: Any) -> Tree:
-    """A text message; or what is given in its stead."""
+    """Return a text message; or what is given in its stead."""
     item = message(mark) | content
     return webhook(container(contacts=[person(item["from"], mark)], messages=[item]))
 
 
 def any_form(mark: str, rng: Random) -> Tree:
-    """One of all."""
+    """Return one of all."""
     return rng.choice(_FORMS)(mark)
 
 

@@ -27,7 +27,7 @@ def read(event: EventBase) -> None:
 
 
 def questions(kind: type[EventBase]) -> list[str]:
-    """The names of the event's own methods without arguments: `get_message_text`, `was_forwarded`, …"""
+    """Return the names of the event's own methods without arguments: `get_message_text`, `was_forwarded`, …"""
     own = [name for name in dir(kind) if name.startswith(("get_", "is_", "has_", "was_"))]
     return [name for name in own if _asks_nothing(getattr(kind, name))]
 

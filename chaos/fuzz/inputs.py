@@ -1,4 +1,4 @@
-"""What is posted, and how one tells afterwards that it was not lost."""
+"""The inputs, with marks that prove afterwards that none was lost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What an input is made of: its number, and its own luck."""
+    """The source of an input: its number and its random generator."""
 
     number: int
     rng: Random
@@ -58,5 +58,5 @@ def mark(number: int, part: int = 0) -> str:
 
 
 def authentic(kind: str, body: bytes, *marks: str, **more: str) -> Input:
-    """An input with a good signature, found by its marks; by the id of the webhook where it can carry none."""
+    """Return an input with a good signature, found by its marks; by the id of the webhook where it can carry none."""
     return Input(kind, body, [text.encode() for text in marks] or [webhook_id(body)], {**signed(body), **more})

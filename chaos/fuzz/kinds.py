@@ -140,7 +140,7 @@ def cut_off(ticket: Ticket) -> Input:
 
 
 def garbled(ticket: Ticket) -> Input:
-    """Bytes changed, added or lost. It is found by the webhook's id: its mark may be hit, but is never another's."""
+    """Change, add or remove bytes. It is found by the webhook's id: its mark may be hit, but is never another's."""
     own = f"{ticket.mark()}-{ticket.rng.randbytes(8).hex()}"
     body = _damaged(orjson.dumps(forms.written(own)), ticket.rng)
     while set(MARK.findall(body)) - {ticket.mark().encode()}:
@@ -170,7 +170,7 @@ def encodings(ticket: Ticket) -> Input:
 
 
 def duplicate_keys(ticket: Ticket) -> Input:
-    """The last one counts for most readers; the mark is in it."""
+    """Return the last one counts for most readers; the mark is in it."""
     whole = orjson.dumps(forms.any_form(ticket.mark(), ticket.rng)).decode()
     name = ticket.rng.choice([name for name in ("entry", "changes", "id", "value", "field") if f'"{name}":' in whole])
     earlier = orjson.dumps(odd(ticket.mark(), ticket.rng)).decode()
@@ -180,7 +180,7 @@ def duplicate_keys(ticket: Ticket) -> Input:
 
 
 def repeated_id(ticket: Ticket) -> Input:
-    """A thousand inputs with one id between them; they count once."""
+    """Return a thousand inputs with one id between them; they count once."""
     shared = mark(ticket.number - ticket.number % 1000, 1)
     item = forms.message(shared) | {"text": {"body": f"copy {ticket.mark()}"}}
     return authentic("repeated id", orjson.dumps(forms.webhook(forms.container(messages=[item]))), shared)
@@ -197,7 +197,7 @@ def huge(ticket: Ticket) -> Input:
 
 
 def long_names(ticket: Ticket) -> Input:
-    """What becomes a key, an id or a header, far too long for one."""
+    """A value far too long for a key, an id or a header."""
     where, size = ticket.rng.choice(_LONG), ticket.rng.choice((300, 5_000, 40_000, 260_000, *_SIZES))
     text = f"{ticket.mark()} @"
     item = forms.message(ticket.mark()) | ({where: text} if where in ("from", "id", "type", "timestamp") else {})
@@ -235,7 +235,7 @@ def mixed_batch(ticket: Ticket) -> Input:
 
 
 def spoil_entry(each: str, rng: Random) -> list[forms.Tree]:
-    """The entries of a form, spoilt inside or not at all."""
+    """Return the entries of a form, spoilt inside or not at all."""
     entries: list[forms.Tree] = forms.any_form(each, rng)["entry"]
     return [spoil(entry, each, rng) if rng.random() < 0.5 else entry for entry in entries]
 
@@ -275,13 +275,13 @@ def surrogates(ticket: Ticket) -> Input:
 
 
 def marked_order(ticket: Ticket) -> Input:
-    """A byte order mark before a body that is right."""
+    """Return a byte order mark before a body that is right."""
     body = orjson.dumps(forms.any_form(ticket.mark(), ticket.rng))
     return authentic("byte order mark", BOM_UTF8 + body, ticket.mark())
 
 
 def odd_leaf(ticket: Ticket) -> Input:
-    """A message or a status whose decoration is of another shape: it must stay what it is."""
+    """Return a message or a status whose decoration is of another shape: it must stay what it is."""
     rng, said = ticket.rng, ticket.mark()
     item = forms.message(said) if rng.random() < 0.5 else forms.status(said)
     names = ("context", "referral", "errors", "pricing", "conversation", "from_user_id", "recipient_identity_key_hash")
@@ -399,11 +399,11 @@ def _tree(kind: str, tree: forms.Tree, ticket: Ticket) -> Input:
 
 
 def _holding(ticket: Ticket) -> forms.Tree:
-    """A webhook with a hole in it."""
+    """Return a webhook with a hole in it."""
     where = ticket.rng.choice(("timestamp", "type", "unknown", "context", "text"))
     return forms.written(ticket.mark(), **{where: "@"})
 
 
 def _with(tree: forms.Tree, text: str, *, quoted: bool = True) -> bytes:
-    """The tree with its holes, strings of one `@` if `quoted`, filled."""
+    """Return the tree with its holes, strings of one `@` if `quoted`, filled."""
     return orjson.dumps(tree).replace(b'"@"' if quoted else b"@", text.encode())

@@ -13,6 +13,6 @@ _NOT_OURS: Final = ("kafka", "redis")
 
 
 def too_heavy(grown: Mapping[str, Grown]) -> Sequence[str]:
-    """One line for each process that was ever above the limit."""
+    """Return one line for each process that was ever above the limit."""
     ours = {name: each.peak for name, each in grown.items() if name not in _NOT_OURS}
     return [f"{name}: {peak:.0f} MiB, not {LIMIT_MIB}" for name, peak in ours.items() if peak > LIMIT_MIB]

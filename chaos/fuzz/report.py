@@ -1,4 +1,4 @@
-"""What a fuzz run comes to: a table for people, JSON for machines."""
+"""The report of a fuzz run: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chaos.tables import Cells, memory_table, show_findings, table
 
 
 def show(console: Console, run: Run, grown: Mapping[str, Grown]) -> None:
-    """Prints what was posted, where it has ended, and every finding."""
+    """Print what was posted, where it has ended, and every finding."""
     columns = ("kind", "inputs", "answers", "marks", "in events", "in dead letters")
     console.print(table("What was posted, and where it has ended", columns, _kinds(run)))
     console.print(table("Dead letters", ("stage", "error", "letters"), _reasons(run)))
@@ -25,7 +25,7 @@ def show(console: Console, run: Run, grown: Mapping[str, Grown]) -> None:
 
 
 def as_json(run: Run, grown: Mapping[str, Grown]) -> dict[str, Any]:
-    """All of it."""
+    """Return all of it."""
     names = ("kind", "inputs", "answers", "marks", "in_events", "in_dead_letters")
     return {
         "good": run.verdict.good,

@@ -48,7 +48,7 @@ def spoil(tree: Tree, mark: str, rng: Random) -> Tree:
 
 
 def odd(mark: str, rng: Random) -> Any:
-    """A value that nobody expects. Where it may become a part of its own, it has the mark."""
+    """Return a value that nobody expects. Where it may become a part of its own, it has the mark."""
     kinds: tuple[Any, ...] = (
         None,
         True,
@@ -73,7 +73,7 @@ def odd(mark: str, rng: Random) -> Any:
 
 
 def own(name: str, value: Any, mark: str) -> Any:
-    """An id is this input's own: with another one's it would be that one's redelivery, and count for nothing."""
+    """Return an id is this input's own: with another one's it would be that one's redelivery, and count for nothing."""
     if name != "id":
         return value
     return value + mark if type(value) is str else int(mark) if type(value) is int else value

@@ -24,7 +24,7 @@ _BYTES: Final = (None, b"", b"\xff\xfe", b"\x00", b"\xed\xa0\xbd", b"cloud", b"w
 
 
 async def scatter(bootstrap: str, seed: int, count: int) -> Mapping[bytes, str]:
-    """Publishes them, and gives the mark of each: it must be in an event or in a dead letter."""
+    """Publish them, and gives the mark of each: it must be in an event or in a dead letter."""
     marks: dict[bytes, str] = {}
     aiokafka_patches.install()
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
@@ -40,7 +40,7 @@ async def scatter(bootstrap: str, seed: int, count: int) -> Mapping[bytes, str]:
 
 
 def _record(said: str, rng: Random) -> dict[str, Any]:
-    """Its mark is its webhook's id, for it may have neither key nor value."""
+    """Return its mark is its webhook's id, for it may have neither key nor value."""
     names = rng.sample(_NAMED, rng.randrange(len(_NAMED)))
     value = _value(said, rng)
     keys = (b"", b"\xff", b"cloud:1:2") if value is None else (None, b"", b"\xff")  # a producer wants one of them

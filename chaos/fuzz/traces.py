@@ -1,4 +1,4 @@
-"""Where inputs have ended: every mark that is on a topic of events or of dead letters."""
+"""The traces of inputs: all marks on topics of events and dead letters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Traces:
 
 
 async def gather(bootstrap: str) -> Traces:
-    """Reads all of it, once the stack has come to rest."""
+    """Read all of it, once the stack has come to rest."""
     found = Traces()
     async for some in batches(bootstrap, [topics.events("default").name]):
         for record in some:

@@ -1,4 +1,4 @@
-"""Whether each input was answered as it should be and has ended where it should."""
+"""Check that each input got the expected answer and ended on the expected topic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chaos.fuzz.traces import Traces
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong, one line each.
+    """The problems, one line each.
 
     Attributes:
         wrong_answers: inputs that were not answered as they should be, e.g. with a 5xx.

@@ -1,4 +1,4 @@
-"""The command line: `pipeline VERB`, one verb a file. Exit status: 0 good, 1 failed, 2 wrong usage."""
+"""The command line `pipeline VERB`: one file per verb. Exit status: 0 good, 1 failed, 2 wrong usage."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The console script; its arguments are the command line's unless given."""
+    """Run the console script. `arguments` default to those of the process."""
     load_dotenv(".env")
     _import_from_here_too()
     _join_running_stack()
@@ -54,9 +54,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _import_from_here_too() -> None:
-    """Your handlers can be imported from the working directory, behind all that is installed.
+    """Append the working directory to `sys.path`, so that your handlers can be imported from it.
 
-    In front, a folder here would hide an installed package of the same name from everybody.
+    It comes last: in front, a folder here would hide an installed package of the same name.
     """
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
@@ -64,7 +64,7 @@ def _import_from_here_too() -> None:
 
 
 def _join_running_stack() -> None:
-    """A command beside a running `pipeline up` means that stack, unless it was told of another Kafka."""
+    """Use the stack of a `pipeline up` that runs in this directory, unless the settings name another Kafka."""
     if "PIPELINE_KAFKA" not in os.environ:
         for name, value in announced(Path(os.environ.get("PIPELINE_DATA_DIR", ".pipeline"))).items():
             os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""`python -m pipeline.cli`: the console script where there is none."""
+"""`python -m pipeline.cli`: the console script as a module."""
 
 from pipeline.cli import main
 

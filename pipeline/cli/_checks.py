@@ -1,4 +1,4 @@
-"""The checks of `pipeline doctor`: each asks one thing and says what it found; none raises for that."""
+"""The checks of `pipeline doctor`. Each check returns findings; none raises for a problem."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.tenants import Account, Tenants
 
-TIMEOUT: Final = 5.0
-"""Seconds in which a service answers everything that is asked of it."""
+SERVICE_TIMEOUT: Final = 5.0
+"""Timeout for all requests of one check to one service, in seconds."""
 MAX_SKEW: Final = 1.0
-"""Seconds that two clocks may differ: times to live and rate limits are in seconds."""
+"""Largest accepted difference of two clocks, in seconds: times to live and rate limits are in seconds."""
 RETRY_SPAN: Final = 7 * 86_400
-"""Seconds for which the platforms deliver a webhook again."""
-MIN_FREE: Final = 1024**3
-"""Bytes of disk below which tables may soon have no room."""
+"""Seconds for which providers redeliver a webhook."""
+MIN_FREE_BYTES: Final = 1024**3
+"""Free bytes on disk below which a warning is shown."""
 
-LEAST_SECRET: Final = 16
-"""Characters of a secret that opens one of our doors. What fewer hold can be tried out."""
-LEAST_VARIETY: Final = 6
+MIN_SECRET_LENGTH: Final = 16
+"""Characters of a secret that authenticates callers. A shorter one can be guessed."""
+MIN_DISTINCT_CHARACTERS: Final = 6
 """Different characters of such a secret."""
 
 _OF_SAMPLE: Final = "sandbox-"
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     OK = "✓"
     WARNING = "!"
     WRONG = "✗"
@@ -48,25 +48,25 @@ class State(StrEnum):
 
 
 class Finding(NamedTuple):
-    """What a check found: `text` says what is and, unless that is good, what to do."""
+    """The result of a check: `text` describes the state and, unless it is good, what to do."""
 
-    state: State
+    state: CheckState
     name: str
     text: str
 
 
 def check_tenants(settings: Settings) -> tuple[list[Finding], Tenants | None]:
-    """Whether the tenants file can be used, and each secret in it."""
+    """Check the tenants file and the secrets in it; return the tenants too if the file is valid."""
     from pipeline.tenants import load_tenants
 
     try:
         tenants = load_tenants(settings.tenants)
     except PipelineError as error:
-        return [Finding(State.WRONG, "tenants", str(error))], None
+        return [Finding(CheckState.WRONG, "tenants", str(error))], None
     path = settings.tenants or Path()
     accounts = [account for tenant in tenants for account in tenant.accounts]
     text = f"{path}: {_count(len(list(tenants)), 'tenant')}, {_count(len(accounts), 'account')}"
-    return [Finding(State.OK, "tenants", text), _secrets(path, tenants, accounts)], tenants
+    return [Finding(CheckState.OK, "tenants", text), _secrets(path, tenants, accounts)], tenants
 
 
 def _count(number: int, noun: str) -> str:
@@ -77,39 +77,43 @@ def _secrets(path: Path, tenants: Tenants, accounts: list[Account]) -> Finding:
     bare = sorted(f"{each.provider} account {each.id}" for each in accounts if _lacks_secret(each, tenants))
     if bare:
         text = f"nothing authenticates the webhooks of {', '.join(bare)}: add app_secrets or webhook_secrets"
-        return Finding(State.WRONG, "secrets", text)
+        return Finding(CheckState.WRONG, "secrets", text)
     literals = list(_literals(path))
     of_sample = {value for value in literals if value.startswith(_OF_SAMPLE)}
     if weak := list(_weak(tenants, of_sample)):
-        text = f"{', '.join(weak)}: too short or too simple: make each at random, of {LEAST_SECRET} characters or more"
-        return Finding(State.WRONG, "secrets", text)
+        text = f"{', '.join(weak)}: too short or too simple: use {MIN_SECRET_LENGTH} or more random characters"
+        return Finding(CheckState.WRONG, "secrets", text)
     if of_sample.issuperset(literals):
-        return Finding(State.OK, "secrets", "those of the sample, for the sandbox only" if literals else "all there")
-    text = f"{len(literals)} of them stand in {path} itself: write env:NAME or file:PATH there"
-    return Finding(State.WARNING, "secrets", text)
+        return Finding(
+            CheckState.OK, "secrets", "those of the sample, for the sandbox only" if literals else "complete"
+        )
+    text = f"{len(literals)} of them are literal values in {path}: write env:NAME or file:PATH instead"
+    return Finding(CheckState.WARNING, "secrets", text)
 
 
 def check_replays(settings: Settings, tenants: Tenants | None) -> list[Finding]:
-    """Warn of what somebody could do who has seen a webhook, or knows the secret of one of several Cloud apps."""
+    """Warn if a captured webhook can be replayed, or if one Cloud app's secret is valid for another one's accounts."""
     if tenants is None:
-        return [Finding(State.SKIPPED, "replays", "they follow from the tenants file")]
+        return [Finding(CheckState.SKIPPED, "replays", "they follow from the tenants file")]
     return [_freshness(settings, tenants), *_scopes(tenants)]
 
 
 def _freshness(settings: Settings, tenants: Tenants) -> Finding:
     limit, remembered = settings.max_event_age, settings.dedup_ttl
     if not limit and all(map(_is_sandboxed, (account for tenant in tenants for account in tenant.accounts))):
-        return Finding(State.OK, "replays", "messages of any age are handled, which does no harm in a sandbox")
+        return Finding(CheckState.OK, "replays", "messages of any age are handled, which does no harm in a sandbox")
     if not limit:
         text = f"a webhook that is posted again after {remembered} s acts again"
-        return Finding(State.WARNING, "replays", f"{text}: in production set PIPELINE_MAX_EVENT_AGE={RETRY_SPAN}")
+        return Finding(CheckState.WARNING, "replays", f"{text}: in production set PIPELINE_MAX_EVENT_AGE={RETRY_SPAN}")
     if limit < RETRY_SPAN:
         text = f"messages that come after {limit:g} s are not handled, and providers try for {RETRY_SPAN}"
-        return Finding(State.WARNING, "replays", f"{text}: set PIPELINE_MAX_EVENT_AGE={RETRY_SPAN}")
+        return Finding(CheckState.WARNING, "replays", f"{text}: set PIPELINE_MAX_EVENT_AGE={RETRY_SPAN}")
     if limit > remembered:
         text = f"a webhook that is posted again between {remembered} and {limit:g} s later acts again"
-        return Finding(State.WARNING, "replays", f"{text}: set PIPELINE_DEDUP_TTL no lower than PIPELINE_MAX_EVENT_AGE")
-    return Finding(State.OK, "replays", f"messages older than {limit:g} s are not handled")
+        return Finding(
+            CheckState.WARNING, "replays", f"{text}: set PIPELINE_DEDUP_TTL no lower than PIPELINE_MAX_EVENT_AGE"
+        )
+    return Finding(CheckState.OK, "replays", f"messages older than {limit:g} s are not handled")
 
 
 def _is_sandboxed(account: Account) -> bool:
@@ -119,8 +123,8 @@ def _is_sandboxed(account: Account) -> bool:
 def _scopes(tenants: Tenants) -> Iterator[Finding]:
     unbound = [app.id for app in tenants.cloud_apps if not app.accounts]
     if unbound and len(tenants.cloud_apps) > 1:
-        text = f"{', '.join(unbound)}: list the accounts of each, or its secret speaks for what no other app lists"
-        yield Finding(State.WARNING, "apps", text)
+        text = f"{', '.join(unbound)}: list its accounts, or its secret is valid for all that no other app lists"
+        yield Finding(CheckState.WARNING, "apps", text)
 
 
 def _lacks_secret(account: Account, tenants: Tenants) -> bool:
@@ -128,9 +132,9 @@ def _lacks_secret(account: Account, tenants: Tenants) -> bool:
 
 
 def _weak(tenants: Tenants, known: Collection[str]) -> Iterator[str]:
-    """The secrets that open our doors and could be guessed, by owner and field; not those that are `known`.
+    """Yield the owners and fields of secrets that could be guessed, except `known` ones.
 
-    A token opens the provider's door, and the provider makes it.
+    Tokens are left out: they authenticate us at the provider, and the provider makes them.
     """
     owners: list[tuple[str, BaseModel]] = [(f"Cloud app {app.id}", app) for app in tenants.cloud_apps]
     for tenant in tenants:
@@ -148,11 +152,11 @@ def _values(secrets: SecretStr | tuple[SecretStr, ...]) -> list[str]:
 
 
 def _is_weak(secret: str) -> bool:
-    return len(secret) < LEAST_SECRET or len(set(secret)) < LEAST_VARIETY
+    return len(secret) < MIN_SECRET_LENGTH or len(set(secret)) < MIN_DISTINCT_CHARACTERS
 
 
 def secret_fields(model: type[BaseModel]) -> set[str]:
-    """The fields of a model of the tenants file that hold one secret or several."""
+    """Return the fields of a model of the tenants file that contain one or more secrets."""
     from pydantic import SecretStr
 
     return {
@@ -163,12 +167,12 @@ def secret_fields(model: type[BaseModel]) -> set[str]:
 
 
 def _inner(annotation: Any) -> set[Any]:
-    """The types inside the parts of an annotation: of `tuple[Annotated[X, …], ...]`, X."""
+    """Return the types inside the parts of an annotation: X for `tuple[Annotated[X, …], ...]`."""
     return {inner for part in get_args(annotation) for inner in get_args(part)}
 
 
 def _literals(path: Path) -> Iterator[str]:
-    """The secrets that are written out in the tenants file."""
+    """Return the secrets that the tenants file contains literally."""
     import yaml
 
     from pipeline.tenants import Account, CloudApp, Tenant
@@ -189,46 +193,46 @@ def _literals_in(node: Any, key: str, secrets: Collection[str]) -> Iterator[str]
 
 
 async def check_kafka(settings: Settings, tenants: Tenants | None) -> list[Finding]:
-    """Whether the brokers answer, suffice for the replicas, and have the topics of the catalogue."""
+    """Check that the brokers answer, that there are enough for the replicas, and that the topics are right."""
     from pipeline.runtime.kafka.admin import count_brokers
 
     try:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(SERVICE_TIMEOUT):
             brokers = _brokers(settings, await count_brokers(settings.kafka))
             return [brokers, await _topics(settings, tenants)]
     except PipelineError as error:
-        return [Finding(State.WRONG, "kafka", str(error)), Finding(State.SKIPPED, "topics", "Kafka is away")]
+        return [Finding(CheckState.WRONG, "kafka", str(error)), Finding(CheckState.SKIPPED, "topics", "Kafka is away")]
     except TimeoutError:
-        text = f"{settings.kafka} did not answer in {TIMEOUT:g} s: see what the broker is doing"
-        return [Finding(State.WRONG, "kafka", text), Finding(State.SKIPPED, "topics", "Kafka is too slow")]
+        text = f"{settings.kafka} did not answer in {SERVICE_TIMEOUT:g} s: look at the broker's log"
+        return [Finding(CheckState.WRONG, "kafka", text), Finding(CheckState.SKIPPED, "topics", "Kafka is too slow")]
 
 
 def _brokers(settings: Settings, count: int) -> Finding:
     if count < settings.replication:
         text = f"{settings.replication} replicas wanted of {_count(count, 'broker')}: set PIPELINE_REPLICATION to fit"
-        return Finding(State.WRONG, "kafka", text)
-    return Finding(State.OK, "kafka", f"{settings.kafka} answers, {_count(count, 'broker')}")
+        return Finding(CheckState.WRONG, "kafka", text)
+    return Finding(CheckState.OK, "kafka", f"{settings.kafka} answers, {_count(count, 'broker')}")
 
 
 async def _topics(settings: Settings, tenants: Tenants | None) -> Finding:
     from pipeline.cli.topics import differing, installed
 
     if tenants is None:
-        return Finding(State.SKIPPED, "topics", "they follow from the tenants file")
+        return Finding(CheckState.SKIPPED, "topics", "they follow from the tenants file")
     topics = installed(settings, tenants)
     differences = await differing(settings, topics)
     if not differences:
-        return Finding(State.OK, "topics", f"all {len(topics)} as the catalogue says")
+        return Finding(CheckState.OK, "topics", f"all {len(topics)} as the catalogue says")
     more = f" and {len(differences) - 1} more" if differences[1:] else ""
     missing = any(each.what == "topic" for each in differences)
     verb = "create` makes what is missing" if missing else "check` shows all"
-    return Finding(State.WRONG, "topics", f"{differences[0]}{more}: `pipeline topics {verb}")
+    return Finding(CheckState.WRONG, "topics", f"{differences[0]}{more}: `pipeline topics {verb}")
 
 
 async def check_redis(settings: Settings) -> list[Finding]:
-    """Whether Redis, where caches are there, answers and keeps what it is given, and how far the clocks are apart."""
+    """Check that Redis answers and is durable, and that its clock agrees, if the caches use Redis."""
     if settings.cache != "redis":
-        return _without_redis(State.SKIPPED, f"not used: PIPELINE_CACHE is {settings.cache}")
+        return _without_redis(CheckState.SKIPPED, f"not used: PIPELINE_CACHE is {settings.cache}")
     return await _ask_redis(settings)
 
 
@@ -240,21 +244,24 @@ async def _ask_redis(settings: Settings) -> list[Finding]:
 
     where = _without_password(settings.redis)
     try:
-        async with asyncio.timeout(TIMEOUT), Redis.from_url(settings.redis, retry=Retry(NoBackoff(), 0)) as client:
+        async with (
+            asyncio.timeout(SERVICE_TIMEOUT),
+            Redis.from_url(settings.redis, retry=Retry(NoBackoff(), 0)) as client,
+        ):
             return [await _keeps(client, where), *await _replicas(client, settings.redis_replicas), await _skew(client)]
     except ValueError as error:
         found = f"PIPELINE_REDIS is not a Redis URL ({error}): write it as redis://host:port/0"
     except (RedisError, OSError, TimeoutError) as error:
         found = f"can't use Redis at {where} ({_reason(error)}): start it or set PIPELINE_REDIS"
-    return _without_redis(State.WRONG, found)
+    return _without_redis(CheckState.WRONG, found)
 
 
-def _without_redis(state: State, text: str) -> list[Finding]:
-    return [Finding(state, "redis", text), Finding(State.SKIPPED, "clock", "needs Redis to compare with")]
+def _without_redis(state: CheckState, text: str) -> list[Finding]:
+    return [Finding(state, "redis", text), Finding(CheckState.SKIPPED, "clock", "needs Redis to compare with")]
 
 
 def _reason(error: Exception) -> str:
-    """The kind of error only: what a server says may quote what it was sent."""
+    """Return the kind of an error only: the text of a server may quote a password."""
     names = {
         "ConnectionError": "no connection",
         "TimeoutError": "no answer in time",
@@ -272,16 +279,16 @@ async def _keeps(client: Redis, where: str) -> Finding:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         text = f"{where} evicts keys when memory is short ({policy}): set maxmemory-policy to noeviction"
-        return Finding(State.WARNING, "redis", text)
+        return Finding(CheckState.WARNING, "redis", text)
     if not info.get("aof_enabled") and not await _snapshots(client):
         text = f"{where} keeps nothing over a restart: turn on appendonly"
-        return Finding(State.WARNING, "redis", text)
+        return Finding(CheckState.WARNING, "redis", text)
     lost = "" if await _syncs_always(client) else "; if it dies, up to the last second of writes is lost (appendfsync)"
-    return Finding(State.OK, "redis", f"{where} answers, version {info.get('redis_version', 'unknown')}{lost}")
+    return Finding(CheckState.OK, "redis", f"{where} answers, version {info.get('redis_version', 'unknown')}{lost}")
 
 
 async def _syncs_always(client: Redis) -> bool:
-    """True if every write is on disk before it is answered, or if Redis does not say."""
+    """Return True if every write is on disk before it is answered, or if Redis hides its configuration."""
     from redis.exceptions import ResponseError
 
     try:
@@ -291,23 +298,23 @@ async def _syncs_always(client: Redis) -> bool:
 
 
 async def _replicas(client: Redis, required: int) -> list[Finding]:
-    """Warn of what a failover would lose: rows that were answered before a replica had them."""
+    """Warn of rows that a failover would lose, because no replica had them when the write was answered."""
     info = await client.info("replication")
     connected = int(info.get("connected_slaves", 0))
     if info.get("role") == "slave":
         text = "PIPELINE_REDIS is a replica, which takes no writes: name the master, or what follows it"
-        return [Finding(State.WRONG, "replicas", text)]
+        return [Finding(CheckState.WRONG, "replicas", text)]
     if required > connected:
         text = f"{_count(required, 'replica')} must have each write and {connected} are connected: handlers would wait"
-        return [Finding(State.WRONG, "replicas", f"{text}: add some, or lower PIPELINE_REDIS_REPLICAS")]
+        return [Finding(CheckState.WRONG, "replicas", f"{text}: add some, or lower PIPELINE_REDIS_REPLICAS")]
     if connected and not required:
         text = f"{_count(connected, 'replica')}, and a failover to one loses what it lacks: set PIPELINE_REDIS_REPLICAS"
-        return [Finding(State.WARNING, "replicas", text)]
-    return [Finding(State.OK, "replicas", f"{required} of {connected} have each write")] if required else []
+        return [Finding(CheckState.WARNING, "replicas", text)]
+    return [Finding(CheckState.OK, "replicas", f"{required} of {connected} have each write")] if required else []
 
 
 async def _snapshots(client: Redis) -> bool:
-    """Whether it writes snapshots. Managed services often hide their configuration; those get the benefit."""
+    """Return True if Redis writes snapshots, or hides its configuration, as managed services often do."""
     from redis.exceptions import ResponseError
 
     try:
@@ -317,18 +324,18 @@ async def _snapshots(client: Redis) -> bool:
 
 
 async def _skew(client: Redis) -> Finding:
-    """The clock of Redis against ours, at the middle of the call."""
+    """Compare the clock of Redis with ours at the middle of the call."""
     before = time.time()
     seconds, micros = await client.time()
     skew = seconds + micros / 1e6 - (before + time.time()) / 2
     if abs(skew) > MAX_SKEW:
         text = f"this machine and Redis are {abs(skew):.1f} s apart: run NTP on both"
-        return Finding(State.WARNING, "clock", text)
-    return Finding(State.OK, "clock", f"within {max(abs(skew), 0.001):.3f} s of Redis")
+        return Finding(CheckState.WARNING, "clock", text)
+    return Finding(CheckState.OK, "clock", f"within {max(abs(skew), 0.001):.3f} s of Redis")
 
 
 def check_data_dir(settings: Settings) -> Finding:
-    """Whether tables can be written where they are kept, or where they will be."""
+    """Check that the data directory can be written, is private and has room."""
     path = settings.data_dir.absolute()
     parent = next(each for each in (path, *path.parents) if each.exists())
     try:
@@ -336,17 +343,17 @@ def check_data_dir(settings: Settings) -> Finding:
             free = shutil.disk_usage(parent).free
     except OSError as error:
         text = f"can't write in {parent} ({error.strerror}): set PIPELINE_DATA_DIR"
-        return Finding(State.WRONG, "data", text)
+        return Finding(CheckState.WRONG, "data", text)
     if parent == path and is_open_to_others(path):
         text = f"every user of this machine can read {path}, and messages lie in it: chmod 700 {path}"
-        return Finding(State.WARNING, "data", text)
-    if free < MIN_FREE:
-        return Finding(State.WARNING, "data", f"{path} has {free // 1024**2} MiB left: make room")
-    return Finding(State.OK, "data", f"{path}, {free // 1024**3} GiB free")
+        return Finding(CheckState.WARNING, "data", text)
+    if free < MIN_FREE_BYTES:
+        return Finding(CheckState.WARNING, "data", f"{path} has {free // 1024**2} MiB left: make room")
+    return Finding(CheckState.OK, "data", f"{path}, {free // 1024**3} GiB free")
 
 
 def check_handlers(settings: Settings, tenants: Tenants | None) -> list[Finding]:
-    """Whether every handler that is named can be loaded, as a worker would."""
+    """Check that every handler of the settings and the tenants can be loaded."""
     names = {settings.handler} | {tenant.handler for tenant in tenants or () if tenant.handler}
     return [_handler(name) for name in sorted(names)]
 
@@ -357,18 +364,18 @@ def _handler(name: str) -> Finding:
     try:
         load_handler(name)
     except PipelineError as error:
-        return Finding(State.WRONG, "handler", str(error))
-    return Finding(State.OK, "handler", name)
+        return Finding(CheckState.WRONG, "handler", str(error))
+    return Finding(CheckState.OK, "handler", name)
 
 
 def check_port(settings: Settings) -> Finding:
-    """Whether the ingress runs, or could."""
+    """Check that the ingress runs, or that its port is free."""
     from pipeline.local.probe import http_ready, port_free
 
     host, port = settings.ingress_host, settings.ingress_port
     if port_free(host, port):
-        return Finding(State.OK, "ingress", f"port {port} is free for it")
+        return Finding(CheckState.OK, "ingress", f"port {port} is free for it")
     if http_ready("127.0.0.1" if host in {"0.0.0.0", "::"} else host, port, "/healthz"):  # noqa: S104 - compared only
-        return Finding(State.OK, "ingress", f"runs on port {port}")
+        return Finding(CheckState.OK, "ingress", f"runs on port {port}")
     text = f"something else has port {port} of {host}: stop it or set PIPELINE_INGRESS_PORT"
-    return Finding(State.WRONG, "ingress", text)
+    return Finding(CheckState.WRONG, "ingress", text)

@@ -1,4 +1,4 @@
-"""What `pipeline new-agent` and `pipeline new-handler` share: names, files, and the line in the tenants file."""
+"""Shared parts of `pipeline new-agent` and `pipeline new-handler`: names, files, and the line in the tenants file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Home(NamedTuple):
 
 
 def home(package: str | None, in_checkout: str) -> Home:
-    """The package that new files go into: the one that is named, the checkout's own, or the only one here.
+    """Return the package for new files: the named one, the checkout's own, or the only one here.
 
-    Where there is none it is called as the working directory. Raises `UsageError` for a name that another package has.
+    If there is none, it is named after the working directory. Raise `UsageError` for a name that another package has.
     """
     own = Path(pipeline.__path__[0])
     if package is None and Path("pipeline").is_dir() and own.samefile("pipeline"):
@@ -36,13 +36,13 @@ def home(package: str | None, in_checkout: str) -> Home:
 
 
 def _only_package() -> str | None:
-    """The one package of the working directory, tests aside; None if there are none or several."""
+    """Return the only package of the working directory, except tests; None if there is none or several."""
     found = [each.parent.name for each in Path().glob("*/__init__.py") if each.parent.name != "tests"]
     return found[0] if len(found) == 1 else None
 
 
 def checked_name(name: str) -> str:
-    """A name for a module. Raises `UsageError`."""
+    """Return a name for a module. Raise `UsageError`."""
     plain = name.replace("-", "_")
     if not _NAME.fullmatch(plain) or iskeyword(plain):
         raise UsageError(f"{name!r} can't name a module: use small letters, digits and _, as in order_status")
@@ -54,13 +54,13 @@ def class_name(name: str) -> str:
 
 
 def tests_folder() -> Path:
-    """Where this project keeps its unit tests."""
+    """Return the folder of this project's unit tests."""
     unit = Path("tests/unit")
     return unit if unit.is_dir() else Path("tests")
 
 
 def write(files: dict[Path, str]) -> None:
-    """Writes all files or none. Raises `UsageError` if one is there already."""
+    """Write all files or none. Raise `UsageError` if one is there already."""
     for path in files:
         if path.exists():
             raise UsageError(f"{path} is there already: choose another name, or remove it")
@@ -71,9 +71,9 @@ def write(files: dict[Path, str]) -> None:
 
 
 def registered(text: str, tenant: str, handler: str) -> str:
-    """The tenants file with `handler` for `tenant`; nothing else in it is changed.
+    """Return the tenants file with `handler` for `tenant`; nothing else in it changes.
 
-    Raises `UsageError` where there is no such tenant, or it has a handler.
+    Raise `UsageError` if there is no such tenant or it has a handler already.
     """
     lines = text.splitlines(keepends=True)
     named = re.compile(rf"(\s*-\s+)id:\s+[\"']?{re.escape(tenant)}[\"']?\s*(#.*)?")
@@ -87,7 +87,7 @@ def registered(text: str, tenant: str, handler: str) -> str:
 
 
 def _has_handler(after: list[str], indent: str) -> bool:
-    """Whether the tenant whose other lines begin `after` names a handler."""
+    """Return True if the tenant whose lines follow in `after` has a handler."""
     for line in after:
         if line.strip() and not line.startswith(indent):
             return False
@@ -97,7 +97,7 @@ def _has_handler(after: list[str], indent: str) -> bool:
 
 
 def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, str]) -> None:
-    """Write the files and name the handler in the tenants file, or say which line does it. Raises `UsageError`."""
+    """Write the files, and register the handler in the tenants file or print the line to add. Raise `UsageError`."""
     if tenant and not tenants.is_file():
         raise UsageError(f"there is no tenants file {tenants}: write one, and name it in PIPELINE_TENANTS")
     text = registered(tenants.read_text(), tenant, handler) if tenant else None
@@ -111,8 +111,8 @@ def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, 
 
 
 def scaffold(name: str, tenant: str | None, place: Home, module: str, test: str, handler: str) -> None:
-    """Writes a module into `place` and its test. In the templates and in `handler`, its dotted path, {name} and the
-    like stand for the names that follow from `name`."""
+    """Write a module into `place` and its test. In the templates and in `handler`, its dotted path,
+    {name} and the other placeholders are replaced by names that are derived from `name`."""
     from pipeline.settings import load_settings
     from pipeline.tenants import SAMPLE
 

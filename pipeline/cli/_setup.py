@@ -1,4 +1,4 @@
-"""What every verb does first: read the settings, set up the logs, read the tenants."""
+"""First steps of every verb: read the settings, configure logging, read the tenants."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.tenants import Tenants, load_tenants
 
 
 def prepare() -> tuple[Settings, Tenants]:
-    """The settings and the tenants of this process. Raises `ConfigurationError` with one line for what is wrong."""
+    """Load the settings and the tenants of this process. Raise `ConfigurationError` with one line."""
     settings = configured()
     configure(settings.log_format, settings.log_level)
     tracing.configure(os.environ)
@@ -20,7 +20,7 @@ def prepare() -> tuple[Settings, Tenants]:
 
 
 def configured() -> Settings:
-    """The settings of this process, by which ids are masked from here on."""
+    """Load the settings of this process, and mask ids in logs as they say."""
     settings = load_settings()
     key = settings.mask_key
     masking.configure(key.get_secret_value() if key else None, settings.data_dir)
@@ -28,5 +28,5 @@ def configured() -> Settings:
 
 
 def offer_sandbox(settings: Settings) -> None:
-    """Sets the variable by which the sample's tenants find the sandbox, unless it is set."""
+    """Set the URL of the sandbox for the tenants of the sample file, unless the environment sets it."""
     os.environ.setdefault("PIPELINE_SANDBOX_URL", f"http://127.0.0.1:{settings.sandbox_port}")

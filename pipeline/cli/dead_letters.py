@@ -1,4 +1,4 @@
-"""`pipeline dead-letters {list,show,redrive,drop}`: what could not be processed, and what becomes of it."""
+"""`pipeline dead-letters {list,show,redrive,drop}`: find, show and resolve dead letters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import typer
 
-from pipeline.cli._letter_filters import (
+from pipeline.cli._dead_letter_options import (
     NAMES,
     DryRun,
     ErrorType,
@@ -28,26 +28,26 @@ from pipeline.cli._letter_filters import (
 )
 from pipeline.errors import UsageError
 from pipeline.topics.catalogue import STAGES
-from pipeline.topics.dead_letters import PREFIX, Letter, LetterId, Origin, State
+from pipeline.topics.dead_letters import PREFIX, DeadLetter, DeadLetterId, DeadLetterState, RecordPosition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pipeline.replay.dead_letters import Filters, Found
-    from pipeline.replay.reader import Reader
-    from pipeline.runtime.redrive import Decider, Refused
+    from pipeline.dead_letters.find import DeadLetterFilter, FoundDeadLetter
+    from pipeline.dead_letters.resolve import DeadLetterResolver, NotRedriven
+    from pipeline.replay.reader import TopicReader
 
-Answer = TypeVar("Answer")
-Printer: TypeAlias = "Callable[[int, Found], None]"
+Result = TypeVar("Result")
+Printer: TypeAlias = "Callable[[int, FoundDeadLetter], None]"
 CHUNK = 500
 CHUNK_BYTES = 8 * 1024 * 1024
-"""What is published before it is marked: letters at most, bytes about."""
+"""Size of a batch, in dead letters (`CHUNK`) and bytes: it is published before its resolutions are."""
 
-app = typer.Typer(help="Show, redrive and drop what could not be processed.", no_args_is_help=True)
+app = typer.Typer(help="Find, show, redrive and drop dead letters.", no_args_is_help=True)
 
 
-class Wanted(StrEnum):
-    """What `--state` takes."""
+class StateFilter(StrEnum):
+    """Values of `--state`."""
 
     OPEN = "open"
     REDRIVEN = "redriven"
@@ -64,47 +64,47 @@ def list_(
     error_type: ErrorType = None,
     since: Since = None,
     until: Until = None,
-    state: Annotated[Wanted, typer.Option(help="How they stand.")] = Wanted.OPEN,
-    limit: Annotated[int, typer.Option(min=1, help="Show so many at most; all are counted.")] = 100,
+    state: Annotated[StateFilter, typer.Option(help="Filter by state.")] = StateFilter.OPEN,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number to show; all are counted.")] = 100,
     json: Annotated[
-        bool, typer.Option("--json", help="A JSON object a line; the count goes to standard error.")
+        bool, typer.Option("--json", help="Print one JSON object per line; the count goes to standard error.")
     ] = False,
     reveal: Reveal = False,
 ) -> None:
-    """Show the letters that are open, stage by stage, oldest first within a partition."""
-    states = () if state is Wanted.ALL else (State(state.value),)
+    """List open dead letters by stage, oldest first within a partition."""
+    states = () if state is StateFilter.ALL else (DeadLetterState(state.value),)
     filters = replace(_filters(tenant, error_type, since, until, ids), states=states)
-    count = _ask(_list(_named_stages(filters, stage), filters, limit, _printer(json, reveal)))
-    typer.echo(_counted(count, limit, state), err=json)
+    count = _run(_list(_named_stages(filters, stage), filters, limit, _printer(json, reveal)))
+    typer.echo(_summary(count, limit, state), err=json)
 
 
 @app.command()
 def show(
-    letter: Annotated[str, typer.Argument(metavar="ID", help=f"{NAMES}.")],
+    dead_letter: Annotated[str, typer.Argument(metavar="ID", help=f"{NAMES}.")],
     reveal: Reveal = False,
 ) -> None:
-    """Show everything about a letter: why, where from, what was decided, its headers and its bytes.
+    """Show dead letters completely: error, origin, resolutions, headers and bytes.
 
-    A trace or a record may have several letters; all of them are shown.
+    A trace or a record may have several dead letters; all of them are shown.
     """
-    from pipeline.cli._letters import page
-    from pipeline.replay.dead_letters import history
+    from pipeline.dead_letters.find import history
+    from pipeline.dead_letters.format import page
 
-    filters = _filters(None, None, None, None, [letter])
+    filters = _filters(None, None, None, None, [dead_letter])
 
-    async def look(reader: Reader, places: dict[str, int]) -> list[str]:
+    async def look(reader: TopicReader, partitions: dict[str, int]) -> list[str]:
         lines: list[str] = []
-        async for found in _find(reader, places, filters):
-            marks = await history(reader, found.letter.id)
+        async for found in _find(reader, partitions, filters):
+            resolutions = await history(reader, found.letter.id)
             lines += [""] if lines else []
-            lines += page(found.letter, found.state, marks, reveal=reveal)
+            lines += page(found.letter, found.state, resolutions, reveal=reveal)
         if not lines:
             raise UsageError(
-                f"there is no letter {letter}: `pipeline dead-letters list --state all` shows what there is"
+                f"there is no dead letter {dead_letter}: `pipeline dead-letters list --state all` lists all"
             )
         return lines
 
-    for line in _ask(_reading(_named_stages(filters, None), look)):
+    for line in _run(_reading(_named_stages(filters, None), look)):
         typer.echo(line)
 
 
@@ -119,12 +119,12 @@ def redrive(
     until: Until = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Publish open letters to where they came from, as they were: all, those that pass, or those that are named.
+    """Publish open dead letters unchanged to their origin: all, those that match the filters, or the named ones.
 
-    A letter is redriven once, however often this runs. One that was dropped is redriven only if it is named.
+    A dead letter is redriven once, however often this runs. A dropped one is redriven only if it is named.
     """
     filters = _filters(tenant, error_type, since, until, ids)
-    _decide(Order(State.REDRIVEN, filters, dry_run), stage)
+    _resolve(ResolveRun(DeadLetterState.REDRIVEN, filters, dry_run), stage)
 
 
 @app.command()
@@ -136,122 +136,124 @@ def drop(
     error_type: ErrorType = None,
     since: Since = None,
     until: Until = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All open dead letters.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Record that open letters are worth nothing. Nothing is deleted: name a letter to redrive it after all."""
+    """Mark open dead letters as dropped. Nothing is deleted: name a dropped one to redrive it after all."""
     if not (ids or stage or tenant or error_type or since or until or everything):
-        raise typer.BadParameter("name letters or a filter, or say --all for every letter that is open")
+        raise typer.BadParameter("name dead letters or a filter, or use --all for all open ones")
     filters = _filters(tenant, error_type, since, until, ids)
-    _decide(Order(State.DROPPED, filters, dry_run), stage)
+    _resolve(ResolveRun(DeadLetterState.DROPPED, filters, dry_run), stage)
 
 
 @dataclass(slots=True)
-class Order:
-    """One run of `redrive` or `drop`, and what came of it.
+class ResolveRun:
+    """One run of `redrive` or `drop`, with its counts.
 
     Attributes:
-        state: what letters become.
-        already: named letters that can't become it any more.
-        refused: letters that have no place to go back to.
+        state: new state of the dead letters.
+        already: number of dead letters that were resolved before.
+        failed: number of dead letters that can't be redriven.
     """
 
-    state: State
-    filters: Filters
+    state: DeadLetterState
+    filters: DeadLetterFilter
     dry_run: bool
     done: int = 0
     already: int = 0
-    refused: int = 0
+    failed: int = 0
 
-    def takes(self, found: Found) -> bool:
-        """Open ones; a named one that was dropped can be redriven."""
-        return found.state is State.OPEN or (self.filters.named and found.state is State.DROPPED is not self.state)
+    def applies_to(self, found: FoundDeadLetter) -> bool:
+        """Return True if the run changes a dead letter: an open one, or a dropped one that is named for a redrive."""
+        return found.state is DeadLetterState.OPEN or (
+            self.filters.by_name and found.state is DeadLetterState.DROPPED is not self.state
+        )
 
     def summary(self) -> str:
         counts = f"{self.done} {'would be ' if self.dry_run else ''}{self.state}"
         counts += f", {self.already} decided before" if self.already else ""
-        return counts + (f", {self.refused} refused" if self.refused else "")
+        return counts + (f", {self.failed} not redriven" if self.failed else "")
 
 
-def _decide(order: Order, stage: str | None) -> None:
-    if not order.filters.named:
-        order.filters = replace(order.filters, states=(State.OPEN,))
-    stages = _named_stages(order.filters, stage)
+def _resolve(run: ResolveRun, stage: str | None) -> None:
+    if not run.filters.by_name:
+        run.filters = replace(run.filters, states=(DeadLetterState.OPEN,))
+    stages = _named_stages(run.filters, stage)
     try:
-        missing = _ask(_reading(stages, lambda reader, places: _carry_out(reader, places, order)))
+        missing = _run(_reading(stages, lambda reader, partitions: _resolve_all(reader, partitions, run)))
     finally:
-        if order.done:  # also of what ended half-way
-            typer.echo(order.summary())
-    if not order.done:
-        typer.echo(order.summary())
+        if run.done:  # also if an error ended the run
+            typer.echo(run.summary())
+    if not run.done:
+        typer.echo(run.summary())
     for letter in missing:
-        typer.echo(f"there is no such letter: {letter}", err=True)
-    if missing or order.refused:
+        typer.echo(f"there is no such dead letter: {letter}", err=True)
+    if missing or run.failed:
         raise typer.Exit(1)
 
 
-async def _carry_out(reader: Reader, places: dict[str, int], order: Order) -> list[str]:
-    """Does it, chunk by chunk; gives the named letters that are not there."""
-    filters = order.filters
+async def _resolve_all(reader: TopicReader, partitions: dict[str, int], run: ResolveRun) -> list[str]:
+    """Resolve the dead letters in batches; return the named ones that do not exist."""
+    filters = run.filters
     missing = {*map(str, filters.ids), *map(str, filters.origins), *filters.traces}
-    async with _decider(order) as decider:
-        chunk: list[Letter] = []
-        async for found in _find(reader, places, filters):
+    async with _open_resolver(run) as resolver:
+        chunk: list[DeadLetter] = []
+        async for found in _find(reader, partitions, filters):
             missing -= {str(found.letter.id), str(found.letter.origin), found.letter.trace_id or ""}
-            if not order.takes(found):
-                order.already += 1
+            if not run.applies_to(found):
+                run.already += 1
                 continue
             chunk.append(found.letter)
             if len(chunk) >= CHUNK or sum(len(letter.value) for letter in chunk) >= CHUNK_BYTES:
-                await _settle(decider, chunk, order)
+                await _resolve_batch(resolver, chunk, run)
                 chunk = []
-        await _settle(decider, chunk, order)
+        await _resolve_batch(resolver, chunk, run)
     return sorted(missing)
 
 
-def _decider(order: Order) -> AbstractAsyncContextManager[Decider | None]:
-    """Nobody in a dry run: what can't publish does not."""
-    from pipeline.runtime.redrive import open_decider
+def _open_resolver(run: ResolveRun) -> AbstractAsyncContextManager[DeadLetterResolver | None]:
+    """Open a resolver; None in a dry run, which can't publish."""
+    from pipeline.dead_letters.resolve import open_resolver
 
-    return nullcontext() if order.dry_run else open_decider(_kafka(), _who())
+    return nullcontext() if run.dry_run else open_resolver(_kafka(), _current_user())
 
 
-async def _settle(decider: Decider | None, letters: list[Letter], order: Order) -> None:
-    from pipeline.cli._letters import row
+async def _resolve_batch(resolver: DeadLetterResolver | None, letters: list[DeadLetter], run: ResolveRun) -> None:
+    from pipeline.dead_letters.format import row
 
-    refused: list[Refused] = []
-    if decider is None:
+    failed: list[NotRedriven] = []
+    if resolver is None:
         for letter in letters:
-            typer.echo(row(letter, State.OPEN))
+            typer.echo(row(letter, DeadLetterState.OPEN))
     else:
-        refused = await (decider.drop(letters) if order.state is State.DROPPED else decider.redrive(letters))
-    for letter, why in refused:
-        typer.echo(f"{letter.id}: {why}", err=True)
-    order.done += len(letters) - len(refused)
-    order.refused += len(refused)
+        failed = await (resolver.drop(letters) if run.state is DeadLetterState.DROPPED else resolver.redrive(letters))
+    for letter, reason in failed:
+        typer.echo(f"{letter.id}: {reason}", err=True)
+    run.done += len(letters) - len(failed)
+    run.failed += len(failed)
 
 
 def _printer(json: bool, reveal: bool) -> Printer:
-    """Prints one letter; the first is the one numbered 0."""
-    from pipeline.cli._letters import as_json, heading, row
+    """Return a function that prints a dead letter with its number, from 0."""
+    from pipeline.dead_letters.format import as_json, heading, row
 
-    def show_row(number: int, found: Found) -> None:
+    def show_row(number: int, found: FoundDeadLetter) -> None:
         if not number:
             typer.echo(heading())
         typer.echo(row(*found))
 
-    def show_json(_: int, found: Found) -> None:
+    def show_json(_: int, found: FoundDeadLetter) -> None:
         typer.echo(as_json(*found, reveal=reveal))
 
     return show_json if json else show_row
 
 
-async def _list(stages: Collection[str], filters: Filters, limit: int, show_letter: Printer) -> int:
-    """Prints up to `limit` letters; gives how many there are."""
+async def _list(stages: Collection[str], filters: DeadLetterFilter, limit: int, show_letter: Printer) -> int:
+    """Print up to `limit` dead letters; return the number of all."""
 
-    async def run(reader: Reader, places: dict[str, int]) -> int:
+    async def run(reader: TopicReader, partitions: dict[str, int]) -> int:
         count = 0
-        async for found in _find(reader, places, filters):
+        async for found in _find(reader, partitions, filters):
             if count < limit:
                 show_letter(count, found)
             count += 1
@@ -260,30 +262,32 @@ async def _list(stages: Collection[str], filters: Filters, limit: int, show_lett
     return await _reading(stages, run)
 
 
-def _counted(count: int, limit: int, state: Wanted) -> str:
-    what = "" if state is Wanted.ALL else f" {state.value}"
+def _summary(count: int, limit: int, state: StateFilter) -> str:
+    what = "" if state is StateFilter.ALL else f" {state.value}"
     return f"{count}{what}" + (f", {limit} of them shown: --limit shows more" if count > limit else "")
 
 
-async def _find(reader: Reader, places: dict[str, int], filters: Filters) -> AsyncIterator[Found]:
-    from pipeline.replay.dead_letters import find
+async def _find(
+    reader: TopicReader, partitions: dict[str, int], filters: DeadLetterFilter
+) -> AsyncIterator[FoundDeadLetter]:
+    from pipeline.dead_letters.find import find
 
-    for stage, partitions in places.items():
+    for stage, count in partitions.items():
         own = frozenset(letter for letter in filters.ids if letter.stage == stage)
-        async for found in find(reader, stage, range(partitions), replace(filters, ids=own)):
+        async for found in find(reader, stage, range(count), replace(filters, ids=own)):
             yield found
 
 
-async def _reading(stages: Collection[str], use: Callable[[Reader, dict[str, int]], Awaitable[Answer]]) -> Answer:
-    """What `use` makes of a reader and of the partitions of each stage's letters."""
+async def _reading(stages: Collection[str], use: Callable[[TopicReader, dict[str, int]], Awaitable[Result]]) -> Result:
+    """Return the result of `use`, called with a reader and the partition counts of the stages' topics."""
     from pipeline.replay.reader import open_reader
 
-    places = await _places(stages)
+    partitions = await _partition_counts(stages)
     async with open_reader(_kafka()) as reader:
-        return await use(reader, places)
+        return await use(reader, partitions)
 
 
-async def _places(stages: Collection[str]) -> dict[str, int]:
+async def _partition_counts(stages: Collection[str]) -> dict[str, int]:
     from pipeline.runtime.kafka import admin
 
     there = await admin.describe(_kafka(), [PREFIX + stage for stage in stages])
@@ -295,8 +299,8 @@ async def _places(stages: Collection[str]) -> dict[str, int]:
     return {stage: there[PREFIX + stage].partitions for stage in stages}
 
 
-def _named_stages(filters: Filters, stage: str | None) -> Collection[str]:
-    """The stages to look at: named letters say their stage, and a record or a trace may have failed in any."""
+def _named_stages(filters: DeadLetterFilter, stage: str | None) -> Collection[str]:
+    """Return the stages to search: an id contains its stage; a record or a trace may have failed in any stage."""
     if not filters.ids or filters.origins or filters.traces:
         own = {letter.stage for letter in filters.ids} - set(STAGES)
         return (stage,) if stage else (*STAGES, *sorted(own))
@@ -305,17 +309,17 @@ def _named_stages(filters: Filters, stage: str | None) -> Collection[str]:
 
 def _filters(
     tenant: str | None, error_type: str | None, since: str | None, until: str | None, ids: list[str] | None = None
-) -> Filters:
-    from pipeline.replay.dead_letters import Filters
+) -> DeadLetterFilter:
+    from pipeline.dead_letters.find import DeadLetterFilter
 
     names = [to_name(each) for each in ids or ()]
-    return Filters(
+    return DeadLetterFilter(
         tenant=tenant,
         error_type=error_type,
         since=to_moment(since) if since else None,
         until=to_moment(until) if until else None,
-        ids=frozenset(each for each in names if isinstance(each, LetterId)),
-        origins=frozenset(each for each in names if isinstance(each, Origin)),
+        ids=frozenset(each for each in names if isinstance(each, DeadLetterId)),
+        origins=frozenset(each for each in names if isinstance(each, RecordPosition)),
         traces=frozenset(each for each in names if isinstance(each, str)),
     )
 
@@ -326,8 +330,8 @@ def _kafka() -> str:
     return load_settings().kafka
 
 
-def _who() -> str:
-    """Whoever runs this, as `user@host`."""
+def _current_user() -> str:
+    """Return the current user as `user@host`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -335,10 +339,10 @@ def _who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _ask(question: Coroutine[Any, Any, Answer]) -> Answer:
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
     from pipeline.cli._setup import configured
     from pipeline.cli.topics import quiet_client
 
     quiet_client()
     configured()
-    return asyncio.run(question)
+    return asyncio.run(work)

@@ -1,4 +1,4 @@
-"""`pipeline doctor`: one screen that says what is wrong with a set-up, and what to do about it."""
+"""`pipeline doctor`: show problems of a set-up and their solutions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def doctor() -> None:
-    """Say in one screen what is wrong with this set-up and what to do; exit status 1 when something is."""
-    from pipeline.cli._checks import State
+    """Show problems of this set-up and their solutions; exit status 1 if there are any."""
+    from pipeline.cli._checks import CheckState
 
     findings = _examine()
     for finding in findings:
         typer.echo(_line(finding))
-    if any(finding.state is State.WRONG for finding in findings):
+    if any(finding.state is CheckState.WRONG for finding in findings):
         raise typer.Exit(1)
 
 
 def _examine() -> list[Finding]:
-    from pipeline.cli._checks import Finding, State
+    from pipeline.cli._checks import CheckState, Finding
     from pipeline.cli._setup import offer_sandbox
     from pipeline.cli.topics import quiet_client
     from pipeline.errors import ConfigurationError
@@ -34,14 +34,14 @@ def _examine() -> list[Finding]:
     try:
         settings = load_settings()
     except ConfigurationError as error:
-        return [Finding(State.WRONG, "settings", str(error))]
+        return [Finding(CheckState.WRONG, "settings", str(error))]
     offer_sandbox(settings)
     known = f"{settings.partitions} partitions, {settings.replication} replicas of every topic"
-    return [Finding(State.OK, "settings", known), *asyncio.run(_check_all(settings))]
+    return [Finding(CheckState.OK, "settings", known), *asyncio.run(_check_all(settings))]
 
 
 async def _check_all(settings: Settings) -> list[Finding]:
-    """Everything else, side by side: as slow as the slowest."""
+    """Run all other checks concurrently."""
     from pipeline.cli import _checks
 
     of_tenants, tenants = _checks.check_tenants(settings)

@@ -1,4 +1,4 @@
-"""`pipeline ingress`: the HTTP door for webhooks."""
+"""`pipeline ingress`: the HTTP server for webhooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def ingress(
     host: Annotated[str | None, typer.Option(help="Where to listen. [PIPELINE_INGRESS_HOST]")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Where to listen. [PIPELINE_INGRESS_PORT]")] = None,
 ) -> None:
-    """Take webhooks: authenticate them, publish them, and answer 200 once the broker has them."""
+    """Receive webhooks: authenticate and publish them, and answer 200 once the broker has acknowledged them."""
     from pipeline.cli._setup import prepare
     from pipeline.ingress.server import run
 

@@ -1,4 +1,4 @@
-"""`pipeline topics {list,create,check}`: the catalogue, and whether the broker has it so."""
+"""`pipeline topics {list,create,check}`: the catalogue of topics, and its comparison with the broker."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ app = typer.Typer(help="Show, create and check the topics of this installation."
 
 @app.command("list")
 def list_() -> None:
-    """Show every topic: partitions, key, retention, cleanup and purpose. Needs no broker."""
+    """Show every topic of the catalogue: partitions, key, retention, cleanup and purpose. Needs no broker."""
     settings, topics = _prepare()
     for line in table(topics, settings.partitions):
         typer.echo(line)
@@ -34,14 +34,14 @@ def list_() -> None:
 
 @app.command()
 def create() -> None:
-    """Create the topics that are missing, and record their partition count. Those that exist stay as they are."""
+    """Create the topics that are missing, and record their partition count. Existing topics are not changed."""
     from pipeline.runtime.kafka import installation
 
     settings, topics = _prepare()
-    made, recorded = _ask(installation.create(settings.kafka, topics, settings.partitions, settings.replication))
+    made, recorded = _run(installation.create(settings.kafka, topics, settings.partitions, settings.replication))
     for name in made:
         typer.echo(f"created {name}")
-    typer.echo(f"{len(made)} created, {len(topics) - len(made)} were there")
+    typer.echo(f"{len(made)} created, {len(topics) - len(made)} existed")
     if recorded:
         keyed = sum(topic.partitions is None for topic in topics)
         typer.echo(
@@ -53,16 +53,16 @@ def create() -> None:
 def check() -> None:
     """Compare the broker's topics with the catalogue; print the differences, exit status 1 if there are any."""
     settings, topics = _prepare()
-    differences = _ask(differing(settings, topics))
+    differences = _run(differing(settings, topics))
     for difference in differences:
         typer.echo(str(difference))
     if differences:
         raise typer.Exit(1)
-    typer.echo(f"{len(topics)} topics are as they should be")
+    typer.echo(f"{len(topics)} topics match the catalogue")
 
 
 async def differing(settings: Settings, topics: list[Topic]) -> list[Difference]:
-    """Where the broker differs from the catalogue and from what the installation recorded."""
+    """Return the differences between the broker, the catalogue and the recorded partition counts."""
     from pipeline.runtime.kafka import admin, installation
 
     found = await admin.check(settings.kafka, topics, settings.partitions, settings.replication)
@@ -76,7 +76,7 @@ async def differing(settings: Settings, topics: list[Topic]) -> list[Difference]
 
 
 def installed(settings: Settings, tenants: Tenants) -> list[Topic]:
-    """The catalogue of this installation."""
+    """Return the catalogue of this installation."""
     from pipeline.topics.catalogue import catalogue
 
     return catalogue(
@@ -87,7 +87,7 @@ def installed(settings: Settings, tenants: Tenants) -> list[Topic]:
 
 
 def table(topics: list[Topic], partitions: int) -> list[str]:
-    """The catalogue as lines of text in columns, the first of them the heading."""
+    """Return the catalogue as lines of text in columns, with a heading."""
     rows = [("TOPIC", "PARTITIONS", "KEY", "RETENTION", "CLEANUP", "PURPOSE")]
     rows += [(t.name, str(t.partitions or partitions), t.keyed_by, _kept(t), t.cleanup, t.purpose) for t in topics]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -99,7 +99,7 @@ def _kept(topic: Topic) -> str:
 
 
 def _span(span: timedelta) -> str:
-    """`7 d`, or hours where days don't fit."""
+    """Return a time as `7 d`, or in hours if it is not a number of days."""
     days, rest = divmod(span, timedelta(days=1))
     return f"{span / timedelta(hours=1):g} h" if rest else f"{days} d"
 
@@ -111,12 +111,12 @@ def _prepare() -> tuple[Settings, list[Topic]]:
     return settings, installed(settings, tenants)
 
 
-def _ask(question: Coroutine[Any, Any, Answer]) -> Answer:
+def _run(question: Coroutine[Any, Any, Answer]) -> Answer:
     quiet_client()
     return asyncio.run(question)
 
 
 def quiet_client() -> None:
-    """Silences the Kafka client's own lines: ours says the same in one."""
+    """Silence the log lines of the Kafka client: our error says the same in one line."""
     if not os.environ.get("PIPELINE_DEBUG"):
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

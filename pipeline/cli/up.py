@@ -21,21 +21,23 @@ def up(
     ports_from: Annotated[
         int | None,
         typer.Option(
-            metavar="N", envvar="PIPELINE_PORTS_FROM", help="Use the ports from N on, to run a second stack beside one."
+            metavar="N",
+            envvar="PIPELINE_PORTS_FROM",
+            help="First port of the stack, to run several stacks side by side.",
         ),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where data and logs are kept. [PIPELINE_DATA_DIR]")
+        Path | None, typer.Option(metavar="DIR", help="Directory for data and logs. [PIPELINE_DATA_DIR]")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the data of the stack in DIR first.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show what the processes log.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the data in DIR first.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of the processes.")] = False,
 ) -> None:
-    """Run everything on this machine until Ctrl-C: Kafka, Redis, the sandbox, the ingress and the workers."""
+    """Run the whole pipeline on this machine until Ctrl-C: Kafka, Redis, sandbox, ingress and workers."""
     from rich.console import Console
 
     from pipeline.local import data_dir as directory
     from pipeline.local.ports import Ports
-    from pipeline.local.report import Report
+    from pipeline.local.report import StackReporter
     from pipeline.local.services import LOOPBACK, environment
     from pipeline.local.supervisor import Supervisor
     from pipeline.settings import load_settings
@@ -53,12 +55,12 @@ def up(
             directory.empty(path)
         shared = environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS"))
         directory.announce(path, {**shared, "PIPELINE_TENANTS": str(chosen)})
-        supervisor = Supervisor(services, path / "logs", Report(console, ports, path, tenants), follow=verbose)
+        supervisor = Supervisor(services, path / "logs", StackReporter(console, ports, path, tenants), follow=verbose)
         raise typer.Exit(supervisor.run())
 
 
 def _services(console: Console, ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> list[Service]:
-    """What will run. Raises `UsageError` when something is missing, before anything has started."""
+    """Return the services to run. Raise `UsageError` if something is missing."""
     from pipeline.local.jars import class_path, is_cached, java
     from pipeline.local.redis import redis_server
     from pipeline.local.services import services

@@ -1,4 +1,4 @@
-"""`pipeline worker APP…`: runs apps in one process."""
+"""`pipeline worker APP…`: run apps in one process."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def worker(
-    apps: Annotated[list[str], typer.Argument(metavar="APP", help=f"Any of {', '.join(APPS)}.")],
+    apps: Annotated[list[str], typer.Argument(metavar="APP", help=f"Apps to run: {', '.join(APPS)}.")],
     lane: Annotated[
-        list[str] | None, typer.Option("--lane", help="handlers: serve this lane only; may be repeated.")
+        list[str] | None, typer.Option("--lane", help="Serve this lane only (app handlers); may be repeated.")
     ] = None,
 ) -> None:
-    """Run apps until SIGTERM or Ctrl-C; what is in progress is finished first."""
+    """Run apps until SIGTERM or Ctrl-C; records in progress are finished first."""
     from pipeline.cli._setup import prepare
     from pipeline.runtime.process import worker as process
 

@@ -1,1 +1,1 @@
-"""The HTTP door: webhooks are authenticated, published and only then answered with 200."""
+"""The HTTP ingress: authenticate webhooks and API sends, publish them to Kafka, answer once they are acknowledged."""

@@ -1,4 +1,4 @@
-"""One connection: aiohttp's protocol, with a limit for everything that its caller may leave undone."""
+"""aiohttp's protocol for one connection, with a timeout for everything that the caller may delay."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from pipeline.errors import Unavailable
-from pipeline.ingress.answers import TEXTS, answer
 from pipeline.ingress.limiter import Client, ConnectionLimiter
-from pipeline.ingress.remote import Proxies
+from pipeline.ingress.responses import BODIES, response
+from pipeline.ingress.trusted_proxies import TrustedProxies
 from pipeline.metrics import CONNECTIONS_CLOSED
 
 READ_BUFFER_BYTES: Final = 64 * 1024
-"""Of a body that nobody has begun to read, twice as much is held."""
+"""Bytes of aiohttp's read buffer. Twice as much is buffered of a body that is not being read yet."""
 
 
 class Timeouts(NamedTuple):
-    """Seconds that a caller has."""
+    """Seconds that a caller has for each step."""
 
     head: float = 10.0
-    """For the head of a request: from the connection, or from the first byte behind another request."""
+    """For the head of a request, from the start of the connection or from the first byte after a response."""
     idle: float = 75.0
     """Between two requests."""
     body: float = 2.0
     """Between two pieces of a body; `PIPELINE_INGRESS_DEADLINE` bounds the whole."""
-    answer: float = 10.0
-    """To take an answer that its socket had no room for."""
+    response: float = 10.0
+    """To read a response that does not fit into the socket's buffer."""
     grace: float = 0.25
-    """Before another caller can take its place."""
+    """Before its connection can be evicted for another caller's."""
 
 
-class Progress(Enum):
-    """How far a request is whose connection gives way."""
+class RequestProgress(Enum):
+    """The progress of a request when its connection is evicted."""
 
-    HEAD = "its head has not come"
-    BODY = "its body has not come"
-    ANSWERED = "it was answered before its body had come, and its caller still writes"
+    HEAD = "the head has not arrived"
+    BODY = "the body has not arrived"
+    ANSWERED = "it was answered before its body had arrived, and the caller is still writing"
 
 
-class Connection(web.RequestHandler):
-    """A connection that has a place of the limiter, as long as it lives.
+class IngressConnection(web.RequestHandler):
+    """A connection that the limiter counts as long as it is open.
 
     Args:
-        refuse: takes a transport for which there is no place.
+        reject: takes over the transport of a connection above the limit.
         options: of `web.RequestHandler`.
     """
 
-    __slots__ = ("_between", "_body", "_limiter", "_proxies", "_refuse", "_timeouts", "_timer", "client")
+    __slots__ = ("_between", "_body", "_limiter", "_proxies", "_reject", "_timeouts", "_timer", "client")
 
     def __init__(
         self,
         server: web.Server,
         limiter: ConnectionLimiter,
-        proxies: Proxies,
-        refuse: Callable[[asyncio.Transport, Progress], None],
+        proxies: TrustedProxies,
+        reject: Callable[[asyncio.Transport, RequestProgress], None],
         timeouts: Timeouts,
         options: Mapping[str, Any],
     ) -> None:
@@ -68,23 +68,25 @@ class Connection(web.RequestHandler):
         super().__init__(server, loop=loop, keepalive_timeout=timeouts.idle, read_bufsize=READ_BUFFER_BYTES, **options)
         self._limiter = limiter
         self._proxies = proxies
-        self._refuse = refuse
+        self._reject = reject
         self._timeouts = timeouts
         self._timer: asyncio.TimerHandle | None = None
         self._body: StreamReader = EMPTY_PAYLOAD  # of the last request
-        self._between = True  # no request is known whose answer is not written
+        self._between = True  # no request waits for its response
         self.client: Client | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
-        if not self._limiter.admit(self, self._proxies.client(peer[0] if isinstance(peer, tuple) else None)):
-            self._refuse(cast("asyncio.Transport", transport), Progress.HEAD)  # uvloop's is one, but not by its class
+        if not self._limiter.admit(self, self._proxies.connection_client(peer[0] if isinstance(peer, tuple) else None)):
+            self._reject(
+                cast("asyncio.Transport", transport), RequestProgress.HEAD
+            )  # uvloop's is one, but not by its class
             return
         super().connection_made(transport)
-        self._limit(self._timeouts.head, "slow head")
+        self._set_timeout(self._timeouts.head, "slow head")
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._unlimit()
+        self._cancel_timeout()
         self._limiter.remove(self)
         super().connection_lost(exc)
 
@@ -94,23 +96,23 @@ class Connection(web.RequestHandler):
             _forget_frames(getattr(self._messages[-1][0], "exc", None))
             if self._between:
                 self._between = False
-                self._unlimit()
-                self._limiter.answer(self)
+                self._cancel_timeout()
+                self._limiter.mark_serving(self)
         elif self._between and self._timer is None:
-            self._limit(self._timeouts.head, "slow head")
+            self._set_timeout(self._timeouts.head, "slow head")
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Puts what aiohttp answers by itself in our words: to a request for no path at all, as `OPTIONS *` is."""
+        """Replace responses that aiohttp makes itself, as for `OPTIONS *`, which matches no path."""
         if isinstance(resp, web.HTTPException):
-            resp = answer(resp.status if resp.status in TEXTS else 404)
+            resp = response(resp.status if resp.status in BODIES else 404)
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            if not self._messages:  # else another request is whole already
+            if not self._messages:  # else another request is complete already
                 self._between, self._body = True, request.content
-                self._limiter.wait(self)
+                self._limiter.mark_waiting(self)
 
     def handle_error(
         self,
@@ -119,73 +121,73 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """One line that quotes nothing. What was no HTTP may hold a secret, so it is not logged either."""
+        """Return one line that quotes nothing. Malformed HTTP may contain a secret, so it is not logged either."""
         if exc is not None and not isinstance(exc, HttpProcessingError):
-            self.log_exception("a request failed", exc_info=exc)
+            self.log_exception("request_failed", exc_info=exc)
         if request.writer.output_size > 0:
-            raise ConnectionError("an answer has been sent already")
-        made = answer(400 if isinstance(exc, HttpProcessingError) else 500)
+            raise ConnectionError("a response has been sent already")
+        made = response(400 if isinstance(exc, HttpProcessingError) else 500)
         made.force_close()
         return made
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._limit(self._timeouts.answer, "slow reader")
+        self._set_timeout(self._timeouts.response, "slow reader")
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._unlimit()
+        self._cancel_timeout()
 
     def evict(self) -> None:
-        """Closes it; who is in the midst of a request is told that it was not taken."""
+        """Close the connection. A caller in the middle of a request gets 503."""
         transport, progress = self.transport, self._progress()
         if transport is None or progress is None:
             self.force_close()
             return
-        self.transport = None  # it goes on without us
+        self.transport = None  # `reject` takes it over
         self.connection_lost(None)
-        self._refuse(transport, progress)
+        self._reject(transport, progress)
 
-    def _progress(self) -> Progress | None:
-        """How far the caller is in a request; None between two."""
+    def _progress(self) -> RequestProgress | None:
+        """Return the progress of the current request; None between two requests."""
         if not self._between:
-            return Progress.BODY
+            return RequestProgress.BODY
         if self._request_count == 0:
-            return Progress.HEAD
-        return None if self._body.is_eof() else Progress.ANSWERED
+            return RequestProgress.HEAD
+        return None if self._body.is_eof() else RequestProgress.ANSWERED
 
     @contextmanager
-    def awaiting(self, body: StreamReader, address: str | None) -> Iterator[Client]:
-        """Until the body is whole its connection waits. Gives its client; one of its own where that can't be known.
+    def awaiting_body(self, body: StreamReader, address: str | None) -> Iterator[Client]:
+        """Mark the connection as waiting until the body is complete. Yield the client whose body it is.
 
         Args:
-            address: the client's, where a trusted proxy stands in between.
+            address: the client's address, for a connection through a trusted proxy.
 
-        Raises `Unavailable` where that client has requests in every place that it may have.
+        Raise `Unavailable` if that client has reached its limit of connections.
         """
         proxied = self.client is None
         if proxied and not self._limiter.assign(self, address):
-            raise Unavailable("this client has too many requests in hand")
-        self._limiter.wait(self)
-        body.on_eof(lambda: self._limiter.answer(self))
+            raise Unavailable("this client has too many open requests")
+        self._limiter.mark_waiting(self)
+        body.on_eof(lambda: self._limiter.mark_serving(self))
         try:
             yield self.client or Client()
         finally:
-            self._limiter.answer(self)
+            self._limiter.mark_serving(self)
             if proxied:
                 self._limiter.unassign(self)
 
-    def _limit(self, seconds: float, reason: str) -> None:
-        self._unlimit()
+    def _set_timeout(self, seconds: float, reason: str) -> None:
+        self._cancel_timeout()
         self._timer = self._loop.call_later(seconds, self._expire, reason)
 
-    def _unlimit(self) -> None:
+    def _cancel_timeout(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _expire(self, reason: str) -> None:
-        """`abort` and not `close`: what the caller does not take would be waited for."""
+        """Abort the connection: `close` would wait until the caller has read the response."""
         self._timer = None
         CONNECTIONS_CLOSED.labels(reason).inc()
         transport = self.transport
@@ -195,9 +197,10 @@ class Connection(web.RequestHandler):
 
 
 def _forget_frames(error: BaseException | None) -> None:
-    """Drops the traceback of what was no HTTP. A frame in it holds the error, so both would wait for the collector.
+    """Drop the traceback of malformed HTTP. One of its frames refers to the error: a reference cycle.
 
-    The connection and what it has read would wait with them, and few objects of megabytes do not wake the collector.
+    The cycle would keep the connection and its data alive until the garbage collector runs, which counts objects and
+    not bytes.
     """
     if error is not None:
         error.__traceback__ = error.__context__ = None

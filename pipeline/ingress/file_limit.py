@@ -1,19 +1,24 @@
-"""How many files the process may have open: every connection is one."""
+"""The limit of open files of the process: every connection is one."""
 
 from __future__ import annotations
 
 import resource
 from typing import Final
 
-OTHERS: Final = 512
-"""Files beside the connections: Kafka, logs, the admin port, and what is being closed."""
+OTHER_FILES: Final = 512
+"""Files beside the connections: Kafka, logs, the admin port, and connections that are being closed."""
 
 
-def allow_files(connections: int, refusals: int) -> str | None:
-    """Raises the process's own limit as far as it must and may be; one line for a person where that is not enough."""
+def raise_file_limit(connections: int, rejecting: int) -> str | None:
+    """Raise the soft limit as far as needed and allowed. Return a one-line warning if that is not enough.
+
+    Args:
+        connections: connections that may be open at once.
+        rejecting: connections above that which may be answered with 503 at once.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + OTHERS
-    wanted = needed + refusals
+    needed = connections + OTHER_FILES
+    wanted = needed + rejecting
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -26,6 +31,6 @@ def allow_files(connections: int, refusals: int) -> str | None:
 
 
 def spare_files(connections: int) -> int:
-    """How many more files there may be than these connections and all else need."""
+    """Return the number of files that are left beside these connections and all other files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1_000_000 if soft == resource.RLIM_INFINITY else max(soft - connections - OTHERS, 0)
+    return 1_000_000 if soft == resource.RLIM_INFINITY else max(soft - connections - OTHER_FILES, 0)

@@ -1,9 +1,11 @@
-"""How many connections there are at once: in all, and from one client.
+"""Limit the connections that are open at once: in all, and from one client.
 
-A connection costs memory before anybody has looked at its request: what its socket holds is read at once. So how many
-there are bounds what a flood can cost; how many bytes are in hand (`Door`) bounds what is worked on. At a limit the
-connection that has waited longest for its caller gives way to the newcomer, so silence holds no place. One that has
-only begun to wait keeps its place, so a burst is served in its order; one whose request is complete always does.
+A connection needs memory before its request is looked at, because the data of its socket is read at once. So the number
+of connections bounds the cost of a flood, and the bytes in flight (`Admission`) bound the requests that are processed.
+
+At a limit, a new connection evicts the one that has waited longest for its caller, so that silent callers block nobody.
+A connection that began to wait less than `grace` ago is not evicted, so that a burst is served in order. A connection
+whose request is complete is never evicted.
 """
 
 from __future__ import annotations
@@ -14,26 +16,26 @@ from typing import Protocol
 from pipeline.metrics import CONNECTIONS, CONNECTIONS_CLOSED
 
 
-class Connection(Protocol):
-    """What the limiter knows of a connection.
+class LimitedConnection(Protocol):
+    """A connection, as the limiter sees it.
 
     Attributes:
-        client: whose it is; None for one that counts for nobody, such as a trusted proxy's.
+        client: the client that it counts for; None for the connection of a trusted proxy.
     """
 
     client: Client | None
 
     def evict(self) -> None:
-        """Closes it now."""
+        """Close the connection now."""
 
 
 class Client:
     """One client address.
 
     Attributes:
-        connections: how many it has.
-        waiting: those that wait for it and since when, the oldest first.
-        reading: bytes of its bodies that have come and are not whole yet.
+        connections: number of its open connections.
+        waiting: its connections that wait for data, with the time since when, the oldest first.
+        reading: bytes that have arrived of its incomplete bodies.
     """
 
     __slots__ = ("address", "connections", "reading", "waiting")
@@ -41,73 +43,73 @@ class Client:
     def __init__(self, address: str = "") -> None:
         self.address = address
         self.connections = 0
-        self.waiting: dict[Connection, float] = {}
+        self.waiting: dict[LimitedConnection, float] = {}
         self.reading = 0
 
 
 class ConnectionLimiter:
-    """Keeps at most `most` connections, `most_per_client` of them from one client.
+    """Keeps at most `max_connections` open, `max_per_client` of them from one client.
 
     Args:
-        grace: seconds that a connection may wait without having to give way.
+        grace: seconds that a connection may wait for its caller before it can be evicted.
     """
 
-    def __init__(self, most: int, most_per_client: int, grace: float = 0.0) -> None:
+    def __init__(self, max_connections: int, max_per_client: int, grace: float = 0.0) -> None:
         self._grace = grace
-        self._most = most
-        self._most_per_client = most_per_client
-        self._open: set[Connection] = set()
-        self._waiting: dict[Connection, float] = {}
+        self._max_connections = max_connections
+        self._max_per_client = max_per_client
+        self._open: set[LimitedConnection] = set()
+        self._waiting: dict[LimitedConnection, float] = {}
         self._clients: dict[str, Client] = {}
 
-    def admit(self, connection: Connection, address: str | None) -> bool:
-        """Gives a new connection a place; it waits for its caller. False, if nobody gives way."""
+    def admit(self, connection: LimitedConnection, address: str | None) -> bool:
+        """Count a new connection, which waits for its caller. Return False if the limit is reached."""
         if not self.assign(connection, address):
             return False
-        if len(self._open) >= self._most and not self._evict_oldest(self._waiting):
+        if len(self._open) >= self._max_connections and not self._evict_oldest(self._waiting):
             self.unassign(connection)
             return False
         self._open.add(connection)
         CONNECTIONS.inc()
-        self.wait(connection)
+        self.mark_waiting(connection)
         return True
 
-    def remove(self, connection: Connection) -> None:
-        """Forgets a connection; does nothing for one that is forgotten already."""
+    def remove(self, connection: LimitedConnection) -> None:
+        """Stop counting a connection; do nothing if it is not counted."""
         if connection in self._open:
-            self.answer(connection)
+            self.mark_serving(connection)
             self.unassign(connection)
             self._open.remove(connection)
             CONNECTIONS.dec()
 
-    def wait(self, connection: Connection) -> None:
-        """From now on it waits for its caller."""
+    def mark_waiting(self, connection: LimitedConnection) -> None:
+        """Record that the connection waits for its caller from now on."""
         if connection in self._open:
             now = time.monotonic()
             self._waiting[connection] = now
             if connection.client is not None:
                 connection.client.waiting[connection] = now
 
-    def answer(self, connection: Connection) -> None:
-        """From now on its caller waits for us."""
+    def mark_serving(self, connection: LimitedConnection) -> None:
+        """Record that the caller waits for a response from now on."""
         self._waiting.pop(connection, None)
         if connection.client is not None:
             connection.client.waiting.pop(connection, None)
 
-    def assign(self, connection: Connection, address: str | None) -> bool:
-        """Counts it for the client of this address. False, if nobody of that client gives way."""
+    def assign(self, connection: LimitedConnection, address: str | None) -> bool:
+        """Count the connection for the client of this address. Return False if its limit is reached."""
         if address is None:
             return True
         client = self._clients.get(address) or Client(address)
-        if client.connections >= self._most_per_client and not self._evict_oldest(client.waiting):
+        if client.connections >= self._max_per_client and not self._evict_oldest(client.waiting):
             return False
         client.connections += 1
         connection.client = client
         self._clients[address] = client  # also where the eviction took its last connection
         return True
 
-    def unassign(self, connection: Connection) -> None:
-        """Counts it for nobody."""
+    def unassign(self, connection: LimitedConnection) -> None:
+        """Stop counting the connection for its client."""
         client, connection.client = connection.client, None
         if client is not None:
             client.connections -= 1
@@ -115,7 +117,7 @@ class ConnectionLimiter:
             if not client.connections:
                 del self._clients[client.address]
 
-    def _evict_oldest(self, waiting: dict[Connection, float]) -> bool:
+    def _evict_oldest(self, waiting: dict[LimitedConnection, float]) -> bool:
         oldest = next(iter(waiting), None)
         if oldest is None or time.monotonic() - waiting[oldest] < self._grace:
             return False

@@ -1,12 +1,15 @@
-"""From the door to the log: records are published, and awaited until the broker has acknowledged them.
+"""Publish the records of webhooks, and wait until the broker has acknowledged them.
 
-The producer is idempotent and retries for ever, so a broker that comes back gets everything in order and once. It
-has two ways of being unusable. *Stalled*: something waits and nothing has been acknowledged for a while; new
-webhooks are refused at once until the broker speaks again. *Lost*: it gave a batch up, which leaves a gap in its
-sequence numbers that no later batch can pass; the process must end and a new one begin.
+The producer is idempotent and retries for ever, so a broker that comes back gets every record once and in order. The
+producer is unusable in two states:
 
-Records are placed by the partition count that the installation recorded. While the topic has another one nothing is
-taken: the workers would not look where it went.
+- *Stalled*: records wait, and nothing has been acknowledged for `STALLED_AFTER` seconds. New webhooks are rejected at
+  once until the broker acknowledges again.
+- *Failed* (`fatal_error`): the producer gave up a batch. That leaves a gap in its sequence numbers, so the broker would
+  reject every later batch. The process must end.
+
+Partitions are computed with the partition count that the installation recorded. While the topic has another count,
+webhooks are rejected: the workers would look for the conversation on another partition.
 """
 
 from __future__ import annotations
@@ -31,17 +34,19 @@ from pipeline.topics.records import Record
 
 STALLED_AFTER: Final = 2.0
 """Seconds without an acknowledgement while records wait for one."""
-_RECONNECT_MAX: Final = 2.0
-_PROBE_SECONDS: Final = 1.0
+_MAX_RECONNECT_DELAY: Final = 2.0
+"""Seconds."""
+_PROBE_TIMEOUT: Final = 1.0
+"""Seconds; also the minimum between two probes of the broker."""
 
 _log = get_logger(__name__)
 
 
-class Publisher:
+class WebhookPublisher:
     """One idempotent producer to one topic. Made and used on one event loop.
 
     Attributes:
-        lost: becomes done, with what went wrong, when the process has to end.
+        fatal_error: done, with the error as its result, when the process has to end.
         unacknowledged: bytes of records that were sent and not acknowledged yet.
     """
 
@@ -52,17 +57,17 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         self._connecting = self._loop.create_task(self._connect())
         self._progress = 0.0
-        self._probed = (float("-inf"), False)
+        self._last_probe = (float("-inf"), False)
         self._recorded = 0
-        self._told = False
-        self.lost: asyncio.Future[PipelineError] = self._loop.create_future()
+        self._reported = False
+        self.fatal_error: asyncio.Future[PipelineError] = self._loop.create_future()
         self.unacknowledged = 0
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """Returns when every record is acknowledged by all in-sync replicas.
+        """Publish records; return when all in-sync replicas have acknowledged every one.
 
-        Raises `Unavailable` when the broker can't be asked now (the records may still arrive later), `OversizeRecord`
-        when it would never take one. Cancelling it does not unsend what was sent.
+        Raise `Unavailable` if the broker does not acknowledge now (the records may still arrive later), and
+        `OversizeRecord` if a record is too large for the topic. Cancelling does not take back records that were sent.
         """
         producer = self._usable()
         try:
@@ -72,44 +77,48 @@ class Publisher:
         except MessageSizeTooLargeError:
             raise OversizeRecord("the webhook is larger than the topic takes") from None
         except KafkaError as error:
-            self._judge(error)
+            self._fail_if_fatal(error)
             raise Unavailable(f"not acknowledged: {type(error).__name__}") from None
 
     @property
-    def fault(self) -> str | None:
-        """What only a person can mend, in one line: the topic has not the partitions that were recorded."""
+    def misconfiguration(self) -> str | None:
+        """One line if the topic has another partition count than the recorded one, which only an operator can fix."""
         count = self._partitions(self._producer) if self._producer is not None else 0
         if not count or not self._recorded or count == self._recorded:
             return None
         line = count_changed(f"{self._topic} has {count}", self._recorded)
-        if not self._told:
-            self._told = True
-            _log.critical("partition_count_changed: webhooks are answered 503", error=line)
+        if not self._reported:
+            self._reported = True
+            _log.critical("partition_count_changed", detail="webhooks are answered with 503", error=line)
         return line
 
     async def ready(self) -> bool:
-        """Whether the broker answers now and the topic is there as it was made. Asks at most once a second."""
-        if self._producer is None or self._stalled() or self.lost.done():
+        """Return True if the broker answers and the topic is as recorded. Ask the broker at most once a second."""
+        if self._producer is None or self._stalled() or self.fatal_error.done():
             return False
         if error := dead_task(producer_tasks(self._producer)):
-            self._lose(str(error))
+            self._fail(str(error))
             return False
-        if self._loop.time() - self._probed[0] > _PROBE_SECONDS:
-            self._probed = (self._loop.time(), await _metadata(self._producer))
-        return self._probed[1] and self._partitions(self._producer) > 0 and self.fault is None
+        if self._loop.time() - self._last_probe[0] > _PROBE_TIMEOUT:
+            self._last_probe = (self._loop.time(), await _metadata(self._producer))
+        return self._last_probe[1] and self._partitions(self._producer) > 0 and self.misconfiguration is None
 
     async def stop(self, seconds: float) -> None:
-        """Flushes what is left, for `seconds` at most."""
+        """Flush the remaining records, for at most `seconds`."""
         self._connecting.cancel()
         await asyncio.wait([self._connecting])
         if self._producer is not None:
             try:
                 await asyncio.wait_for(self._producer.stop(), seconds)
             except TimeoutError:
-                _log.warning("stopped without the last acknowledgements", bytes=self.unacknowledged)
+                _log.warning(
+                    "records_unacknowledged_at_stop",
+                    detail="the last records may not be published; their callers got no 200",
+                    bytes=self.unacknowledged,
+                )
 
     def _usable(self) -> AIOKafkaProducer:
-        if self._producer is None or self.lost.done():
+        if self._producer is None or self.fatal_error.done():
             raise Unavailable("no connection to the broker")
         if self._stalled():
             raise Unavailable("the broker acknowledges nothing")
@@ -120,9 +129,9 @@ class Publisher:
         if not count:
             producer.client.force_metadata_update()
             raise Unavailable(f"there is no topic {self._topic}: run `pipeline topics create`")
-        self._recorded = self._recorded or count  # nothing was recorded: the first count that was seen is the one
+        self._recorded = self._recorded or count  # without a recorded count, the first one that is seen is kept
         if count != self._recorded:
-            raise Unavailable(self.fault or "")
+            raise Unavailable(self.misconfiguration or "")
         topic, key, value, headers = record
         future: asyncio.Future[Any] = await producer.send(
             topic, value, key, partition=partition_of(key, count), headers=headers
@@ -130,10 +139,10 @@ class Publisher:
         if not self.unacknowledged:
             self._progress = self._loop.time()
         self.unacknowledged += len(value)
-        future.add_done_callback(partial(self._settled, len(value)))
+        future.add_done_callback(partial(self._on_acknowledged, len(value)))
         return future
 
-    def _settled(self, size: int, future: asyncio.Future[Any]) -> None:
+    def _on_acknowledged(self, size: int, future: asyncio.Future[Any]) -> None:
         self.unacknowledged -= size
         error = None if future.cancelled() else future.exception()
         if error is None:
@@ -144,17 +153,17 @@ class Publisher:
     def _stalled(self) -> bool:
         return self.unacknowledged > 0 and self._loop.time() - self._progress > STALLED_AFTER
 
-    def _judge(self, error: KafkaError) -> None:
-        """What could not even be queued says little, unless the producer has closed itself."""
+    def _fail_if_fatal(self, error: KafkaError) -> None:
+        """Fail unless the error is transient: a record that could not be queued proves little."""
         if not error.retriable and not isinstance(error, KafkaTimeoutError):
             self._give_up(error)
 
     def _give_up(self, error: BaseException) -> None:
-        self._lose(f"the producer gave a batch up ({error!r})")
+        self._fail(f"the producer gave a batch up ({error!r})")
 
-    def _lose(self, reason: str) -> None:
-        if not self.lost.done():
-            self.lost.set_result(PublishFailed(f"{reason}: a new process has to begin"))
+    def _fail(self, reason: str) -> None:
+        if not self.fatal_error.done():
+            self.fatal_error.set_result(PublishFailed(f"{reason}: a new process has to begin"))
 
     def _partitions(self, producer: AIOKafkaProducer) -> int:
         return len(producer.client.cluster.partitions_for_topic(self._topic) or ())
@@ -163,34 +172,37 @@ class Publisher:
         delay = 0.1
         while not await self._connected():
             await asyncio.sleep(delay)
-            delay = min(2 * delay, _RECONNECT_MAX)
+            delay = min(2 * delay, _MAX_RECONNECT_DELAY)
 
     async def _connected(self) -> bool:
         producer = _producer(self._bootstrap)
         try:
             await producer.start()
             await producer.client.set_topics([self._topic])
-            self._recorded = await self._look_up()
+            self._recorded = await self._recorded_partitions()
             self._producer = producer
-            if line := self.fault:
-                self.lost.set_result(UsageError(line))
+            if line := self.misconfiguration:
+                self.fatal_error.set_result(UsageError(line))
         except (KafkaError, OSError, Unavailable) as error:
-            _log.warning("the broker does not answer", kafka=self._bootstrap, error=repr(error))
+            _log.warning("broker_unreachable", kafka=self._bootstrap, error=repr(error))
         finally:
             if self._producer is None:
                 await producer.stop()
         return self._producer is not None
 
-    async def _look_up(self) -> int:
-        """The partition count that was recorded for the topic; 0 where none was."""
+    async def _recorded_partitions(self) -> int:
+        """Return the partition count that was recorded for the topic; 0 if there is none."""
         recorded = (await installation.read(self._bootstrap)).expected(self._topic)
         if recorded is None:
-            _log.warning("partition_count_not_recorded: run `pipeline topics create`; the present count is kept")
+            _log.warning(
+                "partition_count_not_recorded",
+                detail="run `pipeline topics create`; until then the present count is kept",
+            )
         return recorded or 0
 
 
 def _producer(bootstrap: str) -> AIOKafkaProducer:
-    """A batch may be as large as the topic takes; 1 ms of linger costs no latency under load and saves the broker."""
+    """Make the producer. A batch may be as large as the topic allows; 1 ms of linger makes fewer and larger batches."""
     return RecoverableIdempotentProducer(
         bootstrap_servers=bootstrap,
         client_id="pipeline-ingress",
@@ -206,6 +218,6 @@ def _producer(bootstrap: str) -> AIOKafkaProducer:
 
 async def _metadata(producer: AIOKafkaProducer) -> bool:
     try:
-        return bool(await asyncio.wait_for(producer.client.force_metadata_update(), _PROBE_SECONDS))
+        return bool(await asyncio.wait_for(producer.client.force_metadata_update(), _PROBE_TIMEOUT))
     except TimeoutError:
         return False

@@ -1,4 +1,4 @@
-"""The records that a webhook is published as."""
+"""Build the records of a webhook."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pipeline.topics import headers
 from pipeline.topics.catalogue import RAW
 from pipeline.topics.records import Header, Record
 
-LONGEST_NAME: Final = 1024
-"""Characters of a key or an account. No provider has longer ones; what claims to would not fit beside its own body."""
+MAX_NAME_LENGTH: Final = 1024
+"""Characters of a key or an account id. No provider has longer ones, and a longer one may not fit into a record."""
 
 
-class Arrival(NamedTuple):
-    """What all records of a webhook share.
+class IngressMetadata(NamedTuple):
+    """Metadata that all records of a webhook share.
 
     Attributes:
         tenant_id: from the path, for providers that have it there.
@@ -33,16 +33,16 @@ class Arrival(NamedTuple):
     trace: bytes
 
 
-class Labeller:
-    """Makes records of slices. Nothing of the request is on them but its trace: headers carry secrets."""
+class RecordBuilder:
+    """Builds records from slices. Only the trace of the request is copied, because its headers contain secrets."""
 
     def __init__(self, tenants: Tenants) -> None:
         self._tenants = tenants
         self._origin = lru_cache(maxsize=65_536)(self._make_origin)
 
-    def records(self, slices: Sequence[Slice], arrival: Arrival) -> list[Record]:
-        """One record a slice."""
-        provider, tenant_id, webhook, at_ms, trace = arrival
+    def build(self, slices: Sequence[Slice], metadata: IngressMetadata) -> list[Record]:
+        """Return one record per slice."""
+        provider, tenant_id, webhook, at_ms, trace = metadata
         shared: list[Header] = [
             (headers.WEBHOOK_ID, webhook),
             (headers.RECEIVED_AT, b"%d" % at_ms),
@@ -67,12 +67,12 @@ class Labeller:
 
 
 def webhook_id(body: bytes) -> bytes:
-    """The same for the same bytes: an identical redelivery carries the id of the first."""
+    """Return an id that depends on the bytes only, so that an identical redelivery has the same id."""
     return b"wh-" + blake2b(body, digest_size=16).hexdigest().encode()
 
 
 def _named(name: str, instead: str = "") -> str:
-    return name if len(name) <= LONGEST_NAME else instead
+    return name if len(name) <= MAX_NAME_LENGTH else instead
 
 
 def _numbered(record: Record, i: int, k: int) -> Record:

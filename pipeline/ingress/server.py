@@ -1,4 +1,4 @@
-"""The ingress as a process: it listens, and on SIGTERM it stops within five seconds without losing a 200."""
+"""The ingress process: it listens, and on SIGTERM it stops within five seconds without losing a webhook."""
 
 from __future__ import annotations
 
@@ -14,56 +14,63 @@ from aiohttp import web
 from pipeline import aiokafka_patches
 from pipeline.errors import UsageError
 from pipeline.event_loop import new_event_loop
-from pipeline.ingress.app import create_admin_app, create_app
+from pipeline.ingress.admission import MAX_IN_FLIGHT, Admission
 from pipeline.ingress.connection import Timeouts
-from pipeline.ingress.door import MAX_IN_FLIGHT, Door
-from pipeline.ingress.file_limit import allow_files, spare_files
-from pipeline.ingress.gate import MOST_REFUSALS, Gate
-from pipeline.ingress.guard import closed_accounts, require_secrets
+from pipeline.ingress.file_limit import raise_file_limit, spare_files
 from pipeline.ingress.limiter import ConnectionLimiter
+from pipeline.ingress.overload import MAX_REJECTING, ProtocolFactory
 from pipeline.ingress.probes import Probes
-from pipeline.ingress.publisher import Publisher
-from pipeline.ingress.remote import Proxies
+from pipeline.ingress.publisher import WebhookPublisher
+from pipeline.ingress.receiver import WebhookReceiver
+from pipeline.ingress.routes import create_admin_app, create_app
+from pipeline.ingress.startup_checks import require_secrets, unauthenticated_accounts
+from pipeline.ingress.trusted_proxies import TrustedProxies
 from pipeline.logging import get_logger
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Provider
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 
-_FINISH_SECONDS: Final = 3.0
-"""For requests in flight, after the listening socket is closed."""
-_FLUSH_SECONDS: Final = 1.0
-_LINGER_SECONDS: Final = 1.0
-"""For the rest of a body that was answered before it was read, so that the caller reads the answer."""
+_SHUTDOWN_TIMEOUT: Final = 3.0
+"""Seconds for requests in flight, after the listening socket is closed."""
+_FLUSH_TIMEOUT: Final = 1.0
+"""Seconds for records that are not acknowledged, after the last request."""
+_LINGER_TIMEOUT: Final = 1.0
+"""Seconds to read the rest of a body after an early response, so that the caller reads that response."""
 
 _OPTIONS: Final[Mapping[str, Any]] = {
     "access_log": None,
     "auto_decompress": False,
-    "lingering_time": _LINGER_SECONDS,
+    "lingering_time": _LINGER_TIMEOUT,
 }
-"""Of every connection."""
-ADMIN_CONNECTIONS: Final = 100
-"""Of the admin port, which has a place for a probe when the ingress has none."""
+"""Options of `web.RequestHandler` for every connection."""
+MAX_ADMIN_CONNECTIONS: Final = 100
+"""Connections of the admin port. It has its own limit, so that probes are answered while the ingress is full."""
 
 _log = get_logger(__name__)
 
 
-class Ingress:
-    """A running ingress. `port` and `admin_port` are those that it listens on, also when it was asked for any (0)."""
+class RunningIngress:
+    """A running ingress.
 
-    def __init__(self, publisher: Publisher, port: int, admin_port: int) -> None:
+    Attributes:
+        port: the port that it listens on, also if the settings ask for any free one (0).
+        admin_port: the port of the probes.
+    """
+
+    def __init__(self, publisher: WebhookPublisher, port: int, admin_port: int) -> None:
         self.publisher = publisher
         self.port = port
         self.admin_port = admin_port
 
 
 def run(settings: Settings, tenants: Tenants) -> None:
-    """Serves until SIGTERM or SIGINT. Raises `PipelineError` when it can't begin or can't go on."""
+    """Serve until SIGTERM or SIGINT. Raise `PipelineError` if the ingress can't start or can't go on."""
     require_secrets(tenants)
     aiokafka_patches.install()
-    gc.freeze()  # what is imported lives for ever: full collections would only walk it, in the middle of a webhook
+    gc.freeze()  # imported modules are never garbage: a full collection would walk them in the middle of a webhook
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_until_told(settings, tenants))
+        runner.run(_serve_until_signal(settings, tenants))
 
 
 @asynccontextmanager
@@ -74,16 +81,15 @@ async def serving(
     providers: Mapping[str, Provider] = PROVIDERS,
     max_in_flight: int = MAX_IN_FLIGHT,
     timeouts: Timeouts | None = None,
-) -> AsyncIterator[Ingress]:
-    """Listens inside the block; leaving it finishes what is in flight. Needs no broker to begin."""
+) -> AsyncIterator[RunningIngress]:
+    """Listen inside the block; finish the requests in flight when it ends. It starts without a broker, too."""
     require_secrets(tenants)
-    publisher = Publisher(settings.kafka)
+    publisher = WebhookPublisher(settings.kafka)
     probes = Probes(publisher)
-    limit, proxies = settings.body_limit, Proxies(settings.trusted_proxies)
+    limit, proxies = settings.body_limit, TrustedProxies(settings.trusted_proxies)
     timeouts = timeouts or Timeouts(idle=settings.ingress_keepalive)
-    door = Door(
+    admission = Admission(
         publisher,
-        tenants,
         body_limit=limit,
         deadline=settings.ingress_deadline,
         max_in_flight=max_in_flight,
@@ -93,37 +99,40 @@ async def serving(
     connections = ConnectionLimiter(
         settings.ingress_connections, settings.ingress_connections_per_client, timeouts.grace
     )
-    probing = ConnectionLimiter(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS)
-    app = create_app(door, probes, tenants, providers, body_limit=limit)
+    probing = ConnectionLimiter(MAX_ADMIN_CONNECTIONS, MAX_ADMIN_CONNECTIONS)
+    receiver = WebhookReceiver(admission, publisher, tenants)
+    app = create_app(receiver, probes, tenants, providers, body_limit=limit)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(publisher.stop, _FLUSH_SECONDS)
+        stack.push_async_callback(publisher.stop, _FLUSH_TIMEOUT)
         admin = await stack.enter_async_context(
-            _listening(create_admin_app(probes), probing, Proxies(), timeouts, settings, settings.ingress_admin_port)
+            _listening(
+                create_admin_app(probes), probing, TrustedProxies(), timeouts, settings, settings.ingress_admin_port
+            )
         )
         port = await stack.enter_async_context(
             _listening(app, connections, proxies, timeouts, settings, settings.ingress_port)
         )
         stack.callback(setattr, probes, "closing", True)
-        yield Ingress(publisher, port, admin)
+        yield RunningIngress(publisher, port, admin)
 
 
 @asynccontextmanager
 async def _listening(
     app: web.Application,
     limiter: ConnectionLimiter,
-    proxies: Proxies,
+    proxies: TrustedProxies,
     timeouts: Timeouts,
     settings: Settings,
     port: int,
 ) -> AsyncIterator[int]:
-    """Serves `app`; gives the port. Leaving it finishes what is in flight."""
-    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
+    """Serve `app` inside the block; yield the port. Finish the requests in flight when the block ends."""
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=_SHUTDOWN_TIMEOUT)
     await runner.setup()
     try:
         assert runner.server is not None
-        refusals = min(MOST_REFUSALS, spare_files(settings.ingress_connections))
-        gate = Gate(runner.server, limiter, proxies, timeouts, _OPTIONS, refusals)
-        listening = await _listen(gate, settings.ingress_host, port)
+        rejecting = min(MAX_REJECTING, spare_files(settings.ingress_connections))
+        factory = ProtocolFactory(runner.server, limiter, proxies, timeouts, _OPTIONS, rejecting)
+        listening = await _listen(factory, settings.ingress_host, port)
         try:
             yield int(listening.sockets[0].getsockname()[1])
         finally:
@@ -132,31 +141,31 @@ async def _listening(
         await runner.cleanup()
 
 
-async def _until_told(settings: Settings, tenants: Tenants) -> None:
-    told = asyncio.Event()
-    _on_signals(told.set)
-    if warning := allow_files(settings.ingress_connections, MOST_REFUSALS):
-        _log.warning(warning)
+async def _serve_until_signal(settings: Settings, tenants: Tenants) -> None:
+    stop_requested = asyncio.Event()
+    _on_signals(stop_requested.set)
+    if warning := raise_file_limit(settings.ingress_connections, MAX_REJECTING):
+        _log.warning("file_limit_too_low", detail=warning)
     async with serving(settings, tenants) as ingress:
         _log.info(
-            "listening",
+            "ingress_listening",
             host=settings.ingress_host,
             port=ingress.port,
             admin_port=ingress.admin_port,
             kafka=settings.kafka,
         )
-        for account in closed_accounts(tenants):
-            _log.warning("no webhook secret: its webhooks are answered 401", account=account)
-        ingress.publisher.lost.add_done_callback(lambda _: told.set())
-        await told.wait()
-        _log.info("stopping")
-    if ingress.publisher.lost.done():
-        raise ingress.publisher.lost.result()
+        for account in unauthenticated_accounts(tenants):
+            _log.warning("webhook_secret_missing", detail="webhooks of this account get 401", account=account)
+        ingress.publisher.fatal_error.add_done_callback(lambda _: stop_requested.set())
+        await stop_requested.wait()
+        _log.info("ingress_stopping")
+    if ingress.publisher.fatal_error.done():
+        raise ingress.publisher.fatal_error.result()
 
 
-async def _listen(gate: Gate, host: str, port: int) -> asyncio.Server:
+async def _listen(factory: ProtocolFactory, host: str, port: int) -> asyncio.Server:
     try:
-        return await asyncio.get_running_loop().create_server(gate, host, port, backlog=1024)
+        return await asyncio.get_running_loop().create_server(factory, host, port, backlog=1024)
     except OSError as error:
         raise UsageError(
             f"can't listen on {host}:{port} ({error.strerror}): choose another with --port or PIPELINE_INGRESS_PORT, "
@@ -164,6 +173,6 @@ async def _listen(gate: Gate, host: str, port: int) -> asyncio.Server:
         ) from None
 
 
-def _on_signals(tell: Callable[[], None]) -> None:
+def _on_signals(callback: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, tell)
+        asyncio.get_running_loop().add_signal_handler(number, callback)

@@ -37,7 +37,7 @@ Node = dict[str, Any]
 
 
 def compose() -> str:
-    """The whole file."""
+    """Return the content of docker-compose.yml."""
     shared = _shared_environment()
     document: Node = {
         "name": "whatsapp-pipeline",
@@ -53,7 +53,7 @@ def compose() -> str:
 
 
 def _shared_environment() -> dict[str, str]:
-    """What `pipeline up` gives its children, with the services' names for loopback."""
+    """Return the environment that all containers share; services are reached by their names."""
     everywhere = {f"PIPELINE_{name}_HOST": "0.0.0.0" for name in ("INGRESS", "SANDBOX", "WORKER")}  # noqa: S104
     paths = {"PIPELINE_DATA_DIR": _DATA, "PIPELINE_TENANTS": _TENANTS}
     return {**environment(_PORTS, lambda service: service, _PARTITIONS), **everywhere, **paths}
@@ -72,7 +72,7 @@ def _kafka() -> Node:
 
 
 def _kafka_environment() -> dict[str, str]:
-    """The image takes a setting as a variable; once there is one, its own defaults are gone."""
+    """Return the settings as variables of the image. It drops its own defaults once one variable is set."""
     node = {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -125,12 +125,12 @@ def _lifecycle(verb: Verb) -> Node:
 
 
 def _reaching(verb: Verb) -> dict[str, str]:
-    """The sandbox posts webhooks to the ingress and listens for nobody under that name."""
+    """Return the host of the ingress for the sandbox, which posts webhooks to it."""
     return {"PIPELINE_INGRESS_HOST": "ingress"} if verb.name == "sandbox" else {}
 
 
 def _published(verb: Verb, port: int) -> str:
-    """The port on the host, which has a variable where people are to reach it."""
+    """Return the port on the host, which a variable can change for the services that people use."""
     return f"${{PIPELINE_{verb.name.upper()}_PORT:-{port}}}" if verb.name in ("ingress", "sandbox") else str(port)
 
 
@@ -144,7 +144,7 @@ def _condition(service: str) -> str:
 
 
 def _healthcheck(*command: str) -> Node:
-    """What is slow to start is not given up: the start period ends as soon as it is well, however long it may be."""
+    """Return the health check. The start period is long, because it ends as soon as the check passes."""
     return {"test": ["CMD", *command], "interval": "5s", "timeout": "10s", "retries": 12, "start_period": "600s"}
 
 
@@ -153,7 +153,7 @@ def _with_tables() -> list[str]:
 
 
 class _Merge(str):
-    """YAML's merge key, which is not to be quoted."""
+    """YAML's merge key, which must not be quoted."""
 
     __slots__ = ()
 
@@ -162,7 +162,7 @@ _MERGE: Final = _Merge("<<")
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes the shared environment once, under a name that can be read."""
+    """Writes the shared environment once, under a readable anchor."""
 
     def generate_anchor(self, node: yaml.Node) -> str:
         return "environment"
@@ -171,7 +171,7 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, indentless=False)
 
     def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
-        """A list of words on one line, as a command is read."""
+        """Write a list of strings on one line, as a command."""
         words = all(isinstance(item, str) for item in sequence)
         return super().represent_sequence(tag, sequence, flow_style=words)
 

@@ -1,4 +1,4 @@
-"""The directory of a stack: what is ours in it, who uses it, how it is emptied."""
+"""The data directory of a stack: its lock, its contents, and how it is emptied."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import IO, Final
 from pipeline.errors import UsageError
 from pipeline.private_files import DIRECTORY, make_private_dir, write_private
 
-OURS: Final = frozenset(
+OWN_PATTERNS: Final = frozenset(
     {"kafka", "redis", "tables", "cache", "logs", "up.lock", "stack.env", "mask.key", "mask.key.*", "*.progress"}
 )
-"""Everything that the stack and its workers put into the directory, as patterns of names."""
+"""Name patterns of everything that the stack and its workers write into the directory."""
 
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[Path]:
-    """Makes the directory if need be, closes it to other users, and holds it for this process alone.
+    """Create the directory if needed, restrict it to its owner, and lock it for this process.
 
-    Gives its absolute path. One that holds other people's files too keeps its mode: `pipeline doctor` says so.
+    Yield its absolute path. The mode of a directory with other files is kept; `pipeline doctor` warns of it.
 
-    Raises `UsageError` when it can't be written or another `pipeline up` uses it.
+    Raise `UsageError` if it can't be written or another `pipeline up` uses it.
     """
     path = directory.absolute()
     try:
@@ -44,13 +44,13 @@ def claimed(directory: Path) -> Iterator[Path]:
 
 
 def announce(directory: Path, variables: Mapping[str, str]) -> None:
-    """Leaves word of where the stack is, for the commands that a person runs beside it."""
+    """Write the addresses of the stack into a file, for commands that run in the same directory."""
     lines = [f"{name}={value}\n" for name, value in variables.items()]
     write_private(directory / "stack.env", "".join(lines).encode())
 
 
 def announced(directory: Path) -> dict[str, str]:
-    """The variables of the stack that runs on this directory now; empty if none does."""
+    """Return the variables of the stack that runs in this directory now; empty if none runs."""
     try:
         with (directory / "up.lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -64,7 +64,7 @@ def announced(directory: Path) -> dict[str, str]:
 
 
 def empty(directory: Path) -> None:
-    """Deletes the stack's data. Raises `UsageError`, and deletes nothing, when anything else lies there."""
+    """Delete the stack's data. Raise `UsageError` and delete nothing if the directory contains anything else."""
     foreign = sorted(entry.name for entry in directory.iterdir() if not _is_ours(entry))
     if foreign:
         raise UsageError(
@@ -81,19 +81,19 @@ def empty(directory: Path) -> None:
 
 
 def _close(directory: Path) -> None:
-    """Takes everybody else's rights to a directory in which nothing but the stack's data lies."""
+    """Restrict a directory to its owner if it contains nothing but the stack's data."""
     mode = directory.stat().st_mode
     if mode & 0o077 and directory.stat().st_uid == os.geteuid() and all(map(_is_ours, directory.iterdir())):
         directory.chmod(DIRECTORY)
 
 
 def _is_ours(entry: Path) -> bool:
-    """A link is never ours: what it points to could be anybody's."""
-    return any(fnmatchcase(entry.name, pattern) for pattern in OURS) and not entry.is_symlink()
+    """Return True for files of the stack; False for links, which could point to anything."""
+    return any(fnmatchcase(entry.name, pattern) for pattern in OWN_PATTERNS) and not entry.is_symlink()
 
 
 def _require_writable(directory: Path) -> None:
-    """What an earlier run of another user has left there can't be continued."""
+    """Raise `PermissionError` if a file can't be written, as after a run of another user."""
     for entry in filter(_is_ours, directory.iterdir()):
         if not os.access(entry, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(entry))

@@ -1,4 +1,4 @@
-"""Free ports for servers that nobody has to find. Two processes at once are never given the same one."""
+"""Free ports for servers. Two concurrent processes never get the same port."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import socket
 from pipeline.local.probe import port_free
 
 _FIRST, _LAST, _BLOCK = 20_000, 32_000, 10
-"""Below the kernel's ephemeral range, so that no outgoing connection takes one in between."""
+"""Ports below the kernel's ephemeral range, so that no outgoing connection uses one meanwhile."""
 _guards: list[socket.socket] = []
 
 
 def free_ports() -> int:
-    """The first of nine consecutive free ports, which nobody else is given while this process lives."""
+    """Return the first of nine consecutive free ports, reserved while this process lives."""
     blocks = list(range(_FIRST, _LAST, _BLOCK))
     random.shuffle(blocks)
     return next(first for first in blocks if _claim(first))
 
 
 def _claim(first: int) -> bool:
-    """Takes the block's tenth port, which is what claims the others."""
+    """Reserve a block by listening on its tenth port."""
     guard = socket.socket()
     try:
         guard.bind(("127.0.0.1", first + _BLOCK - 1))

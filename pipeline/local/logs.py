@@ -1,4 +1,4 @@
-"""The log files of the children: one each, bounded, followed while they grow."""
+"""The log files of the children: bounded, and followed while they grow."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Final
 
 from pipeline.private_files import make_private_dir
 
-LIMIT: Final = 20 * 1024 * 1024
-"""Bytes of a log before it is moved aside; there is one older one of each."""
+MAX_LOG_BYTES: Final = 20 * 1024 * 1024
+"""Maximum bytes of a log before it is rotated; one older file is kept."""
 
 
 class LogFile:
-    """One child's output. The child appends to it, so it can be cut while the child runs."""
+    """The output of one child. The child appends to it, so it can be truncated while the child runs."""
 
-    def __init__(self, path: Path, limit: int = LIMIT) -> None:
+    def __init__(self, path: Path, limit: int = MAX_LOG_BYTES) -> None:
         self.path = path
         self._limit = limit
         self._read = 0
         self._rest = b""
 
     def begin(self) -> None:
-        """Moves the log of the run before aside."""
+        """Rotate the log of the previous run."""
         make_private_dir(self.path.parent)
         if self.path.exists():
             self.path.replace(self._older)
 
     def trim(self) -> None:
-        """Moves what there is aside once it exceeds the limit. A line written in that instant may be lost."""
+        """Rotate the log once it exceeds the limit. A line that is written meanwhile may be lost."""
         if self.size() <= self._limit:
             return
         shutil.copyfile(self.path, self._older)
@@ -37,7 +37,7 @@ class LogFile:
         self._read = 0
 
     def new_lines(self) -> list[str]:
-        """The lines that were completed since the last call."""
+        """Return the lines that were completed since the last call."""
         if self.size() <= self._read:
             return []
         with self.path.open("rb") as file:
@@ -48,7 +48,7 @@ class LogFile:
         return [line.decode(errors="replace") for line in lines]
 
     def size(self) -> int:
-        """Bytes; 0 before anything was written."""
+        """Return the size in bytes; 0 if there is no file."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     @property

@@ -1,4 +1,4 @@
-"""Which server of the stack listens where."""
+"""The ports of the stack's servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class Ports(NamedTuple):
-    """One port for each server; the fields are the services' names, but for Kafka's second one and the ingress's."""
+    """One port per server. Fields are named after the services, except the second ports of Kafka and ingress."""
 
     ingress: int = 8080
     sandbox: int = 8090
@@ -27,14 +27,14 @@ class Ports(NamedTuple):
 
     @classmethod
     def starting_at(cls, first: int) -> Ports:
-        """Nine consecutive ports from `first`, so that two stacks can run side by side."""
+        """Return nine consecutive ports from `first`, so that several stacks can run side by side."""
         if not 1024 <= first <= 65_535 - len(cls._fields):
             raise UsageError(f"--ports-from {first} leaves no room for nine ports: choose one from 1024 to 65000")
         return cls(*range(first, first + len(cls._fields)))
 
     @classmethod
     def configured(cls, environ: Mapping[str, str]) -> Ports:
-        """The usual ports, but where `PIPELINE_…` variables name others on this machine."""
+        """Return the default ports, except those that `PIPELINE_…` variables set."""
         kafka = _local_port(f"//{environ.get('PIPELINE_KAFKA', '')}")
         redis = _local_port(environ.get("PIPELINE_REDIS", ""))
         names = ("INGRESS", "SANDBOX", "INGRESS_ADMIN")
@@ -50,7 +50,7 @@ class Ports(NamedTuple):
         )
 
     def require_free(self) -> None:
-        """Raises `UsageError` with one line that names every port that can't be had."""
+        """Raise `UsageError` with one line that names every port in use."""
         taken = [f"{port} ({name})" for name, port in self._asdict().items() if not port_free("127.0.0.1", port)]
         if taken:
             ports = "port" if len(taken) == 1 else "ports"
@@ -64,7 +64,7 @@ def _number(text: str | None) -> int | None:
 
 
 def _local_port(url: str) -> int | None:
-    """The port of a server on this machine; None for one elsewhere, which `pipeline up` does not use."""
+    """Return the port of a server on this machine; None for a remote server, which `pipeline up` does not use."""
     try:
         parts = urlsplit(url)
         return parts.port if parts.hostname in _LOOPBACK else None

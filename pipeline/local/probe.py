@@ -1,6 +1,6 @@
-"""Questions to a server: does it answer yet? None of them raises, each returns within a second or two.
+"""Readiness probes. A probe never raises, and returns within two seconds.
 
-`python -m pipeline.local.probe URL` ends with 0 when it does: a container's health check.
+`python -m pipeline.local.probe URL` exits with 0 if the server is ready: a container's health check.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _METADATA: Final = struct.pack(">hhihi", 3, 1, _CORRELATION, -1, 0)
 
 
 def http_ready(host: str, port: int, path: str = "/readyz") -> bool:
-    """Whether `path` is answered with a 2xx."""
+    """Return True if a GET of `path` gets a 2xx."""
     with closing(http.client.HTTPConnection(host, port, timeout=_TIMEOUT)) as connection:
         try:
             connection.request("GET", path)
@@ -30,7 +30,7 @@ def http_ready(host: str, port: int, path: str = "/readyz") -> bool:
 
 
 def redis_ready(host: str, port: int) -> bool:
-    """Whether PING is answered with PONG, which Redis does only after it has loaded its data."""
+    """Return True if Redis answers PING with PONG, which it does only after it has loaded its data."""
     try:
         with socket.create_connection((host, port), _TIMEOUT) as connection:
             connection.sendall(b"PING\r\n")
@@ -40,7 +40,7 @@ def redis_ready(host: str, port: int) -> bool:
 
 
 def kafka_ready(host: str, port: int) -> bool:
-    """Whether the metadata lists a broker: the port opens before the broker is registered and unfenced."""
+    """Return True if the metadata lists a broker: the port opens before the broker is registered and unfenced."""
     try:
         with socket.create_connection((host, port), _TIMEOUT) as connection:
             connection.sendall(struct.pack(">i", len(_METADATA)) + _METADATA)
@@ -51,7 +51,7 @@ def kafka_ready(host: str, port: int) -> bool:
 
 
 def port_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now. Connections that are only fading away don't count."""
+    """Return True if a server could listen on the port. Connections in TIME_WAIT don't count."""
     with closing(socket.socket()) as candidate:
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -62,7 +62,7 @@ def port_free(host: str, port: int) -> bool:
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of an `http://host:port/path` is answered with a 2xx."""
+    """Return True if a GET of `http://host:port/path` gets a 2xx."""
     parts = urlsplit(url)
     return http_ready(parts.hostname or "", parts.port or 80, parts.path)
 

@@ -1,4 +1,4 @@
-"""Child processes that never outlive their parent, and the servers that are made of one."""
+"""Child processes that never outlive their parent, and servers that consist of one."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else
 
 
 def spawn(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Starts `argv` in a session of its own, its output appended to `log`.
+    """Start `argv` in a session of its own, its output appended to `log`.
 
-    On Linux the kernel kills the child when the thread that started it ends, so it is asked to only for the
-    main thread, which ends with the process.
+    On Linux the kernel kills the child when the thread that started it ends. That is set only for the main thread,
+    which ends with the process.
     """
     tied = _LIBC is not None and threading.current_thread() is threading.main_thread()
     with log.open("ab") as output:
@@ -42,13 +42,13 @@ def spawn(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) 
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signals the child and whatever it has started. Does nothing once the child has been waited for."""
+    """Signal the child and all its descendants. Do nothing once the child has been waited for."""
     if process.poll() is None:
         os.killpg(process.pid, number)
 
 
 def last_lines(log: Path, count: int, since: int = 0) -> list[str]:
-    """The last `count` lines of a log after its first `since` bytes, read from its last 64 KiB."""
+    """Return the last `count` lines of a log after its first `since` bytes, read from its last 64 KiB."""
     if not log.is_file():
         return []
     size = log.stat().st_size
@@ -75,7 +75,7 @@ class Server(ABC):
 
     name: str
     env: Mapping[str, str] | None = None
-    """Of the process; None: as ours."""
+    """Environment of the process; None for ours."""
     stop_seconds = 10.0
 
     def __init__(self, data_dir: Path, log: Path | None = None) -> None:
@@ -91,15 +91,15 @@ class Server(ABC):
     @property
     @abstractmethod
     def ports(self) -> tuple[int, ...]:
-        """Every port that it listens on."""
+        """All ports that it listens on."""
 
     @abstractmethod
     def prepare(self) -> None:
-        """Writes what the server needs before its start; harmless when repeated. Raises `UsageError`."""
+        """Write what the server needs before its start; harmless when repeated. Raise `UsageError`."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Whether it serves clients now."""
+        """Return True if the server answers clients."""
 
     @property
     def running(self) -> bool:
@@ -107,15 +107,15 @@ class Server(ABC):
 
     @property
     def pid(self) -> int:
-        """The process id. Raises `PipelineError` when it does not run."""
+        """The process id. Raise `PipelineError` when it does not run."""
         if self._process is None or not self.running:
             raise PipelineError(f"{self.name} does not run")
         return self._process.pid
 
     def launch(self) -> None:
-        """Starts the process without waiting until it serves.
+        """Start the process without waiting until it serves.
 
-        Raises `PipelineError` when it runs already, `UsageError` when one of its ports is taken.
+        Raise `PipelineError` when it runs already, `UsageError` when one of its ports is taken.
         """
         if self.running:
             raise PipelineError(f"{self.name} runs already")
@@ -124,12 +124,12 @@ class Server(ABC):
         self._process = spawn(self.argv, self.log, self.env)
 
     def _require_ports(self) -> None:
-        """Another server on the port would answer in its place."""
+        """Raise `UsageError` if a port is taken: another server would answer instead."""
         if taken := [port for port in self.ports if not port_free("127.0.0.1", port)]:
             raise UsageError(f"port {taken[0]} ({self.name}) is taken: stop what listens there")
 
     def wait_ready(self) -> None:
-        """Blocks until it serves. Raises `PipelineError` with its last words if it dies or stands still (`startup`)."""
+        """Block until it serves. Raise `PipelineError` with the end of its log if it dies or stalls (`startup`)."""
         process = self._process
         start = Startup(lambda: look(process.pid if process else 0, self.log, self.ports))
         while not self.is_ready():
@@ -139,12 +139,12 @@ class Server(ABC):
             time.sleep(0.05)
 
     def start(self) -> None:
-        """Starts the process and blocks until it serves."""
+        """Start the process and block until it serves."""
         self.launch()
         self.wait_ready()
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL when it takes longer than `stop_seconds`. Its data stays."""
+        """Stop the process with SIGTERM, and with SIGKILL after `stop_seconds`. Its data is kept."""
         if self._process is None:
             return
         signal_group(self._process, signal.SIGTERM)
@@ -154,7 +154,7 @@ class Server(ABC):
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would."""
+        """Kill the process with SIGKILL, as a crash."""
         if self._process is not None:
             signal_group(self._process, signal.SIGKILL)
             self._process.wait()

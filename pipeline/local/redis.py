@@ -13,11 +13,11 @@ from pipeline.local.process import Server
 from pipeline.private_files import make_private_dir
 
 OPTIONS: Final = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction")
-"""Loses at most the last second of writes when it is killed, and nothing to eviction; the same in a container."""
+"""Options that lose at most one second of writes on a kill, and nothing to eviction; containers use the same."""
 
 
 def redis_server() -> str:
-    """The path of `redis-server`: on the PATH, else from pip. Raises `UsageError` without either."""
+    """Return the path of `redis-server`: on the PATH, else from pip. Raise `UsageError` without either."""
     if found := shutil.which("redis-server"):
         return found
     try:

@@ -1,4 +1,4 @@
-"""What `pipeline up` tells a person, on a terminal or in a file."""
+"""The output of `pipeline up`, on a terminal or in a file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pipeline.tenants import Tenant
 
 _COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 LOCAL_KEY: Final = "local-"
-"""What an API key begins with that is made for one run on this machine."""
+"""Prefix of API keys that are made for one run on this machine."""
 SAMPLE_KEY: Final = "sandbox-"
 _SEND: Final = {"recipient": "15550001111", "text": "Your parcel is on its way."}
 _HELLO: Final = {"provider": "cloud", "account": "106540352242922", "from": "15550001111", "text": "hello"}
 
 
-class Report:
-    """Progress lines, then one screen; the children's output with each line after its name."""
+class StackReporter:
+    """Prints progress lines, then one screen, then the children's output with their names."""
 
     def __init__(self, console: Console, ports: Ports, data_dir: Path, tenants: Iterable[Tenant] = ()) -> None:
         self._console = console
@@ -33,43 +33,43 @@ class Report:
         self._colours: dict[str, str] = {}
 
     def ready(self, service: Service, seconds: float) -> None:
-        self._say(f"[green]✓[/] {service.name:<10} {service.where or 'done':<32} [dim]{seconds:5.1f} s[/]")
+        self._print(f"[green]✓[/] {service.name:<10} {service.where or 'done':<32} [dim]{seconds:5.1f} s[/]")
 
     def slow(self, name: str, seconds: float, sign: str, log: Path) -> None:
         why = f"it gets on ({sign})" if sign else "it has shown no sign of life yet"
-        self._say(f"[yellow]…[/] {name:<10} is still starting after {seconds:.0f} s: {why}. Its log is {log}")
+        self._print(f"[yellow]…[/] {name:<10} is still starting after {seconds:.0f} s: {why}. Its log is {log}")
 
     def died(self, name: str, why: str, log: Path, lines: Sequence[str], deaths: int) -> None:
-        self._say(f"[red]✗ {name} {why}[/] (death {deaths} of the last minute). The end of {log}:")
+        self._print(f"[red]✗ {name} {why}[/] (death {deaths} of the last minute). The end of {log}:")
         for line in lines:
-            self._say(f"    [dim]{escape(line)}[/]")
+            self._print(f"    [dim]{escape(line)}[/]")
 
     def gave_up(self, name: str, log: Path) -> None:
-        self._say(f"[red]✗ {name} can't be kept running: stopping everything. Its log is {log}[/]")
+        self._print(f"[red]✗ {name} can't be kept running: stopping everything. Its log is {log}[/]")
 
     def all_ready(self, seconds: float) -> None:
-        self._say(f"\n[bold]Ready in {seconds:.1f} s.[/]\n")
-        for name, where, purpose in self._places():
-            self._say(f"  [bold]{name:<10}[/] {where:<32} [dim]{purpose}[/]")
+        self._print(f"\n[bold]Ready in {seconds:.1f} s.[/]\n")
+        for name, where, purpose in self._addresses():
+            self._print(f"  [bold]{name:<10}[/] {where:<32} [dim]{purpose}[/]")
         for line in _advice(self._ports, self._data_dir, self._api_key):
-            self._say(line)
+            self._print(line)
 
     def output(self, name: str, lines: Sequence[str]) -> None:
         colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
         for line in lines:
-            self._say(f"[{colour}]{name:>10} │[/] {escape(line)}")
+            self._print(f"[{colour}]{name:>10} │[/] {escape(line)}")
 
     def stopping(self) -> None:
-        self._say("Stopping…")
+        self._print("Stopping…")
 
     def stopped(self, killed: Sequence[str], seconds: float) -> None:
         forced = f" ({', '.join(killed)} had to be killed)" if killed else ""
-        self._say(f"Stopped in {seconds:.1f} s{forced}. The data stays in {self._data_dir}.")
+        self._print(f"Stopped in {seconds:.1f} s{forced}. The data stays in {self._data_dir}.")
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, soft_wrap=True)
 
-    def _places(self) -> list[tuple[str, str, str]]:
+    def _addresses(self) -> list[tuple[str, str, str]]:
         ports = self._ports._asdict()
         verbs = [verb for verb in reversed(VERBS) if not verb.once]
         return [
@@ -80,7 +80,7 @@ class Report:
 
 
 def _api_key(tenants: Iterable[Tenant]) -> str | None:
-    """A key of the HTTP API to show: one of this machine's as it is, of any other only where it belongs."""
+    """Return an API key for the example: a local or sample key as it is, otherwise a placeholder."""
     keys = [key.get_secret_value() for tenant in tenants for key in tenant.api_keys]
     shown = next((key for key in keys if key.startswith((LOCAL_KEY, SAMPLE_KEY))), None)
     return shown or ("$PIPELINE_API_KEY" if keys else None)

@@ -1,4 +1,4 @@
-"""The bill of materials (CycloneDX 1.5, JSON): every package of the locks and every jar. `make sbom` writes it."""
+"""The bill of materials (CycloneDX 1.5, JSON): all packages of the locks and all jars. `make sbom` writes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 class Package(NamedTuple):
-    """A package of a lock. `hashes`: SHA-256 of each of its files, of which pip takes the one that fits."""
+    """A package of a lock. `hashes`: SHA-256 of its files, one of which pip installs."""
 
     name: str
     version: str
@@ -31,14 +31,14 @@ class Package(NamedTuple):
 
 
 def packages(lock: str) -> Iterator[Package]:
-    """The packages of a lock file's text."""
+    """Yield the packages of a lock file's text."""
     for entry in lock.replace("\\\n", " ").splitlines():
         if found := _PINNED.match(entry):
             yield Package(found[1], found[2], tuple(_HASH.findall(entry)))
 
 
 def sbom(root: Path = ROOT) -> dict[str, Any]:
-    """The whole document. What the image holds is `required`; what `pipeline up` and the tests need is `optional`."""
+    """Return the document. Packages of the image are `required`, those of `pipeline up` and the tests `optional`."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     shipped = {each.name for each in packages((root / IMAGE_LOCK).read_text())}
     found = [_package(each, each.name in shipped) for each in packages((root / LOCK).read_text())]

@@ -1,4 +1,4 @@
-"""What runs: the one source of `pipeline up` and of docker-compose.yml."""
+"""The services of a stack, for `pipeline up` and docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from pipeline.local.redis import RedisServer
 
 LOOPBACK: Final = "127.0.0.1"
 COMMAND: Final = (sys.executable, "-P", "-m", "pipeline.cli")
-"""Our own command line. `-P`: the working directory does not come before what is installed (`pipeline.cli` adds it)."""
+"""Our command line. `-P` keeps the working directory from the front of `sys.path` (`pipeline.cli` appends it)."""
 PARTITIONS: Final = "8"
-"""Of every keyed topic of a stack on one machine, unless PIPELINE_PARTITIONS says otherwise."""
+"""Default partition count of keyed topics for a stack on one machine."""
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A service that is one of our own commands, wherever it runs.
+    """A service that is one of our own commands.
 
     Attributes:
-        arguments: what follows `pipeline` on its command line.
-        purpose: one line for people.
+        arguments: its command line after `pipeline`.
+        purpose: one line for the report.
         after: the services that must be ready before it starts.
         once: it does its work and ends; ready means that it ended well.
         tables: it keeps tables on disk.
@@ -50,11 +50,11 @@ VERBS: Final = (
     Verb("intake", ("worker", "intake"), "parse ▸ deduplicate ▸ route", ("topics",), tables=True),
     Verb("ingress", ("ingress",), "takes webhooks", ("topics",)),
 )
-"""In the order of starting, after Kafka and Redis; stopped the other way round."""
+"""Commands in order of starting, after Kafka and Redis; they are stopped in reverse order."""
 
 
 def environment(ports: Ports, host: Callable[[str], str], partitions: str | None) -> dict[str, str]:
-    """The variables that all our processes share; `host` gives the name under which a service is reached."""
+    """Return the variables that all our processes share; `host` returns the host name of a service."""
     return {
         "PIPELINE_KAFKA": f"{host('kafka')}:{ports.kafka}",
         "PIPELINE_REDIS": f"redis://{host('redis')}:{ports.redis}/0",
@@ -68,7 +68,7 @@ def environment(ports: Ports, host: Callable[[str], str], partitions: str | None
 
 
 def own_environment(verb: Verb, ports: Ports) -> dict[str, str]:
-    """The variables of one service: where it answers and, of a worker, who it is: it gets its partitions back."""
+    """Return the variables of one service: its address, and a worker's identity, which gets it its partitions back."""
     if verb.name == "ingress":
         return {"PIPELINE_INGRESS_ADMIN_PORT": str(ports.admin)}
     if verb.arguments[0] != "worker":
@@ -81,12 +81,12 @@ def port_of(verb: Verb, ports: Ports) -> int:
 
 
 def probe_port_of(verb: Verb, ports: Ports) -> int:
-    """Where its health is asked: the ingress has a port for it that no flood of webhooks fills."""
+    """Return the port of its health check. The ingress has a port of its own, which a flood of webhooks can't fill."""
     return ports.admin if verb.name == "ingress" else port_of(verb, ports)
 
 
 def _nothing() -> None:
-    """For services that need no preparation."""
+    """Do nothing, for services without preparation."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,14 @@ class Service:
     """One process of the embedded stack.
 
     Attributes:
-        where: its address for people; empty for one that ends.
+        where: its address for the report; empty for one that ends.
         after: the services that must be ready before it starts.
-        ready: whether it serves now; None for one that ends: ready means that it ended with status 0.
-        alive: whether it is well while it is not ready, as one that waits for a person; None: nobody can tell.
-        ports: those that it opens.
-        prepare: what is to be done before each start.
-        store: it holds data that the others need until they have stopped.
-        progress: a file that it touches as its work gets on; None where it tells nobody.
+        ready: returns True if it serves; None for one that ends: it is ready once it ended with status 0.
+        alive: returns True if it is healthy though not ready, as one that waits for an operator; None: unknown.
+        ports: ports that it listens on.
+        prepare: called before each start.
+        store: it stores data that the others need until they have stopped.
+        progress: a file that it touches as its work progresses, or None.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Service:
 
 
 def services(ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> list[Service]:
-    """The stack on this machine, in the order of starting. Raises `UsageError` when a part is not installed."""
+    """Return the stack on this machine, in the order of starting. Raise `UsageError` if a part is not installed."""
     logs = data_dir / "logs"
     kafka = Kafka(data_dir / "kafka", ports.kafka, ports.controller, logs / "kafka.log")
     redis = RedisServer(data_dir / "redis", ports.redis, logs / "redis.log")
@@ -164,7 +164,7 @@ def _command(verb: Verb, ports: Ports, env: Mapping[str, str], data_dir: Path) -
 
 
 def _environment(ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """All of `environ`, with what the stack decides put over it; its logs are for people unless it says otherwise."""
+    """Return `environ` with the stack's own variables. Logs are in the console format unless `environ` sets another."""
     decided = environment(ports, lambda _: LOOPBACK, environ.get("PIPELINE_PARTITIONS"))
     here = {"PIPELINE_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
     return {"PIPELINE_LOG_FORMAT": "console", **environ, **decided, **here}

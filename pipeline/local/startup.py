@@ -1,6 +1,6 @@
-"""Whether a process that is not ready yet gets on with its start, however slow the machine is.
+"""Detect whether a starting process makes progress, however slow the machine is.
 
-A start is given up for standing still, not for taking long: killed and started again, a slow one would never be ready.
+A start fails if it stalls, not if it takes long: a slow process that is killed and started again is never ready.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-PATIENCE: Final = 60.0
-"""Seconds without a sign of progress after which a start has failed."""
-WORK: Final = 3.0
-"""Seconds of processor time that are a sign. What only waits uses less in `PATIENCE`."""
+STALL_TIMEOUT: Final = 60.0
+"""Seconds without progress after which a start has failed."""
+MIN_WORK: Final = 3.0
+"""Seconds of processor time that count as progress. A process that only waits uses less within `STALL_TIMEOUT`."""
 
 clock = time.monotonic
 
 
-class Signs(NamedTuple):
-    """What a process shows from outside.
+class Observation(NamedTuple):
+    """Observations of a process from outside.
 
     Attributes:
-        log: bytes that it has logged.
-        ports: how many of its ports are open.
-        work: seconds of processor time that it has used.
+        log: bytes of its log.
+        ports: number of its ports that are open.
+        work: seconds of processor time.
     """
 
     log: int
@@ -34,43 +34,43 @@ class Signs(NamedTuple):
 
 
 class Startup:
-    """One start, looked at again and again.
+    """One start, observed repeatedly.
 
     Attributes:
-        sign: the last sign of progress, for people; empty before there was one.
+        sign: the last progress, for the report; empty before the first.
     """
 
-    def __init__(self, look: Callable[[], Signs]) -> None:
+    def __init__(self, look: Callable[[], Observation]) -> None:
         self.sign = ""
         self._look = look
         self._began = self._moved = clock()
-        self._seen = Signs(0, 0, 0.0)
+        self._seen = Observation(0, 0, 0.0)
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds since it began."""
         return clock() - self._began
 
     def stalled(self) -> bool:
-        """Whether it has shown no sign of progress for too long."""
+        """Return True if there was no progress for too long."""
         now = self._look()
         if sign := _progress(self._seen, now):
             self.sign, self._seen, self._moved = sign, now, clock()
-        return clock() - self._moved > PATIENCE
+        return clock() - self._moved > STALL_TIMEOUT
 
 
-def _progress(before: Signs, now: Signs) -> str:
+def _progress(before: Observation, now: Observation) -> str:
     if now.ports > before.ports:
         return "a port is open"
     if now.log > before.log:
         return "its log grows"
-    return "it uses the processor" if now.work - before.work >= WORK else ""
+    return "it uses the processor" if now.work - before.work >= MIN_WORK else ""
 
 
-def look(pid: int, log: Path, ports: Sequence[int]) -> Signs:
-    """The signs of a process at this moment; those of one that has just ended are none."""
+def look(pid: int, log: Path, ports: Sequence[int]) -> Observation:
+    """Return the present observations of a process; zeros for one that has just ended."""
     size = log.stat().st_size if log.exists() else 0
-    return Signs(size, sum(map(_open, ports)), _work(pid))
+    return Observation(size, sum(map(_open, ports)), _work(pid))
 
 
 def _open(port: int) -> bool:

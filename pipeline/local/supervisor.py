@@ -1,4 +1,4 @@
-"""Starts the services in order, keeps them running, stops them in order."""
+"""Start the services in order, keep them running, stop them in order."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, Protocol
 
-from pipeline.local.child import MAX_DEATHS, Change, Child, State
+from pipeline.local.child import MAX_DEATHS, Child, ChildEvent, ChildState
 from pipeline.local.services import Service
 
-TICK: Final = 0.1
-"""Seconds between two looks at the children."""
-STOP_SECONDS: Final = 14.0
-"""Until everything is gone, one second less than is promised."""
-PATIENCE: Final = 2.0
-"""Seconds that one child gets to end before the next is told to; it may take longer, until the stores stop."""
+POLL_INTERVAL: Final = 0.1
+"""Seconds between two polls of the children."""
+STOP_TIMEOUT: Final = 14.0
+"""Seconds until all children are stopped, one less than documented."""
+STOP_GRACE: Final = 2.0
+"""Seconds to wait for one child before the next is signalled. It may take longer, until the stores are stopped."""
 LAST_LINES: Final = 15
 
 
 class Reporter(Protocol):
-    """Who is told what happens."""
+    """Receives the events of the stack."""
 
     def ready(self, service: Service, seconds: float) -> None: ...
     def slow(self, name: str, seconds: float, sign: str, log: Path) -> None: ...
@@ -37,11 +37,11 @@ class Reporter(Protocol):
 
 
 class Supervisor:
-    """Runs services until a signal or until one of them can't be kept running.
+    """Runs services until a signal, or until one of them dies too often.
 
-    Everything happens in the thread that calls `run`, which must be the main one: it takes the signals, and the
+    Everything happens in the thread that calls `run`, which must be the main thread: it handles the signals, and the
     children are tied to it (`pipeline.local.process.spawn`). With `follow` the reporter gets their output.
-    `max_deaths` of one child within a minute end it all; with None, who kills on purpose may go on.
+    `max_deaths` of one child within a minute end the stack; None is unlimited, for tests that kill on purpose.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Supervisor:
         self._began = 0.0
 
     def run(self) -> int:
-        """Blocks until everything has stopped; gives the exit status."""
+        """Block until everything has stopped; return the exit status."""
         self._began = time.monotonic()
         for child in self._children:
             child.log.begin()
@@ -72,36 +72,36 @@ class Supervisor:
             try:
                 while not self._signals and not self._failed:
                     self._tick()
-                    self._wake.wait(TICK)
+                    self._wake.wait(POLL_INTERVAL)
             finally:
                 self._stop()
         return 1 if self._failed else 0
 
     def _tick(self) -> None:
         for child in self._children:
-            if child.state is State.WAITING:
+            if child.state is ChildState.WAITING:
                 self._start_if_possible(child)
             elif change := child.observe():
                 self._changed(child, change)
             self._tend_log(child)
-        if not self._announced and all(child.state is State.READY for child in self._children):
+        if not self._announced and all(child.state is ChildState.READY for child in self._children):
             self._announced = True
             self._reporter.all_ready(time.monotonic() - self._began)
 
     def _start_if_possible(self, child: Child) -> None:
-        if not self._signals and all(self._by_name[name].state is State.READY for name in child.service.after):
+        if not self._signals and all(self._by_name[name].state is ChildState.READY for name in child.service.after):
             child.start()
 
-    def _changed(self, child: Child, change: Change) -> None:
-        if change is Change.READY:
+    def _changed(self, child: Child, change: ChildEvent) -> None:
+        if change is ChildEvent.READY:
             self._reporter.ready(child.service, child.seconds)
             return
-        if change is Change.SLOW:
+        if change is ChildEvent.SLOW:
             self._reporter.slow(child.name, child.startup.seconds, child.startup.sign, child.log.path)
             return
         lines = child.last_lines(LAST_LINES)
-        self._reporter.died(child.name, child.why, child.log.path, lines, child.deaths)
-        if child.doomed:
+        self._reporter.died(child.name, child.death_cause, child.log.path, lines, child.deaths)
+        if child.exhausted:
             self._failed = True
             self._reporter.gave_up(child.name, child.log.path)
 
@@ -137,8 +137,8 @@ class Supervisor:
 
 
 def _stop_all(children: Sequence[Child], hurry: Callable[[], bool]) -> list[str]:
-    """Stops `children` one after the other; gives the names of those that had to be killed."""
-    deadline = time.monotonic() + STOP_SECONDS
+    """Stop `children` one after the other; return the names of those that had to be killed."""
+    deadline = time.monotonic() + STOP_TIMEOUT
     killed: list[str] = []
     told: list[Child] = []
     for child in (child for child in children if child.running):
@@ -147,7 +147,7 @@ def _stop_all(children: Sequence[Child], hurry: Callable[[], bool]) -> list[str]
         child.terminate()
         told.append(child)
         last = child is children[-1]
-        _wait_gone(child, deadline if last else min(deadline, time.monotonic() + PATIENCE), hurry)
+        _wait_gone(child, deadline if last else min(deadline, time.monotonic() + STOP_GRACE), hurry)
     return killed + _kill(told)
 
 

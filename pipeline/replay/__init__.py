@@ -1,1 +1,1 @@
-"""Reading the past without acting on it: nothing here publishes, joins a group or moves an offset."""
+"""Read the past without side effects: nothing here publishes, joins a group or commits an offset."""

@@ -1,4 +1,4 @@
-"""Reads what lies on a topic now: no group, no offsets, in order for each partition, a fetch in memory at a time."""
+"""Read the records that are on a topic now: without a group, partition by partition, one fetch in memory at a time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pipeline import aiokafka_patches
 from pipeline.errors import Unavailable
 from pipeline.topics.records import Incoming
 
-TIMEOUT: Final = 5.0
-"""Seconds in which a broker that is there answers a question."""
-PATIENCE: Final = 10.0
-"""Seconds in which it gives the next records."""
-MAX_FETCH: Final = 8 * 1024 * 1024
-"""Bytes of one fetch, all that is in memory at a time."""
+REQUEST_TIMEOUT: Final = 5.0
+"""Timeout for requests of metadata and offsets, in seconds."""
+FETCH_TIMEOUT: Final = 10.0
+"""Timeout for the next records, in seconds."""
+MAX_FETCH_BYTES: Final = 8 * 1024 * 1024
+"""Bytes of one fetch, the most that is in memory at a time."""
 
 
-class Span(NamedTuple):
-    """A part of one partition: the offsets from `start` to before `end`."""
+class PartitionRange(NamedTuple):
+    """The offsets of one partition from `start` to before `end`."""
 
     topic: str
     partition: int
@@ -31,81 +31,81 @@ class Span(NamedTuple):
     end: int
 
 
-class Reader:
-    """Reads spans, one at a time."""
+class TopicReader:
+    """Reads partition ranges, one at a time."""
 
     def __init__(self, bootstrap: str, consumer: Any) -> None:
         self._bootstrap = bootstrap
         self._consumer = consumer
 
-    async def spans(self, topic: str, partitions: Iterable[int], since: int | None = None) -> list[Span]:
-        """What is there at this moment: from the first record (made at `since`, in ms, or later) to the last."""
-        places = [TopicPartition(topic, partition) for partition in partitions]
-        with _asking(self._bootstrap):
-            async with asyncio.timeout(TIMEOUT):
-                starts, ends = await asyncio.gather(self._starts(places, since), self._consumer.end_offsets(places))
-        return [Span(topic, place.partition, starts.get(place, ends[place]), ends[place]) for place in places]
+    async def ranges(self, topic: str, partitions: Iterable[int], since: int | None = None) -> list[PartitionRange]:
+        """Return the present range of each partition, from the first record since `since` (in ms) to the last."""
+        tps = [TopicPartition(topic, partition) for partition in partitions]
+        with _kafka_errors(self._bootstrap):
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                starts, ends = await asyncio.gather(self._starts(tps, since), self._consumer.end_offsets(tps))
+        return [PartitionRange(topic, tp.partition, starts.get(tp, ends[tp]), ends[tp]) for tp in tps]
 
-    async def _starts(self, places: list[TopicPartition], since: int | None) -> dict[TopicPartition, int]:
-        """Where to begin in each partition; those are left out that hold nothing so young."""
+    async def _starts(self, tps: list[TopicPartition], since: int | None) -> dict[TopicPartition, int]:
+        """Return the start offset of each partition, without partitions that have no record since then."""
         if since is None:
-            starts: dict[TopicPartition, int] = await self._consumer.beginning_offsets(places)
+            starts: dict[TopicPartition, int] = await self._consumer.beginning_offsets(tps)
             return starts
-        found = await self._consumer.offsets_for_times(dict.fromkeys(places, since))
-        return {place: at.offset for place, at in found.items() if at is not None}
+        found = await self._consumer.offsets_for_times(dict.fromkeys(tps, since))
+        return {tp: at.offset for tp, at in found.items() if at is not None}
 
-    async def read(self, span: Span) -> AsyncIterator[Incoming]:
-        """The records of a span. Those that retention takes away meanwhile are left out."""
-        place, position = TopicPartition(span.topic, span.partition), span.start
-        if position >= span.end:
+    async def read(self, part: PartitionRange) -> AsyncIterator[Incoming]:
+        """Yield the records of a range. Records that retention removes meanwhile are skipped."""
+        tp, position = TopicPartition(part.topic, part.partition), part.start
+        if position >= part.end:
             return
-        self._consumer.assign([place])
-        self._consumer.seek(place, position)
-        while position < span.end:
-            for record in await self._some(place, position):
-                if record.offset >= span.end:
+        self._consumer.assign([tp])
+        self._consumer.seek(tp, position)
+        while position < part.end:
+            for record in await self._next_records(tp, position):
+                if record.offset >= part.end:
                     return
                 yield record
-            position = await self._consumer.position(place)
+            position = await self._consumer.position(tp)
 
-    async def _some(self, place: TopicPartition, position: int) -> list[Incoming]:
-        """The next records; none where only the position moved, past what a broker keeps for itself."""
-        with _asking(self._bootstrap):
-            async with asyncio.timeout(PATIENCE):
+    async def _next_records(self, tp: TopicPartition, position: int) -> list[Incoming]:
+        """Return the next records; none if only control or compacted records were passed."""
+        with _kafka_errors(self._bootstrap):
+            async with asyncio.timeout(FETCH_TIMEOUT):
                 while True:
-                    found: dict[TopicPartition, list[Incoming]] = await self._consumer.getmany(place, timeout_ms=200)
-                    if found or await self._consumer.position(place) > position:
-                        return found.get(place, [])
+                    found: dict[TopicPartition, list[Incoming]] = await self._consumer.getmany(tp, timeout_ms=200)
+                    if found or await self._consumer.position(tp) > position:
+                        return found.get(tp, [])
 
 
 @asynccontextmanager
-async def open_reader(bootstrap: str) -> AsyncIterator[Reader]:
-    """A reader, connected. Raises `Unavailable`, also while it reads, when Kafka does not answer in time."""
+async def open_reader(bootstrap: str) -> AsyncIterator[TopicReader]:
+    """Connect a reader. Raise `Unavailable`, also while it reads, if Kafka does not answer in time."""
     aiokafka_patches.install()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_bytes=MAX_FETCH,
+        fetch_max_bytes=MAX_FETCH_BYTES,
         fetch_max_wait_ms=100,
-        request_timeout_ms=int(TIMEOUT * 1000),
+        request_timeout_ms=int(REQUEST_TIMEOUT * 1000),
     )
     try:
-        with _asking(bootstrap):
-            async with asyncio.timeout(TIMEOUT):
+        with _kafka_errors(bootstrap):
+            async with asyncio.timeout(REQUEST_TIMEOUT):
                 await consumer.start()
-        yield Reader(bootstrap, consumer)
+        yield TopicReader(bootstrap, consumer)
     finally:
         await consumer.stop()
 
 
 @contextmanager
-def _asking(bootstrap: str) -> Iterator[None]:
+def _kafka_errors(bootstrap: str) -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise Unavailable(f"Kafka at {bootstrap} did not answer in time: see what the broker is doing") from None
+        raise Unavailable(f"Kafka at {bootstrap} did not answer in time: look at the broker's log") from None
     except (KafkaError, OSError) as error:
         reason = type(error).__name__
         raise Unavailable(f"can't read from Kafka at {bootstrap} ({reason}): start it or set PIPELINE_KAFKA") from None

@@ -22,7 +22,7 @@ import orjson
 from aiohttp import web
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
-from pipeline.ingress.records import Arrival, Labeller, webhook_id
+from pipeline.ingress.records import IngressMetadata, RecordBuilder, webhook_id
 from pipeline.local.free_ports import free_ports
 from pipeline.providers.base import AttemptStatus, HeadAuthenticator, Provider, SendAttempt, WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
@@ -104,8 +104,8 @@ class ProviderConformance(ABC):
     def records(self, body: bytes, at_ms: int = 1_760_000_000_500) -> list[TestRecord]:
         """Return the records that the ingress builds from a body."""
         slices = self.provider.split(self.signed(body, self.secrets[0]), self.tenants)
-        arrival = Arrival(self.provider.name, None, webhook_id(body), at_ms, b"trace")
-        return [TestRecord.of(record) for record in Labeller(self.tenants).records(slices, arrival)]
+        metadata = IngressMetadata(self.provider.name, None, webhook_id(body), at_ms, b"trace")
+        return [TestRecord.of(record) for record in RecordBuilder(self.tenants).build(slices, metadata)]
 
     def events(self, body: bytes, at_ms: int = 1_760_000_000_500) -> list[WireEvent]:
         """Return the events that the intake parses from these records."""

@@ -12,14 +12,14 @@ import orjson
 from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.errors import UsageError
-from pipeline.ingress.records import Arrival, Labeller, webhook_id
-from pipeline.ingress.trace import traceparent
+from pipeline.ingress.records import IngressMetadata, RecordBuilder, webhook_id
+from pipeline.ingress.traceparent import traceparent
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
 from pipeline.sandbox.cloud import GraphApi
-from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Account, Config
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, SandboxAccount, SandboxConfig
 from pipeline.sandbox.core import Sandbox
-from pipeline.sandbox.provider import Provider
+from pipeline.sandbox.provider import SandboxProvider
 from pipeline.sandbox.waha import WahaApi
 from pipeline.sandbox.wasender import WasenderApi
 from pipeline.sandbox.wawp import WawpApi
@@ -30,7 +30,7 @@ from pipeline.testing.records import TestRecord
 from pipeline.topics.events import AnyEvent, decode
 
 CLOUD_TENANT: Final = "acme"
-_PROVIDERS: Final[Mapping[str, Callable[[Sandbox], Provider]]] = {
+_PROVIDERS: Final[Mapping[str, Callable[[Sandbox], SandboxProvider]]] = {
     "cloud": GraphApi,
     "wasender": WasenderApi,
     "wawp": WawpApi,
@@ -38,7 +38,7 @@ _PROVIDERS: Final[Mapping[str, Callable[[Sandbox], Provider]]] = {
 }
 
 
-def account_of(provider: str) -> Account:
+def account_of(provider: str) -> SandboxAccount:
     """The account of `examples/tenants.yaml` at a provider. Raises `UsageError` for a provider that is not there."""
     for account in SAMPLE_ACCOUNTS:
         if account.provider == provider:
@@ -47,9 +47,9 @@ def account_of(provider: str) -> Account:
 
 
 @cache
-def side_of(provider: str) -> Provider:
+def side_of(provider: str) -> SandboxProvider:
     """The sandbox's side of a provider."""
-    return _PROVIDERS[account_of(provider).provider](Sandbox(Config()))
+    return _PROVIDERS[account_of(provider).provider](Sandbox(SandboxConfig()))
 
 
 @cache
@@ -84,9 +84,9 @@ def intake(provider: str, webhook: Webhook) -> list[AnyEvent]:
     headers = {name.lower(): value for name, value in webhook.headers.items()}
     slices = PROVIDERS[provider].split(WebhookRequest(webhook.body, headers, {}, owner), tenants)
     at_ms = time.time_ns() // 1_000_000
-    arrival = Arrival(provider, owner, webhook_id(webhook.body), at_ms, traceparent(None))
+    metadata = IngressMetadata(provider, owner, webhook_id(webhook.body), at_ms, traceparent(None))
     driver = TopologyTestDriver(parse(PROVIDERS), route(tenants))
-    for record in Labeller(tenants).records(slices, arrival):
+    for record in RecordBuilder(tenants).build(slices, metadata):
         driver.pipe(TestRecord.of(record))
     if driver.dead_letters:
         raise UsageError(f"the webhook is a dead letter: {dict(driver.dead_letters[0].headers)}")

@@ -17,13 +17,13 @@ from pipeline.sandbox.cloud import webhooks
 from pipeline.sandbox.cloud.errors import GraphError, bad_token, known, no_such_object
 from pipeline.sandbox.cloud.ids import outbound_id
 from pipeline.sandbox.cloud.media import DOWNLOADS, MediaShelf, Medium, no_medium, uploaded
-from pipeline.sandbox.cloud.validation import Recipient, Send, parsed, read_mark, validated
-from pipeline.sandbox.config import Account
-from pipeline.sandbox.core import Codes, Refused, Sandbox
+from pipeline.sandbox.cloud.validation import CloudSend, Recipient, parsed, read_mark, validated
+from pipeline.sandbox.config import SandboxAccount
+from pipeline.sandbox.core import Codes, MessageRejected, Sandbox
 from pipeline.sandbox.errors import SandboxError
-from pipeline.sandbox.ledger import Read, Sent, Stored
-from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.ledger import ReadMark, SentMessage, StoredFile
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 CODES: Final = Codes(messages_per_second=130429, pair=131056, unreachable=131026)
@@ -33,7 +33,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class _Silence(Exception):
-    """The message was accepted, and its sender is not to hear of it."""
+    """The message was accepted, but its sender gets no answer."""
 
     def __init__(self, hold: float) -> None:
         super().__init__(hold)
@@ -78,7 +78,7 @@ class GraphApi:
         medium = await uploaded(request, account.id)
         media_id = self._shelf.add(medium)
         row = (media_id, medium.mime_type, medium.filename, len(medium.content), medium.sha256, time.time())
-        self._sandbox.ledger.media.add(Stored(self.name, account.id, *row))
+        self._sandbox.ledger.media.add(StoredFile(self.name, account.id, *row))
         return _json(orjson.dumps({"id": media_id}))
 
     async def media_info(self, request: web.Request) -> web.Response:
@@ -99,14 +99,14 @@ class GraphApi:
         link = f"https://chat.whatsapp.com/{code}"
         return _json(orjson.dumps({"messaging_product": "whatsapp", "invite_link": link}))
 
-    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
         return webhooks.message_webhook(account, message)
 
     def status_webhook(self, updates: Sequence[Update]) -> Webhook:
         return webhooks.status_webhook(updates)
 
-    async def verify(self, account: Account, ingress: IngressClient) -> bool:
-        """Does what Meta does when a callback URL is entered: the challenge must come back as it is."""
+    async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
+        """Verify a callback URL as Meta does: the challenge must come back unchanged."""
         if account.verify_token is None:
             raise SandboxError(f"account {account.id} has no verify_token: add it to the accounts file")
         challenge = str(secrets.randbelow(10**10))
@@ -118,20 +118,20 @@ class GraphApi:
         body = parsed(raw)
         return self._mark_read(account, body) if "status" in body else self._send(account, body)
 
-    def _authorised(self, request: web.Request) -> Account:
+    def _authorised(self, request: web.Request) -> SandboxAccount:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = token.strip().encode(errors="surrogateescape")
         number = request.match_info["phone_number_id"]
         account = self._numbers.get(number)
         if scheme.lower() == "bearer" and account and hmac.compare_digest(given, account.token.encode()):
             return account
-        # A token that is good elsewhere only lacks the permission for this number.
+        # A token that is valid for another number lacks the permission for this one.
         if scheme.lower() == "bearer" and _digest(given) in self._tokens:
             raise no_such_object(number)
         raise bad_token()
 
-    def _known_token(self, request: web.Request) -> Account:
-        """Whose token a call carries that names no number."""
+    def _known_token(self, request: web.Request) -> SandboxAccount:
+        """Return the account of the token of a call that names no number."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = _digest(token.strip().encode(errors="surrogateescape"))
         owner = next((each for each in self._numbers.values() if _digest(each.token.encode()) == given), None)
@@ -140,26 +140,26 @@ class GraphApi:
         return owner
 
     def _own_medium(self, request: web.Request, media_id: str, verb: str) -> tuple[str, Medium]:
-        """A medium that the token may see: one of a number that it is good for."""
+        """Return a medium of a number that the token is valid for."""
         token = self._known_token(request).token
         medium = self._shelf.get(media_id)
         if medium is None or self._numbers[medium.account].token != token:
             raise no_medium(media_id, verb)
         return media_id, medium
 
-    def _mark_read(self, account: Account, body: dict[str, Any]) -> bytes:
+    def _mark_read(self, account: SandboxAccount, body: dict[str, Any]) -> bytes:
         message_id, typing = read_mark(body)
-        self._sandbox.ledger.reads.add(Read(self.name, account.id, message_id, typing, time.time()))
+        self._sandbox.ledger.reads.add(ReadMark(self.name, account.id, message_id, typing, time.time()))
         return _SUCCESS
 
-    def _send(self, account: Account, body: dict[str, Any]) -> bytes:
+    def _send(self, account: SandboxAccount, body: dict[str, Any]) -> bytes:
         send = validated(body, lambda media_id: self._shelf.get(media_id, account.id) is not None)
         if send.to.id == account.display_phone_number:
             raise known(131021)
         try:
             steps = self._sandbox.admit(account, send.to.id, send.command_id, CODES)
-        except Refused as refused:
-            raise known(refused.code, http=refused.http) from None
+        except MessageRejected as rejected:
+            raise known(rejected.code, http=rejected.http) from None
         sent = self._sent(account, send)
         self._sandbox.accept(account, sent, steps, webhooks.status_fields(send))
         silence = self._sandbox.faults.silence(account.id, send.to.id)
@@ -167,15 +167,17 @@ class GraphApi:
             raise _Silence(silence.hold)
         return _accepted(send, sent.message_id)
 
-    def _sent(self, account: Account, send: Send) -> Sent:
-        # What orjson returns holds on to a buffer of some 4 kB, too much to keep a million of. The copy does not.
+    def _sent(self, account: SandboxAccount, send: CloudSend) -> SentMessage:
+        # The bytes of orjson keep a buffer of about 4 kB alive, too much for a million messages. The copy does not.
         content = orjson.dumps(send.content).decode()
         message_id = outbound_id(send.to.id)
-        return Sent(self.name, account.id, send.to.id, send.type, content, message_id, send.command_id, time.time())
+        return SentMessage(
+            self.name, account.id, send.to.id, send.type, content, message_id, send.command_id, time.time()
+        )
 
 
 def _explained(handler: Handler) -> Handler:
-    """Answers a `GraphError` in its form."""
+    """Return a `GraphError` as a response."""
 
     async def explained(request: web.Request) -> web.Response:
         try:
@@ -186,7 +188,7 @@ def _explained(handler: Handler) -> Handler:
     return explained
 
 
-def _accepted(send: Send, message_id: str) -> bytes:
+def _accepted(send: CloudSend, message_id: str) -> bytes:
     message = {"id": message_id}
     if send.type == "template":
         message["message_status"] = "accepted"
@@ -198,7 +200,7 @@ def _contact(to: Recipient) -> dict[str, str]:
 
 
 def _digest(token: bytes) -> bytes:
-    """Digests can be looked up in a set without telling by the time taken how much of a token is right."""
+    """Return the digest of a token. A lookup by digest does not leak by its time how much of a token is correct."""
     return hashlib.sha256(token).digest()
 
 

@@ -1,4 +1,4 @@
-"""Whether the Graph API would take what a message of each type holds. Limits: Meta's reference of the messages API."""
+"""Validate the content of a message by its type. Limits: Meta's reference of the messages API."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any, Final
 from pipeline.sandbox.cloud.errors import invalid, known, missing, wrong
 from pipeline.sandbox.cloud.fields import Has, lengths, listed, member, required
 from pipeline.sandbox.cloud.interactive import check_interactive
+from pipeline.sandbox.types import JsonObject
 
 TEXT_LIMIT: Final = 4096
 _NAME_PARTS: Final = ("first_name", "last_name", "middle_name", "suffix", "prefix")
 _NOT_IN_PARAMETERS: Final = re.compile(r"[\r\n\t]| {5}")
 _CAPTIONED: Final = ("image", "video", "document")
 
-Json = dict[str, Any]
 Check = Callable[[Any, Has], None]
 
 
 def check_content(kind: str, content: Any, has: Has) -> None:
-    """Raises `GraphError` for what Meta refuses. `has` tells whether the number has a medium of that id."""
+    """Raise `GraphError` for content that Meta rejects. `has` returns True if the number has a medium of that id."""
     try:
         _CHECKS[kind](content, has)
     except (TypeError, AttributeError, KeyError):
-        # Something inside is of another type than its place asks for.
+        # Something inside has a wrong type.
         raise wrong(f"Param {kind} is malformed.") from None
 
 
-def _text(content: Json, _: Has) -> None:
+def _text(content: JsonObject, _: Has) -> None:
     text = content.get("body")
     if text is None or text == "":
         raise missing("text['body']")
@@ -39,7 +39,7 @@ def _text(content: Json, _: Has) -> None:
 
 
 def _medium(kind: str) -> Check:
-    def check(content: Json, has: Has) -> None:
+    def check(content: JsonObject, has: Has) -> None:
         member(kind, content, has)
         caption = content.get("caption")
         if caption is not None and kind not in _CAPTIONED:
@@ -50,7 +50,7 @@ def _medium(kind: str) -> Check:
     return check
 
 
-def _location(content: Json, _: Has) -> None:
+def _location(content: JsonObject, _: Has) -> None:
     for name, most in (("latitude", 90), ("longitude", 180)):
         if name not in content:
             raise missing(f"location['{name}']")
@@ -76,7 +76,7 @@ def _contacts(content: list[Any], _: Has) -> None:
             raise known(131009, details=f"contacts[{number}]['name']: one of {', '.join(_NAME_PARTS)} is mandatory")
 
 
-def _reaction(content: Json, _: Has) -> None:
+def _reaction(content: JsonObject, _: Has) -> None:
     if not isinstance(content.get("message_id"), str) or not content["message_id"].startswith("wamid."):
         raise known(131009, details="The message_id is not the id of a message")
     if not isinstance(content.get("emoji"), str):
@@ -85,7 +85,7 @@ def _reaction(content: Json, _: Has) -> None:
         raise known(131009, details="The emoji is not an emoji")
 
 
-def _template(content: Json, has: Has) -> None:
+def _template(content: JsonObject, has: Has) -> None:
     lengths("template['name']", required("template", content, "name"), 512)
     language = content.get("language")
     if not isinstance(language, dict) or not language.get("code"):
@@ -119,7 +119,7 @@ def _parameter_text(text: object) -> None:
         raise known(132018)
 
 
-def _pin(content: Json, _: Has) -> None:
+def _pin(content: JsonObject, _: Has) -> None:
     if content.get("type") not in ("pin", "unpin"):
         raise wrong("Param pin['type'] must be one of {PIN, UNPIN}")
     required("pin", content, "message_id")

@@ -1,6 +1,6 @@
-"""The Graph API's errors, in the words of its answers and of its webhooks.
+"""The Graph API's errors, as its responses and webhooks show them.
 
-Codes, statuses and titles: Meta's page on Cloud API error codes. Details are Meta's own where an answer is known.
+Codes, statuses and titles: Meta's page on Cloud API error codes. Details are Meta's own if a response is known.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HREF: Final = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/e
 
 
 class Known(NamedTuple):
-    """An error that Meta documents. `http` is the status of the answer."""
+    """An error that Meta documents. `http` is the status of the response."""
 
     http: int
     title: str
@@ -88,7 +88,7 @@ _TRANSIENT: Final = frozenset({1, 2, 131000, 131016})
 
 
 class GraphError(Exception):
-    """A request that the Graph API refuses."""
+    """A request that the Graph API rejects."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class GraphError(Exception):
         self._subcode = subcode
 
     def body(self) -> bytes:
-        """The answer's body, with a trace id of its own."""
+        """Return the body of the response, with a new trace id."""
         error: dict[str, Any] = {"message": self._message, "type": self._kind, "code": self.code}
         if self._details is not None:
             error["error_data"] = {"messaging_product": "whatsapp", "details": self._details}
@@ -149,14 +149,14 @@ def invalid(details: str) -> GraphError:
 
 
 def known(code: int, *, http: int | None = None, details: str | None = None) -> GraphError:
-    """An error by its code, in Meta's words."""
+    """Return an error by its code, with Meta's text."""
     error = KNOWN.get(code, _UNLISTED)
     text = error.details if details is None else details
     return GraphError(code, f"(#{code}) {error.title}", http=http or error.http, details=text)
 
 
 def reported(code: int) -> dict[str, Any]:
-    """An error as it stands in a `failed` status."""
+    """Return an error in the form of a `failed` status."""
     error = KNOWN.get(code, _UNLISTED)
     data = {"details": error.details}
     return {"code": code, "title": error.title, "message": error.title, "error_data": data, "href": HREF}

@@ -8,11 +8,11 @@ from typing import Any
 from pipeline.sandbox.cloud.errors import known, missing, wrong
 
 Has = Callable[[str], bool]
-"""Whether the number has a medium of this id."""
+"""A function that returns True if the number has a medium of this id."""
 
 
 def required(where: str, content: object, name: str) -> Any:
-    """A field that must be there, and not empty."""
+    """Return a required field. Raise `GraphError` if it is missing or empty."""
     value = content.get(name) if isinstance(content, dict) else None
     if value is None or value in ("", [], {}):
         raise missing(f"{where}['{name}']")
@@ -41,12 +41,12 @@ def unique(what: str, values: list[Any]) -> None:
 
 
 def is_uri(value: object) -> bool:
-    """Schemes are not case-sensitive."""
+    """Return True for a URL of HTTP. Schemes are not case-sensitive."""
     return str(value)[:8].lower().startswith(("http://", "https://")) and not set(str(value)) & set("\r\n\t")
 
 
 def member(where: str, content: object, has: Has) -> None:
-    """A medium, by the id of an upload of this number or by a link."""
+    """Check a medium, which is an id of an upload of this number or a link."""
     if not isinstance(content, dict):
         raise wrong(f"Param {where} must be a JSON object.")
     identifier, link = content.get("id"), content.get("link")

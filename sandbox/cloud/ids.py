@@ -1,4 +1,4 @@
-"""Message ids in Meta's form: `wamid.` and the base64 of the other side's number and a random part."""
+"""Message ids in Meta's form: `wamid.` and the base64 of the contact's number and a random part."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _OUTBOUND: Final = b"\x15\x02\x00\x11\x18\x12"
 
 
 def outbound_id(contact: str) -> str:
-    """The id of a message to `contact`."""
+    """Return the id of a message to `contact`."""
     return _wamid(contact, _OUTBOUND, secrets.token_hex(9))
 
 
 def inbound_id(contact: str) -> str:
-    """The id of a message from `contact`."""
+    """Return the id of a message from `contact`."""
     return _wamid(contact, _INBOUND, secrets.token_hex(10))
 
 

@@ -1,4 +1,4 @@
-"""Whether the Graph API would take an interactive message."""
+"""Validate interactive messages as the Graph API does."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any, Final
 
 from pipeline.sandbox.cloud.errors import known, wrong
 from pipeline.sandbox.cloud.fields import Has, is_uri, lengths, listed, member, required, unique
-
-Json = dict[str, Any]
+from pipeline.sandbox.types import JsonObject
 
 _TEXT: Final = frozenset({"text"})
 _ANY: Final = frozenset({"text", "image", "video", "document"})
 
 
-def check_interactive(content: Json, has: Has) -> None:
+def check_interactive(content: JsonObject, has: Has) -> None:
     kind = required("interactive", content, "type")
     if not isinstance(kind, str) or kind not in _ACTIONS:
         raise wrong("Param interactive['type'] must be one of {" + ", ".join(_ACTIONS).upper() + "}")
@@ -25,7 +24,7 @@ def check_interactive(content: Json, has: Has) -> None:
     _ACTIONS[kind](action, has)
 
 
-def _frame(kind: str, content: Json, has: Has) -> None:
+def _frame(kind: str, content: JsonObject, has: Has) -> None:
     if kind != "product" or "body" in content:
         text = required("interactive['body']", required("interactive", content, "body"), "text")
         lengths("interactive['body']['text']", text, 4096 if kind == "list" else 1024, "Body text")
@@ -45,7 +44,7 @@ def _header(header: object, allowed: frozenset[str], has: Has) -> None:
         member(f"interactive['header']['{kind}']", header.get(kind), has)
 
 
-def _buttons(action: Json, _: Has) -> None:
+def _buttons(action: JsonObject, _: Has) -> None:
     buttons = listed("interactive['action']['buttons']", action.get("buttons"), 1, 3, "buttons")
     replies = [required("button", each, "reply") for each in buttons]
     for each in replies:
@@ -55,7 +54,7 @@ def _buttons(action: Json, _: Has) -> None:
     unique("button title", [each["title"] for each in replies])
 
 
-def _list(action: Json, _: Has) -> None:
+def _list(action: JsonObject, _: Has) -> None:
     lengths("interactive['action']['button']", action.get("button"), 20, "Button label")
     sections = listed("interactive['action']['sections']", action.get("sections"), 1, 10, "sections")
     rows = [row for each in sections for row in _rows(each, len(sections) > 1)]
@@ -75,27 +74,27 @@ def _rows(section: object, titled: bool) -> list[Any]:
     return listed("section['rows']", required("section", section, "rows"), 1, 10, "rows")
 
 
-def _url(action: Json, _: Has) -> None:
+def _url(action: JsonObject, _: Has) -> None:
     parameters = required("interactive['action']", action, "parameters")
     lengths("parameters['display_text']", required("parameters", parameters, "display_text"), 20, "Display text")
     if not is_uri(required("parameters", parameters, "url")):
         raise wrong("Param interactive['action']['parameters']['url'] is not a valid URI.")
 
 
-def _named(name: str) -> Callable[[Json, Has], None]:
-    def check(action: Json, _: Has) -> None:
+def _named(name: str) -> Callable[[JsonObject, Has], None]:
+    def check(action: JsonObject, _: Has) -> None:
         if action.get("name") != name:
             raise wrong(f"Param interactive['action']['name'] must be one of {{{name.upper()}}}")
 
     return check
 
 
-def _address(action: Json, has: Has) -> None:
+def _address(action: JsonObject, has: Has) -> None:
     _named("address_message")(action, has)
     required("parameters", required("action", action, "parameters"), "country")
 
 
-def _flow(action: Json, has: Has) -> None:
+def _flow(action: JsonObject, has: Has) -> None:
     _named("flow")(action, has)
     parameters = required("interactive['action']", action, "parameters")
     lengths("parameters['flow_cta']", required("parameters", parameters, "flow_cta"), 20, "Flow CTA")
@@ -108,12 +107,12 @@ def _flow(action: Json, has: Has) -> None:
         raise known(131009, details="Exactly one of flow_id and flow_name is mandatory")
 
 
-def _product(action: Json, _: Has) -> None:
+def _product(action: JsonObject, _: Has) -> None:
     for name in ("catalog_id", "product_retailer_id"):
         required("interactive['action']", action, name)
 
 
-def _products(action: Json, _: Has) -> None:
+def _products(action: JsonObject, _: Has) -> None:
     required("interactive['action']", action, "catalog_id")
     sections = listed("interactive['action']['sections']", action.get("sections"), 1, 10, "sections")
     items = [item for each in sections for item in listed("product_items", each.get("product_items"), 1, 30)]
@@ -123,7 +122,7 @@ def _products(action: Json, _: Has) -> None:
         required("product_items", item, "product_retailer_id")
 
 
-def _cards(action: Json, has: Has) -> None:
+def _cards(action: JsonObject, has: Has) -> None:
     cards = listed("interactive['action']['cards']", action.get("cards"), 2, 10, "cards")
     for number, card in enumerate(cards):
         if not isinstance(card, dict) or card.get("card_index") != number:
@@ -132,7 +131,7 @@ def _cards(action: Json, has: Has) -> None:
         _card_action(required("card", card, "action"), has)
 
 
-def _card_action(action: Json, has: Has) -> None:
+def _card_action(action: JsonObject, has: Has) -> None:
     if "buttons" not in action:
         return _url(action, has)
     replies = [
@@ -145,7 +144,7 @@ def _card_action(action: Json, has: Has) -> None:
     return None
 
 
-_ACTIONS: Final[Mapping[str, Callable[[Json, Has], None]]] = {
+_ACTIONS: Final[Mapping[str, Callable[[JsonObject, Has], None]]] = {
     "address_message": _address,
     "button": _buttons,
     "call_permission_request": _named("call_permission_request"),

@@ -13,7 +13,7 @@ from pipeline.sandbox.cloud.errors import GraphError, known, missing, wrong
 
 DOWNLOADS: Final = "/whatsapp_business/attachments/"
 KEPT: Final = 256 * 1024 * 1024
-"""Bytes of all media together; the oldest go first."""
+"""Bytes of all media together; the oldest are removed first."""
 
 _MIB: Final = 1024 * 1024
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
@@ -26,7 +26,7 @@ LIMITS: Final = {
     "image/webp": 500 * 1024,
     **dict.fromkeys(("video/mp4", "video/3gpp"), 16 * _MIB),
 }
-"""Bytes by type, in the order of Meta's own message."""
+"""Maximum bytes by type, in the order of Meta's error message."""
 
 
 class Medium(NamedTuple):
@@ -43,7 +43,7 @@ class Medium(NamedTuple):
 
 
 class MediaShelf:
-    """What was uploaded, by id."""
+    """The uploaded media, by id."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._media: OrderedDict[str, Medium] = OrderedDict()
@@ -59,7 +59,7 @@ class MediaShelf:
         return media_id
 
     def get(self, media_id: str, account: str | None = None) -> Medium | None:
-        """A medium, of any number or only of one."""
+        """Return a medium of any number or of one."""
         found = self._media.get(media_id)
         return found if found and account in (None, found.account) else None
 
@@ -67,7 +67,7 @@ class MediaShelf:
         self._size -= len(self._media.pop(media_id).content)
 
     def info(self, media_id: str, medium: Medium, origin: str) -> dict[str, Any]:
-        """What the Graph API tells of a medium."""
+        """Return the Graph API's description of a medium."""
         return {
             "messaging_product": "whatsapp",
             "url": f"{origin}{DOWNLOADS}?mid={media_id}",
@@ -79,7 +79,7 @@ class MediaShelf:
 
 
 async def uploaded(request: web.Request, account: str) -> Medium:
-    """The file of a multipart upload. Raises `GraphError`."""
+    """Return the file of a multipart upload. Raise `GraphError`."""
     if not request.content_type.startswith("multipart/"):
         raise missing("messaging_product")
     fields: dict[str, str] = {}
@@ -110,7 +110,7 @@ def _check_file(content: bytes, mime_type: str) -> None:
 
 
 def no_medium(media_id: str, verb: str) -> GraphError:
-    """The answer for an id that is not there, or is another business's."""
+    """Return the error for an unknown id, or one of another business."""
     return GraphError(
         100,
         f"Unsupported {verb} request. Object with ID '{media_id}' does not exist, cannot be loaded due to missing "

@@ -1,4 +1,4 @@
-"""Whether the Graph API would take the body of a send, and what it says."""
+"""Validate the body of a send as the Graph API does."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _SEPARATORS: Final = str.maketrans("", "", "+-.() ")
 
 
 class Recipient(NamedTuple):
-    """Whom a message is for.
+    """The recipient of a message.
 
     Attributes:
         id: digits of a phone number, a business-scoped user id or a group id.
-        given: as it was written in the request.
+        given: the recipient as the request names it.
         kind: `phone`, `user` or `group`.
     """
 
@@ -46,7 +46,7 @@ class Recipient(NamedTuple):
     kind: str
 
 
-class Send(NamedTuple):
+class CloudSend(NamedTuple):
     """A valid send. `content` is the object named after the type."""
 
     to: Recipient
@@ -56,7 +56,7 @@ class Send(NamedTuple):
 
 
 def parsed(raw: bytes) -> dict[str, Any]:
-    """The body's object. A body that can't be read has no parameters, for the Graph API."""
+    """Return the body's object. The Graph API treats a body that can't be parsed as one without parameters."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -68,11 +68,11 @@ def parsed(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def validated(body: dict[str, Any], has: Has = lambda _: False) -> Send:
-    """What a body asks for. Raises `GraphError`.
+def validated(body: dict[str, Any], has: Has = lambda _: False) -> CloudSend:
+    """Return the send of a body. Raise `GraphError`.
 
     Args:
-        has: whether the number has a medium of an id.
+        has: returns True if the number has a medium of an id.
     """
     to = _recipient(body)
     kind = body.get("type", "text")
@@ -83,11 +83,11 @@ def validated(body: dict[str, Any], has: Has = lambda _: False) -> Send:
     if kind == "pin" and to.kind != "group":
         raise known(131009, details="Messages can only be pinned in groups")
     _check_context(body.get("context"))
-    return Send(to, kind, content, _command_id(body.get("biz_opaque_callback_data")))
+    return CloudSend(to, kind, content, _command_id(body.get("biz_opaque_callback_data")))
 
 
 def read_mark(body: dict[str, Any]) -> tuple[str, bool]:
-    """The id of the message that is marked as read, and whether a typing indicator is asked for."""
+    """Return the id of the message to mark as read, and True if a typing indicator is requested."""
     if body["status"] != "read":
         raise wrong("Param status must be one of {READ}")
     message_id = body.get("message_id")
@@ -99,7 +99,7 @@ def read_mark(body: dict[str, Any]) -> tuple[str, bool]:
 
 
 def _recipient(body: dict[str, Any]) -> Recipient:
-    # Where both are given, `to` wins.
+    # If both are given, `to` counts.
     name = "to" if body.get("to") else "recipient"
     given = body.get(name)
     if not given:

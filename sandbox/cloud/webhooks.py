@@ -1,36 +1,35 @@
-"""Meta's webhooks: users' messages and the statuses of what was sent to them, signed."""
+"""Meta's signed webhooks: users' messages, and statuses of messages to them."""
 
 from __future__ import annotations
 
 import hmac
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from pipeline.sandbox.cloud.errors import reported
 from pipeline.sandbox.cloud.ids import inbound_id
-from pipeline.sandbox.cloud.validation import Send
-from pipeline.sandbox.config import Account
-from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.cloud.validation import CloudSend
+from pipeline.sandbox.config import SandboxAccount
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.statuses import StatusStep
+from pipeline.sandbox.types import JsonObject
 from pipeline.sandbox.webhooks import Webhook
 
 PATH: Final = "/webhooks/cloud"
 _PRICED: Final = frozenset({"sent", "delivered"})
 
-Json = dict[str, Any]
-
 
 def signature(secret: str, body: bytes) -> str:
-    """The value of `X-Hub-Signature-256`: HMAC-SHA256 of the body's bytes with the app secret."""
+    """Return the value of `X-Hub-Signature-256`: HMAC-SHA256 of the body's bytes with the app secret."""
     return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
-def message_webhook(account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
-    """The ids of a user's messages, and the webhook that brings them all."""
+def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+    """Return the ids of a user's messages, and one webhook that contains them all."""
     first = [message.id] if message.id else []
     ids = first + [inbound_id(message.sender) for _ in message.contents[len(first) :]]
     messages = [_message(message, *pair) for pair in zip(ids, message.contents, strict=True)]
@@ -39,16 +38,16 @@ def message_webhook(account: Account, message: UserMessage) -> tuple[list[str], 
 
 
 def status_webhook(updates: Sequence[Update]) -> Webhook:
-    """The webhook that reports the current step of each update; the updates of a number share one change."""
-    numbers: dict[str, tuple[Account, list[Json]]] = {}
+    """Return the webhook that reports the current step of each update; the updates of a number share one change."""
+    numbers: dict[str, tuple[SandboxAccount, list[JsonObject]]] = {}
     for update in updates:
         numbers.setdefault(update.account.id, (update.account, []))[1].append(_status(update))
     values = [(account, _value(account) | {"statuses": statuses}) for account, statuses in numbers.values()]
     return _webhook(updates[0].account, values)
 
 
-def status_fields(send: Send) -> Json:
-    """What every status of this message says."""
+def status_fields(send: CloudSend) -> JsonObject:
+    """Return the fields of all statuses of this message."""
     template = send.type == "template"
     pricing = {
         "billable": template,
@@ -56,7 +55,10 @@ def status_fields(send: Send) -> Json:
         "type": "regular" if template else "free_customer_service",
         "category": "utility" if template else "service",
     }
-    fields: Json = {"recipient_user_id" if send.to.kind == "user" else "recipient_id": send.to.id, "pricing": pricing}
+    fields: JsonObject = {
+        "recipient_user_id" if send.to.kind == "user" else "recipient_id": send.to.id,
+        "pricing": pricing,
+    }
     if send.to.kind == "group":
         fields["recipient_type"] = "group"
     if send.command_id is not None:
@@ -64,7 +66,7 @@ def status_fields(send: Send) -> Json:
     return fields
 
 
-def _status(update: Update) -> Json:
+def _status(update: Update) -> JsonObject:
     step = update.step
     status = {"id": update.message_id, "status": step.status, "timestamp": str(int(update.at))} | update.fields
     if step.status not in _PRICED:
@@ -72,28 +74,28 @@ def _status(update: Update) -> Json:
     return status | _errors(step)
 
 
-def _errors(step: StatusStep) -> Json:
+def _errors(step: StatusStep) -> JsonObject:
     return {} if step.code is None else {"errors": [reported(step.code)]}
 
 
-def _message(message: UserMessage, message_id: str, content: Json) -> Json:
+def _message(message: UserMessage, message_id: str, content: JsonObject) -> JsonObject:
     sender = {"from": message.sender} | ({"from_user_id": message.user_id} if message.user_id else {})
     told = {"id": message_id, "timestamp": str(int(time.time())), "type": message.type, message.type: content}
     return sender | told
 
 
-def _contact(message: UserMessage) -> Json:
-    contact: Json = {"profile": {"name": message.name or message.sender}, "wa_id": message.sender}
+def _contact(message: UserMessage) -> JsonObject:
+    contact: JsonObject = {"profile": {"name": message.name or message.sender}, "wa_id": message.sender}
     return contact | ({"user_id": message.user_id} if message.user_id else {})
 
 
-def _value(account: Account) -> Json:
+def _value(account: SandboxAccount) -> JsonObject:
     metadata = {"display_phone_number": account.display_phone_number, "phone_number_id": account.id}
     return {"messaging_product": "whatsapp", "metadata": metadata}
 
 
-def _webhook(signer: Account, values: Iterable[tuple[Account, Json]]) -> Webhook:
-    entries: dict[str | None, list[Json]] = {}
+def _webhook(signer: SandboxAccount, values: Iterable[tuple[SandboxAccount, JsonObject]]) -> Webhook:
+    entries: dict[str | None, list[JsonObject]] = {}
     for account, value in values:
         entries.setdefault(account.business_id, []).append({"value": value, "field": "messages"})
     entry = [{"id": business, "changes": changes} for business, changes in entries.items()]

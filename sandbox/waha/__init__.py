@@ -1,4 +1,4 @@
-"""WAHA: its send endpoints and its webhooks; and what everybody who runs its engines shares with it."""
+"""WAHA: its send endpoints and its webhooks, and the parts that other gateways with its engines share."""
 
 from pipeline.sandbox.waha.api import WahaApi
 

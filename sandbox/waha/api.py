@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final
 
 from aiohttp import web
 
-from pipeline.sandbox.config import Account
-from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.config import SandboxAccount
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.waha import webhooks
 from pipeline.sandbox.waha.endpoints import Endpoint
 from pipeline.sandbox.waha.gateway import Gateway, GatewayError
@@ -46,7 +46,7 @@ class WahaApi(Gateway):
         Endpoint("POST", _MESSAGE + "/unpin", "pin"),
     )
 
-    def authorised(self, request: web.Request, body: dict[str, Any]) -> Account:
+    def authorised(self, request: web.Request, body: dict[str, Any]) -> SandboxAccount:
         given = request.headers.get("X-Api-Key", "").encode(errors="surrogateescape")
         known = [each for each in self.accounts.values() if hmac.compare_digest(given, each.token.encode())]
         if not known:
@@ -64,15 +64,15 @@ class WahaApi(Gateway):
     def incomplete(self, fields: Sequence[str]) -> GatewayError:
         return _error(400, [f"{field} should not be empty" for field in fields])
 
-    def refused(self, code: int, http: int | None) -> GatewayError:
-        """A session that is not up says what it waits for; WAHA knows of no other code than the HTTP status."""
+    def rejection(self, code: int, http: int | None) -> GatewayError:
+        """Return the error of a broken limit or a fault. WAHA has no codes other than the HTTP status."""
         status = http or (code if 400 <= code <= 599 else 500)
         if status == 422:
             words = "Session status is not as expected. Try again later or restart the session"
             return GatewayError(422, {"error": words, "status": "STARTING", "expected": ["WORKING"]})
         return _error(status, f"the sandbox was told to answer with {code}" if status != 429 else "Too Many Requests")
 
-    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
         message_id, event, payload = webhooks.users(account, message)
         return [message_id], webhooks.waha_webhook(account, webhooks.enveloped(account, event, payload))
 

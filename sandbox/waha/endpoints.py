@@ -1,17 +1,17 @@
-"""What a gateway can be asked for: where, and what has to be given."""
+"""The endpoints of a gateway, with their required fields."""
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
 TEXT_LIMIT: Final = 4096
-"""Characters of a text."""
+"""Maximum characters of a text."""
 ACTIONS: Final = frozenset({"read", "typing", "reaction", "edit", "revoke", "pin"})
-"""What makes no message: no id, no statuses, no limit."""
+"""Types that are no messages: they have no id, no statuses and no limit."""
 
 
 class Endpoint(NamedTuple):
-    """One endpoint. `needed`: the fields without which it refuses."""
+    """One endpoint. `needed`: its required fields."""
 
     method: str
     path: str
@@ -24,5 +24,5 @@ class Endpoint(NamedTuple):
 
 
 def lacking(body: dict[str, Any], needed: tuple[str, ...]) -> list[str]:
-    """The needed fields that are missing or empty. A field may have alternatives: `file[url]|file[data]`."""
+    """Return the required fields that are missing or empty. A field may have alternatives: `file[url]|file[data]`."""
     return [names for names in needed if not any(body.get(name) not in (None, "", []) for name in names.split("|"))]

@@ -1,4 +1,4 @@
-"""What the endpoints of WAHA and Wawp do alike: let in, enter into the ledger, answer, keep silent."""
+"""Common parts of WAHA and Wawp: admit a message, record it, and answer or keep silent."""
 
 from __future__ import annotations
 
@@ -7,38 +7,37 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import orjson
 from aiohttp import web
 
-from pipeline.sandbox.config import Account
-from pipeline.sandbox.core import Codes, Refused, Sandbox
+from pipeline.sandbox.config import SandboxAccount
+from pipeline.sandbox.core import Codes, MessageRejected, Sandbox
 from pipeline.sandbox.errors import NotSupported
-from pipeline.sandbox.ledger import Read, Sent
-from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.ledger import ReadMark, SentMessage
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import Update
+from pipeline.sandbox.types import JsonObject
 from pipeline.sandbox.waha import webhooks
 from pipeline.sandbox.waha.endpoints import TEXT_LIMIT, Endpoint, lacking
 from pipeline.sandbox.waha.ids import contact, jid, outbound_id
 from pipeline.sandbox.webhooks import IngressClient, Webhook
 
-Json = dict[str, Any]
-
 CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=404)
 
 
 class GatewayError(Exception):
-    """A request that the gateway refuses, with its own body."""
+    """A request that the gateway rejects, with its own body."""
 
-    def __init__(self, http: int, body: Json) -> None:
+    def __init__(self, http: int, body: JsonObject) -> None:
         super().__init__(http)
         self.http = http
         self.body = body
 
 
 class _Silence(Exception):
-    """The message was accepted, and its sender is not to hear of it."""
+    """The message was accepted, but its sender gets no answer."""
 
     def __init__(self, hold: float) -> None:
         super().__init__(hold)
@@ -56,28 +55,28 @@ class Gateway(ABC):
         self.accounts = {each.id: each for each in sandbox.config.accounts if each.provider == self.name}
 
     @abstractmethod
-    def authorised(self, request: web.Request, body: Json) -> Account:
-        """The account that a call is made for. Raises `GatewayError`."""
+    def authorised(self, request: web.Request, body: JsonObject) -> SandboxAccount:
+        """Return the account of a call. Raise `GatewayError`."""
 
     @abstractmethod
-    def content(self, request: web.Request, body: Json) -> Json:
-        """What is asked for: the body without credentials, and what the path says."""
+    def content(self, request: web.Request, body: JsonObject) -> JsonObject:
+        """Return the content of a call: its body without credentials, and the parameters of its path."""
 
     @abstractmethod
     def incomplete(self, fields: Sequence[str]) -> GatewayError:
-        """The refusal of a call without these fields."""
+        """Return the error of a call without these fields."""
 
     @abstractmethod
-    def refused(self, code: int, http: int | None) -> GatewayError:
-        """The refusal that stands for a broken limit or a fault."""
+    def rejection(self, code: int, http: int | None) -> GatewayError:
+        """Return the error of a broken limit or a fault."""
 
     @abstractmethod
-    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]: ...
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]: ...
 
     @abstractmethod
     def status_webhook(self, updates: Sequence[Update]) -> Webhook: ...
 
-    async def verify(self, account: Account, ingress: IngressClient) -> bool:
+    async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
         raise NotSupported(f"{self.name} has no handshake: its webhooks' URLs are taken as they are entered")
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -98,7 +97,7 @@ class Gateway(ABC):
             await asyncio.sleep(self._sandbox.faults.current.latency)
         return answer
 
-    def _answer(self, endpoint: Endpoint, request: web.Request, body: Json) -> Json:
+    def _answer(self, endpoint: Endpoint, request: web.Request, body: JsonObject) -> JsonObject:
         account = self.authorised(request, body)
         content = self.content(request, body)
         missing = lacking(content, endpoint.needed)
@@ -111,19 +110,21 @@ class Gateway(ABC):
             else self._send(endpoint, account, chat, content)
         )
 
-    def _act(self, endpoint: Endpoint, account: Account, chat: str, content: Json) -> Json:
+    def _act(self, endpoint: Endpoint, account: SandboxAccount, chat: str, content: JsonObject) -> JsonObject:
         if endpoint.type in ("read", "typing"):
             read = (content.get("messageIds") or [""])[0]
-            self._sandbox.ledger.reads.add(Read(self.name, account.id, read, endpoint.type == "typing", time.time()))
+            self._sandbox.ledger.reads.add(
+                ReadMark(self.name, account.id, read, endpoint.type == "typing", time.time())
+            )
         else:
             self._sandbox.ledger.sent.add(self._sent(endpoint, account, chat, content))
         return {"success": True}
 
-    def _send(self, endpoint: Endpoint, account: Account, chat: str, content: Json) -> Json:
+    def _send(self, endpoint: Endpoint, account: SandboxAccount, chat: str, content: JsonObject) -> JsonObject:
         try:
             steps = self._sandbox.admit(account, contact(chat), None, CODES)
-        except Refused as refused:
-            raise self.refused(refused.code, refused.http) from None
+        except MessageRejected as rejected:
+            raise self.rejection(rejected.code, rejected.http) from None
         sent = self._sent(endpoint, account, chat, content)
         self._sandbox.accept(account, sent, steps, {"chat": chat})
         silence = self._sandbox.faults.silence(account.id, contact(chat))
@@ -131,12 +132,14 @@ class Gateway(ABC):
             raise _Silence(silence.hold)
         return webhooks.own_message(account, sent.message_id, chat, content)
 
-    def _sent(self, endpoint: Endpoint, account: Account, chat: str, content: Json) -> Sent:
+    def _sent(self, endpoint: Endpoint, account: SandboxAccount, chat: str, content: JsonObject) -> SentMessage:
         body = orjson.dumps(content).decode()
-        return Sent(self.name, account.id, contact(chat), endpoint.type, body, outbound_id(chat), None, time.time())
+        return SentMessage(
+            self.name, account.id, contact(chat), endpoint.type, body, outbound_id(chat), None, time.time()
+        )
 
 
-def _object(raw: bytes) -> Json:
+def _object(raw: bytes) -> JsonObject:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -144,5 +147,5 @@ def _object(raw: bytes) -> Json:
     return body if isinstance(body, dict) else {}
 
 
-def _json(body: Json, status: int = 200) -> web.Response:
+def _json(body: JsonObject, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, headers={"Content-Type": "application/json"})

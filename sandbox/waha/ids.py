@@ -9,12 +9,12 @@ PERSON: Final = "@c.us"
 
 
 def jid(given: str) -> str:
-    """A chat as WhatsApp writes it; a bare number is a person's."""
+    """Return a chat as WhatsApp writes it; a bare number is a person's."""
     return given if "@" in given else given.lstrip("+") + PERSON
 
 
 def contact(chat: str) -> str:
-    """The recipient as `/_sandbox` shows it: the phone number of a person, the JID of anything else."""
+    """Return the recipient as `/_sandbox` shows it: the phone number of a person, the JID of anything else."""
     return chat.removesuffix(PERSON)
 
 

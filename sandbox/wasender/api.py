@@ -1,4 +1,4 @@
-"""`/api/send-message` and its neighbours, as Wasender answers them."""
+"""`/api/send-message` and related endpoints of Wasender."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from aiohttp import web
 
-from pipeline.sandbox.config import Account
-from pipeline.sandbox.core import Codes, Refused, Sandbox
+from pipeline.sandbox.config import SandboxAccount
+from pipeline.sandbox.core import Codes, MessageRejected, Sandbox
 from pipeline.sandbox.errors import NotSupported
-from pipeline.sandbox.ledger import Read, Sent, Violation
-from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.ledger import ReadMark, SentMessage, Violation
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import Update
+from pipeline.sandbox.types import JsonObject
 from pipeline.sandbox.wasender import webhooks
 from pipeline.sandbox.wasender.errors import ApiError, invalid, over_limit
 from pipeline.sandbox.wasender.limits import PLANS, Allowance
-from pipeline.sandbox.wasender.validation import Send, contact, validated
+from pipeline.sandbox.wasender.validation import WasenderSend, contact, validated
 from pipeline.sandbox.webhooks import IngressClient, Webhook
 
 CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=422)
 
-Json = dict[str, Any]
-Endpoint = Callable[[web.Request, Account, Json], Json]
+Endpoint = Callable[[web.Request, SandboxAccount, JsonObject], JsonObject]
 
 
 class _Silence(Exception):
-    """The message was accepted, and its sender is not to hear of it."""
+    """The message was accepted, but its sender gets no answer."""
 
     def __init__(self, hold: float) -> None:
         super().__init__(hold)
@@ -48,7 +48,7 @@ class WasenderApi:
         self._accounts = [each for each in sandbox.config.accounts if each.provider == self.name]
         self._allowances = {each.id: Allowance(PLANS[each.plan]) for each in self._accounts}
         self._numbers = count(100_000)
-        self._sent: dict[str, Sent] = {}
+        self._sent: dict[str, SentMessage] = {}
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -62,14 +62,14 @@ class WasenderApi:
             web.get("/api/status", self._endpoint(lambda *_: {"status": "connected"})),
         ]
 
-    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
         return webhooks.message_webhook(account, message)
 
     def status_webhook(self, updates: Sequence[Update]) -> Webhook:
         (update,) = updates
         return webhooks.status_webhook(update)
 
-    async def verify(self, account: Account, ingress: IngressClient) -> bool:
+    async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
         raise NotSupported("wasender has no handshake: its webhooks' URLs are taken as they are entered")
 
     def _endpoint(self, act: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -91,20 +91,20 @@ class WasenderApi:
 
         return respond
 
-    def _authorised(self, request: web.Request) -> Account | None:
+    def _authorised(self, request: web.Request) -> SandboxAccount | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = token.strip().encode(errors="surrogateescape")
         known = [each for each in self._accounts if hmac.compare_digest(given, each.token.encode())]
         return known[0] if known and scheme.lower() == "bearer" else None
 
-    def _send(self, _: web.Request, account: Account, body: Json) -> Json:
+    def _send(self, _: web.Request, account: SandboxAccount, body: JsonObject) -> JsonObject:
         send = validated(body)
         to = contact(send.chat)
         self._count(account, to)
         try:
             steps = self._sandbox.admit(account, to, None, CODES)
-        except Refused as refused:
-            raise _refusal(refused) from None
+        except MessageRejected as rejected:
+            raise _rejection(rejected) from None
         sent = self._entry(account, send, str(next(self._numbers)))
         self._remember(sent)
         self._sandbox.accept(account, sent, steps, {"chat": send.chat, "id": webhooks.new_id()})
@@ -114,29 +114,29 @@ class WasenderApi:
         data = {"msgId": int(sent.message_id), "jid": body["to"], "status": "in_progress"}
         return {"success": True, "data": data}
 
-    def _remember(self, sent: Sent) -> None:
-        """What can be edited and deleted, as long as the ledger knows it."""
+    def _remember(self, sent: SentMessage) -> None:
+        """Remember a message, so that it can be edited and deleted as long as the ledger has it."""
         self._sent[sent.message_id] = sent
         if len(self._sent) > self._sandbox.config.ledger_cap:
             del self._sent[next(iter(self._sent))]
 
-    def _count(self, account: Account, to: str) -> None:
-        wait = self._allowances[account.id].take(time.monotonic())
+    def _count(self, account: SandboxAccount, to: str) -> None:
+        wait = self._allowances[account.id].accept(time.monotonic())
         if wait is None:
             return
         row = Violation(self.name, account.id, to, f"plan: {account.plan}", 429, None, time.time())
         self._sandbox.ledger.violations.add(row)
         raise over_limit(f"You have reached the limit of messages of your plan ({account.plan}).", wait)
 
-    def _edit(self, request: web.Request, account: Account, body: Json) -> Json:
+    def _edit(self, request: web.Request, account: SandboxAccount, body: JsonObject) -> JsonObject:
         if not body.get("text"):
             raise invalid({"text": "The text field is required."})
         return self._change(request, account, "edit", body)
 
-    def _delete(self, request: web.Request, account: Account, _: Json) -> Json:
+    def _delete(self, request: web.Request, account: SandboxAccount, _: JsonObject) -> JsonObject:
         return self._change(request, account, "revoke", {})
 
-    def _change(self, request: web.Request, account: Account, kind: str, body: Json) -> Json:
+    def _change(self, request: web.Request, account: SandboxAccount, kind: str, body: JsonObject) -> JsonObject:
         sent = self._sent.get(request.match_info["number"])
         if sent is None or sent.account != account.id:
             raise ApiError(404)
@@ -144,42 +144,42 @@ class WasenderApi:
         self._sandbox.ledger.sent.add(sent._replace(type=kind, body=told, at=time.time()))
         return {"success": True, "data": {"msgId": int(sent.message_id)}}
 
-    def _read(self, _: web.Request, account: Account, body: Json) -> Json:
+    def _read(self, _: web.Request, account: SandboxAccount, body: JsonObject) -> JsonObject:
         key = body.get("key")
         if not isinstance(key, dict) or not key.get("id") or not key.get("remoteJid"):
             raise invalid({"key": "The key field is required."})
-        self._sandbox.ledger.reads.add(Read(self.name, account.id, key["id"], False, time.time()))
+        self._sandbox.ledger.reads.add(ReadMark(self.name, account.id, key["id"], False, time.time()))
         return {"success": True}
 
-    def _presence(self, _: web.Request, account: Account, body: Json) -> Json:
+    def _presence(self, _: web.Request, account: SandboxAccount, body: JsonObject) -> JsonObject:
         if body.get("type") not in ("composing", "recording", "paused", "available", "unavailable"):
             raise invalid({"type": "The selected type is invalid."})
         typing = body["type"] in ("composing", "recording")
-        self._sandbox.ledger.reads.add(Read(self.name, account.id, "", typing, time.time()))
+        self._sandbox.ledger.reads.add(ReadMark(self.name, account.id, "", typing, time.time()))
         return {"success": True}
 
-    def _upload(self, request: web.Request, _: Account, body: Json) -> Json:
+    def _upload(self, request: web.Request, _: SandboxAccount, body: JsonObject) -> JsonObject:
         data = body.get("base64")
         if not isinstance(data, str) or not data.startswith("data:") or ";base64," not in data:
             raise invalid({"base64": "The base64 field must be a data URL."})
         return {"success": True, "publicUrl": f"{request.scheme}://{request.host}/uploads/{webhooks.new_id().lower()}"}
 
-    def _number_of(self, request: web.Request, _: Account, __: Json) -> Json:
-        """In the sandbox a linked id hides the number of the same digits."""
+    def _number_of(self, request: web.Request, _: SandboxAccount, __: JsonObject) -> JsonObject:
+        """Return the number of a linked id; in the sandbox it has the same digits."""
         digits = request.match_info["lid"].removesuffix("@lid")
         return {"success": True, "data": {"pn": f"{digits}@s.whatsapp.net"}}
 
-    def _entry(self, account: Account, send: Send, number: str) -> Sent:
+    def _entry(self, account: SandboxAccount, send: WasenderSend, number: str) -> SentMessage:
         content = orjson.dumps(send.content).decode()
-        return Sent(self.name, account.id, contact(send.chat), send.type, content, number, None, time.time())
+        return SentMessage(self.name, account.id, contact(send.chat), send.type, content, number, None, time.time())
 
 
-def _refusal(refused: Refused) -> ApiError:
-    status = refused.http or (refused.code if 400 <= refused.code <= 599 else 500)
+def _rejection(rejected: MessageRejected) -> ApiError:
+    status = rejected.http or (rejected.code if 400 <= rejected.code <= 599 else 500)
     return over_limit("Too Many Attempts.", 1) if status == CODES.pair else ApiError(status)
 
 
-def _object(raw: bytes) -> Json:
+def _object(raw: bytes) -> JsonObject:
     try:
         body = orjson.loads(raw or b"{}")
     except orjson.JSONDecodeError:
@@ -187,5 +187,5 @@ def _object(raw: bytes) -> Json:
     return body if isinstance(body, dict) else {}
 
 
-def _json(body: Json, status: int, headers: dict[str, str]) -> web.Response:
+def _json(body: JsonObject, status: int, headers: dict[str, str]) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, headers={"Content-Type": "application/json", **headers})

@@ -1,7 +1,4 @@
-"""What a user's message of each type is in WhatsApp's own words, which Wasender passes on.
-
-Given in the Cloud API's shape, as all of the sandbox.
-"""
+"""Convert a user's message from the form of the Cloud API to WhatsApp's own, which Wasender passes on."""
 
 from __future__ import annotations
 
@@ -9,8 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pipeline.sandbox.errors import NotSupported
-
-Json = dict[str, Any]
+from pipeline.sandbox.types import JsonObject
 
 _FILE: Final = {
     "mime_type": "mimetype",
@@ -22,8 +18,8 @@ _FILE: Final = {
 }
 
 
-def protocol_message(kind: str, content: Any) -> Json:
-    """The object `message` of a webhook. Raises `NotSupported` for what there is not."""
+def protocol_message(kind: str, content: Any) -> JsonObject:
+    """Return the object `message` of a webhook. Raise `NotSupported` for other types."""
     build = _BUILDERS.get(kind)
     if build is None:
         raise NotSupported(f"Wasender has no {kind} messages: use one of {', '.join(sorted(_BUILDERS))}")
@@ -33,8 +29,8 @@ def protocol_message(kind: str, content: Any) -> Json:
         raise NotSupported(f"the content is no {kind} of the Cloud API's shape: see its webhooks reference") from None
 
 
-def _media(name: str) -> Callable[[Json], Json]:
-    def build(content: Json) -> Json:
+def _media(name: str) -> Callable[[JsonObject], JsonObject]:
+    def build(content: JsonObject) -> JsonObject:
         told = {theirs: content[ours] for ours, theirs in _FILE.items() if ours in content}
         url = content.get("url") or content.get("link") or "https://media.example/encrypted"
         return {name: {"url": url, "mediaKey": "c2FuZGJveC1tZWRpYS1rZXk=", "fileLength": "12345"} | told}
@@ -42,26 +38,26 @@ def _media(name: str) -> Callable[[Json], Json]:
     return build
 
 
-def _location(content: Json) -> Json:
+def _location(content: JsonObject) -> JsonObject:
     named = {name: content[name] for name in ("name", "address", "url") if content.get(name)}
     where = {"degreesLatitude": content["latitude"], "degreesLongitude": content["longitude"]}
     return {"locationMessage": where | named}
 
 
-def _contacts(content: list[Json]) -> Json:
+def _contacts(content: list[JsonObject]) -> JsonObject:
     cards = [{"displayName": each["name"]["formatted_name"], "vcard": _vcard(each)} for each in content]
     if len(cards) == 1:
         return {"contactMessage": cards[0]}
     return {"contactsArrayMessage": {"displayName": f"{len(cards)} contacts", "contacts": cards}}
 
 
-def _vcard(contact: Json) -> str:
+def _vcard(contact: JsonObject) -> str:
     phones = [f"TEL;type=CELL;waid={each.get('wa_id', '')}:{each['phone']}" for each in contact.get("phones", ())]
     name = contact["name"]["formatted_name"]
     return "\n".join(["BEGIN:VCARD", "VERSION:3.0", f"FN:{name}", *phones, "END:VCARD"])
 
 
-def _interactive(content: Json) -> Json:
+def _interactive(content: JsonObject) -> JsonObject:
     kind, reply = content["type"], content[content["type"]]
     if kind == "button_reply":
         return {"buttonsResponseMessage": {"selectedButtonId": reply["id"], "selectedDisplayText": reply["title"]}}
@@ -72,29 +68,29 @@ def _interactive(content: Json) -> Json:
     return {"interactiveResponseMessage": {"nativeFlowResponseMessage": flow}}
 
 
-def _button(content: Json) -> Json:
+def _button(content: JsonObject) -> JsonObject:
     return {"templateButtonReplyMessage": {"selectedId": content["payload"], "selectedDisplayText": content["text"]}}
 
 
-def _poll(content: Json) -> Json:
+def _poll(content: JsonObject) -> JsonObject:
     options = [{"optionName": option} for option in content["options"]]
     count = {"selectableOptionsCount": content.get("selectable_count", 0)}
     return {"pollCreationMessageV3": {"name": content["name"], "options": options} | count}
 
 
-def _vote(content: Json) -> Json:
-    """What was chosen is encrypted."""
+def _vote(content: JsonObject) -> JsonObject:
+    """Return a vote. Its chosen options are encrypted."""
     return {"pollUpdateMessage": {"pollCreationMessageKey": {"id": content["poll_message_id"]}, "vote": {}}}
 
 
-def _edit(content: Json) -> Json:
+def _edit(content: JsonObject) -> JsonObject:
     now = content["message"]
     edited = protocol_message(now["type"], now[now["type"]])
     told = {"type": 14, "key": {"id": content["original_message_id"]}, "editedMessage": edited}
     return {"protocolMessage": told}
 
 
-_BUILDERS: Final[dict[str, Callable[[Any], Json]]] = {
+_BUILDERS: Final[dict[str, Callable[[Any], JsonObject]]] = {
     "text": lambda content: {"conversation": content["body"]},
     "image": _media("imageMessage"),
     "video": _media("videoMessage"),

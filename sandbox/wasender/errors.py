@@ -1,4 +1,4 @@
-"""Wasender's errors: an HTTP status, a message, and what is wrong with each field."""
+"""Wasender's errors: an HTTP status, a message, and the errors of each field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MESSAGES: Final = {
 
 
 class ApiError(Exception):
-    """A request that Wasender refuses. `body` is the answer's JSON."""
+    """A request that Wasender rejects. `body` is the JSON of the response."""
 
     def __init__(self, http: int, message: str | None = None, **more: Any) -> None:
         super().__init__(http)
@@ -28,7 +28,7 @@ def invalid(errors: Mapping[str, str]) -> ApiError:
 
 
 def no_such_jid() -> ApiError:
-    """What a linked id is answered with."""
+    """Return the error for a linked id."""
     return ApiError(422, "The provided JID does not exist on WhatsApp")
 
 

@@ -1,4 +1,4 @@
-"""What a plan lets a session send. Figures: Wasender, rate limits.
+"""Limits of a session by its plan. Figures: Wasender, rate limits.
 
 A window begins with its first message, as in the provider's framework. Account protection overrides the plan.
 """
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 
 class Plan(NamedTuple):
-    """So many messages in so many seconds; and so many a day, where there is a cap."""
+    """Messages per number of seconds, and per day if there is a cap."""
 
     messages: int
     seconds: int
@@ -39,33 +39,33 @@ class Window:
         return self.limit if now >= self._ends else self.limit - self._used
 
     def resets_in(self, now: float) -> int:
-        """Whole seconds, as Wasender tells them."""
+        """Return the seconds until the window ends, rounded up as Wasender does."""
         return max(0, math.ceil(self._ends - now)) if now < self._ends else 0
 
-    def take(self, now: float) -> None:
+    def accept(self, now: float) -> None:
         if now >= self._ends:
             self._ends, self._used = now + self._seconds, 0
         self._used += 1
 
 
 class Allowance:
-    """What one session may still send."""
+    """The remaining messages of one session."""
 
     def __init__(self, plan: Plan) -> None:
         self._short = Window(plan.messages, plan.seconds)
         self._windows = [self._short] + ([Window(plan.daily, _DAY)] if plan.daily is not None else [])
 
-    def take(self, now: float) -> int | None:
-        """Counts a message that is allowed: None. Else the seconds until the next one is, and counts nothing."""
+    def accept(self, now: float) -> int | None:
+        """Count an allowed message and return None; otherwise return the seconds until the next one."""
         waits = [window.resets_in(now) for window in self._windows if window.remaining(now) < 1]
         if waits:
             return max(waits)
         for window in self._windows:
-            window.take(now)
+            window.accept(now)
         return None
 
     def headers(self, now: float) -> dict[str, str]:
-        """The headers that every answer has."""
+        """Return the headers of every response."""
         return {
             "X-RateLimit-Limit": str(self._short.limit),
             "X-RateLimit-Remaining": str(self._short.remaining(now)),

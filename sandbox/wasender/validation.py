@@ -1,4 +1,4 @@
-"""Whether Wasender would take the body of a send, and what it says. There is no type: the field that is there tells."""
+"""Validate the body of a send as Wasender does. Its type follows from its fields."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from pipeline.sandbox.types import JsonObject
 from pipeline.sandbox.wasender.errors import invalid, no_such_jid
-
-Json = dict[str, Any]
 
 _MEDIA: Final = {
     "imageUrl": "image",
@@ -24,16 +23,16 @@ _JID: Final = re.compile(r"[0-9-]+@(s\.whatsapp\.net|c\.us|g\.us|newsletter|lid)
 _OPTIONS: Final = range(2, 13)
 
 
-class Send(NamedTuple):
-    """A valid send. `chat` is the address, `content` what is sent."""
+class WasenderSend(NamedTuple):
+    """A valid send. `chat` is the recipient's address."""
 
     chat: str
     type: str
-    content: Json
+    content: JsonObject
 
 
-def validated(body: Json) -> Send:
-    """What a body asks for. Raises `ApiError`."""
+def validated(body: JsonObject) -> WasenderSend:
+    """Return the send of a body. Raise `ApiError`."""
     chat = _chat(body.get("to"))
     found = [name for name in (*_MEDIA, *_OBJECTS) if body.get(name) is not None]
     if len(found) > 1:
@@ -43,11 +42,11 @@ def validated(body: Json) -> Send:
         raise invalid({"to": "Channels take text messages only."})
     _CHECKS.get(kind, _check_media)(body)
     _check_reply(body.get("replyTo"))
-    return Send(chat, kind, {name: value for name, value in body.items() if name != "to"})
+    return WasenderSend(chat, kind, {name: value for name, value in body.items() if name != "to"})
 
 
 def contact(chat: str) -> str:
-    """The recipient as `/_sandbox` shows it: the phone number of a person, the address of anything else."""
+    """Return the recipient as `/_sandbox` shows it: the phone number of a person, the address of anything else."""
     return chat.removesuffix("@s.whatsapp.net")
 
 
@@ -63,14 +62,14 @@ def _chat(to: object) -> str:
     return to.replace("@c.us", "@s.whatsapp.net")
 
 
-def _check_text(body: Json) -> None:
+def _check_text(body: JsonObject) -> None:
     if not body.get("text"):
         raise invalid({"text": "The text field is required when no media is present."})
     if not isinstance(body["text"], str):
         raise invalid({"text": "The text field must be a string."})
 
 
-def _check_media(body: Json) -> None:
+def _check_media(body: JsonObject) -> None:
     name = next(name for name in _MEDIA if body.get(name) is not None)
     url = body[name]
     if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https"):
@@ -79,15 +78,15 @@ def _check_media(body: Json) -> None:
         raise invalid({"text": "The text field is prohibited for stickers."})
 
 
-def _check_contact(body: Json) -> None:
+def _check_contact(body: JsonObject) -> None:
     _require(body["contact"], "contact", {"name": str, "phone": str})
 
 
-def _check_location(body: Json) -> None:
+def _check_location(body: JsonObject) -> None:
     _require(body["location"], "location", {"latitude": int | float, "longitude": int | float})
 
 
-def _check_poll(body: Json) -> None:
+def _check_poll(body: JsonObject) -> None:
     _require(body["poll"], "poll", {"question": str, "options": list})
     if len(body["poll"]["options"]) not in _OPTIONS:
         raise invalid({"poll.options": "The poll.options field must have between 2 and 12 items."})
@@ -105,7 +104,7 @@ def _check_reply(reply_to: object) -> None:
         raise invalid({"replyTo": "The replyTo field must be an integer."})
 
 
-_CHECKS: Final[dict[str, Callable[[Json], None]]] = {
+_CHECKS: Final[dict[str, Callable[[JsonObject], None]]] = {
     "text": _check_text,
     "contacts": _check_contact,
     "location": _check_location,

@@ -1,4 +1,4 @@
-"""Wasender's webhooks: users' messages and what became of what the session sent. Source: Wasender, webhooks."""
+"""Wasender's webhooks: users' messages, and statuses of messages to them. Source: Wasender, webhooks."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline.sandbox.config import Account
+from pipeline.sandbox.config import SandboxAccount
 from pipeline.sandbox.errors import SandboxError
-from pipeline.sandbox.outbox import Update
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import Update
+from pipeline.sandbox.types import JsonObject
 from pipeline.sandbox.wasender.contents import protocol_message
 from pipeline.sandbox.webhooks import Webhook
 
 STATUSES: Final = {"failed": 0, "pending": 1, "sent": 2, "delivered": 3, "read": 4, "played": 5}
 
-Json = dict[str, Any]
 Event = tuple[str, Any]
 """An event's name and its data."""
 
 
 def new_id() -> str:
-    """A message id as WhatsApp Web makes them."""
+    """Return a message id as WhatsApp Web makes them."""
     return "3EB0" + secrets.token_hex(9).upper()
 
 
-def message_webhook(account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
-    """The ids of a user's messages, and the webhook that brings them all."""
+def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+    """Return the ids of a user's messages, and one webhook that contains them all."""
     first = [message.id] if message.id else []
     ids = first + [new_id() for _ in message.contents[len(first) :]]
     event, data = _DOINGS.get(message.type, _written)(message, ids)
@@ -36,7 +36,7 @@ def message_webhook(account: Account, message: UserMessage) -> tuple[list[str], 
 
 
 def status_webhook(update: Update) -> Webhook:
-    """The current step of a message: the first as `message.sent`, the others by number, with a time in ms."""
+    """Return the webhook of the current step: the first as `message.sent`, the others by number, with a time in ms."""
     key = {"id": update.fields["id"], "fromMe": True, "remoteJid": update.fields["chat"]}
     status = update.step.status
     if status == "sent":
@@ -67,7 +67,7 @@ def _deletion(message: UserMessage, _: list[str]) -> Event:
 _DOINGS: Final = {"reaction": _reaction, "revoke": _deletion}
 
 
-def _message(message: UserMessage, message_id: str, content: Any) -> Json:
+def _message(message: UserMessage, message_id: str, content: Any) -> JsonObject:
     text = content["body"] if message.type == "text" else content.get("caption", "") if type(content) is dict else ""
     return {
         "key": _key(message, message_id),
@@ -78,7 +78,7 @@ def _message(message: UserMessage, message_id: str, content: Any) -> Json:
     }
 
 
-def _key(message: UserMessage, message_id: str) -> Json:
+def _key(message: UserMessage, message_id: str) -> JsonObject:
     jid = f"{message.sender}@s.whatsapp.net"
     named = {"senderPn": jid, "cleanedSenderPn": message.sender, "addressingMode": "pn"}
     return {"id": message_id, "fromMe": False, "remoteJid": jid, **named}
@@ -90,8 +90,8 @@ def _number(status: str) -> int:
     return STATUSES[status]
 
 
-def _webhook(account: Account, event: str, data: Any, timestamp: int) -> Webhook:
-    """`sessionId` is the session's API key, as documented."""
+def _webhook(account: SandboxAccount, event: str, data: Any, timestamp: int) -> Webhook:
+    """Return a webhook. Its `sessionId` is the session's API key, as documented."""
     if account.tenant is None:
         raise SandboxError(f"account {account.id} has no tenant: add it to the accounts file")
     body = orjson.dumps({"event": event, "sessionId": account.token, "timestamp": timestamp, "data": data})

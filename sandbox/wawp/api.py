@@ -1,4 +1,4 @@
-"""`/v2/send/…` and `/v2/messages/…` as Wawp answers them: credentials in the body, some refusals with 200."""
+"""`/v2/send/…` and `/v2/messages/…` of Wawp: credentials in the body, some errors with status 200."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from pipeline.sandbox.config import Account
-from pipeline.sandbox.outbox import Update
+from pipeline.sandbox.config import SandboxAccount
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.waha import webhooks
 from pipeline.sandbox.waha.endpoints import Endpoint
 from pipeline.sandbox.waha.gateway import Gateway, GatewayError
@@ -50,7 +50,7 @@ class WawpApi(Gateway):
         Endpoint("DELETE", "/v2/messages/delete", "revoke", ("chatId", "messageId")),
     )
 
-    def authorised(self, request: web.Request, body: dict[str, Any]) -> Account:
+    def authorised(self, request: web.Request, body: dict[str, Any]) -> SandboxAccount:
         given = str(body.get("access_token") or "").encode(errors="surrogatepass")
         known = [each for each in self.accounts.values() if hmac.compare_digest(given, each.token.encode())]
         if not known:
@@ -66,14 +66,14 @@ class WawpApi(Gateway):
     def incomplete(self, fields: Sequence[str]) -> GatewayError:
         return GatewayError(400, {"code": "missing_param", "message": f"Missing: {', '.join(fields)}"})
 
-    def refused(self, code: int, http: int | None) -> GatewayError:
-        """A limit is told with 200 and a false status, as its users report; other errors by their own status."""
+    def rejection(self, code: int, http: int | None) -> GatewayError:
+        """Return the error of a broken limit, with status 200 as users report, or of a fault with its own status."""
         if code == 429:
             return GatewayError(http or 200, _LIMIT)
         status = http or (code if 400 <= code <= 599 else 500)
         return _error(status, f"the sandbox was told to answer with {code}")
 
-    def message_webhook(self, account: Account, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
         message_id, event, payload = webhooks.users(account, message)
         return [message_id], _webhook(account, event, _as_on_its_page(event, payload))
 
@@ -85,7 +85,7 @@ class WawpApi(Gateway):
 
 
 def _as_on_its_page(event: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Wawp's pages show reactions and deletions simpler than WAHA sends them."""
+    """Simplify reactions and deletions to the form that Wawp documents."""
     if event == "message.reaction":
         told = payload["reaction"]
         named = {"id": payload["id"], "senderId": payload["from"]}
@@ -95,8 +95,8 @@ def _as_on_its_page(event: str, payload: dict[str, Any]) -> dict[str, Any]:
     return payload
 
 
-def _webhook(account: Account, event: str, payload: dict[str, Any]) -> Webhook:
-    """Nothing is signed: the secret is a part of the URL."""
+def _webhook(account: SandboxAccount, event: str, payload: dict[str, Any]) -> Webhook:
+    """Return a webhook. It is not signed: the secret is a part of the URL."""
     path = f"/webhooks/wawp/{webhooks.tenant(account)}?secret={quote(account.webhook_secret, safe='')}"
     return Webhook(path, {"Content-Type": "application/json"}, webhooks.enveloped(account, event, payload))
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from aiohttp import ClientSession, ClientTimeout, web
 
-from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Config
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, SandboxConfig
 from pipeline.sandbox.server import served
 from pipeline.sandbox.statuses import StatusStep
 
@@ -106,7 +106,7 @@ class Client:
 
 @asynccontextmanager
 async def sandbox(ingress_url: str = "http://127.0.0.1:9", **changes: Any) -> AsyncIterator[Client]:
-    config = Config(port=0, ingress_url=ingress_url, **({"statuses": ()} | changes))
+    config = SandboxConfig(port=0, ingress_url=ingress_url, **({"statuses": ()} | changes))
     async with served(config) as url, ClientSession(timeout=ClientTimeout(total=10)) as session:
         yield Client(session, url)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pipeline.local.ports import Ports
 from pipeline.local.probe import http_ready
-from pipeline.local.report import Report
+from pipeline.local.report import StackReporter
 from pipeline.local.services import Service
 from pipeline.local.supervisor import Supervisor
 
@@ -32,7 +32,7 @@ def main(port: int, directory: Path, *options: str) -> int:
         service("worker", port + 1, directory, tempers, ("store",)),
         service("door", port + 2, directory, tempers, ("worker",)),
     ]
-    report = Report(Console(), Ports.starting_at(port), directory)
+    report = StackReporter(Console(), Ports.starting_at(port), directory)
     return Supervisor(services, directory / "logs", report, follow="--verbose" in options).run()
 
 

@@ -181,11 +181,11 @@ def test_filters_and_the_limit(running: Stack) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("redrive", "parse/0/999999"), 1, "no such letter: parse/0/999999"),
-        (("show", "parse/0/999999"), 1, "there is no letter"),
+        (("redrive", "parse/0/999999"), 1, "no such dead letter: parse/0/999999"),
+        (("show", "parse/0/999999"), 1, "there is no dead letter"),
         (("show", "parse"), 2, "STAGE/PARTITION/OFFSET"),
         (("list", "--stage", "prase"), 2, "there is no stage"),
-        (("list", "--since", "soon"), 2, "is no time"),
+        (("list", "--since", "soon"), 2, "is not a time"),
         (("drop",), 2, "--all"),
     ],
 )

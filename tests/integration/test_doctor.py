@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from pipeline.cli import _checks
-from pipeline.cli._checks import State
+from pipeline.cli._checks import CheckState
 from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
 from pipeline.runtime.kafka import installation
@@ -108,14 +108,14 @@ def test_missing_topics_say_what_to_run(kafka: Kafka, monkeypatch: pytest.Monkey
     ours = Settings(kafka=kafka.bootstrap, tenants=SAMPLE, partitions=PARTITIONS, replication=1)
     with without_topics(kafka.bootstrap):
         found = asyncio.run(_checks.check_kafka(ours, _checks.check_tenants(ours)[1]))
-    assert [finding.state for finding in found] == [State.OK, State.WRONG]
+    assert [finding.state for finding in found] == [CheckState.OK, CheckState.WRONG]
     assert f"webhooks.raw: missing and {len(TOPICS) - 1} more: `pipeline topics create`" in found[1].text
 
 
 def test_more_replicas_than_brokers_are_wrong(kafka: Kafka) -> None:
     """The defaults ask for three replicas; on one broker every topic would be refused."""
     found = asyncio.run(_checks.check_kafka(Settings(kafka=kafka.bootstrap, replication=3), None))
-    assert [finding.state for finding in found] == [State.WRONG, State.SKIPPED]
+    assert [finding.state for finding in found] == [CheckState.WRONG, CheckState.SKIPPED]
     assert "PIPELINE_REPLICATION" in found[0].text
 
 
@@ -123,7 +123,7 @@ def test_a_redis_that_evicts_is_warned_of(redis_server: RedisServer) -> None:
     """Units of work would vanish under load, and handlers would take effect twice."""
     with configured(redis_server, maxmemory_policy="allkeys-lru"):
         finding = of_redis(redis_server)[0]
-    assert finding.state is State.WARNING
+    assert finding.state is CheckState.WARNING
     assert "noeviction" in finding.text
 
 
@@ -131,7 +131,7 @@ def test_a_redis_that_keeps_nothing_is_warned_of(redis_server: RedisServer) -> N
     """A restart of Redis would forget what has been done, and do it again."""
     with configured(redis_server, appendonly="no", save=""):
         finding = of_redis(redis_server)[0]
-    assert finding.state is State.WARNING
+    assert finding.state is CheckState.WARNING
     assert "appendonly" in finding.text
 
 
@@ -147,14 +147,17 @@ def test_a_failover_that_would_lose_rows_is_warned_of(redis_server: RedisServer,
     try:
         assert findings(redis_server) == []
         (alone,) = findings(redis_server, 1)
-        assert (alone.state, "1 replica must have each write and 0 are connected" in alone.text) == (State.WRONG, True)
+        assert (alone.state, "1 replica must have each write and 0 are connected" in alone.text) == (
+            CheckState.WRONG,
+            True,
+        )
         with Redis.from_url(follower.url) as client, Redis.from_url(redis_server.url, decode_responses=True) as master:
             client.execute_command("REPLICAOF", "127.0.0.1", redis_server.port)
             eventually(lambda: master.info("replication")["connected_slaves"] == 1, 60, "it follows")
         (unused,) = findings(redis_server)
-        assert (unused.state, "PIPELINE_REDIS_REPLICAS" in unused.text) == (State.WARNING, True)
-        assert [finding.state for finding in findings(redis_server, 1)] == [State.OK]
-        assert [finding.state for finding in findings(follower)] == [State.WRONG]
+        assert (unused.state, "PIPELINE_REDIS_REPLICAS" in unused.text) == (CheckState.WARNING, True)
+        assert [finding.state for finding in findings(redis_server, 1)] == [CheckState.OK]
+        assert [finding.state for finding in findings(follower)] == [CheckState.WRONG]
     finally:
         follower.kill()
         with Redis.from_url(redis_server.url, decode_responses=True) as master:
@@ -164,9 +167,9 @@ def test_a_failover_that_would_lose_rows_is_warned_of(redis_server: RedisServer,
 def test_clocks_apart_are_warned_of(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Times to live and limits would be wrong by the difference, and nobody would think of the clock."""
     there = time.time
-    assert of_redis(redis_server)[1].state is State.OK
+    assert of_redis(redis_server)[1].state is CheckState.OK
     for shift in (5, -5):
         monkeypatch.setattr(time, "time", lambda shift=shift: there() + shift)
         finding = of_redis(redis_server)[1]
-        assert finding.state is State.WARNING
+        assert finding.state is CheckState.WARNING
         assert "5.0 s apart" in finding.text

@@ -19,7 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from chaos.flood.campaign import campaign
 from pipeline.errors import OversizeRecord, Unavailable
-from pipeline.ingress.publisher import Publisher
+from pipeline.ingress.publisher import WebhookPublisher
 from pipeline.local.kafka import Kafka
 from pipeline.providers import PROVIDERS
 from pipeline.runtime.kafka import installation
@@ -302,7 +302,7 @@ def test_a_publisher_without_its_topic_refuses_at_once(kafka: Kafka) -> None:
     """Every webhook would wait for its whole deadline while somebody forgot to create the topics."""
 
     async def main() -> None:
-        publisher = Publisher(kafka.bootstrap, "nobody.made.this")
+        publisher = WebhookPublisher(kafka.bootstrap, "nobody.made.this")
         try:
             await publisher._connecting
             assert not await publisher.ready()
@@ -320,12 +320,12 @@ def test_a_record_that_no_topic_takes_does_no_harm(bootstrap: str) -> None:
     """One webhook that is too large would end the process for all."""
 
     async def main() -> None:
-        publisher = Publisher(bootstrap)
+        publisher = WebhookPublisher(bootstrap)
         try:
             await publisher._connecting
             with pytest.raises(OversizeRecord):
                 await publisher.publish([Record(RAW.name, b"k", b"x" * (5 * 1024 * 1024))])
-            assert not publisher.lost.done()
+            assert not publisher.fatal_error.done()
             await publisher.publish([Record(RAW.name, b"cloud", b"{}")])
         finally:
             await publisher.stop(1)
@@ -352,24 +352,26 @@ def test_records_are_never_placed_by_another_count_than_was_recorded(kafka: Kafk
     keys = [f"key-{number}".encode() for number in range(50)]
 
     async def main() -> None:
-        publisher = Publisher(kafka.bootstrap, recorded.name)
+        publisher = WebhookPublisher(kafka.bootstrap, recorded.name)
         try:
             await publisher._connecting
             await publisher.publish([Record(recorded.name, keys[0], b"{}")])
             await raise_partitions(kafka.bootstrap, recorded.name, 12)
             await until(lambda: _refuses(publisher, [Record(recorded.name, key, b"{}") for key in keys]))
             assert not await publisher.ready()
-            assert publisher.fault is not None
-            assert "raised.raw has 12 partitions, the installation recorded 3" in publisher.fault
-            assert not publisher.lost.done(), "it goes on saying so until somebody looks"
+            assert publisher.misconfiguration is not None
+            assert "raised.raw has 12 partitions, the installation recorded 3" in publisher.misconfiguration
+            assert not publisher.fatal_error.done(), "it goes on saying so until somebody looks"
         finally:
             await publisher.stop(1)
         ends = await _ends(kafka.bootstrap, recorded.name, 12)
         assert sum(ends[:3]) > 0
         assert ends[3:] == [0] * 9
-        anew = Publisher(kafka.bootstrap, recorded.name)
+        anew = WebhookPublisher(kafka.bootstrap, recorded.name)
         try:
-            assert "recorded 3" in str(await asyncio.wait_for(anew.lost, SETTLE_SECONDS)), "a new process ends with it"
+            assert "recorded 3" in str(await asyncio.wait_for(anew.fatal_error, SETTLE_SECONDS)), (
+                "a new process ends with it"
+            )
             with pytest.raises(Unavailable):
                 await anew.publish([Record(recorded.name, keys[0], b"{}")])
         finally:
@@ -378,7 +380,7 @@ def test_records_are_never_placed_by_another_count_than_was_recorded(kafka: Kafk
     asyncio.run(main())
 
 
-async def _refuses(publisher: Publisher, records: list[Record]) -> bool:
+async def _refuses(publisher: WebhookPublisher, records: list[Record]) -> bool:
     await publisher.ready()  # as a load balancer asks again and again
     try:
         await publisher.publish(records)
@@ -402,14 +404,14 @@ def test_a_publisher_whose_client_is_lost_says_so(bootstrap: str) -> None:
     """The ingress would be taken out of service for good, and nobody would start it again."""
 
     async def main() -> None:
-        publisher = Publisher(bootstrap)
+        publisher = WebhookPublisher(bootstrap)
         try:
             await publisher._connecting
             assert publisher._producer is not None
             publisher._producer.client._sync_task.cancel()
             await asyncio.wait([publisher._producer.client._sync_task])
             assert not await publisher.ready()
-            assert "metadata" in str(publisher.lost.result())
+            assert "metadata" in str(publisher.fatal_error.result())
         finally:
             await publisher.stop(1)
 

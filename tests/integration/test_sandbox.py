@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from pipeline.sandbox.config import Config
+from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.errors import SandboxError
-from pipeline.sandbox.limits import Limits
+from pipeline.sandbox.limits import SandboxLimits
 from pipeline.sandbox.server import served
 from tests.integration.sandbox_client import ACCOUNT, MESSAGES, TOKEN, Client, with_sandbox
 from tests.support.ports import free_ports
@@ -60,7 +60,7 @@ def test_sent_is_listed_oldest_first_narrowed_and_emptied() -> None:
         assert await client.call("DELETE", "/_sandbox/sent") == (200, {"cleared": 2500})
         assert await client.get("sent") == []
 
-    with_sandbox(test, limits=Limits(messages_per_second=None))
+    with_sandbox(test, limits=SandboxLimits(messages_per_second=None))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_what_is_over_the_limit_is_refused_and_recorded() -> None:
         ]
         assert len(await client.get("sent")) == 3
 
-    with_sandbox(test, limits=Limits(messages_per_second=0.01, burst=3))
+    with_sandbox(test, limits=SandboxLimits(messages_per_second=0.01, burst=3))
 
 
 def test_the_pair_limit_closes_one_conversation_only() -> None:
@@ -246,7 +246,7 @@ def test_a_taken_port_is_explained() -> None:
     async def test(client: Client) -> None:
         port = int(client.url.rpartition(":")[2])
         with pytest.raises(SandboxError, match=f"127.0.0.1:{port} is taken"):
-            async with served(Config(port=port)):
+            async with served(SandboxConfig(port=port)):
                 pass
 
     with_sandbox(test)

@@ -21,7 +21,7 @@ from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import RECEIPTS, SEEN
 from pipeline.topics.commands import command_id
-from pipeline.topics.dead_letters import Letter, read
+from pipeline.topics.dead_letters import DeadLetter, parse_dead_letter
 from pipeline.topics.freshness import is_stale
 from pipeline.topics.records import Record, header
 from tests.support import handlers_for_tests
@@ -101,8 +101,8 @@ def test_a_redrive_is_handled_however_old_it_is() -> None:
     """A message that waited for its tenant would be redriven on purpose and stay unanswered."""
     early = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(NOBODY, DAY), tables=(SEEN,))
     early.pipe(arriving(message(), WRITTEN + 2 * DAY))
-    letter = read(TestRecord.of(early.dead_letters[0]))
-    assert isinstance(letter, Letter)
+    letter = parse_dead_letter(TestRecord.of(early.dead_letters[0]))
+    assert isinstance(letter, DeadLetter)
     late = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(TENANTS, DAY), tables=(SEEN,))
     (event,) = late.pipe(TestRecord.of(letter.redriven()))
     assert not is_stale(TestRecord.of(event))
@@ -113,8 +113,8 @@ def test_a_letter_of_a_stale_event_is_handled_when_it_is_redriven() -> None:
     (stale,) = routed(message(), 30 * DAY)
     reason = [(name, b"1") for name in ("error-type", "error-message", "stage", "attempts", "origin-topic")]
     reason += [(name, b"1") for name in ("origin-partition", "origin-offset", "failed-at")]
-    letter = read(TestRecord.of(stale._replace(headers=[*stale.headers, *reason])))
-    assert isinstance(letter, Letter)
+    letter = parse_dead_letter(TestRecord.of(stale._replace(headers=[*stale.headers, *reason])))
+    assert isinstance(letter, DeadLetter)
     again = letter.redriven()
     assert not is_stale(TestRecord.of(again))
     twice = letter._replace(headers=again.headers).redriven()

@@ -16,7 +16,7 @@ from pipeline.agents.deduplicate import deduplicate
 from pipeline.agents.handlers.echo import EchoHandler
 from pipeline.agents.parse import parse
 from pipeline.agents.route import route
-from pipeline.ingress.records import Arrival, Labeller, webhook_id
+from pipeline.ingress.records import IngressMetadata, RecordBuilder, webhook_id
 from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import HandlerDriver, TestRecord, TopologyTestDriver
@@ -56,9 +56,9 @@ class Installation:
         ask = wasender_request if self.provider == "wasender" else None
         asked = ask(body, "s3cret-of-webhooks") if ask else request(self.provider, body, "s3cret-of-webhooks")
         assert PROVIDERS[self.provider].authenticate(asked, self.tenants)
-        arrival = Arrival(self.provider, asked.tenant_id, webhook_id(body), 1_767_268_800_500, b"trace")
+        metadata = IngressMetadata(self.provider, asked.tenant_id, webhook_id(body), 1_767_268_800_500, b"trace")
         slices = PROVIDERS[self.provider].split(asked, self.tenants)
-        return [TestRecord.of(each) for each in Labeller(self.tenants).records(slices, arrival)]
+        return [TestRecord.of(each) for each in RecordBuilder(self.tenants).build(slices, metadata)]
 
     def _intake(self) -> TopologyTestDriver:
         return TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(self.tenants), tables=[SEEN])

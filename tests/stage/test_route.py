@@ -12,7 +12,7 @@ import pytest
 from pipeline.agents.deduplicate import deduplicate
 from pipeline.agents.parse import parse
 from pipeline.agents.route import route
-from pipeline.ingress.records import Arrival, Labeller
+from pipeline.ingress.records import IngressMetadata, RecordBuilder
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
 from pipeline.tenants import Tenants, TenantsFile
@@ -83,8 +83,8 @@ def test_what_one_tenant_posts_of_anothers_account_goes_nowhere() -> None:
     request = WebhookRequest(body, {"x-webhook-hmac": hmac.digest(b"globex", body, "sha512").hex()}, {}, "globex")
     provider = PROVIDERS["waha"]
     assert provider.authenticate(request, _GATEWAYS)
-    arrival = Arrival("waha", "globex", b"wh-1", 1_760_000_000_500, b"")
-    (record,) = Labeller(_GATEWAYS).records(provider.split(request, _GATEWAYS), arrival)
+    metadata = IngressMetadata("waha", "globex", b"wh-1", 1_760_000_000_500, b"")
+    (record,) = RecordBuilder(_GATEWAYS).build(provider.split(request, _GATEWAYS), metadata)
     (letter,) = driver.pipe(TestRecord.of(record))
     assert header(letter.headers, "error-type") == "ForeignAccount"
 

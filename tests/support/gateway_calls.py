@@ -10,7 +10,7 @@ from aiohttp import ClientSession, web
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import SendAttempt
-from pipeline.sandbox.config import Config
+from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.server import served
 from pipeline.tenants import Account
 from pipeline.testing.provider_calls import BODIES, TEXT, TOKEN, HttpHandler, deliver_to
@@ -78,7 +78,7 @@ def in_sandbox(
     """The deliveries of commands through a sandbox with these faults, and what it then says was sent."""
 
     async def run() -> tuple[list[SendAttempt], Any]:
-        async with served(Config(port=0, statuses=())) as url, ClientSession() as session:
+        async with served(SandboxConfig(port=0, statuses=())) as url, ClientSession() as session:
             if faults:
                 await (await session.post(f"{url}/_sandbox/faults", json=faults)).read()
             to = account.model_copy(update={"base_url": url})

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from pipeline.ingress.server import Ingress, serving
+from pipeline.ingress.server import RunningIngress, serving
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from tests.support.cloud_webhooks import signature, tenants
@@ -20,7 +20,7 @@ JSON = {"Content-Type": "application/json"}
 class Client:
     """Posts to a running ingress. Answers are `(status, text, headers)`."""
 
-    def __init__(self, session: ClientSession, ingress: Ingress) -> None:
+    def __init__(self, session: ClientSession, ingress: RunningIngress) -> None:
         self.session = session
         self.ingress = ingress
 

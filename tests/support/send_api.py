@@ -1,4 +1,4 @@
-"""The HTTP API for tests: the real paths and door over HTTP, with a publisher that keeps what it would publish."""
+"""The HTTP API for tests: the real ingress over HTTP, with a publisher that keeps the records."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import orjson
 from aiohttp.test_utils import TestClient, TestServer
 
 from pipeline.errors import Unavailable
-from pipeline.ingress.app import create_app
-from pipeline.ingress.door import Door
+from pipeline.ingress.admission import Admission
 from pipeline.ingress.probes import Probes
-from pipeline.ingress.publisher import Publisher
+from pipeline.ingress.publisher import WebhookPublisher
+from pipeline.ingress.receiver import WebhookReceiver
+from pipeline.ingress.routes import create_app
 from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.topics.records import Record
@@ -23,7 +24,7 @@ USER = "15550001111"
 TEXT = "messages/send-text"
 
 
-class Kept(Publisher):
+class Kept(WebhookPublisher):
     """Acknowledges everything at once, or, while `away`, nothing."""
 
     def __init__(self) -> None:
@@ -73,7 +74,7 @@ class Caller:
 @asynccontextmanager
 async def api(owners: Tenants | None = None, limit: int = LIMIT, **options: Any) -> AsyncIterator[Caller]:
     publisher, owners = Kept(), owners or tenants()
-    door = Door(publisher, owners, body_limit=limit, deadline=4, **options)
-    app = create_app(door, Probes(publisher), owners, PROVIDERS, body_limit=limit)
+    receiver = WebhookReceiver(Admission(publisher, body_limit=limit, deadline=4, **options), publisher, owners)
+    app = create_app(receiver, Probes(publisher), owners, PROVIDERS, body_limit=limit)
     async with TestClient(TestServer(app)) as client:
         yield Caller(client, publisher)

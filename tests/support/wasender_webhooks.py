@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from pipeline.ingress.records import Arrival, Labeller, webhook_id
+from pipeline.ingress.records import IngressMetadata, RecordBuilder, webhook_id
 from pipeline.providers.base import Slice, WebhookRequest
 from pipeline.providers.wasender import Wasender
 from pipeline.tenants import Tenants, TenantsFile
@@ -72,8 +72,8 @@ def slices(content: Json | bytes) -> list[Slice]:
 
 def events(content: Json | bytes, at_ms: int = 1_760_000_000_500) -> list[WireEvent]:
     """What comes of a webhook that arrives at a time: the ingress' records, parsed."""
-    arrival = Arrival("wasender", "shop", webhook_id(b""), at_ms, b"trace")
-    records = Labeller(TENANTS).records(slices(content), arrival)
+    metadata = IngressMetadata("wasender", "shop", webhook_id(b""), at_ms, b"trace")
+    records = RecordBuilder(TENANTS).build(slices(content), metadata)
     return [event for record in records for event in Wasender().parse(TestRecord.of(record))]
 
 

@@ -23,6 +23,7 @@ BREACHES = {
         "import pipeline.providers.waha.bodies",
     ),
     "No provider knows another": ("pipeline/providers/wawp/bodies.py", "import pipeline.providers.waha.bodies"),
+    "Reading dead letters can't publish": ("pipeline/dead_letters/find.py", "import pipeline.runtime.kafka.publisher"),
     "The runtime never knows WhatsApp": ("pipeline/runtime/kafka/admin.py", "import pipeline.topics.catalogue"),
     "The rooms of the runtime: imports run downwards only": (
         "pipeline/runtime/tables/views.py",

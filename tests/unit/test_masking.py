@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import masking
-from pipeline.cli._letters import as_json, body, page
+from pipeline.dead_letters.format import as_json, body, page
 from pipeline.errors import InvalidRecord
-from pipeline.logging import configure, get_logger, hold_record
+from pipeline.logging import bind_record, configure, get_logger
 from pipeline.masking import Masker
 from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.testing import TestRecord
-from pipeline.topics.dead_letters import Letter, State, read
+from pipeline.topics.dead_letters import DeadLetter, DeadLetterState, parse_dead_letter
 from pipeline.topics.records import Incoming
 
 NUMBER = "15550001111"
@@ -151,7 +151,7 @@ def test_a_log_line_shows_no_number_and_says_where_the_record_is() -> None:
     """An operator would read customers' numbers, or, without them, could not find the record at all."""
     out = io.StringIO()
     configure("json", stream=out)
-    hold_record(Hand())
+    bind_record(Hand())
     try:
         get_logger("x").info(f"failed {EVENT}", event_id=EVENT, conversation=KEY, to=NUMBER, ids=[WAMID], n={NUMBER: 1})
         logging.getLogger("library").error("no route to %s", NUMBER)
@@ -159,14 +159,14 @@ def test_a_log_line_shows_no_number_and_says_where_the_record_is() -> None:
     except ValueError as error:
         get_logger("x").exception("failed", error=error, key=KEY.encode(), who={"phone": int(NUMBER)})
     finally:
-        hold_record(None)
+        bind_record(None)
     assert NUMBER not in out.getvalue()
     assert "wamid" not in out.getvalue()
     for line in map(orjson.loads, out.getvalue().splitlines()):
         assert (line["topic"], line["partition"], line["offset"], line["trace_id"]) == ("test", 0, 0, TRACE)
 
 
-def _letter(error: Exception | None = None) -> Letter:
+def _letter(error: Exception | None = None) -> DeadLetter:
     content = {
         "id": WAMID,
         "from": NUMBER,
@@ -183,20 +183,22 @@ def _letter(error: Exception | None = None) -> Letter:
     )
     record: Incoming = TestRecord(orjson.dumps(content), KEY.encode(), headers, "events.default", 3, 17)
     made = dead_letter(record, "handle", error or InvalidRecord(f"no chat {NUMBER}@c.us for {WAMID}"), 1)
-    found = read(TestRecord(made.value, made.key, tuple(made.headers), made.topic, 3, 5))
-    assert isinstance(found, Letter)
+    found = parse_dead_letter(TestRecord(made.value, made.key, tuple(made.headers), made.topic, 3, 5))
+    assert isinstance(found, DeadLetter)
     return found
 
 
 def test_a_dead_letter_shows_no_number_unless_asked() -> None:
     """Whoever looks after the pipeline would read customers' numbers in every key, header and id."""
     letter = _letter()
-    shown = "\n".join(page(letter, State.OPEN, [], reveal=False)) + as_json(letter, State.OPEN)
+    shown = "\n".join(page(letter, DeadLetterState.OPEN, [], reveal=False)) + as_json(letter, DeadLetterState.OPEN)
     assert NUMBER not in shown
     assert WAMID not in shown
     for kept in ("106540352242922", "events.default", "17", TRACE, "1760000000", "handle/3/5"):
         assert kept in shown
-    revealed = "\n".join(page(letter, State.OPEN, [], reveal=True)) + as_json(letter, State.OPEN, reveal=True)
+    revealed = "\n".join(page(letter, DeadLetterState.OPEN, [], reveal=True)) + as_json(
+        letter, DeadLetterState.OPEN, reveal=True
+    )
     assert revealed.count(NUMBER) >= 6
     assert WAMID in revealed
     assert NUMBER not in body(orjson.dumps({"mobile": int(NUMBER)}), reveal=False)

@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from pipeline.topics.types import Json
+
 T = TypeVar("T")
-Json: TypeAlias = dict[str, Any]
 Path: TypeAlias = tuple[int | str, ...]
 Target = Callable[[Path, Json], Path]
 """From the place of an odd value, in this object, to what has to be left out for it."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-Json: TypeAlias = dict[str, Any]
+from pipeline.topics.types import Json
 
 ABOVE: Final = 1024 * 1024
 """Bytes of an event that is written in full."""

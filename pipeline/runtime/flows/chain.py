@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pipeline.backoff import RetryPolicy
 from pipeline.errors import OversizeRecord, WorkerDied
-from pipeline.logging import hold_record
+from pipeline.logging import bind_record
 from pipeline.runtime.flows.breaker import OFF, Breaker
 from pipeline.runtime.flows.dead_letters import dead_letter, is_dead_letter, rejected_by_broker
 from pipeline.runtime.flows.stage import Stage, StageContext
@@ -141,7 +141,7 @@ class Chain:
             length = len(result.writes)
             if context is None:
                 context = StageContext(record, tables)
-                hold_record(context)
+                bind_record(context)
             context.record = record
             try:
                 outputs.extend([(output, record) for output in self._apply(context)])
@@ -158,7 +158,7 @@ class Chain:
                 else:
                     succeeded += 1
         self._breaker.succeeded(succeeded)
-        hold_record(None)
+        bind_record(None)
         return result
 
     def _apply(self, context: StageContext) -> Sequence[Record]:

@@ -12,7 +12,7 @@ from typing import Any
 from faust.types import TP
 
 from pipeline.errors import NewerRecord, Unavailable, WorkerDied
-from pipeline.logging import hold_record
+from pipeline.logging import bind_record
 from pipeline.metrics import RECORDS, RETRIES
 from pipeline.runtime.flows.breaker import Breaker
 from pipeline.runtime.flows.commit_queue import CommitQueue, CommitRequest
@@ -130,7 +130,7 @@ class ConcurrentLoop:
 
     async def _work(self, item: InFlightRecord) -> None:
         """Run a record until it succeeds, is given up, or partitions move."""
-        hold_record(item)  # log lines of this key's task name the record
+        bind_record(item)  # log lines of this key's task name the record
         while True:
             await self._executor.acquire_slot(item)
             try:

@@ -47,7 +47,7 @@ async def _read(consumer: Any) -> Installation:
     await consumer.seek_to_beginning(_PARTITION)
     while await consumer.position(_PARTITION) < end:
         for record in (await consumer.getmany(_PARTITION, timeout_ms=200)).get(_PARTITION, ()):
-            found.take(record.key, record.value)
+            found.apply(record.key, record.value)
     return found
 
 

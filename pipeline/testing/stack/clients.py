@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from redis.asyncio import Redis
 
 from pipeline import aiokafka_patches
-from pipeline.replay.reader import Reader, open_reader
+from pipeline.replay.reader import TopicReader, open_reader
 from pipeline.state.redis import RedisStore
 from pipeline.topics import headers
 from pipeline.topics.events import EventBase
@@ -39,7 +39,7 @@ class Clients:
     store: RedisStore
     _producer: AIOKafkaProducer
     _admin: AIOKafkaAdminClient
-    _reader: Reader
+    _reader: TopicReader
     _redis: Redis
 
     def __init__(self, bootstrap: str, redis_url: str, partitions: int) -> None:
@@ -89,7 +89,7 @@ class Clients:
     async def fresh(self, topic: str) -> list[Incoming]:
         """What came to a topic since it was asked for last."""
         found: list[Incoming] = []
-        for span in await self._reader.spans(topic, self._partitions):
+        for span in await self._reader.ranges(topic, self._partitions):
             start = self._read.get((topic, span.partition), span.start)
             found += [record async for record in self._reader.read(span._replace(start=start))]
             self._read[topic, span.partition] = span.end

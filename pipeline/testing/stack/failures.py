@@ -6,10 +6,10 @@ import builtins
 import sys
 
 from pipeline import errors
-from pipeline.topics.dead_letters import Letter
+from pipeline.topics.dead_letters import DeadLetter
 
 
-def failure(letter: Letter, module: str) -> Exception:
+def failure(letter: DeadLetter, module: str) -> Exception:
     """An exception of the type that `module`, Python or the pipeline has under that name, with the letter's message."""
     kind = _kind(letter.error_type, module)
     error = kind.__new__(kind)

@@ -17,7 +17,7 @@ from pipeline.testing.stack.servers import COMMANDS, LETTERS, OUTPUTS, job, serv
 from pipeline.testing.wrapped import WrappedStore
 from pipeline.topics.codec import decode_command
 from pipeline.topics.commands import Command
-from pipeline.topics.dead_letters import Letter, read
+from pipeline.topics.dead_letters import DeadLetter, parse_dead_letter
 from pipeline.topics.events import EventBase
 
 Result = TypeVar("Result")
@@ -85,9 +85,9 @@ class OnStack:
                 raise failure(letters[place], self._module)
         return _in_order(made, events)
 
-    async def _letters(self) -> list[Letter]:
-        entries = [read(record) for record in await self._clients.fresh(LETTERS.name)]
-        return [entry for entry in entries if isinstance(entry, Letter)]
+    async def _letters(self) -> list[DeadLetter]:
+        entries = [parse_dead_letter(record) for record in await self._clients.fresh(LETTERS.name)]
+        return [entry for entry in entries if isinstance(entry, DeadLetter)]
 
     async def _until_committed(self, published: Sequence[Published]) -> None:
         """Commands are acknowledged before offsets are committed, so from then on all of them can be read."""
@@ -120,7 +120,7 @@ class _FarStore(WrappedStore):
         return await self._place.there(asked)
 
 
-def _origin(letter: Letter) -> Published:
+def _origin(letter: DeadLetter) -> Published:
     return Published(letter.origin_topic, letter.origin_partition, letter.origin_offset)
 
 

@@ -12,7 +12,7 @@ import pytest
 from chaos.options import Options
 from chaos.plan import Act
 from chaos.stack import Log, Stack
-from pipeline.local.child import Child, State
+from pipeline.local.child import Child, ChildState
 from pipeline.local.services import Service
 from tests.support.stacks import eventually
 
@@ -55,7 +55,7 @@ def test_a_worker_that_leaves_for_good_with_an_error_is_reported(tmp_path: Path)
     stack._by_name["intake-2"] = child
     child.start()
     eventually(said.exists, 20, "the child is up")
-    child.state = State.READY
+    child.state = ChildState.READY
     stack._remove("intake-2")
     eventually(lambda: not child.running, 20, "it has ended")
     stack._see_off()
@@ -69,7 +69,7 @@ def test_a_frozen_worker_goes_on_when_its_time_is_over(tmp_path: Path) -> None:
     child = Child(Service("intake", [sys.executable, "-c", "import signal; signal.pause()"]), tmp_path / "log", None)
     stack._by_name["intake"] = child
     child.start()
-    child.state = State.READY
+    child.state = ChildState.READY
     try:
         process = psutil.Process(child.pid)
         assert stack._freeze("intake", 0)

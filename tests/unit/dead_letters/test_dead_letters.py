@@ -13,17 +13,25 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli._letter_filters import to_moment, to_name
-from pipeline.cli._letters import as_json, body, hide, page, row
+from pipeline.cli._dead_letter_options import to_moment, to_name
+from pipeline.dead_letters.find import DeadLetterFilter, FoundDeadLetter, StateTable, find, history
+from pipeline.dead_letters.format import as_json, body, hide, page, row
+from pipeline.dead_letters.resolve import DeadLetterResolver
 from pipeline.errors import UnknownTenant
-from pipeline.replay.dead_letters import Filters, Found, Ledger, find, history
-from pipeline.replay.reader import Reader, Span
+from pipeline.replay.reader import PartitionRange, TopicReader
 from pipeline.runtime.faust.gap_dead_letters import gap_dead_letter
 from pipeline.runtime.faust.gaps import RemovedRange
 from pipeline.runtime.flows.dead_letters import dead_letter
-from pipeline.runtime.redrive import Decider
 from pipeline.testing import TestRecord
-from pipeline.topics.dead_letters import REASON_BYTES, Letter, LetterId, Mark, Origin, State, read
+from pipeline.topics.dead_letters import (
+    REASON_BYTES,
+    DeadLetter,
+    DeadLetterId,
+    DeadLetterState,
+    RecordPosition,
+    Resolution,
+    parse_dead_letter,
+)
 from pipeline.topics.records import Incoming, Record
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -36,23 +44,23 @@ some_headers = st.lists(
 
 def _letter(
     record: Incoming, offset: int = 0, error: Exception | None = None, stage: str = "route", partition: int = 3
-) -> Letter:
+) -> DeadLetter:
     made = dead_letter(record, stage, error or UnknownTenant("no tenant owns it"), 2)
-    found = read(_written(made, partition, offset))
-    assert isinstance(found, Letter)
+    found = parse_dead_letter(_written(made, partition, offset))
+    assert isinstance(found, DeadLetter)
     return found
 
 
 def test_the_letter_of_a_gap_is_shown_with_its_range_and_never_redriven() -> None:
     """Somebody would look for bytes that are nowhere, or publish an empty webhook in their place."""
     record, _ = gap_dead_letter(RemovedRange(TP("events.default", 3), 10, 40), "handle")
-    letter = read(_written(record, 3, 7))
-    assert isinstance(letter, Letter)
-    shown = page(letter, State.OPEN, [], reveal=False)
+    letter = parse_dead_letter(_written(record, 3, 7))
+    assert isinstance(letter, DeadLetter)
+    shown = page(letter, DeadLetterState.OPEN, [], reveal=False)
     assert "error     LogGap: offsets 10 to 39 of events.default/3 were removed before they were processed" in shown
-    assert shown[-1] == "It has no bytes: the log had removed its records before they were processed."
-    assert orjson.loads(as_json(letter, State.OPEN))["gap"] == {"start": 10, "end": 40}
-    decider = Decider("nowhere", None, "somebody")
+    assert shown[-1] == "It has no bytes: its records were removed from the log before they were processed."
+    assert orjson.loads(as_json(letter, DeadLetterState.OPEN))["gap"] == {"start": 10, "end": 40}
+    decider = DeadLetterResolver("nowhere", None, "somebody")
     decider._partitions = {"events.default": 8}
     ((refused, why),) = asyncio.run(decider.redrive([letter]))
     assert refused is letter
@@ -63,22 +71,22 @@ def _written(record: Record, partition: int = 3, offset: int = 0) -> TestRecord:
     return TestRecord(record.value, record.key, tuple(record.headers), record.topic, partition, offset)
 
 
-class Log(Reader):
+class Log(TopicReader):
     """A partition in memory."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._records = [_written(record, 3, offset) for offset, record in enumerate(records)]
 
-    async def spans(self, topic: str, partitions: Iterable[int], since: int | None = None) -> list[Span]:
-        return [Span(topic, partition, 0, len(self._records)) for partition in partitions if partition == 3]
+    async def ranges(self, topic: str, partitions: Iterable[int], since: int | None = None) -> list[PartitionRange]:
+        return [PartitionRange(topic, partition, 0, len(self._records)) for partition in partitions if partition == 3]
 
-    async def read(self, span: Span) -> AsyncIterator[Incoming]:
+    async def read(self, span: PartitionRange) -> AsyncIterator[Incoming]:
         for record in self._records[span.start : span.end]:
             yield record
 
 
-def _find(log: Log, filters: Filters) -> list[Found]:
-    async def run() -> list[Found]:
+def _find(log: Log, filters: DeadLetterFilter) -> list[FoundDeadLetter]:
+    async def run() -> list[FoundDeadLetter]:
         return [found async for found in find(log, "route", range(8), filters)]
 
     return asyncio.run(run())
@@ -90,31 +98,31 @@ def test_the_record_comes_back_byte_for_byte(value: bytes, key: bytes, headers: 
     record = TestRecord(value, key, tuple(headers), "webhooks.raw", 3, 17)
     letter = _letter(record, offset=5)
     assert letter.original() == Record("webhooks.raw", key, value, headers)
-    assert (letter.origin_partition, letter.origin_offset, letter.id) == (3, 17, LetterId("route", 3, 5))
+    assert (letter.origin_partition, letter.origin_offset, letter.id) == (3, 17, DeadLetterId("route", 3, 5))
     assert (letter.error_type, letter.attempts) == ("UnknownTenant", 2)
 
 
-@given(st.integers(0, 99), st.integers(0, 2**60), st.sampled_from(State), texts, st.integers(0, 2**50))
-def test_a_mark_comes_back_as_it_was(partition: int, offset: int, state: State, by: str, at: int) -> None:
+@given(st.integers(0, 99), st.integers(0, 2**60), st.sampled_from(DeadLetterState), texts, st.integers(0, 2**50))
+def test_a_mark_comes_back_as_it_was(partition: int, offset: int, state: DeadLetterState, by: str, at: int) -> None:
     """A letter that was redriven would look open and be redriven again."""
-    mark = Mark(LetterId("my/stage", partition, offset), state, by, at)
-    assert read(_written(mark.record())) == mark
+    mark = Resolution(DeadLetterId("my/stage", partition, offset), state, by, at)
+    assert parse_dead_letter(_written(mark.record())) == mark
 
 
 @given(some_headers, st.binary(max_size=20))
 def test_what_is_neither_letter_nor_mark_is_nothing(headers: list[tuple[str, bytes]], key: bytes) -> None:
     """One strange record on a topic would end every list."""
-    assert not isinstance(read(TestRecord(b"", key, tuple(headers))), Letter)
+    assert not isinstance(parse_dead_letter(TestRecord(b"", key, tuple(headers))), DeadLetter)
 
 
-@given(st.lists(st.tuples(st.integers(-3, 12), st.sampled_from([State.REDRIVEN, State.DROPPED]))))
-def test_the_last_decision_counts(decisions: list[tuple[int, State]]) -> None:
+@given(st.lists(st.tuples(st.integers(-3, 12), st.sampled_from([DeadLetterState.REDRIVEN, DeadLetterState.DROPPED]))))
+def test_the_last_decision_counts(decisions: list[tuple[int, DeadLetterState]]) -> None:
     """A dropped letter that was redriven after all would be redriven once more."""
-    ledger = Ledger(Span("dead-letters.route", 3, 100, 110))
+    ledger = StateTable(PartitionRange("dead-letters.route", 3, 100, 110))
     for place, state in decisions:
-        ledger.note(Mark(LetterId("route", 3, 100 + place), state, "me", 0))
+        ledger.record(Resolution(DeadLetterId("route", 3, 100 + place), state, "me", 0))
     for place in range(10):
-        assert ledger.state(100 + place) is dict(decisions).get(place, State.OPEN)
+        assert ledger.state(100 + place) is dict(decisions).get(place, DeadLetterState.OPEN)
 
 
 def test_find_tells_how_each_letter_stands_and_passes_what_is_meant() -> None:
@@ -124,24 +132,32 @@ def test_find_tells_how_each_letter_stands_and_passes_what_is_meant() -> None:
         [
             dead_letter(TestRecord(b"0", headers=acme), "route", UnknownTenant("x"), 1),
             dead_letter(TestRecord(b"1", headers=other), "route", KeyError("x"), 4),
-            Mark(LetterId("route", 3, 0), State.REDRIVEN, "me@here", 1).record(),
+            Resolution(DeadLetterId("route", 3, 0), DeadLetterState.REDRIVEN, "me@here", 1).record(),
             dead_letter(TestRecord(b"3"), "route", KeyError("x"), 4),
-            Mark(LetterId("route", 3, 3), State.DROPPED, "me@here", 2).record(),
+            Resolution(DeadLetterId("route", 3, 3), DeadLetterState.DROPPED, "me@here", 2).record(),
         ]
     )
 
-    def offsets(filters: Filters) -> list[int]:
+    def offsets(filters: DeadLetterFilter) -> list[int]:
         return [found.letter.id.offset for found in _find(log, filters)]
 
-    assert [found.state for found in _find(log, Filters())] == [State.REDRIVEN, State.OPEN, State.DROPPED]
-    assert offsets(Filters(states=(State.OPEN,))) == [1]
-    assert offsets(Filters(tenant="acme")) == [0]
-    assert offsets(Filters(error_type="KeyError")) == [1, 3]
-    assert offsets(Filters(ids={LetterId("route", 3, 3), LetterId("route", 9, 1)})) == [3]
-    assert offsets(Filters(origins={Origin("test", 0, 0)})) == [0, 1, 3]
-    assert offsets(Filters(origins={Origin("test", 0, 1)})) == offsets(Filters(traces={TRACE})) == []
-    assert offsets(Filters(since=2**60)) == offsets(Filters(until=1)) == []
-    assert [mark.at for mark in asyncio.run(history(log, LetterId("route", 3, 3)))] == [2]
+    assert [found.state for found in _find(log, DeadLetterFilter())] == [
+        DeadLetterState.REDRIVEN,
+        DeadLetterState.OPEN,
+        DeadLetterState.DROPPED,
+    ]
+    assert offsets(DeadLetterFilter(states=(DeadLetterState.OPEN,))) == [1]
+    assert offsets(DeadLetterFilter(tenant="acme")) == [0]
+    assert offsets(DeadLetterFilter(error_type="KeyError")) == [1, 3]
+    assert offsets(DeadLetterFilter(ids={DeadLetterId("route", 3, 3), DeadLetterId("route", 9, 1)})) == [3]
+    assert offsets(DeadLetterFilter(origins={RecordPosition("test", 0, 0)})) == [0, 1, 3]
+    assert (
+        offsets(DeadLetterFilter(origins={RecordPosition("test", 0, 1)}))
+        == offsets(DeadLetterFilter(traces={TRACE}))
+        == []
+    )
+    assert offsets(DeadLetterFilter(since=2**60)) == offsets(DeadLetterFilter(until=1)) == []
+    assert [mark.at for mark in asyncio.run(history(log, DeadLetterId("route", 3, 3)))] == [2]
 
 
 @pytest.mark.parametrize(
@@ -176,11 +192,11 @@ def test_what_is_no_id_is_wrong_usage(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("route/3/17", LetterId("route", 3, 17)),
-        ("dead-letters.route/3/17", LetterId("route", 3, 17)),
-        ("my-stage/3/17", LetterId("my-stage", 3, 17)),
-        ("webhooks.raw/3/17", Origin("webhooks.raw", 3, 17)),
-        ("events.default/0/0", Origin("events.default", 0, 0)),
+        ("route/3/17", DeadLetterId("route", 3, 17)),
+        ("dead-letters.route/3/17", DeadLetterId("route", 3, 17)),
+        ("my-stage/3/17", DeadLetterId("my-stage", 3, 17)),
+        ("webhooks.raw/3/17", RecordPosition("webhooks.raw", 3, 17)),
+        ("events.default/0/0", RecordPosition("events.default", 0, 0)),
         (TRACE, TRACE),
         (f"00-{TRACE}-00f067aa0ba902b7-01", TRACE),
     ],
@@ -195,9 +211,9 @@ def test_a_letter_is_found_by_its_record_and_by_its_trace() -> None:
     """As above: the log names the record and the trace, and neither says where the letter lies."""
     traced = TestRecord(b"0", headers=(("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01".encode()),), offset=7)
     log = Log([dead_letter(each, "route", KeyError("x"), 4) for each in (TestRecord(b"1"), traced)])
-    for filters in (Filters(traces={TRACE}), Filters(origins={Origin("test", 0, 7)})):
+    for filters in (DeadLetterFilter(traces={TRACE}), DeadLetterFilter(origins={RecordPosition("test", 0, 7)})):
         assert [found.letter.value for found in _find(log, filters)] == [b"0"]
-    both = Filters(ids={LetterId("route", 3, 0)}, traces={TRACE})
+    both = DeadLetterFilter(ids={DeadLetterId("route", 3, 0)}, traces={TRACE})
     assert [found.letter.value for found in _find(log, both)] == [b"1", b"0"]
 
 
@@ -207,29 +223,31 @@ def test_nobodys_words_are_shown_unless_asked_for() -> None:
     record = TestRecord(orjson.dumps(content), b"cloud:1:2")
     letter = _letter(record, error=KeyError("my secret"))
     for reveal in (False, True):
-        shown = "\n".join(page(letter, State.OPEN, [], reveal=reveal))
+        shown = "\n".join(page(letter, DeadLetterState.OPEN, [], reveal=reveal))
         assert ("my secret" in shown) is reveal
         assert ("wamid.1" in shown) is reveal
-    assert "my secret" not in row(letter, State.OPEN) + as_json(letter, State.OPEN)
+    assert "my secret" not in row(letter, DeadLetterState.OPEN) + as_json(letter, DeadLetterState.OPEN)
     assert "my secret" not in body(b'{"text": "my secret"', reveal=False)
     assert hide({"id": ["a", {"name": "b"}], "at": 1.5, "ok": None})["id"] == ["a", {"name": "[redacted]"}]
 
 
 def test_why_it_failed_is_shown_where_the_reason_quotes_nobody() -> None:
     """An operator would have to reveal messages to learn that a tenant is missing."""
-    assert "no tenant owns it" in "\n".join(page(_letter(TestRecord(b"{}")), State.OPEN, [], reveal=False))
+    assert "no tenant owns it" in "\n".join(page(_letter(TestRecord(b"{}")), DeadLetterState.OPEN, [], reveal=False))
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_reach_the_terminal_as_they_are(value: bytes) -> None:
     """A webhook could move the cursor of whoever looks at it, and forge what they read."""
-    for line in page(_letter(TestRecord(value, value)), State.OPEN, [], reveal=True):
+    for line in page(_letter(TestRecord(value, value)), DeadLetterState.OPEN, [], reveal=True):
         assert all(character.isprintable() for character in line)
 
 
 def test_a_list_as_json_is_one_object_a_line() -> None:
     """A script could not read it."""
-    found = orjson.loads(as_json(_letter(TestRecord(b"{}", b"k", (("tenant", b"acme"),), "webhooks.raw")), State.OPEN))
+    found = orjson.loads(
+        as_json(_letter(TestRecord(b"{}", b"k", (("tenant", b"acme"),), "webhooks.raw")), DeadLetterState.OPEN)
+    )
     assert (found["id"], found["tenant"], found["state"]) == ("route/3/0", "acme", "open")
     assert found["origin"] == {"topic": "webhooks.raw", "partition": 0, "offset": 0}
 

@@ -24,7 +24,7 @@ from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import SEEN, SENT
 from pipeline.topics.codec import encode_command
 from pipeline.topics.commands import Command, CommandKind
-from pipeline.topics.dead_letters import Letter, read
+from pipeline.topics.dead_letters import DeadLetter, parse_dead_letter
 from pipeline.topics.events import MessageEvent
 from pipeline.topics.records import Record
 from tests.support.handler_events import NOW, settings, tenants, text
@@ -43,8 +43,8 @@ def _sample(*ids: str) -> Tenants:
 
 def _redriven(letter: Record) -> TestRecord:
     """The record that a redrive of this letter publishes."""
-    found = read(TestRecord.of(letter))
-    assert isinstance(found, Letter)
+    found = parse_dead_letter(TestRecord.of(letter))
+    assert isinstance(found, DeadLetter)
     return TestRecord.of(found.redriven(), offset=7)
 
 

@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 from pipeline.ingress import file_limit
-from pipeline.ingress.answers import TEXTS
-from pipeline.ingress.connection import Connection, Timeouts
+from pipeline.ingress.connection import IngressConnection, Timeouts
+from pipeline.ingress.responses import BODIES
 from pipeline.topics.records import Record
 from tests.support.cloud_webhooks import signature
 from tests.support.ingress_client import Client, ingress
@@ -271,7 +271,7 @@ def test_a_caller_that_takes_no_answers_is_cut_off() -> None:
                 peer.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
                 await asyncio.wait_for(peer._writer.drain(), 30)
 
-    run(test, timeouts=Timeouts(answer=0.2))
+    run(test, timeouts=Timeouts(response=0.2))
 
 
 def test_one_client_has_its_share_of_connections() -> None:
@@ -310,12 +310,20 @@ def test_a_trusted_proxy_speaks_for_many_clients_each_with_its_share() -> None:
 
 def test_callers_of_one_network_are_one_client() -> None:
     """Who has IPv6 has more addresses than anybody can count."""
-    from pipeline.ingress.remote import Proxies
+    from pipeline.ingress.trusted_proxies import TrustedProxies
 
-    proxies = Proxies()
-    assert proxies.client("2001:db8::1") == proxies.client("2001:db8::ffff:2") != proxies.client("2001:db8:0:1::1")
-    assert proxies.client("::ffff:10.0.0.1") == proxies.client("10.0.0.1") != proxies.client("10.0.0.2")
-    assert proxies.client(None) is proxies.client("no address") is None
+    proxies = TrustedProxies()
+    assert (
+        proxies.connection_client("2001:db8::1")
+        == proxies.connection_client("2001:db8::ffff:2")
+        != proxies.connection_client("2001:db8:0:1::1")
+    )
+    assert (
+        proxies.connection_client("::ffff:10.0.0.1")
+        == proxies.connection_client("10.0.0.1")
+        != proxies.connection_client("10.0.0.2")
+    )
+    assert proxies.connection_client(None) is proxies.connection_client("no address") is None
 
 
 def test_bytes_that_were_only_announced_take_no_room() -> None:
@@ -419,7 +427,7 @@ def test_what_was_no_http_leaves_nothing_behind() -> None:
                 answers = await asyncio.wait_for(reader.read(), 30)
                 assert [line for line in answers.split(b"\r\n") if b"HTTP/1.1 401" in line or b"HTTP/1.0 400" in line]
                 writer.close()
-            await until(lambda: not any(type(each) is Connection for each in gc.get_objects()))
+            await until(lambda: not any(type(each) is IngressConnection for each in gc.get_objects()))
         finally:
             gc.enable()
 
@@ -437,7 +445,7 @@ def test_what_is_for_no_path_is_answered_as_everything_is(target: str) -> None:
             answer = await asyncio.wait_for(reader.read(), 30)
             writer.close()
             assert answer.startswith(b"HTTP/1.1 404 ")
-            assert answer.endswith(TEXTS[404])
+            assert answer.endswith(BODIES[404])
             assert b"server:" not in answer.lower()
 
     run(test)
@@ -498,11 +506,11 @@ def test_too_few_files_are_said_at_the_start(monkeypatch: pytest.MonkeyPatch) ->
     limits = {"now": (256, 4_096)}
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.update(now=new))
-    assert file_limit.allow_files(1_000, 500) is None
-    assert limits["now"] == (1_500 + file_limit.OTHERS, 4_096), "raised as far as it must"
-    warning = file_limit.allow_files(10_000, 500)
+    assert file_limit.raise_file_limit(1_000, 500) is None
+    assert limits["now"] == (1_500 + file_limit.OTHER_FILES, 4_096), "raised as far as it must"
+    warning = file_limit.raise_file_limit(10_000, 500)
     assert limits["now"] == (4_096, 4_096)
-    assert (file_limit.spare_files(10_000), file_limit.spare_files(3_000)) == (0, 1_096 - file_limit.OTHERS)
+    assert (file_limit.spare_files(10_000), file_limit.spare_files(3_000)) == (0, 1_096 - file_limit.OTHER_FILES)
     assert warning is not None
     assert "4096 open files" in warning
     assert "PIPELINE_INGRESS_CONNECTIONS" in warning

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigurationError
-from pipeline.ingress.answers import answer
-from pipeline.ingress.guard import closed_accounts, require_secrets
 from pipeline.ingress.probes import Probes
-from pipeline.ingress.records import LONGEST_NAME, Arrival, Labeller, webhook_id
-from pipeline.ingress.trace import traceparent
+from pipeline.ingress.records import MAX_NAME_LENGTH, IngressMetadata, RecordBuilder, webhook_id
+from pipeline.ingress.responses import response
+from pipeline.ingress.startup_checks import require_secrets, unauthenticated_accounts
+from pipeline.ingress.traceparent import traceparent
 from pipeline.providers.base import Slice
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.tenants import Tenants, TenantsFile, load_tenants
@@ -41,7 +41,7 @@ def test_readiness_says_why_only_a_person_can_help() -> None:
         async def unready() -> bool:
             return False
 
-        publisher: Any = SimpleNamespace(fault=fault, ready=unready)
+        publisher: Any = SimpleNamespace(misconfiguration=fault, ready=unready)
         response: Any = await Probes(publisher).readyz(request)
         return response.status, orjson.loads(response.body)
 
@@ -89,15 +89,15 @@ def test_a_secret_that_everybody_knows_opens_nothing_but_a_sandbox(
 
 def test_accounts_without_a_secret_are_named() -> None:
     """Nobody would find out why one tenant's webhooks are refused."""
-    assert closed_accounts(_tenants()) == ["wasender:session"]
-    assert closed_accounts(_tenants(provider="cloud", id="1", webhook_secrets=["s"])) == ["cloud:1"]
-    assert closed_accounts(tenants()) == []
+    assert unauthenticated_accounts(_tenants()) == ["wasender:session"]
+    assert unauthenticated_accounts(_tenants(provider="cloud", id="1", webhook_secrets=["s"])) == ["cloud:1"]
+    assert unauthenticated_accounts(tenants()) == []
 
 
 def test_the_sample_opens_every_door(monkeypatch: pytest.MonkeyPatch) -> None:
     """`pipeline up` would refuse its own sandbox."""
     monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:1")
-    assert closed_accounts(load_tenants(Path(__file__).parents[3] / "examples" / "tenants.yaml")) == []
+    assert unauthenticated_accounts(load_tenants(Path(__file__).parents[3] / "examples" / "tenants.yaml")) == []
 
 
 def test_a_valid_trace_is_continued() -> None:
@@ -141,13 +141,13 @@ def test_partitions_agree_with_the_java_client() -> None:
         assert partition_of(key, 2**31) == hashed & 0x7FFFFFFF
 
 
-ARRIVAL = Arrival("cloud", None, b"wh-1", 1_760_000_000_123, VALID.encode())
+METADATA = IngressMetadata("cloud", None, b"wh-1", 1_760_000_000_123, VALID.encode())
 SHARED = {"webhook-id": b"wh-1", "received-at": b"1760000000123", "traceparent": VALID.encode(), "provider": b"cloud"}
 
 
 def test_a_record_says_where_it_comes_from() -> None:
     """Route, the logs and the dead letters would not know whose webhook it is."""
-    (record,) = Labeller(tenants()).records([Slice("cloud:1:2", NUMBER, b"{}")], ARRIVAL)
+    (record,) = RecordBuilder(tenants()).build([Slice("cloud:1:2", NUMBER, b"{}")], METADATA)
     assert record[:3] == (RAW.name, b"cloud:1:2", b"{}")
     assert dict(record.headers) == SHARED | {"account": NUMBER.encode(), "tenant": b"acme"}
 
@@ -157,27 +157,27 @@ def test_a_record_says_where_it_comes_from() -> None:
 )
 def test_what_is_not_known_is_not_said(account: str, more: dict[str, bytes]) -> None:
     """A webhook of a number that nobody owns yet would be given to somebody, or refused."""
-    (record,) = Labeller(tenants()).records([Slice("cloud", account, b"{}")], ARRIVAL)
+    (record,) = RecordBuilder(tenants()).build([Slice("cloud", account, b"{}")], METADATA)
     assert dict(record.headers) == SHARED | more
 
 
 def test_names_that_are_too_long_to_be_any_are_left_out() -> None:
     """A webhook that fits would be refused for a week, because its key and its account are on its record once more."""
-    endless = "5" * (LONGEST_NAME + 1)
-    (record,) = Labeller(tenants()).records([Slice(f"cloud:{endless}", endless, b"{}")], ARRIVAL)
+    endless = "5" * (MAX_NAME_LENGTH + 1)
+    (record,) = RecordBuilder(tenants()).build([Slice(f"cloud:{endless}", endless, b"{}")], METADATA)
     assert (record.key, dict(record.headers)) == (b"cloud", SHARED)
 
 
 def test_the_tenant_of_the_path_stands() -> None:
     """A tenant could be given another one's webhooks by what a body says."""
-    (record,) = Labeller(tenants()).records([Slice("k", NUMBER, b"{}")], ARRIVAL._replace(tenant_id="other"))
+    (record,) = RecordBuilder(tenants()).build([Slice("k", NUMBER, b"{}")], METADATA._replace(tenant_id="other"))
     assert dict(record.headers)["tenant"] == b"other"
 
 
 def test_slices_are_numbered_and_share_the_webhooks_id() -> None:
     """Nobody could tell whether all of a webhook is there."""
     slices = [Slice(f"cloud:1:{n}", "1", b"{}") for n in range(3)]
-    made = [dict(record.headers) for record in Labeller(tenants()).records(slices, ARRIVAL)]
+    made = [dict(record.headers) for record in RecordBuilder(tenants()).build(slices, METADATA)]
     assert [headers["slice"] for headers in made] == [b"1/3", b"2/3", b"3/3"]
     assert {headers["webhook-id"] for headers in made} == {b"wh-1"}
 
@@ -190,7 +190,7 @@ def test_the_same_bytes_have_the_same_id() -> None:
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 413, 415, 503])
 def test_answers_are_one_line_of_json(status: int) -> None:
     """A provider's console would show a page of HTML, or what the secret should have been."""
-    made = answer(status)
+    made = response(status)
     assert made.status == status
     assert isinstance(made.body, bytes)
     assert made.body.count(b"\n") == 1

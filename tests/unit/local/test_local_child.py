@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.local.child import Change, Child
+from pipeline.local.child import Child, ChildEvent
 from pipeline.local.services import Service
 
 SCRIPT = "import pathlib, sys; [pathlib.Path(path).touch() for path in sys.argv[1:]]; sys.exit(1)"
@@ -24,8 +24,8 @@ def test_deaths_before_a_life_in_which_work_got_on_are_forgotten(tmp_path: Path,
     for _ in range(5):
         child.start()
         _wait(child)
-        assert child.observe() is Change.DIED
-        doomed.append(child.doomed)
+        assert child.observe() is ChildEvent.DIED
+        doomed.append(child.exhausted)
     assert doomed == ([False] * 5 if gets_on else [False, False, True, True, True])
 
 

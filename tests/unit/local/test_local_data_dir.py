@@ -87,7 +87,7 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
 
 def test_fresh_deletes_the_stacks_data(tmp_path: Path) -> None:
     """A stack that is to begin anew would continue with old records."""
-    for name in data_dir.OURS - {"up.lock", "stack.env", "mask.key"}:
+    for name in data_dir.OWN_PATTERNS - {"up.lock", "stack.env", "mask.key"}:
         (tmp_path / name / "inside").mkdir(parents=True)
     with data_dir.claimed(tmp_path) as path:
         announce(path, {"PIPELINE_KAFKA": "127.0.0.1:9092"})

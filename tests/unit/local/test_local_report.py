@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.local.ports import Ports
-from pipeline.local.report import Report
+from pipeline.local.report import StackReporter
 from pipeline.tenants import Tenant
 
 PORTS = Ports.starting_at(20000)
@@ -23,11 +23,11 @@ def screen() -> io.StringIO:
 
 
 @pytest.fixture
-def report(screen: io.StringIO) -> Report:
-    return Report(Console(file=screen, width=40), PORTS, Path("/data"))
+def report(screen: io.StringIO) -> StackReporter:
+    return StackReporter(Console(file=screen, width=40), PORTS, Path("/data"))
 
 
-def test_the_curl_line_can_be_pasted(report: Report, screen: io.StringIO) -> None:
+def test_the_curl_line_can_be_pasted(report: StackReporter, screen: io.StringIO) -> None:
     """The first thing that a newcomer tries would be a syntax error."""
     report.all_ready(9.8)
     text = screen.getvalue()
@@ -46,7 +46,7 @@ def test_the_curl_line_can_be_pasted(report: Report, screen: io.StringIO) -> Non
 def test_the_line_for_other_systems_shows_keys_of_this_machine_only(screen: io.StringIO, key: str, shown: str) -> None:
     """A company's key would be on the screen, and in whatever keeps it; or nobody could guess the one that was made."""
     tenants = [Tenant(id="globex"), Tenant.model_validate({"id": "acme", "api_keys": [key]})]
-    Report(Console(file=screen, width=40), PORTS, Path("/data"), tenants).all_ready(1)
+    StackReporter(Console(file=screen, width=40), PORTS, Path("/data"), tenants).all_ready(1)
     text = screen.getvalue()
     start = text.index("curl http://127.0.0.1:20000/api/whatsapp/messages/send-text")
     words = shlex.split(text[start : text.index("Logs:")].replace("\\\n", " "))
@@ -55,20 +55,20 @@ def test_the_line_for_other_systems_shows_keys_of_this_machine_only(screen: io.S
     assert (key in text) == (key == shown)
 
 
-def test_without_a_key_there_is_no_line_for_other_systems(report: Report, screen: io.StringIO) -> None:
+def test_without_a_key_there_is_no_line_for_other_systems(report: StackReporter, screen: io.StringIO) -> None:
     """Who pastes it would be refused."""
     report.all_ready(1)
     assert "/api/whatsapp" not in screen.getvalue()
 
 
-def test_it_says_what_runs_where(report: Report, screen: io.StringIO) -> None:
+def test_it_says_what_runs_where(report: StackReporter, screen: io.StringIO) -> None:
     """A person would have to read the source for the port of a worker's metrics."""
     report.all_ready(1)
     for port in (PORTS.ingress, PORTS.sandbox, PORTS.kafka, PORTS.redis, PORTS.intake, PORTS.handlers, PORTS.messenger):
         assert f"127.0.0.1:{port}" in screen.getvalue()
 
 
-def test_a_log_line_is_no_markup(report: Report, screen: io.StringIO) -> None:
+def test_a_log_line_is_no_markup(report: StackReporter, screen: io.StringIO) -> None:
     """A traceback with brackets in it would be shown without them, or end the supervisor."""
     report.died("intake", "ended with exit status 1", Path("/data/logs/intake.log"), ["KeyError: [/red] [bold]x"], 1)
     report.output("intake", ["[/] [3]"])

@@ -15,12 +15,12 @@ from rich.console import Console
 
 from pipeline.errors import PipelineError
 from pipeline.local import startup
-from pipeline.local.child import Change, Child
+from pipeline.local.child import Child, ChildEvent
 from pipeline.local.ports import Ports
 from pipeline.local.process import Server
-from pipeline.local.report import Report
+from pipeline.local.report import StackReporter
 from pipeline.local.services import Service
-from pipeline.local.startup import PATIENCE, WORK, Signs, Startup, look
+from pipeline.local.startup import MIN_WORK, STALL_TIMEOUT, Observation, Startup, look
 from tests.support.ports import free_ports
 from tests.support.stacks import eventually
 
@@ -44,9 +44,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-STEPS: dict[str, Callable[[int], Signs]] = {
-    "its log grows": lambda step: Signs(step, 0, 0.0),
-    "it uses the processor": lambda step: Signs(0, 0, step * WORK),
+STEPS: dict[str, Callable[[int], Observation]] = {
+    "its log grows": lambda step: Observation(step, 0, 0.0),
+    "it uses the processor": lambda step: Observation(0, 0, step * MIN_WORK),
 }
 
 
@@ -56,28 +56,28 @@ def test_what_gets_on_is_waited_for_however_long_it_takes(clock: Clock, sign: st
     steps = count(1)
     start = Startup(lambda: STEPS[sign](next(steps)))
     for _ in range(60):
-        clock.now += PATIENCE - 1
+        clock.now += STALL_TIMEOUT - 1
         assert not start.stalled()
         assert start.sign == sign
-    assert start.seconds == 60 * (PATIENCE - 1)
+    assert start.seconds == 60 * (STALL_TIMEOUT - 1)
 
 
 def test_an_opened_port_is_a_sign_once(clock: Clock) -> None:
     """A server that opened its port and then stands still would be waited for until somebody looks."""
-    start = Startup(lambda: Signs(0, 1, 0.0))
-    clock.now += PATIENCE - 1
+    start = Startup(lambda: Observation(0, 1, 0.0))
+    clock.now += STALL_TIMEOUT - 1
     assert not start.stalled()
     assert start.sign == "a port is open"
-    clock.now += PATIENCE + 1
+    clock.now += STALL_TIMEOUT + 1
     assert start.stalled()
 
 
 def test_what_only_waits_is_given_up(clock: Clock) -> None:
     """A virtual machine that idles uses the processor, too: a start that hangs would never be tried again."""
     began = clock.now
-    start = Startup(lambda: Signs(7, 0, 0.9 * WORK * (clock.now - began) / PATIENCE))
+    start = Startup(lambda: Observation(7, 0, 0.9 * MIN_WORK * (clock.now - began) / STALL_TIMEOUT))
     assert not start.stalled()
-    clock.now += PATIENCE + 1
+    clock.now += STALL_TIMEOUT + 1
     assert start.stalled()
 
 
@@ -133,12 +133,12 @@ def test_a_child_that_logs_is_not_killed_and_one_that_stands_still_is(slow: Told
     slow.observe()
     for _ in range(10):
         slow.say()
-        clock.now += PATIENCE - 1
-        assert slow.observe() is Change.SLOW
+        clock.now += STALL_TIMEOUT - 1
+        assert slow.observe() is ChildEvent.SLOW
         assert slow.startup.sign == "its log grows"
-    clock.now += PATIENCE + 1
-    assert slow.observe() is Change.DIED
-    assert "did nothing for 60 s" in slow.why
+    clock.now += STALL_TIMEOUT + 1
+    assert slow.observe() is ChildEvent.DIED
+    assert "did nothing for 60 s" in slow.death_cause
     assert not slow.running
 
 
@@ -148,7 +148,7 @@ def test_a_child_that_waits_for_a_person_is_left_alone(tmp_path: Path, clock: Cl
     try:
         child.observe()
         clock.now += HOUR
-        assert child.observe() is Change.SLOW
+        assert child.observe() is ChildEvent.SLOW
         assert child.running
     finally:
         child.kill()
@@ -172,7 +172,7 @@ class Silent(Server):
         """Nothing is needed."""
 
     def is_ready(self) -> bool:
-        startup.clock.now += PATIENCE / 2  # type: ignore[attr-defined]
+        startup.clock.now += STALL_TIMEOUT / 2  # type: ignore[attr-defined]
         return False
 
 
@@ -188,6 +188,6 @@ def test_a_server_that_stands_still_is_given_up_with_its_last_words(tmp_path: Pa
 def test_the_screen_says_what_is_waited_for() -> None:
     """Whoever sits before a slow start would take it for one that hangs, and end it."""
     screen = io.StringIO()
-    report = Report(Console(file=screen, width=200), Ports.starting_at(20000), Path("/data"))
+    report = StackReporter(Console(file=screen, width=200), Ports.starting_at(20000), Path("/data"))
     report.slow("kafka", 90.4, "its log grows", Path("/data/logs/kafka.log"))
     assert "kafka      is still starting after 90 s: it gets on (its log grows). Its log is /data" in screen.getvalue()

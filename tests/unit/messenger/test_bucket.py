@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.messenger import Limiter, TokenBucket
-from pipeline.sandbox.limits import Limiter as SandboxLimiter
-from pipeline.sandbox.limits import Limits as SandboxLimits
+from pipeline.sandbox.limits import LimitEnforcer, SandboxLimits
 from pipeline.tenants import Account
 
 RATES = st.floats(0.1, 1000)
@@ -155,12 +154,12 @@ class Worker:
 @given(st.lists(st.floats(0.02, 3), min_size=1, max_size=30))
 def test_an_account_that_moves_between_workers_stays_under_the_providers_limit(stays: list[float]) -> None:
     """Each move would give a number another burst: a flapping worker sent 160 in a second where 80 are allowed."""
-    workers, provider, now, violations = [Worker(), Worker()], SandboxLimiter(SandboxLimits()), 1000.0, 0
+    workers, provider, now, violations = [Worker(), Worker()], LimitEnforcer(SandboxLimits()), 1000.0, 0
     for turn, stay in enumerate(stays):
         worker, until = workers[turn % 2], now + stay
         while now < until:
             while worker.sends(now):
-                violations += provider.broken("cloud", ACCOUNT.id, "15550001111", now) is not None
+                violations += provider.check("cloud", ACCOUNT.id, "15550001111", now) is not None
             now += 0.001
         worker.revoked()
     assert violations == 0

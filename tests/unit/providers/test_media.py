@@ -27,7 +27,7 @@ from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.providers import PROVIDERS
 from pipeline.providers.cloud.media import UPLOAD_LIFETIME
 from pipeline.providers.media import AccountMedia
-from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Config
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, SandboxConfig
 from pipeline.sandbox.server import served
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenants, TenantsFile
@@ -67,7 +67,7 @@ def within(
 
     async def run() -> Any:
         second = replace(SAMPLE_ACCOUNTS[0], id=OTHER, token="other-token")
-        async with served(Config(port=0, accounts=(*SAMPLE_ACCOUNTS, second))) as sandbox:
+        async with served(SandboxConfig(port=0, accounts=(*SAMPLE_ACCOUNTS, second))) as sandbox:
             known, store, event = tenants(url or sandbox, token=token), MemoryStore(), text()
             media = AccountMedia(PROVIDERS, known, (0.001,), (ip_network("127.0.0.0/8"),))
             unit = UnitOfWork(store, event.tenant_id, event.event_id)

@@ -13,8 +13,8 @@ import pytest
 from pipeline.sandbox.cloud.validation import validated
 from pipeline.sandbox.cloud.webhooks import message_webhook, status_fields, status_webhook
 from pipeline.sandbox.config import SAMPLE_ACCOUNTS
-from pipeline.sandbox.outbox import Update
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.statuses import DEFAULT_STEPS, failing
 from pipeline.sandbox.webhooks import Webhook
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 import yaml
 
-from pipeline.sandbox.config import ACCOUNTS_VARIABLE, SAMPLE_ACCOUNTS, Account, accounts_from, load_accounts
+from pipeline.sandbox.config import ACCOUNTS_VARIABLE, SAMPLE_ACCOUNTS, SandboxAccount, accounts_from, load_accounts
 from pipeline.sandbox.errors import SandboxError
 
 SAMPLE = Path(__file__).parents[3] / "examples" / "tenants.yaml"
@@ -68,5 +68,5 @@ def test_a_missing_accounts_file_names_the_variable(tmp_path: Path) -> None:
 
 def test_secrets_do_not_show_in_an_account() -> None:
     """A logged account would carry its token and secret into the log."""
-    shown = repr(Account("cloud", "1", "the-token", "the-secret", verify_token="the-verify-token"))
+    shown = repr(SandboxAccount("cloud", "1", "the-token", "the-secret", verify_token="the-verify-token"))
     assert "the-" not in shown

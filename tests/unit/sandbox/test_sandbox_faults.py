@@ -6,12 +6,12 @@ import asyncio
 import time
 
 from pipeline.sandbox.faults import Faults, FaultsRequest
-from pipeline.sandbox.limits import Limits
+from pipeline.sandbox.limits import SandboxLimits
 from pipeline.sandbox.statuses import DEFAULT_STEPS, failing
 
 
 def faults(**asked: object) -> Faults:
-    made = Faults(Limits(), DEFAULT_STEPS)
+    made = Faults(SandboxLimits(), DEFAULT_STEPS)
     made.update(FaultsRequest.model_validate(asked))
     return made
 
@@ -45,7 +45,7 @@ def test_what_is_not_named_stays_as_it_was() -> None:
     made.update(FaultsRequest.model_validate({"latency": 0.2, "limits": {"messages_per_second": None}}))
     assert made.current.latency == 0.2
     assert made.current.errors[0].code == 131000
-    assert made.current.limits == Limits(messages_per_second=None, pair="strict")
+    assert made.current.limits == SandboxLimits(messages_per_second=None, pair="strict")
     assert made.current.statuses == DEFAULT_STEPS
 
 
@@ -53,7 +53,7 @@ def test_a_reset_brings_back_what_the_sandbox_started_with() -> None:
     """One test's faults would leak into the next."""
     made = faults(latency=1, unreachable=["15550001111"], statuses=[], limits={"messages_per_second": None})
     made.reset()
-    assert made.current == FaultsRequest(limits=Limits(), statuses=DEFAULT_STEPS)
+    assert made.current == FaultsRequest(limits=SandboxLimits(), statuses=DEFAULT_STEPS)
 
 
 def test_a_silence_is_used_up() -> None:
@@ -70,7 +70,7 @@ def test_a_reset_ends_a_hold() -> None:
 
     async def reset_while_held() -> float:
         made = faults()
-        held = asyncio.create_task(made.hold(60))
+        held = asyncio.create_task(made.delay(60))
         await asyncio.sleep(0)
         made.reset()
         started = time.monotonic()

@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import WebhookRequest
-from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Config
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, SandboxConfig
 from pipeline.sandbox.core import Sandbox
 from pipeline.sandbox.errors import NotSupported, SandboxError
-from pipeline.sandbox.outbox import FIXED, Update
-from pipeline.sandbox.provider import Provider, UserMessage
+from pipeline.sandbox.provider import SandboxProvider, UserMessage
+from pipeline.sandbox.status_queue import FIXED_RETRIES, Update
 from pipeline.sandbox.statuses import StatusStep
 from pipeline.sandbox.waha import WahaApi
 from pipeline.sandbox.wawp import WawpApi
@@ -28,8 +28,8 @@ TENANTS = load_tenants(ROOT / "examples" / "tenants.yaml", {"PIPELINE_SANDBOX_UR
 BOTH = pytest.mark.parametrize("api", [WawpApi, WahaApi])
 
 
-def provider_of(api: type[WawpApi | WahaApi]) -> tuple[Sandbox, Provider]:
-    sandbox = Sandbox(Config(statuses=()))
+def provider_of(api: type[WawpApi | WahaApi]) -> tuple[Sandbox, SandboxProvider]:
+    sandbox = Sandbox(SandboxConfig(statuses=()))
     sandbox.add(api)
     return sandbox, sandbox.provider(api.name)
 
@@ -145,4 +145,4 @@ def test_the_sample_accounts_are_those_of_the_sample_tenants() -> None:
 
 def test_wawp_gives_up_after_five_more_tries() -> None:
     """An outage would look harmless that loses events at the real provider."""
-    assert FIXED["wawp"] == (5, 5.0)
+    assert FIXED_RETRIES["wawp"] == (5, 5.0)

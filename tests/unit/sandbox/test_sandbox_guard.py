@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 from aiohttp import ClientSession
 
-from pipeline.sandbox.config import Config
+from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.server import served
 
 JSON = {"Content-Type": "application/json"}
@@ -22,7 +22,7 @@ CHANGES = [
 
 
 async def answered(method: str, path: str, headers: Mapping[str, str], body: bytes | None = b'{"latency": 5}') -> int:
-    async with served(Config(port=0)) as url, ClientSession() as session:
+    async with served(SandboxConfig(port=0)) as url, ClientSession() as session:
         own = {name: value.replace("OWN", url) for name, value in headers.items()}
         async with session.request(method, url + path, data=body, headers=own) as response:
             status: int = response.status

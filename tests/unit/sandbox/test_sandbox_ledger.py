@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import orjson
 
-from pipeline.sandbox.ledger import Journal, Ledger, Read, Sent
+from pipeline.sandbox.ledger import Journal, Ledger, ReadMark, SentMessage
 
 
-def sent(number: int, account: str = "a", to: str = "15550001111") -> Sent:
-    return Sent("cloud", account, to, "text", '{"body":"hello"}', f"wamid.{number}", None, float(number))
+def sent(number: int, account: str = "a", to: str = "15550001111") -> SentMessage:
+    return SentMessage("cloud", account, to, "text", '{"body":"hello"}', f"wamid.{number}", None, float(number))
 
 
-def journal(*rows: Sent, cap: int = 100) -> Journal:
+def journal(*rows: SentMessage, cap: int = 100) -> Journal:
     made = Journal(cap)
     for row in rows:
         made.add(row)
@@ -36,7 +36,7 @@ def test_rows_are_selected_by_account_recipient_and_time() -> None:
 def test_a_read_mark_has_no_recipient_to_select_by() -> None:
     """A filter by recipient would fail on read marks instead of finding none."""
     made = Journal(10)
-    made.add(Read("cloud", "a", "wamid.1", False, 1.0))
+    made.add(ReadMark("cloud", "a", "wamid.1", False, 1.0))
     assert made.select(None, "15550001111", None) == []
 
 
@@ -59,7 +59,7 @@ def test_clearing_one_journal_leaves_the_others() -> None:
     """A test that empties what was sent would lose the violations it is about to check."""
     ledger = Ledger(10)
     ledger.sent.add(sent(1))
-    ledger.reads.add(Read("cloud", "a", "wamid.1", False, 1.0))
+    ledger.reads.add(ReadMark("cloud", "a", "wamid.1", False, 1.0))
     ledger.journal("sent").clear()
     assert ledger.counts()["sent"]["total"] == 0
     assert ledger.counts()["reads"]["total"] == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sandbox.outbox import backoff
+from pipeline.sandbox.status_queue import backoff
 
 
 @given(st.integers(1, 100_000))

@@ -10,13 +10,13 @@ from aiohttp import ClientSession
 
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, SendAttempt, WebhookRequest
-from pipeline.sandbox.config import SAMPLE_ACCOUNTS, Account, Config
+from pipeline.sandbox.config import SAMPLE_ACCOUNTS, SandboxAccount, SandboxConfig
 from pipeline.sandbox.core import Sandbox
 from pipeline.sandbox.errors import NotSupported, SandboxError
-from pipeline.sandbox.limits import Limits
-from pipeline.sandbox.outbox import Update
-from pipeline.sandbox.provider import Provider, UserMessage
+from pipeline.sandbox.limits import SandboxLimits
+from pipeline.sandbox.provider import SandboxProvider, UserMessage
 from pipeline.sandbox.server import served
+from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.statuses import StatusStep
 from pipeline.sandbox.wasender import WasenderApi
 from pipeline.sandbox.wasender.limits import PLANS, Allowance
@@ -35,8 +35,8 @@ SESSION = TENANTS.accounts("wasender")[0]
 ORIGINAL = "3EB0AAAA"
 
 
-def provider() -> Provider:
-    sandbox = Sandbox(Config(statuses=()))
+def provider() -> SandboxProvider:
+    sandbox = Sandbox(SandboxConfig(statuses=()))
     sandbox.add(WasenderApi)
     return sandbox.provider("wasender")
 
@@ -106,7 +106,7 @@ def test_what_there_is_not(kind: str, content: Any) -> None:
     with pytest.raises(NotSupported):
         written(type=kind, content=content)
     with pytest.raises(NotSupported, match="no handshake"):
-        asyncio.run(provider().verify(SAMPLE, Sandbox(Config()).ingress))
+        asyncio.run(provider().verify(SAMPLE, Sandbox(SandboxConfig()).ingress))
 
 
 @pytest.mark.parametrize("status", ["failed", "pending", "sent", "delivered", "read", "played"])
@@ -192,9 +192,9 @@ def test_it_refuses_what_wasender_refuses(body: dict[str, Any], field: str) -> N
 
 async def posted(body: Any, token: str = SAMPLE.token, plan: str = "paid", times: int = 1) -> tuple[int, Any, Any]:
     """The last answer to so many sends."""
-    account = Account("wasender", "s", SAMPLE.token, "secret", tenant="globex", plan=plan)  # type: ignore[arg-type]
+    account = SandboxAccount("wasender", "s", SAMPLE.token, "secret", tenant="globex", plan=plan)  # type: ignore[arg-type]
     headers = {"Authorization": f"Bearer {token}"}
-    config = Config(port=0, accounts=(account,), statuses=(), limits=Limits(messages_per_second=None))
+    config = SandboxConfig(port=0, accounts=(account,), statuses=(), limits=SandboxLimits(messages_per_second=None))
     async with served(config) as url, ClientSession(headers=headers) as session:
         for _ in range(times):
             async with session.post(f"{url}/api/send-message", json=body) as response:
@@ -226,10 +226,10 @@ def test_each_plan_has_its_limit(plan: str, times: int, wait: int) -> None:
 def test_windows_begin_with_their_first_message() -> None:
     """A sender within the provider's limit would be refused here, or the other way round."""
     allowance = Allowance(PLANS["trial"])
-    assert [allowance.take(now) for now in (0.0, 0.5, 59.0, 60.0, 60.1)] == [None, 60, 1, None, 60]
-    daily = [allowance.take(60.0 + 60 * number) for number in range(1, 49)]
+    assert [allowance.accept(now) for now in (0.0, 0.5, 59.0, 60.0, 60.1)] == [None, 60, 1, None, 60]
+    daily = [allowance.accept(60.0 + 60 * number) for number in range(1, 49)]
     assert daily == [None] * 48
-    assert allowance.take(60.0 + 60 * 49) == 86_400 - 60 - 60 * 49
+    assert allowance.accept(60.0 + 60 * 49) == 86_400 - 60 - 60 * 49
 
 
 def test_faults_are_answered_in_wasenders_words() -> None:

@@ -20,7 +20,7 @@ from pipeline.testing.memory import InMemory
 from pipeline.testing.stack.failures import failure
 from pipeline.testing.stack.imports import path_of
 from pipeline.testing.stack.servers import job, servers
-from pipeline.topics.dead_letters import Letter, LetterId
+from pipeline.topics.dead_letters import DeadLetter, DeadLetterId
 from pipeline.topics.events import MessageEvent
 
 
@@ -173,9 +173,9 @@ def test_an_exception_that_nobody_knows_names_itself() -> None:
         assert str(found) == f"{unknown}: no such dish"
 
 
-def _letter(error: str) -> Letter:
-    where = LetterId("handle", 0, 7)
-    return Letter(where, b"key", b"value", (), error, "no such dish", 4, "events.test-1", 1, 3, 0)
+def _letter(error: str) -> DeadLetter:
+    where = DeadLetterId("handle", 0, 7)
+    return DeadLetter(where, b"key", b"value", (), error, "no such dish", 4, "events.test-1", 1, 3, 0)
 
 
 def test_offsets_are_committed_as_often_as_is_set() -> None:

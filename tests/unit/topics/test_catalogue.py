@@ -56,8 +56,8 @@ def test_dead_letters_have_room_for_the_largest_record_and_its_reason() -> None:
     """The largest of messages, once it fails, would fit nowhere and hold up its partition."""
     topics = of("default")
     letters = {name for name in topics if name.startswith("dead-letters.")}
-    most = max(topic.largest for name, topic in topics.items() if name not in letters)
-    assert all(topics[name].largest == most + REASON_BYTES for name in letters)
+    most = max(topic.max_message_bytes for name, topic in topics.items() if name not in letters)
+    assert all(topics[name].max_message_bytes == most + REASON_BYTES for name in letters)
 
 
 def test_configuration_is_spelled_as_the_broker_spells_it() -> None:

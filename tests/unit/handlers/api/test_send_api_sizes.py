@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.handlers.api.paths import PATHS
 from pipeline.handlers.limits import LONGEST_ID
-from pipeline.ingress import sends
+from pipeline.ingress import send_api
 from pipeline.testing import api_message
 from tests.support.send_api import TEXT, USER, Caller, api
 from tests.unit.handlers.api.test_send_api_fuzz import _held
@@ -47,7 +47,7 @@ def test_a_send_is_smaller_than_a_webhook() -> None:
     """What no field bounds (cards, buttons, sections) would be of any size."""
 
     async def test(caller: Caller) -> None:
-        body = {"recipient": USER, "contact": {"note": "x" * sends.LARGEST}}
+        body = {"recipient": USER, "contact": {"note": "x" * send_api.MAX_SEND_BYTES}}
         assert (await caller.post("specialized/send-contact", body))[0] == 413
         assert caller.publisher.records == []
 

@@ -16,7 +16,7 @@ from pipeline.providers.cloud.answer import interpret
 from pipeline.providers.cloud.bodies import KINDS, build_body
 from pipeline.providers.cloud.deliver import send_command
 from pipeline.providers.cloud.media import upload_media
-from pipeline.sandbox.config import Config
+from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.server import served
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command, CommandKind
@@ -99,7 +99,7 @@ def test_every_kind_arrives_at_the_provider() -> None:
     reads = [command(CommandKind.READ, {"message_id": "wamid.T1", "typing": True})]
 
     async def run() -> tuple[list[SendAttempt], list[dict[str, Any]]]:
-        async with served(Config(port=0)) as url, ClientSession() as session:
+        async with served(SandboxConfig(port=0)) as url, ClientSession() as session:
             medium = await _upload(session, url)
             made = [_with_medium(each, medium) for each in [*commands, invite, *reads]]
             deliveries = [await send_command(each, account(url), session) for each in made]
@@ -130,7 +130,7 @@ def test_an_invitation_whose_link_can_not_be_had_is_tried_again_or_refused() -> 
     invite = call("send_group_invite", {"group_id": GROUP, "recipient": USER})[1][0]
 
     async def run() -> tuple[SendAttempt, SendAttempt]:
-        async with served(Config(port=0)) as url, ClientSession() as session:
+        async with served(SandboxConfig(port=0)) as url, ClientSession() as session:
             wrong = account(url).model_copy(update={"token": account(url).token.__class__("no")})
             away = await send_command(invite, account("http://127.0.0.1:1"), session)
             return away, await send_command(invite, wrong, session)

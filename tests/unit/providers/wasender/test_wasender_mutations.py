@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord
-from pipeline.ingress.records import Arrival, Labeller, webhook_id
+from pipeline.ingress.records import IngressMetadata, RecordBuilder, webhook_id
 from pipeline.providers import PROVIDERS
 from pipeline.providers.wasender.fingerprint import replace_secrets
 from pipeline.testing import TestRecord
@@ -68,10 +68,10 @@ def _taken(body: bytes) -> tuple[list[WireEvent], int]:
     """The events of an authentic webhook, and its dead letters, as ingress and intake make them."""
     asked = request(body)
     assert WASENDER.authenticate(asked, TENANTS)
-    arrival = Arrival("wasender", "shop", webhook_id(body), 1_760_000_000_500, b"trace")
+    metadata = IngressMetadata("wasender", "shop", webhook_id(body), 1_760_000_000_500, b"trace")
     events: list[WireEvent] = []
     letters = 0
-    for record in Labeller(TENANTS).records(WASENDER.split(asked, TENANTS), arrival):
+    for record in RecordBuilder(TENANTS).build(WASENDER.split(asked, TENANTS), metadata):
         try:
             made = list(WASENDER.parse(TestRecord.of(record)))
         except InvalidRecord:

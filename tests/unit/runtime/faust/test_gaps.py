@@ -234,8 +234,10 @@ def test_the_letter_of_a_gap_has_its_range_and_no_bytes() -> None:
     record, lost = gap_dead_letter(RemovedRange(TP("webhooks.raw", 3), 10, 40), "parse")
     assert (record.topic, record.key, record.value) == ("dead-letters.parse", b"", b"")
     assert (lost.partition, lost.offset) == (3, 10)
-    letter = dead_letters.read(TestRecord(record.value, record.key, tuple(record.headers), record.topic, 3, 0))
-    assert isinstance(letter, dead_letters.Letter)
+    letter = dead_letters.parse_dead_letter(
+        TestRecord(record.value, record.key, tuple(record.headers), record.topic, 3, 0)
+    )
+    assert isinstance(letter, dead_letters.DeadLetter)
     assert letter.gap == (10, 40)
     assert letter.error_type == LogGap.__name__ == dead_letters.GAP
     assert (letter.origin_topic, letter.origin_partition, letter.origin_offset) == ("webhooks.raw", 3, 10)

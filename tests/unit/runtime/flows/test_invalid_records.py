@@ -128,8 +128,10 @@ def test_a_letter_gives_back_what_failed(key: bytes | None, content: bytes | Non
     outputs: list[Output] = []
     _failing().run(0, [_record(key, content, found, offset=7)], outputs)
     kept = _through_kafka(outputs)
-    letter = dead_letters.read(TestRecord(kept.value, kept.key, tuple(kept.headers), outputs[0][0].topic, 2, 5))
-    assert isinstance(letter, dead_letters.Letter)
+    letter = dead_letters.parse_dead_letter(
+        TestRecord(kept.value, kept.key, tuple(kept.headers), outputs[0][0].topic, 2, 5)
+    )
+    assert isinstance(letter, dead_letters.DeadLetter)
     assert (letter.key, letter.value, letter.headers) == (key or b"", content or b"", found)
     assert letter.tenant == header(found, headers.TENANT)
     assert (letter.original().headers, letter.origin_offset) == (found, 7)

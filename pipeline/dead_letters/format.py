@@ -1,5 +1,7 @@
-"""Dead letters as a person reads them. What somebody wrote is hidden, and ids that hold a phone number are masked,
-unless they are asked for."""
+"""Format dead letters for the terminal.
+
+Without `--reveal`, texts that people wrote are hidden, and ids that contain a phone number are masked.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ import orjson
 from pipeline import errors
 from pipeline.logging import REDACTED
 from pipeline.masking import masker
-from pipeline.topics.dead_letters import Letter, Mark, State
+from pipeline.topics.dead_letters import DeadLetter, DeadLetterState, Resolution
 
 COLUMNS: Final = ("ID", "FAILED AT", "TENANT", "ERROR", "TRIES", "ORIGIN", "STATE")
 _WIDTHS: Final = (24, 20, 16, 20, 5, 32)
@@ -26,26 +28,27 @@ _PLAIN: Final = frozenset(
         "timestamp", "traceparent", "type", "version",
     }
 )  # fmt: skip
-"""The fields whose text is shown. A list of what to hide would miss the next field that a provider invents."""
+"""Fields whose text is shown. A list of fields to hide would miss the next field that a provider adds."""
 
 _TIME: Final = re.compile(r"(?:time|stamp|_at|At|_ms|expir\w*)$", re.I)
-"""The end of a field's name that holds a time. Another long number could be a phone number."""
+"""The end of the name of a field that holds a time. Any other long number could be a phone number."""
 _LONG: Final = 10_000_000
 
 
 def heading() -> str:
+    """Return the line with the names of the columns."""
     return _line(COLUMNS)
 
 
-def row(letter: Letter, state: State) -> str:
-    """One line about a letter."""
+def row(letter: DeadLetter, state: DeadLetterState) -> str:
+    """Return one line about a dead letter."""
     origin = f"{letter.origin_topic}/{letter.origin_partition}/{letter.origin_offset}"
     what = (letter.tenant or "-", letter.error_type, str(letter.attempts))
     return _line((str(letter.id), moment(letter.failed_at), *what, origin, state))
 
 
-def as_json(letter: Letter, state: State, *, reveal: bool = False) -> str:
-    """The same as a JSON object on one line, for scripts."""
+def as_json(letter: DeadLetter, state: DeadLetterState, *, reveal: bool = False) -> str:
+    """Return a dead letter as a JSON object on one line, for scripts."""
     return orjson.dumps(
         {
             "id": str(letter.id),
@@ -68,10 +71,10 @@ def as_json(letter: Letter, state: State, *, reveal: bool = False) -> str:
     ).decode()
 
 
-def page(letter: Letter, state: State, marks: Sequence[Mark], *, reveal: bool) -> list[str]:
-    """Everything about one letter, as lines."""
+def page(letter: DeadLetter, state: DeadLetterState, resolutions: Sequence[Resolution], *, reveal: bool) -> list[str]:
+    """Return everything about one dead letter, as lines."""
     facts = {
-        "letter": str(letter.id),
+        "id": str(letter.id),
         "state": state.value,
         "failed at": moment(letter.failed_at),
         "error": f"{letter.error_type}: {_message(letter, reveal)}",
@@ -81,16 +84,16 @@ def page(letter: Letter, state: State, marks: Sequence[Mark], *, reveal: bool) -
         "key": _printable(_masked("key", _text(letter.key), reveal)),
     }
     lines = [f"{name:<10}{text}" for name, text in facts.items()]
-    lines += [f"{mark.state.value:<10}{moment(mark.at)} by {_printable(mark.by)}" for mark in marks]
+    lines += [f"{each.state.value:<10}{moment(each.at)} by {_printable(each.by)}" for each in resolutions]
     shown = [(name, _masked(name, _text(value), reveal)) for name, value in letter.headers]
     lines += ["", *(_printable(f"{name}: {value}") for name, value in shown)]
     if letter.gap:
-        return [*lines, "", "It has no bytes: the log had removed its records before they were processed."]
+        return [*lines, "", "It has no bytes: its records were removed from the log before they were processed."]
     return [*lines, "", *body(letter.value, reveal=reveal).split("\n")]
 
 
 def body(value: bytes, *, reveal: bool) -> str:
-    """The bytes of a letter: indented JSON, or escaped where they are none."""
+    """Return the value of a dead letter as indented JSON, or escaped if it is not JSON."""
     try:
         content = orjson.loads(value)
     except orjson.JSONDecodeError:
@@ -102,9 +105,9 @@ def body(value: bytes, *, reveal: bool) -> str:
 
 
 def hide(node: Any, field: str = "") -> Any:
-    """The same structure, in which every text is hidden but those of fields that hold no words of anybody.
+    """Return the same structure with every text hidden, except in fields that never contain text of people.
 
-    Of what is left, ids that hold a phone number are masked.
+    Ids that contain a phone number are masked.
     """
     if isinstance(node, dict):
         return {masker().text(name): hide(item, name) for name, item in node.items()}
@@ -118,12 +121,12 @@ def hide(node: Any, field: str = "") -> Any:
 
 
 def moment(at_ms: int) -> str:
-    """`2026-01-31T10:00:00Z`."""
+    """Return a time as `2026-01-31T10:00:00Z`."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _message(letter: Letter, reveal: bool) -> str:
-    """Our own errors quote nothing; what another exception says may quote what somebody wrote."""
+def _message(letter: DeadLetter, reveal: bool) -> str:
+    """Return the error message. Messages of other exceptions than ours are hidden: they may quote a person."""
     kind = getattr(errors, letter.error_type, None)
     ours = isinstance(kind, type) and issubclass(kind, errors.PipelineError)
     if not (ours or reveal):
@@ -140,7 +143,7 @@ def _text(value: bytes | None) -> str:
 
 
 def _printable(text: str) -> str:
-    """One line that can't move a terminal's cursor."""
+    """Return one line without control characters, which could move a terminal's cursor."""
     return _escaped(text).replace("\n", "\\n")
 
 

@@ -1,4 +1,4 @@
-"""What callers hear: a status and one short line of JSON, which never tells what a secret should have been."""
+"""HTTP responses: a status and one short line of JSON, which never shows what a secret should have been."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Final
 from aiohttp import web
 
 RETRY_SECONDS: Final = "2"
+"""Value of `Retry-After`, in seconds."""
 
-TEXTS: Final = {
+BODIES: Final = {
     200: b'{"status":"taken"}\n',
     400: b'{"error":"the request is not whole, or no HTTP"}\n',
     401: b'{"error":"bad or missing secret"}\n',
@@ -21,22 +22,22 @@ TEXTS: Final = {
 }
 
 
-class Answer(web.Response):
-    """A response that does not say which software makes it."""
+class BareResponse(web.Response):
+    """A response without a `Server` header: a scanner learns no version from it."""
 
     async def _prepare_headers(self) -> None:
         await super()._prepare_headers()
         self.headers.pop("Server", None)
 
 
-async def expected(request: web.Request) -> web.Response | None:
-    """Leaves `100-continue` to whoever reads the body; anything else can't be expected, and is not quoted."""
-    return None if request.headers.get("Expect", "").lower() == "100-continue" else answer(417)
+async def check_expect(request: web.Request) -> web.Response | None:
+    """Return 417 for an `Expect` header other than `100-continue`, which is answered when the body is read."""
+    return None if request.headers.get("Expect", "").lower() == "100-continue" else response(417)
 
 
-def answer(status: int) -> web.Response:
-    """The answer of this status; 503 says when to come back."""
+def response(status: int) -> web.Response:
+    """Return the response for a status. A 503 has a `Retry-After` header."""
     headers = {"Content-Type": "application/json"}
     if status == 503:
         headers["Retry-After"] = RETRY_SECONDS
-    return Answer(status=status, body=TEXTS[status], headers=headers)
+    return BareResponse(status=status, body=BODIES[status], headers=headers)

@@ -1,7 +1,7 @@
-"""The statuses still to be reported, and the workers that report them.
+"""A queue of pending statuses, and the workers that post them.
 
-The next status of a message is due only when the one before has been taken, so statuses of one message never
-overtake each other, however often they have to be tried.
+The next status of a message is due only after the previous one was accepted, so the statuses of one message keep their
+order, however often they are retried.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.sandbox.config import Account, Config
+from pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from pipeline.sandbox.errors import IngressAway
 from pipeline.sandbox.statuses import StatusStep
 from pipeline.sandbox.webhooks import IngressClient, Webhook
@@ -23,21 +23,21 @@ from pipeline.sandbox.webhooks import IngressClient, Webhook
 logger: Final = logging.getLogger(__name__)
 
 TAKEN: Final = 200
-"""Any other answer means that the provider tries again."""
+"""The status of a successful post. The provider retries after any other one."""
 
 
 @dataclass(slots=True, eq=False)
 class Update:
-    """What is to be reported of one accepted message.
+    """The pending statuses of one accepted message.
 
     Attributes:
-        fields: what every status of this message says, in the provider's words.
+        fields: fields of all statuses of this message, in the provider's form.
         accepted_at: seconds since the epoch; the time of each status follows from it, on every attempt.
-        position: which step is next.
+        position: index of the next step.
         give_up_at: event loop time, set with the first attempt at a step.
     """
 
-    account: Account
+    account: SandboxAccount
     message_id: str
     fields: dict[str, Any]
     steps: tuple[StatusStep, ...]
@@ -55,64 +55,64 @@ class Update:
         return self.accepted_at + self.step.after
 
     def advance(self) -> bool:
-        """On to the next step; False when there is none."""
+        """Go to the next step; return False if there is none."""
         self.position += 1
         self.attempts = 0
         return self.position < len(self.steps)
 
 
 Render = Callable[[Sequence[Update]], Webhook]
-"""The webhook that reports the current step of each update; all are of one provider and one secret."""
+"""A function that returns the webhook with the current step of each update; all have one provider and one secret."""
 
 
 def backoff(attempts: int) -> float:
-    """Seconds until the next attempt: from 0.1 to 5, doubling, with jitter."""
+    """Return seconds until the next attempt: from 0.1 to 5, doubling, with jitter."""
     return min(5.0, 0.1 * 2.0 ** min(attempts - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
 
 
-FIXED: Final = {"wawp": (5, 5.0), "waha": (15, 2.0)}
-"""Gateways that try again so many times, so many seconds apart, and then drop the event. Their documented defaults."""
+FIXED_RETRIES: Final = {"wawp": (5, 5.0), "waha": (15, 2.0)}
+"""Retries and seconds between them, for gateways that then drop the event: their documented defaults."""
 
 
-class Gate:
-    """Closed for a growing while when the ingress is away, so that a backlog does not fall upon it."""
+class PostingPause:
+    """Pauses posting with exponential backoff while the ingress is unavailable."""
 
     def __init__(self) -> None:
         self._failures = 0
         self._open = asyncio.Event()
         self._open.set()
 
-    async def passed(self) -> None:
+    async def wait(self) -> None:
         await self._open.wait()
 
     def failed(self, reason: str) -> None:
         if not self._open.is_set():
-            return  # one of the attempts that were under way when the gate closed
+            return  # one of the attempts that were in flight when the pause began
         if not self._failures:
-            logger.warning("statuses are held back: %s", reason)
+            logger.warning("statuses_paused: %s", reason)
         self._failures += 1
         self._open.clear()
         asyncio.get_running_loop().call_later(backoff(self._failures), self._open.set)
 
     def succeeded(self) -> None:
         if self._failures:
-            logger.warning("statuses are taken again")
+            logger.warning("statuses_resumed")
         self._failures = 0
 
 
-class Outbox:
-    """Statuses on their way to the ingress, delivered at least once within `give_up_after` seconds."""
+class StatusQueue:
+    """Posts statuses to the ingress, at least once, within `give_up_after` seconds."""
 
-    def __init__(self, config: Config, ingress: IngressClient, render: Render) -> None:
+    def __init__(self, config: SandboxConfig, ingress: IngressClient, render: Render) -> None:
         self._config = config
         self._ingress = ingress
         self._render = render
         self._ready: asyncio.Queue[Update] = asyncio.Queue()
-        self._gate = Gate()
+        self._gate = PostingPause()
         self.pending = self.delivered = self.retried = self.given_up = self.left_out = 0
 
     def counts(self) -> dict[str, int]:
-        """`pending` and `left_out` count messages, the others statuses."""
+        """Return counts: `pending` and `left_out` count messages, the others statuses."""
         names = ("pending", "delivered", "retried", "given_up", "left_out")
         return {name: getattr(self, name) for name in names}
 
@@ -127,7 +127,7 @@ class Outbox:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Delivers as long as the context lasts. What is pending at its end is forgotten."""
+        """Post statuses inside the block. Pending ones are discarded at its end."""
         workers = [asyncio.create_task(self._work()) for _ in range(self._config.status_concurrency)]
         try:
             yield
@@ -139,16 +139,16 @@ class Outbox:
     async def _work(self) -> None:
         while True:
             batch = self._batch(await self._ready.get())
-            await self._gate.passed()
+            await self._gate.wait()
             try:
                 await self._deliver(batch)
             except Exception:
-                logger.exception("a status webhook could not be made")
+                logger.exception("status_webhook_failed")
                 for update in batch:
                     self._give_up(update)
 
     def _batch(self, first: Update) -> list[Update]:
-        """`first` and others that are ready and may share its webhook."""
+        """Return `first` and other ready updates that may share its webhook."""
         batch = [first]
         while len(batch) < self._limit(first) and not self._ready.empty():
             update = self._ready.get_nowait()
@@ -159,15 +159,15 @@ class Outbox:
         return batch
 
     def _limit(self, first: Update) -> int:
-        """Only the Cloud API's webhooks hold more than one status."""
+        """Return the maximum number of statuses in a webhook; only the Cloud API allows more than one."""
         return self._config.status_batch if first.account.provider == "cloud" else 1
 
     async def _deliver(self, batch: list[Update]) -> None:
-        follow_up = self._advance if await self._taken(self._render(batch)) else self._try_again
+        follow_up = self._advance if await self._is_accepted(self._render(batch)) else self._retry
         for update in batch:
             follow_up(update)
 
-    async def _taken(self, webhook: Webhook) -> bool:
+    async def _is_accepted(self, webhook: Webhook) -> bool:
         try:
             status = await self._ingress.post(webhook)
         except IngressAway as error:
@@ -186,11 +186,11 @@ class Outbox:
         else:
             self.pending -= 1
 
-    def _try_again(self, update: Update) -> None:
+    def _retry(self, update: Update) -> None:
         update.attempts += 1
         if update.attempts == 1:
             update.give_up_at = _now() + self._config.give_up_after
-        tries, pause = FIXED.get(update.account.provider, (None, backoff(update.attempts)))
+        tries, pause = FIXED_RETRIES.get(update.account.provider, (None, backoff(update.attempts)))
         if _now() >= update.give_up_at or (tries is not None and update.attempts > tries):
             self._give_up(update)
             return

@@ -1,4 +1,4 @@
-"""No secret, no door: what must be true of the tenants before the ingress listens."""
+"""Checks of the tenants before the ingress listens: without a secret it does not start."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def require_secrets(tenants: Tenants) -> None:
-    """Raises `ConfigurationError` when no webhook could ever be authenticated, or when everybody could make one.
+    """Raise `ConfigurationError` if no webhook can be authenticated, or if anybody could forge one.
 
-    The sample's secrets are published. They open nothing but accounts whose sends go to a sandbox.
+    The secrets of the sample file are public. They are allowed only for accounts that send to a sandbox.
     """
     if not tenants.cloud_apps and not _account_secrets(tenants):
         raise ConfigurationError(
             "no webhook can be authenticated: give the tenants file cloud_apps with app_secrets, "
             "or an account with webhook_secrets"
         )
-    for owner, secrets, accounts in _doors(tenants):
+    for owner, secrets, accounts in _secrets_and_accounts(tenants):
         if any(secret.get_secret_value().startswith(PUBLISHED) for secret in secrets) and not all(
             map(_is_sandboxed, accounts)
         ):
@@ -34,8 +34,8 @@ def require_secrets(tenants: Tenants) -> None:
             )
 
 
-def closed_accounts(tenants: Tenants) -> list[str]:
-    """The accounts, as `provider:id`, whose webhooks will be answered 401 because nothing authenticates them."""
+def unauthenticated_accounts(tenants: Tenants) -> list[str]:
+    """Return the accounts (`provider:id`) that have no webhook secret, so that all their webhooks get 401."""
     return [
         f"{account.provider}:{account.id}"
         for tenant in tenants
@@ -44,8 +44,8 @@ def closed_accounts(tenants: Tenants) -> list[str]:
     ]
 
 
-def _doors(tenants: Tenants) -> Iterator[tuple[str, Iterable[SecretStr], Iterable[Account]]]:
-    """Each owner of secrets that let something in, with the accounts for which it does."""
+def _secrets_and_accounts(tenants: Tenants) -> Iterator[tuple[str, Iterable[SecretStr], Iterable[Account]]]:
+    """Yield each owner of secrets, its secrets, and the accounts that they authenticate."""
     for app in tenants.cloud_apps:
         yield f"the cloud app {app.id}", (*app.app_secrets, app.verify_token), tenants.accounts("cloud")
     for tenant in tenants:
@@ -55,7 +55,7 @@ def _doors(tenants: Tenants) -> Iterator[tuple[str, Iterable[SecretStr], Iterabl
 
 
 def _is_sandboxed(account: Account) -> bool:
-    """Whether its sends stay on this machine or go to the sandbox of a stack."""
+    """Return True if the account sends to this machine or to the sandbox of a stack."""
     url = account.base_url or ""
     return url == os.environ.get("PIPELINE_SANDBOX_URL", "-") or urlsplit(url).hostname in _LOOPBACK
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.ingress.remote import Proxies
+from pipeline.ingress.trusted_proxies import TrustedProxies
 from pipeline.settings import load_settings
 
-PROXIES = Proxies(load_settings(trusted_proxies="10.0.0.0/8, 192.0.2.1").trusted_proxies)
+PROXIES = TrustedProxies(load_settings(trusted_proxies="10.0.0.0/8, 192.0.2.1").trusted_proxies)
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ def test_only_what_trusted_proxies_wrote_is_believed(
     peer: str | None, forwarded: list[str], caller: str | None
 ) -> None:
     """Anybody could come from an allowed address by saying so in a header."""
-    assert PROXIES.caller(peer, forwarded) == caller
+    assert PROXIES.client_ip(peer, forwarded) == caller
 
 
 def test_without_trusted_proxies_nobody_speaks_for_another() -> None:
     """An installation that sets nothing would believe every header."""
-    assert Proxies().caller("10.0.0.1", ["203.0.113.7"]) == "10.0.0.1"
+    assert TrustedProxies().client_ip("10.0.0.1", ["203.0.113.7"]) == "10.0.0.1"
 
 
 def test_a_misspelt_network_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The trace of a webhook. Source: W3C Trace Context, `traceparent`."""
+"""The `traceparent` of a webhook, as W3C Trace Context defines it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{
 
 
 def traceparent(given: str | None) -> bytes:
-    """The caller's trace if it is a valid one, else a new and sampled one."""
+    """Return the caller's trace if it is valid, else a new, sampled one."""
     if given is not None and _TRACEPARENT.fullmatch(given):
         return given.encode()
     made = os.urandom(24).hex()

@@ -1,25 +1,26 @@
-"""Who is calling, when proxies stand in between.
+"""Find the client's address behind trusted proxies.
 
-A proxy appends the address that it was called from to `X-Forwarded-For`, so only what trusted proxies wrote can be
-believed, and that is at the right: everything further left is whatever the caller liked to send.
+A proxy appends the address of its caller to `X-Forwarded-For`. Only entries that a trusted proxy appended are
+believed, and they are the rightmost ones: a caller can send any text further left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from pydantic import IPvAnyNetwork
 
 
-class Proxies:
-    """The proxies in front of the ingress that may speak for their callers."""
+class TrustedProxies:
+    """The proxies in front of the ingress whose `X-Forwarded-For` is believed."""
 
     def __init__(self, trusted: Iterable[IPvAnyNetwork] = ()) -> None:
         self._trusted = tuple(trusted)
 
-    def caller(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
-        """The address of the first that is no trusted proxy, seen from here; None if it can't be known.
+    def client_ip(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
+        """Return the nearest address that is not a trusted proxy; None if it can't be known.
 
         Args:
             peer: the connection's other end.
@@ -31,23 +32,24 @@ class Proxies:
             address = _address(hops.pop())
         return str(address) if address is not None else None
 
-    def client(self, peer: str | None) -> str | None:
-        """The address that a connection counts for; None for a trusted proxy, which speaks for many."""
+    def connection_client(self, peer: str | None) -> str | None:
+        """Return the client that a connection counts for; None for a trusted proxy, which has many clients."""
         address = _address(peer or "")
-        return None if address is None or self._trusts(address) else client_of(str(address))
+        return None if address is None or self._trusts(address) else client_network(str(address))
 
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
 
 
-def client_of(address: str) -> str:
-    """The address, or the network in which an IPv6 caller has every address that it likes."""
+def client_network(address: str) -> str:
+    """Return an IPv4 address unchanged, and the /64 network of an IPv6 address: one caller owns all of it."""
     found = ip_address(address)
     return str(IPv6Network((found, 64), strict=False)) if isinstance(found, IPv6Address) else address
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """An address with or without a port; one of IPv4 in the clothes of IPv6 as what it is."""
+    """Parse an address with or without a port. IPv4-mapped IPv6 addresses are returned as IPv4."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

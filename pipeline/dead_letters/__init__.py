@@ -1,0 +1,1 @@
+"""Dead letters: find them, show them, and resolve them (redrive or drop)."""

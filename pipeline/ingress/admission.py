@@ -1,0 +1,215 @@
+"""Admission control: which requests are read, how much memory they may use, and how long they may take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from functools import lru_cache
+from typing import Final, Protocol
+
+from aiohttp import web
+from prometheus_client import Counter, Histogram
+
+from pipeline.errors import OversizeRecord, Unavailable
+from pipeline.ingress.connection import IngressConnection, Timeouts
+from pipeline.ingress.limiter import Client
+from pipeline.ingress.responses import response
+from pipeline.ingress.trusted_proxies import TrustedProxies, client_network
+from pipeline.metrics import WEBHOOK_SECONDS, WEBHOOKS
+
+MAX_IN_FLIGHT: Final = 64 * 1024 * 1024
+"""Bytes of requests that are being read or wait for their acknowledgement. Above it requests are rejected with 503."""
+REQUEST_BYTES: Final = 16 * 1024
+"""Estimated memory of an open request beside its body, in bytes: a flood of small requests needs memory as well."""
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_CLIENT_SHARE: Final = 4
+_READING_SHARE: Final = 2
+"""Divisors of `max_in_flight` for bodies that are still arriving: those of one client, and those of all clients.
+
+A body that arrives with its head counts for neither, so slow callers can't block it.
+"""
+
+
+class InFlightBytes(Protocol):
+    """The part of the publisher that admission reads.
+
+    Attributes:
+        unacknowledged: bytes of records that were sent and are not acknowledged yet.
+    """
+
+    unacknowledged: int
+
+
+class Rejected(Exception):
+    """The request is not accepted; its caller gets `status`."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+    def response(self) -> web.Response:
+        """Return the response for the caller."""
+        return response(self.status)
+
+
+class Admission:
+    """Admits requests within the limits of the process.
+
+    Args:
+        publisher: counts the bytes that wait for their acknowledgement.
+        body_limit: bytes of one body.
+        deadline: seconds from the head of the request to its response.
+        max_in_flight: bytes.
+        stall: seconds between two pieces of a body.
+        proxies: proxies whose `X-Forwarded-For` is believed.
+    """
+
+    def __init__(
+        self,
+        publisher: InFlightBytes,
+        *,
+        body_limit: int,
+        deadline: float,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        stall: float = Timeouts().body,
+        proxies: TrustedProxies | None = None,
+    ) -> None:
+        self._publisher = publisher
+        self._body_limit = body_limit
+        self._deadline = deadline
+        self._max_in_flight = max_in_flight
+        self._max_reading = max(body_limit, max_in_flight // _READING_SHARE)
+        self._max_reading_of_client = max(body_limit, max_in_flight // _CLIENT_SHARE)
+        self._stall = stall
+        self._proxies = proxies or TrustedProxies()
+        self._reading = 0
+        self._open = 0
+
+    @asynccontextmanager
+    async def __call__(self, request: web.Request, source: str, *, may_be_authentic: bool) -> AsyncIterator[bytes]:
+        """Read the body and give it to the block; count the request and its time in the metrics.
+
+        Args:
+            source: the provider, for the metrics.
+            may_be_authentic: False rejects the request before its body is read.
+
+        Raise `Rejected`, also for errors of the block: 400, 401, 413, 415 or 503.
+        """
+        try:
+            self._check_head(request, may_be_authentic=may_be_authentic)
+            self._open += 1
+            try:
+                async with asyncio.timeout(self._deadline):
+                    body = await self._read(request)
+                    start = time.perf_counter()
+                    yield body
+                    _seconds(source).observe(time.perf_counter() - start)
+            finally:
+                self._open -= 1
+        except Exception as error:
+            rejected = _rejected(error)
+            if rejected is None:
+                raise
+            _counter(source, rejected.status).inc()
+            raise rejected from None
+        _counter(source, 200).inc()
+
+    def client_ip(self, request: web.Request) -> str | None:
+        """Return the address of the client behind trusted proxies; None if it can't be known."""
+        return self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", ()))
+
+    def _check_head(self, request: web.Request, *, may_be_authentic: bool) -> None:
+        if request.headers.get("Content-Type") != "application/json" and request.content_type != "application/json":
+            raise Rejected(415)
+        if (request.content_length or 0) > self._body_limit:
+            raise Rejected(413)
+        if self._in_flight + request.content.total_bytes > self._max_in_flight:
+            raise Rejected(503)
+        if not may_be_authentic:
+            raise Rejected(401)
+
+    async def _read(self, request: web.Request) -> bytes:
+        content = request.content
+        body = content.read_nowait() if content.is_eof() else await self._receive(request)
+        if len(body) > self._body_limit:
+            raise Rejected(413)
+        return body
+
+    async def _receive(self, request: web.Request) -> bytes:
+        """Read a body that is still arriving. Its bytes count as they come, and until it is complete."""
+        if "Expect" in request.headers:
+            await request.writer.write(_CONTINUE)
+            request.writer.output_size = 0  # it counts the bytes of the final response
+        pieces: list[bytes] = []
+        size = 0
+        with _awaiting_body(request, self._client_network(request)) as client:
+            try:
+                while not request.content.at_eof():
+                    async with asyncio.timeout(self._stall):
+                        piece = await request.content.readany()
+                    pieces.append(piece)
+                    size += len(piece)
+                    client.reading += len(piece)
+                    self._reading += len(piece)
+                    self._require_room(client, size)
+            finally:
+                client.reading -= size
+                self._reading -= size
+        return b"".join(pieces)
+
+    def _require_room(self, client: Client, size: int) -> None:
+        """Raise `Rejected` if the body is too large, or if too many bytes are in flight with it."""
+        if size > self._body_limit:
+            raise Rejected(413)
+        if client.reading > self._max_reading_of_client or self._reading > self._max_reading:
+            raise Rejected(503)
+        if self._in_flight - REQUEST_BYTES > self._max_in_flight:
+            raise Rejected(503)
+
+    def _client_network(self, request: web.Request) -> str | None:
+        client = self.client_ip(request)
+        return None if client is None else client_network(client)
+
+    @property
+    def _in_flight(self) -> int:
+        return self._reading + self._publisher.unacknowledged + self._open * REQUEST_BYTES
+
+
+def _rejected(error: Exception) -> Rejected | None:
+    """Return the rejection that an error stands for; None for a programming error, which aiohttp answers with 500."""
+    match error:
+        case Rejected():
+            return error
+        case OversizeRecord():
+            return Rejected(413)
+        case TimeoutError() | Unavailable():
+            return Rejected(503)
+        case ConnectionError() | web.RequestPayloadError():
+            return Rejected(400)
+    return None
+
+
+def is_complete(request: web.Request) -> bool:
+    """Return True if the whole body has arrived, so that reading it costs no waiting."""
+    return request.content.is_eof()
+
+
+def _awaiting_body(request: web.Request, client: str | None) -> AbstractContextManager[Client]:
+    """Mark the connection as waiting for its caller. Another server than ours (tests) counts no connections."""
+    connection = request.protocol
+    if isinstance(connection, IngressConnection):
+        return connection.awaiting_body(request.content, client)
+    return nullcontext(Client())
+
+
+@lru_cache(maxsize=256)
+def _counter(source: str, status: int) -> Counter:
+    return WEBHOOKS.labels(source, str(status))
+
+
+@lru_cache(maxsize=64)
+def _seconds(source: str) -> Histogram:
+    return WEBHOOK_SECONDS.labels(source)
