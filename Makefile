@@ -44,6 +44,7 @@ lint: install ## Check style, types and the laws of the house
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
 
 format: install ## Let ruff format the code

@@ -9,7 +9,8 @@ from pipeline.errors import OutsideEvent, Unavailable
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields, integer, is_list
 from pipeline.state.keys import groups
-from pipeline.state.store import MISSING, NO_EXPIRY, Store
+from pipeline.state.rows import MISSING, NO_EXPIRY
+from pipeline.state.store import Store
 
 T = TypeVar("T")
 

@@ -19,7 +19,8 @@ from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
 from pipeline.state.folder import Folder, StoredRow, folder_name
 from pipeline.state.keys import groups
-from pipeline.state.store import MISSING, NO_EXPIRY, Applied, Committed, Store, UnitRecord, applied
+from pipeline.state.rows import MISSING, NO_EXPIRY
+from pipeline.state.store import Applied, Committed, Store, UnitRecord, applied
 
 T = TypeVar("T")
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
 from pipeline.state.keys import groups
-from pipeline.state.store import MISSING, NO_EXPIRY, Applied, Committed, Store, UnitRecord, applied
+from pipeline.state.rows import MISSING, NO_EXPIRY
+from pipeline.state.store import Applied, Committed, Store, UnitRecord, applied
 
 _RECORD = "record"
 

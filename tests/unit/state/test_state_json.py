@@ -23,7 +23,8 @@ from pipeline.state import JsonStore, MemoryStore, Store, open_store
 from pipeline.state.buffer import BufferedRows
 from pipeline.state.change import RowChange
 from pipeline.state.folder import HOUR, Folder, StoredRow
-from pipeline.state.store import Rows, UnitRecord
+from pipeline.state.rows import Rows
+from pipeline.state.store import UnitRecord
 from tests.support.handler_events import settings as settings_of
 from tests.support.handler_events import tenants, text
 from tests.support.state_contract import StoreContract
