@@ -17,13 +17,13 @@ from pipeline.topics.records import Record
 
 def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
     async def run(event: Event, scope: Scope) -> Iterable[Record]:
-        early, record = partial(_publish, scope), scope.record
+        publish_immediate, record = partial(_publish, scope), scope.record
         stale, redriven = is_stale(record), is_redriven(record)
-        commands = await runner.run(event, early, scope.when_committed, stale=stale, redriven=redriven)
+        commands = await runner.run(event, publish_immediate, scope.when_committed, stale=stale, redriven=redriven)
         return [encode_command(command) for command in commands]
 
     async def last_word(event: Event, scope: Scope, error: Exception) -> Iterable[Record]:
-        return [encode_command(command) for command in await runner.last_word(event, error, scope.when_committed)]
+        return [encode_command(command) for command in await runner.give_up(event, error, scope.when_committed)]
 
     return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency, last_word)
 

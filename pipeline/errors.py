@@ -3,7 +3,7 @@
 PipelineError
 ├── UsageError              a person asked for something that can't be: one line says what to do
 │   ├── ConfigurationError  a setting, a secret or the tenants file is wrong
-│   └── OutsideEvent        a handler's messenger or cache was used when no event was in hand
+│   └── NoActiveEvent        a handler's messenger or cache was used when no event was in hand
 ├── PermanentError          this record can never succeed: a dead letter at once, without retries
 │   ├── InvalidRecord       its bytes are not what its topic promises
 │   ├── UnknownTenant       nobody owns the account it speaks of
@@ -41,7 +41,7 @@ class ConfigurationError(UsageError):
     """A setting, a secret or the tenants file is wrong."""
 
 
-class OutsideEvent(UsageError):
+class NoActiveEvent(UsageError):
     """Messenger and caches belong to the event in hand: use them inside a hook, and await what you start there."""
 
 

@@ -40,7 +40,7 @@ def encode_event(event: WireEvent, topic: str, tenant: str, source: Incoming, st
     )
     if stale_age is not None:
         kept.append((headers.STALE, b"%d" % stale_age))
-    return Record(topic, event.conversation.encode(), event.written(tenant), kept)
+    return Record(topic, event.conversation.encode(), event.encode(tenant), kept)
 
 
 def encode_command(command: Command) -> Record:

@@ -119,7 +119,7 @@ class CommandKind(StrEnum):
         return self.value in CommandKind._value2member_map_
 
 
-EARLY: Final = frozenset({CommandKind.READ, CommandKind.TYPING})
+IMMEDIATE: Final = frozenset({CommandKind.READ, CommandKind.TYPING})
 """What is worth most while the answer is still being made, and changes nothing when it is done twice."""
 
 

@@ -34,7 +34,7 @@ def parsed(body: bytes) -> list[WireEvent]:
 
 def handed_over(body: bytes) -> list[Any]:
     """Also what a handler's worker does: the event from the bytes of its topic, as a model."""
-    return [decode(TestRecord(event.written("acme"))) for event in CLOUD.parse(TestRecord(body, headers=_HEADERS))]
+    return [decode(TestRecord(event.encode("acme"))) for event in CLOUD.parse(TestRecord(body, headers=_HEADERS))]
 
 
 LOADS: Final = "orjson.loads"

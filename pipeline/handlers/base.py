@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Self, TypedDict
 
 from structlog.stdlib import BoundLogger
 
-from pipeline.handlers.context import CACHES, in_hand, is_in_hand, person
+from pipeline.handlers.context import CACHES, current, is_active, user_id_of
 from pipeline.handlers.defaults import (
     DefaultErrorHandler,
     DefaultMessageHandler,
@@ -149,13 +149,13 @@ class EventHandler(ABC):
 
     @property
     def inbox_id(self) -> str | None:
-        """The account that the event came by. Raises `OutsideEvent` where none is in hand."""
-        return self._context.inbox_id if self._context else in_hand().event.account
+        """The account that the event came by. Raises `NoActiveEvent` where none is in hand."""
+        return self._context.inbox_id if self._context else current().event.account
 
     @property
     def user_id(self) -> str | None:
-        """Whom the event is about, if anybody. Raises `OutsideEvent` where none is in hand."""
-        return self._context.user_id if self._context else person(in_hand().event)
+        """Whom the event is about, if anybody. Raises `NoActiveEvent` where none is in hand."""
+        return self._context.user_id if self._context else user_id_of(current().event)
 
     @cached_property
     def logger(self) -> BoundLogger:
@@ -164,7 +164,7 @@ class EventHandler(ABC):
 
     def validate_dependencies(self) -> bool:
         """Whether messenger and caches can be used: inside a hook, yes."""
-        return is_in_hand() or bool(self._context and self._context.messenger)
+        return is_active() or bool(self._context and self._context.messenger)
 
     def get_dependency_status(self) -> DependencyStatus:
         here = self.validate_dependencies()
@@ -237,7 +237,7 @@ class EventHandler(ABC):
     def _writes(self, hook: str) -> bool:
         return getattr(type(self), hook) is not getattr(EventHandler, hook)
 
-    def has_last_word(self) -> bool:
+    def handles_failure(self) -> bool:
         """Whether this class has written `process_failure`."""
         return self._writes("process_failure")
 
@@ -251,9 +251,9 @@ class EventHandler(ABC):
         try:
             await getattr(self, self._hook(event))(event)
         except BaseException:
-            default.failed()
+            default.record_failure()
             raise
-        default.handled(event, perf_counter() - started)
+        default.record_success(event, perf_counter() - started)
 
     async def handle_api_message(self, event: APIMessageEvent) -> None:
         """The same for a send by the HTTP API, which no statistics count. A read mark has no hook, as in Wappa."""

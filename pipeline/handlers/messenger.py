@@ -6,25 +6,25 @@ from abc import abstractmethod
 from typing import Any, Final, Unpack
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.context import in_hand
-from pipeline.handlers.limits import wrong_message_id
+from pipeline.handlers.command_factory import Request, queue
+from pipeline.handlers.context import current
 from pipeline.handlers.media.handler import MEDIA, MediaHandler
-from pipeline.handlers.media.sources import file_of, reference
-from pipeline.handlers.outbox import Request, queue
+from pipeline.handlers.media.sources import as_reference, load_upload
+from pipeline.handlers.outbound import checks
+from pipeline.handlers.outbound.changes import ChangeSender
+from pipeline.handlers.outbound.commerce import CommerceSender
+from pipeline.handlers.outbound.interactive import InteractiveSender
+from pipeline.handlers.outbound.media import MediaSender
+from pipeline.handlers.outbound.sender_mixin import Body, SendOptions
+from pipeline.handlers.outbound.specialised import SpecialisedSender
+from pipeline.handlers.outbound.templates import TemplateSender
 from pipeline.handlers.results import SendResult
-from pipeline.handlers.sends import checks
-from pipeline.handlers.sends.changes import ChangeSends
-from pipeline.handlers.sends.commerce import CommerceSends
-from pipeline.handlers.sends.family import Body, SendOptions
-from pipeline.handlers.sends.interactive import InteractiveSends
-from pipeline.handlers.sends.media import MediaSends
-from pipeline.handlers.sends.specialised import SpecialisedSends
-from pipeline.handlers.sends.templates import TemplateSends
+from pipeline.handlers.validation import validate_message_id
 from pipeline.topics.commands import CommandKind
 from pipeline.topics.events import APIMessageEvent, EventBase, PlatformType
 
 
-class IMessenger(MediaSends, InteractiveSends, TemplateSends, CommerceSends, SpecialisedSends, ChangeSends):
+class IMessenger(MediaSender, InteractiveSender, TemplateSender, CommerceSender, SpecialisedSender, ChangeSender):
     """What a handler can send, with Wappa's names and order of arguments. `recipient` and all else go by keyword, too.
 
     A recipient is a phone number, a business-scoped user id, a group id or a JID, as the provider writes it. A bad
@@ -78,15 +78,15 @@ class Messenger(IMessenger):
 
     @property
     def platform(self) -> PlatformType:
-        return in_hand().event.platform
+        return current().event.platform
 
     @property
     def tenant_id(self) -> str:
-        return in_hand().event.tenant_id
+        return current().event.tenant_id
 
     @property
     def inbox_id(self) -> str:
-        return in_hand().event.account
+        return current().event.account
 
     @property
     def media_handler(self) -> MediaHandler:
@@ -94,26 +94,26 @@ class Messenger(IMessenger):
 
     async def mark_as_read(self, message_id: str, typing: bool = False, **options: Unpack[SendOptions]) -> SendResult:
         body = {"message_id": message_id, "typing": typing}
-        wrong = wrong_message_id(message_id)
-        return queue(Request(CommandKind.READ, _reader(in_hand().event, message_id), body, wrong=wrong, **options))
+        wrong = validate_message_id(message_id)
+        return queue(Request(CommandKind.READ, _reader(current().event, message_id), body, body_error=wrong, **options))
 
     def _queue(self, request: Request) -> SendResult:
         return queue(request)
 
     def _check_kind(self, kind: CommandKind) -> None:
-        event, services = in_hand().event, in_hand().services
-        if not services.does(event.provider, kind):
+        event, services = current().event, current().services
+        if not services.supports(event.provider, kind):
             raise Unsendable(f"{event.provider} can't do {kind}: use another kind of send", "UNSUPPORTED")
 
     async def _medium(self, source: object, kind: str, mime_type: str | None, filename: str | None) -> dict[str, Any]:
-        here = in_hand()
+        here = current()
         named = {"filename": filename} if filename else {}
-        if (known := reference(source)) is not None:
+        if (known := as_reference(source)) is not None:
             return known | named
-        upload = await file_of(source, mime_type, filename, kind, folder=here.services.library.folder)
+        upload = await load_upload(source, mime_type, filename, kind, folder=here.services.library.folder)
         if kind == CommandKind.DOCUMENT:
             named = {"filename": upload.filename}
-        return await here.services.library.medium(here.event, upload) | named
+        return await here.services.library.upload_once(here.event, upload) | named
 
 
 def _reader(event: EventBase, message_id: str) -> str | None:

@@ -17,8 +17,8 @@ import orjson
 from aiohttp import web
 
 from pipeline.errors import InvalidRecord
-from pipeline.handlers.api.paths import PATHS, asked
-from pipeline.handlers.context import hold
+from pipeline.handlers.api.paths import PATHS, dry_run
+from pipeline.handlers.context import activate
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.results import SendResult
 from pipeline.handlers.services import Services
@@ -66,9 +66,9 @@ class Sends:
         self._door = door
         self._tenants = tenants
         self._providers = providers
-        abilities = {name: provider.kinds for name, provider in providers.items()}
+        capabilities = {name: provider.kinds for name, provider in providers.items()}
         self._store = MemoryStore()
-        self._services = Services(MediaLibrary(self._store), abilities)
+        self._services = Services(MediaLibrary(self._store), capabilities)
 
     async def take(self, request: web.Request) -> web.Response:
         """200 and 422 with a `SendResult`, 400 too; 401, 404, 413, 415 and 503 as webhooks are answered."""
@@ -112,8 +112,8 @@ class Sends:
         """What the messenger says, as it will to whoever carries the send out. What it queues here goes nowhere."""
         now = datetime.now(UTC)
         event = APIMessageEvent.model_validate(made | {"tenant_id": tenant.id, "timestamp": now, "received_at": now})
-        with hold(event, UnitOfWork(self._store, tenant.id, event.event_id), self._services):
-            return await asked(event)
+        with activate(event, UnitOfWork(self._store, tenant.id, event.event_id), self._services):
+            return await dry_run(event)
 
     def _account(self, request: web.Request, tenant: Tenant) -> Account:
         """The tenant's account that the request names; its only one where it names none. Raises `BadRequest`."""

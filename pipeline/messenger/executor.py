@@ -23,7 +23,7 @@ from pipeline.messenger.command_state import (
 from pipeline.messenger.connections import Permit
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.providers.base import Delivery, DeliveryStatus
-from pipeline.topics.commands import EARLY, PREFIX, Command, CommandKind
+from pipeline.topics.commands import IMMEDIATE, PREFIX, Command, CommandKind
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
 
 RESENDS = 3
@@ -144,7 +144,7 @@ class Courier:
             await self._withdraw(command, intent, permit, rows, hand)
             raise
         accepted, doubtful = delivery.status is DeliveryStatus.ACCEPTED, delivery.status is DeliveryStatus.UNKNOWN
-        undone = delivery.status is DeliveryStatus.RETRYABLE or (doubtful and command.kind in EARLY)
+        undone = delivery.status is DeliveryStatus.RETRYABLE or (doubtful and command.kind in IMMEDIATE)
         if undone:
             await _require_owned(hand)
             self._close_account(command, delivery, intent.tries + 1, rows)
@@ -178,7 +178,7 @@ class Courier:
         A call of several requests (an upload, then the message) may take long: its intent is as fresh as the last time
         that the permit held. What may be done twice needs none.
         """
-        if command.kind in EARLY:
+        if command.kind in IMMEDIATE:
             return Permit()
         held, fresh = clock.now(), max(FRESH, self._window / 2)
 
@@ -201,7 +201,7 @@ class Courier:
 
     async def _note(self, command: Command, step: Standing, rows: Rows, hand: Hand) -> None:
         """Remembers a step before the next one is taken. What may be done twice needs no intent."""
-        if command.kind in EARLY and step.state is State.INTENT:
+        if command.kind in IMMEDIATE and step.state is State.INTENT:
             return
         rows.put(command.command_id, step._replace(at=self._now()).encode())
         await hand.persist()
@@ -218,7 +218,7 @@ class Courier:
         return command.expires_at is not None and command.expires_at.timestamp() <= self._now()
 
     def _doubt(self, command: Command, standing: Standing | None) -> Doubt:
-        repeatable = command.kind in EARLY
+        repeatable = command.kind in IMMEDIATE
         heard = self._heard(command) if standing is not None and standing.state is State.INTENT else 0.0
         resends = self._resends if self._dispatcher.resends(command) else 0
         return Doubt(self._window, resends, self._started, heard, repeatable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from pipeline.errors import OutsideEvent, Unavailable
+from pipeline.errors import NoActiveEvent, Unavailable
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields, integer, is_list
 from pipeline.state.keys import groups
@@ -28,7 +28,7 @@ class BufferedRows:
     Attributes:
         failure: set once the store was away. What was read is then incomplete, and nothing may be committed, even
             where the handler caught the error and went on.
-        closed: set when the event is finished. A write after that would be lost, so it raises `OutsideEvent`.
+        closed: set when the event is finished. A write after that would be lost, so it raises `NoActiveEvent`.
     """
 
     def __init__(self, store: Store) -> None:
@@ -44,7 +44,7 @@ class BufferedRows:
         return list(self._changes.values())
 
     @property
-    def contested(self) -> list[str]:
+    def preconditions(self) -> list[str]:
         """The rows that must still be as they were read."""
         return [key for key, change in self._changes.items() if change.expects or change.size is not None]
 
@@ -127,7 +127,7 @@ class BufferedRows:
 
     def _seen(self, key: str) -> Fields | None:
         base, change = self._read.get(key), self._changes.get(key)
-        return change.over(base) if change else base and dict(base)
+        return change.apply_to(base) if change else base and dict(base)
 
     def _change(self, key: str, ttl: int | None) -> RowChange:
         change = self._changes.get(key) or self._put(RowChange(key))
@@ -144,7 +144,7 @@ class BufferedRows:
 
     def _put(self, change: RowChange) -> RowChange:
         if self.closed:
-            raise OutsideEvent(FINISHED)
+            raise NoActiveEvent(FINISHED)
         if before := self._changes.get(change.key):
             change.expect_as(before)
         if change.remove and change.key in self._known and change.key in self._read:

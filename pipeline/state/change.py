@@ -43,7 +43,7 @@ class RowChange:
     drops: set[str] = field(default_factory=set)
     ttl: int | None = None
 
-    def over(self, base: Fields | None) -> Fields | None:
+    def apply_to(self, base: Fields | None) -> Fields | None:
         """The row that `base` becomes; None if there is none afterwards. Raises `Conflict`, as the Lua script does."""
         self._check(base or {})
         row = {} if self.remove or base is None else dict(base)

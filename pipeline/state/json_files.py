@@ -17,7 +17,7 @@ from pipeline.errors import Unavailable
 from pipeline.private_files import make_private_dir
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
-from pipeline.state.folder import Folder, StoredRow, folder_name
+from pipeline.state.json_directory import JsonDirectory, StoredRow, directory_name
 from pipeline.state.keys import groups
 from pipeline.state.rows import MISSING, NO_EXPIRY
 from pipeline.state.store import Applied, Committed, Store, UnitRecord, applied
@@ -35,13 +35,13 @@ class JsonStore(Store):
     take the last seconds with it.
 
     Args:
-        patience: seconds to wait for another process' lock.
+        lock_timeout: seconds to wait for another process' lock.
         clock: seconds of the epoch, the same for all processes.
     """
 
-    def __init__(self, directory: Path, *, patience: float = 5.0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, directory: Path, *, lock_timeout: float = 5.0, clock: Callable[[], float] = time.time) -> None:
         self._directory = directory
-        self._patience = patience
+        self._patience = lock_timeout
         self._clock = clock
         self._swept: dict[str, float] = {}
         self._thread = ThreadPoolExecutor(1, "cache files")
@@ -84,7 +84,7 @@ class JsonStore(Store):
     async def _row(self, key: str) -> StoredRow | None:
         return await self._locked(key, lambda folder: self._live(folder, key))
 
-    def _commit(self, folder: Folder, changes: Sequence[RowChange], record: UnitRecord | None) -> Committed:
+    def _commit(self, folder: JsonDirectory, changes: Sequence[RowChange], record: UnitRecord | None) -> Committed:
         if record and (found := self._live(folder, record.key)) and _content(found) != record.replaces:
             return Committed((), _content(found))
         befores = [self._live(folder, change.key) for change in changes]
@@ -100,7 +100,7 @@ class JsonStore(Store):
         return {record.key: StoredRow({_RECORD: content}, self._clock() + record.ttl)}
 
     def _after(self, change: RowChange, before: StoredRow | None) -> StoredRow | None:
-        fields = change.over(before.fields if before else None)
+        fields = change.apply_to(before.fields if before else None)
         return None if fields is None else StoredRow(fields, self._expiry(change, before))
 
     def _expiry(self, change: RowChange, before: StoredRow | None) -> float | None:
@@ -108,26 +108,26 @@ class JsonStore(Store):
             return self._clock() + change.ttl
         return None if change.remove or before is None else before.expires_at
 
-    def _members(self, folder: Folder, group: str) -> list[str]:
+    def _members(self, folder: JsonDirectory, group: str) -> list[str]:
         _, _, *way = group.split(":", 3)
         return [name for name in folder.names(*way) if group in groups(name) and self._live(folder, name)]
 
-    def _live(self, folder: Folder, name: str) -> StoredRow | None:
+    def _live(self, folder: JsonDirectory, name: str) -> StoredRow | None:
         found = folder.read(name)
         gone = found and found.expires_at is not None and found.expires_at <= self._clock()
         return None if gone else found
 
-    async def _locked(self, name: str, work: Callable[[Folder], T]) -> T:
+    async def _locked(self, name: str, work: Callable[[JsonDirectory], T]) -> T:
         """What `work` returns, done in the tenant's folder while nobody else is there."""
-        return await self._in_thread(lambda: self._in_folder(folder_name(name), work))
+        return await self._in_thread(lambda: self._in_folder(directory_name(name), work))
 
-    def _in_folder(self, tenant: str, work: Callable[[Folder], T]) -> T:
-        folder = Folder(self._directory / tenant)
+    def _in_folder(self, tenant: str, work: Callable[[JsonDirectory], T]) -> T:
+        folder = JsonDirectory(self._directory / tenant)
         with folder.locked(self._patience):
             self._sweep(folder, tenant)
             return work(folder)
 
-    def _sweep(self, folder: Folder, tenant: str) -> None:
+    def _sweep(self, folder: JsonDirectory, tenant: str) -> None:
         """Now and then: what has expired stays unseen until then, so there is no hurry."""
         now = self._clock()
         if now >= self._swept.get(tenant, 0) + 60:

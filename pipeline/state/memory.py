@@ -63,7 +63,7 @@ class MemoryStore(Store):
         self._sweep()
         if record and (found := self._live(record.key)) and found.fields[_RECORD] != record.replaces:
             return Committed((), found.fields[_RECORD])
-        after = [(change, self._live(change.key), self._over(change)) for change in changes]
+        after = [(change, self._live(change.key), self._after(change)) for change in changes]
         if record:
             self._store(record.key, {_RECORD: record.content}, self._clock() + record.ttl)
         return Committed([self._write(change, before, row) for change, before, row in after])
@@ -74,9 +74,9 @@ class MemoryStore(Store):
     async def close(self) -> None:
         """Nothing to let go: the rows stay for as long as the store does."""
 
-    def _over(self, change: RowChange) -> Fields | None:
+    def _after(self, change: RowChange) -> Fields | None:
         before = self._live(change.key)
-        return change.over(before.fields if before else None)
+        return change.apply_to(before.fields if before else None)
 
     def _write(self, change: RowChange, before: _Row | None, row: Fields | None) -> Applied:
         if row is None:

@@ -22,11 +22,11 @@ from redis.exceptions import TimeoutError as TimedOut
 from redis.typing import EncodableT
 
 from pipeline.errors import ConfigurationError, Conflict, Unavailable
+from pipeline.state.auto_pipeline import AutoPipeline, KeyCommand
 from pipeline.state.change import CHANGED, NOT_A_COUNTER, NOT_A_LIST, RowChange
 from pipeline.state.encoding import Fields
+from pipeline.state.lua_commit import COMMIT, COMMIT_SHA, EXPIRE, RECORD, Argument, parse_reply, script_arguments
 from pipeline.state.replication import Replication
-from pipeline.state.round_trips import KeyCommand, RoundTrips
-from pipeline.state.script import COMMIT, COMMIT_SHA, EXPIRE, RECORD, Argument, answer, arguments
 from pipeline.state.store import Committed, Store, UnitRecord
 
 _CONFLICTS: Final = {"not a counter": NOT_A_COUNTER, "not a list": NOT_A_LIST, "changed": CHANGED}
@@ -50,7 +50,7 @@ class RedisStore(Store):
 
     def __init__(self, url: str, *, timeout: float = 5.0, replicas: int = 0) -> None:
         self._client = _client(url, timeout)
-        self._trips = RoundTrips(self._client, timeout=timeout)
+        self._pipeline = AutoPipeline(self._client, timeout=timeout)
         self._replicas = replicas
         self._replication = Replication(self._client, replicas, timeout)
 
@@ -72,7 +72,7 @@ class RedisStore(Store):
     async def recorded(self, key: str) -> bytes | None:
         content: bytes | None = await self._ask_for_key(KeyCommand(_slot(key)), key)
         if content is not None:  # it may have been written in the last moment, by one that did not wait to the end
-            await self._settle()
+            await self._wait_for_replicas()
         return content
 
     async def keys(self, group: str) -> list[str]:
@@ -82,14 +82,14 @@ class RedisStore(Store):
 
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
         committed = await self._commit(changes, record)
-        await self._settle()
+        await self._wait_for_replicas()
         return committed
 
     async def _commit(self, changes: Sequence[RowChange], record: UnitRecord | None) -> Committed:
         if record and not changes:
             return await self._record(record)
-        keys, argv = arguments(changes, record)
-        result = answer(await self._run(len(keys), *keys, *argv))
+        keys, argv = script_arguments(changes, record)
+        result = parse_reply(await self._run(len(keys), *keys, *argv))
         if isinstance(result, str):
             raise Conflict(_CONFLICTS[result])
         return result
@@ -101,7 +101,7 @@ class RedisStore(Store):
         await self._ask("PING")
 
     async def close(self) -> None:
-        await self._trips.close()
+        await self._pipeline.close()
         await self._client.aclose()
 
     async def _record(self, record: UnitRecord) -> Committed:
@@ -116,18 +116,18 @@ class RedisStore(Store):
             reply = await self._ask("EVAL", COMMIT, *arguments)
         return reply
 
-    async def _settle(self) -> None:
+    async def _wait_for_replicas(self) -> None:
         if self._replicas:
             with UNAVAILABLE:
-                await self._replication.settle()
+                await self._replication.wait()
 
     async def _ask(self, *command: EncodableT) -> Any:
         with UNAVAILABLE:
-            return await self._trips.ask(*command)
+            return await self._pipeline.execute(*command)
 
     async def _ask_for_key(self, command: KeyCommand, key: str) -> Any:
         with UNAVAILABLE:
-            return await self._trips.ask_for_key(command, key)
+            return await self._pipeline.execute_for_key(command, key)
 
 
 class _Unavailable:

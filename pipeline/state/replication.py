@@ -28,7 +28,7 @@ class Replication:
         self._travelling: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
 
-    async def settle(self) -> None:
+    async def wait(self) -> None:
         """Returns when the replicas have everything that was written before. Raises Redis' `TimeoutError`."""
         if not self._replicas:
             return

@@ -2,6 +2,7 @@
 
 from pipeline.testing.conformance import AgentConformance
 from pipeline.testing.driver import StageDriver
+from pipeline.testing.environment import on_stack
 from pipeline.testing.events import (
     account_event,
     api_message,
@@ -22,7 +23,6 @@ from pipeline.testing.events import (
     status_event,
 )
 from pipeline.testing.handlers import HandlerDriver
-from pipeline.testing.place import on_stack
 from pipeline.testing.records import TestRecord
 
 __all__ = [

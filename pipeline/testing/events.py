@@ -20,7 +20,7 @@ from pipeline.providers.api import send
 from pipeline.sandbox.errors import SandboxError
 from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.webhooks import Webhook
-from pipeline.testing.webhooks import account_of, cloud_webhook, intake, metadata, sample_tenants, side_of
+from pipeline.testing.webhooks import account_of, cloud_webhook, intake, metadata, sample_tenants, sandbox_provider
 from pipeline.topics.events import (
     AccountEvent,
     AnyEvent,
@@ -200,7 +200,7 @@ def events_of(body: bytes | Json, provider: str = "cloud") -> list[AnyEvent]:
 
 def _webhook(provider: str, message: UserMessage) -> Webhook:
     try:
-        return side_of(provider).message_webhook(account_of(provider), message)[1]
+        return sandbox_provider(provider).message_webhook(account_of(provider), message)[1]
     except SandboxError as error:
         raise UsageError(str(error)) from None
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pipeline.handlers import EventHandler
 from pipeline.state import CacheFactory, CacheScope
+from pipeline.testing.environment import environment_for
 from pipeline.testing.events import USER
-from pipeline.testing.place import place_for
 from pipeline.testing.webhooks import CLOUD_TENANT
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.events import EventBase
@@ -38,11 +38,11 @@ class HandlerDriver:
     def __init__(self, handler: EventHandler, timeout: float = 30.0) -> None:
         self.handler = handler
         self.sent: list[Command] = []
-        self._place = place_for(handler, timeout)
+        self._environment = environment_for(handler, timeout)
 
     def handle(self, *events: EventBase) -> list[Command]:
         """Handles events one after the other; gives what was sent for them. Raises what the handler raises."""
-        return self._noted(self.run(self._place.handle(events, at_once=False)))
+        return self._record(self.run(self._environment.handle(events, at_once=False)))
 
     def handle_at_once(self, *events: EventBase) -> list[Command]:
         """Handles events side by side, as those of different conversations are."""
@@ -50,7 +50,7 @@ class HandlerDriver:
 
     async def handle_all(self, *events: EventBase) -> list[Command]:
         """The same, for tests that are coroutines."""
-        return self._noted(await self._place.handle(events, at_once=True))
+        return self._record(await self._environment.handle(events, at_once=True))
 
     @property
     def texts(self) -> list[str]:
@@ -62,11 +62,11 @@ class HandlerDriver:
 
     def advance(self, seconds: float) -> None:
         """Lets time pass for the caches: what has expired by then is gone."""
-        self._place.advance(seconds)
+        self._environment.advance(seconds)
 
     def caches(self, user_id: str = USER, tenant_id: str = CLOUD_TENANT) -> CacheFactory:
         """A user's caches as a handler sees them; use them with `run`."""
-        return CacheFactory(lambda: CacheScope(self._place.store, tenant_id, user_id))
+        return CacheFactory(lambda: CacheScope(self._environment.store, tenant_id, user_id))
 
     def user_data(self, key: str, user_id: str = USER) -> dict[str, Any] | None:
         """One row of a user's cache."""
@@ -82,7 +82,7 @@ class HandlerDriver:
         """Awaits something, from a test that is no coroutine itself."""
         return asyncio.run(coroutine)
 
-    def _noted(self, made: list[Command]) -> list[Command]:
+    def _record(self, made: list[Command]) -> list[Command]:
         """An event that was handled before gives its commands again; the messenger knows them by their ids."""
         known: dict[str, Command] = {}
         for command in [*self.sent, *made]:

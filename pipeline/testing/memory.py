@@ -15,8 +15,8 @@ from pipeline.topics.commands import Command
 from pipeline.topics.events import EventBase
 
 
-class InMemory:
-    """A `pipeline.testing.place.Place`. The object itself is tested, whatever it was made with."""
+class MemoryEnvironment:
+    """A `pipeline.testing.environment.HandlerEnvironment`. The object itself is tested, whatever it was made with."""
 
     def __init__(self, handler: EventHandler, timeout: float) -> None:
         self._handler = handler
@@ -36,8 +36,8 @@ class InMemory:
         self._now += seconds
 
     def _runner(self) -> HandlerRunner:
-        abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
-        return OneHandler(self._handler, self._settings, sample_tenants(), self.store, abilities=abilities)
+        capabilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
+        return OneHandler(self._handler, self._settings, sample_tenants(), self.store, capabilities=capabilities)
 
 
 async def _run(runner: HandlerRunner, event: EventBase) -> list[Command]:

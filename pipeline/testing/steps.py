@@ -19,10 +19,10 @@ Result = TypeVar("Result")
 Step = Callable[[], Awaitable[None]]
 
 
-class Rows(MemoryStore):
+class InspectableStore(MemoryStore):
     """What outlives the workers, with a look at it from outside."""
 
-    def of(self, tenant: str) -> dict[str, Fields]:
+    def rows_of(self, tenant: str) -> dict[str, Fields]:
         """The rows of a tenant as they are; what is remembered of its finished events is left out."""
         mine, units = f"{{{tenant}}}:", f"{{{tenant}}}:unit:"
         return {
@@ -39,7 +39,7 @@ class SteppedStore(WrappedStore):
         super().__init__(store)
         self._step = step
 
-    async def _ask(self, asked: Coroutine[Any, Any, Result]) -> Result:
+    async def _forward(self, asked: Coroutine[Any, Any, Result]) -> Result:
         try:
             await self._step()
         except BaseException:
@@ -50,7 +50,7 @@ class SteppedStore(WrappedStore):
         return result
 
 
-class Worker:
+class SteppedWorker:
     """One worker over shared rows and a shared topic of commands: takes events in order, publishes, takes the next.
 
     Args:

@@ -47,7 +47,7 @@ def account_of(provider: str) -> Account:
 
 
 @cache
-def side_of(provider: str) -> Provider:
+def sandbox_provider(provider: str) -> Provider:
     """The sandbox's side of a provider."""
     return _PROVIDERS[account_of(provider).provider](Sandbox(Config()))
 

@@ -21,29 +21,29 @@ class WrappedStore(Store):
         self._store = store
 
     @abstractmethod
-    async def _ask(self, asked: Coroutine[Any, Any, Result]) -> Result:
+    async def _forward(self, asked: Coroutine[Any, Any, Result]) -> Result:
         """The result of what was asked of the other store and has not begun."""
 
     async def row(self, key: str) -> Fields | None:
-        return await self._ask(self._store.row(key))
+        return await self._forward(self._store.row(key))
 
     async def field(self, key: str, name: str) -> bytes | None:
-        return await self._ask(self._store.field(key, name))
+        return await self._forward(self._store.field(key, name))
 
     async def exists(self, key: str) -> bool:
-        return await self._ask(self._store.exists(key))
+        return await self._forward(self._store.exists(key))
 
     async def ttl(self, key: str) -> int:
-        return await self._ask(self._store.ttl(key))
+        return await self._forward(self._store.ttl(key))
 
     async def recorded(self, key: str) -> bytes | None:
-        return await self._ask(self._store.recorded(key))
+        return await self._forward(self._store.recorded(key))
 
     async def keys(self, group: str) -> list[str]:
-        return await self._ask(self._store.keys(group))
+        return await self._forward(self._store.keys(group))
 
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
-        return await self._ask(self._store.commit(changes, record))
+        return await self._forward(self._store.commit(changes, record))
 
     async def ping(self) -> None:
         """Always there."""

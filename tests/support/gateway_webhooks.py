@@ -88,7 +88,7 @@ def parsed(provider: str, content: Json, account: str | None = SESSION) -> WireE
 
 def event_of(provider: str, content: Json) -> Any:
     """The same as a handler gets it."""
-    return decode(TestRecord(parsed(provider, content).written("acme")))
+    return decode(TestRecord(parsed(provider, content).encode("acme")))
 
 
 def examples(provider: str) -> list[Json]:

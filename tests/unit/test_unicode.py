@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord
 from pipeline.handlers import IMessenger
-from pipeline.handlers.outbox import Request, queue
+from pipeline.handlers.command_factory import Request, queue
 from pipeline.providers import PROVIDERS
 from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.state import encoding, keys
@@ -64,7 +64,7 @@ def test_the_innocent_are_not_lost_with_a_cut_emoji() -> None:
     batch = webhook(value(contacts=[contact(), contact("15550002222")], messages=messages))
     body = json.dumps(batch).encode()
     slices = PROVIDERS["cloud"].split(signed(body), tenants())
-    events = [decode(Raw(wire.written("acme"))) for part in slices for wire in PROVIDERS["cloud"].parse(Raw(part.body))]
+    events = [decode(Raw(wire.encode("acme"))) for part in slices for wire in PROVIDERS["cloud"].parse(Raw(part.body))]
     assert len(slices) == 2
     assert [event.get_message_text() for event in events if isinstance(event, MessageEvent)] == ["cut \ufffd", "Hello"]
 
@@ -79,7 +79,7 @@ def test_every_provider_reads_a_cut_emoji_and_a_byte_order_mark(provider: str) -
     account = wasender_webhooks.SESSION if provider == "wasender" else gateway_webhooks.SESSION
     record = TestRecord(BOM + json.dumps(whole).encode(), headers=((ACCOUNT, account.encode()),))
     (wire,) = PROVIDERS[provider].parse(record)
-    event = decode(TestRecord(wire.written("acme")))
+    event = decode(TestRecord(wire.encode("acme")))
     assert isinstance(event, MessageEvent)
     assert event.get_message_text() == "a\ufffdb"
 

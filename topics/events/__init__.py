@@ -12,7 +12,7 @@ import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.errors import InvalidRecord
-from pipeline.topics.events import messages, once
+from pipeline.topics.events import messages, raw_pointers
 from pipeline.topics.events.account import AccountEvent
 from pipeline.topics.events.account_names import SystemEventDetail, SystemEventType
 from pipeline.topics.events.account_types import AccountEventType
@@ -71,7 +71,9 @@ def decode(record: Incoming) -> AnyEvent:
     require_readable(record)
     value = record.value or b""
     try:
-        return _EVENT.validate_python(_in_full(value)) if once.is_shortened(value) else _EVENT.validate_json(value)
+        return (
+            _EVENT.validate_python(_in_full(value)) if raw_pointers.is_compacted(value) else _EVENT.validate_json(value)
+        )
     except ValidationError as error:
         return _newer(value, error)
 
@@ -83,7 +85,7 @@ def validate(body: dict[str, Any]) -> AnyEvent:
 
 def _in_full(value: bytes) -> Any:
     try:
-        return once.restored(orjson.loads(value))
+        return raw_pointers.expand(orjson.loads(value))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise InvalidRecord("not an event: no JSON, or its pointers lead nowhere") from None
 
@@ -92,7 +94,7 @@ def _newer(value: bytes, error: ValidationError) -> UnknownEvent:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     if first["type"] == _NEW:
         try:
-            body = once.restored(orjson.loads(value))
+            body = raw_pointers.expand(orjson.loads(value))
             return UnknownEvent.model_validate(body | {"kind": "unknown", "part": body.get("message", body)})
         except (ValidationError, orjson.JSONDecodeError):
             pass

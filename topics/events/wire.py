@@ -14,15 +14,15 @@ from typing import Any
 import msgspec
 import orjson
 
-from pipeline.topics.events import once
+from pipeline.topics.events import raw_pointers
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Form(msgspec.Struct, kw_only=True, gc=False):
+class Payload(msgspec.Struct, kw_only=True, gc=False):
     """A body of known fields, for the few kinds of events that nearly all are: a dict costs twice as much to write.
 
-    For small events only: it is always written in full (`pipeline.topics.events.once`).
+    For small events only: it is always written in full (`pipeline.topics.events.raw_pointers`).
     """
 
     tenant_id: str | msgspec.UnsetType = msgspec.UNSET
@@ -34,10 +34,10 @@ class Form(msgspec.Struct, kw_only=True, gc=False):
 
 
 class WireEvent(msgspec.Struct):
-    """One event in wire form.
+    """One event in wire payload.
 
     Attributes:
-        form: the body, as it was made; ask for `body` or `get` to read it.
+        payload: the body, as it was made; ask for `body` or `get` to read it.
     """
 
     event_id: str
@@ -45,7 +45,7 @@ class WireEvent(msgspec.Struct):
     conversation: str
     provider: str
     account: str
-    form: dict[str, Any] | Form
+    payload: dict[str, Any] | Payload
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> WireEvent:
@@ -59,14 +59,14 @@ class WireEvent(msgspec.Struct):
         The fields of `pipeline.topics.events.EventBase` and of the kind's own model, but for `tenant_id`, which `route`
         adds. Times in it are aware datetimes, which are written as RFC 3339.
         """
-        if isinstance(self.form, Form):
-            self.form = self.form.as_dict()
-        return self.form
+        if isinstance(self.payload, Payload):
+            self.payload = self.payload.as_dict()
+        return self.payload
 
     def get(self, name: str) -> Any:
         """One field of the body, or None; a text, and what is not there, without making all of it."""
-        if isinstance(self.form, Form):
-            value = getattr(self.form, name, msgspec.UNSET)
+        if isinstance(self.payload, Payload):
+            value = getattr(self.payload, name, msgspec.UNSET)
             if value is msgspec.UNSET:
                 return None
             if type(value) is str:
@@ -79,16 +79,20 @@ class WireEvent(msgspec.Struct):
         return max((arrived - at).total_seconds(), 0.0) if at and arrived else 0.0
 
     def _time(self, name: str) -> datetime | None:
-        form = self.form
-        value = getattr(form, name, None) if isinstance(form, Form) else form.get(name)
+        payload = self.payload
+        value = getattr(payload, name, None) if isinstance(payload, Payload) else payload.get(name)
         return value if isinstance(value, datetime) else None
 
-    def written(self, tenant_id: str) -> bytes:
+    def encode(self, tenant_id: str) -> bytes:
         """The record's value. A large event holds each piece once."""
-        form = self.form
-        if isinstance(form, Form):
-            form.tenant_id = tenant_id
-            return _encode(form)
-        form["tenant_id"] = tenant_id
-        value = orjson.dumps(form, option=orjson.OPT_UTC_Z)
-        return value if len(value) <= once.ABOVE else orjson.dumps(once.shortened(form), option=orjson.OPT_UTC_Z)
+        payload = self.payload
+        if isinstance(payload, Payload):
+            payload.tenant_id = tenant_id
+            return _encode(payload)
+        payload["tenant_id"] = tenant_id
+        value = orjson.dumps(payload, option=orjson.OPT_UTC_Z)
+        return (
+            value
+            if len(value) <= raw_pointers.MAX_FULL_SIZE
+            else orjson.dumps(raw_pointers.compact(payload), option=orjson.OPT_UTC_Z)
+        )

@@ -13,8 +13,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.limits import LONGEST_ID
-from pipeline.handlers.media.sources import reference
+from pipeline.handlers.media.sources import as_reference
+from pipeline.handlers.validation import MAX_ID_LENGTH
 
 Json = dict[str, Any]
 _LABELS: Final = frozenset({"text", "media", "location"})
@@ -22,7 +22,7 @@ _LABELS: Final = frozenset({"text", "media", "location"})
 
 Recipient = Annotated[str, Field(max_length=256)]
 Name = Annotated[str, Field(max_length=1024)]
-Id = Annotated[str, Field(max_length=LONGEST_ID)]
+Id = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
 Url = Annotated[str, Field(max_length=8192)]
 Words = Annotated[str, Field(max_length=65_536)]
 """Characters. What a provider takes is less, and the messenger's to say; more is nobody's send."""
@@ -86,7 +86,7 @@ class _Media(Body):
     transcript: Words | None = None
 
     def arguments(self) -> Json:
-        if reference(self.media_source) is None:
+        if as_reference(self.media_source) is None:
             raise Unsendable("media_source is neither a URL nor a media id: files can't be sent by path", "NO_MEDIA_ID")
         return super().arguments()
 

@@ -50,7 +50,7 @@ class DefaultHandler(ABC, Generic[E]):
         self._failures = 0
         self._last: datetime | None = None
 
-    def handled(self, event: E, seconds: float) -> None:
+    def record_success(self, event: E, seconds: float) -> None:
         """An event whose hook returned, after `seconds`."""
         self._last = datetime.now(UTC)
         self.count(event)
@@ -59,6 +59,6 @@ class DefaultHandler(ABC, Generic[E]):
             write = getattr(_LOGGER, level)
             write("event handled", event_type=event.event_type, seconds=round(seconds, 6), **entry)
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """An event whose hook raised; it will be tried again."""
         self._failures += 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.defaults.strategies import ErrorLogStrategy, LogLevel
-from pipeline.handlers.statistics import Tally
+from pipeline.handlers.statistics import BoundedCounter
 from pipeline.handlers.statistics_shapes import ErrorStats, RecentError
 from pipeline.topics.events import ErrorEvent
 
@@ -36,7 +36,7 @@ class DefaultErrorHandler(DefaultHandler[ErrorEvent]):
         super().reset_stats()
         self._total = self._critical = self._escalations = 0
         self._escalated = False
-        self._codes = Tally(0, 100)
+        self._codes = BoundedCounter(0, 100)
         self._recent: deque[RecentError] = deque(maxlen=10)
         self._times: deque[datetime] = deque(maxlen=self.escalation_threshold)
         self._critical_times: deque[datetime] = deque(maxlen=2)

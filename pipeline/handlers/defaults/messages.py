@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.defaults.sensitive import is_sensitive, masked
 from pipeline.handlers.defaults.strategies import LogLevel, MessageLogStrategy
-from pipeline.handlers.statistics import Tally
+from pipeline.handlers.statistics import BoundedCounter
 from pipeline.handlers.statistics_shapes import MessageStats
 from pipeline.topics.events import MessageEvent
 
@@ -39,8 +39,8 @@ class DefaultMessageHandler(DefaultHandler[MessageEvent]):
     def reset_stats(self) -> None:
         super().reset_stats()
         self._total = self._sensitive = 0
-        self._types, self._users = Tally[str]("(others)", 100), Tally[str]("(others)")
-        self._tenants, self._inboxes = Tally[str]("(others)"), Tally[str]("(others)")
+        self._types, self._users = BoundedCounter[str]("(others)", 100), BoundedCounter[str]("(others)")
+        self._tenants, self._inboxes = BoundedCounter[str]("(others)"), BoundedCounter[str]("(others)")
         self._since = datetime.now(UTC)
 
     def get_stats(self) -> MessageStats:

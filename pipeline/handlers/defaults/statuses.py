@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.defaults.strategies import LogLevel, StatusLogStrategy
-from pipeline.handlers.statistics import Tally
+from pipeline.handlers.statistics import BoundedCounter
 from pipeline.handlers.statistics_shapes import StatusStats
 from pipeline.topics.events import StatusEvent
 
@@ -29,7 +29,7 @@ class DefaultStatusHandler(DefaultHandler[StatusEvent]):
 
     def reset_stats(self) -> None:
         super().reset_stats()
-        self._statuses = Tally[str]("(others)", 100)
+        self._statuses = BoundedCounter[str]("(others)", 100)
 
     def get_stats(self) -> StatusStats:
         counts = self._statuses.counts()

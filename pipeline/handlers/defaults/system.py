@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.handlers.defaults.base import DefaultHandler
-from pipeline.handlers.statistics import Tally
+from pipeline.handlers.statistics import BoundedCounter
 from pipeline.handlers.statistics_shapes import SystemStats
 from pipeline.topics.events import EventBase
 
@@ -15,7 +15,7 @@ class DefaultSystemHandler(DefaultHandler[EventBase]):
 
     def reset_stats(self) -> None:
         super().reset_stats()
-        self._types = Tally[str]("(others)", 100)
+        self._types = BoundedCounter[str]("(others)", 100)
 
     def get_stats(self) -> SystemStats:
         counts = self._types.counts()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.context import EventInHand, in_hand
+from pipeline.handlers.context import HandlerContext, current
 from pipeline.handlers.media import limits
 from pipeline.handlers.media.gateway import MediaGateway, MediaInfo
 from pipeline.handlers.media.results import (
@@ -19,8 +19,8 @@ from pipeline.handlers.media.results import (
     MediaInfoResult,
     MediaUploadResult,
 )
-from pipeline.handlers.media.sources import file_of
-from pipeline.handlers.sends import checks
+from pipeline.handlers.media.sources import load_upload
+from pipeline.handlers.outbound import checks
 from pipeline.topics.events import PlatformType
 
 CHUNK: Final = 8192
@@ -35,15 +35,15 @@ class MediaHandler:
 
     @property
     def platform(self) -> PlatformType:
-        return in_hand().event.platform
+        return current().event.platform
 
     @property
     def inbox_id(self) -> str:
-        return in_hand().event.account
+        return current().event.account
 
     @property
     def tenant_id(self) -> str:
-        return in_hand().event.tenant_id
+        return current().event.tenant_id
 
     @property
     def supported_media_types(self) -> set[str]:
@@ -80,7 +80,7 @@ class MediaHandler:
         At most 5 redirects are followed. What leads to an address that is not public is refused (`URL_NOT_ALLOWED`),
         but for the networks in `PIPELINE_MEDIA_NETWORKS` and for the account's own `base_url`.
         """
-        here = in_hand()
+        here = current()
         try:
             async with asyncio.timeout(timeout):
                 mime_type, content = await _fetched(here, url)
@@ -91,7 +91,7 @@ class MediaHandler:
         return await self._upload(content, mime_type, filename + limits.extension(mime_type))
 
     async def get_media_info(self, media_id: str) -> MediaInfoResult:
-        here = in_hand()
+        here = current()
         try:
             info = await _info(here, media_id)
         except Unsendable as error:
@@ -122,7 +122,7 @@ class MediaHandler:
             use_tempfile: writes them to a temporary file instead, which the result removes as a context manager
                 unless `auto_cleanup` is False.
         """
-        here = in_hand()
+        here = current()
         try:
             info, content = await _downloaded(here, media_id)
             path = await asyncio.to_thread(
@@ -156,13 +156,13 @@ class MediaHandler:
 
     async def stream_media(self, media_id: str, chunk_size: int = CHUNK) -> AsyncIterator[bytes]:
         """The medium's bytes in chunks. The one method that raises: `Unsendable`, where there is nothing to stream."""
-        here = in_hand()
+        here = current()
         async with _stream(here, await _info(here, media_id), chunk_size) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def delete_media(self, media_id: str) -> MediaDeleteResult:
-        here = in_hand()
+        here = current()
         try:
             await _gateway(here).delete(here.event.provider, here.event.account, media_id)
         except Unsendable as error:
@@ -174,7 +174,7 @@ class MediaHandler:
         return limits.plain_type(mime_type) in limits.SUPPORTED
 
     def validate_file_size(self, file_size: int, mime_type: str) -> bool:
-        return file_size <= limits.largest(mime_type)
+        return file_size <= limits.max_size(mime_type)
 
     def get_media_limits(self) -> dict[str, Any]:
         """Sizes in bytes, types, and how long URLs (minutes) and uploads (days) last."""
@@ -187,11 +187,11 @@ class MediaHandler:
         }
 
     async def _upload(self, source: object, mime_type: str | None, filename: str | None) -> MediaUploadResult:
-        here = in_hand()
+        here = current()
         try:
-            upload = await file_of(source, mime_type, filename, folder=here.services.library.folder)
+            upload = await load_upload(source, mime_type, filename, folder=here.services.library.folder)
             _gateway(here)
-            medium = await here.services.library.medium(here.event, upload)
+            medium = await here.services.library.upload_once(here.event, upload)
         except Unsendable as error:
             return _failed_upload(here, error)
         return MediaUploadResult(
@@ -204,37 +204,37 @@ class MediaHandler:
         )
 
 
-def _gateway(here: EventInHand) -> MediaGateway:
+def _gateway(here: HandlerContext) -> MediaGateway:
     gateway = here.services.library.gateway
     if gateway is None or not gateway.keeps_media(here.event.provider):
         raise Unsendable(f"{here.event.provider} keeps no media", "UNSUPPORTED")
     return gateway
 
 
-async def _info(here: EventInHand, media_id: str) -> MediaInfo:
+async def _info(here: HandlerContext, media_id: str) -> MediaInfo:
     if not isinstance(media_id, str) or not media_id:
         raise Unsendable("there is no media id: pass webhook.message.media_id", "NO_MEDIA_ID")
     return await _gateway(here).info(here.event.provider, here.event.account, media_id)
 
 
-def _stream(here: EventInHand, info: MediaInfo, chunk: int) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+def _stream(here: HandlerContext, info: MediaInfo, chunk: int) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
     return _gateway(here).download(here.event.provider, here.event.account, info, chunk)
 
 
-async def _downloaded(here: EventInHand, media_id: str) -> tuple[MediaInfo, bytes]:
+async def _downloaded(here: HandlerContext, media_id: str) -> tuple[MediaInfo, bytes]:
     info = await _info(here, media_id)
     async with _stream(here, info, CHUNK) as chunks:
         return info, await _collected(chunks)
 
 
-async def _fetched(here: EventInHand, url: str) -> tuple[str, bytes]:
+async def _fetched(here: HandlerContext, url: str) -> tuple[str, bytes]:
     checks.url(url)
     async with _gateway(here).fetch(here.event.provider, here.event.account, url, CHUNK) as (mime_type, chunks):
         limits.check_type(mime_type)
-        return mime_type, await _collected(chunks, limits.largest(mime_type))
+        return mime_type, await _collected(chunks, limits.max_size(mime_type))
 
 
-async def _collected(chunks: AsyncIterator[bytes], most: int = limits.LARGEST) -> bytes:
+async def _collected(chunks: AsyncIterator[bytes], most: int = limits.MAX_SIZE) -> bytes:
     collected = bytearray()
     async for chunk in chunks:
         collected += chunk
@@ -276,11 +276,11 @@ def _safe(name: str) -> str:
     return "".join(each if each.isalnum() or each in "-_" else "_" for each in name)[:100]
 
 
-def _failure(here: EventInHand, error: Unsendable) -> dict[str, Any]:
+def _failure(here: HandlerContext, error: Unsendable) -> dict[str, Any]:
     return {"success": False, "error": str(error), "error_code": error.code, "inbox_id": here.event.account}
 
 
-def _failed_upload(here: EventInHand, error: Unsendable) -> MediaUploadResult:
+def _failed_upload(here: HandlerContext, error: Unsendable) -> MediaUploadResult:
     return MediaUploadResult(**_failure(here, error))
 
 

@@ -47,7 +47,7 @@ SIZES: Final[Mapping[str, int]] = MappingProxyType(
 """Bytes. A sticker that does not move may have `STATIC_STICKER` only."""
 
 SUPPORTED: Final = frozenset().union(*TYPES.values())
-LARGEST: Final = max(SIZES.values())
+MAX_SIZE: Final = max(SIZES.values())
 
 _ALIASES: Final = {"video/3gp": "video/3gpp", "image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg"}
 
@@ -63,10 +63,10 @@ def category(mime_type: str) -> str | None:
     return next((name for name, types in TYPES.items() if plain_type(mime_type) in types), None)
 
 
-def largest(mime_type: str) -> int:
+def max_size(mime_type: str) -> int:
     """Bytes that a medium of this type may have; 100 MiB where it is only received."""
     found = category(mime_type)
-    return SIZES[found] if found else LARGEST
+    return SIZES[found] if found else MAX_SIZE
 
 
 def check_type(mime_type: str, kind: str | None = None) -> None:
@@ -78,8 +78,8 @@ def check_type(mime_type: str, kind: str | None = None) -> None:
 
 def check_size(size: int, mime_type: str, content: bytes = b"") -> None:
     """Raises `Unsendable` for more bytes than the type may have. The content tells whether a sticker moves."""
-    most = largest(mime_type)
-    if content and category(mime_type) == "sticker" and not _moves(content):
+    most = max_size(mime_type)
+    if content and category(mime_type) == "sticker" and not _is_animated(content):
         most = STATIC_STICKER
     if size > most:
         raise Unsendable(f"the file has {size} bytes: WhatsApp takes {most} of {mime_type}", "FILE_SIZE_EXCEEDED")
@@ -87,7 +87,7 @@ def check_size(size: int, mime_type: str, content: bytes = b"") -> None:
         raise Unsendable("the file is empty", "FILE_SIZE_EXCEEDED")
 
 
-def _moves(webp: bytes) -> bool:
+def _is_animated(webp: bytes) -> bool:
     """Whether a WebP is animated: the extended header says so in its second flag."""
     return webp[12:16] == b"VP8X" and len(webp) > 20 and bool(webp[20] & 0x02)
 
@@ -95,7 +95,7 @@ def _moves(webp: bytes) -> bool:
 def type_of(filename: str, content: bytes = b"") -> str | None:
     """The MIME type by the file's first bytes, else by its name."""
     by_name = mimetypes.guess_type(filename)[0]
-    by_content = _sniffed(content)
+    by_content = _type_by_content(content)
     # The containers of office files and of audio in MP4 say less than the name does.
     if by_name and (by_content is None or by_content in ("application/zip", "video/mp4")):
         return plain_type(by_name)
@@ -120,7 +120,7 @@ _MAGIC: Final = (
 )
 
 
-def _sniffed(content: bytes) -> str | None:
+def _type_by_content(content: bytes) -> str | None:
     return next((mime for at, magic, mime in _MAGIC if content[at : at + len(magic)] == magic), None)
 
 

@@ -9,7 +9,7 @@ from pipeline.providers.cloud.identity import status_event_id
 from pipeline.providers.cloud.people import Person, digits, text
 from pipeline.providers.cloud.shapes import STATUS, fits, settled
 from pipeline.providers.cloud.wire import Body, instant
-from pipeline.topics.events import StatusEvent, once
+from pipeline.topics.events import StatusEvent, raw_pointers
 
 NAMES: Final = {
     "id": "message_id",
@@ -29,7 +29,7 @@ NAMES: Final = {
 }
 """The event's names for the fields of a status."""
 
-_OURS: Final = frozenset(StatusEvent.model_fields) | {once.POINTERS}
+_OURS: Final = frozenset(StatusEvent.model_fields) | {raw_pointers.POINTERS}
 """Names that mean something else in the event; whatever else a status carries keeps its name."""
 
 

@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from pipeline.providers.cloud.identity import PROVIDER
 from pipeline.providers.cloud.wire import Delivery, instant
-from pipeline.topics.events.wire import Form, WireEvent
+from pipeline.topics.events.wire import Payload, WireEvent
 
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 _Maybe: TypeAlias = _Text | UnsetType
@@ -101,7 +101,7 @@ class _User(Struct, gc=False):
     username: str | UnsetType = UNSET
 
 
-class _Event(Form, kw_only=True):
+class _Event(Payload, kw_only=True):
     provider: str = PROVIDER
     account: str
     business_id: str

@@ -20,7 +20,7 @@ from pipeline.topics.records import Incoming
 _LARGEST = 6 * 1024 * 1024
 
 
-class Published(NamedTuple):
+class PublishedRecord(NamedTuple):
     """Where a record lies."""
 
     topic: str
@@ -28,7 +28,7 @@ class Published(NamedTuple):
     offset: int
 
 
-class Clients:
+class StackClients:
     """All of it is for one loop.
 
     Attributes:
@@ -47,7 +47,7 @@ class Clients:
         self._partitions = range(partitions)
         self._read: dict[tuple[str, int], int] = {}
         self._opened = AsyncExitStack()
-        self.turn = asyncio.Lock()
+        self.read_lock = asyncio.Lock()
 
     async def open(self) -> None:
         enter = self._opened.enter_async_context
@@ -61,7 +61,7 @@ class Clients:
     async def close(self) -> None:
         await self._opened.aclose()
 
-    async def publish(self, event: EventBase, topic: str) -> Published:
+    async def publish(self, event: EventBase, topic: str) -> PublishedRecord:
         """Returns when the broker has it."""
         named = {
             headers.TENANT: event.tenant_id,
@@ -76,16 +76,16 @@ class Clients:
             event.conversation.encode(),
             headers=[(name, text.encode()) for name, text in named.items()],
         )
-        return Published(topic, at.partition, at.offset)
+        return PublishedRecord(topic, at.partition, at.offset)
 
-    async def unfinished(self, group: str, places: Sequence[Published]) -> int:
+    async def count_uncommitted(self, group: str, places: Sequence[PublishedRecord]) -> int:
         """How many of these records lie at or behind what the group has committed."""
         partitions = {place: TopicPartition(place.topic, place.partition) for place in places}
         committed = await self._admin.list_consumer_group_offsets(group, partitions=[*set(partitions.values())])
         ends = {partition: found.offset for partition, found in committed.items()}
         return sum(ends.get(partition, 0) <= place.offset for place, partition in partitions.items())
 
-    async def fresh(self, topic: str) -> list[Incoming]:
+    async def read_new(self, topic: str) -> list[Incoming]:
         """What came to a topic since it was asked for last."""
         found: list[Incoming] = []
         for span in await self._reader.spans(topic, self._partitions):

@@ -9,7 +9,7 @@ from pipeline import errors
 from pipeline.topics.dead_letters import Letter
 
 
-def failure(letter: Letter, module: str) -> Exception:
+def rebuild_exception(letter: Letter, module: str) -> Exception:
     """An exception of the type that `module`, Python or the pipeline has under that name, with the letter's message."""
     kind = _kind(letter.error_type, module)
     error = kind.__new__(kind)

@@ -24,7 +24,7 @@ from pipeline.local.process import Server, last_lines
 from pipeline.local.redis import RedisServer
 from pipeline.local.services import COMMAND, LOOPBACK, environment
 from pipeline.runtime.kafka import admin
-from pipeline.testing.stack.clients import Clients
+from pipeline.testing.stack.clients import StackClients
 from pipeline.testing.stack.thread import LoopThread
 from pipeline.testing.webhooks import tenants_file
 from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, HANDLERS, Topic, dead_letters, events
@@ -38,7 +38,7 @@ _SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1"
 """What Java's second compiler costs is not earned in the life of a test."""
 
 
-class Job(NamedTuple):
+class WorkerSpec(NamedTuple):
     """What a worker is started for; what it would see of `environ` belongs to it."""
 
     path: str
@@ -46,11 +46,11 @@ class Job(NamedTuple):
     environ: Mapping[str, str]
 
 
-def job(path: str, timeout: float) -> Job:
-    return Job(path, timeout, {name: value for name, value in os.environ.items() if name != _OF_PYTEST})
+def worker_spec(path: str, timeout: float) -> WorkerSpec:
+    return WorkerSpec(path, timeout, {name: value for name, value in os.environ.items() if name != _OF_PYTEST})
 
 
-class Own(Server):
+class StackProcess(Server):
     """A process of one of our own commands."""
 
     def __init__(self, data_dir: Path, port: int, env: Mapping[str, str], *arguments: str) -> None:
@@ -74,14 +74,14 @@ class Own(Server):
         return http_ready(LOOPBACK, self._port)
 
     @property
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         return "".join(last_lines(self.log, 1)) or "it has logged nothing"
 
 
-class Worker(Own):
+class StackWorker(StackProcess):
     """`pipeline worker handlers` for one job, on a lane that nobody has used before."""
 
-    def __init__(self, data_dir: Path, shared: Mapping[str, str], job: Job) -> None:
+    def __init__(self, data_dir: Path, shared: Mapping[str, str], job: WorkerSpec) -> None:
         self.job = job
         self.lane = data_dir.name
         self.topic = events(self.lane)
@@ -102,7 +102,7 @@ class Worker(Own):
         (self.data_dir / "tenants.yaml").write_text(yaml.safe_dump(content))
 
 
-class Servers:
+class StackServers:
     """Starts what is needed when it is needed. One worker runs at a time."""
 
     def __init__(self, directory: Path) -> None:
@@ -112,11 +112,11 @@ class Servers:
         self.kafka = Kafka(directory / "kafka", ports.kafka, ports.controller)
         self.kafka.env = {"JAVA_TOOL_OPTIONS": _SHORT_LIVED, **os.environ}
         self.redis = RedisServer(directory / "redis", ports.redis)
-        self.sandbox = Own(directory / "sandbox", ports.sandbox, {**os.environ, **self.shared}, "sandbox")
-        self.clients = Clients(self.kafka.bootstrap, self.redis.url, PARTITIONS)
+        self.sandbox = StackProcess(directory / "sandbox", ports.sandbox, {**os.environ, **self.shared}, "sandbox")
+        self.clients = StackClients(self.kafka.bootstrap, self.redis.url, PARTITIONS)
         self._directory = directory
         self._numbers = count(1)
-        self._worker: Worker | None = None
+        self._worker: StackWorker | None = None
         self.holder: object = None
         """Whose rows are in Redis and whose commands are on the topics."""
 
@@ -129,14 +129,14 @@ class Servers:
         self.loop.run(self.clients.open())
         self._create(*OUTPUTS)
 
-    def worker(self, job: Job) -> Worker:
+    def worker(self, job: WorkerSpec) -> StackWorker:
         """The running worker if it has the same job, else a new one in its place. It blocks: two would be started."""
         if self._worker is None or self._worker.job != job or not self._worker.running:
-            self._replace(Worker(self._directory / f"test-{next(self._numbers)}", self.shared, job))
+            self._replace(StackWorker(self._directory / f"test-{next(self._numbers)}", self.shared, job))
         assert self._worker is not None
         return self._worker
 
-    def _replace(self, worker: Worker) -> None:
+    def _replace(self, worker: StackWorker) -> None:
         if self._worker is not None:
             self._worker.kill()
         self._create(worker.topic)
@@ -158,9 +158,9 @@ class Servers:
 
 
 @cache
-def servers() -> Servers:
+def servers() -> StackServers:
     """Those of this process, started when they are first asked for and gone with it."""
-    made = Servers(Path(tempfile.mkdtemp(prefix="pipeline-testing-")))
+    made = StackServers(Path(tempfile.mkdtemp(prefix="pipeline-testing-")))
     try:
         made.start()
     except BaseException:

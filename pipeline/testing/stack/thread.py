@@ -22,7 +22,7 @@ class LoopThread:
         """Blocks until it is done; from another thread only."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def hop(self, work: Coroutine[Any, Any, Result]) -> Result:
+    async def run_async(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Awaits it from whichever loop the caller is in."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 

@@ -143,9 +143,9 @@ def test_a_handler_counts_and_logs_with_what_it_is_given(caplog: pytest.LogCaptu
         asyncio.run(handlers.NoSuper().handle(text()))
     assert mine.get_stats()["handler_failures"] == handler.get_message_stats()["handler_failures"] == 1
     default = DefaultHandlerFactory.create_development_system_handler()
-    default.handled(unknown(), 0.1)
+    default.record_success(unknown(), 0.1)
     assert default.get_stats()["total_events"] == 1
-    mine.handled(text("secret words"), 0.1)
+    mine.record_success(text("secret words"), 0.1)
     assert "event handled" in caplog.text
     assert "secret words" not in caplog.text
 

@@ -122,7 +122,7 @@ def test_an_odd_leaf_changes_nothing_but_itself(number: int, odd: Any) -> None:
     if case.provider == "cloud" or isinstance(odd, type(_at(case.whole, case.path))) is False:
         assert (after.kind, after.event_id) == (before.kind, before.event_id)
     assert after.body["raw"] == case.holding(odd)
-    event = decode(TestRecord(after.written("acme")))
+    event = decode(TestRecord(after.encode("acme")))
     assert event.event_id == after.event_id
     if case.provider == "cloud":
         _unchanged(before.body, after.body, case.path)
@@ -160,7 +160,7 @@ def test_a_status_with_an_odd_leaf_still_tells_of_its_command(item: Json, ignore
     """A send in doubt would be made again though its provider has confirmed it."""
     odd = webhook(value(statuses=[status("wamid.1", "failed", biz_opaque_callback_data="cmd-9") | item]))
     (wire,) = _events("cloud", odd)
-    event = decode(TestRecord(wire.written("acme")))
+    event = decode(TestRecord(wire.encode("acme")))
     assert isinstance(event, StatusEvent)
     assert (event.command_id, event.ignored_fields) == ("cmd-9", ignored)
     assert receipt_of(wire) is not None
@@ -195,7 +195,7 @@ def test_a_message_says_what_was_left_out_of_it(content: Json, ignored: list[str
     """A handler could not tell a contact without an address from one whose address was not understood."""
     item = {"from": "15550001111", "id": "wamid.1", "timestamp": "1760000000", **content}
     (wire,) = _events("cloud", webhook(value(messages=[item])))
-    event = decode(TestRecord(wire.written("acme")))
+    event = decode(TestRecord(wire.encode("acme")))
     assert isinstance(event, MessageEvent)
     assert sorted(event.ignored_fields) == sorted(ignored)
     assert event.raw["entry"][0]["changes"][0]["value"]["messages"] == [item]
@@ -205,7 +205,7 @@ def test_an_id_that_is_a_number_is_read() -> None:
     """What is known would be left out, and a person's messages be in two conversations."""
     item = {"from": 15550001111, "id": "wamid.1", "timestamp": 1760000000, "type": "text", "text": {"body": "x"}}
     (wire,) = _events("cloud", webhook(value(messages=[item | {"context": {"id": 77}}])))
-    event = decode(TestRecord(wire.written("acme")))
+    event = decode(TestRecord(wire.encode("acme")))
     assert isinstance(event, MessageEvent)
     assert (event.conversation, event.user.phone_number) == ("cloud:100200300400500:15550001111", "15550001111")
     assert (event.message.original_message_id, event.ignored_fields) == ("77", [])
@@ -231,7 +231,7 @@ def test_a_message_whose_id_is_a_number_keeps_it(name: str) -> None:
     """It would be an unknown event, or come twice: under an id of its content, and under the message's."""
     (event,) = _events(name.partition(" ")[0].strip(","), NUMBERED[name])
     kind = "status" if "status" in name else "unknown" if "model" in name else "message"
-    found = decode(TestRecord(event.written("acme")))
+    found = decode(TestRecord(event.encode("acme")))
     assert (found.kind, found.event_id.split(":")[2]) == (kind, "7")
 
 
@@ -258,7 +258,7 @@ def test_an_echo_without_its_message_is_an_echo() -> None:
     whole = webhook(value(message_echoes=[item | {"referral": 5}]), field="smb_message_echoes")
     (wire,) = _events("cloud", whole)
     assert (wire.kind, wire.body["ignored_fields"]) == ("account", ["message.referral"])
-    event = decode(TestRecord(wire.written("acme")))
+    event = decode(TestRecord(wire.encode("acme")))
     assert isinstance(event, AccountEvent)
     assert event.message is not None
 

@@ -44,7 +44,7 @@ def taken(name: str, webhook: Webhook) -> Any:
     (part,) = PROVIDERS[name].split(request, TENANTS)
     assert TENANTS.owner(name, part.account) is TENANTS.get("initech")
     (wire,) = PROVIDERS[name].parse(TestRecord(part.body))
-    return decode(TestRecord(wire.written("acme")))
+    return decode(TestRecord(wire.encode("acme")))
 
 
 @BOTH

@@ -52,7 +52,7 @@ def taken(webhook: Webhook) -> list[Any]:
     assert SAMPLE.token.encode() not in b"".join(part.body for part in slices)
     records = [TestRecord(part.body, headers=((headers.ACCOUNT, part.account.encode()),)) for part in slices]
     wires = [wire for record in records for wire in wasender.parse(record)]
-    return [decode(TestRecord(wire.written("acme"))) for wire in wires]
+    return [decode(TestRecord(wire.encode("acme"))) for wire in wires]
 
 
 def written(**fields: Any) -> tuple[list[str], Webhook]:

@@ -37,7 +37,7 @@ Kind = TypeVar("Kind", bound=EventBase)
 def _event(kind: type[Kind], **lists: Any) -> Kind:
     """The only event of a webhook with these lists, after its way over the topic."""
     (wire,) = parse(Raw(orjson.dumps(webhook(value(**lists)))))
-    event = decode(Raw(wire.written("acme")))
+    event = decode(Raw(wire.encode("acme")))
     assert isinstance(event, kind)
     return event
 

@@ -30,7 +30,7 @@ BODIES = {example.name: example.body for example in named_examples()}
 
 
 def _decoded(whole: Json) -> Any:
-    return decode(Raw(next(iter(parse(Raw(orjson.dumps(whole))))).written("acme")))
+    return decode(Raw(next(iter(parse(Raw(orjson.dumps(whole))))).encode("acme")))
 
 
 def _account(name: str) -> AccountEvent:

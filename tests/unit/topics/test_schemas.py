@@ -33,7 +33,7 @@ def test_every_event_is_what_its_schema_says() -> None:
     known = {name: jsonschema.Draft202012Validator(schema) for name, schema in schemas.stored().items()}
     for whole in examples():
         for wire in parse(Raw(orjson.dumps(whole))):
-            record = orjson.loads(wire.written("acme"))
+            record = orjson.loads(wire.encode("acme"))
             known[f"event.{wire.kind}"].validate(record)
             if wire.kind == "account" and (detail := known.get(f"account.{wire.body['event_type']}")):
                 detail.validate(record["data"])

@@ -76,7 +76,7 @@ def test_whatever_is_signed_ends_as_events_or_as_one_dead_letter(body: bytes) ->
         return
     assert len(events) == _count(whole)
     for wire in events:
-        event = decode(Raw(wire.written("acme")))
+        event = decode(Raw(wire.encode("acme")))
         assert (event.event_id, event.kind, event.conversation) == (wire.event_id, wire.kind, wire.conversation)
 
 

@@ -50,7 +50,7 @@ def _wire(whole: Json) -> list[WireEvent]:
 
 def _decoded(event: WireEvent) -> EventBase:
     """The event as a handler gets it, through the bytes of the topic."""
-    return decode(Raw(event.written("acme")))
+    return decode(Raw(event.encode("acme")))
 
 
 def _only(whole: Json) -> EventBase:
@@ -344,7 +344,7 @@ def test_too_deep_to_be_written_is_refused() -> None:
             made = list(parse(Raw(deep.replace(b"[" * 240 + b"]" * 240, b"[" * levels + b"]" * levels))))
         except InvalidRecord:
             continue
-        assert all(event.written("acme") for event in made)
+        assert all(event.encode("acme") for event in made)
 
 
 @pytest.mark.parametrize(

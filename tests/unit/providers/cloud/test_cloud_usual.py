@@ -55,7 +55,7 @@ def _agree(whole: Json | bytes) -> bool:
         return False
     (event,) = general(orjson.loads(content), DELIVERED)
     assert _read(short) == _read(event)
-    assert orjson.loads(again.written("acme")) == orjson.loads(event.written("acme"))
+    assert orjson.loads(again.encode("acme")) == orjson.loads(event.encode("acme"))
     return True
 
 
@@ -99,7 +99,7 @@ def test_a_stage_in_between_may_change_the_event(form: Json) -> None:
     assert event is not None
     event.body["score"] = 3
     assert event.get("score") == 3
-    written = orjson.loads(event.written("acme"))
+    written = orjson.loads(event.encode("acme"))
     assert (written["score"], written["tenant_id"], written["raw"]) == (3, "acme", form)
 
 

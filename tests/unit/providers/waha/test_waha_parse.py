@@ -365,7 +365,7 @@ def test_disfigured_webhooks_end_as_one_event(content: Json) -> None:
         (wire,) = provider.parse(TestRecord(part.body, headers=named))
     except InvalidRecord:
         return
-    event = decode(TestRecord(wire.written("acme")))
+    event = decode(TestRecord(wire.encode("acme")))
     assert (event.event_id, event.conversation) == (wire.event_id, part.key)
     assert isinstance(event, StatusEvent) == (wire.kind == "status")
 

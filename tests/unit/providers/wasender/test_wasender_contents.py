@@ -16,7 +16,7 @@ INFO = {"contextInfo": {"stanzaId": "3EB0Q", "participant": "15559990000:2@s.wha
 
 def one(content: Json) -> Any:
     (wire,) = events(content)
-    return decode(TestRecord(wire.written("acme")))
+    return decode(TestRecord(wire.encode("acme")))
 
 
 def message(content: Json, **more: Any) -> Any:

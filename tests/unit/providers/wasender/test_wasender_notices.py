@@ -35,7 +35,7 @@ STUBS: list[tuple[Json, str]] = [
 
 def one(content: Json) -> Any:
     (wire,) = events(content)
-    return decode(TestRecord(wire.written("acme")))
+    return decode(TestRecord(wire.encode("acme")))
 
 
 def placeholder(held: Json, **more: Any) -> Json:

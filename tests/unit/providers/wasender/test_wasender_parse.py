@@ -34,7 +34,7 @@ OURS = key("3EB0OUT", fromMe=True)
 
 
 def decoded(content: Json, at_ms: int = ARRIVED_MS) -> list[Any]:
-    return [decode(TestRecord(wire.written("acme"))) for wire in events(content, at_ms)]
+    return [decode(TestRecord(wire.encode("acme"))) for wire in events(content, at_ms)]
 
 
 def one(content: Json, at_ms: int = ARRIVED_MS) -> Any:

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from pipeline.errors import Unsendable
+from pipeline.handlers.outbound import checks
+from pipeline.handlers.outbound.contacts import Contact, contact_of
+from pipeline.handlers.outbound.sender_mixin import Body, SenderMixin, SendOptions
 from pipeline.handlers.results import SendResult
-from pipeline.handlers.sends import checks
-from pipeline.handlers.sends.contacts import Contact, contact_of
-from pipeline.handlers.sends.family import Body, Family, SendOptions
 from pipeline.topics.commands import CommandKind
 
 TTL = 43_200
 """Minutes for which a call button may work at most."""
 
 
-class SpecialisedSends(Family):
+class SpecialisedSender(SenderMixin):
     """Location, contacts, address, calls and groups."""
 
     async def send_location(

@@ -121,7 +121,7 @@ COMMIT_SHA: Final = hashlib.sha1(COMMIT.encode(), usedforsecurity=False).hexdige
 Argument = str | bytes | int
 
 
-def arguments(changes: Sequence[RowChange], record: UnitRecord | None) -> tuple[list[str], list[Argument]]:
+def script_arguments(changes: Sequence[RowChange], record: UnitRecord | None) -> tuple[list[str], list[Argument]]:
     """KEYS and ARGV of the script."""
     keys = [record.key] if record else []
     argv: list[Argument] = [record.ttl, record.content, record.replaces] if record else [0, b"", b""]
@@ -147,7 +147,7 @@ def _pairs(pairs: Iterable[tuple[str, Argument]]) -> list[Argument]:
     return [len(flat) // 2, *flat]
 
 
-def answer(reply: list[object]) -> Committed | str:
+def parse_reply(reply: list[object]) -> Committed | str:
     """The result of a commit, or in words which check failed."""
     verdict = _text(reply[0])
     if verdict == "recorded":

@@ -28,7 +28,7 @@ class KeyCommand(NamedTuple):
     script: str = ""
     arguments: tuple[EncodableT, ...] = ()
 
-    def of(self, keys: Sequence[str]) -> tuple[EncodableT, ...]:
+    def with_keys(self, keys: Sequence[str]) -> tuple[EncodableT, ...]:
         return ("EVAL", self.script, len(keys), *keys, *self.arguments) if self.script else ("MGET", *keys)
 
 
@@ -40,7 +40,7 @@ class _Asked(NamedTuple):
     key: str = ""
 
 
-class RoundTrips:
+class AutoPipeline:
     """Sends commands in pipelines, one pipeline after the other.
 
     Args:
@@ -55,11 +55,11 @@ class RoundTrips:
         self._waiting: list[_Asked] = []
         self._travelling: asyncio.Task[None] | None = None
 
-    async def ask(self, *command: EncodableT) -> Any:
+    async def execute(self, *command: EncodableT) -> Any:
         """The answer to one command. Raises Redis' errors. A caller that stops waiting does not stop the command."""
         return await self._enqueue(_Asked(command, asyncio.get_running_loop().create_future()))
 
-    async def ask_for_key(self, command: KeyCommand, key: str) -> Any:
+    async def execute_for_key(self, command: KeyCommand, key: str) -> Any:
         """What `command` answers for one key. Those that ask the same at the same moment share it."""
         return await self._enqueue(_Asked(command, asyncio.get_running_loop().create_future(), key))
 
@@ -88,7 +88,7 @@ class RoundTrips:
         for asked in alone:
             pipeline.execute_command(*asked.command)
         for command, sharing in together.items():
-            pipeline.execute_command(*command.of([asked.key for asked in sharing]))
+            pipeline.execute_command(*command.with_keys([asked.key for asked in sharing]))
         try:
             async with asyncio.timeout(self._timeout):
                 answers = await pipeline.execute(raise_on_error=False)

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Unpack
 
-from pipeline.handlers.results import SendResult
-from pipeline.handlers.sends.family import Family, SendOptions
-from pipeline.handlers.sends.models import TemplateType
-from pipeline.handlers.sends.template_bodies import (
+from pipeline.handlers.outbound.models import TemplateType
+from pipeline.handlers.outbound.sender_mixin import SenderMixin, SendOptions
+from pipeline.handlers.outbound.template_bodies import (
     generic_body,
     location_template_body,
     media_template_body,
     text_template_body,
 )
+from pipeline.handlers.results import SendResult
 from pipeline.topics.commands import CommandKind
 
 Parameters = Sequence[Mapping[str, Any]] | None
@@ -26,7 +26,7 @@ Parameters = Sequence[Mapping[str, Any]] | None
 DEFAULT_ROUTE: Final = "category_default"
 
 
-class TemplateSends(Family):
+class TemplateSender(SenderMixin):
     """`template_type` is the template's category; the first generation of Wappa did not ask for it.
 
     A marketing template goes through Meta's marketing endpoint if `template_type` says that it is one, unless

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from pipeline.errors import Unsendable
+from pipeline.handlers.outbound import checks
+from pipeline.handlers.outbound.headers import Header, header_of, text_header
+from pipeline.handlers.outbound.models import ListRow, ListSection, ReplyButton
+from pipeline.handlers.outbound.sender_mixin import Body, SenderMixin, SendOptions
 from pipeline.handlers.results import SendResult
-from pipeline.handlers.sends import checks
-from pipeline.handlers.sends.family import Body, Family, SendOptions
-from pipeline.handlers.sends.headers import Header, header_of, text_header
-from pipeline.handlers.sends.models import ListRow, ListSection, ReplyButton
 from pipeline.topics.commands import CommandKind
 
 Buttons = Sequence[ReplyButton | Mapping[str, Any]]
@@ -20,7 +20,7 @@ ROWS = 10
 """Rows of a list, over all of its sections."""
 
 
-class InteractiveSends(Family):
+class InteractiveSender(SenderMixin):
     """Messages with something to tap. What the user chose comes back as an interactive message."""
 
     async def send_button_message(

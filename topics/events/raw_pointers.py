@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
-ABOVE: Final = 1024 * 1024
+MAX_FULL_SIZE: Final = 1024 * 1024
 """Bytes of an event that is written in full."""
 POINTERS: Final = "raw_pointers"
 _MARK: Final = f'"{POINTERS}"'.encode()
@@ -28,7 +28,7 @@ _MOST: Final = 10_000
 """Pieces of `raw` that are looked at, from the top down: the large ones are near the top."""
 
 
-def shortened(body: Json) -> Json:
+def compact(body: Json) -> Json:
     """A copy of the body of an event in which what is a part of `raw`, the very same object, is replaced."""
     known = {id(piece): pointer for pointer, piece in _pieces(body.get("raw"))}
     pointers: dict[str, str] = {}
@@ -36,12 +36,12 @@ def shortened(body: Json) -> Json:
     return {**short, "raw": body.get("raw"), POINTERS: pointers}
 
 
-def is_shortened(value: bytes) -> bool:
+def is_compacted(value: bytes) -> bool:
     """Whether an event may have pointers. A quick look: a user may have written the same words."""
     return len(value) > _LEAST_BYTES and _MARK in value
 
 
-def restored(body: Any) -> Any:
+def expand(body: Any) -> Any:
     """The body in full. Raises `KeyError`, `IndexError`, `TypeError` or `ValueError` for pointers that lead nowhere."""
     pointers = body.pop(POINTERS, None) if type(body) is dict else None
     for place, source in (pointers or {}).items():

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from pipeline.errors import Unsendable
+from pipeline.handlers.outbound import checks
+from pipeline.handlers.outbound.headers import Header, header_of, text_header
+from pipeline.handlers.outbound.interactive import framed, reply_buttons
+from pipeline.handlers.outbound.models import CarouselCard, ProductSection
+from pipeline.handlers.outbound.sender_mixin import Body, SenderMixin, SendOptions
 from pipeline.handlers.results import SendResult
-from pipeline.handlers.sends import checks
-from pipeline.handlers.sends.family import Body, Family, SendOptions
-from pipeline.handlers.sends.headers import Header, header_of, text_header
-from pipeline.handlers.sends.interactive import framed, reply_buttons
-from pipeline.handlers.sends.models import CarouselCard, ProductSection
 from pipeline.topics.commands import CommandKind
 
 _FLOW: Final = {"mode": ("published", "draft"), "flow_action": ("navigate", "data_exchange")}
@@ -19,7 +19,7 @@ PRODUCTS = 30
 """Products of a list, over all of its sections."""
 
 
-class CommerceSends(Family):
+class CommerceSender(SenderMixin):
     """What Wappa does not offer. Names as in PyWa where it has them."""
 
     async def send_catalog(

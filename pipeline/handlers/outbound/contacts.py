@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.sends import checks
+from pipeline.handlers.outbound import checks
 
 _PARTS: Final = ("first_name", "last_name", "middle_name", "suffix", "prefix")
 Short = Annotated[str, Field(max_length=100)]

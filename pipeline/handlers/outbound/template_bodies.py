@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.sends import checks
-from pipeline.handlers.sends.family import Body
-from pipeline.handlers.sends.headers import medium
-from pipeline.handlers.sends.models import TemplateType
-from pipeline.handlers.sends.specialised import degrees
+from pipeline.handlers.outbound import checks
+from pipeline.handlers.outbound.headers import medium
+from pipeline.handlers.outbound.models import TemplateType
+from pipeline.handlers.outbound.sender_mixin import Body
+from pipeline.handlers.outbound.specialised import degrees
 
 NAME: Final = 512
 CODE: Final = 15

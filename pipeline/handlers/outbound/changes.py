@@ -11,17 +11,17 @@ from datetime import timedelta
 from typing import Unpack
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.limits import seconds, wrong_message_id
+from pipeline.handlers.outbound import checks
+from pipeline.handlers.outbound.sender_mixin import Body, SenderMixin, SendOptions
 from pipeline.handlers.results import SendResult
-from pipeline.handlers.sends import checks
-from pipeline.handlers.sends.family import Body, Family, SendOptions
+from pipeline.handlers.validation import seconds, validate_message_id
 from pipeline.topics.commands import CommandKind
 
 PIN_SPAN = 30 * 86_400
 """Seconds for which a message may stay pinned at most."""
 
 
-class ChangeSends(Family):
+class ChangeSender(SenderMixin):
     """What Wappa does not offer. Not every provider can do all of these: what it can't do is refused."""
 
     async def send_reaction(
@@ -78,7 +78,7 @@ class ChangeSends(Family):
 
 def about_body(message_id: object, field: str | None = None, value: object = None) -> Body:
     """A body that names a message, with one field more where it is named."""
-    if wrong := wrong_message_id(message_id):
+    if wrong := validate_message_id(message_id):
         raise Unsendable(wrong)
     return {"message_id": message_id} | ({field: value} if field else {})
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from pipeline.errors import UsageError
 from pipeline.handlers import EventHandler
 from pipeline.state import Store
-from pipeline.testing.memory import InMemory
+from pipeline.testing.memory import MemoryEnvironment
 from pipeline.topics.commands import Command
 from pipeline.topics.events import EventBase
 
@@ -18,7 +18,7 @@ MEMORY: Final = "memory"
 STACK: Final = "stack"
 
 
-class Place(Protocol):
+class HandlerEnvironment(Protocol):
     """One handler, with rows that nobody else has."""
 
     @property
@@ -43,10 +43,10 @@ def on_stack() -> bool:
     return chosen == STACK
 
 
-def place_for(handler: EventHandler, timeout: float) -> Place:
+def environment_for(handler: EventHandler, timeout: float) -> HandlerEnvironment:
     """Where the switch says. Raises `UsageError` for a handler that can't be there."""
     if not on_stack():
-        return InMemory(handler, timeout)
-    from pipeline.testing.stack.place import OnStack  # noqa: PLC0415 (tests in memory need no Kafka client)
+        return MemoryEnvironment(handler, timeout)
+    from pipeline.testing.stack.environment import StackEnvironment  # noqa: PLC0415 (tests in memory need no Kafka client)
 
-    return OnStack(handler, timeout)
+    return StackEnvironment(handler, timeout)

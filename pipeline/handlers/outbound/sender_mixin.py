@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, TypedDict
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.limits import Lifetime
-from pipeline.handlers.outbox import Request
+from pipeline.handlers.command_factory import Request
 from pipeline.handlers.results import SendResult
+from pipeline.handlers.validation import Lifetime
 from pipeline.topics.commands import CommandKind, Priority
 
 Body = dict[str, Any]
@@ -27,7 +27,7 @@ class SendOptions(TypedDict, total=False):
     expires_in: Lifetime
 
 
-class Family(ABC):
+class SenderMixin(ABC):
     """A family of sends. What a bad request lacks becomes its result; only unknown options raise (`TypeError`)."""
 
     @abstractmethod
@@ -52,17 +52,19 @@ class Family(ABC):
             self._check_kind(kind)
             body = build(*arguments)
         except Unsendable as error:
-            return self._refuse(kind, recipient, options, error)
+            return self._queue_failure(kind, recipient, options, error)
         return self._queue(Request(kind, recipient, body, reply_to=reply_to, **options))
 
-    def _refuse(self, kind: CommandKind, recipient: str | None, options: SendOptions, error: Unsendable) -> SendResult:
-        return self._queue(Request(kind, recipient, {}, wrong=str(error), error_code=error.code, **options))
+    def _queue_failure(
+        self, kind: CommandKind, recipient: str | None, options: SendOptions, error: Unsendable
+    ) -> SendResult:
+        return self._queue(Request(kind, recipient, {}, body_error=str(error), error_code=error.code, **options))
 
-    def _fault(self, kind: CommandKind, recipient: str | None, options: SendOptions) -> Unsendable | None:
+    def _error_of(self, kind: CommandKind, recipient: str | None, options: SendOptions) -> Unsendable | None:
         """What is wrong with a send whatever its body is."""
         try:
             self._check_kind(kind)
         except Unsendable as error:
             return error
-        fault = Request(kind, recipient, {}, **options).fault()
+        fault = Request(kind, recipient, {}, **options).error()
         return Unsendable(fault) if fault else None

@@ -10,10 +10,10 @@ from typing import Any, Final, TypeVar
 from pipeline.errors import PipelineError, Unavailable, UsageError
 from pipeline.handlers import EventHandler
 from pipeline.state import Store
-from pipeline.testing.stack.clients import Published
-from pipeline.testing.stack.failures import failure
+from pipeline.testing.stack.clients import PublishedRecord
+from pipeline.testing.stack.failures import rebuild_exception
 from pipeline.testing.stack.imports import path_of
-from pipeline.testing.stack.servers import COMMANDS, LETTERS, OUTPUTS, job, servers
+from pipeline.testing.stack.servers import COMMANDS, LETTERS, OUTPUTS, servers, worker_spec
 from pipeline.testing.wrapped import WrappedStore
 from pipeline.topics.codec import decode_command
 from pipeline.topics.commands import Command
@@ -22,14 +22,14 @@ from pipeline.topics.events import EventBase
 
 Result = TypeVar("Result")
 
-SLACK: Final = 10.0
+PROGRESS_TIMEOUT: Final = 10.0
 """Seconds beyond the handler's own in which some event is finished."""
-LOOK: Final = 0.02
+POLL_INTERVAL: Final = 0.02
 """Seconds between two looks at what is committed."""
 
 
-class OnStack:
-    """A `pipeline.testing.place.Place`. It begins without rows, and is over when the next one is made."""
+class StackEnvironment:
+    """A `pipeline.testing.environment.HandlerEnvironment`. It begins without rows, and is over when the next one is made."""
 
     def __init__(self, handler: EventHandler, timeout: float) -> None:
         self._path = path_of(handler)
@@ -43,21 +43,21 @@ class OnStack:
 
     async def handle(self, events: Sequence[EventBase], *, at_once: bool) -> list[Command]:
         self._require_current()
-        self._worker = self._servers.worker(job(self._path, self._timeout))
-        return await self.there(self._handle([events] if at_once else [[event] for event in events]))
+        self._worker = self._servers.worker(worker_spec(self._path, self._timeout))
+        return await self.run_in_clients_loop(self._handle([events] if at_once else [[event] for event in events]))
 
     def advance(self, seconds: float) -> None:
         self._require_current()
         self._servers.loop.run(self._clients.age_rows(seconds))
 
-    async def there(self, work: Coroutine[Any, Any, Result]) -> Result:
+    async def run_in_clients_loop(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Awaits it in the loop of the clients, whichever the caller is in."""
         try:
             self._require_current()
         except UsageError:
             work.close()
             raise
-        return await self._servers.loop.hop(work)
+        return await self._servers.loop.run_async(work)
 
     def _require_current(self) -> None:
         if self._servers.holder is not self:
@@ -69,39 +69,39 @@ class OnStack:
     async def _begin(self) -> None:
         await self._clients.forget_rows()
         for topic in OUTPUTS:
-            await self._clients.fresh(topic.name)
+            await self._clients.read_new(topic.name)
 
     async def _handle(self, batches: Sequence[Sequence[EventBase]]) -> list[Command]:
-        async with self._clients.turn:
+        async with self._clients.read_lock:
             return [command for events in batches for command in await self._settled(events)]
 
     async def _settled(self, events: Sequence[EventBase]) -> list[Command]:
         published = [await self._clients.publish(event, self._worker.topic.name) for event in events]
         await self._until_committed(published)
-        made = [decode_command(record) for topic in COMMANDS for record in await self._clients.fresh(topic.name)]
+        made = [decode_command(record) for topic in COMMANDS for record in await self._clients.read_new(topic.name)]
         letters = {_origin(letter): letter for letter in await self._letters()}
         for place in published:
             if place in letters:
-                raise failure(letters[place], self._module)
+                raise rebuild_exception(letters[place], self._module)
         return _in_order(made, events)
 
     async def _letters(self) -> list[Letter]:
-        entries = [read(record) for record in await self._clients.fresh(LETTERS.name)]
+        entries = [read(record) for record in await self._clients.read_new(LETTERS.name)]
         return [entry for entry in entries if isinstance(entry, Letter)]
 
-    async def _until_committed(self, published: Sequence[Published]) -> None:
+    async def _until_committed(self, published: Sequence[PublishedRecord]) -> None:
         """Commands are acknowledged before offsets are committed, so from then on all of them can be read."""
         left, since = len(published), time.monotonic()
-        while now := await self._clients.unfinished(self._worker.group, published):
+        while now := await self._clients.count_uncommitted(self._worker.group, published):
             if now < left:
                 left, since = now, time.monotonic()
             self._require_progress(time.monotonic() - since)
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
 
     def _require_progress(self, idle: float) -> None:
         if not self._worker.running:
-            raise PipelineError(f"the worker has ended; the last that it logged: {self._worker.last_words}")
-        if idle > self._timeout + SLACK:
+            raise PipelineError(f"the worker has ended; the last that it logged: {self._worker.last_log_line}")
+        if idle > self._timeout + PROGRESS_TIMEOUT:
             self._worker.kill()  # what it has in hand would go on and write among the next test's rows
             raise Unavailable(
                 f"the worker finished nothing in {idle:.0f} s: its handler raises Unavailable or takes too "
@@ -112,16 +112,16 @@ class OnStack:
 class _FarStore(WrappedStore):
     """The stack's Redis, from any loop."""
 
-    def __init__(self, store: Store, place: OnStack) -> None:
+    def __init__(self, store: Store, environment: StackEnvironment) -> None:
         super().__init__(store)
-        self._place = place
+        self._environment = environment
 
-    async def _ask(self, asked: Coroutine[Any, Any, Result]) -> Result:
-        return await self._place.there(asked)
+    async def _forward(self, asked: Coroutine[Any, Any, Result]) -> Result:
+        return await self._environment.run_in_clients_loop(asked)
 
 
-def _origin(letter: Letter) -> Published:
-    return Published(letter.origin_topic, letter.origin_partition, letter.origin_offset)
+def _origin(letter: Letter) -> PublishedRecord:
+    return PublishedRecord(letter.origin_topic, letter.origin_partition, letter.origin_offset)
 
 
 def _in_order(made: Sequence[Command], events: Sequence[EventBase]) -> list[Command]:

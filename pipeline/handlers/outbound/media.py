@@ -7,15 +7,15 @@ from typing import Any, Unpack
 
 from pipeline.errors import Unsendable
 from pipeline.handlers.media.sources import Source
+from pipeline.handlers.outbound import checks
+from pipeline.handlers.outbound.sender_mixin import Body, SenderMixin, SendOptions
 from pipeline.handlers.results import SendResult
-from pipeline.handlers.sends import checks
-from pipeline.handlers.sends.family import Body, Family, SendOptions
 from pipeline.topics.commands import CommandKind
 
 CAPTION = 1024
 
 
-class MediaSends(Family):
+class MediaSender(SenderMixin):
     """A source is a URL, a provider's media id, a path, bytes, an open file, or `{"id": …}` or `{"link": …}`.
 
     URLs and ids go out as they are. Files are checked (type, size) and uploaded; `mime_type` says what bytes are where
@@ -141,7 +141,7 @@ class MediaSends(Family):
         filename: str | None = None,
     ) -> SendResult:
         """Uploads last: what can't be sent anyway is not uploaded."""
-        first = self._fault(kind, recipient, options)
+        first = self._error_of(kind, recipient, options)
         if first is None:
             try:
                 body = checked(fields, filename)
@@ -149,7 +149,7 @@ class MediaSends(Family):
                 return self._send(kind, recipient, reply_to, options, lambda: body)
             except Unsendable as error:
                 first = error
-        return self._refuse(kind, recipient, options, first)
+        return self._queue_failure(kind, recipient, options, first)
 
 
 def checked(fields: dict[str, Any], filename: object) -> Body:

@@ -38,23 +38,23 @@ class StoredRow(NamedTuple):
     expires_at: float | None
 
 
-class Folder:
+class JsonDirectory:
     """One tenant's files. Everything but `locked` is to be called under the lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @contextmanager
-    def locked(self, patience: float) -> Iterator[None]:
+    def locked(self, lock_timeout: float) -> Iterator[None]:
         """Nobody else, in this process or another, reads or writes meanwhile.
 
-        Raises `Unavailable` when `patience` (seconds) is over: somebody holds the lock and is stopped.
+        Raises `Unavailable` when `lock_timeout` (seconds) is over: somebody holds the lock and is stopped.
         """
         make_private_dir(self.path)
         lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self._take(lock, patience)
-            self._finish()
+            self._acquire(lock, lock_timeout)
+            self._complete_pending()
             yield
         finally:
             os.close(lock)
@@ -62,7 +62,7 @@ class Folder:
     def read(self, name: str) -> StoredRow | None:
         file = self.file(name)
         try:
-            return _stored(orjson.loads(file.read_bytes()))
+            return _deserialize(orjson.loads(file.read_bytes()))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -70,10 +70,10 @@ class Folder:
 
     def write(self, rows: Mapping[str, StoredRow | None]) -> None:
         """Makes rows what they are given as, None for none: all of them or, whatever dies, none."""
-        told = {name: _told(name, row) for name, row in rows.items()}
-        self._note(rows)
+        told = {name: _serialize(name, row) for name, row in rows.items()}
+        self._record_expiry(rows)
         if len(rows) > 1:
-            _put(self.path / _PENDING, orjson.dumps(told))
+            _replace_file(self.path / _PENDING, orjson.dumps(told))
         self._apply(told)
 
     def names(self, *parts: str) -> list[str]:
@@ -93,8 +93,8 @@ class Folder:
         *folders, last = map(_file_name, parts)
         return self.path.joinpath(*folders, f"{last}.json")
 
-    def _take(self, lock: int, patience: float) -> None:
-        until, pause = time.monotonic() + patience, 0.0002
+    def _acquire(self, lock: int, lock_timeout: float) -> None:
+        until, pause = time.monotonic() + lock_timeout, 0.0002
         while True:
             try:
                 return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -104,7 +104,7 @@ class Folder:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.005)
 
-    def _finish(self) -> None:
+    def _complete_pending(self) -> None:
         pending = self.path / _PENDING
         if pending.exists():
             self._apply(orjson.loads(pending.read_bytes()))
@@ -115,10 +115,10 @@ class Folder:
             if row is None:
                 file.unlink(missing_ok=True)
             else:
-                _put(file, orjson.dumps(row, option=orjson.OPT_INDENT_2))
+                _replace_file(file, orjson.dumps(row, option=orjson.OPT_INDENT_2))
         (self.path / _PENDING).unlink(missing_ok=True)
 
-    def _note(self, rows: Mapping[str, StoredRow | None]) -> None:
+    def _record_expiry(self, rows: Mapping[str, StoredRow | None]) -> None:
         """Remembers by the hour what will expire, so that nobody has to look through all files for it."""
         for name, row in rows.items():
             if row and row.expires_at is not None:
@@ -139,7 +139,7 @@ class Folder:
         return self.path / _EXPIRING
 
 
-def folder_name(name: str) -> str:
+def directory_name(name: str) -> str:
     """The folder of the tenant whose row `name` is."""
     return _file_name(name.split(":", 1)[0].strip("{}"))
 
@@ -152,19 +152,19 @@ def _file_name(text: str) -> str:
     return f"{plain[:_LONGEST].lstrip('.')}={digest}"
 
 
-def _put(file: Path, content: bytes) -> None:
+def _replace_file(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f".{file.name}.new")
     beside.write_bytes(content)
     beside.replace(file)
 
 
-def _told(name: str, row: StoredRow | None) -> dict[str, Any] | None:
+def _serialize(name: str, row: StoredRow | None) -> dict[str, Any] | None:
     if row is None:
         return None
     fields = {field: orjson.loads(value) for field, value in row.fields.items()}
     return {"name": name, "expires_at": row.expires_at, "fields": fields}
 
 
-def _stored(told: dict[str, Any]) -> StoredRow:
+def _deserialize(told: dict[str, Any]) -> StoredRow:
     return StoredRow({field: orjson.dumps(value) for field, value in told["fields"].items()}, told["expires_at"])

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.sends import checks
-from pipeline.handlers.sends.models import HeaderType, InteractiveHeader
+from pipeline.handlers.outbound import checks
+from pipeline.handlers.outbound.models import HeaderType, InteractiveHeader
 
 Header = InteractiveHeader | Mapping[str, Any] | str | None
 """A string is a text header."""
