@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Final
 
-from opentelemetry.trace import SpanKind
-from structlog.contextvars import bound_contextvars
-
-from pipeline import tracing
-from pipeline.errors import ConfigurationError, Conflict, HandlerTimeout, Unavailable, UnknownTenant
+from pipeline.errors import ConfigurationError, Conflict, Unavailable, UnknownTenant
 from pipeline.handlers.api.paths import execute
 from pipeline.handlers.base import EventHandler
-from pipeline.handlers.context import activate
 from pipeline.handlers.expiry import RecordExpiry
+from pipeline.handlers.guards import Acknowledged, HookTimeout, Idempotent, active
 from pipeline.handlers.loading import load_handler
 from pipeline.handlers.media.gateway import MediaGateway
 from pipeline.handlers.media.library import MediaLibrary
@@ -76,7 +72,7 @@ class HandlerRunner:
         self._handlers = {tenant: loaded[path] for tenant, path in paths.items()}
         cache = settings.data_dir / "cache"
         self._store = store or open_store(settings.cache, settings.redis, cache, settings.redis_replicas)
-        self._default_timeout = settings.handler_timeout
+        self._timeout = settings.handler_timeout
         self._record_ttl = record_ttl
         self._expiry = RecordExpiry(self._store, grace_period)
         self._row_locks = KeyedLocks()
@@ -128,10 +124,11 @@ class HandlerRunner:
                 self._store, event.tenant_id, event.event_id, self._record_ttl, publish, redriven=redriven
             )
             try:
-                async with self._row_locks.acquire(rows) if rows else nullcontext(), self._idempotent(unit) as fresh:
+                async with self._row_locks.acquire(rows) if rows else nullcontext(), Idempotent(unit) as fresh:
                     if fresh:
-                        async with self._active(event, unit), self._timeout(handler):
-                            await _handle(handler, event)
+                        with active(event, unit, self._services):
+                            async with Acknowledged(unit), HookTimeout(handler, self._timeout):
+                                await _handle(handler, event)
             except Conflict as error:
                 conflict, rows = error, unit.rows.preconditions
             else:
@@ -153,11 +150,11 @@ class HandlerRunner:
         unit = self._failure_unit(event, error)
         handler = self._handlers.get(event.tenant_id)
         try:
-            async with self._idempotent(unit) as fresh:
+            async with Idempotent(unit) as fresh:
                 if fresh:
-                    async with self._active(event, unit):
+                    with active(event, unit, self._services):
                         if handler and handler.handles_failure():
-                            async with self._timeout(handler):
+                            async with Acknowledged(unit), HookTimeout(handler, self._timeout):
                                 await handler.process_failure(event, error)
             return unit.committed
         except Unavailable:
@@ -187,49 +184,6 @@ class HandlerRunner:
 
     def _failure_unit(self, event: EventBase, error: Exception) -> FailureUnit:
         return FailureUnit(self._store, event.tenant_id, event.event_id, error, self._record_ttl)
-
-    @asynccontextmanager
-    async def _idempotent(self, unit: UnitOfWork) -> AsyncIterator[bool]:
-        """Give True if the event has no record yet, and commit its unit at the end; else give False.
-
-        Either way `unit.committed` has the commands to publish afterwards. After an exception nothing is committed.
-        """
-        fresh = await unit.recorded() is None
-        yield fresh
-        if fresh:
-            await unit.commit()
-
-    @asynccontextmanager
-    async def _active(self, event: EventBase, unit: UnitOfWork) -> AsyncIterator[None]:
-        """Make the event the current one for messenger, caches, trace and log lines.
-
-        What the hook published immediately is acknowledged at the end, also after an exception.
-        """
-        names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
-        ids = {"tenant": event.tenant_id, "event_id": event.event_id, "event_type": event.event_type}
-        span = tracing.span("handle", event.traceparent, SpanKind.INTERNAL, ids)
-        with span, activate(event, unit, self._services), bound_contextvars(stage="handle", **names):
-            try:
-                yield
-            finally:
-                await unit.flush_immediate()
-
-    @asynccontextmanager
-    async def _timeout(self, handler: EventHandler) -> AsyncIterator[None]:
-        """Raise `HandlerTimeout` in place of the hook's result once its time is over."""
-        seconds = handler.timeout or self._default_timeout
-        deadline = asyncio.timeout(seconds)
-        try:
-            async with deadline:
-                yield
-        except TimeoutError:
-            if not deadline.expired():  # the hook's own
-                raise
-        if deadline.expired():
-            raise HandlerTimeout(
-                f"{type(handler).__name__} took longer than {seconds:g} s: make it quicker or raise its timeout "
-                "or PIPELINE_HANDLER_TIMEOUT"
-            ) from None
 
     def _expire_if_effectless(self, unit: UnitOfWork, when_committed: WhenCommitted | None) -> None:
         if unit.effectless and when_committed is not None:

@@ -157,7 +157,8 @@ class UnitOfWork:
 
     async def flush_immediate(self) -> None:
         """Return when all immediate commands are acknowledged. Raises what their publishing raised."""
-        await asyncio.gather(*self._sent_immediately)
+        if self._sent_immediately:
+            await asyncio.gather(*self._sent_immediately)
 
     async def commit(self) -> list[Command]:
         """Apply the writes, store the record, and return the commands to publish.
