@@ -3,7 +3,7 @@
 PipelineError
 ├── UsageError              a person asked for something that can't be: one line says what to do
 │   ├── ConfigurationError  a setting, a secret or the tenants file is wrong
-│   └── NoActiveEvent        a handler's messenger or cache was used when no event was in hand
+│   └── NoActiveEvent       a handler's messenger or cache was used outside a hook
 ├── PermanentError          this record can never succeed: a dead letter at once, without retries
 │   ├── InvalidRecord       its bytes are not what its topic promises
 │   ├── UnknownTenant       nobody owns the account it speaks of
@@ -28,6 +28,8 @@ An exception that is none of these is retried in place a few times, then becomes
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class PipelineError(Exception):
     """Base of all errors of the pipeline."""
@@ -42,7 +44,13 @@ class ConfigurationError(UsageError):
 
 
 class NoActiveEvent(UsageError):
-    """Messenger and caches belong to the event in hand: use them inside a hook, and await what you start there."""
+    """Messenger and caches belong to the current event: use them inside a hook, and await what you start there.
+
+    Attributes:
+        error_type: the value of `error-type` in dead letters, which has not changed with the name of the class.
+    """
+
+    error_type: Final = "OutsideEvent"
 
 
 class PermanentError(PipelineError):
@@ -153,5 +161,5 @@ class Unacknowledged(PipelineError):
 
 
 def error_type(error: Exception) -> str:
-    """The kind of an error as dead letters name it; of one that was given up before, the kind that it had then."""
-    return error.error_type if isinstance(error, GivenUp) else type(error).__name__
+    """Return the value of `error-type` in dead letters; for `GivenUp`, that of the first time."""
+    return error.error_type if isinstance(error, GivenUp | NoActiveEvent) else type(error).__name__

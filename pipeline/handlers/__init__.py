@@ -1,4 +1,4 @@
-"""What a business handler is given: base class, messenger, media, caches, and the unit of work around one event."""
+"""Business handlers: base class, messenger, media, caches, and the unit of work around one event."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ READ_MARK_LIFETIME: Final = timedelta(hours=1)
 """Lifetime of a read mark: one that its provider never accepts would block its conversation for ever."""
 
 
-_NOT_JSON: Final = "the send holds what JSON has no form for: pass texts, numbers, lists and dicts"
+_NOT_JSON: Final = "the send has values that JSON can't express: pass texts, numbers, lists and dicts"
 
 OPAQUE: Final = IMMEDIATE | {CommandKind.PIN}
 """Kinds whose recipient may be a group or a message, by an id of any form."""

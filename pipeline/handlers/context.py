@@ -35,7 +35,7 @@ def current() -> HandlerContext:
     """Return the context of the current event. Raises `NoActiveEvent` if there is none, or if it is finished."""
     context = _CURRENT.get()
     if context is None:
-        raise NoActiveEvent("no event is in hand: use messenger and caches inside a handler's hooks only")
+        raise NoActiveEvent("no event is active: use messenger and caches inside a handler's hooks only")
     if context.unit.closed:
         raise NoActiveEvent(FINISHED)
     return context

@@ -1,4 +1,4 @@
-"""The messenger: a handler's way of sending. Every send becomes a command of the event in hand."""
+"""The messenger: handlers send with it. Every send becomes a command of the current event."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ from pipeline.topics.events import APIMessageEvent, EventBase, PlatformType
 
 
 class IMessenger(MediaSender, InteractiveSender, TemplateSender, CommerceSender, SpecialisedSender, ChangeSender):
-    """What a handler can send, with Wappa's names and order of arguments. `recipient` and all else go by keyword, too.
+    """The sends of a handler, with Wappa's names and order of arguments. Every argument may be passed by keyword.
 
-    A recipient is a phone number, a business-scoped user id, a group id or a JID, as the provider writes it. A bad
-    request raises nothing: its result says what is wrong (`SendResult.error`, `error_code`). Every send takes
-    `priority` and `expires_in` (`SendOptions`).
+    A recipient is a phone number, a business-scoped user id, a group id or a JID, as the provider writes it. An invalid
+    request raises nothing: its result has the error (`SendResult.error`, `error_code`). Every send takes `priority` and
+    `expires_in` (`SendOptions`).
     """
 
     @property
     @abstractmethod
-    def platform(self) -> PlatformType: ...
+    def platform(self) -> PlatformType:
+        """The messaging platform."""
 
     @property
     @abstractmethod
     def tenant_id(self) -> str:
-        """The tenant of the event in hand."""
+        """The tenant of the current event."""
 
     @property
     @abstractmethod
@@ -49,7 +50,7 @@ class IMessenger(MediaSender, InteractiveSender, TemplateSender, CommerceSender,
     @property
     @abstractmethod
     def media_handler(self) -> MediaHandler:
-        """Uploads, downloads and deletes the account's media."""
+        """The account's media: upload, download, delete."""
 
     async def send_text(
         self,
@@ -59,40 +60,46 @@ class IMessenger(MediaSender, InteractiveSender, TemplateSender, CommerceSender,
         disable_preview: bool = False,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """Sends a text of 1 to 4,096 characters. The first link in it is previewed, unless `disable_preview`."""
+        """Send a text of 1 to 4,096 characters. The first link in it is previewed, unless `disable_preview`."""
         return self._send(CommandKind.TEXT, recipient, reply_to_message_id, options, text_body, text, disable_preview)
 
     @abstractmethod
     async def mark_as_read(self, message_id: str, typing: bool = False, **options: Unpack[SendOptions]) -> SendResult:
-        """Marks a message, and all before it, as read; `typing` shows the user that an answer is being written."""
+        """Mark a message, and all before it, as read. `typing` shows the user a typing indicator."""
 
 
 def text_body(text: object, disable_preview: bool) -> Body:
+    """Return the body of a text."""
     said = checks.text("text", text, checks.TEXT)
     linked = "http://" in said or "https://" in said
     return {"text": said, "preview_url": linked and not disable_preview}
 
 
 class Messenger(IMessenger):
-    """Queues commands in the unit of work of the event in hand. One object serves every handler."""
+    """Queues commands in the unit of work of the current event. One object serves every handler."""
 
     @property
     def platform(self) -> PlatformType:
+        """The messaging platform."""
         return current().event.platform
 
     @property
     def tenant_id(self) -> str:
+        """The tenant of the current event."""
         return current().event.tenant_id
 
     @property
     def inbox_id(self) -> str:
+        """The account that sends (Cloud API: phone_number_id)."""
         return current().event.account
 
     @property
     def media_handler(self) -> MediaHandler:
+        """The account's media: upload, download, delete."""
         return MEDIA
 
     async def mark_as_read(self, message_id: str, typing: bool = False, **options: Unpack[SendOptions]) -> SendResult:
+        """Mark a message, and all before it, as read. `typing` shows the user a typing indicator."""
         body = {"message_id": message_id, "typing": typing}
         wrong = validate_message_id(message_id)
         return queue(Request(CommandKind.READ, _reader(current().event, message_id), body, body_error=wrong, **options))
@@ -117,7 +124,10 @@ class Messenger(IMessenger):
 
 
 def _reader(event: EventBase, message_id: str) -> str | None:
-    """Whose message is read. The HTTP API may name the message alone, as Meta does: it is then alone in its order."""
+    """Return the chat of a read mark.
+
+    The HTTP API may name the message only, as Meta does: its id is then its own ordering key.
+    """
     return event.contact or (message_id if isinstance(event, APIMessageEvent) else None)
 
 

@@ -1,8 +1,8 @@
-"""Commands that are asked for at the same moment go to Redis together and come back together.
+"""Batches concurrent commands: they go to Redis together and come back together.
 
-A worker handles a hundred conversations at once, each with a few small commands. One by one they would cost a system
-call, a connection and half of the processor's time each; together they share a round trip. The smallest ones, which do
-the same to one key each, share a command too.
+A worker handles a hundred conversations at once, each with a few small commands. One by one each would cost a system
+call, a connection and CPU time; together they share a round trip. The smallest ones, which do the same to one key each,
+share a command too.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from redis.typing import EncodableT
 
 
 class KeyCommand(NamedTuple):
-    """A command that does the same to each of its keys and answers with a list, one answer a key.
+    """A command that does the same to each of its keys and answers with a list, one answer per key.
 
     Attributes:
-        slot: what all of its keys have in common, so that Redis Cluster runs it.
-        script: a Lua script, and its arguments behind the keys; without one the command is MGET.
+        slot: the common part of its keys, so that Redis Cluster runs it.
+        script: a Lua script; without one the command is MGET.
+        arguments: the script's arguments after the keys.
     """
 
     slot: str
@@ -29,11 +30,12 @@ class KeyCommand(NamedTuple):
     arguments: tuple[EncodableT, ...] = ()
 
     def with_keys(self, keys: Sequence[str]) -> tuple[EncodableT, ...]:
+        """Return the whole command for these keys."""
         return ("EVAL", self.script, len(keys), *keys, *self.arguments) if self.script else ("MGET", *keys)
 
 
-class _Asked(NamedTuple):
-    """`command` is a whole one, or one that is shared, with one of its keys."""
+class _QueuedCommand(NamedTuple):
+    """A queued command: a whole one, or one that is shared, with one of its keys."""
 
     command: tuple[EncodableT, ...] | KeyCommand
     answer: asyncio.Future[Any]
@@ -44,51 +46,52 @@ class AutoPipeline:
     """Sends commands in pipelines, one pipeline after the other.
 
     Args:
-        size: most commands in one pipeline.
-        timeout: seconds for a whole round trip; when it is over everything in it fails with `TimeoutError`.
+        client: the connection.
+        size: maximum number of commands in one pipeline.
+        timeout: seconds for a whole round trip; after it everything in it fails with `TimeoutError`.
     """
 
     def __init__(self, client: Redis, *, size: int = 256, timeout: float = 5.0) -> None:
         self._client = client
         self._size = size
         self._timeout = timeout
-        self._waiting: list[_Asked] = []
-        self._travelling: asyncio.Task[None] | None = None
+        self._waiting: list[_QueuedCommand] = []
+        self._in_flight: asyncio.Task[None] | None = None
 
     async def execute(self, *command: EncodableT) -> Any:
-        """The answer to one command. Raises Redis' errors. A caller that stops waiting does not stop the command."""
-        return await self._enqueue(_Asked(command, asyncio.get_running_loop().create_future()))
+        """Return the answer to one command. Raises Redis' errors. Cancelling the caller does not stop the command."""
+        return await self._enqueue(_QueuedCommand(command, asyncio.get_running_loop().create_future()))
 
     async def execute_for_key(self, command: KeyCommand, key: str) -> Any:
-        """What `command` answers for one key. Those that ask the same at the same moment share it."""
-        return await self._enqueue(_Asked(command, asyncio.get_running_loop().create_future(), key))
+        """Return the answer of `command` for one key. Concurrent callers with the same command share it."""
+        return await self._enqueue(_QueuedCommand(command, asyncio.get_running_loop().create_future(), key))
 
     async def close(self) -> None:
-        """Lets what is under way end."""
-        if self._travelling:
-            await asyncio.wait([self._travelling], timeout=self._timeout)
+        """Wait until the pipeline in flight ends."""
+        if self._in_flight:
+            await asyncio.wait([self._in_flight], timeout=self._timeout)
 
-    def _enqueue(self, asked: _Asked) -> asyncio.Future[Any]:
-        self._waiting.append(asked)
-        if self._travelling is None:
-            self._travelling = asyncio.create_task(self._travel())
-        return asked.answer
+    def _enqueue(self, queued: _QueuedCommand) -> asyncio.Future[Any]:
+        self._waiting.append(queued)
+        if self._in_flight is None:
+            self._in_flight = asyncio.create_task(self._send_all())
+        return queued.answer
 
-    async def _travel(self) -> None:
+    async def _send_all(self) -> None:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
-                await self._trip(batch)
+                await self._send_batch(batch)
         finally:
-            self._travelling = None
+            self._in_flight = None
 
-    async def _trip(self, batch: list[_Asked]) -> None:
+    async def _send_batch(self, batch: list[_QueuedCommand]) -> None:
         pipeline = self._client.pipeline(transaction=False)
         alone, together = _sorted(batch)
-        for asked in alone:
-            pipeline.execute_command(*asked.command)
+        for queued in alone:
+            pipeline.execute_command(*queued.command)
         for command, sharing in together.items():
-            pipeline.execute_command(*command.with_keys([asked.key for asked in sharing]))
+            pipeline.execute_command(*command.with_keys([queued.key for queued in sharing]))
         try:
             async with asyncio.timeout(self._timeout):
                 answers = await pipeline.execute(raise_on_error=False)
@@ -97,35 +100,35 @@ class AutoPipeline:
             if not isinstance(error, Exception):
                 raise
         else:
-            _answer(alone, answers[: len(alone)])
+            _resolve(alone, answers[: len(alone)])
             for sharing, answer in zip(together.values(), answers[len(alone) :], strict=True):
-                _answer(sharing, [answer] * len(sharing) if isinstance(answer, Exception) else answer)
+                _resolve(sharing, [answer] * len(sharing) if isinstance(answer, Exception) else answer)
 
 
-def _sorted(batch: list[_Asked]) -> tuple[list[_Asked], dict[KeyCommand, list[_Asked]]]:
-    """Those with a command of their own, and those who share one."""
-    alone: list[_Asked] = []
-    together: dict[KeyCommand, list[_Asked]] = defaultdict(list)
-    for asked in batch:
-        (together[asked.command] if isinstance(asked.command, KeyCommand) else alone).append(asked)
+def _sorted(batch: list[_QueuedCommand]) -> tuple[list[_QueuedCommand], dict[KeyCommand, list[_QueuedCommand]]]:
+    """Split a batch into whole commands and shared ones."""
+    alone: list[_QueuedCommand] = []
+    together: dict[KeyCommand, list[_QueuedCommand]] = defaultdict(list)
+    for queued in batch:
+        (together[queued.command] if isinstance(queued.command, KeyCommand) else alone).append(queued)
     return alone, together
 
 
-def _answer(batch: list[_Asked], answers: list[Any]) -> None:
-    for asked, answer in zip(batch, answers, strict=True):
-        if asked.answer.done():
+def _resolve(batch: list[_QueuedCommand], answers: list[Any]) -> None:
+    for queued, answer in zip(batch, answers, strict=True):
+        if queued.answer.done():
             continue
         if isinstance(answer, Exception):
-            asked.answer.set_exception(answer)
+            queued.answer.set_exception(answer)
         else:
-            asked.answer.set_result(answer)
+            queued.answer.set_result(answer)
 
 
-def _fail(batch: list[_Asked], error: BaseException) -> None:
-    for asked in batch:
-        if asked.answer.done():
+def _fail(batch: list[_QueuedCommand], error: BaseException) -> None:
+    for queued in batch:
+        if queued.answer.done():
             continue
         if isinstance(error, Exception):
-            asked.answer.set_exception(error)
+            queued.answer.set_exception(error)
         else:
-            asked.answer.cancel()
+            queued.answer.cancel()

@@ -1,8 +1,8 @@
-"""A tenant's rows as JSON files, and how several of them change in one step.
+"""A tenant's rows as JSON files, several of which can change in one step.
 
-`acme/state/15550001111/order.json` is the row `{acme}:state:15550001111:order`. A file is written beside its
-place and then moved there, so nobody ever reads half of one. Where one step writes several, what they shall be is
-written first, as `.pending`: whoever finds that when they get the lock, because its writer died, does it again.
+`acme/state/15550001111/order.json` is the row `{acme}:state:15550001111:order`. A file is written beside its place and
+then moved there, so nobody ever reads half of one. If one step writes several files, their new contents are written
+first, as `.pending`. A process that finds `.pending` when it gets the lock applies it again, because its writer died.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ HOUR: Final = 3600
 _PENDING: Final = ".pending"
 _LOCK: Final = ".lock"
 _EXPIRING: Final = ".expiring"
-_LONGEST: Final = 150
-"""Characters of a key that a file name shows; file systems take 255 bytes, and the ending needs some."""
+_MAX_NAME_LENGTH: Final = 150
+"""Maximum length of the key in a file name, in characters; file systems allow 255 bytes with the ending."""
 
 
 class StoredRow(NamedTuple):
-    """`expires_at` in seconds of the epoch; None for a row that stays."""
+    """A row in a file. `expires_at` is in seconds of the epoch; None for a row that never expires."""
 
     fields: Fields
     expires_at: float | None
 
 
 class JsonDirectory:
-    """One tenant's files. Everything but `locked` is to be called under the lock."""
+    """One tenant's files. Call everything but `locked` under the lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @contextmanager
     def locked(self, lock_timeout: float) -> Iterator[None]:
-        """Nobody else, in this process or another, reads or writes meanwhile.
+        """Lock the directory against all other readers and writers, of this process and others.
 
-        Raises `Unavailable` when `lock_timeout` (seconds) is over: somebody holds the lock and is stopped.
+        Raises `Unavailable` after `lock_timeout` seconds: the holder of the lock is stopped.
         """
         make_private_dir(self.path)
         lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -60,6 +60,7 @@ class JsonDirectory:
             os.close(lock)
 
     def read(self, name: str) -> StoredRow | None:
+        """Return a row; None if there is none. Raises `Unavailable` for a damaged file."""
         file = self.file(name)
         try:
             return _deserialize(orjson.loads(file.read_bytes()))
@@ -69,26 +70,26 @@ class JsonDirectory:
             raise Unavailable(f"the cache file {file} is not as it was written: mend it or remove it") from None
 
     def write(self, rows: Mapping[str, StoredRow | None]) -> None:
-        """Makes rows what they are given as, None for none: all of them or, whatever dies, none."""
-        told = {name: _serialize(name, row) for name, row in rows.items()}
+        """Write rows, and delete those that are None: all of them, or none if the process dies."""
+        stored = {name: _serialize(name, row) for name, row in rows.items()}
         self._record_expiry(rows)
         if len(rows) > 1:
-            _replace_file(self.path / _PENDING, orjson.dumps(told))
-        self._apply(told)
+            _replace_file(self.path / _PENDING, orjson.dumps(stored))
+        self._apply(stored)
 
     def names(self, *parts: str) -> list[str]:
-        """The names of all rows under this way (a kind, or kind and owner), sorted."""
+        """Return the names of all rows below a path (a kind, or kind and owner), sorted."""
         files = self.path.joinpath(*map(_file_name, parts)).rglob("*.json")
         return sorted(orjson.loads(file.read_bytes())["name"] for file in files)
 
     def sweep(self, now: float) -> None:
-        """Removes what has expired in hours gone by."""
+        """Delete the rows that expired in past hours."""
         for hour in self._expiring().glob("*"):
             if (int(hour.name) + 1) * HOUR <= now:
                 self._expire(hour, now)
 
     def file(self, name: str) -> Path:
-        """Where a row is. Different names have different files, also where the file system ignores case."""
+        """Return the path of a row. Different names have different files, also on file systems that ignore case."""
         _, *parts = name.split(":", 3)
         *folders, last = map(_file_name, parts)
         return self.path.joinpath(*folders, f"{last}.json")
@@ -109,8 +110,8 @@ class JsonDirectory:
         if pending.exists():
             self._apply(orjson.loads(pending.read_bytes()))
 
-    def _apply(self, told: Mapping[str, Any]) -> None:
-        for name, row in told.items():
+    def _apply(self, stored: Mapping[str, Any]) -> None:
+        for name, row in stored.items():
             file = self.file(name)
             if row is None:
                 file.unlink(missing_ok=True)
@@ -119,7 +120,7 @@ class JsonDirectory:
         (self.path / _PENDING).unlink(missing_ok=True)
 
     def _record_expiry(self, rows: Mapping[str, StoredRow | None]) -> None:
-        """Remembers by the hour what will expire, so that nobody has to look through all files for it."""
+        """Record by the hour which rows expire, so that a sweep need not read all files."""
         for name, row in rows.items():
             if row and row.expires_at is not None:
                 hours = self._expiring()
@@ -140,16 +141,16 @@ class JsonDirectory:
 
 
 def directory_name(name: str) -> str:
-    """The folder of the tenant whose row `name` is."""
+    """Return the directory of the tenant that owns the row `name`."""
     return _file_name(name.split(":", 1)[0].strip("{}"))
 
 
 def _file_name(text: str) -> str:
     plain = quote(text, safe="")
-    if plain and plain == plain.lower() and len(plain) <= _LONGEST and not plain.startswith("."):
+    if plain and plain == plain.lower() and len(plain) <= _MAX_NAME_LENGTH and not plain.startswith("."):
         return plain
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    return f"{plain[:_LONGEST].lstrip('.')}={digest}"
+    return f"{plain[:_MAX_NAME_LENGTH].lstrip('.')}={digest}"
 
 
 def _replace_file(file: Path, content: bytes) -> None:
@@ -166,5 +167,5 @@ def _serialize(name: str, row: StoredRow | None) -> dict[str, Any] | None:
     return {"name": name, "expires_at": row.expires_at, "fields": fields}
 
 
-def _deserialize(told: dict[str, Any]) -> StoredRow:
-    return StoredRow({field: orjson.dumps(value) for field, value in told["fields"].items()}, told["expires_at"])
+def _deserialize(stored: dict[str, Any]) -> StoredRow:
+    return StoredRow({field: orjson.dumps(value) for field, value in stored["fields"].items()}, stored["expires_at"])

@@ -28,13 +28,16 @@ _RECORD: Final = "record"
 
 
 class JsonStore(Store):
-    """Rows in files, a folder per tenant. Processes of one machine may share the directory.
+    """Rows in files, a directory per tenant. Processes of one machine may share the directory.
 
     Every step takes the tenant's lock, so nothing is lost between processes, and writes whole files, so a process that
-    is killed leaves none of them half. Only the operating system decides when files reach the disk: a power cut may
-    take the last seconds with it.
+    is
+    killed leaves no half file. Only the operating system decides when files reach the disk: a power cut may lose the
+    last
+    seconds.
 
     Args:
+        directory: the parent of the tenants' directories.
         lock_timeout: seconds to wait for another process' lock.
         clock: seconds of the epoch, the same for all processes.
     """
@@ -47,38 +50,47 @@ class JsonStore(Store):
         self._thread = ThreadPoolExecutor(1, "cache files")
 
     async def row(self, key: str) -> Fields | None:
+        """Return all fields of the row; None if there is no row."""
         found = await self._row(key)
         return found.fields if found else None
 
     async def field(self, key: str, name: str) -> bytes | None:
+        """Return one field; None if there is none."""
         return (await self.row(key) or {}).get(name)
 
     async def exists(self, key: str) -> bool:
+        """Return True if the row exists."""
         return await self._row(key) is not None
 
     async def ttl(self, key: str) -> int:
+        """Return the seconds left; `NO_EXPIRY` for a row that never expires, `MISSING` if there is none."""
         found = await self._row(key)
         if found is None:
             return MISSING
         return NO_EXPIRY if found.expires_at is None else math.floor(found.expires_at - self._clock() + 0.5)
 
     async def recorded(self, key: str) -> bytes | None:
+        """Return the content of the `UnitRecord` under `key`; None if there is none."""
         found = await self._row(key)
         return _content(found) if found else None
 
     async def keys(self, group: str) -> list[str]:
+        """Return the names of a group's rows, sorted."""
         return await self._locked(group, lambda folder: self._members(folder, group))
 
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        """Apply all changes and store the record in one step, as `Store.commit` says."""
         if not changes and record is None:
             return Committed(())
         name = record.key if record else changes[0].key
         return await self._locked(name, lambda folder: self._commit(folder, changes, record))
 
     async def ping(self) -> None:
+        """Return when the directory can be written."""
         await self._in_thread(lambda: make_private_dir(self._directory))
 
     async def close(self) -> None:
+        """Stop the thread that reads and writes."""
         self._thread.shutdown(wait=False)
 
     async def _row(self, key: str) -> StoredRow | None:
@@ -114,11 +126,11 @@ class JsonStore(Store):
 
     def _live(self, folder: JsonDirectory, name: str) -> StoredRow | None:
         found = folder.read(name)
-        gone = found and found.expires_at is not None and found.expires_at <= self._clock()
-        return None if gone else found
+        expired = found and found.expires_at is not None and found.expires_at <= self._clock()
+        return None if expired else found
 
     async def _locked(self, name: str, work: Callable[[JsonDirectory], T]) -> T:
-        """What `work` returns, done in the tenant's folder while nobody else is there."""
+        """Return the result of `work`, which runs under the tenant's lock."""
         return await self._in_thread(lambda: self._in_folder(directory_name(name), work))
 
     def _in_folder(self, tenant: str, work: Callable[[JsonDirectory], T]) -> T:
@@ -128,7 +140,7 @@ class JsonStore(Store):
             return work(folder)
 
     def _sweep(self, folder: JsonDirectory, tenant: str) -> None:
-        """Now and then: what has expired stays unseen until then, so there is no hurry."""
+        """Sweep once a minute. Expired rows are not visible before either, so there is no hurry."""
         now = self._clock()
         if now >= self._swept.get(tenant, 0) + 60:
             self._swept[tenant] = now
@@ -141,7 +153,7 @@ class JsonStore(Store):
 
 @contextmanager
 def _unavailable(directory: Path) -> Iterator[None]:
-    """A full disk or a lost one comes back, and the event waits for it."""
+    """Raise `Unavailable` for an error of the disk: it may come back, and the event waits for it."""
     try:
         yield
     except OSError as error:

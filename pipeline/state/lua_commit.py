@@ -1,7 +1,7 @@
 """The commit as Redis runs it: one Lua script, which Redis runs as a whole or not at all.
 
-What it means is said once, in Python (`change.RowChange.over`); the contract suite and a property test hold both
-together. It checks everything before it writes anything, since Redis does not undo what a script did.
+Its meaning is defined in Python (`change.RowChange.apply_to`); the contract suite and a property test compare both. It
+checks everything before it writes anything, since Redis does not roll back a script.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ return answer
 """
 
 RECORD: Final = """
--- KEYS: records of one ttl and content. ARGV: these, and the content that they may replace. Answers with what each
--- holds instead; false: it is there now.
+-- KEYS: records of one ttl and content. ARGV: these, and the content that they may replace. Returns the content
+-- that each keeps instead; false: the record is stored.
 local found = {}
 for i, key in ipairs(KEYS) do
   found[i] = redis.call('GET', key)
@@ -111,18 +111,18 @@ for i, key in ipairs(KEYS) do
 end
 return found
 """
-"""A commit that applies no changes, of many events."""
+"""The script of commits without changes, for the records of many events."""
 
 EXPIRE: Final = "for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[1]) end"
 
 COMMIT_SHA: Final = hashlib.sha1(COMMIT.encode(), usedforsecurity=False).hexdigest()
-"""The script's name in Redis."""
+"""The name of the commit script in Redis."""
 
 Argument = str | bytes | int
 
 
 def script_arguments(changes: Sequence[RowChange], record: UnitRecord | None) -> tuple[list[str], list[Argument]]:
-    """KEYS and ARGV of the script."""
+    """Return KEYS and ARGV of the script."""
     keys = [record.key] if record else []
     argv: list[Argument] = [record.ttl, record.content, record.replaces] if record else [0, b"", b""]
     for change in changes:
@@ -148,7 +148,7 @@ def _pairs(pairs: Iterable[tuple[str, Argument]]) -> list[Argument]:
 
 
 def parse_reply(reply: list[object]) -> Committed | str:
-    """The result of a commit, or in words which check failed."""
+    """Return the result of a commit, or the check that failed."""
     verdict = _text(reply[0])
     if verdict == "recorded":
         assert isinstance(reply[1], bytes)

@@ -1,4 +1,4 @@
-"""For your own tests: events of every kind in one line, handlers and stages in memory, and what came of them."""
+"""Tools for your own tests: events of every kind in one line, drivers that run handlers and stages in memory."""
 
 from pipeline.testing.conformance import AgentConformance
 from pipeline.testing.driver import StageDriver

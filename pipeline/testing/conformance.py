@@ -1,4 +1,4 @@
-"""What every agent must stand: a suite of tests to be inherited.
+"""A suite of tests that every agent must pass. Inherit it.
 
 >>> class TestVisits(AgentConformance):
 ...     agent = visits
@@ -6,7 +6,7 @@
 ...     def events(self, user: str) -> list[EventBase]:
 ...         return [incoming_text("hi", from_=user), incoming_text("again", from_=user)]
 
-It fails for agents that keep state outside of their caches, draw random numbers, or fail on what users do send.
+It fails for agents that keep state outside of their caches, draw random numbers, or fail on ordinary messages.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ from pipeline.topics.events import EventBase
 OTHER = "15550002222"
 OTHER_TENANT = "globex"
 STEPS = 2_000
-"""More than the events of a test may take."""
+"""Maximum number of steps of the events of a test."""
 
 
 class SimulatedCrash(BaseException):
-    """The worker's process is gone. No handler can catch it by `except Exception`."""
+    """The worker's process ends. No handler can catch it by `except Exception`."""
 
 
 async def _step_freely() -> None:
-    """A step of a worker that lives."""
+    """Take a step of a worker that keeps running."""
     await asyncio.sleep(0)
 
 
 class AgentConformance:
-    """Inherit it under a name that starts with `Test`, and say which agent and what happens to it.
+    """The suite. Inherit it under a name that starts with `Test`, and set the agent and its events.
 
     Attributes:
         agent: the handler, or the function with `@agent`.
@@ -69,20 +69,23 @@ class AgentConformance:
     agent: ClassVar[EventHandler]
 
     def events(self, user: str) -> list[EventBase]:
-        """Some events of one user's conversation, in order, each with an id of its own; the agent answers some."""
+        """Return events of one user's conversation, in order, each with its own id. The agent must answer some."""
         raise NotImplementedError
 
     def comparable(self, command: Command) -> Any:
-        """What of a command must be the same when its event is handled again. Leave out what follows the clock."""
+        """Return the parts of a command that must be equal when its event is handled again, without the time.
+
+        Leave out what depends on the time.
+        """
         return command.command_id, command.kind, command.recipient, command.body
 
     def test_it_does_something(self) -> None:
-        """All the other tests would pass for an agent that is never called."""
+        """Without it all other tests would pass for an agent that is never called."""
         rows, sent = self._run_normally(self.events(USER))
         assert rows.rows_of(CLOUD_TENANT) or sent, "the agent does nothing for these events: give it others"
 
     def test_conversations_side_by_side_stay_in_order(self) -> None:
-        """An agent that keeps an event in an attribute would answer one user with another's words."""
+        """An agent that keeps an event in an attribute would answer one user with another's text."""
         mine, other = self.events(USER), self.events(OTHER)
         _, alone = self._run_normally(mine)
         topic: list[Command] = []
@@ -168,7 +171,10 @@ class AgentConformance:
         return OneHandler(self._agent, Settings(cache="memory"), sample_tenants(), rows)
 
     def _unique(self, commands: Any) -> list[Any]:
-        """Commands as the messenger takes them: each id once, as it came first. Sorted: order has a test of its own."""
+        """Return commands as the messenger takes them:
+
+        each id once, the first of each. Sorted: another test checks the order.
+        """
         first: dict[str, Command] = {}
         for command in commands:
             first.setdefault(command.command_id, command)
@@ -194,20 +200,20 @@ class AgentConformance:
         self, events: Sequence[EventBase], steps: int
     ) -> tuple[InspectableStore, list[Command], bool]:
         rows, topic = InspectableStore(), list[Command]()
-        held, go_on = asyncio.Event(), asyncio.Event()
-        first = SteppedWorker(self._agent, rows, topic, _pause_after(steps, held, go_on))
+        paused, go_on = asyncio.Event(), asyncio.Event()
+        first = SteppedWorker(self._agent, rows, topic, _pause_after(steps, paused, go_on))
         working = asyncio.create_task(first.work(events))
-        waiting = asyncio.create_task(held.wait())
+        waiting = asyncio.create_task(paused.wait())
         await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         await SteppedWorker(self._agent, rows, topic, _step_freely).work(events[first.finished :])
         go_on.set()
         await working
-        return rows, topic, held.is_set()
+        return rows, topic, paused.is_set()
 
 
 def _crash_after(steps: int) -> Step:
-    """Takes so many steps, and then no more."""
+    """Return a step that crashes after `steps` calls."""
     left = steps
 
     async def step() -> None:
@@ -220,15 +226,15 @@ def _crash_after(steps: int) -> Step:
     return step
 
 
-def _pause_after(steps: int, held: asyncio.Event, go_on: asyncio.Event) -> Step:
-    """Takes so many steps, and the next one when it may."""
+def _pause_after(steps: int, paused: asyncio.Event, go_on: asyncio.Event) -> Step:
+    """Return a step that pauses after `steps` calls until it may go on."""
     left = steps
 
     async def step() -> None:
         nonlocal left
         left -= 1
         if left == -1:
-            held.set()
+            paused.set()
             await go_on.wait()
         await asyncio.sleep(0)
 

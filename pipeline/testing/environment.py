@@ -1,4 +1,4 @@
-"""Where a driver's handler runs: in memory, or on the real stack with `PIPELINE_TESTING=stack`."""
+"""The environment of a driver's handler: memory, or the real stack with `PIPELINE_TESTING=stack`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ STACK: Final = "stack"
 
 
 class HandlerEnvironment(Protocol):
-    """One handler, with rows that nobody else has."""
+    """One handler, with rows of its own."""
 
     @property
     def store(self) -> Store:
         """The rows of all tenants, for any event loop."""
 
     async def handle(self, events: Sequence[EventBase], *, at_once: bool) -> list[Command]:
-        """Handles events, side by side or one after the other; gives their commands. Raises what the handler raises."""
+        """Handle events, side by side or one after the other, and return their commands.
+
+        Raises the handler's errors.
+        """
 
     def advance(self, seconds: float) -> None:
-        """Lets time pass for everything in `store` that expires."""
+        """Let time pass for everything in `store` that expires."""
 
 
 def on_stack() -> bool:
-    """Whether drivers run their handlers on the real stack: for `pytest.mark.skipif`, where a test can't be there.
+    """Return True if drivers run their handlers on the real stack: for `pytest.mark.skipif`, if a test can't run there.
 
     Raises `UsageError` where `PIPELINE_TESTING` is neither `stack` nor `memory`.
     """
@@ -44,7 +47,7 @@ def on_stack() -> bool:
 
 
 def environment_for(handler: EventHandler, timeout: float) -> HandlerEnvironment:
-    """Where the switch says. Raises `UsageError` for a handler that can't be there."""
+    """Return the environment that the switch selects. Raises `UsageError` for a handler that can't run there."""
     if not on_stack():
         return MemoryEnvironment(handler, timeout)
     from pipeline.testing.stack.environment import StackEnvironment  # noqa: PLC0415 (tests in memory need no Kafka client)

@@ -1,4 +1,4 @@
-"""Events: what happened, provider by provider brought into one form.
+"""Events: things that happened, from all providers in one form.
 
 `decode` reads a record of `events.<lane>`. The union is discriminated by `kind`. The names that handlers written for
 Wappa import are here as well.
@@ -59,11 +59,11 @@ ErrorDetailBase = MessageError = ErrorDetail
 
 _EVENT: Final[TypeAdapter[AnyEvent]] = TypeAdapter(Event)
 _NEW: Final = "union_tag_invalid"
-"""pydantic's word for a kind of event, or a type of message, that a union does not have."""
+"""pydantic's error type for a kind of event, or a type of message, that a union does not have."""
 
 
 def decode(record: Incoming) -> AnyEvent:
-    """The event of a record. Raises `InvalidRecord`, without quoting what the record holds, or `NewerRecord`.
+    """Return the event of a record. Raises `InvalidRecord`, without quoting what the record holds, or `NewerRecord`.
 
     What a newer version wrote (a message of a type that this one has no model for) is an `UnknownEvent`, as it would
     have been if this version had parsed the webhook.
@@ -79,7 +79,7 @@ def decode(record: Incoming) -> AnyEvent:
 
 
 def validate(body: dict[str, Any]) -> AnyEvent:
-    """The event of a `WireEvent`'s body. Raises pydantic's `ValidationError`."""
+    """Return the event of a `WireEvent`'s body. Raises pydantic's `ValidationError`."""
     return _EVENT.validate_python(body)
 
 

@@ -1,35 +1,35 @@
-"""A large event holds each piece once: what its other fields share with `raw` is written as a place in it.
+"""Shortens large events: a part that is also in `raw` is replaced by a pointer into it.
 
     {"kind": "message", "raw": {…}, "message": null, …,
      "raw_pointers": {"/message": "/entry/0/changes/0/value/messages/0"}}
 
-Both sides of an entry are JSON pointers (RFC 6901): where in the event, and where in `raw`. A webhook of three
-megabytes would be an event of six otherwise, which no topic takes. Small events are written in full, so that any
-reader of JSON reads nearly all of them; `pipeline.topics.events.decode` reads both.
+Both sides of an entry are JSON pointers (RFC 6901): into the event, and into `raw`. A webhook of three megabytes would
+be an event of six otherwise, which no topic takes. Small events are written in full, so that any reader of JSON reads
+nearly all of them; `pipeline.topics.events.decode` reads both.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-Json: TypeAlias = dict[str, Any]
+from pipeline.topics.types import Json
 
 MAX_FULL_SIZE: Final = 1024 * 1024
-"""Bytes of an event that is written in full."""
+"""Maximum size of an event that is written in full, in bytes."""
 POINTERS: Final = "raw_pointers"
 _MARK: Final = f'"{POINTERS}"'.encode()
 _LEAST_BYTES: Final = 64 * 1024
-"""No event is smaller in which anything was replaced: `raw` is the larger part of what was above the limit."""
+"""Minimum size of a compacted event, in bytes: `raw` is the larger part of an event above the limit."""
 _LEAST_TEXT: Final = 256
-"""Characters of a text that is worth a pointer."""
+"""Minimum length of a text that is replaced by a pointer, in characters."""
 _MOST: Final = 10_000
-"""Pieces of `raw` that are looked at, from the top down: the large ones are near the top."""
+"""Maximum number of parts of `raw` that are considered, from the top down: the large ones are near the top."""
 
 
 def compact(body: Json) -> Json:
-    """A copy of the body of an event in which what is a part of `raw`, the very same object, is replaced."""
+    """Return a copy of an event's body in which every part that is the same object as a part of `raw` is replaced."""
     known = {id(piece): pointer for pointer, piece in _pieces(body.get("raw"))}
     pointers: dict[str, str] = {}
     short = {name: _replaced(item, f"/{name}", known, pointers) for name, item in body.items() if name != "raw"}
@@ -37,12 +37,18 @@ def compact(body: Json) -> Json:
 
 
 def is_compacted(value: bytes) -> bool:
-    """Whether an event may have pointers. A quick look: a user may have written the same words."""
+    """Return True if an event may have pointers.
+
+    It only looks for the field's name, which a user may have written too.
+    """
     return len(value) > _LEAST_BYTES and _MARK in value
 
 
 def expand(body: Any) -> Any:
-    """The body in full. Raises `KeyError`, `IndexError`, `TypeError` or `ValueError` for pointers that lead nowhere."""
+    """Return the body in full.
+
+    Raises `KeyError`, `IndexError`, `TypeError` or `ValueError` for pointers that lead nowhere.
+    """
     pointers = body.pop(POINTERS, None) if type(body) is dict else None
     for place, source in (pointers or {}).items():
         *way, last = _parts(place)
@@ -52,7 +58,7 @@ def expand(body: Any) -> Any:
 
 
 def _pieces(raw: Any) -> Iterator[tuple[str, Any]]:
-    """What may be replaced: objects, arrays and long texts, the outer ones first."""
+    """Yield the parts that may be replaced: objects, arrays and long texts, the outer ones first."""
     waiting, count = deque([("", raw)]), 0
     while waiting and count < _MOST:
         pointer, node = waiting.popleft()

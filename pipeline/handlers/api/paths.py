@@ -16,32 +16,38 @@ from pipeline.topics.events.api import READ
 
 
 class ApiMethod(NamedTuple):
-    """A path's method of `IMessenger`, its label in `APIMessageEvent.message_type`, and its body."""
+    """One path of the API.
+
+    Attributes:
+        method: the method of `IMessenger`.
+        message_type: the label in `APIMessageEvent.message_type`.
+        body: the model of the JSON body.
+    """
 
     method: str
     message_type: str
-    body: type[bodies.Body]
+    body: type[bodies.SendBody]
 
 
 PATHS: Final[Mapping[str, ApiMethod]] = MappingProxyType(
     {
-        "messages/send-text": ApiMethod("send_text", "text", bodies.Text),
-        "messages/mark-as-read": ApiMethod("mark_as_read", READ, bodies.Read),
-        "media/send-image": ApiMethod("send_image", "image", bodies.Image),
-        "media/send-video": ApiMethod("send_video", "video", bodies.Video),
-        "media/send-audio": ApiMethod("send_audio", "audio", bodies.Audio),
-        "media/send-document": ApiMethod("send_document", "document", bodies.Document),
-        "media/send-sticker": ApiMethod("send_sticker", "sticker", bodies.Sticker),
-        "interactive/send-buttons": ApiMethod("send_button_message", "button", bodies.Buttons),
-        "interactive/send-list": ApiMethod("send_list_message", "list", bodies.List),
-        "interactive/send-cta": ApiMethod("send_cta_message", "cta", bodies.Cta),
-        "templates/send-text": ApiMethod("send_text_template", "template", bodies.TextTemplate),
-        "templates/send-media": ApiMethod("send_media_template", "template", bodies.MediaTemplate),
-        "templates/send-location": ApiMethod("send_location_template", "template", bodies.LocationTemplate),
-        "specialized/send-contact": ApiMethod("send_contact", "contact", bodies.Contact),
-        "specialized/send-location": ApiMethod("send_location", "location", bodies.Location),
+        "messages/send-text": ApiMethod("send_text", "text", bodies.TextBody),
+        "messages/mark-as-read": ApiMethod("mark_as_read", READ, bodies.ReadBody),
+        "media/send-image": ApiMethod("send_image", "image", bodies.ImageBody),
+        "media/send-video": ApiMethod("send_video", "video", bodies.VideoBody),
+        "media/send-audio": ApiMethod("send_audio", "audio", bodies.AudioBody),
+        "media/send-document": ApiMethod("send_document", "document", bodies.DocumentBody),
+        "media/send-sticker": ApiMethod("send_sticker", "sticker", bodies.StickerBody),
+        "interactive/send-buttons": ApiMethod("send_button_message", "button", bodies.ButtonsBody),
+        "interactive/send-list": ApiMethod("send_list_message", "list", bodies.ListBody),
+        "interactive/send-cta": ApiMethod("send_cta_message", "cta", bodies.CtaBody),
+        "templates/send-text": ApiMethod("send_text_template", "template", bodies.TextTemplateBody),
+        "templates/send-media": ApiMethod("send_media_template", "template", bodies.MediaTemplateBody),
+        "templates/send-location": ApiMethod("send_location_template", "template", bodies.LocationTemplateBody),
+        "specialized/send-contact": ApiMethod("send_contact", "contact", bodies.ContactBody),
+        "specialized/send-location": ApiMethod("send_location", "location", bodies.LocationBody),
         "specialized/send-location-request": ApiMethod(
-            "send_location_request", "location_request", bodies.LocationRequest
+            "send_location_request", "location_request", bodies.LocationRequestBody
         ),
     }
 )
@@ -53,7 +59,8 @@ async def dry_run(event: APIMessageEvent) -> SendResult:
     if call is None:
         raise InvalidRecord(f"there is no send {event.path}: a newer version has written it")
     try:
-        arguments = checks.model(call.body, event.request_payload).arguments()
+        name = call.body.__name__.removesuffix("Body")  # as callers of the API see it in error messages
+        arguments = checks.model(call.body, event.request_payload, name=name).arguments()
     except Unsendable as error:
         return _failed_result(event, error)
     if event.message_type != READ:

@@ -1,4 +1,4 @@
-"""What a handler may give as a medium: a URL, a provider's id, a path, bytes, an open file, or `{"id"|"link": …}`."""
+"""The media that a handler may pass: a URL, a provider's id, a path, bytes, an open file, or `{"id"|"link": …}`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REFERENCES: Final = ("id", "link", "data")
 
 
 def as_reference(source: object) -> dict[str, Any] | None:
-    """The medium of a source that needs no upload; None for one that does."""
+    """Return the medium of a source that needs no upload; None for a source that does."""
     if isinstance(source, Mapping):
         named = [name for name in _REFERENCES if source.get(name)]
         if len(named) != 1:
@@ -34,16 +34,16 @@ def as_reference(source: object) -> dict[str, Any] | None:
 
 
 def _is_id(source: str) -> bool:
-    """Whether a string is a provider's id and no path: it has no separator and no file's extension."""
+    """Return True if a string is a provider's id and no path: it has no separator and no file's extension."""
     return bool(source) and not ({"/", "\\"} & set(source)) and mimetypes.guess_type(source)[0] is None
 
 
 async def load_upload(
     source: object, mime_type: str | None, filename: str | None, kind: str | None = None, *, folder: Path
 ) -> Upload:
-    """What is to be uploaded. Raises `Unsendable` for a file that is not there, or that WhatsApp does not take.
+    """Return the file to upload. Raises `Unsendable` if it does not exist, or WhatsApp does not take it.
 
-    A `Path` is the handler's own. A string may be what a user wrote, so it is a path below `folder` only.
+    A `Path` is the handler's own. A string may be a user's text, so it is a path below `folder` only.
     """
     if isinstance(source, bytes | bytearray):
         return _checked(bytes(source), mime_type, filename or "", kind)
@@ -58,7 +58,7 @@ async def load_upload(
 
 
 def _below(folder: Path, given: str) -> Path:
-    """The real path of a file below the folder: neither steps upwards nor links lead out of it."""
+    """Return the real path of a file below the folder. Neither `..` nor links may lead out of it."""
     try:
         path = Path(given).resolve()
         inside = path.is_relative_to(folder.resolve())

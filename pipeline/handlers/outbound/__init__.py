@@ -1,5 +1,5 @@
-"""What a handler can send, by family: a file has the methods of one family and how their bodies are made.
+"""The sends of the messenger, a file for each family: its methods, and the bodies of their commands.
 
-The bodies are those of `pipeline.topics.commands.CommandKind`, and the limits those of the Cloud API; they are checked
-when the handler calls, so that what the provider would refuse is a result and not a failed outcome.
+The bodies are those of `pipeline.topics.commands.CommandKind`, and the limits those of the Cloud API. They are checked
+when the handler calls, so that a send that the provider would reject is a failed result and not a failed outcome.
 """

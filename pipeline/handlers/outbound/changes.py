@@ -1,7 +1,7 @@
 """Sends about other messages: reactions, edits, deletions, forwards, pins; and polls.
 
-Each names the message by the provider's id, or by the `message_id` of an earlier result: the messenger knows which
-message that command became.
+Each names the message by the provider's id, or by the `message_id` of an earlier result: the messenger knows the
+provider's id of that command.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pipeline.handlers.validation import seconds, validate_message_id
 from pipeline.topics.commands import CommandKind
 
 PIN_SPAN = 30 * 86_400
-"""Seconds for which a message may stay pinned at most."""
+"""Maximum time for which a message may be pinned, in seconds."""
 
 
 class ChangeSender(SenderMixin):
-    """What Wappa does not offer. Not every provider can do all of these: what it can't do is refused."""
+    """Sends that Wappa does not offer. A send that the account's provider does not support is rejected."""
 
     async def send_reaction(
         self, emoji: str, message_id: str, recipient: str, **options: Unpack[SendOptions]
     ) -> SendResult:
-        """Reacts to a message with one emoji; a later reaction takes the place of an earlier one."""
+        """React to a message with one emoji; a later reaction replaces an earlier one."""
         return self._send(CommandKind.REACTION, recipient, None, options, reaction_body, emoji, message_id)
 
     async def remove_reaction(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
-        """Takes the reaction to a message back."""
+        """Remove the reaction to a message."""
         return self._send(CommandKind.REACTION, recipient, None, options, about_body, message_id, "emoji", "")
 
     async def send_poll(
@@ -43,22 +43,22 @@ class ChangeSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """A question with 2 to 12 different answers; `multiple` lets users choose several."""
+        """Send a question with 2 to 12 different answers; `multiple` lets users choose several."""
         what = (question, choices, multiple)
         return self._send(CommandKind.POLL, recipient, reply_to_message_id, options, poll_body, *what)
 
     async def edit_message(
         self, message_id: str, text: str, recipient: str, **options: Unpack[SendOptions]
     ) -> SendResult:
-        """Gives a text that was sent another wording."""
+        """Replace the text of a sent message."""
         return self._send(CommandKind.EDIT, recipient, None, options, edit_body, message_id, text)
 
     async def delete_message(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
-        """Deletes a message that was sent, for everyone."""
+        """Delete a sent message for everyone."""
         return self._send(CommandKind.REVOKE, recipient, None, options, about_body, message_id)
 
     async def forward_message(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
-        """Sends a message of this account on to somebody else."""
+        """Forward a message of this account to somebody else."""
         return self._send(CommandKind.FORWARD, recipient, None, options, about_body, message_id)
 
     async def pin_message(
@@ -68,32 +68,35 @@ class ChangeSender(SenderMixin):
         pin_for: float | timedelta | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """Pins a message to the top of the chat for `pin_for` seconds (the Cloud API: groups only, whole days)."""
+        """Pin a message to the top of the chat for `pin_for` seconds (Cloud API: groups only, whole days)."""
         return self._send(CommandKind.PIN, recipient, None, options, pin_body, message_id, pin_for)
 
     async def unpin_message(self, message_id: str, recipient: str, **options: Unpack[SendOptions]) -> SendResult:
-        """Takes a message from the top of the chat."""
+        """Unpin a message."""
         return self._send(CommandKind.PIN, recipient, None, options, about_body, message_id, "on", False)
 
 
 def about_body(message_id: object, field: str | None = None, value: object = None) -> Body:
-    """A body that names a message, with one field more where it is named."""
+    """Return a body that names a message, with one more field if it is given."""
     if wrong := validate_message_id(message_id):
         raise Unsendable(wrong)
     return {"message_id": message_id} | ({field: value} if field else {})
 
 
 def reaction_body(emoji: object, message_id: object) -> Body:
+    """Return the body of a reaction."""
     if checks.text("emoji", emoji, 64).isascii():
         raise Unsendable("a reaction is one emoji, not a text")
     return about_body(message_id, "emoji", emoji)
 
 
 def edit_body(message_id: object, text: object) -> Body:
+    """Return the body of an edit."""
     return about_body(message_id, "text", checks.text("text", text, checks.TEXT))
 
 
 def pin_body(message_id: object, pin_for: object) -> Body:
+    """Return the body of a pin."""
     if pin_for is None:
         return about_body(message_id, "on", True)
     span = seconds(pin_for)
@@ -103,6 +106,7 @@ def pin_body(message_id: object, pin_for: object) -> Body:
 
 
 def poll_body(question: object, choices: object, multiple: object) -> Body:
+    """Return the body of a poll."""
     answers = [checks.text("poll's answer", each, 100) for each in checks.items("answers", choices, 2, 12)]
     checks.unique("answers", answers)
     return {"question": checks.text("poll's question", question, 255), "options": answers, "multiple": bool(multiple)}

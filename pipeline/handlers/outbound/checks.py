@@ -1,4 +1,4 @@
-"""Checks that all families share. Each returns what it was given or raises `Unsendable`, without quoting it."""
+"""Checks that all families share. Each returns the valid value or raises `Unsendable`, without quoting the value."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic import BaseModel, ValidationError
 from pipeline.errors import Unsendable
 
 BODY: Final = 1024
-"""Characters of the body of an interactive message; a list's may have `TEXT`."""
+"""Maximum length of the body of an interactive message, in characters; a list's may have `TEXT`."""
 TEXT: Final = 4096
 SHORT: Final = 60
-"""Characters of a text header, and of a footer."""
+"""Maximum length of a text header and of a footer, in characters."""
 URL: Final = 8192
-"""Characters of a URL; no server takes longer ones."""
+"""Maximum length of a URL, in characters; no server accepts longer ones."""
 BUTTON: Final = 20
-"""Characters of a button's title."""
+"""Maximum length of a button's title, in characters."""
 
 _NOT_IN_URL: Final = re.compile(r"[^\S ]|[\x00-\x1f\x7f]")
 
@@ -27,31 +27,32 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def text(what: str, value: object, most: int, code: str = "VALIDATION", *, missing: str = "VALIDATION") -> str:
-    """A string of 1 to `most` characters. `code` says that it is too long, `missing` that there is none."""
+    """Return a string of 1 to `most` characters. `code` is the error of a longer one, `missing` of none."""
     if not isinstance(value, str):
         raise Unsendable(f"the {what} is a {type(value).__name__}: pass a string", missing)
     if not 1 <= len(value) <= most:
-        fault = f"the {what} has {len(value)} characters: WhatsApp takes 1 to {most}"
-        raise Unsendable(fault, code if value else missing)
+        error = f"the {what} has {len(value)} characters: WhatsApp takes 1 to {most}"
+        raise Unsendable(error, code if value else missing)
     return value
 
 
 def optional(what: str, value: object, most: int, code: str = "VALIDATION") -> str | None:
-    """None for nothing and for an empty string, which Wappa leaves out too."""
+    """Return the string, if there is one: None for None and for an empty string, which Wappa leaves out too."""
     return None if value is None or value == "" else text(what, value, most, code)
 
 
 def body_text(value: object, most: int = BODY) -> str:
+    """Return the text of a body."""
     return text("body", value, most, "BODY_TOO_LONG", missing="INVALID_BODY")
 
 
 def is_url(value: str) -> bool:
-    """Whether it is meant as a URL of the web. Schemes are not case-sensitive (RFC 3986, 3.1)."""
+    """Return True for a web URL. Schemes are not case-sensitive (RFC 3986, 3.1)."""
     return value[:8].lower().startswith(("http://", "https://"))
 
 
 def url(value: object) -> str:
-    """A URL of the web with a host. The scheme may be in capitals."""
+    """Return a web URL that has a host. The scheme may be in capitals."""
     code = "INVALID_URL_FORMAT"
     if not isinstance(value, str) or not is_url(value):
         raise Unsendable("the URL does not begin with http:// or https://", code)
@@ -67,7 +68,7 @@ def url(value: object) -> str:
 
 
 def items(what: str, value: object, least: int, most: int, code: str = "VALIDATION") -> Sequence[Any]:
-    """A list or tuple of `least` to `most` items."""
+    """Return a list or tuple of `least` to `most` items."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise Unsendable(f"the {what} are a {type(value).__name__}: pass a list")
     if not least <= len(value) <= most:
@@ -76,28 +77,33 @@ def items(what: str, value: object, least: int, most: int, code: str = "VALIDATI
 
 
 def unique(what: str, values: Iterable[str], code: str = "VALIDATION") -> None:
+    """Raise `Unsendable` if two of the values are equal."""
     seen = list(values)
     if len(set(seen)) != len(seen):
         raise Unsendable(f"two {what} are the same: make each different", code)
 
 
-def model(kind: type[Model], value: object, code: str = "VALIDATION") -> Model:
-    """`value` as a model, which it may be already, or a dict, or an object with the same attributes."""
+def model(kind: type[Model], value: object, code: str = "VALIDATION", *, name: str | None = None) -> Model:
+    """Return `value` as a model: it may be one already, or a dict, or an object with the same attributes.
+
+    The error message calls the model `name`, by default its class name.
+    """
     try:
         return kind.model_validate(value, from_attributes=not isinstance(value, Mapping))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise Unsendable(f"{kind.__name__}{'.' + where if where else ''}: {first['msg'].lower()}", code) from None
+        called = (name or kind.__name__) + (f".{where}" if where else "")
+        raise Unsendable(f"{called}: {first['msg'].lower()}", code) from None
 
 
 def mapping(what: str, value: object) -> dict[str, Any]:
-    """A dict without the fields that are None."""
+    """Return a dict without the fields that are None."""
     if not isinstance(value, Mapping):
         raise Unsendable(f"the {what} is a {type(value).__name__}: pass a dict")
     return {name: item for name, item in value.items() if item is not None}
 
 
 def given(**fields: object) -> dict[str, Any]:
-    """The fields that are there: a field of a command's body that is None is left out."""
+    """Return the fields that are not None: others are left out of a command's body."""
     return {name: value for name, value in fields.items() if value is not None}

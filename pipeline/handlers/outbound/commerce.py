@@ -16,11 +16,11 @@ from pipeline.topics.commands import CommandKind
 
 _FLOW: Final = {"mode": ("published", "draft"), "flow_action": ("navigate", "data_exchange")}
 PRODUCTS = 30
-"""Products of a list, over all of its sections."""
+"""Maximum number of products of a list, over all of its sections."""
 
 
 class CommerceSender(SenderMixin):
-    """What Wappa does not offer. Names as in PyWa where it has them."""
+    """Sends that Wappa does not offer. Names as in PyWa where it has them."""
 
     async def send_catalog(
         self,
@@ -31,7 +31,7 @@ class CommerceSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """A button to the whole catalogue; the thumbnail is a product's picture."""
+        """Send a button that opens the whole catalogue; the thumbnail is a product's picture."""
         what = (body, thumbnail_product_retailer_id, footer)
         return self._send(CommandKind.CATALOG, recipient, reply_to_message_id, options, catalog_body, *what)
 
@@ -45,7 +45,7 @@ class CommerceSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """One product of a catalogue."""
+        """Send one product of a catalogue."""
         what = (catalog_id, product_retailer_id, body, footer)
         return self._send(CommandKind.PRODUCT, recipient, reply_to_message_id, options, product_body, *what)
 
@@ -60,7 +60,7 @@ class CommerceSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """1 to 30 products in 1 to 10 sections. The text header is required."""
+        """Send 1 to 30 products in 1 to 10 sections. The text header is required."""
         what = (catalog_id, sections, header, body, footer)
         return self._send(CommandKind.PRODUCTS, recipient, reply_to_message_id, options, products_body, *what)
 
@@ -72,7 +72,7 @@ class CommerceSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """2 to 10 cards side by side, all with as many buttons of the same kind."""
+        """Send 2 to 10 cards side by side, all with the same number and kind of buttons."""
         return self._send(CommandKind.CAROUSEL, recipient, reply_to_message_id, options, carousel_body, body, cards)
 
     async def send_flow(
@@ -86,22 +86,31 @@ class CommerceSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """A form.
+        """Send a form.
 
         Args:
-            flow: the parameters of Meta's flow action: `flow_id` or `flow_name`, `flow_token`, and, where wanted,
+            flow: the parameters of Meta's flow action: `flow_id` or `flow_name`, `flow_token`, and optionally
                 `mode` (published, draft), `flow_action` (navigate, data_exchange), `flow_action_payload`.
+            recipient: the recipient.
+            body: the text above the button.
+            button_text: the title of the button.
+            header: a text or medium above the body.
+            footer: a text below the body.
+            reply_to_message_id: the message that it replies to.
+            options: see `SendOptions`.
         """
         what = (flow, body, button_text, header, footer)
         return self._send(CommandKind.FLOW, recipient, reply_to_message_id, options, flow_body, *what)
 
 
 def catalog_body(body: object, thumbnail: object, footer: object) -> Body:
+    """Return the body of a catalogue."""
     sku = checks.optional("thumbnail's product id", thumbnail, 1024)
     return framed(body, None, footer) | checks.given(thumbnail_product_retailer_id=sku)
 
 
 def product_body(catalog_id: object, sku: object, body: object, footer: object) -> Body:
+    """Return the body of a product."""
     return checks.given(
         catalog_id=checks.text("catalogue id", catalog_id, 1024),
         product_retailer_id=checks.text("product id", sku, 1024),
@@ -111,6 +120,7 @@ def product_body(catalog_id: object, sku: object, body: object, footer: object) 
 
 
 def products_body(catalog_id: object, sections: object, header: object, body: object, footer: object) -> Body:
+    """Return the body of a list of products."""
     made = [product_section(each) for each in checks.items("sections", sections, 1, 10, "TOO_MANY_SECTIONS")]
     count = sum(len(each["product_retailer_ids"]) for each in made)
     if count > PRODUCTS:
@@ -122,6 +132,7 @@ def products_body(catalog_id: object, sections: object, header: object, body: ob
 
 
 def product_section(value: object) -> Body:
+    """Return one section of a list of products."""
     given = checks.model(ProductSection, value)
     ids = [checks.text("product id", each, 1024) for each in given.product_retailer_ids]
     return {
@@ -131,6 +142,7 @@ def product_section(value: object) -> Body:
 
 
 def carousel_body(body: object, cards: object) -> Body:
+    """Return the body of a carousel."""
     made = [card(each) for each in checks.items("cards", cards, 2, 10)]
     if len({(bool(each.get("cta")), len(each.get("buttons", ()))) for each in made}) > 1:
         raise Unsendable("the cards differ in their buttons: give all as many, of the same kind")
@@ -138,6 +150,7 @@ def carousel_body(body: object, cards: object) -> Body:
 
 
 def card(value: object) -> Body:
+    """Return one card of a carousel."""
     given = checks.model(CarouselCard, value)
     header = header_of(given.header)
     if header is None or header["type"] not in ("image", "video"):
@@ -146,6 +159,7 @@ def card(value: object) -> Body:
 
 
 def card_text(value: object) -> str | None:
+    """Return the text of a card, if it has one."""
     text = checks.optional("card's body", value, 160, "BODY_TOO_LONG")
     if text and text.count("\n") > 2:
         raise Unsendable("a card's body has more than 2 line breaks", "BODY_TOO_LONG")
@@ -153,6 +167,7 @@ def card_text(value: object) -> str | None:
 
 
 def card_action(given: CarouselCard) -> Body:
+    """Return the buttons or the link of a card."""
     if bool(given.buttons) == bool(given.button_url):
         raise Unsendable("a card has either buttons, or button_text and button_url")
     if given.buttons:
@@ -162,6 +177,7 @@ def card_action(given: CarouselCard) -> Body:
 
 
 def flow_body(flow: object, body: object, button_text: object, header: object, footer: object) -> Body:
+    """Return the body of a form."""
     parameters = checks.mapping("flow", flow)
     if bool(parameters.get("flow_id")) == bool(parameters.get("flow_name")):
         raise Unsendable("the flow is named by exactly one of flow_id and flow_name")

@@ -15,12 +15,12 @@ Short = Annotated[str, Field(max_length=100)]
 
 
 class _Model(BaseModel):
-    # What Meta adds to cards goes out as it is given.
+    # Unknown fields are sent as they are, so that fields that Meta adds work at once.
     model_config = ConfigDict(extra="allow", coerce_numbers_to_str=True)
 
 
-class ContactName(_Model):
-    """`formatted_name` is what is shown. Meta takes it beside at least one of the others only."""
+class OutboundContactName(_Model):
+    """The name of a card; `formatted_name` is shown. Meta requires at least one of the other parts."""
 
     formatted_name: Annotated[str, Field(min_length=1, max_length=100)]
     first_name: Short | None = None
@@ -30,25 +30,31 @@ class ContactName(_Model):
     prefix: Short | None = None
 
 
-class ContactPhone(_Model):
-    """`wa_id` makes the card offer a chat instead of an invitation."""
+class OutboundContactPhone(_Model):
+    """A phone number of a card. With `wa_id` the card offers a chat instead of an invitation."""
 
     phone: Annotated[str, Field(min_length=1)]
     type: str | None = None
     wa_id: str | None = None
 
 
-class ContactEmail(_Model):
+class OutboundContactEmail(_Model):
+    """An e-mail address of a card."""
+
     email: str
     type: str | None = None
 
 
-class ContactUrl(_Model):
+class OutboundContactUrl(_Model):
+    """A web address of a card."""
+
     url: str
     type: str | None = None
 
 
-class ContactAddress(_Model):
+class OutboundContactAddress(_Model):
+    """A postal address of a card."""
+
     street: str | None = None
     city: str | None = None
     state: str | None = None
@@ -58,30 +64,38 @@ class ContactAddress(_Model):
     type: str | None = None
 
 
-class ContactOrganization(_Model):
+class OutboundContactOrganization(_Model):
+    """The employer of a card."""
+
     company: Short | None = None
     department: Short | None = None
     title: Short | None = None
 
 
-class ContactCard(_Model):
+class OutboundContactCard(_Model):
     """A person or business: a name and 1 to 5 phone numbers; at most 5 of everything else. `birthday`: YYYY-MM-DD."""
 
-    name: ContactName
-    phones: Annotated[list[ContactPhone], Field(min_length=1, max_length=5)]
-    emails: Annotated[list[ContactEmail], Field(max_length=5)] | None = None
-    urls: Annotated[list[ContactUrl], Field(max_length=5)] | None = None
-    addresses: Annotated[list[ContactAddress], Field(max_length=5)] | None = None
-    org: ContactOrganization | None = None
+    name: OutboundContactName
+    phones: Annotated[list[OutboundContactPhone], Field(min_length=1, max_length=5)]
+    emails: Annotated[list[OutboundContactEmail], Field(max_length=5)] | None = None
+    urls: Annotated[list[OutboundContactUrl], Field(max_length=5)] | None = None
+    addresses: Annotated[list[OutboundContactAddress], Field(max_length=5)] | None = None
+    org: OutboundContactOrganization | None = None
     birthday: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
 
 
-Contact = ContactCard | Mapping[str, Any]
+# Wappa's names. The models of received cards have the same ones, which are published in the schemas of events.
+ContactCard = OutboundContactCard
+ContactName, ContactPhone, ContactEmail = OutboundContactName, OutboundContactPhone, OutboundContactEmail
+ContactUrl, ContactAddress = OutboundContactUrl, OutboundContactAddress
+ContactOrganization = OutboundContactOrganization
+
+Contact = OutboundContactCard | Mapping[str, Any]
 
 
 def contact_of(value: object) -> dict[str, Any]:
-    """A card as the Cloud API writes it: what there is none of is not there."""
-    card = checks.model(ContactCard, value, "INVALID_CONTACT_FORMAT")
+    """Return a card as the Cloud API writes it, without empty fields."""
+    card = checks.model(OutboundContactCard, value, "INVALID_CONTACT_FORMAT", name="ContactCard")
     if not any(getattr(card.name, part) for part in _PARTS):
         wrong = "a contact's name has a formatted_name alone: give first_name, too, or another part of the name"
         raise Unsendable(wrong, "INVALID_CONTACT_FORMAT")

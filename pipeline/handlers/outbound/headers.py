@@ -1,4 +1,4 @@
-"""What stands above an interactive message: a text, or a medium that the provider has or can fetch."""
+"""The header of an interactive message: a text, or a medium that the provider has or can fetch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pipeline.handlers.outbound import checks
 from pipeline.handlers.outbound.models import HeaderType, InteractiveHeader
 
 Header = InteractiveHeader | Mapping[str, Any] | str | None
-"""A string is a text header."""
+"""A header; a string is a text header."""
 
 _TYPES: Final = tuple(HeaderType)
 
 
 def header_of(value: object) -> dict[str, Any] | None:
-    """The header of a command's body: `{"type": "text", "text"}` or `{"type", "media"}`."""
+    """Return the header of a command's body: `{"type": "text", "text"}` or `{"type", "media"}`; None for none."""
     if value is None or value == "":
         return None
     header = _model({"type": "text", "text": value} if isinstance(value, str) else value)
@@ -30,7 +30,7 @@ def header_of(value: object) -> dict[str, Any] | None:
 
 
 def text_header(value: object) -> dict[str, Any] | None:
-    """The header of a message that takes text only."""
+    """Return the header of a message that allows text only."""
     header = header_of(value)
     if header and header["type"] != "text":
         raise Unsendable("the header of this message can only be text", "INVALID_HEADER_TYPE")
@@ -51,7 +51,7 @@ def _medium(header: InteractiveHeader) -> dict[str, Any]:
 
 
 def medium(value: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
-    """`{"id"}` or `{"link"}`, with a file name where there is one."""
+    """Return `{"id"}` or `{"link"}`, with a file name if there is one."""
     source = next((name for name in ("id", "link") if value and value.get(name)), None)
     if value is None or source is None:
         raise Unsendable(f"the {what} of the header has neither an id nor a link", "INVALID_MEDIA_HEADER")

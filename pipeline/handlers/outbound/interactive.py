@@ -17,11 +17,11 @@ Buttons = Sequence[ReplyButton | Mapping[str, Any]]
 Sections = Sequence[ListSection | Mapping[str, Any]]
 
 ROWS = 10
-"""Rows of a list, over all of its sections."""
+"""Maximum number of rows of a list, over all of its sections."""
 
 
 class InteractiveSender(SenderMixin):
-    """Messages with something to tap. What the user chose comes back as an interactive message."""
+    """Sends messages with something to tap. The user's choice comes back as an interactive message."""
 
     async def send_button_message(
         self,
@@ -33,7 +33,7 @@ class InteractiveSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """1 to 3 reply buttons under a body of up to 1,024 characters. The header may be text or a medium."""
+        """Send 1 to 3 reply buttons under a body of up to 1,024 characters. The header may be text or a medium."""
         what = (buttons, body, header, footer)
         return self._send(CommandKind.BUTTONS, recipient, reply_to_message_id, options, buttons_body, *what)
 
@@ -48,7 +48,7 @@ class InteractiveSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """A list of 1 to 10 rows in sections, behind a button. The body has up to 4,096 characters."""
+        """Send a list of 1 to 10 rows in sections, behind a button. The body has up to 4,096 characters."""
         what = (sections, body, button_text, header, footer)
         return self._send(CommandKind.LIST, recipient, reply_to_message_id, options, list_body, *what)
 
@@ -63,39 +63,41 @@ class InteractiveSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """A button (up to 20 characters) that opens a URL."""
+        """Send a button (up to 20 characters) that opens a URL."""
         what = (button_text, button_url, body, header, footer)
         return self._send(CommandKind.CTA, recipient, reply_to_message_id, options, cta_body, *what)
 
     async def send_location_request(
         self, body: str, recipient: str, reply_to_message_id: str | None = None, **options: Unpack[SendOptions]
     ) -> SendResult:
-        """Asks for the user's location."""
+        """Ask for the user's location."""
         return self._send(CommandKind.LOCATION_REQUEST, recipient, reply_to_message_id, options, request_body, body)
 
     async def send_contact_request(
         self, body: str, recipient: str, reply_to_message_id: str | None = None, **options: Unpack[SendOptions]
     ) -> SendResult:
-        """Asks a user whose phone number is hidden to share it."""
+        """Ask a user whose phone number is hidden to share it."""
         return self._send(CommandKind.CONTACT_REQUEST, recipient, reply_to_message_id, options, request_body, body)
 
 
 def request_body(body: object) -> Body:
+    """Return the body of a request."""
     return {"text": checks.body_text(body)}
 
 
 def framed(body: object, header: object, footer: object, most: int = checks.BODY, **content: object) -> Body:
-    """A body with its text, and with header and footer where there are any."""
+    """Return a body with its text, and with header and footer if given."""
     foot = checks.optional("footer", footer, checks.SHORT, "FOOTER_TOO_LONG")
     return checks.given(text=checks.body_text(body, most), header=header_of(header), footer=foot, **content)
 
 
 def buttons_body(buttons: object, body: object, header: object, footer: object) -> Body:
+    """Return the body of reply buttons."""
     return framed(body, header, footer, buttons=reply_buttons("buttons", buttons))
 
 
 def reply_buttons(what: str, buttons: object) -> list[Body]:
-    """1 to 3 buttons, of which no two have one id or one title."""
+    """Return 1 to 3 buttons, with different ids and titles."""
     made = [button(each) for each in checks.items(what, buttons, 1, 3)]
     checks.unique("button ids", (each["id"] for each in made))
     checks.unique("button titles", (each["title"] for each in made))
@@ -103,6 +105,7 @@ def reply_buttons(what: str, buttons: object) -> list[Body]:
 
 
 def button(value: object) -> Body:
+    """Return one reply button."""
     given = checks.model(ReplyButton, value)
     return {
         "id": checks.text("button's id", given.id, 256, "BUTTON_ID_TOO_LONG"),
@@ -111,6 +114,7 @@ def button(value: object) -> Body:
 
 
 def list_body(sections: object, body: object, button_text: object, header: object, footer: object) -> Body:
+    """Return the body of a list."""
     several = checks.items("sections", sections, 1, 10, "TOO_MANY_SECTIONS")
     made = [section(each, titled=len(several) > 1) for each in several]
     rows = [row["id"] for each in made for row in each["rows"]]
@@ -122,6 +126,7 @@ def list_body(sections: object, body: object, button_text: object, header: objec
 
 
 def section(value: object, titled: bool) -> Body:
+    """Return one section of a list."""
     given = checks.model(ListSection, value)
     rows = [row(each) for each in checks.items("rows", given.rows, 1, ROWS, "TOO_MANY_ROWS")]
     title = checks.optional("section's title", given.title, 24, "SECTION_TITLE_TOO_LONG")
@@ -131,6 +136,7 @@ def section(value: object, titled: bool) -> Body:
 
 
 def row(given: ListRow) -> Body:
+    """Return one row of a list."""
     return checks.given(
         id=checks.text("row's id", given.id, 200, "ROW_ID_TOO_LONG"),
         title=checks.text("row's title", given.title, 24, "ROW_TITLE_TOO_LONG"),
@@ -139,6 +145,7 @@ def row(given: ListRow) -> Body:
 
 
 def cta_body(button_text: object, button_url: object, body: object, header: object, footer: object) -> Body:
+    """Return the body of a button that opens a URL."""
     missing = "MISSING_REQUIRED_PARAMS"
     if not (button_text and button_url and body):
         raise Unsendable("body, button_text and button_url are all needed", missing)

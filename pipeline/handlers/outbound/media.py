@@ -16,15 +16,17 @@ CAPTION = 1024
 
 
 class MediaSender(SenderMixin):
-    """A source is a URL, a provider's media id, a path, bytes, an open file, or `{"id": …}` or `{"link": …}`.
+    """Sends media. A source is a URL, a provider's media id, a path, bytes, an open file, or `{"id": …}` or `{"link":
+    …}`.
 
-    URLs and ids go out as they are. Files are checked (type, size) and uploaded; `mime_type` says what bytes are where
-    they don't say it themselves. `transcript` is for Wappa's handlers and goes nowhere, there as here.
+    URLs and ids are sent as they are. Files are checked (type, size) and uploaded; `mime_type` names the type of bytes
+    that
+    don't show it themselves. `transcript` exists for Wappa's handlers and is ignored, there as here.
     """
 
     @abstractmethod
     async def _medium(self, source: object, kind: str, mime_type: str | None, filename: str | None) -> Body:
-        """How a command names the medium. Raises `Unsendable`."""
+        """Return the medium as commands name it. Raises `Unsendable`."""
 
     async def send_image(
         self,
@@ -37,7 +39,7 @@ class MediaSender(SenderMixin):
         mime_type: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """JPEG or PNG of up to 5 MiB, with a caption of up to 1,024 characters."""
+        """Send a JPEG or PNG of up to 5 MiB, with a caption of up to 1,024 characters."""
         fields = {"caption": caption, "view_once": view_once or None}
         return await self._send_media(
             CommandKind.IMAGE, image_source, recipient, reply_to_message_id, options, fields, mime_type
@@ -55,7 +57,7 @@ class MediaSender(SenderMixin):
         mime_type: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """MP4 or 3GP of up to 16 MiB."""
+        """Send an MP4 or 3GP of up to 16 MiB."""
         fields = {"caption": caption, "view_once": view_once or None}
         return await self._send_media(
             CommandKind.VIDEO, video_source, recipient, reply_to_message_id, options, fields, mime_type
@@ -72,7 +74,7 @@ class MediaSender(SenderMixin):
         mime_type: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """AAC, AMR, MP3, M4A or OGG of up to 16 MiB; `is_voice` (OGG with Opus) shows it as a voice note."""
+        """Send AAC, AMR, MP3, M4A or OGG of up to 16 MiB; `is_voice` (OGG with Opus) shows it as a voice note."""
         fields = {"voice": is_voice or None}
         return await self._send_media(
             CommandKind.AUDIO, audio_source, recipient, reply_to_message_id, options, fields, mime_type
@@ -87,7 +89,7 @@ class MediaSender(SenderMixin):
         mime_type: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """A voice note: OGG with Opus."""
+        """Send a voice note: OGG with Opus."""
         return await self.send_audio(
             audio_source, recipient, reply_to_message_id, None, True, mime_type=mime_type, **options
         )
@@ -103,7 +105,7 @@ class MediaSender(SenderMixin):
         mime_type: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """Text, PDF or office file of up to 100 MiB. `filename` is what the user sees, by default the path's."""
+        """Send a text, PDF or office file of up to 100 MiB. The user sees `filename`, by default the path's name."""
         return await self._send_media(
             CommandKind.DOCUMENT,
             document_source,
@@ -124,7 +126,7 @@ class MediaSender(SenderMixin):
         mime_type: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """WebP of 512 x 512 pixels: up to 100 KiB still, 500 KiB moving."""
+        """Send a WebP of 512 x 512 pixels: up to 100 KiB static, 500 KiB animated."""
         return await self._send_media(
             CommandKind.STICKER, sticker_source, recipient, reply_to_message_id, options, {}, mime_type
         )
@@ -140,7 +142,7 @@ class MediaSender(SenderMixin):
         mime_type: str | None,
         filename: str | None = None,
     ) -> SendResult:
-        """Uploads last: what can't be sent anyway is not uploaded."""
+        """Queue a medium. The upload comes last: a request that is invalid anyway uploads nothing."""
         first = self._error_of(kind, recipient, options)
         if first is None:
             try:
@@ -153,6 +155,7 @@ class MediaSender(SenderMixin):
 
 
 def checked(fields: dict[str, Any], filename: object) -> Body:
+    """Return the fields of a medium beside the medium itself."""
     checks.optional("file name", filename, 240)
     caption = checks.optional("caption", fields.pop("caption", None), CAPTION)
     return checks.given(caption=caption, **fields)

@@ -1,7 +1,7 @@
-"""Models of what sends are made of, by Wappa's names. Every send takes a dict with the same fields as well.
+"""Models of the parts of sends, by Wappa's names. Every send takes a dict with the same fields as well.
 
-They check their types only. Lengths are checked by the send, whose result says what is wrong: a title that is too long
-should not end a handler in an exception.
+They check types only. The send checks lengths and has the error in its result: a title that is too long should not end
+a handler in an exception.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 
 class HeaderType(StrEnum):
+    """The types of a header."""
+
     TEXT = "text"
     IMAGE = "image"
     VIDEO = "video"
@@ -24,14 +26,14 @@ class _Model(BaseModel):
 
 
 class ReplyButton(_Model):
-    """`id` (up to 256 characters) comes back when the user taps; `title` (up to 20) is what stands on the button."""
+    """A reply button. `id` (up to 256 characters) comes back when the user taps; `title` has up to 20."""
 
     id: str
     title: str
 
 
 class ListRow(_Model):
-    """Up to 200, 24 and 72 characters. The id comes back when the user chooses the row."""
+    """A row of a list: up to 200, 24 and 72 characters. The id comes back when the user chooses the row."""
 
     id: str
     title: str
@@ -39,14 +41,14 @@ class ListRow(_Model):
 
 
 class ListSection(_Model):
-    """Rows under a title (up to 24 characters), which may be missing where there is one section only."""
+    """Rows under a title (up to 24 characters), which is optional if there is only one section."""
 
     rows: list[ListRow]
     title: str | None = None
 
 
 class InteractiveHeader(_Model):
-    """What stands above a body: a text of up to 60 characters, or a medium as `{"id": …}` or `{"link": …}`."""
+    """The header above a body: a text of up to 60 characters, or a medium as `{"id": …}` or `{"link": …}`."""
 
     type: HeaderType
     text: str | None = None

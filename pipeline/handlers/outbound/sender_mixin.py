@@ -1,4 +1,4 @@
-"""What the families of sends have in common: from a call to a request, and from a mistake to a result."""
+"""The base of all families of sends: makes a request of a call, and a failed result of an invalid call."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Body = dict[str, Any]
 
 
 class SendOptions(TypedDict, total=False):
-    """What every send takes beside what it sends.
+    """The options that every send takes.
 
     Attributes:
-        priority: `interactive` (the default) answers somebody; `bulk` is a campaign and never stands before an answer.
-        expires_in: seconds (or a timedelta) after which it is worth nothing and is not sent; its outcome says so.
+        priority: `interactive` (the default) answers somebody; `bulk` is a campaign and never delays an answer.
+        expires_in: seconds (or a timedelta) after which it is not sent any more; its outcome is then `expired`.
     """
 
     priority: Priority | str
@@ -28,15 +28,15 @@ class SendOptions(TypedDict, total=False):
 
 
 class SenderMixin(ABC):
-    """A family of sends. What a bad request lacks becomes its result; only unknown options raise (`TypeError`)."""
+    """A family of sends. An invalid request is a failed result; only unknown options raise (`TypeError`)."""
 
     @abstractmethod
     def _queue(self, request: Request) -> SendResult:
-        """Queues a request, or says in its result what is wrong with it."""
+        """Queue a request, or return a result with its error."""
 
     @abstractmethod
     def _check_kind(self, kind: CommandKind) -> None:
-        """Raises `Unsendable` for what the account's provider can't do."""
+        """Raise `Unsendable` for a kind that the account's provider does not support."""
 
     def _send(
         self,
@@ -47,7 +47,7 @@ class SenderMixin(ABC):
         build: Callable[..., Body],
         *arguments: object,
     ) -> SendResult:
-        """Queues what `build` makes of the arguments."""
+        """Queue the body that `build` makes of the arguments."""
         try:
             self._check_kind(kind)
             body = build(*arguments)
@@ -61,10 +61,10 @@ class SenderMixin(ABC):
         return self._queue(Request(kind, recipient, {}, body_error=str(error), error_code=error.code, **options))
 
     def _error_of(self, kind: CommandKind, recipient: str | None, options: SendOptions) -> Unsendable | None:
-        """What is wrong with a send whatever its body is."""
+        """Return the error that a send has whatever its body is; None if it has none."""
         try:
             self._check_kind(kind)
         except Unsendable as error:
             return error
-        fault = Request(kind, recipient, {}, **options).error()
-        return Unsendable(fault) if fault else None
+        message = Request(kind, recipient, {}, **options).error()
+        return Unsendable(message) if message else None

@@ -1,4 +1,4 @@
-"""The bodies of templates. Sources: Cloud API, template messages; Wappa 0.31 for what its three sends check."""
+"""The bodies of templates. Sources: Cloud API, template messages; Wappa 0.31 for the checks of its three sends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.handlers.outbound.specialised import degrees
 
 NAME: Final = 512
 CODE: Final = 15
-"""Characters of a one-time code."""
+"""Maximum length of a one-time code, in characters."""
 
 _NOT_IN_PARAMETERS: Final = re.compile(r"[\r\n\t]| {5}")
 _TYPES: Final = tuple(TemplateType)
@@ -25,6 +25,7 @@ _ROUTES: Final = ("category_default", "cloud_messages_fallback")
 
 
 def generic_body(name: object, language: object, components: object, kind: object, route: object) -> Body:
+    """Return the body of any template."""
     listed = None
     if components:
         listed = [_component(each) for each in checks.items("components", components, 1, 25)]
@@ -37,7 +38,7 @@ def generic_body(name: object, language: object, components: object, kind: objec
 
 
 def _component(value: object) -> Body:
-    """A component as the Cloud API writes it, that of a carousel's card too. What Meta adds to it goes out as it is."""
+    """Return a component as the Cloud API writes it, also of a carousel's card. Unknown fields are sent as they are."""
     component = checks.mapping("component", value)
     checks.text("component's type", component.get("type"), 64)
     for parameter in _inside(component, "parameters"):
@@ -64,7 +65,7 @@ def _check_parameter(value: object) -> None:
 
 
 def parameter_text(value: object, most: int = 32_768) -> str:
-    """A variable's value. Source: Meta's error 132018."""
+    """Return the value of a variable. Source: Meta's error 132018."""
     text = checks.text("parameter", value, most)
     if _NOT_IN_PARAMETERS.search(text):
         raise Unsendable(
@@ -76,6 +77,7 @@ def parameter_text(value: object, most: int = 32_768) -> str:
 def text_template_body(
     name: object, language: object, parameters: object, kind: object, route: object, method: object, index: object
 ) -> Body:
+    """Return the body of a template with a text header or none."""
     components = body_component(parameters)
     if kind == TemplateType.AUTHENTICATION:
         components = [*components, _code_button(components, method, index)]
@@ -87,17 +89,22 @@ def text_template_body(
 def media_template_body(
     name: object, language: object, parameters: object, kind: object, route: object, *header: object
 ) -> Body:
+    """Return the body of a template with a medium."""
     return generic_body(name, language, [_media_header(*header), *body_component(parameters)], kind, route)
 
 
 def location_template_body(
     name: object, language: object, parameters: object, kind: object, route: object, *place: object
 ) -> Body:
+    """Return the body of a template with a place."""
     return generic_body(name, language, [_location_header(*place), *body_component(parameters)], kind, route)
 
 
 def body_component(parameters: object) -> list[Body]:
-    """The body's component, if there are parameters. Text only, as in Wappa; `send_template` takes the others."""
+    """Return the body's component, if there are parameters.
+
+    Text only, as in Wappa; `send_template` takes the others.
+    """
     if not parameters:
         return []
     listed = checks.items("parameters", parameters, 1, 10)
@@ -114,7 +121,7 @@ def _parameter(value: object) -> Body:
 
 
 def _code_button(components: list[Body], method: object, index: object) -> Body:
-    """The button that Meta requires beside the body of an authentication template: it repeats the code."""
+    """Return the button that Meta requires beside the body of an authentication template: it repeats the code."""
     if method not in _METHODS:
         raise Unsendable(f"authentication_method is none of {', '.join(_METHODS)}", "INVALID_TEMPLATE_TYPE")
     if not isinstance(index, int) or not 0 <= index <= 9:
@@ -163,7 +170,7 @@ def _language(value: object) -> str:
 
 
 def _marketing(kind: object, route: object) -> bool:
-    """Whether it goes through the endpoint for marketing messages."""
+    """Return True if the template goes through the endpoint for marketing messages."""
     if kind is not None and kind not in _TYPES:
         raise Unsendable(f"template_type is none of {', '.join(TemplateType)}", "INVALID_TEMPLATE_TYPE")
     if route not in _ROUTES:

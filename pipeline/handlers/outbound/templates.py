@@ -1,4 +1,4 @@
-"""Templates: the messages that Meta has approved beforehand, the only ones outside of the 24 hours' window.
+"""Templates: messages that Meta has approved beforehand, the only ones allowed outside the 24-hour window.
 
 Wappa's three sends cover text, media and location headers; `send_template` takes any components: buttons, carousel,
 limited-time offer, catalogue, one-time codes, ….
@@ -21,13 +21,13 @@ from pipeline.handlers.results import SendResult
 from pipeline.topics.commands import CommandKind
 
 Parameters = Sequence[Mapping[str, Any]] | None
-"""`{"type": "text", "text": …}` each, with `parameter_name` where the template names its variables."""
+"""`{"type": "text", "text": …}` each, with `parameter_name` if the template names its variables."""
 
 DEFAULT_ROUTE: Final = "category_default"
 
 
 class TemplateSender(SenderMixin):
-    """`template_type` is the template's category; the first generation of Wappa did not ask for it.
+    """Sends templates. `template_type` is the template's category; Wappa 0.1 did not ask for it.
 
     A marketing template goes through Meta's marketing endpoint if `template_type` says that it is one, unless
     `routing_policy` is `cloud_messages_fallback`.
@@ -47,7 +47,8 @@ class TemplateSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """Up to 10 parameters of up to 1,024 characters. The default language is Spanish, as in Wappa.
+        """Send a template with up to 10 parameters of up to 1,024 characters. The default language is Spanish, as in
+        Wappa.
 
         An authentication template has the code as its one parameter and needs `authentication_method` (`one_tap`,
         `zero_tap`, `copy_code`); its button is filled in with the same code.
@@ -71,7 +72,7 @@ class TemplateSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """A template with an image, video or document above it, by exactly one of `media_id` and `media_url`."""
+        """Send a template with an image, video or document above it, by exactly one of `media_id` and `media_url`."""
         what = (template_name, language_code, body_parameters, template_type, routing_policy)
         header = (media_type, media_id, media_url)
         return self._template(recipient, reply_to_message_id, options, media_template_body, *what, *header)
@@ -92,7 +93,7 @@ class TemplateSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """A template with a place above it."""
+        """Send a template with a place above it."""
         what = (template_name, language_code, body_parameters, template_type, routing_policy)
         header = (latitude, longitude, name, address)
         return self._template(recipient, reply_to_message_id, options, location_template_body, *what, *header)
@@ -109,7 +110,7 @@ class TemplateSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """Any template, with its components as the Cloud API writes them."""
+        """Send any template, with its components as the Cloud API writes them."""
         what = (template_name, language_code, components, template_type, routing_policy)
         return self._template(recipient, reply_to_message_id, options, generic_body, *what)
 

@@ -1,4 +1,4 @@
-"""A driver on the real stack: events in by the topic, commands and dead letters out, rows in Redis."""
+"""The environment on the real stack: Kafka, Redis, and a worker process with the test's handler."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from pipeline.topics.events import EventBase
 Result = TypeVar("Result")
 
 PROGRESS_TIMEOUT: Final = 10.0
-"""Seconds beyond the handler's own in which some event is finished."""
+"""Time without a finished event after which a test fails, in seconds, beyond the handler's own timeout."""
 POLL_INTERVAL: Final = 0.02
-"""Seconds between two looks at what is committed."""
+"""Time between two reads of the committed offsets, in seconds."""
 
 
 class StackEnvironment:
-    """A `pipeline.testing.environment.HandlerEnvironment`. It begins without rows, and is over when the next one is made."""
+    """A `HandlerEnvironment` on the real stack. It starts without rows and ends when the next one is made."""
 
     def __init__(self, handler: EventHandler, timeout: float) -> None:
         self._path = path_of(handler)
@@ -42,16 +42,21 @@ class StackEnvironment:
         self.store: Store = _FarStore(self._clients.store, self)
 
     async def handle(self, events: Sequence[EventBase], *, at_once: bool) -> list[Command]:
+        """Handle events, side by side or one after the other, and return their commands.
+
+        Raises the handler's errors.
+        """
         self._require_current()
         self._worker = self._servers.worker(worker_spec(self._path, self._timeout))
         return await self.run_in_clients_loop(self._handle([events] if at_once else [[event] for event in events]))
 
     def advance(self, seconds: float) -> None:
+        """Let time pass for everything in `store` that expires."""
         self._require_current()
         self._servers.loop.run(self._clients.age_rows(seconds))
 
     async def run_in_clients_loop(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Awaits it in the loop of the clients, whichever the caller is in."""
+        """Run a coroutine in the event loop of the clients and return its result."""
         try:
             self._require_current()
         except UsageError:
@@ -73,9 +78,9 @@ class StackEnvironment:
 
     async def _handle(self, batches: Sequence[Sequence[EventBase]]) -> list[Command]:
         async with self._clients.read_lock:
-            return [command for events in batches for command in await self._settled(events)]
+            return [command for events in batches for command in await self._handle_batch(events)]
 
-    async def _settled(self, events: Sequence[EventBase]) -> list[Command]:
+    async def _handle_batch(self, events: Sequence[EventBase]) -> list[Command]:
         published = [await self._clients.publish(event, self._worker.topic.name) for event in events]
         await self._until_committed(published)
         made = [decode_command(record) for topic in COMMANDS for record in await self._clients.read_new(topic.name)]
@@ -90,7 +95,10 @@ class StackEnvironment:
         return [entry for entry in entries if isinstance(entry, Letter)]
 
     async def _until_committed(self, published: Sequence[PublishedRecord]) -> None:
-        """Commands are acknowledged before offsets are committed, so from then on all of them can be read."""
+        """Wait until the records are committed.
+
+        Their commands are acknowledged before, so all of them can be read then.
+        """
         left, since = len(published), time.monotonic()
         while now := await self._clients.count_uncommitted(self._worker.group, published):
             if now < left:
@@ -100,9 +108,9 @@ class StackEnvironment:
 
     def _require_progress(self, idle: float) -> None:
         if not self._worker.running:
-            raise PipelineError(f"the worker has ended; the last that it logged: {self._worker.last_log_line}")
+            raise PipelineError(f"the worker has ended; its last log line: {self._worker.last_log_line}")
         if idle > self._timeout + PROGRESS_TIMEOUT:
-            self._worker.kill()  # what it has in hand would go on and write among the next test's rows
+            self._worker.kill()  # its events would go on and write to the next test's rows
             raise Unavailable(
                 f"the worker finished nothing in {idle:.0f} s: its handler raises Unavailable or takes too "
                 "long, run the test in memory to see which"
@@ -110,7 +118,7 @@ class StackEnvironment:
 
 
 class _FarStore(WrappedStore):
-    """The stack's Redis, from any loop."""
+    """The stack's Redis, for any event loop."""
 
     def __init__(self, store: Store, environment: StackEnvironment) -> None:
         super().__init__(store)
@@ -125,9 +133,10 @@ def _origin(letter: Letter) -> PublishedRecord:
 
 
 def _in_order(made: Sequence[Command], events: Sequence[EventBase]) -> list[Command]:
-    """By event, and as each event's handler asked for them: read marks are on their topic before all others.
+    """Sort commands by event, and by the order in which each event's handler asked for them.
 
-    What a worker that was killed made of other events is left out.
+    Read marks are on their topic before all others. Commands of other events, from a worker that was killed, are left
+    out.
     """
     place = {event.event_id: number for number, event in enumerate(events)}
     mine = [command for command in made if command.event_id in place]

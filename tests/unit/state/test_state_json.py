@@ -104,7 +104,7 @@ def test_a_person_can_read_the_files(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300), min_size=2, max_size=2))
 def test_names_and_files_are_one_to_one(parts: list[str]) -> None:
-    """If two keys met in one file, or a key led out of its tenant's folder, one user could read another's rows."""
+    """If two keys met in one file, or a key led out of its tenant's directory, one user could read another's rows."""
     folder = JsonDirectory(Path("/data/acme"))
     one, other = (folder.file(f"{{acme}}:table:{part}") for part in parts)
     assert (str(one).lower() == str(other).lower()) == (parts[0] == parts[1])
@@ -125,11 +125,11 @@ def test_names_that_mean_places() -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.state import folder
+from pipeline.state import json_directory
 from pipeline.state.json_directory import JsonDirectory, StoredRow
 
 left = int(sys.argv[2])
-put = folder._put
+put = json_directory._replace_file
 
 def dying(file, content):
     global left
@@ -139,7 +139,7 @@ def dying(file, content):
     left -= 1
     put(file, content)
 
-folder._put = dying
+json_directory._replace_file = dying
 mine = JsonDirectory(Path(sys.argv[1]))
 with mine.locked(5):
     mine.write({f"{{t}}:{name}": StoredRow({"x": b"2"}, None) for name in "abc"})

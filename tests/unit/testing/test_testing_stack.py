@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.errors import ConfigurationError, InvalidRecord, PipelineError, UsageError
+from pipeline.errors import ConfigurationError, InvalidRecord, NoActiveEvent, PipelineError, UsageError, error_type
 from pipeline.handlers import Effects, EventHandler, agent
 from pipeline.handlers.loading import load_handler
 from pipeline.local.kafka import Kafka
@@ -158,11 +158,16 @@ def test_a_worker_is_kept_for_the_same_job_only(monkeypatch: pytest.MonkeyPatch)
     assert worker_spec("a:B", 30) != first
 
 
-@pytest.mark.parametrize("kind", [Odd, ValueError, InvalidRecord, ConfigurationError])
+@pytest.mark.parametrize("kind", [Odd, ValueError, InvalidRecord, ConfigurationError, NoActiveEvent])
 def test_a_dead_letter_is_the_exception_again(kind: type[Exception]) -> None:
     """`pytest.raises` would pass in memory and fail on the stack."""
-    found = rebuild_exception(_letter(kind.__name__), __name__)
+    found = rebuild_exception(_letter(error_type(kind())), __name__)
     assert (type(found), str(found)) == (kind, "no such dish")
+
+
+def test_a_renamed_error_keeps_its_name_in_dead_letters() -> None:
+    """Filters and alerts by `error-type` would stop matching with an upgrade."""
+    assert error_type(NoActiveEvent()) == "OutsideEvent"
 
 
 def test_an_exception_that_nobody_knows_names_itself() -> None:
