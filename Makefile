@@ -44,6 +44,7 @@ lint: install ## Check style, types and the laws of the house
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest -n 0 -q tests/unit/test_names.py tests/unit/test_docstrings.py
 

@@ -17,13 +17,13 @@ from pipeline.topics.records import Record
 
 def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
     async def run(event: Event, context: ConcurrentContext) -> Iterable[Record]:
-        early, record = partial(_publish, context), context.record
+        publish_immediate, record = partial(_publish, context), context.record
         stale, redriven = is_stale(record), is_redriven(record)
-        commands = await runner.run(event, early, context.when_committed, stale=stale, redriven=redriven)
+        commands = await runner.run(event, publish_immediate, context.when_committed, stale=stale, redriven=redriven)
         return [encode_command(command) for command in commands]
 
     async def on_give_up(event: Event, context: ConcurrentContext, error: Exception) -> Iterable[Record]:
-        return [encode_command(command) for command in await runner.last_word(event, error, context.when_committed)]
+        return [encode_command(command) for command in await runner.give_up(event, error, context.when_committed)]
 
     return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency, on_give_up)
 

@@ -49,9 +49,9 @@ def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
 def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
     """Create the app that turns a lane's events into commands. Raise `ConfigurationError` for a wrong handler."""
     app = PipelineApp(f"{topics.HANDLERS}-{lane}", settings)
-    abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
+    capabilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
     media = AccountMedia(PROVIDERS, tenants, networks=settings.media_networks)
-    runner = HandlerRunner(settings, tenants, abilities=abilities, media=media)
+    runner = HandlerRunner(settings, tenants, capabilities=capabilities, media=media)
     app.flow(topics.events(lane).name, handle(runner, settings.handler_concurrency))
     app.on_close(runner.close)
     app.on_close(media.close)

@@ -24,7 +24,7 @@ Counts = dict[str, Counter[str]]
 
 
 def counted(records: Iterable[ConsumerRecord]) -> Counts:
-    """Per tenant: events by kind (`received message`), all else by topic."""
+    """Count events by tenant and kind (`received message`), other records by topic."""
     counts: Counts = {}
     for record in records:
         headers = {name: value.decode() for name, value in record.headers}

@@ -3,7 +3,7 @@
 PipelineError
 ├── UsageError              wrong usage or set-up: one line says what to do
 │   ├── ConfigurationError  a setting, a secret or the tenants file is wrong
-│   └── OutsideEvent        a handler's messenger or cache was used without an active event
+│   └── NoActiveEvent       a handler's messenger or cache was used outside a hook
 ├── PermanentError          this record can never succeed: a dead letter at once, without retries
 │   ├── InvalidRecord       its bytes don't have the format of its topic
 │   ├── UnknownTenant       no tenant owns its account
@@ -33,6 +33,8 @@ An exception that is none of these is retried in place a few times, then becomes
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class PipelineError(Exception):
     """Base of all errors of the pipeline."""
@@ -46,8 +48,14 @@ class ConfigurationError(UsageError):
     """A setting, a secret or the tenants file is wrong."""
 
 
-class OutsideEvent(UsageError):
-    """Messenger and caches need an active event: use them inside a hook, and await all tasks that you start there."""
+class NoActiveEvent(UsageError):
+    """Messenger and caches belong to the current event: use them inside a hook, and await what you start there.
+
+    Attributes:
+        error_type: the value of `error-type` in dead letters, which has not changed with the name of the class.
+    """
+
+    error_type: Final = "OutsideEvent"
 
 
 class PermanentError(PipelineError):
@@ -181,5 +189,5 @@ class ClientDied(WorkerMustStop):
 
 
 def error_type(error: Exception) -> str:
-    """Return the type of an error for its dead letter; for a repeated one, the type of its first dead letter."""
-    return error.error_type if isinstance(error, GivenUp) else type(error).__name__
+    """Return the value of `error-type` in dead letters; for `GivenUp`, that of the first time."""
+    return error.error_type if isinstance(error, GivenUp | NoActiveEvent) else type(error).__name__

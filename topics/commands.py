@@ -119,7 +119,7 @@ class CommandKind(StrEnum):
         return self.value in CommandKind._value2member_map_
 
 
-EARLY: Final = frozenset({CommandKind.READ, CommandKind.TYPING})
+IMMEDIATE: Final = frozenset({CommandKind.READ, CommandKind.TYPING})
 """Kinds that are sent at once: they are useful while the handler still runs, and harmless when sent twice."""
 
 

@@ -1,4 +1,4 @@
-"""Slash commands: one method each, in a map."""
+"""Slash commands: a method for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pipeline.topics.events import MessageEvent
 
 
 class CommandsHandler(EventHandler):
-    """Knows /start, /settings and /help; everything else is told so."""
+    """Answers /start, /settings and /help."""
 
     async def process_message(self, webhook: MessageEvent) -> None:
         command, _, rest = webhook.get_message_text().strip().partition(" ")
@@ -26,7 +26,7 @@ class CommandsHandler(EventHandler):
         await self._say(webhook, f"{'Welcome' if first else 'Welcome back'}, {webhook.get_sender_display_name()}!")
 
     async def _settings(self, webhook: MessageEvent, language: str) -> None:
-        """`/settings` shows the language, `/settings es` sets it."""
+        """Show the language for `/settings`, set it for `/settings es`."""
         state = await self.cache.get_user_state(webhook.user.user_id)
         if language:
             state["language"] = language[:8]

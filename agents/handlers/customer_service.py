@@ -1,4 +1,4 @@
-"""A menu with buttons: answers what it knows by keyword or tap, and shows the menu for everything else."""
+"""A menu with buttons: answers keywords and taps, and shows the menu for everything else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MENU: Final = (
 
 
 class CustomerServiceHandler(EventHandler):
-    """Hours, location, or a person."""
+    """Answers with the hours, the location, or a person."""
 
     async def process_message(self, webhook: MessageEvent) -> None:
         await self.messenger.mark_as_read(webhook.message.message_id)

@@ -1,7 +1,7 @@
-"""Calls a slow service over HTTP. Other conversations go on meanwhile; this one's later messages wait their turn.
+"""Calls a slow service over HTTP. Other conversations go on meanwhile; later messages of this one wait.
 
 `LOOKUP_URL` names the service: `GET {LOOKUP_URL}?q=…` answers `{"answer": str}`. Its request carries the event's id, so
-that a service that changes something can tell a second call for the same event.
+that a service that changes something can recognise a second call for the same event.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pipeline.handlers import EventHandler
 from pipeline.topics.events import MessageEvent
 
 TIMEOUT: Final = ClientTimeout(total=10)
-"""Less than `PIPELINE_HANDLER_TIMEOUT`, so that it is the service's slowness and not the handler's."""
+"""Timeout of one request. It is shorter than `PIPELINE_HANDLER_TIMEOUT`, so that a slow service is seen as away."""
 
 
 class LookupHandler(EventHandler):
-    """Answers a text with what the service says. While the service is away, the message waits and is not lost."""
+    """Answers a text with the service's answer. While the service is away, the message waits and is not lost."""
 
     async def process_message(self, webhook: MessageEvent) -> None:
         if question := webhook.get_message_text():

@@ -1,4 +1,4 @@
-"""An order in steps: what has been said so far is in the conversation's state, and forgotten after an hour."""
+"""An order in steps: the answers so far are in the conversation's state, which expires after an hour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY: Final = "order"
 
 
 class OrderHandler(EventHandler):
-    """Choose, say how many, confirm."""
+    """Asks for a dish, a number, and a confirmation."""
 
     async def process_message(self, webhook: MessageEvent) -> None:
         state = await self.cache_factory.create_state_cache().get(KEY) or {"step": "start"}

@@ -1,4 +1,4 @@
-"""What a business handler is given: base class, messenger, media, caches, and the unit of work around one event."""
+"""Business handlers: base class, messenger, media, caches, and the unit of work around one event."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from pipeline.handlers.base import DependencyStatus, EventHandler, WappaEventHan
 from pipeline.handlers.functions import Agent, Effects, agent
 from pipeline.handlers.media.handler import IMediaHandler, MediaHandler
 from pipeline.handlers.messenger import IMessenger
-from pipeline.handlers.results import MessageResult, SendResult
-from pipeline.handlers.runner import HandlerRunner
-from pipeline.handlers.sends.contacts import ContactCard
-from pipeline.handlers.sends.models import (
+from pipeline.handlers.outbound.contacts import ContactCard
+from pipeline.handlers.outbound.models import (
     CarouselCard,
     HeaderType,
     InteractiveHeader,
@@ -19,6 +17,8 @@ from pipeline.handlers.sends.models import (
     ReplyButton,
     TemplateType,
 )
+from pipeline.handlers.results import MessageResult, SendResult
+from pipeline.handlers.runner import HandlerRunner
 
 __all__ = [
     "Agent",

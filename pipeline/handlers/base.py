@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Self, TypedDict
 
 from structlog.stdlib import BoundLogger
 
-from pipeline.handlers.context import CACHES, in_hand, is_in_hand, person
+from pipeline.handlers.context import CACHES, current, is_active, user_id_of
 from pipeline.handlers.defaults import (
     DefaultErrorHandler,
     DefaultMessageHandler,
@@ -47,7 +47,7 @@ _CALLS: Final = (AccountEventType.CALL, AccountEventType.CALL_STATUS)
 
 
 class DependencyStatus(TypedDict):
-    """What a handler can use at this moment. Everything is there inside a hook, nothing but the logger outside."""
+    """The parts that a handler can use at this moment: all of them inside a hook, only the logger outside."""
 
     context: bool
     messenger: bool
@@ -56,7 +56,7 @@ class DependencyStatus(TypedDict):
 
 
 class BoundContext(NamedTuple):
-    """What `EventHandler.with_context` gives a copy of a handler instead of the event in hand."""
+    """The messenger, caches and ids that `EventHandler.with_context` binds to a copy of a handler."""
 
     inbox_id: str | None
     user_id: str | None
@@ -65,32 +65,34 @@ class BoundContext(NamedTuple):
 
 
 class EventHandler(ABC):
-    """A business' answer to events: write `process_message`, and the other hooks where you need them.
+    """Base class of your handlers: implement `process_message`, and the other hooks that you need.
 
     One object serves all events of its tenants, many at once. `self.messenger`, `self.cache_factory` and `self.cache`
-    always mean the event in hand, also where the object keeps them, or caches made from them, in attributes. Any other
-    attribute is shared by all events of this process and gone with it: keep what matters in a cache.
+    always refer to the current event, even if you keep them, or caches made from them, in attributes. Any other
+    attribute is shared by all events of this process and lost with it: keep lasting data in a cache.
 
-    A hook's writes and sends take effect together, once, when it returns; only read marks and typing indicators go out
-    at once, and may be repeated. When it raises, or takes longer than `PIPELINE_HANDLER_TIMEOUT`, none of them does:
-    the event is tried again, later events of the conversation wait, and in the end it is a dead letter. While Redis is
-    away it waits and is never a dead letter.
+    A hook's writes and sends take effect together, once, when it returns; only read marks and typing indicators are
+    published at once, and may be repeated. If the hook raises, or takes longer than `PIPELINE_HANDLER_TIMEOUT`, it has
+    no effect: the event is retried while later events of the conversation wait, and finally becomes a dead letter.
+    While Redis is away the event waits and never becomes a dead letter.
 
     Hooks by kind of event:
 
-    - `process_message`: a user wrote something that this version has a model for.
-    - `process_status`: something became of a message that was sent.
-    - `process_error`: the platform reports errors.
+    - `process_message`: a message of a user, of a type that this version has a model for.
+    - `process_status`: a status of a sent message.
+    - `process_error`: an error that the platform reports.
     - `process_account_event`: templates, limits, calls, groups, sessions, …; also echoes of the business' own messages.
-    - `process_api_message`: another system sent something by the HTTP API; it is queued, with or without this hook.
-    - `process_unknown`: everything without a model: messages of new types too (`event.is_message`).
+    - `process_api_message`: a send by the HTTP API; it is queued with or without this hook.
+    - `process_unknown`: everything without a model, including messages of new types (`event.is_message`).
 
-    An event whose hook is not written costs nothing beyond being counted.
+    An event whose hook is not implemented is only counted.
 
     Attributes:
         timeout: seconds that a hook of this class may take; None for `PIPELINE_HANDLER_TIMEOUT`, which is also the
-            longest that one may set.
-        db, db_read, inbox_ref: None, for handlers that ask for them; `with_context` sets them.
+            maximum.
+        db: None, for handlers that ask for it; `with_context` sets it.
+        db_read: the same.
+        inbox_ref: the same.
     """
 
     timeout: ClassVar[float | None] = None
@@ -101,45 +103,52 @@ class EventHandler(ABC):
 
     @abstractmethod
     async def process_message(self, webhook: MessageEvent) -> None:
-        """Answers a message of a user."""
+        """Answer a message of a user."""
 
     async def process_status(self, webhook: StatusEvent) -> None:  # noqa: B027 (optional)
-        """Takes note of a status. By default nothing."""
+        """Handle a status of a sent message. By default nothing happens."""
 
     async def process_error(self, webhook: ErrorEvent) -> None:  # noqa: B027 (optional)
-        """Takes note of a platform's error. By default nothing."""
+        """Handle an error that the platform reports. By default nothing happens."""
 
     async def process_account_event(self, webhook: AccountEvent) -> None:  # noqa: B027 (optional)
-        """Takes note of what happens to the account; `webhook.event_type` says what. By default nothing."""
+        """Handle an event of the account; `webhook.event_type` is its type. By default nothing happens."""
 
     async def process_api_message(self, event: APIMessageEvent) -> None:  # noqa: B027 (optional)
-        """Takes note of a send by the HTTP API, as part of its unit of work. By default nothing."""
+        """Handle a send by the HTTP API, as part of its unit of work. By default nothing happens."""
 
     async def process_system_webhook(self, webhook: AccountEvent) -> None:  # noqa: B027 (optional)
-        """Wappa's name of `process_account_event` for all but calls; not called where that one is written."""
+        """Handle an account event that is no call, by Wappa's name.
+
+        Not called if `process_account_event` is implemented.
+        """
 
     async def process_call(self, webhook: AccountEvent) -> None:  # noqa: B027 (optional)
-        """Wappa's name of `process_account_event` for calls; not called where that one is written."""
+        """Handle a call, by Wappa's name. Not called if `process_account_event` is implemented."""
 
     async def process_unknown(self, webhook: UnknownEvent) -> None:  # noqa: B027 (optional)
-        """Takes note of what has no model yet; `webhook.event_type` and `webhook.part` say what it is."""
+        """Handle an event without a model; `webhook.event_type` is its type and `webhook.part` its content."""
 
     async def process_failure(self, webhook: EventBase, error: Exception) -> None:  # noqa: B027 (optional)
-        """Says sorry, when an event has failed for good and becomes a dead letter. By default nothing.
+        """Apologise when an event has failed for good and becomes a dead letter. By default nothing happens.
 
-        It may send and write as the other hooks do; its effects are a unit of their own and take effect once, also
-        where the event is re-driven and fails again. What it raises itself is logged, and no more; but while the store
-        is away the event is not given up, and this is called again.
+        This hook may send and write as the others do. Its effects are a unit of work of their own and take effect once,
+        even if the event is re-driven and fails again. An exception here is logged, and nothing more. While the store
+        is
+        away the event is not given up, and this hook is called again later.
         """
 
     @property
     def messenger(self) -> IMessenger:
-        """Sends to users, through the account that the event came by."""
+        """The messenger: it sends to users, through the account that the event came by."""
         return (self._context and self._context.messenger) or MESSENGER
 
     @property
     def cache_factory(self) -> ICacheFactory:
-        """Makes the tenant's caches: `create_user_cache()`, `create_state_cache()`, `create_table_cache()`, …"""
+        """The factory of the tenant's caches:
+
+        `create_user_cache()`, `create_state_cache()`, `create_table_cache()`, …
+        """
         return (self._context and self._context.cache_factory) or CACHES
 
     @property
@@ -149,24 +158,25 @@ class EventHandler(ABC):
 
     @property
     def inbox_id(self) -> str | None:
-        """The account that the event came by. Raises `OutsideEvent` where none is in hand."""
-        return self._context.inbox_id if self._context else in_hand().event.account
+        """The account that the event came by. Raises `NoActiveEvent` outside a hook."""
+        return self._context.inbox_id if self._context else current().event.account
 
     @property
     def user_id(self) -> str | None:
-        """Whom the event is about, if anybody. Raises `OutsideEvent` where none is in hand."""
-        return self._context.user_id if self._context else person(in_hand().event)
+        """The user that the event is about, if any. Raises `NoActiveEvent` outside a hook."""
+        return self._context.user_id if self._context else user_id_of(current().event)
 
     @cached_property
     def logger(self) -> BoundLogger:
-        """Logs under the handler's own module; event id, tenant and conversation are added to every line."""
+        """The logger of the handler's module; event id, tenant and conversation are added to every line."""
         return get_logger(type(self).__module__)
 
     def validate_dependencies(self) -> bool:
-        """Whether messenger and caches can be used: inside a hook, yes."""
-        return is_in_hand() or bool(self._context and self._context.messenger)
+        """Return True if messenger and caches can be used: inside a hook."""
+        return is_active() or bool(self._context and self._context.messenger)
 
     def get_dependency_status(self) -> DependencyStatus:
+        """Return the parts that the handler can use at this moment."""
         here = self.validate_dependencies()
         return {"context": here, "messenger": here, "cache_factory": here, "logger": True}
 
@@ -180,7 +190,10 @@ class EventHandler(ABC):
         db_read: Any = None,
         inbox_ref: Any = None,
     ) -> Self:
-        """A copy that uses what it is given instead of the event in hand: for tests of a hook without a runner."""
+        """Return a copy that uses these arguments instead of the current event:
+
+        for tests of a hook without a runner.
+        """
         bound = copy.copy(self)
         bound._context = BoundContext(inbox_id, user_id, messenger, cache_factory)
         bound.db, bound.db_read, bound.inbox_ref = db, db_read, inbox_ref
@@ -193,24 +206,28 @@ class EventHandler(ABC):
         error_handler: DefaultErrorHandler | None = None,
         system_handler: DefaultSystemHandler | None = None,
     ) -> None:
-        """Replaces what counts and logs events, for those kinds that are given. Call it in `__init__`."""
+        """Replace the default handlers of the given kinds, which count and log events. Call it in `__init__`."""
         given = {"message": message_handler, "status": status_handler, "error": error_handler, "system": system_handler}
         vars(self).update({f"_{kind}_default": handler for kind, handler in given.items() if handler})
 
     def get_message_stats(self) -> MessageStats:
+        """Return the counts of messages in this process."""
         return self._message_default.get_stats()
 
     def get_status_stats(self) -> StatusStats:
+        """Return the counts of statuses in this process."""
         return self._status_default.get_stats()
 
     def get_error_stats(self) -> ErrorStats:
+        """Return the counts of platform errors in this process."""
         return self._error_default.get_stats()
 
     def get_system_stats(self) -> SystemStats:
+        """Return the counts of account events and unknown events in this process."""
         return self._system_default.get_stats()
 
     def get_all_stats(self) -> AllStats:
-        """What this process has handled since it started, or since `reset_stats`."""
+        """Return the counts of this process since it started, or since `reset_stats`."""
         return {
             "messages": self.get_message_stats(),
             "status": self.get_status_stats(),
@@ -219,15 +236,16 @@ class EventHandler(ABC):
         }
 
     def reset_stats(self) -> None:
+        """Set all counts to 0."""
         for default in (self._message_default, self._status_default, self._error_default, self._system_default):
             default.reset_stats()
 
     def handles(self, event: EventBase) -> bool:
-        """Whether this class has written the hook for such an event."""
+        """Return True if this class implements the hook of such an event."""
         return self._writes(self._hook(event))
 
     def _hook(self, event: EventBase) -> str:
-        """The name of its hook. Who has written the one hook of account events gets all of them there."""
+        """Return the name of the event's hook. `process_account_event`, if implemented, gets all account events."""
         if event.kind != "account":
             return _HOOKS.get(event.kind, "process_unknown")
         if self._writes("process_account_event"):
@@ -237,12 +255,12 @@ class EventHandler(ABC):
     def _writes(self, hook: str) -> bool:
         return getattr(type(self), hook) is not getattr(EventHandler, hook)
 
-    def has_last_word(self) -> bool:
-        """Whether this class has written `process_failure`."""
+    def handles_failure(self) -> bool:
+        """Return True if this class implements `process_failure`."""
         return self._writes("process_failure")
 
     async def handle(self, event: EventBase) -> None:
-        """What happens to every event: before, the hook, after. Called by the runner; override the hooks instead."""
+        """Call the hook of an event and count the result. The runner calls this; override the hooks instead."""
         if isinstance(event, APIMessageEvent):
             await self.handle_api_message(event)
             return
@@ -251,12 +269,12 @@ class EventHandler(ABC):
         try:
             await getattr(self, self._hook(event))(event)
         except BaseException:
-            default.failed()
+            default.record_failure()
             raise
-        default.handled(event, perf_counter() - started)
+        default.record_success(event, perf_counter() - started)
 
     async def handle_api_message(self, event: APIMessageEvent) -> None:
-        """The same for a send by the HTTP API, which no statistics count. A read mark has no hook, as in Wappa."""
+        """Call the hook of a send by the HTTP API, which no statistics count. A read mark has no hook, as in Wappa."""
         if event.message_type != READ:
             await self.process_api_message(event)
 

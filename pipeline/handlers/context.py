@@ -1,6 +1,6 @@
-"""The event in hand: what a handler's messenger and caches belong to at this moment.
+"""The current event: handlers' messenger and caches always refer to it.
 
-It is a context variable, so one handler object, and whatever it keeps in attributes, serves many tenants and events at
+It is a context variable. So one handler object, and whatever it keeps in attributes, serves many tenants and events at
 once, and tasks that a hook starts and awaits see the hook's own event.
 """
 
@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, NamedTuple
 
-from pipeline.errors import OutsideEvent
-from pipeline.handlers.services import Services, no_services
+from pipeline.errors import NoActiveEvent
+from pipeline.handlers.services import Services, default_services
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state.buffer import FINISHED
 from pipeline.state.factory import CacheFactory
@@ -20,45 +20,49 @@ from pipeline.state.scope import CacheScope
 from pipeline.topics.events import APIMessageEvent, EventBase, MessageEvent, StatusEvent
 
 
-class EventInHand(NamedTuple):
-    """An event, its effects, and what its handler may use for them."""
+class HandlerContext(NamedTuple):
+    """An event, its unit of work, and the services that its handler may use."""
 
     event: EventBase
     unit: UnitOfWork
     services: Services
 
 
-_IN_HAND: Final[ContextVar[EventInHand | None]] = ContextVar("event_in_hand", default=None)
+_CURRENT: Final[ContextVar[HandlerContext | None]] = ContextVar("handler_context", default=None)
 
 
-def in_hand() -> EventInHand:
-    """The event in hand. Raises `OutsideEvent` where there is none, or where it is finished."""
-    found = _IN_HAND.get()
-    if found is None:
-        raise OutsideEvent("no event is in hand: use messenger and caches inside a handler's hooks only")
-    if found.unit.closed:
-        raise OutsideEvent(FINISHED)
-    return found
+def current() -> HandlerContext:
+    """Return the context of the current event. Raises `NoActiveEvent` if there is none, or if it is finished."""
+    context = _CURRENT.get()
+    if context is None:
+        raise NoActiveEvent("no event is active: use messenger and caches inside a handler's hooks only")
+    if context.unit.closed:
+        raise NoActiveEvent(FINISHED)
+    return context
 
 
-def is_in_hand() -> bool:
-    found = _IN_HAND.get()
-    return found is not None and not found.unit.closed
+def is_active() -> bool:
+    """Return True inside a hook, until its event is finished."""
+    context = _CURRENT.get()
+    return context is not None and not context.unit.closed
 
 
 @contextmanager
-def hold(event: EventBase, unit: UnitOfWork, services: Services | None = None) -> Iterator[None]:
-    """Puts an event into hand; its unit of work is closed afterwards, whatever happened."""
-    token = _IN_HAND.set(EventInHand(event, unit, services or no_services()))
+def activate(event: EventBase, unit: UnitOfWork, services: Services | None = None) -> Iterator[None]:
+    """Make an event the current one. At the end its unit of work is closed, also after an exception."""
+    token = _CURRENT.set(HandlerContext(event, unit, services or default_services()))
     try:
         yield
     finally:
         unit.close()
-        _IN_HAND.reset(token)
+        _CURRENT.reset(token)
 
 
-def person(event: EventBase) -> str | None:
-    """Whose user cache an event's is: the contact's, in a group the member's, and of a send whose its caller said."""
+def user_id_of(event: EventBase) -> str | None:
+    """Return the id of the user whose caches an event's handler uses; None if the event is about nobody.
+
+    That is the contact; in a group, the member; of a send by the HTTP API, the user that its caller named.
+    """
     if isinstance(event, MessageEvent) and event.message.group_id:
         return event.user.user_id
     if isinstance(event, APIMessageEvent):
@@ -69,9 +73,9 @@ def person(event: EventBase) -> str | None:
 
 
 def _scope() -> CacheScope:
-    event, unit, _ = in_hand()
-    return CacheScope(unit.rows, event.tenant_id, person(event), event.account)
+    event, unit, _ = current()
+    return CacheScope(unit.rows, event.tenant_id, user_id_of(event), event.account)
 
 
 CACHES: Final = CacheFactory(_scope)
-"""Caches of the event in hand, for all handlers."""
+"""The caches of the current event, for all handlers."""

@@ -37,7 +37,7 @@ Kind = TypeVar("Kind", bound=EventBase)
 
 @dataclass(frozen=True)
 class Effects:
-    """What an agent may do for the event in hand.
+    """The effects that an agent may have for the current event.
 
     Attributes:
         messenger: sends, through the account that the event came by.
@@ -56,7 +56,7 @@ class Effects:
 
     @property
     def user(self) -> UserCache:
-        """Rows of the user whom the event is about."""
+        """Rows of the user that the event is about."""
         return self.caches.create_user_cache()
 
     @property
@@ -66,7 +66,7 @@ class Effects:
 
     @property
     def ai_state(self) -> AIStateCache:
-        """What a language model's agent remembers of the conversation."""
+        """States that a language model's agent keeps of the conversation."""
         return self.caches.create_ai_state_cache()
 
 
@@ -77,7 +77,7 @@ class Agent(EventHandler, Generic[Kind]):
     """A function as a handler. Make it with `@agent`.
 
     Attributes:
-        kinds: the events that the function takes; every other costs nothing beyond being counted.
+        kinds: the types of events that the function takes; any other event is only counted.
     """
 
     def __init__(self, function: Function[Kind], kinds: tuple[type[Kind], ...]) -> None:
@@ -87,24 +87,31 @@ class Agent(EventHandler, Generic[Kind]):
         self.__doc__, self.__module__ = function.__doc__, function.__module__
 
     async def process_message(self, webhook: MessageEvent) -> None:
+        """Call the function."""
         await self._run(webhook)
 
     async def process_status(self, webhook: StatusEvent) -> None:
+        """Call the function."""
         await self._run(webhook)
 
     async def process_error(self, webhook: ErrorEvent) -> None:
+        """Call the function."""
         await self._run(webhook)
 
     async def process_account_event(self, webhook: AccountEvent) -> None:
+        """Call the function."""
         await self._run(webhook)
 
     async def process_api_message(self, event: APIMessageEvent) -> None:
+        """Call the function."""
         await self._run(event)
 
     async def process_unknown(self, webhook: UnknownEvent) -> None:
+        """Call the function."""
         await self._run(webhook)
 
     def handles(self, event: EventBase) -> bool:
+        """Return True if the function takes such an event."""
         return isinstance(event, self.kinds)
 
     async def _run(self, event: EventBase) -> None:
@@ -113,7 +120,7 @@ class Agent(EventHandler, Generic[Kind]):
 
 
 def agent(*kinds: type[Kind]) -> Callable[[Function[Kind]], Agent[Kind]]:
-    """Makes a function an agent for these kinds of events, e.g. `@agent(MessageEvent, StatusEvent)`.
+    """Make a function an agent for these types of events, e.g. `@agent(MessageEvent, StatusEvent)`.
 
     Raises `UsageError` where no kind is given, or something that is none.
     """

@@ -1,4 +1,4 @@
-"""From a dotted path to a handler."""
+"""Loads handlers by their dotted paths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = get_logger(__name__)
 
 
 def load_handler(path: str) -> EventHandler:
-    """The handler at `package.module.Class`, which it makes, or at `package.module:name`, which may be one already.
+    """Return the handler at `package.module.Class`, which is instantiated, or at `package.module:name`.
 
     Raises `ConfigurationError` with one line if that can't be done.
     """
@@ -41,7 +41,7 @@ def load_handler(path: str) -> EventHandler:
 
 
 def _find(path: str) -> object:
-    """What is called so in its module; None if nothing is."""
+    """Return the object at a path; None if there is none."""
     module, _, name = path.partition(":") if ":" in path else path.rpartition(".")
     found: object = import_module(module) if module else None
     for part in name.split("."):
@@ -50,7 +50,7 @@ def _find(path: str) -> object:
 
 
 def _current(path: str) -> str:
-    """The path below `pipeline` of a path from before 0.2, unless another package has that name now."""
+    """Return the path below `pipeline` of a path from before 0.2, unless another package has that name now."""
     root = _root(path)
     if root not in _MOVED or _is_of_another(root):
         return path
@@ -74,7 +74,7 @@ def _shadowed(path: str) -> str:
 
 
 def _place_of(root: str) -> Path | None:
-    """The folder of an importable package; None for a module or for nothing."""
+    """Return the folder of an importable package; None for a module or for nothing."""
     spec = find_spec(root) if root and root not in sys.builtin_module_names else None
     places = spec.submodule_search_locations if spec else None
     return Path(next(iter(places))) if places else None

@@ -1,4 +1,4 @@
-"""What a send gives back, and how much it knows."""
+"""The result of a send, at the time when the handler asks for it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ _BSUID: Final = re.compile(r"^[A-Z]{2}\.")
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What became of a send when the handler asked for it.
+    """The result of a send, at the time when the handler asks for it.
 
     A success means *queued*: the request is within the provider's limits, and its command is published as soon as the
     hook returns and its unit of work is committed; a read mark or typing indicator at once. It does not mean sent: the
-    messenger may have to wait for a rate limit, and the provider may refuse. What became of it in the end is on
+    messenger may have to wait for a rate limit, and the provider may reject it. The final outcome is on
     `commands.outcomes` and comes to `process_status`, whose events carry this `command_id` beside the provider's
     `message_id`.
 
     Attributes:
-        success: False when the request can't be sent as it is; `error` then says why, and nothing is queued.
-        queued: whether there is a command.
-        message_id: the command's id, as long as the provider has not given its own; None without success. It can be
-            answered, reacted to, edited and deleted by this id: the messenger knows which message it became.
-        error: what is wrong and what to do, without the text of the message.
+        success: False if the request can't be sent as it is; `error` then gives the reason, and nothing is queued.
+        recipient: the recipient as the handler wrote it.
+        message_id: the command's id, used until the provider has given its own; None without success. You can reply to,
+            react to, edit and delete the message by this id.
+        queued: True if there is a command.
+        error: the reason and the remedy, without the text of the message.
         error_code: `VALIDATION` for a request outside the provider's limits, or a code of its own where Wappa has one
-            (`BUTTON_TITLE_TOO_LONG`, …); `UNSUPPORTED` for what the account's provider can't do.
+            (`BUTTON_TITLE_TOO_LONG`, …); `UNSUPPORTED` for a send that the account's provider does not support.
+        tenant_id: the tenant that sends.
         inbox_id: the account that sends (Cloud API: phone_number_id).
-        timestamp: when the handler asked. UTC.
+        platform: the messaging platform.
+        timestamp: the time of the handler's call. UTC.
         api_response: always None: the provider has not been asked yet.
     """
 
@@ -50,6 +53,7 @@ class SendResult:
 
     @property
     def command_id(self) -> str | None:
+        """The command's id; None without success."""
         return self.message_id
 
     @property
@@ -64,12 +68,12 @@ class SendResult:
 
     @property
     def recipient_parent_bsuid(self) -> str | None:
-        """The recipient, if it is the id that a user has with a group of businesses."""
+        """The recipient, if it is a user id that a group of businesses shares."""
         return self.recipient if self.recipient[2:7] == ".ENT." and self.recipient_bsuid else None
 
     @property
     def recipient_username(self) -> None:
-        """Nobody knows it before the provider has answered."""
+        """Always None: it is not known before the provider has answered."""
 
 
 MessageResult = SendResult

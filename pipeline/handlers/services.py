@@ -1,4 +1,4 @@
-"""What a runner gives its handlers beside event and unit of work: what their providers can do, and their media."""
+"""The services that a runner gives its handlers: their providers' capabilities, and media."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from pipeline.handlers.media.library import MediaLibrary
 from pipeline.state.memory import MemoryStore
 from pipeline.topics.commands import CommandKind
 
-Abilities = Mapping[str, frozenset[CommandKind]]
-"""The kinds of command that each provider can do, by its name."""
+Capabilities = Mapping[str, frozenset[CommandKind]]
+"""The kinds of command that each provider supports, by the provider's name."""
 
 
 class Services(NamedTuple):
-    """`abilities` knows every provider of the installation; where it is empty, nothing is refused by kind."""
+    """A runner's services.
+
+    Attributes:
+        library: uploads media, each file once.
+        capabilities: for every provider of the installation; if it is empty, every kind is supported.
+    """
 
     library: MediaLibrary
-    abilities: Abilities
+    capabilities: Capabilities
 
-    def does(self, provider: str, kind: CommandKind) -> bool:
-        return not self.abilities or kind in self.abilities.get(provider, ())
+    def supports(self, provider: str, kind: CommandKind) -> bool:
+        """Return True if the provider can carry out commands of this kind."""
+        return not self.capabilities or kind in self.capabilities.get(provider, ())
 
 
-def no_services() -> Services:
-    """For tests of one handler: every kind, no provider's media, nothing remembered."""
+def default_services() -> Services:
+    """Return services for tests of one handler: all kinds are supported, no provider keeps media."""
     return Services(MediaLibrary(MemoryStore()), {})

@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 Name = TypeVar("Name", str, int)
 
 
-class Tally(Generic[Name]):
-    """Counts by name, for at most `limit` names; those beyond are counted together, as `others`."""
+class BoundedCounter(Generic[Name]):
+    """Counts by name, for at most `limit` names; further names are counted together under the name `others`."""
 
     def __init__(self, others: Name, limit: int = 1000) -> None:
         self._others: Name = others
@@ -16,9 +16,11 @@ class Tally(Generic[Name]):
         self._counts: dict[Name, int] = {}
 
     def add(self, name: Name) -> None:
+        """Count a name."""
         if name not in self._counts and len(self._counts) >= self._limit:
             name = self._others
         self._counts[name] = self._counts.get(name, 0) + 1
 
     def counts(self) -> dict[Name, int]:
+        """Return the counts by name; a copy."""
         return dict(self._counts)

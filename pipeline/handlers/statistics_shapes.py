@@ -1,4 +1,4 @@
-"""The shapes of a handler's statistics. Times are aware UTC datetimes, None before the first event."""
+"""The types of a handler's statistics. Times are aware UTC datetimes, None before the first event."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TypedDict
 
 
 class MessageStats(TypedDict):
-    """`by_user` is by user id, `by_tenant` by the tenants file's id, `by_inbox` by account; the first thousand of each.
+    """The counts of messages, the first thousand names of each kind.
 
-    `sensitive_content_detected` counts messages with what looks like a phone or card number or an e-mail address.
+    `by_user` is by user id, `by_tenant` by the id in the tenants file, `by_inbox` by account.
+    `sensitive_content_detected` counts messages with an apparent phone or card number or e-mail address.
     """
 
     total_messages: int
@@ -23,7 +24,7 @@ class MessageStats(TypedDict):
 
 
 class StatusStats(TypedDict):
-    """`failed` counts messages that failed; `handler_failures` events whose handling did."""
+    """The counts of statuses. `failed` counts failed messages, `handler_failures` events whose hook raised."""
 
     total_processed: int
     sent: int
@@ -37,6 +38,8 @@ class StatusStats(TypedDict):
 
 
 class RecentError(TypedDict):
+    """One error of `ErrorStats.recent_errors`."""
+
     error_code: int
     error_title: str
     critical: bool
@@ -45,9 +48,12 @@ class RecentError(TypedDict):
 
 
 class ErrorStats(TypedDict):
-    """`error_types` is by code, from the hundred and first on together as 0; `recent_errors` the last ten, newest last.
+    """The counts of platform errors.
 
-    `escalated_errors` counts events that came while errors were many or grave (`DefaultErrorHandler`).
+    `error_types` is by code, for the first hundred codes; further codes are counted together as 0. `recent_errors` has
+    the
+    last ten, newest last. `escalated_errors` counts events that came while errors were escalated
+    (`DefaultErrorHandler`).
     """
 
     total_errors: int
@@ -60,7 +66,7 @@ class ErrorStats(TypedDict):
 
 
 class SystemStats(TypedDict):
-    """Account events and events of unknown type, by `event_type`."""
+    """The counts of account events and unknown events, by `event_type`."""
 
     total_events: int
     by_type: dict[str, int]
@@ -69,6 +75,8 @@ class SystemStats(TypedDict):
 
 
 class AllStats(TypedDict):
+    """The counts of all kinds of events."""
+
     messages: MessageStats
     status: StatusStats
     errors: ErrorStats

@@ -1,26 +1,25 @@
-"""What a handler does for one event, as one thing: cache writes and sends take effect together, once.
+"""The unit of work of one event: its cache writes and sends take effect together, once.
 
-Until the handler is done nothing leaves: writes wait as operations, sends as commands. The commit is one atomic step
-that applies the writes and leaves a record of the event with its commands, a transactional outbox. Whoever gets the
-event again, because a worker died before its commands were published, finds the record, publishes the recorded
-commands, whose ids the messenger knows again, and does not run the handler.
+Until the hook returns nothing takes effect: writes wait as operations, sends as commands. The commit is one atomic step
+that applies the writes and stores a record of the event with its commands: a transactional outbox. If a worker dies
+before the commands are published, the next one to get the event finds the record, publishes the recorded commands, and
+does not run the hook. The messenger recognises their ids.
 
-Read marks and typing indicators (`pipeline.topics.commands.EARLY`) are worth something while the answer is still being
-made. They go out when the handler asks for them, whatever becomes of the rest: when the event is tried again they are
-published again, under the same ids, by which the messenger knows them.
+Read marks and typing indicators (`pipeline.topics.commands.IMMEDIATE`) are useful only while the answer is being made.
+They are published when the hook asks for them, even if the hook then fails. When the event is retried they are
+published again under the same ids, which the messenger recognises.
 
-An event for which nothing was written and nothing sent leaves a record too. A hook that reads state may do something
-when it runs again behind a later event of its conversation, as a form does with a text that came before its "start".
-That record is needed only while the event may be delivered again, so its life is cut once the event's offset is
-committed (`expiry`). An event whose hook nobody has written leaves none.
+An event without writes and sends leaves a record too. A hook that reads state could have an effect if it ran again
+behind a later event of its conversation: a form could take a text that came before its "start". This record is needed
+only while the event may be delivered again, so it expires soon after the event's offset is committed (`expiry`). An
+event whose hook is not implemented leaves no record.
 
-An event that is given up, to become a dead letter, leaves a record of that under the same key, in one step with what
-its handler's `process_failure` did (`FailureUnit`). When it comes again it is given up again, and its hook does not
-run: it could go through behind later events. What was re-driven on purpose is handled anew, and its record takes the
-place of that one.
+An event that becomes a dead letter leaves a record of that under the same key, in one step with the effects of the
+handler's `process_failure` (`FailureUnit`). If it is delivered again it is given up again, without running its hook: it
+could succeed behind later events. If it is re-driven on purpose it is handled, and its new record replaces that one.
 
-What this can't cover is what a handler does elsewhere, in a database of its own or over HTTP: when a worker dies
-between that and the commit, it is done again. Give it the event's id as its idempotency key.
+A unit of work does not cover what a hook does elsewhere, in its own database or over HTTP: if a worker dies between
+that and the commit, it is done again. Pass the event's id there as the idempotency key.
 """
 
 from __future__ import annotations
@@ -31,39 +30,39 @@ from typing import Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from pipeline.errors import Conflict, GivenUp, OutsideEvent, error_type
+from pipeline.errors import Conflict, GivenUp, NoActiveEvent, error_type
 from pipeline.state.buffer import FINISHED, BufferedRows
 from pipeline.state.keys import unit_key
 from pipeline.state.store import Store, UnitRecord
-from pipeline.topics.commands import EARLY, Command, CommandKind
+from pipeline.topics.commands import IMMEDIATE, Command, CommandKind
 
 RETRY_SPAN: Final = 7 * 86400
-"""Seconds for which a record is kept: as long as platforms deliver a webhook again.
+"""Seconds for which a record is kept: platforms redeliver a webhook for that long.
 
-A record with a read mark and a reply takes 850 bytes of Redis: 0.5 GB for each event a second over the whole span.
-Where deduplication before the handlers is sure to hold, a day is plenty.
+A record with a read mark and a reply takes 850 bytes of Redis: 0.5 GB for each event a second over the whole span. One
+day is enough if you rely on the deduplication before the handlers.
 """
 GRACE_PERIOD: Final = 900
-"""Seconds for which the record of an event without an effect is kept once its offset is committed.
+"""Seconds for which the record of an event without an effect is kept after the commit of its offset.
 
-It is not over with the commit: an intake that dies between publishing and marking its table publishes the event again,
-behind later ones, when it is back; and a worker that was frozen in the midst of the event may go on with it.
+The event can still be handled again after the commit: an intake that died between publishing and writing its table
+publishes the event again, behind later ones; and a worker that was frozen while it handled the event may resume.
 """
 NO_EFFECT: Final = b"[ ]"
-"""The content of such a record. The space tells it from the record of an event that only wrote.
+"""The content of such a record. The space distinguishes it from the record of an event that only wrote.
 
-It is a list without commands for any version that does not know of the difference.
+Older versions, which do not know the difference, read it as a list without commands.
 """
 
 Publish = Callable[[Command], Awaitable[None]]
-"""Publishes one command now; returns when it is acknowledged."""
+"""Publishes one command now and returns when it is acknowledged."""
 
 _COMMANDS: Final = TypeAdapter(list[Command])
-_LONGEST_MESSAGE: Final = 500
+_MAX_MESSAGE_LENGTH: Final = 500
 
 
 class _Failure(BaseModel):
-    """The record of an event that was given up: a JSON object, where others are lists."""
+    """The record of an event that was given up. It is a JSON object; the records of handled events are lists."""
 
     error_type: str
     message: str
@@ -72,23 +71,29 @@ class _Failure(BaseModel):
 
     @classmethod
     def of(cls, content: bytes) -> _Failure | None:
-        """None for the record of an event that was handled."""
+        """Parse a record. Return None for the record of an event that was handled."""
         return cls.model_validate_json(content) if content.startswith(b"{") else None
 
 
 class UnitOfWork:
-    """One event's effects.
+    """The effects of one event.
 
     Attributes:
         rows: the rows that the event's caches read and write.
-        commands: what was sent so far and waits for the commit, in order.
-        cause: whence the ids of its commands are made: the event's id.
-        tenant_id, key: whose its record is, and where.
-        effectless: whether its record, found or made, says that it had no effect.
+        commands: the sends that wait for the commit, in order.
+        committed: the commands of the event's record, once it was found (`recorded`) or stored (`commit`).
+        cause: the event id from which command ids are derived.
+        tenant_id: the owner of the record.
+        key: the record's full name in the store.
+        effectless: True if the record, found or stored, says that the event had no effect.
 
     Args:
-        early: how a read mark goes out at once. Without it, read marks wait for the commit too.
-        redriven: whether the event is handled anew where it was given up before.
+        store: holds rows and records.
+        tenant_id: the event's tenant.
+        event_id: the event's id.
+        ttl: seconds for which the record is kept.
+        publish_immediate: publishes read marks and typing indicators at once. Without it they wait for the commit.
+        redriven: True if the event is to be handled even if it was given up before.
     """
 
     def __init__(
@@ -97,37 +102,39 @@ class UnitOfWork:
         tenant_id: str,
         event_id: str,
         ttl: int = RETRY_SPAN,
-        early: Publish | None = None,
+        publish_immediate: Publish | None = None,
         *,
         redriven: bool = False,
     ) -> None:
         self.rows = BufferedRows(store)
         self.commands: list[Command] = []
+        self.committed: list[Command] = []
         self.cause = event_id
         self.tenant_id = tenant_id
         self.key = unit_key(tenant_id, event_id)
         self.effectless = False
         self._store = store
         self._ttl = ttl
-        self._early = early
+        self._publish_immediate = publish_immediate
         self._redriven = redriven
         self._replaces = b""
-        self._gone: list[asyncio.Future[None]] = []
+        self._sent_immediately: list[asyncio.Future[None]] = []
 
     @property
     def closed(self) -> bool:
+        """Return True once nothing can be added any more."""
         return self.rows.closed
 
-    def step(self, kind: CommandKind) -> int:
-        """The number of the next command: from 0, the same each time the event is handled.
+    def next_index(self, kind: CommandKind) -> int:
+        """Return the index of the next command: from 0, the same each time the event is handled.
 
-        What goes out early counts apart, downwards from -1. It is gone though the handling may fail, and if another
-        handling sent something else under its id, the messenger would take that for done.
+        Immediate commands are counted separately, downwards from -1. They are published even if the hook fails later;
+        if the next attempt sent something else under such an id, the messenger would take it for done.
         """
-        return -1 - len(self._gone) if self._goes_early(kind) else len(self.commands)
+        return -1 - len(self._sent_immediately) if self._is_immediate(kind) else len(self.commands)
 
     async def recorded(self) -> list[Command] | None:
-        """The commands of this event if it was finished before; None if it is to be handled.
+        """Return the commands of this event if it was finished before; None if it is to be handled.
 
         Raises `GivenUp` if it was given up before.
         """
@@ -137,26 +144,29 @@ class UnitOfWork:
         if self._redriven and _Failure.of(content):
             self._replaces = content
             return None
-        return self._known(content)
+        return self._resolve(content)
 
     def send(self, command: Command) -> None:
+        """Add a command, or publish it if it is immediate. Raises `NoActiveEvent` once the unit is closed."""
         if self.closed:
-            raise OutsideEvent(FINISHED)
-        if self._early is not None and self._goes_early(command.kind):
-            self._gone.append(asyncio.ensure_future(self._early(command)))
+            raise NoActiveEvent(FINISHED)
+        if self._publish_immediate is not None and self._is_immediate(command.kind):
+            self._sent_immediately.append(asyncio.ensure_future(self._publish_immediate(command)))
         else:
             self.commands.append(command)
 
-    async def early_ones(self) -> None:
-        """Returns when what went out early is acknowledged. Raises what its publishing raised."""
-        await asyncio.gather(*self._gone)
+    async def flush_immediate(self) -> None:
+        """Return when all immediate commands are acknowledged. Raises what their publishing raised."""
+        if self._sent_immediately:
+            await asyncio.gather(*self._sent_immediately)
 
     async def commit(self) -> list[Command]:
-        """Makes the effects real and returns the commands to be published.
+        """Apply the writes, store the record, and return the commands to publish.
 
-        Where another worker finished the event meanwhile nothing is applied, and its commands are returned. Raises
-        `Unavailable` while the store is away, or if it was at any time since the event began; `Conflict` where a
-        counter or a list became something else; `GivenUp` where another worker gave the event up meanwhile.
+        If another worker finished the event meanwhile nothing is applied, and the recorded commands are returned.
+        Raises `Unavailable` if the store is away, or was at any time since the event began; `Conflict` if a row that
+        the hook read and wrote has changed, or a counter or list became something else; `GivenUp` if another worker
+        gave the event up meanwhile.
         """
         self.close()
         if self.rows.failure:
@@ -165,36 +175,44 @@ class UnitOfWork:
         self.effectless = not (changes or self.commands)
         record = UnitRecord(self.key, self._content(), self._ttl, self._replaces)
         committed = await self._store.commit(changes, record)
-        return self.commands if committed.recorded is None else self._known(committed.recorded)
+        if committed.recorded is None:
+            self.committed = self.commands
+            return self.commands
+        return self._resolve(committed.recorded)
 
     def _content(self) -> bytes:
         return NO_EFFECT if self.effectless else _COMMANDS.dump_json(self.commands, exclude_none=True)
 
-    def _known(self, content: bytes) -> list[Command]:
-        """The commands of a record that was there already."""
+    def _resolve(self, content: bytes) -> list[Command]:
+        """Return the commands of a record that exists already."""
         if failure := _Failure.of(content):
             if self._redriven:
                 raise Conflict("another worker gave the event up meanwhile: it is handled anew")
             raise GivenUp(failure.error_type, failure.message)
         self.effectless = content == NO_EFFECT
-        return [] if self.effectless else _COMMANDS.validate_json(content)
+        self.committed = [] if self.effectless else _COMMANDS.validate_json(content)
+        return self.committed
 
-    def _goes_early(self, kind: CommandKind) -> bool:
-        return self._early is not None and kind in EARLY
+    def _is_immediate(self, kind: CommandKind) -> bool:
+        return self._publish_immediate is not None and kind in IMMEDIATE
 
     def close(self) -> None:
-        """From here on nothing can be added. Without a commit, nothing ever happened."""
+        """Close the unit: nothing can be added any more. Without a commit it has no effect."""
         self.rows.closed = True
 
 
 class FailureUnit(UnitOfWork):
-    """What is done about an event that is given up, and the record that it was. Its commands have ids of their own.
+    """The unit of work of `process_failure`, whose record says that the event was given up.
 
-    Where there is such a record already its commands are returned. So are those of an event that another worker handled
-    meanwhile: it has had its effect.
+    Its commands have ids of their own. If there is such a record already its commands are returned. So are those of an
+    event that another worker handled meanwhile: that event has had its effect.
 
     Args:
-        error: why it is given up.
+        store: holds rows and records.
+        tenant_id: the event's tenant.
+        event_id: the event's id.
+        error: the reason for giving up.
+        ttl: seconds for which the record is kept.
     """
 
     def __init__(self, store: Store, tenant_id: str, event_id: str, error: Exception, ttl: int = RETRY_SPAN) -> None:
@@ -205,15 +223,16 @@ class FailureUnit(UnitOfWork):
     def _content(self) -> bytes:
         failure = _Failure(
             error_type=error_type(self._error),
-            message=str(self._error)[:_LONGEST_MESSAGE],
+            message=str(self._error)[:_MAX_MESSAGE_LENGTH],
             effectless=self.effectless,
             commands=self.commands,
         )
         return failure.model_dump_json(exclude_none=True).encode()
 
-    def _known(self, content: bytes) -> list[Command]:
+    def _resolve(self, content: bytes) -> list[Command]:
         failure = _Failure.of(content)
         if failure is None:
-            return super()._known(content)
+            return super()._resolve(content)
         self.effectless = failure.effectless
-        return failure.commands
+        self.committed = failure.commands
+        return self.committed

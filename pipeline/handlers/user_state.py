@@ -1,4 +1,4 @@
-"""`self.cache`: one small state per user, for handlers that need no more."""
+"""`self.cache`: one small state per user, for handlers that need no more than that."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class UserStates:
         self._caches = caches
 
     async def get_user_state(self, user_id: str) -> dict[str, Any]:
-        """The state; an empty dict for a user without one."""
+        """Return the state; an empty dict for a user without one."""
         return await self._of(user_id).get(_KEY) or {}
 
     async def set_user_state(self, user_id: str, state: Data, ttl: int | None = None) -> bool:
-        """Replaces the state. `ttl` in seconds; without it the state stays."""
+        """Replace the state and return True. Without `ttl` (seconds) it never expires."""
         return await self._of(user_id).set(_KEY, state, ttl)
 
     async def user_exists(self, user_id: str) -> bool:
-        """Whether the user has a state."""
+        """Return True if the user has a state."""
         return await self._of(user_id).exists(_KEY)
 
     def _of(self, user_id: str) -> UserCache:

@@ -15,8 +15,8 @@ import orjson
 from aiohttp import web
 
 from pipeline.errors import InvalidRecord
-from pipeline.handlers.api.paths import PATHS, asked
-from pipeline.handlers.context import hold
+from pipeline.handlers.api.paths import PATHS, dry_run
+from pipeline.handlers.context import activate
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.results import SendResult
 from pipeline.handlers.services import Services
@@ -70,9 +70,9 @@ class SendApi:
         self._receiver = receiver
         self._tenants = tenants
         self._providers = providers
-        abilities = {name: provider.kinds for name, provider in providers.items()}
+        capabilities = {name: provider.kinds for name, provider in providers.items()}
         self._store = MemoryStore()
-        self._services = Services(MediaLibrary(self._store), abilities)
+        self._services = Services(MediaLibrary(self._store), capabilities)
 
     async def handle_send(self, request: web.Request, path: str) -> web.Response:
         """Publish a send and return 200 with its `SendResult`.
@@ -122,8 +122,8 @@ class SendApi:
         """Return the messenger's result, as the worker will get it. The commands that it makes here are discarded."""
         now = datetime.now(UTC)
         event = APIMessageEvent.model_validate(content | {"tenant_id": tenant.id, "timestamp": now, "received_at": now})
-        with hold(event, UnitOfWork(self._store, tenant.id, event.event_id), self._services):
-            return await asked(event)
+        with activate(event, UnitOfWork(self._store, tenant.id, event.event_id), self._services):
+            return await dry_run(event)
 
 
 def _response(status: int, result: SendResult) -> web.Response:

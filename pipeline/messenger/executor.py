@@ -23,7 +23,7 @@ from pipeline.messenger.command_state import (
 from pipeline.messenger.connections import WriteGuard
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.providers.base import AttemptStatus, SendAttempt
-from pipeline.topics.commands import EARLY, PREFIX, Command, CommandKind
+from pipeline.topics.commands import IMMEDIATE, PREFIX, Command, CommandKind
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
 
 MAX_RESENDS = 3
@@ -154,7 +154,7 @@ class CommandExecutor:
             await self._withdraw_intent(command, intent, guard, table, context)
             raise
         accepted, in_doubt = attempt.status is AttemptStatus.ACCEPTED, attempt.status is AttemptStatus.UNKNOWN
-        not_done = attempt.status is AttemptStatus.RETRYABLE or (in_doubt and command.kind in EARLY)
+        not_done = attempt.status is AttemptStatus.RETRYABLE or (in_doubt and command.kind in IMMEDIATE)
         if not_done:
             await _await_ownership(context)
             self._pause_account(command, attempt, intent.failed_attempts + 1, table)
@@ -198,7 +198,7 @@ class CommandExecutor:
         A call of several requests (an upload, then the message) may take long, so each successful check renews the
         intent. A command that may be carried out twice needs no guard.
         """
-        if command.kind in EARLY:
+        if command.kind in IMMEDIATE:
             return WriteGuard()
         renewed, lifetime = clock.now(), max(MIN_INTENT_LIFETIME, self._window / 2)
 
@@ -230,7 +230,7 @@ class CommandExecutor:
         self, command: Command, step: CommandState, table: CommandTable, context: ExecutionContext
     ) -> None:
         """Persist a state before the next step. A command that may be carried out twice needs no intent."""
-        if command.kind in EARLY and step.phase is CommandPhase.INTENT:
+        if command.kind in IMMEDIATE and step.phase is CommandPhase.INTENT:
             return
         table.put(command.command_id, step._replace(updated_at=self._now()).encode())
         await context.persist()
@@ -247,7 +247,7 @@ class CommandExecutor:
         return command.expires_at is not None and command.expires_at.timestamp() <= self._now()
 
     def _in_doubt_policy(self, command: Command, state: CommandState | None) -> InDoubtPolicy:
-        repeatable = command.kind in EARLY
+        repeatable = command.kind in IMMEDIATE
         in_doubt = state is not None and state.phase is CommandPhase.INTENT
         watermark = self._watermark(command) if in_doubt else 0.0
         max_resends = self._max_resends if self._dispatcher.may_resend(command) else 0

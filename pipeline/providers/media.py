@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractResolver
 
 from pipeline.errors import InvalidRecord, Unavailable, Unsendable
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
-from pipeline.handlers.media.limits import largest, plain_type
+from pipeline.handlers.media.limits import max_size, plain_type
 from pipeline.providers.base import MediaProvider, Provider
 from pipeline.providers.public import Network, PublicConnector, WebOrigin
 from pipeline.tenants import Account, Tenants
@@ -142,7 +142,7 @@ class AccountMedia:
 
 def _require_size(response: ClientResponse) -> None:
     """Raise `Unsendable` if the declared size is too large. Without a declared size the bytes are counted later."""
-    if (response.content_length or 0) > (most := largest(response.content_type)):
+    if (response.content_length or 0) > (most := max_size(response.content_type)):
         raise Unsendable(f"the medium has more than {most} bytes", "FILE_SIZE_EXCEEDED")
 
 

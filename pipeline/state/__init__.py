@@ -52,7 +52,7 @@ Backend = Literal["memory", "json", "redis"]
 
 
 def open_store(backend: Backend, url: str, directory: Path, replicas: int = 0) -> Store:
-    """The store that the settings name: `directory` for `json`, `url` and `replicas` for `redis`.
+    """Return the store of the settings: `directory` is used by `json`, `url` and `replicas` by `redis`.
 
     Connects on first use. Raises `ConfigurationError` for a bad URL.
     """

@@ -1,4 +1,4 @@
-"""What is to become of one row, as a value that can wait."""
+"""The change of one row, as a value that can wait for a commit."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ CHANGED: Final = (
 class RowChange:
     """Operations on one row, in the order in which they are applied: remove, set, increment, append, drop, expire.
 
-    They stay operations until they reach the store, so two conversations that count on one row lose nothing.
+    They stay operations until they reach the store, so two conversations that increment one counter lose nothing.
 
     Attributes:
         key: full name of the row (`pipeline.state.keys`).
-        expects: field → the JSON that it must still hold (None: it must not be there), or nothing is applied.
-        size: how many fields the row must still have (0: no row); None where any number will do.
-        remove: what the row held is dropped first, its expiry too.
+        expects: precondition: field → its JSON (None: the field is missing). If one does not hold, nothing is applied.
+        size: precondition: the number of fields of the row (0: no row); None for any number.
+        remove: True to drop the row's fields first, and its expiry.
         sets: field → JSON.
-        increments: field → by how much.
+        increments: field → the amount.
         appends: field → JSON values, to be joined by commas.
-        drops: fields to forget. A row whose last field is forgotten stays, as an empty one.
-        ttl: seconds until the row expires; None leaves its expiry as it is.
+        drops: fields to delete. A row whose last field is deleted stays, as an empty one.
+        ttl: seconds until the row expires; None keeps its expiry.
     """
 
     key: str
@@ -43,8 +43,11 @@ class RowChange:
     drops: set[str] = field(default_factory=set)
     ttl: int | None = None
 
-    def over(self, base: Fields | None) -> Fields | None:
-        """The row that `base` becomes; None if there is none afterwards. Raises `Conflict`, as the Lua script does."""
+    def apply_to(self, base: Fields | None) -> Fields | None:
+        """Return the row that `base` becomes; None if there is none afterwards.
+
+        Raises `Conflict`, as the Lua script does.
+        """
         self._check(base or {})
         row = {} if self.remove or base is None else dict(base)
         row.update(self.sets)
@@ -58,32 +61,35 @@ class RowChange:
         return row or None
 
     def dropped(self, row: Fields) -> set[str]:
-        """Those fields of `row` that are forgotten."""
+        """Return those fields of `row` that are deleted."""
         return self.drops & row.keys()
 
     def expect_row(self, row: Fields | None) -> None:
-        """The row must still be exactly this, or not be there."""
+        """Require the row to be exactly this, or to be missing."""
         self.expects = dict(row or {})
         self.size = len(self.expects)
 
     def expect_field(self, name: str, value: bytes | None) -> None:
-        """The field must still be this. What was expected of it before stays."""
+        """Require the field to be this, unless there is a requirement for it already."""
         self.expects.setdefault(name, value)
 
     def expect_as(self, other: RowChange) -> None:
-        """Takes over what another change of the same row expected."""
+        """Take over the preconditions of another change of the same row."""
         self.expects, self.size = other.expects, other.size
 
     def set_field(self, name: str, value: bytes) -> None:
+        """Set a field."""
         self._forget(name)
         self.sets[name] = value
 
     def drop(self, name: str) -> None:
+        """Delete a field."""
         self._forget(name)
         self.drops.add(name)
         self.sets[EMPTY] = FILLER
 
     def increment(self, name: str, by: int) -> None:
+        """Add to a counter."""
         if name in self.drops:
             self.set_field(name, encode(by))
         elif name in self.sets:
@@ -92,6 +98,7 @@ class RowChange:
             self.increments[name] = self.increments.get(name, 0) + by
 
     def append(self, name: str, item: bytes) -> None:
+        """Append to a list."""
         if name in self.drops:
             self.set_field(name, appended(None, item))
         elif name in self.sets:
@@ -100,7 +107,7 @@ class RowChange:
             self.appends.setdefault(name, []).append(item)
 
     def _forget(self, name: str) -> None:
-        """What this change wanted with a field before."""
+        """Undo the earlier operations of this change on a field."""
         self.sets.pop(name, None)
         self.increments.pop(name, None)
         self.appends.pop(name, None)

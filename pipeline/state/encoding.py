@@ -1,4 +1,4 @@
-"""How a value of a cache is stored: JSON, one text per field, read back as exactly what was written.
+"""Encodes the values of a cache: JSON, one text per field, read back as exactly what was written.
 
 A point in time, which JSON has no form for, is an object of one field: `{"$datetime": "2026-01-01T12:00:00+00:00"}` or
 `{"$date": "2026-01-01"}`.
@@ -19,7 +19,7 @@ Fields = dict[str, bytes]
 """A stored row: field name → JSON."""
 
 EMPTY: Final = ""
-"""The field that keeps an empty row alive, since Redis has no empty hashes. Users can't name a field so."""
+"""The field that keeps an empty row alive, since Redis has no empty hashes. Users can't use this name."""
 
 FILLER: Final = b"1"
 
@@ -37,7 +37,8 @@ _TIMES: Final[Mapping[str, Callable[[str], date]]] = {
 
 
 def encode(value: object) -> bytes:
-    """`value` as JSON. Raises `TypeError` for what would come back changed: a tuple, NaN, a set, a nested model, …
+    """Return `value` as JSON. Raises `TypeError` for a value that would come back changed: a tuple, NaN, a set, a
+    nested model, …
 
     Half of a surrogate pair, which nothing can store, becomes U+FFFD.
     """
@@ -56,12 +57,16 @@ _ADVICE: Final = "use str, int, float, bool, None, datetime, date, list and dict
 
 
 def decode(data: bytes) -> Any:
+    """Return the value of a JSON text."""
     value = orjson.loads(data)
     return _restored(value) if b'{"$date' in data else value
 
 
 def _survives(data: bytes, value: object) -> bool:
-    """Whether it comes back as it was: not where a dict of the user's own looks like a point in time."""
+    """Return True if the value comes back unchanged.
+
+    A dict of the user's own that looks like a point in time does not.
+    """
     try:
         return bool(decode(data) == value)
     except (TypeError, ValueError):
@@ -76,7 +81,7 @@ def _time(value: object) -> dict[str, str]:
 
 
 def _restored(value: Any) -> Any:
-    """`value` with its points in time."""
+    """Return `value` with its points in time."""
     if isinstance(value, list):
         return [_restored(item) for item in value]
     if not isinstance(value, dict):
@@ -86,7 +91,7 @@ def _restored(value: Any) -> Any:
 
 
 def encode_row(data: Mapping[str, object] | BaseModel) -> Fields:
-    """A row of fields. Raises `TypeError` when it isn't one, `ValueError` for a field without a name."""
+    """Return a row of fields. Raises `TypeError` for anything else, `ValueError` for a field without a name."""
     if isinstance(data, BaseModel):
         data = data.model_dump(mode="json")
     if not isinstance(data, Mapping):
@@ -95,10 +100,12 @@ def encode_row(data: Mapping[str, object] | BaseModel) -> Fields:
 
 
 def decode_row(fields: Fields) -> dict[str, Any]:
+    """Return the values of a row."""
     return {name: decode(value) for name, value in fields.items() if name != EMPTY}
 
 
 def field_name(name: object) -> str:
+    """Return the name. Raises `TypeError` or `ValueError` for one that no field can have."""
     if not isinstance(name, str):
         raise TypeError(f"a field's name is a string, not {type(name).__name__}")
     if not name:
@@ -107,7 +114,7 @@ def field_name(name: object) -> str:
 
 
 def integer(data: bytes | None) -> int | None:
-    """The counter in a field: 0 where there is none, None where something else or something too large is."""
+    """Return the counter in a field: 0 for a missing field, None for anything else or too large."""
     if data is None:
         return 0
     digits = data.removeprefix(b"-")
@@ -115,10 +122,10 @@ def integer(data: bytes | None) -> int | None:
 
 
 def is_list(data: bytes | None) -> bool:
-    """Whether one can append: to a list, or to nothing yet."""
+    """Return True if the field is a list or missing, so that one can append to it."""
     return data is None or data.startswith(b"[")
 
 
 def appended(data: bytes | None, items: bytes) -> bytes:
-    """The JSON list `data` with `items` (JSON values, comma separated) at its end."""
+    """Return the JSON list `data` with `items` (JSON values, comma separated) at its end."""
     return b"[" + items + b"]" if data in (None, b"[]") else data[:-1] + b"," + items + b"]"

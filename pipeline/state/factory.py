@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.state.caches import AIStateCache, ExpiryCache, StateCache, TableCache, UserCache
-from pipeline.state.scope import CacheScope, Ownership
+from pipeline.state.scope import CacheBinding, CacheScope
 
 
 class CacheFactory:
-    """Caches of whatever `scope` says at the time of each call.
+    """Caches of the scope that `scope` returns at the time of each call.
 
     `inbox_id` may name the event's own account or tenant, never another's. `user_id` is any contact of the tenant; by
-    default the one whom the event is about.
+    default the one that the event is about.
 
     >>> CacheFactory(lambda: CacheScope(store, "acme", "15550001111")).create_user_cache()
     """
@@ -22,7 +22,7 @@ class CacheFactory:
 
     @property
     def user_id(self) -> str | None:
-        """The contact whom the event is about; None where it is about nobody."""
+        """The contact that the event is about; None if it is about nobody."""
         return self._scope().user_id
 
     @property
@@ -31,24 +31,24 @@ class CacheFactory:
         return self._scope().inbox_id
 
     def create_user_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> UserCache:
-        """Rows of one user."""
-        return UserCache(Ownership(self._scope, user_id, inbox_id))
+        """Return the cache of one user's rows."""
+        return UserCache(CacheBinding(self._scope, user_id, inbox_id))
 
     def create_state_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> StateCache:
-        """States of one user's conversation."""
-        return StateCache(Ownership(self._scope, user_id, inbox_id))
+        """Return the cache of the states of one user's conversation."""
+        return StateCache(CacheBinding(self._scope, user_id, inbox_id))
 
     def create_ai_state_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> AIStateCache:
-        """What agents remember of one user's conversation."""
-        return AIStateCache(Ownership(self._scope, user_id, inbox_id))
+        """Return the cache of the states that language-model agents keep of one user's conversation."""
+        return AIStateCache(CacheBinding(self._scope, user_id, inbox_id))
 
     def create_table_cache(self, context_id: str | None = None) -> TableCache:
-        """Rows that all conversations of the tenant share. `context_id` is an `inbox_id` by another name."""
-        return TableCache(Ownership(self._scope, inbox_id=context_id))
+        """Return the cache of the tenant's tables. `context_id` is an `inbox_id` by another name."""
+        return TableCache(CacheBinding(self._scope, inbox_id=context_id))
 
     def create_expiry_cache(self, inbox_id: str | None = None, user_id: str | None = None) -> ExpiryCache:
-        """Deadlines of the tenant, whoever the user is: an identifier may be anything."""
-        return ExpiryCache(Ownership(self._scope, user_id, inbox_id))
+        """Return the cache of the tenant's deadlines. They belong to identifiers, not to the user."""
+        return ExpiryCache(CacheBinding(self._scope, user_id, inbox_id))
 
 
 ICacheFactory = CacheFactory

@@ -23,47 +23,55 @@ _LISTED: Final = frozenset({"state", "table", "aistate", "expiry"})
 
 
 def user_key(tenant: str, contact: str, key: str) -> str:
+    """Return the name of a row of a contact."""
     return f"{_tag(tenant)}:user:{_part(contact)}:{_key(key)}"
 
 
 def state_key(tenant: str, contact: str, key: str) -> str:
+    """Return the name of a state of a contact's conversation."""
     return f"{_tag(tenant)}:state:{_part(contact)}:{_key(key)}"
 
 
 def table_key(tenant: str, key: str) -> str:
+    """Return the name of a row of the tenant."""
     return f"{_tag(tenant)}:table:{_key(key)}"
 
 
 def ai_state_key(tenant: str, contact: str, agent: str) -> str:
+    """Return the name of an agent's state of a contact's conversation."""
     return f"{_tag(tenant)}:aistate:{_part(contact)}:{_key(agent)}"
 
 
 def expiry_key(tenant: str, identifier: str, action: str) -> str:
+    """Return the name of a deadline."""
     return f"{_tag(tenant)}:expiry:{_part(identifier)}:{_key(action)}"
 
 
 def unit_key(tenant: str, event_id: str) -> str:
-    """Where the record of a finished event is."""
+    """Return the name of the record of a finished event."""
     return f"{_tag(tenant)}:unit:{_key(event_id)}"
 
 
 def media_key(tenant: str, account: str, name: str) -> str:
-    """What is known of one medium of an account."""
+    """Return the name of the row about one medium of an account."""
     return f"{_tag(tenant)}:media:{_part(account)}:{_key(name)}"
 
 
 def row_id(table: str, pkid: str) -> str:
-    """The key of one row of a table that is named by table and primary key."""
+    """Return the key of a table's row by table and primary key."""
     return f"{_part(table)}:{_key(pkid)}"
 
 
 def group(tenant: str, kind: str, owner: str | None = None) -> str:
-    """The rows of one kind (`state`, `table`, …), all of them or those of one contact, table or identifier."""
+    """Return the group of the rows of one kind (`state`, `table`, …), or of one contact, table or identifier in it."""
     return f"{_tag(tenant)}:group:{kind}" + ("" if owner is None else f":{_part(owner)}")
 
 
 def groups(name: str) -> tuple[str, ...]:
-    """The groups that a row is in, all in its slot. Table rows are listed where they are named by table and pkid."""
+    """Return the groups that a row is in, all in its slot.
+
+    Table rows are in one if they have a table and a primary key.
+    """
     tag, kind, *rest = name.split(":", 3)
     if len(rest) == 2 and kind in _LISTED:
         return f"{tag}:group:{kind}", f"{tag}:group:{kind}:{rest[0]}"
@@ -71,7 +79,7 @@ def groups(name: str) -> tuple[str, ...]:
 
 
 def owner_and_key(name: str) -> tuple[str, str]:
-    """Whose row it is and its key, from the name of a row that is in a group."""
+    """Return owner and key of a row that is in a group."""
     _, _, owner, key = name.split(":", 3)
     return unquote(owner), key
 

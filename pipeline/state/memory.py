@@ -1,4 +1,4 @@
-"""The store of one process: gone when it ends. For tests, for trying out, and where losing all of it is fine."""
+"""The store of one process, which ends with it. For tests and trials, or if you can afford to lose all of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
 from pipeline.state.keys import groups
-from pipeline.state.store import MISSING, NO_EXPIRY, Applied, Committed, Store, UnitRecord, applied
+from pipeline.state.rows import MISSING, NO_EXPIRY
+from pipeline.state.store import Applied, Committed, Store, UnitRecord, applied
 
 _RECORD = "record"
 
@@ -23,10 +24,10 @@ class _Row:
 
 
 class MemoryStore(Store):
-    """Rows in a dict. Every commit is atomic because nothing in it waits.
+    """Rows in a dict. Every commit is atomic because nothing in it awaits.
 
     Args:
-        clock: seconds, rising.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,46 +37,53 @@ class MemoryStore(Store):
         self._expiries: list[tuple[float, str]] = []
 
     async def row(self, key: str) -> Fields | None:
+        """Return all fields of the row; None if there is no row."""
         found = self._live(key)
         return dict(found.fields) if found else None
 
     async def field(self, key: str, name: str) -> bytes | None:
+        """Return one field; None if there is none."""
         found = self._live(key)
         return found.fields.get(name) if found else None
 
     async def exists(self, key: str) -> bool:
+        """Return True if the row exists."""
         return self._live(key) is not None
 
     async def ttl(self, key: str) -> int:
+        """Return the seconds left; `NO_EXPIRY` for a row that never expires, `MISSING` if there is none."""
         found = self._live(key)
         if found is None:
             return MISSING
         return NO_EXPIRY if found.expires_at is None else math.floor(found.expires_at - self._clock() + 0.5)
 
     async def recorded(self, key: str) -> bytes | None:
+        """Return the content of the `UnitRecord` under `key`; None if there is none."""
         return await self.field(key, _RECORD)
 
     async def keys(self, group: str) -> list[str]:
+        """Return the names of a group's rows, sorted."""
         return sorted(key for key in self._groups.get(group, set()).copy() if self._live(key))
 
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
+        """Apply all changes and store the record in one step, as `Store.commit` says."""
         self._sweep()
         if record and (found := self._live(record.key)) and found.fields[_RECORD] != record.replaces:
             return Committed((), found.fields[_RECORD])
-        after = [(change, self._live(change.key), self._over(change)) for change in changes]
+        after = [(change, self._live(change.key), self._after(change)) for change in changes]
         if record:
             self._store(record.key, {_RECORD: record.content}, self._clock() + record.ttl)
         return Committed([self._write(change, before, row) for change, before, row in after])
 
     async def ping(self) -> None:
-        """Always there."""
+        """Return at once."""
 
     async def close(self) -> None:
-        """Nothing to let go: the rows stay for as long as the store does."""
+        """Do nothing: the rows stay as long as the store does."""
 
-    def _over(self, change: RowChange) -> Fields | None:
+    def _after(self, change: RowChange) -> Fields | None:
         before = self._live(change.key)
-        return change.over(before.fields if before else None)
+        return change.apply_to(before.fields if before else None)
 
     def _write(self, change: RowChange, before: _Row | None, row: Fields | None) -> Applied:
         if row is None:
@@ -112,9 +120,11 @@ class MemoryStore(Store):
                 self._groups.pop(group, None)
 
     def _sweep(self) -> None:
-        """Forgets what has expired, so that rows which nobody reads again do not pile up."""
+        """Delete expired rows, so that rows which nobody reads again do not accumulate."""
         now = self._clock()
-        if len(self._expiries) > 2 * len(self._rows) + 1000:  # most are of rows that expire at another time by now
+        if (
+            len(self._expiries) > 2 * len(self._rows) + 1000
+        ):  # most entries are outdated: their rows have another expiry by now
             self._expiries = [(row.expires_at, key) for key, row in self._rows.items() if row.expires_at is not None]
             heapq.heapify(self._expiries)
         while self._expiries and self._expiries[0][0] <= now:

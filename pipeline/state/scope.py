@@ -1,19 +1,19 @@
-"""Whose caches they are."""
+"""The owner of a cache's rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline.state.store import Rows
+from pipeline.state.rows import Rows
 
 
 class CacheScope(NamedTuple):
-    """Whose caches they are.
+    """The rows, tenant and user that caches work on at one moment.
 
     Attributes:
-        user_id: None where an event is about nobody.
-        inbox_id: the account that the event came by, where there is one; the tenant's accounts share its caches.
+        user_id: None for an event that is about nobody.
+        inbox_id: the account that the event came by, if there is one; the tenant's accounts share its caches.
     """
 
     rows: Rows
@@ -22,21 +22,22 @@ class CacheScope(NamedTuple):
     inbox_id: str | None = None
 
 
-class Ownership(NamedTuple):
-    """One cache's owner: the scope at the time of each call, and whom the cache was made for.
+class CacheBinding(NamedTuple):
+    """One cache's owner: the user and inbox that it was made for, over the scope at the time of each call.
 
     Attributes:
-        user_id: the contact, where it is not the scope's.
-        inbox_id: what the caller calls the tenant: its id or the account's. Anything else is refused.
+        current: returns the scope of the current event.
+        user_id: the contact; None for the scope's.
+        inbox_id: the caller's name of the tenant: its id or the account's. Any other is rejected.
     """
 
-    scope: Callable[[], CacheScope]
+    current: Callable[[], CacheScope]
     user_id: str | None = None
     inbox_id: str | None = None
 
-    def now(self) -> CacheScope:
-        """The scope. Raises `ValueError` where the cache was made for another tenant than the event's."""
-        scope = self.scope()
+    def scope(self) -> CacheScope:
+        """Return the scope of a call. Raises `ValueError` if the cache was made for another tenant's inbox."""
+        scope = self.current()
         if self.inbox_id not in (None, scope.tenant_id, scope.inbox_id):
             raise ValueError("caches of another inbox can't be reached: leave inbox_id out, or pass self.inbox_id")
         return scope._replace(user_id=self.user_id or scope.user_id)

@@ -1,66 +1,24 @@
-"""Where rows live: what every backend can do, and what all of them do alike."""
+"""The contract of a backend that holds rows, and the operations that all backends share."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from pipeline.errors import Conflict
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
 
-NO_EXPIRY = -1
-MISSING = -2
-
-
-class Rows(Protocol):
-    """Rows that caches read and write: a store itself, or what one event sees of it (`buffer.BufferedRows`).
-
-    Keys are full names (`keys`), values JSON (`encoding`), ttl whole seconds. What is returned is the caller's own.
-    """
-
-    async def row(self, key: str) -> Fields | None: ...
-    async def field(self, key: str, name: str) -> bytes | None: ...
-    async def exists(self, key: str) -> bool: ...
-    async def ttl(self, key: str) -> int:
-        """Seconds left; `NO_EXPIRY` for a row that stays, `MISSING` for none."""
-
-    async def replace(self, key: str, fields: Fields, ttl: int | None) -> None:
-        """Makes the row exactly this. Without ttl it never expires."""
-
-    async def put(self, key: str, name: str, value: bytes, ttl: int | None) -> None: ...
-    async def merge(self, key: str, fields: Fields, ttl: int | None) -> None:
-        """Sets these fields and leaves the others."""
-
-    async def increment(self, key: str, name: str, by: int, ttl: int | None) -> int | None:
-        """The new value, or None, with nothing changed, where the field is no counter."""
-
-    async def append(self, key: str, name: str, item: bytes, ttl: int | None) -> bool:
-        """Whether it was appended: not where the field is no list."""
-
-    async def drop(self, key: str, name: str) -> bool:
-        """Forgets a field. Whether it was there. A row without fields stays a row."""
-
-    async def remove(self, key: str) -> bool:
-        """Whether there was such a row."""
-
-    async def expire(self, key: str, ttl: int) -> bool:
-        """Whether there is such a row."""
-
-    async def swap(self, key: str, before: Fields | None, after: Fields, ttl: int | None) -> bool:
-        """`replace`, if the row is exactly `before` (None: if there is none). Whether it was."""
-
-    async def keys(self, group: str) -> list[str]:
-        """The rows of a group (`keys.groups`), sorted. Costs as much as the group is large."""
-
 
 class UnitRecord(NamedTuple):
-    """What is remembered of a finished event: its commands.
+    """The record of a finished event: its commands.
 
     Attributes:
-        ttl: seconds.
-        replaces: the content of a record in whose place this one may come; by default it takes nobody's place.
+        key: its full name (`keys.unit_key`).
+        content: the commands, as `pipeline.handlers.unit_of_work` writes them.
+        ttl: seconds until it expires.
+        replaces: the content of an existing record that this one may replace; by default it replaces none.
     """
 
     key: str
@@ -70,7 +28,13 @@ class UnitRecord(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What one change found and left: was the row there, its incremented fields' values in order, fields dropped."""
+    """The result of one change.
+
+    Attributes:
+        existed: True if the row existed before.
+        counters: the new values of the incremented fields, in order.
+        dropped: the number of fields deleted.
+    """
 
     existed: bool
     counters: Sequence[int]
@@ -78,74 +42,84 @@ class Applied(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """The result of a commit. `recorded` is set, and nothing was applied, where the event was finished before."""
+    """The result of a commit. `recorded` is set, and nothing was applied, if the event was finished before."""
 
     applied: Sequence[Applied]
     recorded: bytes | None = None
 
 
 class Store(ABC):
-    """A backend. `commit` is its one way of writing: all of it or nothing.
+    """A backend. `commit` is its only way of writing: all of it or nothing.
 
-    Raises `Unavailable` from every method while the backend is away.
+    Every method raises `Unavailable` while the backend is away.
     """
 
     @abstractmethod
-    async def row(self, key: str) -> Fields | None: ...
+    async def row(self, key: str) -> Fields | None:
+        """Return all fields of the row; None if there is no row."""
 
     @abstractmethod
-    async def field(self, key: str, name: str) -> bytes | None: ...
+    async def field(self, key: str, name: str) -> bytes | None:
+        """Return one field; None if there is none."""
 
     @abstractmethod
-    async def exists(self, key: str) -> bool: ...
+    async def exists(self, key: str) -> bool:
+        """Return True if the row exists."""
 
     @abstractmethod
-    async def ttl(self, key: str) -> int: ...
+    async def ttl(self, key: str) -> int:
+        """Return the seconds left; `NO_EXPIRY` for a row that never expires, `MISSING` if there is none."""
 
     @abstractmethod
     async def recorded(self, key: str) -> bytes | None:
-        """The content of a `UnitRecord`, if there is one under `key`."""
+        """Return the content of the `UnitRecord` under `key`; None if there is none."""
 
     @abstractmethod
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
-        """Applies all changes and stores the record in one atomic step. With more than one key all are one tenant's.
+        """Apply all changes and store the record in one atomic step. All keys must belong to one tenant.
 
-        Where the record exists already, nothing is applied and its content is returned, save where it is what the new
-        one replaces. Raises `Conflict`, and
-        applies nothing, where a field to be incremented or appended to is something else, or a row is not as expected.
+        If the record exists already, nothing is applied and its content is returned, unless it is the content that the
+        new record replaces. Raises `Conflict`, with nothing applied, if a field to be incremented is no counter, a
+        field to be appended to is no list, or a row is not as expected.
         """
 
     async def expire_records(self, keys: Sequence[str], ttl: int) -> None:
-        """Lets the records of one tenant under these keys, where they are, expire in `ttl` seconds."""
+        """Let the records of one tenant under these keys expire in `ttl` seconds. Missing ones are skipped."""
         await self.commit([RowChange(key, ttl=ttl) for key in keys])
 
     @abstractmethod
-    async def keys(self, group: str) -> list[str]: ...
+    async def keys(self, group: str) -> list[str]:
+        """Return the names of a group's rows (`keys.groups`), sorted. The cost grows with the group."""
 
     @abstractmethod
     async def ping(self) -> None:
-        """Returns when the backend answers."""
+        """Return when the backend answers."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Lets connections go."""
+        """Close all connections."""
 
     async def replace(self, key: str, fields: Fields, ttl: int | None) -> None:
+        """Make the row exactly these fields. Without ttl it never expires."""
         await self._apply(RowChange(key, remove=True, sets=fields, ttl=ttl))
 
     async def put(self, key: str, name: str, value: bytes, ttl: int | None) -> None:
+        """Set one field and keep the others."""
         await self.merge(key, {name: value}, ttl)
 
     async def merge(self, key: str, fields: Fields, ttl: int | None) -> None:
+        """Set these fields and keep the others."""
         await self._apply(RowChange(key, sets=fields, ttl=ttl))
 
     async def increment(self, key: str, name: str, by: int, ttl: int | None) -> int | None:
+        """Add to a counter and return its new value; None, with nothing changed, if the field is not a counter."""
         try:
             return (await self._apply(RowChange(key, increments={name: by}, ttl=ttl))).counters[0]
         except Conflict:
             return None
 
     async def append(self, key: str, name: str, item: bytes, ttl: int | None) -> bool:
+        """Append to a list and return True; False, with nothing changed, if the field is not a list."""
         try:
             await self._apply(RowChange(key, appends={name: [item]}, ttl=ttl))
         except Conflict:
@@ -153,9 +127,11 @@ class Store(ABC):
         return True
 
     async def drop(self, key: str, name: str) -> bool:
+        """Delete a field and return True if it existed. A row without fields stays a row."""
         return bool((await self._apply(RowChange(key, drops={name}))).dropped)
 
     async def swap(self, key: str, before: Fields | None, after: Fields, ttl: int | None) -> bool:
+        """Replace the row and return True if it is exactly `before` (None: if there is none); False otherwise."""
         change = RowChange(key, remove=True, sets=after, ttl=ttl)
         change.expect_row(before)
         try:
@@ -165,9 +141,11 @@ class Store(ABC):
         return True
 
     async def remove(self, key: str) -> bool:
+        """Delete the row and return True if it existed."""
         return (await self._apply(RowChange(key, remove=True))).existed
 
     async def expire(self, key: str, ttl: int) -> bool:
+        """Let the row expire in `ttl` seconds and return True; False if there is no row."""
         return (await self._apply(RowChange(key, ttl=ttl))).existed
 
     async def _apply(self, change: RowChange) -> Applied:
@@ -175,6 +153,6 @@ class Store(ABC):
 
 
 def applied(change: RowChange, before: Fields | None, after: Fields | None) -> Applied:
-    """What a change did, where the backend itself does not say."""
+    """Return the result of a change, for backends that don't report it themselves."""
     counters = [int(after[name]) for name in change.increments] if after else []
     return Applied(before is not None, counters, len(change.dropped(before or {})))

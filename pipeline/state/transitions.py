@@ -1,4 +1,4 @@
-"""What became of a row that was to change under a condition."""
+"""The results of conditional writes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pipeline.state.encoding import EMPTY, Fields
 
 
 class TableRowTransition(StrEnum):
+    """The results of `create_if_absent` and `replace_if`."""
+
     CREATED = "created"
     REPLACED = "replaced"
     ALREADY_EXISTS = "already_exists"
@@ -17,17 +19,20 @@ class TableRowTransition(StrEnum):
 
 
 class TableTransitionResult(NamedTuple):
-    """`row` is the row that stood in the way; None where this call wrote it, and where there is none."""
+    """The result of a conditional write.
+
+    `row` is the existing row that prevented it; None if it was written, or is missing.
+    """
 
     transition: TableRowTransition
     row: dict[str, Any] | None = None
 
     @property
     def written(self) -> bool:
-        """Whether this call wrote the row."""
+        """True if this call wrote the row."""
         return self.transition in (TableRowTransition.CREATED, TableRowTransition.REPLACED)
 
 
 def agrees(row: Fields, expected: Fields) -> bool:
-    """Whether every expected field is in the row as it is expected."""
+    """Return True if every expected field has its expected value in the row."""
     return all(row.get(name) == value for name, value in expected.items() if name != EMPTY)

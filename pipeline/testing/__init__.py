@@ -1,10 +1,11 @@
-"""For your own tests: events of every kind in one line, handlers and stages in memory, and what came of them."""
+"""Tools for your own tests: events of every kind in one line, drivers that run handlers and stages in memory."""
 
 import warnings
 from typing import Any
 
 from pipeline.testing.conformance import AgentConformance
 from pipeline.testing.driver import TopologyTestDriver
+from pipeline.testing.environment import on_stack
 from pipeline.testing.events import (
     account_event,
     api_message,
@@ -25,7 +26,6 @@ from pipeline.testing.events import (
     status_event,
 )
 from pipeline.testing.handlers import HandlerDriver
-from pipeline.testing.place import on_stack
 from pipeline.testing.provider_conformance import DocumentedAnswer, ProviderConformance
 from pipeline.testing.records import TestRecord
 

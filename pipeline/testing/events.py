@@ -1,7 +1,7 @@
 """Events of every kind in one line.
 
-The sandbox makes the webhook, in the provider's own form, and the intake makes the event of it: what a test gets is
-what a handler would get. All of them belong to the accounts and tenants of `examples/tenants.yaml`. `content` is given
+The sandbox makes the webhook, in the provider's own form, and the intake makes the event of it: a test gets the event
+that a handler would get. All of them belong to the accounts and tenants of `examples/tenants.yaml`. `content` is given
 in the Cloud API's shape, whatever the provider.
 """
 
@@ -20,7 +20,7 @@ from pipeline.providers.api import event_body
 from pipeline.sandbox.errors import SandboxError
 from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.webhooks import Webhook
-from pipeline.testing.webhooks import account_of, cloud_webhook, intake, metadata, sample_tenants, side_of
+from pipeline.testing.webhooks import account_of, cloud_webhook, intake, metadata, sample_tenants, sandbox_provider
 from pipeline.topics.events import (
     AccountEvent,
     AnyEvent,
@@ -30,11 +30,10 @@ from pipeline.topics.events import (
     StatusEvent,
     UnknownEvent,
 )
+from pipeline.topics.types import Json
 
 USER: Final = "15550001111"
 _MEDIUM: Final = {"id": "1234567890", "sha256": "c2hh", "url": "https://lookaside.example/1234567890"}
-
-Json = dict[str, Any]
 
 
 def incoming(
@@ -48,7 +47,7 @@ def incoming(
     user_id: str | None = None,
     **message: Any,
 ) -> MessageEvent:
-    """A user's message of any type.
+    """Make a user's message of any type.
 
     Args:
         from_: the sender's phone number, digits.
@@ -61,9 +60,9 @@ def incoming(
     Raises `UsageError` for a type that the provider does not have, or that is no message to handlers.
     """
     is_text = type == "text" and isinstance(content, dict)
-    held = {"text": content["body"]} if is_text else {"type": type, "content": content}  # type: ignore[call-overload]
+    part = {"text": content["body"]} if is_text else {"type": type, "content": content}  # type: ignore[call-overload]
     fields = {"from": from_, "provider": provider, "name": name, "id": message_id, "user_id": user_id}
-    webhook = _webhook(provider, UserMessage.model_validate(fields | held))
+    webhook = _webhook(provider, UserMessage.model_validate(fields | part))
     (event,) = intake(provider, _with(webhook, message) if message else webhook)
     if not isinstance(event, MessageEvent):
         raise UsageError(f"a {type} of {provider} is no message but {event.event_type}: use events_of")
@@ -71,41 +70,47 @@ def incoming(
 
 
 def incoming_text(text: str, **more: Any) -> MessageEvent:
-    """A text. The other arguments are those of `incoming`, here and below."""
+    """Make a text. The other arguments are those of `incoming`, here and below."""
     return incoming("text", {"body": text}, **more)
 
 
 def incoming_image(caption: str | None = None, *, mime_type: str = "image/jpeg", **more: Any) -> MessageEvent:
+    """Make an image."""
     return incoming("image", _medium(mime_type, caption), **more)
 
 
 def incoming_video(caption: str | None = None, *, mime_type: str = "video/mp4", **more: Any) -> MessageEvent:
+    """Make a video."""
     return incoming("video", _medium(mime_type, caption), **more)
 
 
 def incoming_audio(*, voice: bool = False, mime_type: str = "audio/ogg; codecs=opus", **more: Any) -> MessageEvent:
+    """Make audio, or a voice note."""
     return incoming("audio", _medium(mime_type) | {"voice": voice}, **more)
 
 
 def incoming_document(
     filename: str = "document.pdf", caption: str | None = None, *, mime_type: str = "application/pdf", **more: Any
 ) -> MessageEvent:
+    """Make a document."""
     return incoming("document", _medium(mime_type, caption) | {"filename": filename}, **more)
 
 
 def incoming_sticker(*, animated: bool = False, **more: Any) -> MessageEvent:
+    """Make a sticker."""
     return incoming("sticker", _medium("image/webp") | {"animated": animated}, **more)
 
 
 def incoming_location(
     latitude: float, longitude: float, place: str | None = None, address: str | None = None, **more: Any
 ) -> MessageEvent:
+    """Make a place, in degrees."""
     named = {"name": place, "address": address}
     return incoming("location", {"latitude": latitude, "longitude": longitude} | _given(named), **more)
 
 
 def incoming_contacts(*contacts: tuple[str, str], **more: Any) -> MessageEvent:
-    """Contact cards, each a name and a phone number."""
+    """Make contact cards, each from a name and a phone number."""
     cards = [
         {"name": {"formatted_name": name, "first_name": name}, "phones": [{"phone": phone, "wa_id": phone.lstrip("+")}]}
         for name, phone in contacts
@@ -121,7 +126,7 @@ def incoming_selection(
     answers: str = "wamid.MENU",
     **more: Any,
 ) -> MessageEvent:
-    """A tap on a button, or on a row of a list where `listed`. `answers` is the message that had it (Cloud API)."""
+    """Make a tap on a button, or on a row of a list if `listed`. `answers` is the message that had it (Cloud API)."""
     kind = "list_reply" if listed else "button_reply"
     if more.get("provider", "cloud") == "cloud":
         more = {"context": {"from": "15559990000", "id": answers}, **more}
@@ -129,12 +134,12 @@ def incoming_selection(
 
 
 def incoming_reaction(emoji: str, to: str, **more: Any) -> MessageEvent:
-    """A reaction to the message `to`; an empty emoji takes it back."""
+    """Make a reaction to the message `to`; an empty emoji removes it."""
     return incoming("reaction", {"message_id": to, "emoji": emoji}, **more)
 
 
 def incoming_order(*items: tuple[str, int, float], currency: str = "USD", text: str = "", **more: Any) -> MessageEvent:
-    """An order of items, each a product's id, its quantity and its price."""
+    """Make an order of items, each a product's id, its quantity and its price."""
     products = [
         {"product_retailer_id": product, "quantity": quantity, "item_price": price, "currency": currency}
         for product, quantity, price in items
@@ -150,31 +155,35 @@ def status_event(
     command_id: str | None = None,
     error: int | None = None,
 ) -> StatusEvent:
-    """What became of a message that was sent (Cloud API).
+    """Make a status of a sent message (Cloud API).
 
     Args:
-        command_id: `SendResult.message_id` of the send that it tells of.
+        status: the status.
+        message_id: the provider's id of the message.
+        to: the recipient.
+        command_id: `SendResult.message_id` of the send.
         error: Meta's code, for `failed`.
     """
-    told = {"id": message_id, "status": status, "timestamp": _now(), "recipient_id": to}
+    content = {"id": message_id, "status": status, "timestamp": _now(), "recipient_id": to}
     known = {"biz_opaque_callback_data": command_id}
     errors = {"errors": [{"code": error, "title": f"Error {error}"}]} if error is not None else {}
-    (event,) = intake("cloud", cloud_webhook(metadata() | {"statuses": [told | _given(known) | errors]}))
+    (event,) = intake("cloud", cloud_webhook(metadata() | {"statuses": [content | _given(known) | errors]}))
     return cast(StatusEvent, event)
 
 
 def error_event(*codes: int, title: str = "Error") -> ErrorEvent:
-    """Errors that the platform reports of the number itself (Cloud API)."""
+    """Make errors that the platform reports about the number itself (Cloud API)."""
     errors = [{"code": code, "title": title, "message": title} for code in codes]
     (event,) = intake("cloud", cloud_webhook(metadata() | {"errors": errors}))
     return cast(ErrorEvent, event)
 
 
 def api_message(path: str = "messages/send-text", *, provider: str = "cloud", **payload: Any) -> APIMessageEvent:
-    """A send by the HTTP API, e.g. `api_message(text="Your parcel is on its way.")`.
+    """Make a send by the HTTP API, e.g. `api_message(text="Your parcel is on its way.")`.
 
     Args:
-        path: what follows `/api/whatsapp/`.
+        path: the part of the URL after `/api/whatsapp/`.
+        provider: the provider of the account.
         payload: the fields of its JSON body; `recipient` is `USER` unless given.
     """
     named, tenants = account_of(provider), sample_tenants()
@@ -189,26 +198,26 @@ def api_message(path: str = "messages/send-text", *, provider: str = "cloud", **
 
 
 def account_event(field: str, value: Json) -> AccountEvent | UnknownEvent:
-    """One change of any other webhook field of the Cloud API, e.g. `message_template_status_update`."""
+    """Make one change of any other webhook field of the Cloud API, e.g. `message_template_status_update`."""
     (event,) = intake("cloud", cloud_webhook(value, field))
     return cast("AccountEvent | UnknownEvent", event)
 
 
 def events_of(body: bytes | Json, provider: str = "cloud") -> list[AnyEvent]:
-    """Every event of a webhook as a provider sent it, e.g. of one that you kept."""
+    """Return every event of a provider's webhook, e.g. of one that you recorded."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     return intake(provider, Webhook("", {}, raw))
 
 
 def _webhook(provider: str, message: UserMessage) -> Webhook:
     try:
-        return side_of(provider).message_webhook(account_of(provider), message)[1]
+        return sandbox_provider(provider).message_webhook(account_of(provider), message)[1]
     except SandboxError as error:
         raise UsageError(str(error)) from None
 
 
 def _with(webhook: Webhook, fields: Json) -> Webhook:
-    """The webhook with more fields in its one message."""
+    """Return the webhook with more fields in its one message."""
     content = orjson.loads(webhook.body)
     try:
         content["entry"][0]["changes"][0]["value"]["messages"][0] |= fields

@@ -1,4 +1,4 @@
-"""In memory: a handler in this process, its rows in a dict, no topics."""
+"""The environment in memory: a handler in this process, its rows in a dict, no topics."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pipeline.topics.commands import Command
 from pipeline.topics.events import EventBase
 
 
-class InMemory:
-    """A `pipeline.testing.place.Place`. The object itself is tested, whatever it was made with."""
+class MemoryEnvironment:
+    """A `HandlerEnvironment` in this process. It runs the test's own object."""
 
     def __init__(self, handler: EventHandler, timeout: float) -> None:
         self._handler = handler
@@ -25,6 +25,7 @@ class InMemory:
         self.store = MemoryStore(lambda: self._now)
 
     async def handle(self, events: Sequence[EventBase], *, at_once: bool) -> list[Command]:
+        """Handle events, side by side or one after the other, and return their commands."""
         runner = self._runner()
         if at_once:
             results = await asyncio.gather(*(_run(runner, event) for event in events))
@@ -33,15 +34,16 @@ class InMemory:
         return [command for commands in results for command in commands]
 
     def advance(self, seconds: float) -> None:
+        """Let time pass for everything in `store` that expires."""
         self._now += seconds
 
     def _runner(self) -> HandlerRunner:
-        abilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
-        return OneHandler(self._handler, self._settings, sample_tenants(), self.store, abilities=abilities)
+        capabilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
+        return OneHandler(self._handler, self._settings, sample_tenants(), self.store, capabilities=capabilities)
 
 
 async def _run(runner: HandlerRunner, event: EventBase) -> list[Command]:
-    """An event's commands as its handler asked for them, read marks too, which go out before all others."""
+    """Return an event's commands in the order in which its handler asked for them, immediate ones included."""
     early: list[Command] = []
 
     async def publish(command: Command) -> None:
@@ -51,11 +53,12 @@ async def _run(runner: HandlerRunner, event: EventBase) -> list[Command]:
 
 
 class OneHandler(HandlerRunner):
-    """A runner whose tenants all have one handler."""
+    """A runner that uses one handler for all tenants."""
 
     def __init__(self, handler: EventHandler, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._one = handler
 
     def handler(self, tenant_id: str) -> EventHandler:
+        """Return the handler."""
         return self._one

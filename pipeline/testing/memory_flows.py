@@ -44,22 +44,27 @@ class InMemoryAssignment:
         self._callbacks = CommitCallbacks()
 
     async def commit_notes(self) -> bool:
+        """Return True: there is nothing to keep."""
         return True
 
     def begin_work(self) -> object:
+        """Return a token for work that begins."""
         token = object()
         self.working.add(token)
         return token
 
     def end_work(self, token: object) -> None:
+        """End the work of a token."""
         self.working.remove(token)
 
     def mark_processed(self, tp: TP, position: int, epoch: int) -> None:
+        """Set the position of a partition, as a commit would."""
         if epoch == self.epoch:
             self.positions[tp] = position
             self._moved.set()
 
     def when_committed(self, tp: TP, offset: int, epoch: int, then: Callback) -> None:
+        """Call `then` once `offset` is committed."""
         if epoch == self.epoch:
             self._callbacks.add(tp, offset, then)
 
@@ -84,6 +89,7 @@ class OutputList(RecordAccumulator):
         self.extend(outputs)
 
     def extend(self, outputs: Iterable[Output]) -> None:
+        """Add outputs in order."""
         for output in outputs:
             self.outputs.append(output)
             self.size += len(output[0].value)
@@ -104,9 +110,11 @@ class InMemoryPublisher(BatchPublisher):
         """Return at once: every topic exists."""
 
     def new_accumulator(self, outputs: Iterable[Output] = ()) -> OutputList:
+        """Return a list that stands for an accumulator."""
         return OutputList(outputs)
 
     async def send(self, accumulator: RecordAccumulator) -> list[Output]:
+        """Keep all outputs. Return none as rejected."""
         assert isinstance(accumulator, OutputList)
         self.records += [record for record, _ in accumulator.outputs]
         return []
@@ -114,6 +122,7 @@ class InMemoryPublisher(BatchPublisher):
     async def publish_changelog(
         self, topics: dict[str, str], writes: Sequence[TableWrite]
     ) -> dict[tuple[str, int], OffsetRange]:
+        """Return no ranges: there is no changelog."""
         return {(table, partition): OffsetRange(0, 0, 1) for table, partition, _, _ in writes}
 
 
@@ -125,8 +134,10 @@ class MemoryTable:
         self._partitions: dict[int, dict[bytes, bytes]] = {}
 
     def partition(self, partition: int) -> dict[bytes, bytes]:
+        """Return the rows of a partition."""
         return self._partitions.setdefault(partition, {})
 
     def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
+        """Apply writes that were published."""
         for _, partition, key, value in writes:
             self.partition(partition)[key] = value

@@ -117,6 +117,7 @@ class ProviderConformance(ABC):
         return attempt
 
     def is_authentic(self, request: WebhookRequest) -> bool:
+        """Return True if the provider authenticates the request for the suite's tenants."""
         return self.provider.authenticate(request, self.tenants)
 
     def test_each_secret_is_accepted(self) -> None:

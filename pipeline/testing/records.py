@@ -1,4 +1,4 @@
-"""Records as a test makes them."""
+"""Records made by a test."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class TestRecord:
 
     @classmethod
     def of(cls, record: Record, offset: int = 0) -> TestRecord:
-        """What a consumer would get of an output."""
+        """Return the record that a consumer would get of an output."""
         return cls(record.value, record.key, tuple(record.headers), record.topic, offset=offset)

@@ -1,4 +1,4 @@
-"""A worker in memory whose every step can be stopped: what it reads, commits and publishes, before and after each."""
+"""A worker in memory that can be stopped at every step: before and after each read, commit and publish."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Result = TypeVar("Result")
 Step = Callable[[], Awaitable[None]]
 
 
-class Rows(MemoryStore):
-    """What outlives the workers, with a look at it from outside."""
+class InspectableStore(MemoryStore):
+    """A store that outlives the workers and shows its rows."""
 
-    def of(self, tenant: str) -> dict[str, Fields]:
-        """The rows of a tenant as they are; what is remembered of its finished events is left out."""
+    def rows_of(self, tenant: str) -> dict[str, Fields]:
+        """Return the rows of a tenant, without the records of its finished events."""
         mine, units = f"{{{tenant}}}:", f"{{{tenant}}}:unit:"
         return {
             key: dict(row.fields)
@@ -33,25 +33,25 @@ class Rows(MemoryStore):
 
 
 class SteppedStore(WrappedStore):
-    """Another store, with a step before and after all that is asked of it."""
+    """A store that calls a step before and after every call of the store it wraps."""
 
     def __init__(self, store: Store, step: Step) -> None:
         super().__init__(store)
         self._step = step
 
-    async def _ask(self, asked: Coroutine[Any, Any, Result]) -> Result:
+    async def _forward(self, call: Coroutine[Any, Any, Result]) -> Result:
         try:
             await self._step()
         except BaseException:
-            asked.close()  # what is not begun must not warn that nobody awaited it
+            call.close()  # an unstarted coroutine would warn that it was never awaited
             raise
-        result = await asked
+        result = await call
         await self._step()
         return result
 
 
-class Worker:
-    """One worker over shared rows and a shared topic of commands: takes events in order, publishes, takes the next.
+class SteppedWorker:
+    """One worker over shared rows and a shared topic: handles events in order and publishes their commands.
 
     Args:
         topic: what is published, by whichever worker, in order.
@@ -66,7 +66,7 @@ class Worker:
         self.finished = 0
 
     async def work(self, events: Sequence[EventBase]) -> None:
-        """Handles the events; `finished` is how many offsets were let go."""
+        """Handle the events; `finished` counts the offsets that it would commit."""
         for event in events:
             for command in await self._runner.run(event, self._publish):
                 await self._publish(command)

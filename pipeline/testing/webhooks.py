@@ -39,7 +39,7 @@ _PROVIDERS: Final[Mapping[str, Callable[[Sandbox], SandboxProvider]]] = {
 
 
 def account_of(provider: str) -> SandboxAccount:
-    """The account of `examples/tenants.yaml` at a provider. Raises `UsageError` for a provider that is not there."""
+    """Return the account of `examples/tenants.yaml` at a provider. Raises `UsageError` for an unknown provider."""
     for account in SAMPLE_ACCOUNTS:
         if account.provider == provider:
             return account
@@ -47,19 +47,19 @@ def account_of(provider: str) -> SandboxAccount:
 
 
 @cache
-def side_of(provider: str) -> SandboxProvider:
-    """The sandbox's side of a provider."""
+def sandbox_provider(provider: str) -> SandboxProvider:
+    """Return the sandbox's implementation of a provider."""
     return _PROVIDERS[account_of(provider).provider](Sandbox(SandboxConfig()))
 
 
 @cache
 def sample_tenants() -> Tenants:
-    """The tenants of `examples/tenants.yaml`, without their handlers."""
+    """Return the tenants of `examples/tenants.yaml`, without their handlers."""
     return Tenants(TenantsFile.model_validate(tenants_file()))
 
 
 def tenants_file(lane: str = "default", base_url: str | None = None) -> dict[str, Any]:
-    """Their file's content, with all of them on one lane and their providers at `base_url`."""
+    """Return the content of a tenants file with all of them on one lane and their providers at `base_url`."""
     owners: dict[str, list[dict[str, Any]]] = {}
     for each in SAMPLE_ACCOUNTS:
         owners.setdefault(each.tenant or CLOUD_TENANT, []).append(
@@ -76,7 +76,7 @@ def tenants_file(lane: str = "default", base_url: str | None = None) -> dict[str
 
 
 def intake(provider: str, webhook: Webhook) -> list[AnyEvent]:
-    """The events of a webhook, on the way that it takes in production: ingress, parse, route.
+    """Return the events of a webhook, made as in production: ingress, parse, route.
 
     Raises `UsageError`, with the reason, where it becomes a dead letter.
     """
@@ -94,7 +94,7 @@ def intake(provider: str, webhook: Webhook) -> list[AnyEvent]:
 
 
 def cloud_webhook(value: Mapping[str, Any], field: str = "messages") -> Webhook:
-    """A webhook of the Cloud API whose one change is `value`."""
+    """Return a webhook of the Cloud API with `value` as its one change."""
     change = {"field": field, "value": dict(value)}
     content = {
         "object": "whatsapp_business_account",
@@ -104,7 +104,7 @@ def cloud_webhook(value: Mapping[str, Any], field: str = "messages") -> Webhook:
 
 
 def metadata() -> dict[str, Any]:
-    """What a change of the Cloud API says of the number that it came by."""
+    """Return the metadata of a change of the Cloud API: the number that it came by."""
     account = account_of("cloud")
     named = {"display_phone_number": account.display_phone_number, "phone_number_id": account.id}
     return {"messaging_product": "whatsapp", "metadata": named}

@@ -1,4 +1,4 @@
-"""A store around another one."""
+"""A store that wraps another one."""
 
 from __future__ import annotations
 
@@ -15,38 +15,45 @@ Result = TypeVar("Result")
 
 
 class WrappedStore(Store):
-    """Passes on all that is asked of it, by way of `_ask`. The other store outlives it."""
+    """Forwards every call to another store, by way of `_forward`. The other store stays open."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @abstractmethod
-    async def _ask(self, asked: Coroutine[Any, Any, Result]) -> Result:
-        """The result of what was asked of the other store and has not begun."""
+    async def _forward(self, call: Coroutine[Any, Any, Result]) -> Result:
+        """Return the result of a call of the other store that has not started yet."""
 
     async def row(self, key: str) -> Fields | None:
-        return await self._ask(self._store.row(key))
+        """Return all fields of the row; None if there is no row."""
+        return await self._forward(self._store.row(key))
 
     async def field(self, key: str, name: str) -> bytes | None:
-        return await self._ask(self._store.field(key, name))
+        """Return one field; None if there is none."""
+        return await self._forward(self._store.field(key, name))
 
     async def exists(self, key: str) -> bool:
-        return await self._ask(self._store.exists(key))
+        """Return True if the row exists."""
+        return await self._forward(self._store.exists(key))
 
     async def ttl(self, key: str) -> int:
-        return await self._ask(self._store.ttl(key))
+        """Return the seconds left; `NO_EXPIRY` for a row that never expires, `MISSING` if there is none."""
+        return await self._forward(self._store.ttl(key))
 
     async def recorded(self, key: str) -> bytes | None:
-        return await self._ask(self._store.recorded(key))
+        """Return the content of the `UnitRecord` under `key`; None if there is none."""
+        return await self._forward(self._store.recorded(key))
 
     async def keys(self, group: str) -> list[str]:
-        return await self._ask(self._store.keys(group))
+        """Return the names of a group's rows, sorted."""
+        return await self._forward(self._store.keys(group))
 
     async def commit(self, changes: Sequence[RowChange], record: UnitRecord | None = None) -> Committed:
-        return await self._ask(self._store.commit(changes, record))
+        """Apply all changes and store the record in one step, as `Store.commit` says."""
+        return await self._forward(self._store.commit(changes, record))
 
     async def ping(self) -> None:
-        """Always there."""
+        """Return at once."""
 
     async def close(self) -> None:
-        """The other store stays open."""
+        """Do nothing: the other store stays open."""

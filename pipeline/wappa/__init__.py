@@ -1,7 +1,7 @@
 """Wappa's import paths over this pipeline: `s/from wappa/from pipeline.wappa/` moves an application over.
 
-Nothing is implemented here but the application object; every name is the pipeline's own, under the path where Wappa's
-users look for it, in both generations (0.1 and 0.31). docs/from-wappa.md says what is different, and why.
+Nothing is implemented here but the application object. Every other name is the pipeline's own, under the path at which
+Wappa's users import it, for Wappa 0.1 and 0.31. docs/from-wappa.md lists the differences and their reasons.
 """
 
 from __future__ import annotations

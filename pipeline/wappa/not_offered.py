@@ -1,4 +1,4 @@
-"""What Wappa has and the pipeline does not: by name, with the reason and what to use instead."""
+"""The names of Wappa that the pipeline does not have, each with the reason and the replacement."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import PipelineError, Unavailable, UsageError
 from pipeline.testing import HandlerDriver, incoming_text
-from pipeline.testing.stack import place
+from pipeline.testing.stack import environment
 from tests.unit.handlers.test_both_ways import Clerk
 
 
@@ -24,7 +24,7 @@ def test_a_worker_that_is_stuck_or_dies_is_told_of_and_replaced(monkeypatch: pyt
     """A test would hang for ever, or go on with an event that was never finished in its way."""
     driver = HandlerDriver(Clerk(), timeout=1)
     with monkeypatch.context() as patch, pytest.raises(Unavailable, match="its handler raises Unavailable or takes"):
-        patch.setattr(place, "SLACK", 0.5)
+        patch.setattr(environment, "PROGRESS_TIMEOUT", 0.5)
         driver.handle(incoming_text("away"))
     monkeypatch.setenv("CLERK", "Ana")
     driver.handle(incoming_text("name"))

@@ -21,7 +21,8 @@ from pipeline.state.buffer import BufferedRows
 from pipeline.state.change import RowChange
 from pipeline.state.keys import unit_key
 from pipeline.state.redis import RedisStore
-from pipeline.state.store import Rows, UnitRecord
+from pipeline.state.rows import Rows
+from pipeline.state.store import UnitRecord
 from tests.support.ports import free_ports
 from tests.support.state_contract import StoreContract
 from tests.support.state_contract_caches import CachesContract

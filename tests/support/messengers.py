@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pipeline.handlers import IMessenger, SendResult
-from pipeline.handlers.context import hold
+from pipeline.handlers.context import activate
 from pipeline.handlers.media.gateway import MediaGateway
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.messenger import MESSENGER
@@ -35,7 +35,7 @@ def commands_of(
 
     async def run() -> list[Command]:
         unit = UnitOfWork(rows, about.tenant_id, about.event_id)
-        with hold(about, unit, Services(MediaLibrary(rows, gateway), {CLOUD: kinds})):
+        with activate(about, unit, Services(MediaLibrary(rows, gateway), {CLOUD: kinds})):
             await hook(MESSENGER)
         return unit.commands
 

@@ -19,7 +19,7 @@ import orjson
 
 from pipeline.handlers import IMediaHandler, IMessenger, MessageResult, WappaEventHandler
 from pipeline.handlers.media import results
-from pipeline.handlers.sends import contacts, models
+from pipeline.handlers.outbound import contacts, models
 from pipeline.state import (
     ICache,
     ICacheFactory,

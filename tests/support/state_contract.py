@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from pipeline.errors import Conflict
 from pipeline.state import Cache, CacheFactory, CacheScope, Store
 from pipeline.state.change import RowChange
-from pipeline.state.store import Rows, UnitRecord
+from pipeline.state.rows import Rows
+from pipeline.state.store import UnitRecord
 
 
 class Profile(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pipeline.state.encoding import EMPTY
-from pipeline.state.store import Rows
+from pipeline.state.rows import Rows
 
 Step = tuple[Any, ...]
 

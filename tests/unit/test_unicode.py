@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecord
 from pipeline.handlers import IMessenger
-from pipeline.handlers.outbox import Request, queue
+from pipeline.handlers.command_factory import Request, queue
 from pipeline.providers import PROVIDERS
 from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.state import encoding, keys

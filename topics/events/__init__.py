@@ -1,4 +1,4 @@
-"""Events: what happened, provider by provider brought into one form.
+"""Events: things that happened, from all providers in one form.
 
 `decode` reads a record of `events.<lane>`. The union is discriminated by `kind`. The names that handlers written for
 Wappa import are here as well.
@@ -12,7 +12,7 @@ import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.errors import InvalidRecord
-from pipeline.topics.events import messages, once
+from pipeline.topics.events import messages, raw_pointers
 from pipeline.topics.events.account import AccountEvent
 from pipeline.topics.events.account_names import SystemEventDetail, SystemEventType
 from pipeline.topics.events.account_types import AccountEventType
@@ -59,11 +59,11 @@ ErrorDetailBase = MessageError = ErrorDetail
 
 _EVENT: Final[TypeAdapter[AnyEvent]] = TypeAdapter(Event)
 _NEW: Final = "union_tag_invalid"
-"""pydantic's word for a kind of event, or a type of message, that a union does not have."""
+"""pydantic's error type for a kind of event, or a type of message, that a union does not have."""
 
 
 def decode(record: Incoming) -> AnyEvent:
-    """The event of a record. Raises `InvalidRecord`, without quoting what the record holds, or `NewerRecord`.
+    """Return the event of a record. Raises `InvalidRecord`, without quoting what the record holds, or `NewerRecord`.
 
     What a newer version wrote (a message of a type that this one has no model for) is an `UnknownEvent`, as it would
     have been if this version had parsed the webhook.
@@ -71,19 +71,21 @@ def decode(record: Incoming) -> AnyEvent:
     require_readable(record)
     value = record.value or b""
     try:
-        return _EVENT.validate_python(_in_full(value)) if once.is_shortened(value) else _EVENT.validate_json(value)
+        return (
+            _EVENT.validate_python(_in_full(value)) if raw_pointers.is_compacted(value) else _EVENT.validate_json(value)
+        )
     except ValidationError as error:
         return _newer(value, error)
 
 
 def validate(body: dict[str, Any]) -> AnyEvent:
-    """The event of a `WireEvent`'s body. Raises pydantic's `ValidationError`."""
+    """Return the event of a `WireEvent`'s body. Raises pydantic's `ValidationError`."""
     return _EVENT.validate_python(body)
 
 
 def _in_full(value: bytes) -> Any:
     try:
-        return once.restored(orjson.loads(value))
+        return raw_pointers.expand(orjson.loads(value))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise InvalidRecord("not an event: no JSON, or its pointers lead nowhere") from None
 
@@ -92,7 +94,7 @@ def _newer(value: bytes, error: ValidationError) -> UnknownEvent:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     if first["type"] == _NEW:
         try:
-            body = once.restored(orjson.loads(value))
+            body = raw_pointers.expand(orjson.loads(value))
             return UnknownEvent.model_validate(body | {"kind": "unknown", "part": body.get("message", body)})
         except (ValidationError, orjson.JSONDecodeError):
             pass

@@ -1,4 +1,4 @@
-"""Something happened to the account itself, or beside the messages: the argument of `process_account_event`."""
+"""An event of the account itself, or beside the messages: the argument of `process_account_event`."""
 
 from __future__ import annotations
 
@@ -48,8 +48,9 @@ class AccountEvent(AccountNames, EventBase):
 
     @property
     def detail(self) -> Detail:
-        """`data` as the model of its type, without what does not fit it; a bare `Detail` where the type has none."""
+        """The `data` as the model of its type, without what does not fit it; a bare `Detail` if the type has none."""
         return detail_of(self.event_type, self.data)
 
     def get_summary(self) -> dict[str, Any]:
+        """Return the fields that may be logged, as `EventBase.get_summary` does."""
         return super().get_summary() | {"event_type": self.event_type, "field": self.field, "action": self.action}

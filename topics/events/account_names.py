@@ -100,7 +100,7 @@ _SAME: Final = frozenset(
 
 
 class AccountNames:
-    """Read-only names over `AccountEvent`'s own fields; those of calls are None for anything else."""
+    """Read-only names for `AccountEvent`'s own fields; those of calls are None for other events."""
 
     if TYPE_CHECKING:
         event_type: str
@@ -109,15 +109,17 @@ class AccountNames:
         user: User | None
 
         @property
-        def detail(self) -> Detail: ...
+        def detail(self) -> Detail:
+            """The `data` as the model of its type."""
 
     @property
     def system_event_type(self) -> SystemEventType | None:
-        """Wappa's name for `event_type`; None where Wappa has none."""
+        """Wappa's name for `event_type`; None if Wappa has none."""
         return _SYSTEM.get(AccountEventType(self.event_type))
 
     @property
     def event_detail(self) -> SystemEventDetail:
+        """Wappa's `event_detail`: the fields that belong to the type of event."""
         return SystemEventDetail(**{name: text for name, text in self._told().items() if text is not None})
 
     @property
@@ -127,63 +129,77 @@ class AccountNames:
 
     @property
     def is_user_id_change(self) -> bool:
+        """True if a user's id has changed."""
         return self.system_event_type is SystemEventType.USER_ID_CHANGE
 
     @property
     def is_marketing_preference(self) -> bool:
+        """True if a user stopped or resumed marketing messages."""
         return self.system_event_type is SystemEventType.MARKETING_PREFERENCE
 
     @property
     def is_call(self) -> bool:
+        """True for calls and their statuses."""
         return self.event_type in (AccountEventType.CALL, AccountEventType.CALL_STATUS)
 
     @property
     def call_id(self) -> str | None:
+        """The id of the call; None for other events."""
         return self._of_call("id")
 
     @property
     def event(self) -> str | None:
-        """`connect`, `terminate`, …"""
+        """The change in a call: `connect`, `terminate`, …"""
         return self.action
 
     @property
     def direction(self) -> str | None:
+        """The direction of the call; None for other events."""
         return self._of_call("direction")
 
     @property
     def status(self) -> str | None:
+        """The status of the call; None for other events."""
         return self._of_call("status")
 
     @property
     def duration(self) -> float | None:
+        """The duration of the call, in seconds; None for other events."""
         return self.detail.duration if isinstance(self.detail, Call) else None
 
     @property
     def session(self) -> dict[str, Any] | None:
+        """The session (SDP) of the call; None for other events."""
         return self.detail.session if isinstance(self.detail, Call) else None
 
     @property
     def business_opaque_data(self) -> str | None:
+        """The data that was attached to the call; None for other events."""
         return self._of_call("biz_opaque_callback_data")
 
     @property
     def raw_call(self) -> dict[str, Any] | None:
+        """The call as the provider wrote it; None for other events."""
         return self.data if self.is_call else None
 
     @property
     def user_id(self) -> str:
+        """The id of the person that the event is about; empty if it is about nobody."""
         return self.user.user_id if self.user else ""
 
     @property
     def phone_number(self) -> str | None:
+        """The phone number of that person; None if it is hidden."""
         return self.user.wa_id if self.user else None
 
     @property
     def bsuid(self) -> str | None:
+        """The business-scoped user id of that person, if there is one."""
         return self.user.bsuid if self.user else None
 
     @property
     def parent_bsuid(self) -> str | None:
+        """The parent business-scoped user id of that person, if there is one."""
         return self.user.parent_bsuid if self.user else None
 
     def _of_call(self, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What can happen to an account, by one name whatever the provider calls it: `AccountEvent.event_type`."""
+"""The types of account events, with the same name for all providers: `AccountEvent.event_type`."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class AccountEventType(OpenName):
     ACCOUNT_PAYMENT = "account.payment"
     ACCOUNT_PARTNER = "account.partner"
     PHONE_NUMBER_QUALITY = "phone_number.quality"
-    """Also: the throughput was raised."""
+    """Quality, and a raised throughput."""
     PHONE_NUMBER_NAME = "phone_number.name"
 
     CALL = "call"
     """A call rings, was taken, has ended."""
     CALL_STATUS = "call.status"
-    """What became of a call that the business made."""
+    """The status of a call that the business made."""
 
     FLOW = "flow"
     AUTOMATIC_EVENT = "automatic_event"
     HANDOVER = "handover"
-    """Somebody else (an agent of Meta's) has taken or given back a conversation."""
+    """A conversation is handed to somebody else (an agent of Meta's), or back."""
 
     USER_PREFERENCE = "user.preference"
     """Marketing stopped or resumed by a user."""
@@ -70,8 +70,8 @@ class AccountEventType(OpenName):
     SESSION_STATUS = "session.status"
     SESSION_QR = "session.qr"
     POLL_RESULTS = "poll.results"
-    """The whole tally of a poll."""
+    """All results of a poll."""
     EVENT_RESPONSE = "event.response"
     """A user's answer to an invitation."""
     MESSAGE_WAITING = "message.waiting"
-    """A message is there and can't be read yet; it comes as a message when it can."""
+    """A message that can't be read yet; it comes as a message event later."""

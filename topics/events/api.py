@@ -1,4 +1,4 @@
-"""A send that another system asked for over HTTP (`POST /api/whatsapp/…`)."""
+"""A send that another system requested over HTTP (`POST /api/whatsapp/…`)."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ class APIMessageEvent(EventBase):
 
     @property
     def recipient(self) -> str:
-        """Whom it goes to, as this person's messages name them; empty for a read mark that names nobody."""
+        """The recipient's id, as this person's messages name it; empty for a read mark that names nobody."""
         return self.contact or ""
 
     @property
     def user_id(self) -> str:
-        """Whose caches the hook has: the `user_id` that the caller gave, else the recipient."""
+        """The user whose caches the hook uses: the `user_id` that the caller gave, else the recipient."""
         given = self.request_payload.get("user_id")
         return given if isinstance(given, str) and given else self.recipient
 
     @property
     def inbox_id(self) -> str:
+        """The account that sends it."""
         return self.account
 
     @property
     def response_success(self) -> Literal[True]:
-        """Whether it is queued. What could not be was answered 422 and is no event."""
+        """True: the send is queued. A send that could not be queued was answered 422 and is no event."""
         return True
 
     @property
@@ -62,4 +63,5 @@ class APIMessageEvent(EventBase):
         """None: the provider has not been asked yet."""
 
     def get_summary(self) -> dict[str, Any]:
+        """Return the fields that may be logged, as `EventBase.get_summary` does."""
         return super().get_summary() | {"message_type": self.message_type, "message_id": self.message_id}

@@ -1,4 +1,4 @@
-"""The envelope: what every event carries, whatever it is about."""
+"""The envelope: the fields that every event carries."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class EventBase(Model):
 
     @property
     def platform(self) -> PlatformType:
+        """The messaging platform; WhatsApp, with every provider."""
         return PlatformType.WHATSAPP
 
     @property
@@ -63,18 +64,20 @@ class EventBase(Model):
 
     @property
     def inbox(self) -> TenantBase:
+        """The business side, by its name in Wappa 0.31."""
         return self.tenant
 
     @property
     def raw_webhook_data(self) -> dict[str, Any]:
-        return self.raw
-
-    def get_raw_webhook_data(self) -> dict[str, Any]:
         """The provider's own webhook, holding only this event."""
         return self.raw
 
+    def get_raw_webhook_data(self) -> dict[str, Any]:
+        """Return the provider's own webhook, holding only this event."""
+        return self.raw
+
     def get_summary(self) -> dict[str, Any]:
-        """What may be logged: ids and flags, never the text of a message."""
+        """Return the fields that may be logged: ids and flags, never the text of a message."""
         return {
             "webhook_type": self.webhook_type,
             "platform": self.platform.value,
@@ -85,7 +88,7 @@ class EventBase(Model):
         }
 
     def to_json(self) -> bytes:
-        """The event as a record's value; `pipeline.topics.events.decode` reads it back as an equal event."""
+        """Return the event as a record's value; `pipeline.topics.events.decode` reads it back as an equal event."""
         return self.model_dump_json(exclude_unset=True).encode()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a message costs, as statuses tell it. All names in it are open sets."""
+"""The price of a message, as statuses report it. All names in it are open sets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Pricing(Model):
 
 
 class ConversationOrigin(Model):
-    """Who opened the window; the same names as `Pricing.category`."""
+    """The opener of the window; the same names as `Pricing.category`."""
 
     type: str | None = None
 
@@ -37,17 +37,21 @@ class ConversationWindow(Model):
 
     @property
     def conversation_id(self) -> str | None:
+        """The id of the billing conversation."""
         return self.id
 
     @property
     def origin_type(self) -> str | None:
+        """The category by which the conversation was opened, if the provider says so."""
         return self.origin.type if self.origin else None
 
     @property
     def category(self) -> str | None:
+        """The same as `origin_type`."""
         return self.origin_type
 
     def is_expired(self, now: datetime | None = None) -> bool:
+        """Return True if the window is over at `now` (by default the current time); False if its end is unknown."""
         if self.expiration_timestamp is None:
             return False
         return (now or datetime.now(UTC)).timestamp() >= self.expiration_timestamp
@@ -67,6 +71,7 @@ class ConversationBase(Model):
 
     @classmethod
     def of(cls, window: ConversationWindow | None, pricing: Pricing | None) -> ConversationBase:
+        """Join a window and a price, either of which may be missing."""
         window, pricing = window or ConversationWindow(), pricing or Pricing()
         return cls(
             conversation_id=window.id,
@@ -80,8 +85,9 @@ class ConversationBase(Model):
         )
 
     def is_free_conversation(self) -> bool:
-        """Whether the status says that nothing is charged."""
+        """Return True if the status says that nothing is charged."""
         return self.is_billable is False
 
     def is_expired(self, now: datetime | None = None) -> bool:
+        """Return True if the window is over at `now` (by default the current time); False if its end is unknown."""
         return ConversationWindow(expiration_timestamp=self.expiration_timestamp).is_expired(now)

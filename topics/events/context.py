@@ -32,6 +32,7 @@ class MessageContext(Model):
 
     @property
     def message_id(self) -> str | None:
+        """The id of the message that this one replies to."""
         return self.id
 
     @property
@@ -41,17 +42,21 @@ class MessageContext(Model):
 
     @property
     def original_sender_id(self) -> str | None:
+        """The sender of that message: the business-scoped id if there is one, else the phone number."""
         return self.from_bsuid or self.from_
 
     @property
     def is_forward(self) -> bool:
+        """True if the message was forwarded, once or often."""
         return bool(self.forwarded or self.frequently_forwarded)
 
     @property
     def is_reply(self) -> bool:
+        """True if the message replies to another."""
         return self.id is not None and not self.is_forward
 
     def to_universal_dict(self) -> dict[str, Any]:
+        """Return Wappa's dict of a context."""
         return {
             "original_message_id": self.original_message_id,
             "original_sender_id": self.original_sender_id,
@@ -78,6 +83,7 @@ class BusinessContext(Model):
     product_retailer_id: str | None = None
 
     def has_product_context(self) -> bool:
+        """Return True if a product is named."""
         return self.product_retailer_id is not None
 
 
@@ -104,22 +110,28 @@ class AdReferral(Model):
 
     @property
     def ad_headline(self) -> str | None:
+        """The headline of the ad."""
         return self.headline
 
     @property
     def ad_body(self) -> str | None:
+        """The text of the ad."""
         return self.body
 
     @property
     def click_id(self) -> str | None:
+        """The id of the click (`ctwa_clid`)."""
         return self.ctwa_clid
 
     @property
     def welcome_message_text(self) -> str | None:
+        """The greeting that the ad shows, if it has one."""
         return self.welcome_message.text if self.welcome_message else None
 
     def has_media(self) -> bool:
+        """Return True if the ad has an image or a video."""
         return bool(self.image_url or self.video_url or self.thumbnail_url)
 
     def is_video_ad(self) -> bool:
+        """Return True if the ad has a video."""
         return self.media_type == "video" or self.video_url is not None

@@ -31,10 +31,10 @@ RETRYABLE: Final = frozenset(
         504,
     }
 )
-"""Trying again later, unchanged, may help. 131049 is not here: it asks for a day's silence."""
+"""Codes for which trying again later, unchanged, may help. 131049 is missing: it requires a pause of a day."""
 
 RATE_LIMITS: Final = frozenset({4, 429, 613, 80007, 130429, 131048, 131056, 132069, 133016})
-"""Something was asked for too often."""
+"""Codes of rate limits."""
 
 CRITICAL: Final = frozenset(
     {
@@ -56,10 +56,11 @@ CRITICAL: Final = frozenset(
         133016,  # too many registrations
     }
 )
-"""Nothing goes through until somebody acts: a token, a payment, a restriction."""
+"""Codes for which nothing is sent until somebody acts: a token, a payment, a restriction."""
 
 
 def is_retryable(code: int) -> bool:
+    """Return True if trying again later, unchanged, may help."""
     return code in RETRYABLE
 
 

@@ -11,7 +11,7 @@ from pipeline.topics.events.model import Model
 
 
 class ErrorData(Model):
-    """What logic may read: titles change."""
+    """The details of an error. Decide by them or by `code`, never by a title: titles change."""
 
     details: str | None = None
 
@@ -29,36 +29,43 @@ class ErrorDetail(Model):
 
     @property
     def error_code(self) -> int:
+        """The provider's code."""
         return self.code
 
     @property
     def error_title(self) -> str:
+        """The provider's title."""
         return self.title
 
     @property
     def error_message(self) -> str:
+        """The provider's message, else the title."""
         return self.message or self.title
 
     @property
     def error_details(self) -> str | None:
+        """The provider's details, if there are any."""
         return self.error_data.details if self.error_data else None
 
     @property
     def documentation_url(self) -> str | None:
+        """The URL of the documentation, if there is one."""
         return self.href
 
     @property
     def is_retryable(self) -> bool:
+        """True if trying again later, unchanged, may help."""
         return is_retryable(self.code)
 
     @property
     def is_critical(self) -> bool:
-        """Nothing goes through until a person acts."""
+        """True if nothing is sent until a person acts."""
         return is_critical(self.code)
 
     def is_temporary_error(self) -> bool:
-        """Whether trying again later, unchanged, may help (`pipeline.topics.events.error_codes`)."""
+        """Return True if trying again later, unchanged, may help (`pipeline.topics.events.error_codes`)."""
         return self.is_retryable
 
     def get_error_summary(self) -> str:
+        """Return code and title in one text."""
         return f"{self.code}: {self.title}"

@@ -1,8 +1,8 @@
-"""Validating JSON of which one leaf may be odd: the leaf is left out, and what is known is kept.
+"""Lenient validation: an odd leaf of a JSON object is left out, and what is known is kept.
 
 A provider sends null for a list, a number for an id, a string where its documents show an object. The model of the
-whole would refuse all of it for one of these. What can't be left out without the object being another one (an id that
-is required) takes the smallest object around it along.
+whole would reject all of it for one of these. A leaf that is required can't be left out alone: the smallest object
+around it is left out too.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pipeline.topics.types import Json
 T = TypeVar("T")
 Path: TypeAlias = tuple[int | str, ...]
 Target = Callable[[Path, Json], Path]
-"""From the place of an odd value, in this object, to what has to be left out for it."""
+"""Returns the path to leave out for the path of an odd value, in this object."""
 
 MAX_ERRORS: Final = 1_000
-"""Odd leaves in one object; with more of them it is no such object. It bounds time and memory."""
+"""Maximum number of odd leaves of an object; it bounds time and memory."""
 _ROUNDS: Final = 10
-"""Times that an object is looked at again: each may take the object around what was left out before."""
+"""Maximum number of validations of an object: each may leave out the object around an earlier leaf."""
 
 
 class Fitted(NamedTuple):
-    """What was kept.
+    """The part of an object that validates.
 
     Attributes:
-        data: a copy without the odd leaves; what is untouched in it is shared with the original.
-        ignored: where they were, as `errors.0.title`; in order of appearance in the model.
+        data: a copy without the odd leaves; what is unchanged in it is shared with the original.
+        ignored: the paths of the odd leaves, as `errors.0.title`; in order of appearance in the model.
     """
 
     data: Json
@@ -45,7 +45,7 @@ def fit(
     locate: Callable[[Path], Path] = lambda loc: loc,
     target: Target = lambda path, _: path,
 ) -> Fitted | None:
-    """`data` without what `validate` refuses; None if nothing that validates is left of it.
+    """Return `data` without the leaves that `validate` rejects; None if nothing that validates is left.
 
     Args:
         validate: raises pydantic's `ValidationError`.
@@ -64,7 +64,7 @@ def fit(
 
 
 def model_of(model: Callable[[Json], T], data: Json) -> T | None:
-    """The model of `data`, without odd leaves; None if it is no such thing at all."""
+    """Return the model of `data`, without odd leaves; None if it can't be that model at all."""
     try:
         return model(data)
     except ValidationError:
@@ -73,10 +73,10 @@ def model_of(model: Callable[[Json], T], data: Json) -> T | None:
 
 
 def _trim(trimmed: _Trimmed, error: ValidationError, locate: Callable[[Path], Path], target: Target) -> bool:
-    """Leaves out what the errors name. False, if one of them can't be left out."""
+    """Leave out the leaves that the errors name. Return False if one of them can't be left out."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     places = {trimmed.existing(locate(each["loc"]), missing=each["type"] == "missing"): each for each in found}
-    # From behind, so that the indices of a list stay what they are until they had their turn.
+    # Backwards, so that the indices of a list stay valid.
     return all(_leave_out(trimmed, path, each, target) for path, each in sorted(places.items(), key=_order)[::-1])
 
 
@@ -92,21 +92,21 @@ def _leave_out(trimmed: _Trimmed, path: Path, error: ErrorDetails, target: Targe
 
 
 class _Trimmed:
-    """A tree of which parts are left out; what they were taken from is copied before, once."""
+    """A tree without some of its leaves. The containers that they were removed from are copied first, once."""
 
     def __init__(self, root: Json) -> None:
         self.root = dict(root)
         self._noted: list[Path] = []
         self._copies: dict[int, Any] = {id(self.root): None}
-        """Ours, by identity: the indices that a list's elements had in the original; None for an object."""
+        """Our copies, by identity: the original indices of a list's elements; None for an object."""
 
     def ignored(self) -> list[str]:
-        """The outermost of what was left out."""
+        """Return the outermost paths that were left out."""
         kept = [path for path in self._noted if not any(path[:n] in self._noted for n in range(1, len(path)))]
         return [".".join(map(str, path)) for path in dict.fromkeys(kept[::-1])]
 
     def existing(self, loc: Path, *, missing: bool) -> Path:
-        """The part of a place that is there; the object around it where a field is missing."""
+        """Return the part of a path that exists; the object around it if a field is missing."""
         at: Any = self.root
         for depth, part in enumerate(loc[:-1] if missing else loc):
             if not _holds(at, part):
@@ -124,7 +124,10 @@ class _Trimmed:
         self._own(path[:-1])[path[-1]] = value
 
     def remove(self, path: Path, *, noted: bool) -> bool:
-        """False for the whole. What is gone already, with something around it, is no failure."""
+        """Remove the value at a path.
+
+        Return False for the whole tree. A value that is already removed is no failure.
+        """
         if not path:
             return False
         if not _holds(self.get(path[:-1]), path[-1]):
@@ -138,7 +141,7 @@ class _Trimmed:
         return True
 
     def _own(self, path: Path) -> Any:
-        """What is at `path`, copied with all that is around it."""
+        """Return the container at `path`, after copying it and all that is around it."""
         at: Any = self.root
         for part in path:
             inner = at[part]
@@ -149,7 +152,7 @@ class _Trimmed:
         return at
 
     def _original(self, path: Path) -> Path:
-        """With the indices that the original has."""
+        """Return the path with the indices that the original has."""
         at: Any = self.root
         found: list[int | str] = []
         for part in path:

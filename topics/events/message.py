@@ -1,4 +1,4 @@
-"""A user wrote something."""
+"""A message of a user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.topics.events.user import User
 
 
 class _ContactsName(str):
-    """`contacts`, which half of the published examples call `contact`."""
+    """The type `contacts`, which equals `contact` too: half of the published examples call it so."""
 
     __slots__ = ()
 
@@ -41,6 +41,7 @@ class MessageEvent(EventBase):
 
     @property
     def whatsapp(self) -> User:
+        """The sender, by Wappa's name for the platform's own data."""
         return self.user
 
     @property
@@ -58,6 +59,7 @@ class MessageEvent(EventBase):
 
     @property
     def forward_context(self) -> ForwardContext | None:
+        """The forwarding of the message; None if it was not forwarded."""
         context = self.message.context
         if context is None or not context.is_forward:
             return None
@@ -65,38 +67,47 @@ class MessageEvent(EventBase):
 
     @property
     def ad_referral(self) -> AdReferral | None:
+        """The ad that the user came from, if any."""
         return self.message.referral
 
     def get_message_text(self) -> str:
-        """The text or the template's button; else the id of what was chosen; else empty. Captions are not text."""
+        """Return the text or the template button's text; else the id of the chosen option; else "".
+
+        Captions are not text.
+        """
         return self.message.text_content or self.get_interactive_selection() or ""
 
     def get_message_type_name(self) -> str:
-        """`text`, `image`, …; a contact card's equals both `contacts` and `contact`, since documents say both."""
+        """Return `text`, `image`, …; a contact card's equals `contacts` and `contact`, since documents say both."""
         return CONTACTS if self.message.type == "contacts" else self.message.type
 
     def get_interactive_selection(self) -> str | None:
-        """The id of the button or row that the user chose; None for anything else."""
+        """Return the id of the button or row that the user chose; None for anything else."""
         message = self.message
         return (message.selected_option_id or None) if isinstance(message, InteractiveMessage) else None
 
     def get_conversation_id(self) -> str:
+        """Return the group's id, else the sender's."""
         return self.message.conversation_id
 
     def get_sender_display_name(self) -> str:
+        """Return the sender's profile name, else phone number, else user id."""
         return self.user.get_display_name()
 
     def has_business_context(self) -> bool:
+        """Return True if the message asks about a catalogue item."""
         return self.business_context is not None
 
     def has_ad_referral(self) -> bool:
+        """Return True if the user came from an ad."""
         return self.ad_referral is not None
 
     def was_forwarded(self) -> bool:
-        """Once or often."""
+        """Return True if the message was forwarded, once or often."""
         return self.forward_context is not None
 
     def get_summary(self) -> dict[str, Any]:
+        """Return the fields that may be logged, as `EventBase.get_summary` does."""
         return super().get_summary() | {
             "message_type": self.message.type,
             "sender": self.user.user_id,

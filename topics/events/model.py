@@ -1,4 +1,4 @@
-"""The base of every model in an event: frozen, and nothing that a provider adds is refused or lost."""
+"""The base of every model in an event: frozen, with unknown fields kept."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Flag(int):
     """A truth value that reads as a property and can be called as a method: handlers in the wild do both."""
 
     def __call__(self) -> bool:
+        """Return the truth value."""
         return bool(self)
 
     def __repr__(self) -> str:

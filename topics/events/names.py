@@ -1,4 +1,4 @@
-"""The names that handlers compare with. Most are open sets: a platform adds to them without asking."""
+"""The names that handlers compare with. Most are open sets: a platform adds to them at any time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PlatformType(StrEnum):
 
 
 class ConversationType(StrEnum):
-    """Whom a conversation is with."""
+    """The kinds of conversation."""
 
     PRIVATE = "private"
     GROUP = "group"
@@ -63,7 +63,7 @@ class WebhookType(StrEnum):
 
 
 class MessageType(OpenName):
-    """What a message holds. `contacts`, as the Cloud API writes it, is `CONTACT`."""
+    """The types of message. `contacts`, as the Cloud API writes it, is `CONTACT`."""
 
     TEXT = "text"
     INTERACTIVE = "interactive"
@@ -92,7 +92,7 @@ class MessageType(OpenName):
 
 
 class InteractiveType(OpenName):
-    """What a user did with an interactive message."""
+    """The ways to answer an interactive message."""
 
     BUTTON_REPLY = "button_reply"
     LIST_REPLY = "list_reply"
@@ -130,13 +130,13 @@ class MediaType(OpenName):
 
     @classmethod
     def of(cls, mime_type: str | None) -> MediaType:
-        """The type of a `Content-Type`; `UNKNOWN` where there is none."""
+        """Return the type of a `Content-Type`; `UNKNOWN` if there is none."""
         bare = (mime_type or "").partition(";")[0].strip().lower()
         return cls(bare) if bare else cls.UNKNOWN
 
 
 class MessageStatus(OpenName):
-    """What became of a message that was sent."""
+    """The statuses of a message that was sent."""
 
     SENT = "sent"
     DELIVERED = "delivered"

@@ -1,4 +1,4 @@
-"""Something became of a message that was sent."""
+"""A status of a message that was sent."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ class StatusEvent(EventBase):
 
     @property
     def user_id(self) -> str:
+        """The id of the person (`user`)."""
         return self.user.user_id
 
     @property
@@ -93,15 +94,17 @@ class StatusEvent(EventBase):
 
     @property
     def has_recipient_bsuid(self) -> bool:
+        """True if the recipient has a business-scoped user id."""
         return bool(self.recipient_bsuid)
 
     @property
     def has_recipient_phone(self) -> bool:
+        """True if the recipient's phone number is known."""
         return bool(self.recipient_phone_id)
 
     @property
     def progress(self) -> int | None:
-        """How far the message has come: pending 0, sent 1, delivered 2, read 3, played 4; None for anything else.
+        """The position of the status: pending 0, sent 1, delivered 2, read 3, played 4; None for anything else.
 
         Keep the largest: a lower one that comes later is late, not news.
         """
@@ -109,30 +112,37 @@ class StatusEvent(EventBase):
 
     @property
     def is_sent(self) -> bool:
+        """True for the status `sent`."""
         return self.status == MessageStatus.SENT
 
     @property
     def is_delivered(self) -> bool:
+        """True for the status `delivered`; see `is_delivered_status`."""
         return self.status == MessageStatus.DELIVERED
 
     @property
     def is_read(self) -> bool:
+        """True for the status `read`."""
         return self.status == MessageStatus.READ
 
     @property
     def is_failed(self) -> bool:
+        """True for the status `failed`."""
         return self.is_failed_status()
 
     @property
     def is_successful(self) -> bool:
+        """True for sent, delivered, read and played."""
         return self.progress is not None and self.progress > 0
 
     @property
     def has_billing_info(self) -> bool:
+        """True if there is a price."""
         return self.pricing is not None
 
     @property
     def is_billable(self) -> bool:
+        """True if the message is billed."""
         return self.is_billable_message()
 
     @property
@@ -143,26 +153,32 @@ class StatusEvent(EventBase):
         return ConversationBase.of(self.conversation_window, self.pricing)
 
     def is_delivered_status(self) -> bool:
-        """Delivered, or what implies it: read, and played for voice messages."""
+        """Return True for delivered, and for read and played, which imply it."""
         return self.status in _ARRIVED
 
     def is_failed_status(self) -> bool:
+        """Return True for the status `failed`."""
         return self.status == MessageStatus.FAILED
 
     def has_errors(self) -> bool:
+        """Return True if there are errors."""
         return bool(self.errors)
 
     def get_primary_error(self) -> ErrorDetail | None:
+        """Return the first error; None if there is none."""
         return self.errors[0] if self.errors else None
 
     def get_all_errors(self) -> list[ErrorDetail]:
+        """Return all errors; a copy."""
         return list(self.errors or ())
 
     def get_error_info(self) -> dict[str, Any] | None:
+        """Return the first error as a dict; None if there is none."""
         error = self.get_primary_error()
         return error.model_dump(exclude_unset=True) if error else None
 
     def get_delivery_info(self) -> dict[str, Any]:
+        """Return message, status, recipient, and time in unix seconds."""
         return {
             "message_id": self.message_id,
             "status": self.status.value,
@@ -171,17 +187,20 @@ class StatusEvent(EventBase):
         }
 
     def get_conversation_info(self) -> dict[str, Any] | None:
+        """Return the billing conversation as a dict; None if there is none."""
         window = self.conversation_window
         return window.model_dump(exclude_unset=True) if window else None
 
     def get_pricing_info(self) -> dict[str, Any] | None:
+        """Return the price as a dict; None if there is none."""
         return self.pricing.model_dump(exclude_unset=True) if self.pricing else None
 
     def is_billable_message(self) -> bool:
-        """Read from `pricing`, the only field that says so."""
+        """Return True if `pricing`, the only field that says so, says that the message is billed."""
         return self.pricing is not None and bool(self.pricing.billable)
 
     def get_summary(self) -> dict[str, Any]:
+        """Return the fields that may be logged, as `EventBase.get_summary` does."""
         return super().get_summary() | {
             "message_id": self.message_id,
             "status": self.status.value,

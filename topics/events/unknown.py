@@ -1,4 +1,4 @@
-"""Something that this version has no model for. It is handed on whole, never dropped and never refused."""
+"""An event that this version has no model for. It is passed on whole."""
 
 from __future__ import annotations
 
@@ -31,26 +31,29 @@ class UnknownEvent(EventBase):
 
     @property
     def is_message(self) -> bool:
-        """Whether a user wrote it, in a type of tomorrow or an odd shape."""
+        """True if a user wrote it, in a new type or an odd shape."""
         return self.event_type.startswith("message.")
 
     @property
     def message_id(self) -> str | None:
-        """The provider's id of the part, where it has one."""
+        """The provider's id of the part, if it has one."""
         found = self.part.get("id") if isinstance(self.part, dict) else None
         return found if isinstance(found, str) else None
 
     def get_message_type_name(self) -> str:
-        """`hologram` for `message.hologram` and for `field.hologram`."""
+        """Return `hologram` for `message.hologram` and for `field.hologram`."""
         return self.event_type.partition(".")[2] or self.event_type
 
     @property
     def field_name(self) -> str:
+        """The same as `get_message_type_name`."""
         return self.get_message_type_name()
 
     @property
     def raw_value(self) -> Any:
+        """The part, by Wappa's name."""
         return self.part
 
     def get_summary(self) -> dict[str, Any]:
+        """Return the fields that may be logged, as `EventBase.get_summary` does."""
         return super().get_summary() | {"event_type": self.event_type}

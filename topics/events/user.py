@@ -27,28 +27,33 @@ class User(Model):
 
     @property
     def user_id(self) -> str:
-        """What a reply is sent to: the business-scoped id where there is one, else the phone number."""
+        """The address of a reply: the business-scoped id if there is one, else the phone number."""
         return self.bsuid or self.phone_number
 
     @property
     def wa_id(self) -> str | None:
+        """The phone number; None if it is hidden."""
         return self.phone_number or None
 
     @property
     def has_bsuid(self) -> bool:
+        """True if the user has a business-scoped id."""
         return bool(self.bsuid)
 
     @property
     def has_phone_number(self) -> bool:
+        """True if the phone number is known."""
         return bool(self.phone_number)
 
     @property
     def has_username(self) -> bool:
+        """True if the user has a username."""
         return bool(self.username)
 
     def get_display_name(self) -> str:
-        """The profile's name, else the phone number, else the user id."""
+        """Return the profile name, else the phone number, else the user id."""
         return self.profile_name or self.phone_number or self.user_id
 
     def get_user_key(self) -> str:
+        """Return the user id."""
         return self.user_id

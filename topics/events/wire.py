@@ -14,27 +14,28 @@ from typing import Any
 import msgspec
 import orjson
 
-from pipeline.topics.events import once
+from pipeline.topics.events import raw_pointers
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Payload(msgspec.Struct, kw_only=True, gc=False):
-    """A body of known fields, for the few kinds of events that nearly all are: a dict costs twice as much to write.
+    """A body with known fields, for the most frequent kinds of events: a dict costs twice as much to write.
 
-    For small events only: it is always written in full (`pipeline.topics.events.once`).
+    For small events only: it is always written in full (`pipeline.topics.events.raw_pointers`).
     """
 
     tenant_id: str | msgspec.UnsetType = msgspec.UNSET
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the body as a dict; times in it are datetimes."""
         times = {name: at for name in self.__struct_fields__ if isinstance(at := getattr(self, name), datetime)}
         body: dict[str, Any] = orjson.loads(_encode(self))
         return body | times
 
 
 class WireEvent(msgspec.Struct):
-    """One event in wire form.
+    """One event in wire payload.
 
     Attributes:
         payload: the body, as it was made; ask for `body` or `get` to read it.
@@ -49,7 +50,7 @@ class WireEvent(msgspec.Struct):
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> WireEvent:
-        """The event of a whole body."""
+        """Return the event of a whole body."""
         return cls(body["event_id"], body["kind"], body["conversation"], body["provider"], body["account"], body)
 
     @property
@@ -64,7 +65,7 @@ class WireEvent(msgspec.Struct):
         return self.payload
 
     def get(self, name: str) -> Any:
-        """One field of the body, or None; a text, and what is not there, without making all of it."""
+        """Return one field of the body, or None. Strings and missing fields need no dict of the whole body."""
         if isinstance(self.payload, Payload):
             value = getattr(self.payload, name, msgspec.UNSET)
             if value is msgspec.UNSET:
@@ -74,7 +75,7 @@ class WireEvent(msgspec.Struct):
         return self.body.get(name)
 
     def age(self) -> float:
-        """Seconds from the event's own time to its webhook's arrival; 0 where it has no time or one in the future."""
+        """Return the seconds from the event's time to its webhook's arrival; 0 without a time or with a future one."""
         at, arrived = self._time("timestamp"), self._time("received_at")
         return max((arrived - at).total_seconds(), 0.0) if at and arrived else 0.0
 
@@ -84,11 +85,15 @@ class WireEvent(msgspec.Struct):
         return value if isinstance(value, datetime) else None
 
     def encode(self, tenant_id: str) -> bytes:
-        """The record's value. A large event holds each piece once."""
+        """Return the record's value. Parts of a large event that are also in `raw` are written once."""
         payload = self.payload
         if isinstance(payload, Payload):
             payload.tenant_id = tenant_id
             return _encode(payload)
         payload["tenant_id"] = tenant_id
         value = orjson.dumps(payload, option=orjson.OPT_UTC_Z)
-        return value if len(value) <= once.ABOVE else orjson.dumps(once.shortened(payload), option=orjson.OPT_UTC_Z)
+        return (
+            value
+            if len(value) <= raw_pointers.MAX_FULL_SIZE
+            else orjson.dumps(raw_pointers.compact(payload), option=orjson.OPT_UTC_Z)
+        )

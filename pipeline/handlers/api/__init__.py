@@ -1,1 +1,1 @@
-"""Sends that came by the HTTP API: the bodies that it takes, and the messenger's method that each path is."""
+"""Sends that came by the HTTP API: their request bodies, and the messenger's method of each path."""

@@ -1,9 +1,8 @@
-"""The JSON bodies of the HTTP API, by the field names of both generations of Wappa's request models.
+"""The JSON bodies of the HTTP API, with the field names of Wappa's request models (0.1 and 0.31).
 
-They check types, and bound what is kept of a send. What is too long for a provider or missing is for the messenger to
-say, here as in handlers. Fields that Wappa takes and sends nowhere (`description`, `transcript`, the names of the kind)
-are taken and go nowhere; any other field is refused, since a name that is misspelt would be a send that is not what its
-caller meant.
+They check types, and bound the size of what is kept of a send. The messenger checks the rest, here as in handlers.
+Fields that Wappa accepts and ignores (`description`, `transcript`, the names of the kind) are ignored here too. Any
+other field is rejected: with a misspelt name the send would not be what its caller meant.
 """
 
 from __future__ import annotations
@@ -13,38 +12,40 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.limits import LONGEST_ID
-from pipeline.handlers.media.sources import reference
+from pipeline.handlers.media.sources import as_reference
+from pipeline.handlers.validation import MAX_ID_LENGTH
+from pipeline.topics.types import Json
 
-Json = dict[str, Any]
 _LABELS: Final = frozenset({"text", "media", "location"})
-"""What generation 0.1 called the type of a template: its header's, not its category."""
+"""The template types of Wappa 0.1: the type of the header, not the category."""
 
 Recipient = Annotated[str, Field(max_length=256)]
 Name = Annotated[str, Field(max_length=1024)]
-Id = Annotated[str, Field(max_length=LONGEST_ID)]
+Id = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
 Url = Annotated[str, Field(max_length=8192)]
 Words = Annotated[str, Field(max_length=65_536)]
-"""Characters. What a provider takes is less, and the messenger's to say; more is nobody's send."""
+"""Maximum length of a text, in characters. The providers' limits are lower; the messenger checks them."""
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Body(_Model):
-    """What every body may have.
+class SendBody(_Model):
+    """The fields that every body may have.
 
     Attributes:
-        user_id: whose caches the hook has, where that is not the recipient.
+        recipient: the recipient, in one of the forms that the body allows.
+        user_id: the user whose caches the hook uses; by default the recipient.
+        reply_to_message_id: the message that it replies to.
         priority: `interactive` (the default) answers somebody, `bulk` is a campaign.
         expires_in: seconds after which it is not sent.
     """
 
     unsent: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are no argument of the messenger's method."""
+    """The fields that are not arguments of the messenger's method."""
     renamed: ClassVar[dict[str, str]] = {}
-    """Fields whose argument has another name."""
+    """The fields whose argument has another name."""
 
     recipient: Any
     user_id: Id | None = None
@@ -53,19 +54,21 @@ class Body(_Model):
     expires_in: float | None = None
 
     def arguments(self) -> Json:
-        """The arguments of the messenger's method, save for the recipient. Raises `Unsendable`."""
+        """Return the arguments of the messenger's method, without the recipient. Raises `Unsendable`."""
         given = self.model_dump(exclude_unset=True, exclude={"recipient", "user_id", *self.unsent})
         return {self.renamed.get(name, name): value for name, value in given.items()}
 
 
-class Text(Body):
+class TextBody(SendBody):
+    """A text."""
+
     recipient: Recipient
     text: Words
     disable_preview: bool = False
 
 
-class Read(Body):
-    """Meta's read mark names a message and nobody; the gateways' need the chat."""
+class ReadBody(SendBody):
+    """A read mark. Meta's names a message only; the gateways' need the chat as recipient."""
 
     unsent = frozenset({"reply_to_message_id"})
 
@@ -74,8 +77,8 @@ class Read(Body):
     typing: bool = False
 
 
-class _Media(Body):
-    """A medium by its URL or by the provider's id. What would be a path is refused: it would be one of our machines."""
+class _Media(SendBody):
+    """A medium by its URL or by the provider's id. A path is rejected: it would name a file of our own machine."""
 
     unsent = frozenset({"description", "transcript", "media_type"})
 
@@ -86,18 +89,22 @@ class _Media(Body):
     transcript: Words | None = None
 
     def arguments(self) -> Json:
-        if reference(self.media_source) is None:
+        if as_reference(self.media_source) is None:
             raise Unsendable("media_source is neither a URL nor a media id: files can't be sent by path", "NO_MEDIA_ID")
         return super().arguments()
 
 
-class Image(_Media):
+class ImageBody(_Media):
+    """An image."""
+
     renamed = {"media_source": "image_source"}
 
     caption: Words | None = None
 
 
-class Video(_Media):
+class VideoBody(_Media):
+    """A video."""
+
     renamed = {"media_source": "video_source"}
 
     caption: Words | None = None
@@ -110,24 +117,30 @@ class _Uncaptioned(_Media):
     filename: Name | None = None
 
 
-class Audio(_Uncaptioned):
+class AudioBody(_Uncaptioned):
+    """Audio; `is_voice` makes it a voice note."""
+
     renamed = {"media_source": "audio_source"}
 
     is_voice: bool = False
 
 
-class Document(_Media):
+class DocumentBody(_Media):
+    """A document."""
+
     renamed = {"media_source": "document_source"}
 
     caption: Words | None = None
     filename: Name | None = None
 
 
-class Sticker(_Uncaptioned):
+class StickerBody(_Uncaptioned):
+    """A sticker."""
+
     renamed = {"media_source": "sticker_source"}
 
 
-class _Interactive(Body):
+class _Interactive(SendBody):
     unsent = frozenset({"interactive_type"})
 
     recipient: Recipient
@@ -137,26 +150,36 @@ class _Interactive(Body):
     interactive_type: Name | None = None
 
 
-class Buttons(_Interactive):
+class ButtonsBody(_Interactive):
+    """Reply buttons."""
+
     buttons: list[Json]
 
 
-class List(_Interactive):
+class ListBody(_Interactive):
+    """A list of rows."""
+
     button_text: Name
     sections: list[Json]
 
 
-class Cta(_Interactive):
+class CtaBody(_Interactive):
+    """A button that opens a URL."""
+
     button_text: Name
     button_url: Url
 
 
-class Contact(Body):
+class ContactBody(SendBody):
+    """A contact card."""
+
     recipient: Recipient
     contact: Json
 
 
-class Location(Body):
+class LocationBody(SendBody):
+    """A place, in degrees."""
+
     recipient: Recipient
     latitude: float
     longitude: float
@@ -164,7 +187,9 @@ class Location(Body):
     address: Name | None = None
 
 
-class LocationRequest(Body):
+class LocationRequestBody(SendBody):
+    """A request for the user's location."""
+
     recipient: Recipient
     body: Words
 
@@ -178,14 +203,17 @@ class _Routing(_Model):
 
 
 class _Named(_Model):
-    """How generation 0.31 names the recipient of a template."""
+    """The recipient of a template, as Wappa 0.31 names it."""
 
     kind: Literal["phone_number", "bsuid"] = "phone_number"
     value: Recipient
 
 
-class Template(Body):
-    """0.1 says `language` and `template_type` (its header's); 0.31 `language_code`, `category` and `routing`."""
+class TemplateBody(SendBody):
+    """A template.
+
+    Wappa 0.1 has `language` and `template_type` (its header's); 0.31 `language_code`, `category`, `routing`.
+    """
 
     unsent = frozenset({"kind", "language", "category", "template_type", "routing"})
 
@@ -200,13 +228,16 @@ class Template(Body):
     body_parameters: list[Json] | None = None
 
     def arguments(self) -> Json:
+        """Return the arguments of the messenger's method, without the recipient."""
         given = super().arguments()
         given["language_code"] = self.language_code or self.language.code
         given["template_type"] = self.category or (None if self.template_type in _LABELS else self.template_type)
         return given | {"routing_policy": self.routing.policy}
 
 
-class TextTemplate(Template):
+class TextTemplateBody(TemplateBody):
+    """A template with a text header or none."""
+
     authentication_method: Name | None = None
     authentication_button_index: int = 0
 
@@ -217,10 +248,10 @@ class _MediaHeader(_Model):
     media_url: Url | None = None
 
 
-class MediaTemplate(Template):
-    """0.31 puts the medium into `media_header`, 0.1 beside the rest."""
+class MediaTemplateBody(TemplateBody):
+    """A template with a medium. Wappa 0.31 puts it into `media_header`, 0.1 beside the other fields."""
 
-    unsent = Template.unsent | {"media_header"}
+    unsent = TemplateBody.unsent | {"media_header"}
 
     media_header: _MediaHeader | None = None
     media_type: Name | None = None
@@ -228,6 +259,7 @@ class MediaTemplate(Template):
     media_url: Url | None = None
 
     def arguments(self) -> Json:
+        """Return the arguments of the messenger's method, without the recipient."""
         header = self.media_header.model_dump() if self.media_header else {"media_type": self.media_type}
         return super().arguments() | header
 
@@ -239,10 +271,10 @@ class _LocationHeader(_Model):
     address: Name
 
 
-class LocationTemplate(Template):
-    """0.31 puts the place into `location_header`, 0.1 beside the rest."""
+class LocationTemplateBody(TemplateBody):
+    """A template with a place. Wappa 0.31 puts it into `location_header`, 0.1 beside the other fields."""
 
-    unsent = Template.unsent | {"location_header"}
+    unsent = TemplateBody.unsent | {"location_header"}
 
     location_header: _LocationHeader | None = None
     latitude: Name | float | None = None
@@ -251,12 +283,13 @@ class LocationTemplate(Template):
     address: Name | None = None
 
     def arguments(self) -> Json:
+        """Return the arguments of the messenger's method, without the recipient."""
         named = ("latitude", "longitude", "name", "address")
         return super().arguments() | {name: getattr(self.location_header or self, name) for name in named}
 
 
 def recipient_of(payload: Json) -> str | None:
-    """Whom a body names, in any of its forms; None where it names nobody."""
+    """Return the recipient that a body names, in any of its forms; None if it names nobody."""
     found = payload.get("recipient")
     named = found.get("value") if isinstance(found, dict) else found
     return named if isinstance(named, str) and named else None

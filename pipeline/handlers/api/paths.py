@@ -1,4 +1,4 @@
-"""Every path below `/api/whatsapp/`, and the method of the messenger that it is."""
+"""The paths below `/api/whatsapp/`, and the method of the messenger that each of them calls."""
 
 from __future__ import annotations
 
@@ -9,65 +9,74 @@ from typing import Final, NamedTuple
 from pipeline.errors import InvalidRecord, Unsendable
 from pipeline.handlers.api import bodies
 from pipeline.handlers.messenger import MESSENGER
+from pipeline.handlers.outbound import checks
 from pipeline.handlers.results import SendResult
-from pipeline.handlers.sends import checks
 from pipeline.topics.events import APIMessageEvent
 from pipeline.topics.events.api import READ
 
 
-class Call(NamedTuple):
-    """A path's method of `IMessenger`, its label in `APIMessageEvent.message_type`, and its body."""
+class ApiMethod(NamedTuple):
+    """One path of the API.
+
+    Attributes:
+        method: the method of `IMessenger`.
+        message_type: the label in `APIMessageEvent.message_type`.
+        body: the model of the JSON body.
+    """
 
     method: str
     message_type: str
-    body: type[bodies.Body]
+    body: type[bodies.SendBody]
 
 
-PATHS: Final[Mapping[str, Call]] = MappingProxyType(
+PATHS: Final[Mapping[str, ApiMethod]] = MappingProxyType(
     {
-        "messages/send-text": Call("send_text", "text", bodies.Text),
-        "messages/mark-as-read": Call("mark_as_read", READ, bodies.Read),
-        "media/send-image": Call("send_image", "image", bodies.Image),
-        "media/send-video": Call("send_video", "video", bodies.Video),
-        "media/send-audio": Call("send_audio", "audio", bodies.Audio),
-        "media/send-document": Call("send_document", "document", bodies.Document),
-        "media/send-sticker": Call("send_sticker", "sticker", bodies.Sticker),
-        "interactive/send-buttons": Call("send_button_message", "button", bodies.Buttons),
-        "interactive/send-list": Call("send_list_message", "list", bodies.List),
-        "interactive/send-cta": Call("send_cta_message", "cta", bodies.Cta),
-        "templates/send-text": Call("send_text_template", "template", bodies.TextTemplate),
-        "templates/send-media": Call("send_media_template", "template", bodies.MediaTemplate),
-        "templates/send-location": Call("send_location_template", "template", bodies.LocationTemplate),
-        "specialized/send-contact": Call("send_contact", "contact", bodies.Contact),
-        "specialized/send-location": Call("send_location", "location", bodies.Location),
-        "specialized/send-location-request": Call("send_location_request", "location_request", bodies.LocationRequest),
+        "messages/send-text": ApiMethod("send_text", "text", bodies.TextBody),
+        "messages/mark-as-read": ApiMethod("mark_as_read", READ, bodies.ReadBody),
+        "media/send-image": ApiMethod("send_image", "image", bodies.ImageBody),
+        "media/send-video": ApiMethod("send_video", "video", bodies.VideoBody),
+        "media/send-audio": ApiMethod("send_audio", "audio", bodies.AudioBody),
+        "media/send-document": ApiMethod("send_document", "document", bodies.DocumentBody),
+        "media/send-sticker": ApiMethod("send_sticker", "sticker", bodies.StickerBody),
+        "interactive/send-buttons": ApiMethod("send_button_message", "button", bodies.ButtonsBody),
+        "interactive/send-list": ApiMethod("send_list_message", "list", bodies.ListBody),
+        "interactive/send-cta": ApiMethod("send_cta_message", "cta", bodies.CtaBody),
+        "templates/send-text": ApiMethod("send_text_template", "template", bodies.TextTemplateBody),
+        "templates/send-media": ApiMethod("send_media_template", "template", bodies.MediaTemplateBody),
+        "templates/send-location": ApiMethod("send_location_template", "template", bodies.LocationTemplateBody),
+        "specialized/send-contact": ApiMethod("send_contact", "contact", bodies.ContactBody),
+        "specialized/send-location": ApiMethod("send_location", "location", bodies.LocationBody),
+        "specialized/send-location-request": ApiMethod(
+            "send_location_request", "location_request", bodies.LocationRequestBody
+        ),
     }
 )
 
 
-async def asked(event: APIMessageEvent) -> SendResult:
-    """What the messenger says to the send. The event is in hand, as in a handler's hook; its command is the first."""
+async def dry_run(event: APIMessageEvent) -> SendResult:
+    """Return the messenger's result of the send. The event must be active, as in a hook; its command is the first."""
     call = PATHS.get(event.path)
     if call is None:
         raise InvalidRecord(f"there is no send {event.path}: a newer version has written it")
     try:
-        arguments = checks.model(call.body, event.request_payload).arguments()
+        name = call.body.__name__.removesuffix("Body")  # as callers of the API see it in error messages
+        arguments = checks.model(call.body, event.request_payload, name=name).arguments()
     except Unsendable as error:
-        return _refused(event, error)
+        return _failed_result(event, error)
     if event.message_type != READ:
         arguments["recipient"] = event.recipient
     result: SendResult = await getattr(MESSENGER, call.method)(**arguments)
     return result
 
 
-async def carry_out(event: APIMessageEvent) -> None:
-    """Queues the send. Raises `InvalidRecord` for what the door took and this version's messenger refuses."""
-    result = await asked(event)
+async def execute(event: APIMessageEvent) -> None:
+    """Queue the send. Raises `InvalidRecord` if the API accepted it but this version's messenger rejects it."""
+    result = await dry_run(event)
     if not result.success:
         raise InvalidRecord(f"the send can't be carried out: {result.error}")
 
 
-def _refused(event: APIMessageEvent, error: Unsendable) -> SendResult:
+def _failed_result(event: APIMessageEvent, error: Unsendable) -> SendResult:
     return SendResult(
         False,
         event.recipient,

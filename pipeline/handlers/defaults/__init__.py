@@ -1,4 +1,4 @@
-"""What happens to every event beside its hook: it is counted, and logged as a strategy says."""
+"""Default handlers: they count every event, and log it as their strategy says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the default handlers of all kinds of event have in common."""
+"""The base of the default handlers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _LEVELS: Final = {level.value: getattr(logging, level.name) for level in LogLeve
 
 
 class DefaultHandler(ABC, Generic[E]):
-    """Counts and logs events of one kind. Subclasses may say otherwise what is logged: `entry`.
+    """Counts and logs events of one kind. Subclasses choose the fields of the log line (`entry`).
 
-    Counts are of this process and since its start (or `reset_stats`); `pipeline_handled_total` on `/metrics` counts
+    The counts are of this process, since its start or the last `reset_stats`; `pipeline_handled_total` on `/metrics`
+    counts
     over all workers.
     """
 
@@ -32,33 +33,34 @@ class DefaultHandler(ABC, Generic[E]):
 
     @abstractmethod
     def count(self, event: E) -> None:
-        """Counts an event."""
+        """Count an event."""
 
     @abstractmethod
     def entry(self, event: E) -> dict[str, Any] | None:
-        """What the log line of this event says; None for no line."""
+        """Return the fields of this event's log line; None for no line."""
 
     @abstractmethod
     def get_stats(self) -> Mapping[str, Any]:
-        """The counts; a copy."""
+        """Return the counts; a copy."""
 
     def level(self, event: E) -> LogLevel:
+        """Return the level of this event's log line."""
         return self.log_level
 
     def reset_stats(self) -> None:
-        """Starts to count anew."""
+        """Set all counts to 0."""
         self._failures = 0
         self._last: datetime | None = None
 
-    def handled(self, event: E, seconds: float) -> None:
-        """An event whose hook returned, after `seconds`."""
+    def record_success(self, event: E, seconds: float) -> None:
+        """Count and log an event whose hook returned after `seconds`."""
         self._last = datetime.now(UTC)
         self.count(event)
         level = self.level(event).value
         if _SHOWN.isEnabledFor(_LEVELS[level]) and (entry := self.entry(event)) is not None:
             write = getattr(_LOGGER, level)
-            write("event handled", event_type=event.event_type, seconds=round(seconds, 6), **entry)
+            write("event_handled", event_type=event.event_type, seconds=round(seconds, 6), **entry)
 
-    def failed(self) -> None:
-        """An event whose hook raised; it will be tried again."""
+    def record_failure(self) -> None:
+        """Count an event whose hook raised; it will be retried."""
         self._failures += 1

@@ -1,4 +1,4 @@
-"""Counting and logging the platform's errors, and noticing when they pile up."""
+"""Counts and logs the platform's errors, and escalates when they accumulate."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any
 
 from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.defaults.strategies import ErrorLogStrategy, LogLevel
-from pipeline.handlers.statistics import Tally
+from pipeline.handlers.statistics import BoundedCounter
 from pipeline.handlers.statistics_shapes import ErrorStats, RecentError
 from pipeline.topics.events import ErrorEvent
 
 
 class DefaultErrorHandler(DefaultHandler[ErrorEvent]):
-    """Counts and logs errors. They are escalated, to the log level error, while they are many or grave.
+    """Counts and logs errors. They are escalated to the log level `error` while they are many or critical.
 
     Args:
-        escalation_threshold: so many errors, or two critical ones, …
-        escalation_window_minutes: … within this time are escalated.
+        log_strategy: the errors that are logged.
+        escalation_threshold: the number of errors within the window from which they are escalated; of critical ones, 2.
+        escalation_window_minutes: the length of the window, in minutes.
     """
 
     def __init__(
@@ -33,15 +34,17 @@ class DefaultErrorHandler(DefaultHandler[ErrorEvent]):
         super().__init__(LogLevel.WARNING)
 
     def reset_stats(self) -> None:
+        """Set all counts to 0."""
         super().reset_stats()
         self._total = self._critical = self._escalations = 0
         self._escalated = False
-        self._codes = Tally(0, 100)
+        self._codes = BoundedCounter(0, 100)
         self._recent: deque[RecentError] = deque(maxlen=10)
         self._times: deque[datetime] = deque(maxlen=self.escalation_threshold)
         self._critical_times: deque[datetime] = deque(maxlen=2)
 
     def get_stats(self) -> ErrorStats:
+        """Return the counts; a copy."""
         return {
             "total_errors": self._total,
             "critical_errors": self._critical,
@@ -53,6 +56,7 @@ class DefaultErrorHandler(DefaultHandler[ErrorEvent]):
         }
 
     def count(self, event: ErrorEvent) -> None:
+        """Count an event."""
         now = datetime.now(UTC)
         for error in event.errors:
             self._total += 1
@@ -74,6 +78,7 @@ class DefaultErrorHandler(DefaultHandler[ErrorEvent]):
         self._escalations += self._escalated
 
     def entry(self, event: ErrorEvent) -> dict[str, Any] | None:
+        """Return the fields of this event's log line; None for no line."""
         errors = event.errors
         match self.log_strategy:
             case ErrorLogStrategy.SUMMARY_ONLY:
@@ -82,10 +87,11 @@ class DefaultErrorHandler(DefaultHandler[ErrorEvent]):
                 errors = [error for error in errors if error.is_critical]
             case ErrorLogStrategy.ERRORS_ONLY:
                 errors = [error for error in errors if not error.is_retryable]
-        told = [f"{error.error_code} {error.error_title}" for error in errors]
-        return {"count": len(event.errors), "errors": told, "escalated": self._escalated} if told else None
+        shown = [f"{error.error_code} {error.error_title}" for error in errors]
+        return {"count": len(event.errors), "errors": shown, "escalated": self._escalated} if shown else None
 
     def level(self, event: ErrorEvent) -> LogLevel:
+        """Return `error` while errors are escalated, else the handler's level."""
         return LogLevel.ERROR if self._escalated else self.log_level
 
     def _too_many(self, now: datetime) -> bool:

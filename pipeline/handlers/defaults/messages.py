@@ -1,4 +1,4 @@
-"""Counting and logging messages."""
+"""Counts and logs messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.defaults.sensitive import is_sensitive, masked
 from pipeline.handlers.defaults.strategies import LogLevel, MessageLogStrategy
-from pipeline.handlers.statistics import Tally
+from pipeline.handlers.statistics import BoundedCounter
 from pipeline.handlers.statistics_shapes import MessageStats
 from pipeline.topics.events import MessageEvent
 
@@ -19,9 +19,10 @@ class DefaultMessageHandler(DefaultHandler[MessageEvent]):
     """Counts and logs messages.
 
     Args:
-        content_preview_length: characters of the text that the log shows. By default none: what users write is
-            nobody else's to read.
-        mask_sensitive_data: whether what looks like personal data is hidden in the preview.
+        log_strategy: the messages that are logged, and the detail.
+        log_level: the level of their log lines.
+        content_preview_length: characters of the text in the log line. By default none: users' texts are private.
+        mask_sensitive_data: True to mask what looks like personal data in the preview.
     """
 
     def __init__(
@@ -37,13 +38,15 @@ class DefaultMessageHandler(DefaultHandler[MessageEvent]):
         self.mask_sensitive_data = mask_sensitive_data
 
     def reset_stats(self) -> None:
+        """Set all counts to 0."""
         super().reset_stats()
         self._total = self._sensitive = 0
-        self._types, self._users = Tally[str]("(others)", 100), Tally[str]("(others)")
-        self._tenants, self._inboxes = Tally[str]("(others)"), Tally[str]("(others)")
+        self._types, self._users = BoundedCounter[str]("(others)", 100), BoundedCounter[str]("(others)")
+        self._tenants, self._inboxes = BoundedCounter[str]("(others)"), BoundedCounter[str]("(others)")
         self._since = datetime.now(UTC)
 
     def get_stats(self) -> MessageStats:
+        """Return the counts; a copy."""
         return {
             "total_messages": self._total,
             "by_type": self._types.counts(),
@@ -56,6 +59,7 @@ class DefaultMessageHandler(DefaultHandler[MessageEvent]):
         }
 
     def count(self, event: MessageEvent) -> None:
+        """Count an event."""
         self._total += 1
         self._types.add(event.message.type)
         self._users.add(event.user.user_id)
@@ -64,6 +68,7 @@ class DefaultMessageHandler(DefaultHandler[MessageEvent]):
         self._sensitive += is_sensitive(event.get_message_text())
 
     def entry(self, event: MessageEvent) -> dict[str, Any] | None:
+        """Return the fields of this event's log line; None for no line."""
         match self.log_strategy:
             case MessageLogStrategy.NONE:
                 return None

@@ -1,4 +1,4 @@
-"""Counting and logging statuses."""
+"""Counts and logs statuses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pipeline.handlers.defaults.base import DefaultHandler
 from pipeline.handlers.defaults.strategies import LogLevel, StatusLogStrategy
-from pipeline.handlers.statistics import Tally
+from pipeline.handlers.statistics import BoundedCounter
 from pipeline.handlers.statistics_shapes import StatusStats
 from pipeline.topics.events import StatusEvent
 
@@ -17,7 +17,7 @@ _SHOWN: Final = {
 
 
 class DefaultStatusHandler(DefaultHandler[StatusEvent]):
-    """Counts and logs what becomes of messages. A failed one is a warning at least."""
+    """Counts and logs statuses of sent messages. A failed one is logged as a warning at least."""
 
     def __init__(
         self,
@@ -28,10 +28,12 @@ class DefaultStatusHandler(DefaultHandler[StatusEvent]):
         self.log_strategy = log_strategy
 
     def reset_stats(self) -> None:
+        """Set all counts to 0."""
         super().reset_stats()
-        self._statuses = Tally[str]("(others)", 100)
+        self._statuses = BoundedCounter[str]("(others)", 100)
 
     def get_stats(self) -> StatusStats:
+        """Return the counts; a copy."""
         counts = self._statuses.counts()
         return {
             "total_processed": sum(counts.values()),
@@ -46,9 +48,11 @@ class DefaultStatusHandler(DefaultHandler[StatusEvent]):
         }
 
     def count(self, event: StatusEvent) -> None:
+        """Count an event."""
         self._statuses.add(event.status.value)
 
     def entry(self, event: StatusEvent) -> dict[str, Any] | None:
+        """Return the fields of this event's log line; None for no line."""
         if self.log_strategy is StatusLogStrategy.NONE:
             return None
         status = event.status.value
@@ -57,5 +61,6 @@ class DefaultStatusHandler(DefaultHandler[StatusEvent]):
         return {"status": status, "message_id": event.message_id, "recipient": event.recipient_id}
 
     def level(self, event: StatusEvent) -> LogLevel:
+        """Return `warning` at least for a failed status, else the handler's level."""
         quiet = self.log_level in (LogLevel.DEBUG, LogLevel.INFO)
         return LogLevel.WARNING if quiet and event.status.value == "failed" else self.log_level

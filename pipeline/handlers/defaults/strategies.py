@@ -1,4 +1,4 @@
-"""What is logged of events. Whatever the strategy says, every event is counted."""
+"""Log strategies: which events are logged. Every event is counted, whatever the strategy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from enum import Enum
 
 
 class LogLevel(Enum):
+    """The level of log lines."""
+
     DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
@@ -13,7 +15,10 @@ class LogLevel(Enum):
 
 
 class MessageLogStrategy(Enum):
-    """`FILTERED`: messages that seem to hold personal data. `STATS_ONLY`: the totals, every hundred messages."""
+    """The messages that are logged.
+
+    `FILTERED`: with apparent personal data. `STATS_ONLY`: totals every hundred messages.
+    """
 
     ALL = "all"
     SUMMARIZED = "summarized"
@@ -23,7 +28,7 @@ class MessageLogStrategy(Enum):
 
 
 class StatusLogStrategy(Enum):
-    """`IMPORTANT_ONLY`: all but sent and pending."""
+    """The statuses that are logged. `IMPORTANT_ONLY`: all but sent and pending."""
 
     ALL = "all"
     FAILURES_ONLY = "failures_only"
@@ -32,7 +37,10 @@ class StatusLogStrategy(Enum):
 
 
 class ErrorLogStrategy(Enum):
-    """`ERRORS_ONLY`: without what goes away by itself. `SUMMARY_ONLY`: how many, and the first."""
+    """The errors that are logged.
+
+    `ERRORS_ONLY`: those that don't pass by themselves. `SUMMARY_ONLY`: their number, and the first.
+    """
 
     ALL = "all"
     ERRORS_ONLY = "errors_only"

@@ -1,1 +1,1 @@
-"""Media of a tenant's accounts: uploaded once, and named in sends by what the provider gave for them."""
+"""Media: uploads, downloads, limits, and the contract of the providers that keep media."""

@@ -1,4 +1,4 @@
-"""What handlers need of a provider that keeps media. The providers bring it; nothing here knows HTTP."""
+"""The contract of a provider that keeps media. The providers implement it; nothing here knows HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What a provider gave for a file.
+    """The provider's answer to an upload.
 
     Attributes:
         medium: `{"id": …}` or `{"link": …}`, as commands name media.
@@ -32,7 +32,7 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a provider knows of a medium. `sha256` is hexadecimal; `url` needs the token and is short-lived."""
+    """The provider's data of a medium. `sha256` is hexadecimal; `url` needs the token and expires soon."""
 
     media_id: str
     url: str
@@ -42,30 +42,34 @@ class MediaInfo:
 
 
 class MediaGateway(Protocol):
-    """Media at the providers' side, by provider and account.
+    """Media at the providers, by provider and account.
 
-    Its methods raise `Unsendable` with one of the codes of Wappa's media handler where the provider refuses, knows
-    nothing of the medium, or can't be reached. Uploading twice does no harm, so they try again by themselves.
+    Its methods raise `Unsendable` with one of the codes of Wappa's media handler if the provider rejects the request,
+    does
+    not know the medium, or can't be reached. Uploading twice does no harm, so uploads are retried inside.
     """
 
     def keeps_media(self, provider: str) -> bool:
-        """Whether the provider takes uploads."""
+        """Return True if the provider takes uploads."""
 
-    async def upload(self, provider: str, account: str, upload: Upload) -> Uploaded: ...
+    async def upload(self, provider: str, account: str, upload: Upload) -> Uploaded:
+        """Upload a file."""
 
-    async def info(self, provider: str, account: str, media_id: str) -> MediaInfo: ...
+    async def info(self, provider: str, account: str, media_id: str) -> MediaInfo:
+        """Return the provider's data of a medium."""
 
     def download(
         self, provider: str, account: str, info: MediaInfo, chunk_size: int
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The medium's bytes in chunks of at most `chunk_size`."""
+        """Open a medium: its bytes come in chunks of at most `chunk_size`."""
 
-    async def delete(self, provider: str, account: str, media_id: str) -> None: ...
+    async def delete(self, provider: str, account: str, media_id: str) -> None:
+        """Delete a medium."""
 
     def fetch(
         self, provider: str, account: str, url: str, chunk_size: int
     ) -> AbstractAsyncContextManager[tuple[str, AsyncIterator[bytes]]]:
-        """The MIME type and the bytes of a URL, without any account's credentials.
+        """Open a URL without any account's credentials: gives its MIME type and its bytes in chunks.
 
         Raises `Unsendable` for one that leads, at once or by a redirect, to an address that is neither public nor
         allowed nor that of the account's own provider.

@@ -1,12 +1,11 @@
-"""Uploads, each file once: what a provider gave for a file is remembered under the file's hash, by account.
+"""Uploads each file once: the provider's id of a file is stored under the file's hash, by account.
 
-It is remembered at once and not with the event's unit of work. That a provider has a file is true whatever becomes of
-the event, and a handler that is run again should not upload again.
+It is stored at once and not with the event's unit of work. The provider has the file even if the event fails, and a
+handler that runs again should not upload it again.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 from pathlib import Path
@@ -16,15 +15,16 @@ import orjson
 
 from pipeline.errors import Unsendable
 from pipeline.handlers.media.gateway import MediaGateway, Upload
+from pipeline.keyed_locks import KeyedLocks
 from pipeline.state.keys import media_key
 from pipeline.state.store import Store
 from pipeline.topics.events import EventBase
 from pipeline.topics.keys import account_key
 
 MARGIN: Final = 86_400
-"""Seconds before a medium's end from which it is uploaded again: a command may wait before it is sent."""
+"""Seconds before a medium's expiry from which it is uploaded again: a command may wait before it is sent."""
 INLINE: Final = 2 * 1024 * 1024
-"""Bytes that may travel within a command, to a provider that takes no uploads. A record has 4 MiB."""
+"""Maximum size in bytes of a file inside a command, for providers without uploads. A record may have 4 MiB."""
 
 FOLDER: Final = Path("media")
 
@@ -33,31 +33,31 @@ _HASH: Final = "hash"
 
 
 class MediaLibrary:
-    """The media of all accounts. Raises `Unsendable` where a provider does not take a file.
+    """The media of all accounts. Its methods raise `Unsendable` if a provider rejects a file.
 
-    `folder`: files below it may be named by strings.
+    Args:
+        store: remembers uploads.
+        gateway: reaches the providers; None if no provider keeps media.
+        folder: the directory whose files handlers may name by strings.
     """
 
     def __init__(self, store: Store, gateway: MediaGateway | None = None, folder: Path = FOLDER) -> None:
         self.gateway = gateway
         self.folder = folder
         self._store = store
-        self._under_way: dict[str, asyncio.Lock] = {}
+        self._uploads = KeyedLocks()
 
-    async def medium(self, event: EventBase, upload: Upload) -> dict[str, Any]:
-        """How a command names the file: what the provider gave for it, or the file itself where it takes no uploads."""
+    async def upload_once(self, event: EventBase, upload: Upload) -> dict[str, Any]:
+        """Return the medium as commands name it: an id, a URL, or the file itself if the provider takes no uploads."""
         if self.gateway is None or not self.gateway.keeps_media(event.provider):
             return inline(upload)
         key = media_key(event.tenant_id, account_key(event.provider, event.account), digest(upload))
-        # Several sends of one file at once wait for one upload.
-        async with self._under_way.setdefault(key, asyncio.Lock()):
-            try:
-                return await self._known(key) or await self._upload(self.gateway, event, key, upload)
-            finally:
-                self._under_way.pop(key, None)
+        # Concurrent sends of one file wait for one upload.
+        async with self._uploads.acquire((key,)):
+            return await self._known(key) or await self._upload(self.gateway, event, key, upload)
 
     async def forget(self, event: EventBase, media_id: str) -> None:
-        """A deleted medium is not sent again."""
+        """Forget a deleted medium, so that it is not sent again."""
         mark = _mark(event, media_id)
         known = await self._store.field(mark, _HASH)
         if known is not None:
@@ -78,12 +78,12 @@ class MediaLibrary:
 
 
 def digest(upload: Upload) -> str:
-    """What makes two files one: their bytes and their type."""
+    """Return the hash of a file's bytes and type."""
     return hashlib.sha256(upload.mime_type.encode() + b"\n" + upload.content).hexdigest()
 
 
 def inline(upload: Upload) -> dict[str, Any]:
-    """The file itself, in base64. Raises `Unsendable` for one that is too large to travel with its command."""
+    """Return the file itself, in base64. Raises `Unsendable` if it is too large for a command."""
     if len(upload.content) > INLINE:
         raise Unsendable(
             f"this provider takes no uploads, and the file has more than {INLINE} bytes: pass a URL",

@@ -1,4 +1,4 @@
-"""Which media WhatsApp takes, and how large. Source: Cloud API, media reference."""
+"""The media types that WhatsApp takes, and their maximum sizes. Source: Cloud API, media reference."""
 
 from __future__ import annotations
 
@@ -44,42 +44,42 @@ SIZES: Final[Mapping[str, int]] = MappingProxyType(
         "video": 16 * MIB,
     }
 )
-"""Bytes. A sticker that does not move may have `STATIC_STICKER` only."""
+"""Maximum sizes in bytes. A static sticker may have `STATIC_STICKER` only."""
 
 SUPPORTED: Final = frozenset().union(*TYPES.values())
-LARGEST: Final = max(SIZES.values())
+MAX_SIZE: Final = max(SIZES.values())
 
 _ALIASES: Final = {"video/3gp": "video/3gpp", "image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg"}
 
 
 def plain_type(mime_type: str) -> str:
-    """Without parameters (`audio/ogg; codecs=opus`), in lower case, by its registered name."""
+    """Return a MIME type without parameters (`audio/ogg; codecs=opus`), in lower case, by its registered name."""
     plain = mime_type.split(";", 1)[0].strip().lower()
     return _ALIASES.get(plain, plain)
 
 
 def category(mime_type: str) -> str | None:
-    """`audio`, `document`, `image`, `sticker` or `video`; None for what WhatsApp does not take."""
+    """Return `audio`, `document`, `image`, `sticker` or `video`; None for a type that WhatsApp does not take."""
     return next((name for name, types in TYPES.items() if plain_type(mime_type) in types), None)
 
 
-def largest(mime_type: str) -> int:
-    """Bytes that a medium of this type may have; 100 MiB where it is only received."""
+def max_size(mime_type: str) -> int:
+    """Return the maximum size of a medium of this type in bytes; 100 MiB for types that are only received."""
     found = category(mime_type)
-    return SIZES[found] if found else LARGEST
+    return SIZES[found] if found else MAX_SIZE
 
 
 def check_type(mime_type: str, kind: str | None = None) -> None:
-    """Raises `Unsendable` for a type that WhatsApp does not take, or not as a message of `kind`."""
+    """Raise `Unsendable` for a type that WhatsApp does not take, or does not take as a message of `kind`."""
     if plain_type(mime_type) not in (TYPES[kind] if kind else SUPPORTED):
         what = f"a {kind}" if kind else "a medium"
         raise Unsendable(f"WhatsApp does not take {plain_type(mime_type)} as {what}", "MIME_TYPE_UNSUPPORTED")
 
 
 def check_size(size: int, mime_type: str, content: bytes = b"") -> None:
-    """Raises `Unsendable` for more bytes than the type may have. The content tells whether a sticker moves."""
-    most = largest(mime_type)
-    if content and category(mime_type) == "sticker" and not _moves(content):
+    """Raise `Unsendable` if there are more bytes than the type may have. The content shows if a sticker is animated."""
+    most = max_size(mime_type)
+    if content and category(mime_type) == "sticker" and not _is_animated(content):
         most = STATIC_STICKER
     if size > most:
         raise Unsendable(f"the file has {size} bytes: WhatsApp takes {most} of {mime_type}", "FILE_SIZE_EXCEEDED")
@@ -87,16 +87,16 @@ def check_size(size: int, mime_type: str, content: bytes = b"") -> None:
         raise Unsendable("the file is empty", "FILE_SIZE_EXCEEDED")
 
 
-def _moves(webp: bytes) -> bool:
-    """Whether a WebP is animated: the extended header says so in its second flag."""
+def _is_animated(webp: bytes) -> bool:
+    """Return True if a WebP is animated: the extended header says so in its second flag."""
     return webp[12:16] == b"VP8X" and len(webp) > 20 and bool(webp[20] & 0x02)
 
 
 def type_of(filename: str, content: bytes = b"") -> str | None:
-    """The MIME type by the file's first bytes, else by its name."""
+    """Return the MIME type by the file's first bytes, else by its name."""
     by_name = mimetypes.guess_type(filename)[0]
-    by_content = _sniffed(content)
-    # The containers of office files and of audio in MP4 say less than the name does.
+    by_content = _type_by_content(content)
+    # Office files and audio in MP4 are in containers, so the name tells more than the first bytes.
     if by_name and (by_content is None or by_content in ("application/zip", "video/mp4")):
         return plain_type(by_name)
     return None if by_content == "application/zip" else by_content
@@ -120,7 +120,7 @@ _MAGIC: Final = (
 )
 
 
-def _sniffed(content: bytes) -> str | None:
+def _type_by_content(content: bytes) -> str | None:
     return next((mime for at, magic, mime in _MAGIC if content[at : at + len(magic)] == magic), None)
 
 
@@ -128,6 +128,6 @@ _EXTENSIONS: Final = {"audio/mpeg": ".mp3", "audio/mp4": ".m4a", "audio/ogg": ".
 
 
 def extension(mime_type: str) -> str:
-    """The usual extension with its dot; empty for an unknown type."""
+    """Return the usual extension with its dot; "" for an unknown type."""
     plain = plain_type(mime_type)
     return _EXTENSIONS.get(plain) or mimetypes.guess_extension(plain) or ""

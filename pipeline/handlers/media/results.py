@@ -1,4 +1,4 @@
-"""What media operations give back, by Wappa's names. A failure is a result, never an exception."""
+"""The results of media operations, by Wappa's names. A failure is a result, never an exception."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Result:
-    """What all have in common.
+    """The fields of all results.
 
     Attributes:
-        error_code: for programs, e.g. `FILE_SIZE_EXCEEDED`; None with success.
+        success: True if the operation succeeded.
+        media_id: the provider's id.
+        error: the error message; None with success.
+        error_code: the same for programs, e.g. `FILE_SIZE_EXCEEDED`; None with success.
         inbox_id: the account (Cloud API: phone_number_id).
     """
 
@@ -38,7 +41,7 @@ class _Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaUploadResult(_Result):
-    """`media_id`, or `media_url` at a provider that gives URLs."""
+    """The result of an upload: `media_id`, or `media_url` from a provider that gives URLs."""
 
     media_url: str | None = None
     file_size: int | None = None
@@ -48,7 +51,10 @@ class MediaUploadResult(_Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfoResult(_Result):
-    """`url` needs the account's token and is good for a few minutes: use `download_media`. `sha256` is hexadecimal."""
+    """The provider's data of a medium.
+
+    `url` needs the account's token and expires soon: use `download_media`. `sha256` is hexadecimal.
+    """
 
     url: str | None = None
     mime_type: str | None = None
@@ -59,7 +65,7 @@ class MediaInfoResult(_Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaDownloadResult(_Result):
-    """The bytes, and the file they were written to if one was asked for.
+    """The bytes of a medium, and the file they were written to, if one was requested.
 
     As a context manager it removes a temporary file at its end.
     """
@@ -73,7 +79,7 @@ class MediaDownloadResult(_Result):
     temporary: bool = False
 
     def cleanup(self) -> None:
-        """Removes the file if it is a temporary one."""
+        """Remove the file if it is a temporary one."""
         if self.temporary and self.file_path:
             Path(self.file_path).unlink(missing_ok=True)
 
@@ -94,4 +100,6 @@ class MediaDownloadResult(_Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaDeleteResult(_Result):
+    """The result of a deletion."""
+
     deleted_at: datetime = field(default_factory=_now)

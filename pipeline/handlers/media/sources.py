@@ -1,4 +1,4 @@
-"""What a handler may give as a medium: a URL, a provider's id, a path, bytes, an open file, or `{"id"|"link": …}`."""
+"""The media that a handler may pass: a URL, a provider's id, a path, bytes, an open file, or `{"id"|"link": …}`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 from pipeline.errors import Unsendable
 from pipeline.handlers.media import limits
 from pipeline.handlers.media.gateway import Upload
-from pipeline.handlers.sends import checks
+from pipeline.handlers.outbound import checks
 from pipeline.unicode import well_formed
 
 Source = str | Path | bytes | bytearray | BinaryIO | Mapping[str, Any]
@@ -19,8 +19,8 @@ Source = str | Path | bytes | bytearray | BinaryIO | Mapping[str, Any]
 _REFERENCES: Final = ("id", "link", "data")
 
 
-def reference(source: object) -> dict[str, Any] | None:
-    """The medium of a source that needs no upload; None for one that does."""
+def as_reference(source: object) -> dict[str, Any] | None:
+    """Return the medium of a source that needs no upload; None for a source that does."""
     if isinstance(source, Mapping):
         named = [name for name in _REFERENCES if source.get(name)]
         if len(named) != 1:
@@ -34,16 +34,16 @@ def reference(source: object) -> dict[str, Any] | None:
 
 
 def _is_id(source: str) -> bool:
-    """Whether a string is a provider's id and no path: it has no separator and no file's extension."""
+    """Return True if a string is a provider's id and no path: it has no separator and no file's extension."""
     return bool(source) and not ({"/", "\\"} & set(source)) and mimetypes.guess_type(source)[0] is None
 
 
-async def file_of(
+async def load_upload(
     source: object, mime_type: str | None, filename: str | None, kind: str | None = None, *, folder: Path
 ) -> Upload:
-    """What is to be uploaded. Raises `Unsendable` for a file that is not there, or that WhatsApp does not take.
+    """Return the file to upload. Raises `Unsendable` if it does not exist, or WhatsApp does not take it.
 
-    A `Path` is the handler's own. A string may be what a user wrote, so it is a path below `folder` only.
+    A `Path` is the handler's own. A string may be a user's text, so it is a path below `folder` only.
     """
     if isinstance(source, bytes | bytearray):
         return _checked(bytes(source), mime_type, filename or "", kind)
@@ -52,13 +52,13 @@ async def file_of(
     if isinstance(source, Path):
         return _checked(await asyncio.to_thread(_read, source), mime_type, filename or source.name, kind)
     if hasattr(source, "read"):
-        content = await asyncio.to_thread(source.read, limits.LARGEST + 1)
+        content = await asyncio.to_thread(source.read, limits.MAX_SIZE + 1)
         return _checked(content, mime_type, filename or _name(source), kind)
     raise Unsendable(f"a {type(source).__name__} is no medium: pass a URL, an id, a path or bytes", "NO_MEDIA_ID")
 
 
 def _below(folder: Path, given: str) -> Path:
-    """The real path of a file below the folder: neither steps upwards nor links lead out of it."""
+    """Return the real path of a file below the folder. Neither `..` nor links may lead out of it."""
     try:
         path = Path(given).resolve()
         inside = path.is_relative_to(folder.resolve())
@@ -76,8 +76,8 @@ def _read(path: Path) -> bytes:
     try:
         if not path.is_file() and path.exists():
             raise Unsendable(f"{path.name} is no file", "FILE_NOT_FOUND")
-        if path.stat().st_size > limits.LARGEST:
-            raise Unsendable(f"the file is larger than {limits.LARGEST} bytes", "FILE_SIZE_EXCEEDED")
+        if path.stat().st_size > limits.MAX_SIZE:
+            raise Unsendable(f"the file is larger than {limits.MAX_SIZE} bytes", "FILE_SIZE_EXCEEDED")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"

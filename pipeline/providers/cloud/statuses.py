@@ -10,7 +10,7 @@ from pipeline.providers.cloud.identity import status_event_id
 from pipeline.providers.cloud.shapes import STATUS
 from pipeline.providers.cloud.times import unix_time
 from pipeline.providers.shared.shapes import fits, validates
-from pipeline.topics.events import StatusEvent, once
+from pipeline.topics.events import StatusEvent, raw_pointers
 from pipeline.topics.types import Json
 
 NAMES: Final = {
@@ -31,7 +31,7 @@ NAMES: Final = {
 }
 """The event's names for the fields of a status."""
 
-_OURS: Final = frozenset(StatusEvent.model_fields) | {once.POINTERS}
+_OURS: Final = frozenset(StatusEvent.model_fields) | {raw_pointers.POINTERS}
 """Names with another meaning in the event. Further fields of a status keep their names."""
 
 

@@ -1,4 +1,4 @@
-"""What a test asks of Kafka and Redis, over connections that all tests share."""
+"""The Kafka and Redis clients of tests, over connections that all tests share."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from pipeline.topics.records import Incoming
 _LARGEST = 6 * 1024 * 1024
 
 
-class Published(NamedTuple):
-    """Where a record lies."""
+class PublishedRecord(NamedTuple):
+    """The position of a published record."""
 
     topic: str
     partition: int
     offset: int
 
 
-class Clients:
-    """All of it is for one loop.
+class StackClients:
+    """Clients that belong to one event loop.
 
     Attributes:
-        turn: who waits for what comes next to the topics holds it, as nobody else would get it then.
+        read_lock: held while waiting for new records of the topics, since only one reader gets them.
     """
 
     store: RedisStore
@@ -48,9 +48,10 @@ class Clients:
         self._partitions = range(partitions)
         self._read: dict[tuple[str, int], int] = {}
         self._opened = AsyncExitStack()
-        self.turn = asyncio.Lock()
+        self.read_lock = asyncio.Lock()
 
     async def open(self) -> None:
+        """Connect."""
         enter = self._opened.enter_async_context
         self._reader = await enter(open_reader(self._bootstrap))
         self._producer = await enter(_producer(self._bootstrap))
@@ -60,10 +61,11 @@ class Clients:
         self._opened.push_async_callback(self.store.close)
 
     async def close(self) -> None:
+        """Disconnect."""
         await self._opened.aclose()
 
-    async def publish(self, event: EventBase, topic: str) -> Published:
-        """Returns when the broker has it."""
+    async def publish(self, event: EventBase, topic: str) -> PublishedRecord:
+        """Publish an event and return its position once the broker has acknowledged it."""
         named = {
             headers.TENANT: event.tenant_id,
             headers.PROVIDER: event.provider,
@@ -77,17 +79,17 @@ class Clients:
             event.conversation.encode(),
             headers=[(name, text.encode()) for name, text in named.items()],
         )
-        return Published(topic, at.partition, at.offset)
+        return PublishedRecord(topic, at.partition, at.offset)
 
-    async def unfinished(self, group: str, places: Sequence[Published]) -> int:
-        """How many of these records lie at or behind what the group has committed."""
+    async def count_uncommitted(self, group: str, places: Sequence[PublishedRecord]) -> int:
+        """Return how many of these records the group has not committed yet."""
         partitions = {place: TopicPartition(place.topic, place.partition) for place in places}
         committed = await self._admin.list_consumer_group_offsets(group, partitions=[*set(partitions.values())])
         ends = {partition: found.offset for partition, found in committed.items()}
         return sum(ends.get(partition, 0) <= place.offset for place, partition in partitions.items())
 
-    async def fresh(self, topic: str) -> list[Incoming]:
-        """What came to a topic since it was asked for last."""
+    async def read_new(self, topic: str) -> list[Incoming]:
+        """Return the records of a topic since the last call."""
         found: list[Incoming] = []
         for span in await self._reader.ranges(topic, self._partitions):
             start = self._read.get((topic, span.partition), span.start)
@@ -96,10 +98,11 @@ class Clients:
         return found
 
     async def forget_rows(self) -> None:
+        """Delete all rows."""
         await self._redis.flushall()
 
     async def age_rows(self, seconds: float) -> None:
-        """Takes so many seconds from what is left of every row; what has none left is gone."""
+        """Shorten the expiry of every row by so many seconds."""
         async for key in self._redis.scan_iter(count=1000):
             left = await self._redis.pttl(key)
             if left >= 0:

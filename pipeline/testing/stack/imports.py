@@ -1,4 +1,4 @@
-"""The dotted path by which a worker process finds the handler that a test has in its hands, if it can."""
+"""Finds the dotted path by which a worker process can import a test's handler."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _OR_SKIP: Final = "or skip the test there with @pytest.mark.skipif(on_stack(), r
 
 
 def path_of(handler: EventHandler) -> str:
-    """`module:name` of an object at the top of its module, else `module:Class` of one that the class alone makes.
+    """Return `module:name` of an object at the top of its module, else `module:Class` if the class alone makes an equal
+    one.
 
     Raises `UsageError`, in one line, for any other: its worker would run something else than the test has.
     """
@@ -48,17 +49,17 @@ def _name_in(module: ModuleType, handler: EventHandler) -> str | None:
 
 
 def _is_as_made(handler: EventHandler, path: str) -> bool:
-    """Whether it holds what a new one holds. Of objects that can't be compared only the types are."""
+    """Return True if it has the attributes of a new one. Objects that can't be compared are compared by type."""
     try:
         new = load_handler(path)
     except ConfigurationError:
         return False
-    mine, others = _held(handler), _held(new)
+    mine, others = _attributes(handler), _attributes(new)
     return type(new) is type(handler) and mine.keys() == others.keys() and all(_alike(mine[n], others[n]) for n in mine)
 
 
-def _held(handler: EventHandler) -> dict[str, Any]:
-    """Its attributes, without what it makes for itself when it is asked."""
+def _attributes(handler: EventHandler) -> dict[str, Any]:
+    """Return its attributes, without those that it computes on demand."""
     kind = type(handler)
     return {
         name: value

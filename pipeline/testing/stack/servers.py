@@ -1,4 +1,4 @@
-"""The processes of a test session: Kafka, Redis and the sandbox, and a worker with the handler that is tested now."""
+"""The processes of a test session: Kafka, Redis and the sandbox, and a worker with the handler under test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipeline.local.process import Server, last_lines
 from pipeline.local.redis import RedisServer
 from pipeline.local.services import COMMAND, LOOPBACK, environment
 from pipeline.runtime.kafka import admin
-from pipeline.testing.stack.clients import Clients
+from pipeline.testing.stack.clients import StackClients
 from pipeline.testing.stack.thread import LoopThread
 from pipeline.testing.webhooks import tenants_file
 from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, HANDLERS, Topic, dead_letters, events
@@ -35,23 +35,24 @@ LETTERS: Final = dead_letters("handle")
 OUTPUTS: Final = (*COMMANDS, LETTERS)
 _OF_PYTEST: Final = "PYTEST_CURRENT_TEST"
 _SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1"
-"""What Java's second compiler costs is not earned in the life of a test."""
+"""Java's second compiler costs more than it saves in the life of a test."""
 
 
-class Job(NamedTuple):
-    """What a worker is started for; what it would see of `environ` belongs to it."""
+class WorkerSpec(NamedTuple):
+    """The parameters of a worker: handler, timeout in seconds, and environment variables."""
 
     path: str
     timeout: float
     environ: Mapping[str, str]
 
 
-def job(path: str, timeout: float) -> Job:
-    return Job(path, timeout, {name: value for name, value in os.environ.items() if name != _OF_PYTEST})
+def worker_spec(path: str, timeout: float) -> WorkerSpec:
+    """Return the parameters of a worker with this process' environment variables."""
+    return WorkerSpec(path, timeout, {name: value for name, value in os.environ.items() if name != _OF_PYTEST})
 
 
-class Own(Server):
-    """A process of one of our own commands."""
+class StackProcess(Server):
+    """A process that runs one of our own commands."""
 
     def __init__(self, data_dir: Path, port: int, env: Mapping[str, str], *arguments: str) -> None:
         self.name = " ".join(arguments)
@@ -61,27 +62,32 @@ class Own(Server):
 
     @property
     def argv(self) -> list[str]:
+        """The command line."""
         return [*COMMAND, *self.name.split()]
 
     @property
     def ports(self) -> tuple[int, ...]:
+        """The ports that it listens on."""
         return (self._port,)
 
     def prepare(self) -> None:
+        """Create its directory."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
 
     def is_ready(self) -> bool:
+        """Return True once it answers over HTTP."""
         return http_ready(LOOPBACK, self._port)
 
     @property
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
+        """The last line of its log."""
         return "".join(last_lines(self.log, 1)) or "it has logged nothing"
 
 
-class Worker(Own):
-    """`pipeline worker handlers` for one job, on a lane that nobody has used before."""
+class StackWorker(StackProcess):
+    """`pipeline worker handlers` with one handler, on a lane that no other worker has used."""
 
-    def __init__(self, data_dir: Path, shared: Mapping[str, str], job: Job) -> None:
+    def __init__(self, data_dir: Path, shared: Mapping[str, str], job: WorkerSpec) -> None:
         self.job = job
         self.lane = data_dir.name
         self.topic = events(self.lane)
@@ -97,13 +103,14 @@ class Worker(Own):
         super().__init__(data_dir, port, {**job.environ, **shared, **own}, "worker", "handlers", "--lane", self.lane)
 
     def prepare(self) -> None:
+        """Create its directory and its tenants file."""
         super().prepare()
         content = tenants_file(self.lane, (self.env or {})["PIPELINE_SANDBOX_URL"])
         (self.data_dir / "tenants.yaml").write_text(yaml.safe_dump(content))
 
 
-class Servers:
-    """Starts what is needed when it is needed. One worker runs at a time."""
+class StackServers:
+    """The servers of a session. One worker runs at a time."""
 
     def __init__(self, directory: Path) -> None:
         ports = Ports.starting_at(free_ports())
@@ -112,15 +119,16 @@ class Servers:
         self.kafka = Kafka(directory / "kafka", ports.kafka, ports.controller)
         self.kafka.env = {"JAVA_TOOL_OPTIONS": _SHORT_LIVED, **os.environ}
         self.redis = RedisServer(directory / "redis", ports.redis)
-        self.sandbox = Own(directory / "sandbox", ports.sandbox, {**os.environ, **self.shared}, "sandbox")
-        self.clients = Clients(self.kafka.bootstrap, self.redis.url, PARTITIONS)
+        self.sandbox = StackProcess(directory / "sandbox", ports.sandbox, {**os.environ, **self.shared}, "sandbox")
+        self.clients = StackClients(self.kafka.bootstrap, self.redis.url, PARTITIONS)
         self._directory = directory
         self._numbers = count(1)
-        self._worker: Worker | None = None
+        self._worker: StackWorker | None = None
         self.holder: object = None
-        """Whose rows are in Redis and whose commands are on the topics."""
+        """The environment whose rows are in Redis and whose commands are on the topics."""
 
     def start(self) -> None:
+        """Start Kafka, Redis and the sandbox, and connect the clients."""
         fixed = (self.kafka, self.redis, self.sandbox)
         for server in fixed:
             server.launch()
@@ -129,14 +137,17 @@ class Servers:
         self.loop.run(self.clients.open())
         self._create(*OUTPUTS)
 
-    def worker(self, job: Job) -> Worker:
-        """The running worker if it has the same job, else a new one in its place. It blocks: two would be started."""
+    def worker(self, job: WorkerSpec) -> StackWorker:
+        """Return the running worker if it has these parameters, else a new one.
+
+        It blocks, so that only one is started.
+        """
         if self._worker is None or self._worker.job != job or not self._worker.running:
-            self._replace(Worker(self._directory / f"test-{next(self._numbers)}", self.shared, job))
+            self._replace(StackWorker(self._directory / f"test-{next(self._numbers)}", self.shared, job))
         assert self._worker is not None
         return self._worker
 
-    def _replace(self, worker: Worker) -> None:
+    def _replace(self, worker: StackWorker) -> None:
         if self._worker is not None:
             self._worker.kill()
         self._create(worker.topic)
@@ -147,7 +158,7 @@ class Servers:
         self.loop.run(admin.create(self.kafka.bootstrap, topics, PARTITIONS, 1))
 
     def stop(self) -> None:
-        """Nothing of it is wanted any more, so nobody is asked to finish."""
+        """Kill all processes and delete their files."""
         with suppress(Exception):
             self.loop.run(self.clients.close())
         self.loop.close()
@@ -158,9 +169,9 @@ class Servers:
 
 
 @cache
-def servers() -> Servers:
-    """Those of this process, started when they are first asked for and gone with it."""
-    made = Servers(Path(tempfile.mkdtemp(prefix="pipeline-testing-")))
+def servers() -> StackServers:
+    """Return the servers of this process. They are started at the first call and stopped when the process exits."""
+    made = StackServers(Path(tempfile.mkdtemp(prefix="pipeline-testing-")))
     try:
         made.start()
     except BaseException:
@@ -171,7 +182,7 @@ def servers() -> Servers:
 
 
 def _shared(ports: Ports) -> dict[str, str]:
-    """What all processes are told. Nothing that the caller's own variables or `.env` name is ever reached."""
+    """Return the variables of all processes. They hide the caller's own variables and `.env`."""
     return environment(ports, lambda _: LOOPBACK, str(PARTITIONS)) | {
         "PIPELINE_CACHE": "redis",
         "PIPELINE_COMMIT_INTERVAL": "0.05",

@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class LoopThread:
-    """A loop in a thread of its own."""
+    """An event loop in its own thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -19,14 +19,15 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Blocks until it is done; from another thread only."""
+        """Run a coroutine in the loop and block until it is done. Call it from another thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def hop(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Awaits it from whichever loop the caller is in."""
+    async def run_async(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine in the loop and await it in the caller's loop."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def close(self) -> None:
+        """Stop the loop and join the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -1,4 +1,4 @@
-"""From Wappa's environment variables to a tenants file."""
+"""Makes a tenants file of Wappa's environment variables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.local.report import LOCAL_KEY
 from pipeline.settings import load_settings
 from pipeline.tenants import SAMPLE
-from pipeline.wappa.core.config.settings import Settings
+from pipeline.wappa.core.config.settings import WappaSettings
 
 TENANT: Final = "wappa"
 _NEEDED: Final = {
@@ -25,13 +25,15 @@ _NEEDED: Final = {
 }
 
 
-def tenants_file(settings: Settings, place: Path) -> str | None:
-    """Writes the account that the environment names into a tenants file; the sandbox's where it names none at all.
+def tenants_file(settings: WappaSettings, place: Path) -> str | None:
+    """Write the account of the environment variables into a tenants file, or the sandbox's if none of them is set.
 
-    None where there is a tenants file already, and no account in the environment. The HTTP API opens with
+    Return None if there is a tenants file already and no account in the environment. The HTTP API opens with
     `PIPELINE_API_KEY`, else with a key made for this run, which the start screen shows. The file holds the secrets, so
-    it is readable by its owner only. Raises `ConfigurationError` when a part is missing: without the app secret nobody
-    could tell Meta's webhooks from anybody's.
+    only
+    its owner can read it. Raises `ConfigurationError` if a part is missing: without the app secret a forged webhook
+    could
+    not be told from Meta's.
     """
     missing = [name for name, field in _NEEDED.items() if not getattr(settings, field)]
     if len(missing) == len(_NEEDED):
@@ -48,8 +50,8 @@ def _written(place: Path, content: dict[str, Any]) -> str:
     return str(path)
 
 
-def _sandbox(settings: Settings) -> dict[str, Any]:
-    """The Cloud API account of every sandbox; its secrets open nothing else."""
+def _sandbox(settings: WappaSettings) -> dict[str, Any]:
+    """Return the sandbox's Cloud API account. Its secrets open nothing else."""
     account = {
         "provider": "cloud",
         "id": "106540352242922",
@@ -60,7 +62,7 @@ def _sandbox(settings: Settings) -> dict[str, Any]:
     return _one_tenant(settings, account, ["sandbox-app-secret", "sandbox-verify-token"])
 
 
-def _content(settings: Settings) -> dict[str, Any]:
+def _content(settings: WappaSettings) -> dict[str, Any]:
     account = {
         "provider": "cloud",
         "id": settings.wp_phone_id,
@@ -72,8 +74,8 @@ def _content(settings: Settings) -> dict[str, Any]:
     return _one_tenant(settings, account, [settings.meta_app_secret, settings.wp_webhook_verify_token])
 
 
-def _one_tenant(settings: Settings, account: dict[str, Any], app: Sequence[str | None]) -> dict[str, Any]:
-    """`app`: its secret and its verify token."""
+def _one_tenant(settings: WappaSettings, account: dict[str, Any], app: Sequence[str | None]) -> dict[str, Any]:
+    """Return the file's content. `app` has the app secret and the verify token."""
     secret, verify_token = app
     key = settings.api_key or LOCAL_KEY + token_urlsafe(24)
     cloud_app = {"id": TENANT, "app_secrets": [secret], "verify_token": verify_token}

@@ -1,4 +1,4 @@
-"""By which path a worker finds an application's handler again."""
+"""Finds the path by which a worker can import an application's handler."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pipeline.errors import UsageError
 
 
 def handler_path(app: object, handler: object) -> str:
-    """`package.module:application.event_handler` where a module holds the application, so that the worker gets the
-    handler as the application made it; else the path of the handler's class. Raises `UsageError` if there is neither.
+    """Return `package.module:application.event_handler` if a module has the application, else the path of the handler's
+    class.
+
+    With the first form the worker gets the handler as the application made it. Raises `UsageError` if neither exists.
     """
     main = sys.modules["__main__"]
     held = next((name for name, value in vars(main).items() if value is app), None)
@@ -25,7 +27,7 @@ def handler_path(app: object, handler: object) -> str:
 
 
 def _name(main: ModuleType) -> str:
-    """The name by which the program that runs can be imported."""
+    """Return the name by which the running program can be imported."""
     spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
     if spec is not None:
         return str(spec.name)

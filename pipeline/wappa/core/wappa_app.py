@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NoReturn
 from pipeline.errors import UsageError
 from pipeline.handlers import EventHandler
 from pipeline.wappa.core.account import tenants_file
-from pipeline.wappa.core.config.settings import Settings
+from pipeline.wappa.core.config.settings import WappaSettings
 from pipeline.wappa.core.importable import handler_path
 from pipeline.wappa.core.plugins import RedisPlugin
 from pipeline.wappa.not_offered import REASONS, reason
@@ -19,19 +19,20 @@ from pipeline.wappa.not_offered import REASONS, reason
 Cache = Literal["memory", "json", "redis"]
 CACHES: Final = ("memory", "json", "redis")
 RUNNING: Final = "PIPELINE_APPLICATION"
-"""Set for the processes of a running application: one that is imported there must not start itself once more."""
+"""The variable that is set in the processes of a running application: an application imported there does not start."""
 
 
 class Wappa:
-    """An application: one handler, and where its caches are kept.
+    """An application: one handler, and the store of its caches.
 
     >>> app = Wappa(cache="redis")
     >>> app.set_event_handler(MyHandler())
     >>> app.run()
 
     Args:
-        cache: `memory`, `json` or `redis`; by default what `PIPELINE_CACHE` says, else `redis`. With `memory` what
-            is remembered of finished events is gone with the process, too: an event may be answered twice.
+        cache: `memory`, `json` or `redis`; by default `PIPELINE_CACHE`, else `redis`. With `memory` the records of
+    finished
+            events are lost with the process, too: an event may be answered twice.
     """
 
     def __init__(self, cache: Cache | None = None, **_: Any) -> None:
@@ -44,26 +45,27 @@ class Wappa:
         raise AttributeError(reason(name) if name in REASONS else f"'Wappa' object has no attribute {name!r}")
 
     def set_event_handler(self, handler: EventHandler) -> None:
-        """The handler of every event. Raises `UsageError` for anything that is none."""
+        """Set the handler of every event. Raises `UsageError` for anything that is no handler."""
         if not isinstance(handler, EventHandler):
             raise UsageError(f"{type(handler).__name__} is no handler: make it a subclass of WappaEventHandler")
         self.event_handler = handler
 
     def add_plugin(self, plugin: object) -> Wappa:
-        """Takes `RedisPlugin`, which is no longer needed. Raises `UsageError` for every other."""
+        """Accept `RedisPlugin`, which is no longer needed. Raises `UsageError` for every other plugin."""
         if not isinstance(plugin, RedisPlugin):
             raise UsageError(f"{type(plugin).__name__} has no place in a worker: see docs/from-wappa.md")
         return self
 
     def run(self, host: str | None = None, port: int | None = None, **_: Any) -> None:
-        """Runs until Ctrl-C: Kafka, Redis, ingress, workers, and a sandbox where the environment names no account.
+        """Run until Ctrl-C: Kafka, Redis, ingress, workers, and a sandbox if the environment names no account.
 
         Args:
-            host: where the ingress listens; 127.0.0.1 unless given.
-            port: of the ingress; 8080 unless given here or as `PORT`.
+            host: the address of the ingress; by default 127.0.0.1.
+            port: the port of the ingress; by default the variable `PORT`, else 8080.
 
-        Where the application is imported by one of its own workers it does nothing. Raises `SystemExit` with the
-        status of what failed.
+        It does nothing if one of its own workers imports the application. Raises `SystemExit` with the status of the
+        process
+        that failed.
         """
         if RUNNING in os.environ:
             return
@@ -80,10 +82,10 @@ class Wappa:
                 del os.environ[RUNNING]
 
     def _environment(self, place: Path, host: str | None, port: int | None) -> dict[str, str]:
-        """What the processes of the stack must know of this application."""
+        """Return the variables of the stack's processes that this application determines."""
         if self.event_handler is None:
             raise UsageError("the application has no handler: call set_event_handler before run")
-        settings = Settings()
+        settings = WappaSettings()
         wanted = {
             RUNNING: "1",
             "PIPELINE_HANDLER": handler_path(self, self.event_handler),
@@ -98,5 +100,5 @@ class Wappa:
 
 
 def _paths() -> list[str]:
-    """Where this process found the application's modules."""
+    """Return the folders in which this process found the application's modules."""
     return [str(Path(sys.path[0] or ".").resolve())]

@@ -1,1 +1,1 @@
-"""What is sent."""
+"""Sends."""

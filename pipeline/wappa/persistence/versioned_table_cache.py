@@ -1,4 +1,4 @@
-"""Tables of one model that can be made stale as a whole."""
+"""Tables of one model that can be invalidated as a whole."""
 
 from pipeline.state import VersionedTableCache
 

@@ -1,4 +1,4 @@
-"""What handlers are given: the pipeline's events, by Wappa's names of both generations."""
+"""The pipeline's events, by Wappa's names (0.1 and 0.31)."""
 
 from pipeline.topics.events import (
     BaseMessage,

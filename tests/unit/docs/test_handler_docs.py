@@ -27,7 +27,7 @@ def run(kind: type[EventHandler]) -> list[Command]:
         runner._handlers["acme"] = kind()
         commands = await runner.run(text())
         assert await runner.run(text()) == commands
-        return commands + await runner.last_word(text(message_id="wamid.failed"), ValueError())
+        return commands + await runner.give_up(text(message_id="wamid.failed"), ValueError())
 
     return asyncio.run(handled())
 

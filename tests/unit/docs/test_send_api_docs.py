@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.handlers.api.bodies import Body, LocationTemplate, MediaTemplate, TextTemplate
+from pipeline.handlers.api.bodies import LocationTemplateBody, MediaTemplateBody, SendBody, TextTemplateBody
 from pipeline.handlers.api.paths import PATHS
 from pipeline.tenants import load_tenants
 from pipeline.testing import HandlerDriver, api_message
@@ -46,7 +46,7 @@ def test_it_has_every_path_and_field() -> None:
     """A field that nobody is told of might as well not exist."""
     families = {f"{family}/send{name}" for family, names in _named() for name in names}
     assert {path for path in PATHS if "/send-" in path} == families
-    templates: set[type[Body]] = {TextTemplate, MediaTemplate, LocationTemplate}
+    templates: set[type[SendBody]] = {TextTemplateBody, MediaTemplateBody, LocationTemplateBody}
     for call in PATHS.values():
         fields = set(call.body.model_fields) - LABELS - (HEADERS if call.body in templates else set())
         assert [name for name in sorted(fields) if f"`{name}`" not in PAGE] == []

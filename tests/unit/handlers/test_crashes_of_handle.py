@@ -196,8 +196,8 @@ def test_the_search_finds_answers_that_go_out_before_they_are_recorded(monkeypat
     """A search that finds nothing would be no proof."""
 
     def at_once(self: UnitOfWork, command: Command) -> None:
-        assert self._early is not None
-        self._gone.append(asyncio.ensure_future(self._early(command)))
+        assert self._publish_immediate is not None
+        self._sent_immediately.append(asyncio.ensure_future(self._publish_immediate(command)))
 
     monkeypatch.setattr(UnitOfWork, "send", at_once)
     assert _finds()

@@ -138,15 +138,15 @@ def test_a_handler_counts_and_logs_with_what_it_is_given(caplog: pytest.LogCaptu
     mine = DefaultMessageHandler(log_level=LogLevel.WARNING)
     handler.configure_default_handlers(mine, system_handler=DefaultHandlerFactory.create_production_system_handler())
     with caplog.at_level(logging.WARNING):
-        with pytest.raises(Exception, match="no event is in hand"):
+        with pytest.raises(Exception, match="no event is active"):
             asyncio.run(handler.handle(text()))
         asyncio.run(handlers.NoSuper().handle(text()))
     assert mine.get_stats()["handler_failures"] == handler.get_message_stats()["handler_failures"] == 1
     default = DefaultHandlerFactory.create_development_system_handler()
-    default.handled(unknown(), 0.1)
+    default.record_success(unknown(), 0.1)
     assert default.get_stats()["total_events"] == 1
-    mine.handled(text("secret words"), 0.1)
-    assert "event handled" in caplog.text
+    mine.record_success(text("secret words"), 0.1)
+    assert "event_handled" in caplog.text
     assert "secret words" not in caplog.text
 
 

@@ -100,7 +100,7 @@ def test_a_last_word_that_says_nothing_is_not_asked_for_again() -> None:
         runner, handler, _ = runner_of(handlers.SpeechlessFailure)
         commits = Commits()
         for _ in range(2):
-            assert await runner.last_word(HELLO, ValueError(), commits) == []
+            assert await runner.give_up(HELLO, ValueError(), commits) == []
         assert handler.failures == 1
         assert len(commits.waiting) == 2
 

@@ -13,7 +13,7 @@ from pipeline.errors import (
     Conflict,
     GivenUp,
     HandlerTimeout,
-    OutsideEvent,
+    NoActiveEvent,
     OversizeRecord,
     Unavailable,
 )
@@ -84,9 +84,9 @@ def test_what_fails_for_good_gets_a_last_word_once() -> None:
         runner, _, _ = runner_of(handlers.Sorry)
         with pytest.raises(RuntimeError) as caught:
             await runner.run(text())
-        apology = await runner.last_word(text(), caught.value)
+        apology = await runner.give_up(text(), caught.value)
         assert texts(apology) == ["sorry: once"]
-        assert await runner.last_word(text(), ValueError("another")) == apology
+        assert await runner.give_up(text(), ValueError("another")) == apology
         answer = await runner.run(text(), redriven=True)
         assert texts(answer) == ["hi"]
         assert apology[0].command_id not in {command.command_id for command in answer}
@@ -101,13 +101,13 @@ def test_what_was_given_up_stays_so_until_it_is_redriven() -> None:
     async def body(handler: str, error: Exception, said: list[str]) -> None:
         runner, _, store = runner_of(getattr(handlers, handler))
         commits: list[Callable[[], None]] = []
-        apology = await runner.last_word(text(), error, commits.append)
+        apology = await runner.give_up(text(), error, commits.append)
         assert texts(apology) == said
         for _ in range(2):
             with pytest.raises(GivenUp, match="for a reason") as caught:
                 await runner.run(text(), when_committed=commits.append)
             assert caught.value.error_type == "LookupError"
-            assert await runner.last_word(text(), caught.value, commits.append) == apology
+            assert await runner.give_up(text(), caught.value, commits.append) == apology
         for then in commits:
             then()
         await runner.close()
@@ -126,7 +126,7 @@ def test_a_last_word_that_fails_leaves_its_event_given_up() -> None:
     async def body() -> None:
         runner, handler, _ = runner_of(handlers.WrongFailure)
         with pytest.raises(ZeroDivisionError):
-            await runner.last_word(text(), LookupError("for a reason"))
+            await runner.give_up(text(), LookupError("for a reason"))
         with pytest.raises(GivenUp):
             await runner.run(text())
         assert not handler.seen
@@ -144,7 +144,7 @@ def test_nothing_is_given_up_while_the_store_is_away() -> None:
     async def body() -> None:
         runner = HandlerRunner(settings(H + "OnlyMessages"), tenants(acme=None), Away())
         with pytest.raises(Unavailable):
-            await runner.last_word(text(), LookupError())
+            await runner.give_up(text(), LookupError())
 
     asyncio.run(body())
 
@@ -158,13 +158,13 @@ def test_two_workers_agree_whether_an_event_was_given_up() -> None:
         redriven = UnitOfWork(store, "acme", text().event_id, redriven=True)
         assert await frozen.recorded() is None
         assert await redriven.recorded() is None
-        await runner.last_word(text(), LookupError("for a reason"))
+        await runner.give_up(text(), LookupError("for a reason"))
         with pytest.raises(GivenUp):
             await frozen.commit()
         with pytest.raises(Conflict):
             await redriven.commit()
         answer = await runner.run(text(), redriven=True)
-        assert await runner.last_word(text(), LookupError()) == answer
+        assert await runner.give_up(text(), LookupError()) == answer
 
     asyncio.run(body())
 
@@ -259,7 +259,7 @@ def test_attributes_of_the_object_are_shared_and_safe() -> None:
             assert sorted(words[:2]) == [f"gathered {tenant}", f"task {tenant}"]
             assert words[2].startswith(f"{event.contact} {ACCOUNT} ")
             assert {(command.tenant_id, command.recipient) for command in commands} == {(tenant, event.contact)}
-        with pytest.raises(OutsideEvent):
+        with pytest.raises(NoActiveEvent):
             _ = handler.user_id
 
     asyncio.run(body())

@@ -9,9 +9,9 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from pipeline.errors import ConfigurationError, OutsideEvent, UnknownTenant
+from pipeline.errors import ConfigurationError, NoActiveEvent, UnknownTenant
 from pipeline.handlers import EventHandler, HandlerRunner, IMessenger, SendResult, WappaEventHandler
-from pipeline.handlers.statistics import Tally
+from pipeline.handlers.statistics import BoundedCounter
 from pipeline.metrics import HANDLED
 from pipeline.state import CacheFactory, CacheScope, MemoryStore
 from pipeline.testing import account_event
@@ -141,7 +141,7 @@ def test_a_task_that_nobody_awaits_is_told() -> None:
     async def body() -> None:
         runner, handler, _ = runner_of(handlers.Forgetful)
         assert await runner.run(text()) == []
-        with pytest.raises(OutsideEvent, match="await everything"):
+        with pytest.raises(NoActiveEvent, match="await everything"):
             await handler.task
 
     asyncio.run(body())
@@ -242,11 +242,11 @@ def test_statistics_have_the_documented_shapes() -> None:
 
 def test_statistics_are_bounded() -> None:
     """If every user had a counter for ever, a worker would grow until it is killed."""
-    tally = Tally("(others)", limit=3)
+    counter = BoundedCounter("(others)", limit=3)
     for number in range(10):
-        tally.add(str(number))
-    tally.add("0")
-    assert tally.counts() == {"0": 2, "1": 1, "2": 1, "(others)": 7}
+        counter.add(str(number))
+    counter.add("0")
+    assert counter.counts() == {"0": 2, "1": 1, "2": 1, "(others)": 7}
 
 
 def test_a_handler_without_super_init_works() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import OutsideEvent
+from pipeline.errors import NoActiveEvent
 from pipeline.handlers import IMessenger, MessageResult, SendResult
-from pipeline.handlers.context import hold
+from pipeline.handlers.context import activate
 from pipeline.handlers.messenger import MESSENGER
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state import MemoryStore
@@ -26,7 +26,7 @@ def sent(body: Callable[[IMessenger], Awaitable[Any]], event: EventBase | None =
     async def run() -> list[Command]:
         about = event or text()
         unit = UnitOfWork(MemoryStore(), about.tenant_id, about.event_id)
-        with hold(about, unit):
+        with activate(about, unit):
             await body(MESSENGER)
         return unit.commands
 
@@ -169,9 +169,9 @@ def test_outside_an_event_nothing_is_sent() -> None:
     """If a send outside of an event seemed to succeed, a background job would believe that it reaches users."""
 
     async def body() -> None:
-        with pytest.raises(OutsideEvent, match="inside a handler's hooks"):
+        with pytest.raises(NoActiveEvent, match="inside a handler's hooks"):
             await MESSENGER.send_text("hello", USER)
-        with pytest.raises(OutsideEvent):
+        with pytest.raises(NoActiveEvent):
             _ = MESSENGER.tenant_id
 
     asyncio.run(body())

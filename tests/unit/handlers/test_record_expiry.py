@@ -49,7 +49,7 @@ def test_what_is_committed_together_expires_in_one_step_for_each_tenant() -> Non
 
 def test_one_step_is_not_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """If a hundred thousand records were one step, Redis would answer nobody meanwhile."""
-    monkeypatch.setattr(expiry, "BATCH", 2)
+    monkeypatch.setattr(expiry, "MAX_BATCH", 2)
 
     async def body() -> None:
         store = Store()

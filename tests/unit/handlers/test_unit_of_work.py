@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline.errors import OutsideEvent, Unavailable
+from pipeline.errors import NoActiveEvent, Unavailable
 from pipeline.handlers.unit_of_work import NO_EFFECT, UnitOfWork
 from pipeline.state import MemoryStore
 from pipeline.topics.commands import Command, CommandKind, command_id
@@ -127,9 +127,9 @@ def test_a_finished_unit_takes_nothing_more() -> None:
     async def body() -> None:
         work = unit(MemoryStore())
         await work.commit()
-        with pytest.raises(OutsideEvent):
+        with pytest.raises(NoActiveEvent):
             work.send(command())
-        with pytest.raises(OutsideEvent):
+        with pytest.raises(NoActiveEvent):
             await work.rows.put(COUNTER, "n", b"1", None)
 
     asyncio.run(body())

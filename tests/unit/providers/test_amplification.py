@@ -22,7 +22,7 @@ from pipeline.runtime.flows.stage import Stage, StageContext
 from pipeline.tenants import Tenants
 from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import SEEN
-from pipeline.topics.events import MessageEvent, UnknownEvent, decode, once
+from pipeline.topics.events import MessageEvent, UnknownEvent, decode, raw_pointers
 from pipeline.topics.events.wire import WireEvent
 from pipeline.topics.headers import ACCOUNT, PROVIDER
 from pipeline.topics.records import Incoming, Record, header
@@ -254,11 +254,11 @@ def test_a_large_event_holds_its_part_once(provider: str, whole: Json, kind: str
 
 def test_a_small_event_is_written_in_full() -> None:
     """Readers in other languages would need to know of pointers for every event there is."""
-    body = "x" * (once.ABOVE // 2 - 2_000)
+    body = "x" * (raw_pointers.MAX_FULL_SIZE // 2 - 2_000)
     whole = webhook(value(contacts=[contact()], messages=[text("wamid.1", body=body)]))
     (wire,) = CLOUD.parse(Raw(orjson.dumps(whole)))
     written = orjson.loads(wire.encode("acme"))
-    assert once.POINTERS not in written
+    assert raw_pointers.POINTERS not in written
     assert written["message"]["text"]["body"] == body
 
 
@@ -274,17 +274,23 @@ def test_a_large_event_of_an_unknown_type_is_read_by_an_older_version() -> None:
 @pytest.mark.parametrize("pointers", [{"/message": "/nowhere"}, {"/a/b": "/entry"}, {"/raw/entry/9": "/entry"}, [1], 5])
 def test_pointers_that_lead_nowhere_are_an_invalid_record(pointers: Any) -> None:
     """A damaged event would be retried and stop its conversation instead of being a dead letter."""
-    value_ = orjson.dumps({"kind": "message", "raw": {"entry": ["x" * 100_000]}, once.POINTERS: pointers})
+    value_ = orjson.dumps({"kind": "message", "raw": {"entry": ["x" * 100_000]}, raw_pointers.POINTERS: pointers})
     with pytest.raises(InvalidRecord):
         decode(TestRecord(value_))
 
 
 def test_nobody_outside_can_write_a_pointer() -> None:
     """A user could have an event read otherwise than it was sent."""
-    status = {"id": "w", "status": "sent", "timestamp": "1", "recipient_id": "1", once.POINTERS: {"/errors": "/entry"}}
+    status = {
+        "id": "w",
+        "status": "sent",
+        "timestamp": "1",
+        "recipient_id": "1",
+        raw_pointers.POINTERS: {"/errors": "/entry"},
+    }
     (wire,) = CLOUD.parse(Raw(orjson.dumps(webhook(value(statuses=[status | {"x": "y" * 100_000}])))))
     event = decode(TestRecord(wire.encode("acme")))
-    assert event.raw["entry"][0]["changes"][0]["value"]["statuses"][0][once.POINTERS]
-    message = text("wamid.1", body=f'"{once.POINTERS}"' + "y" * 100_000) | {once.POINTERS: {"/a": "/b"}}
+    assert event.raw["entry"][0]["changes"][0]["value"]["statuses"][0][raw_pointers.POINTERS]
+    message = text("wamid.1", body=f'"{raw_pointers.POINTERS}"' + "y" * 100_000) | {raw_pointers.POINTERS: {"/a": "/b"}}
     (wire,) = CLOUD.parse(Raw(orjson.dumps(webhook(value(messages=[message])))))
     assert isinstance(decode(TestRecord(wire.encode("acme"))), MessageEvent)

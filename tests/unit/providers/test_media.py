@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import ClientSession, web
 
-from pipeline.errors import OutsideEvent, Unsendable
+from pipeline.errors import NoActiveEvent, Unsendable
 from pipeline.handlers import IMessenger, MediaHandler
-from pipeline.handlers.context import hold
+from pipeline.handlers.context import activate
 from pipeline.handlers.media.handler import MEDIA
 from pipeline.handlers.media.library import FOLDER, INLINE, MARGIN, MediaLibrary
 from pipeline.handlers.media.results import MediaDownloadResult
@@ -72,7 +72,7 @@ def within(
             media = AccountMedia(PROVIDERS, known, (0.001,), (ip_network("127.0.0.0/8"),))
             unit = UnitOfWork(store, event.tenant_id, event.event_id)
             try:
-                with hold(event, unit, Services(MediaLibrary(store, media, folder), {})):
+                with activate(event, unit, Services(MediaLibrary(store, media, folder), {})):
                     return await hook(Here(MEDIA, MESSENGER, store, unit, sandbox))
             finally:
                 await media.close()
@@ -321,7 +321,7 @@ def test_what_passes_is_tried_again_a_few_times() -> None:
         event = text()
         try:
             unit = UnitOfWork(MemoryStore(), event.tenant_id, event.event_id)
-            with hold(event, unit, Services(MediaLibrary(MemoryStore(), media), {})):
+            with activate(event, unit, Services(MediaLibrary(MemoryStore(), media), {})):
                 assert (await MEDIA.upload_media_from_bytes(JPEG, "image/jpeg", "a.jpg")).media_id == "1"
             assert len(tries) == 2
         finally:
@@ -363,7 +363,7 @@ def test_a_provider_without_uploads_gets_small_files_within_commands() -> None:
 
     async def run() -> None:
         unit = UnitOfWork(MemoryStore(), event.tenant_id, event.event_id)
-        with hold(event, unit):
+        with activate(event, unit):
             assert (await MESSENGER.send_image(JPEG, USER)).success
             large = await MESSENGER.send_document(b"%PDF-" + bytes(INLINE), USER)
             assert (large.success, large.error_code) == (False, "FILE_SIZE_EXCEEDED")
@@ -378,7 +378,7 @@ def test_a_provider_without_uploads_gets_small_files_within_commands() -> None:
 
 def test_outside_of_an_event_there_are_no_media() -> None:
     """A background job would upload with nobody's account."""
-    with pytest.raises(OutsideEvent):
+    with pytest.raises(NoActiveEvent):
         _ = MEDIA.inbox_id
 
 

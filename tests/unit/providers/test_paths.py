@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from pipeline.errors import InvalidRecord
-from pipeline.handlers.limits import wrong_message_id
+from pipeline.handlers.validation import validate_message_id
 from pipeline.providers.cloud.graph import graph_url
 from pipeline.providers.gateway import calls as gateway_calls
 from pipeline.providers.shared.paths import url_path
@@ -103,4 +103,4 @@ def test_no_id_of_a_command_changes_the_path_of_its_call(recipient: str, message
 @pytest.mark.parametrize("message_id", [".", "..", "", "  ", None, 7])
 def test_what_can_be_no_message_is_refused_at_once(message_id: object) -> None:
     """A handler would be told that its edit is on the way."""
-    assert wrong_message_id(message_id)
+    assert validate_message_id(message_id)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import Unsendable
-from pipeline.handlers.context import hold
+from pipeline.handlers.context import activate
 from pipeline.handlers.media.handler import MEDIA
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.media.results import MediaUploadResult
@@ -151,7 +151,7 @@ def within(
         media = AccountMedia(PROVIDERS, tenants, (), networks, names)  # type: ignore[arg-type]
         unit = UnitOfWork(MemoryStore(), event.tenant_id, event.event_id)
         try:
-            with hold(event, unit, Services(MediaLibrary(MemoryStore(), media), {})):
+            with activate(event, unit, Services(MediaLibrary(MemoryStore(), media), {})):
                 return await hook(server), server
         finally:
             await media.close()

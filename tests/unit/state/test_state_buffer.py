@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 
-from pipeline.errors import Conflict, OutsideEvent, Unavailable
+from pipeline.errors import Conflict, NoActiveEvent, Unavailable
 from pipeline.state import MemoryStore
 from pipeline.state.buffer import BufferedRows
 from pipeline.state.encoding import Fields
@@ -201,7 +201,7 @@ def test_a_write_after_the_end_is_an_error(step: Step) -> None:
     async def body(steps: Sequence[Step]) -> None:
         rows = BufferedRows(still())
         rows.closed = True
-        with pytest.raises(OutsideEvent):
+        with pytest.raises(NoActiveEvent):
             await run(rows, steps, "{t}")
 
     asyncio.run(body([step]))

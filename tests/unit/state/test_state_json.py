@@ -22,8 +22,9 @@ from pipeline.handlers import HandlerRunner
 from pipeline.state import JsonStore, MemoryStore, Store, open_store
 from pipeline.state.buffer import BufferedRows
 from pipeline.state.change import RowChange
-from pipeline.state.folder import HOUR, Folder, StoredRow
-from pipeline.state.store import Rows, UnitRecord
+from pipeline.state.json_directory import HOUR, JsonDirectory, StoredRow
+from pipeline.state.rows import Rows
+from pipeline.state.store import UnitRecord
 from tests.support.handler_events import settings as settings_of
 from tests.support.handler_events import tenants, text
 from tests.support.state_contract import StoreContract
@@ -104,7 +105,7 @@ def test_a_person_can_read_the_files(tmp_path: Path) -> None:
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300), min_size=2, max_size=2))
 def test_names_and_files_are_one_to_one(parts: list[str]) -> None:
     """If two keys met in one file, or a key led out of its tenant's folder, one user could read another's rows."""
-    folder = Folder(Path("/data/acme"))
+    folder = JsonDirectory(Path("/data/acme"))
     one, other = (folder.file(f"{{acme}}:table:{part}") for part in parts)
     assert (str(one).lower() == str(other).lower()) == (parts[0] == parts[1])
     for file in (one, other):
@@ -115,7 +116,7 @@ def test_names_and_files_are_one_to_one(parts: list[str]) -> None:
 
 def test_names_that_mean_places() -> None:
     """If a table could be called `..`, its rows would be among another tenant's."""
-    folder = Folder(Path("/data/acme"))
+    folder = JsonDirectory(Path("/data/acme"))
     for name in ("..:x", ".:x", "../../globex:x", "a:..", "a:.", "a:../b", "A:x", "a:x"):
         assert folder.file(f"{{acme}}:table:{name}").is_relative_to("/data/acme/table")
         assert ".." not in folder.file(f"{{acme}}:table:{name}").parts
@@ -125,7 +126,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from pipeline.state import folder
-from pipeline.state.folder import Folder, StoredRow
+from pipeline.state.json_directory import JsonDirectory, StoredRow
 
 left = int(sys.argv[2])
 put = folder._put
@@ -139,7 +140,7 @@ def dying(file, content):
     put(file, content)
 
 folder._put = dying
-mine = Folder(Path(sys.argv[1]))
+mine = JsonDirectory(Path(sys.argv[1]))
 with mine.locked(5):
     mine.write({f"{{t}}:{name}": StoredRow({"x": b"2"}, None) for name in "abc"})
 """
@@ -153,7 +154,7 @@ def test_a_killed_writer_leaves_all_or_nothing(tmp_path: Path, writes: int, valu
         async with opened(tmp_path) as store:
             return [await store.field(f"{{t}}:{name}", "x") for name in "abc"]
 
-    folder = Folder(tmp_path / "t")
+    folder = JsonDirectory(tmp_path / "t")
     with folder.locked(5):
         folder.write({f"{{t}}:{name}": StoredRow({"x": b"1"}, None) for name in "abc"})
     died = subprocess.run([sys.executable, "-c", KILLED, str(folder.path), str(writes)], check=False, timeout=60)
@@ -165,8 +166,8 @@ def test_a_lock_that_is_not_given_back_is_waited_for(tmp_path: Path) -> None:
     """If a stopped process that holds the lock failed events, what waits an hour would be dead letters."""
 
     async def body() -> None:
-        impatient = JsonStore(tmp_path, patience=0.05)
-        with Folder(tmp_path / "t").locked(5):
+        impatient = JsonStore(tmp_path, lock_timeout=0.05)
+        with JsonDirectory(tmp_path / "t").locked(5):
             with pytest.raises(Unavailable, match="holds the cache files"):
                 await impatient.row("{t}:a")
             assert await impatient.row("{other}:a") is None, "another tenant has another lock"

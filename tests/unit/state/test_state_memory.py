@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from pipeline.state import MemoryStore, Store
 from pipeline.state.buffer import BufferedRows
 from pipeline.state.change import RowChange
-from pipeline.state.store import Rows, UnitRecord
+from pipeline.state.rows import Rows
+from pipeline.state.store import UnitRecord
 from tests.support.state_contract import StoreContract
 from tests.support.state_contract_caches import CachesContract
 from tests.support.state_race import counted, race, writes

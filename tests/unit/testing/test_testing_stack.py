@@ -9,17 +9,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.errors import ConfigurationError, InvalidRecord, PipelineError, UsageError
+from pipeline.errors import ConfigurationError, InvalidRecord, NoActiveEvent, PipelineError, UsageError, error_type
 from pipeline.handlers import Effects, EventHandler, agent
 from pipeline.handlers.loading import load_handler
 from pipeline.local.kafka import Kafka
 from pipeline.runtime import PipelineApp
 from pipeline.settings import Settings
 from pipeline.testing import HandlerDriver, on_stack
-from pipeline.testing.memory import InMemory
-from pipeline.testing.stack.failures import failure
+from pipeline.testing.memory import MemoryEnvironment
+from pipeline.testing.stack.failures import rebuild_exception
 from pipeline.testing.stack.imports import path_of
-from pipeline.testing.stack.servers import job, servers
+from pipeline.testing.stack.servers import servers, worker_spec
 from pipeline.topics.dead_letters import DeadLetter, DeadLetterId
 from pipeline.topics.events import MessageEvent
 
@@ -138,7 +138,7 @@ def test_the_switch(value: str | None, is_there: bool, monkeypatch: pytest.Monke
         monkeypatch.setenv("PIPELINE_TESTING", value)
     assert on_stack() is is_there
     if not is_there:
-        assert isinstance(HandlerDriver(Plain())._place, InMemory)
+        assert isinstance(HandlerDriver(Plain())._environment, MemoryEnvironment)
 
 
 def test_a_misspelt_switch_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,25 +150,30 @@ def test_a_misspelt_switch_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_worker_is_kept_for_the_same_job_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler would not see the variable that its test sets, or every test would wait for a worker of its own."""
-    first = job("a:B", 30)
+    first = worker_spec("a:B", 30)
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "another")
-    assert job("a:B", 30) == first
-    assert job("a:B", 1) != first != job("a:C", 30)
+    assert worker_spec("a:B", 30) == first
+    assert worker_spec("a:B", 1) != first != worker_spec("a:C", 30)
     monkeypatch.setenv("LOOKUP_URL", "http://127.0.0.1:1")
-    assert job("a:B", 30) != first
+    assert worker_spec("a:B", 30) != first
 
 
-@pytest.mark.parametrize("kind", [Odd, ValueError, InvalidRecord, ConfigurationError])
+@pytest.mark.parametrize("kind", [Odd, ValueError, InvalidRecord, ConfigurationError, NoActiveEvent])
 def test_a_dead_letter_is_the_exception_again(kind: type[Exception]) -> None:
     """`pytest.raises` would pass in memory and fail on the stack."""
-    found = failure(_letter(kind.__name__), __name__)
+    found = rebuild_exception(_letter(error_type(kind())), __name__)
     assert (type(found), str(found)) == (kind, "no such dish")
+
+
+def test_a_renamed_error_keeps_its_name_in_dead_letters() -> None:
+    """Filters and alerts by `error-type` would stop matching with an upgrade."""
+    assert error_type(NoActiveEvent()) == "OutsideEvent"
 
 
 def test_an_exception_that_nobody_knows_names_itself() -> None:
     """Its author would not learn what their handler raised."""
     for unknown in ("ServiceError", "Plain", "KeyboardInterrupt"):
-        found = failure(_letter(unknown), __name__)
+        found = rebuild_exception(_letter(unknown), __name__)
         assert isinstance(found, PipelineError)
         assert str(found) == f"{unknown}: no such dish"
 

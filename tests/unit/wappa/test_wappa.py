@@ -21,7 +21,7 @@ from pipeline.tenants import load_tenants
 from pipeline.topics.events import MessageEvent
 from pipeline.wappa import Wappa, WappaEventHandler
 from pipeline.wappa.core.account import tenants_file
-from pipeline.wappa.core.config.settings import Settings
+from pipeline.wappa.core.config.settings import WappaSettings
 from pipeline.wappa.core.plugins import RedisPlugin
 from pipeline.wappa.not_offered import REASONS
 
@@ -105,7 +105,7 @@ def test_settings_are_an_object_however_they_are_imported() -> None:
     """`from wappa.core.config import settings` would give a module, and its first attribute would be missing."""
     from pipeline.wappa.core.config import settings
 
-    assert isinstance(settings, Settings)
+    assert isinstance(settings, WappaSettings)
     assert settings.is_development != settings.is_production
 
 
@@ -193,7 +193,7 @@ def test_a_handler_that_no_worker_can_import_is_said_so() -> None:
 
 def test_the_account_of_the_environment_becomes_a_tenants_file(account: dict[str, str], tmp_path: Path) -> None:
     """An application's own number would not be served, or its token would be readable by everybody."""
-    written = tenants_file(Settings(), tmp_path)
+    written = tenants_file(WappaSettings(), tmp_path)
     assert written is not None
     assert Path(written).stat().st_mode & 0o077 == 0
     tenants = load_tenants(Path(written))
@@ -201,7 +201,7 @@ def test_the_account_of_the_environment_becomes_a_tenants_file(account: dict[str
     assert found is not None
     assert (found.token.get_secret_value(), found.business_id) == ("t0ken", account["WP_BID"])
     assert tenants.cloud_apps[0].app_secrets[0].get_secret_value() == "s3cret"
-    assert "t0ken" not in repr(Settings())
+    assert "t0ken" not in repr(WappaSettings())
 
 
 @pytest.mark.parametrize("missing", ACCOUNT)
@@ -211,7 +211,7 @@ def test_half_an_account_is_refused(
     """Without the app secret everybody could write to the application in anybody's name."""
     monkeypatch.delenv(missing)
     with pytest.raises(ConfigurationError, match=f"set {missing} in .env"):
-        tenants_file(Settings(), tmp_path)
+        tenants_file(WappaSettings(), tmp_path)
 
 
 def test_without_an_account_it_is_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_without_an_account_it_is_the_sandbox(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:1")
     for name in (*ACCOUNT, "PIPELINE_TENANTS"):
         monkeypatch.delenv(name, raising=False)
-    written = tenants_file(Settings(), tmp_path)
+    written = tenants_file(WappaSettings(), tmp_path)
     tenants = load_tenants(Path(written or ""))
     (sample,) = (each for each in SAMPLE_ACCOUNTS if each.provider == "cloud")
     account = tenants.account("cloud", sample.id)
@@ -228,7 +228,7 @@ def test_without_an_account_it_is_the_sandbox(tmp_path: Path, monkeypatch: pytes
     assert account.token.get_secret_value() == sample.token
     assert tenants.cloud_apps[0].app_secrets[0].get_secret_value() == sample.webhook_secret
     monkeypatch.setenv("PIPELINE_TENANTS", written or "")
-    assert tenants_file(Settings(), tmp_path) is None, "a tenants file that is there stands"
+    assert tenants_file(WappaSettings(), tmp_path) is None, "a tenants file that is there stands"
 
 
 def test_wappas_log_level_is_the_pipelines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -250,10 +250,10 @@ def test_the_api_for_sends_opens_with_the_applications_key_or_one_made_for_the_r
     monkeypatch.delenv("PIPELINE_API_KEY", raising=False)
     if given is not None:
         monkeypatch.setenv("PIPELINE_API_KEY", given)
-    (tenant,) = load_tenants(Path(tenants_file(Settings(), tmp_path) or ""))
+    (tenant,) = load_tenants(Path(tenants_file(WappaSettings(), tmp_path) or ""))
     (key,) = (each.get_secret_value() for each in tenant.api_keys)
     if given:
         assert key == given
-        assert given not in repr(Settings())
+        assert given not in repr(WappaSettings())
     else:
         assert key.startswith("local-") and len(key) > 30

@@ -77,11 +77,13 @@ DETAILS: Final[Mapping[str, type[Detail]]] = MappingProxyType(
         Type.EVENT_RESPONSE: EventResponse,
     }
 )
-"""The model of each type's `data`. Types that are not here have no shape that is sure."""
+"""The model of each type's `data`. The other types have no documented shape."""
 
 
 def detail_of(event_type: str, data: dict[str, Any]) -> Detail:
-    """`data` as its type's model, without leaves that do not fit it; as a bare `Detail` where it has none."""
+    """Return `data` as the model of its type, without leaves that do not fit it; as a bare `Detail` if the type has
+    none.
+    """
     return model_of(DETAILS.get(event_type, Detail).model_validate, data) or Detail.model_validate(data)
 
 

@@ -18,11 +18,13 @@ class AccountUpdate(Detail):
 
     @property
     def violation_type(self) -> str | None:
+        """The type of the violation, if there is one."""
         found = (self.violation_info or {}).get("violation_type")
         return found if isinstance(found, str) else None
 
     @property
     def restriction_types(self) -> list[str]:
+        """The types of the restrictions, in order."""
         found = [each.get("restriction_type") for each in self.restriction_info or ()]
         return [each for each in found if isinstance(each, str)]
 
@@ -42,7 +44,10 @@ class AccountReview(Detail):
 
 
 class Capability(Detail):
-    """How much the account may send. The names of the phone-number limits vary and are in `model_extra`."""
+    """The number of messages that the account may send.
+
+    The names of the phone-number limits vary and are in `model_extra`.
+    """
 
     max_daily_conversations_per_business: Text | None = None
     max_daily_conversation_per_phone: Text | None = None

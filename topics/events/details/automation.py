@@ -29,6 +29,6 @@ class AutomaticEvent(Detail):
 
 
 class Handover(Detail):
-    """Who has a conversation now. The exact shape is not documented."""
+    """The present owner of a conversation. The exact shape is not documented."""
 
     timestamp: Seconds | None = None

@@ -6,7 +6,7 @@ from pipeline.topics.events.model import Model, Number, Seconds, Text
 
 
 class Detail(Model):
-    """What an account event says. What its model does not name is in `model_extra`."""
+    """The content of an account event. Fields that its model does not name are in `model_extra`."""
 
 
 __all__ = ["Detail", "Number", "Seconds", "Text"]

@@ -39,7 +39,7 @@ class Call(Detail):
 
 
 class CallStatus(Detail):
-    """What became of a call to a user: RINGING, ACCEPTED, REJECTED."""
+    """The status of a call to a user: RINGING, ACCEPTED, REJECTED."""
 
     id: str | None = None
     status: str | None = None

@@ -17,11 +17,11 @@ class SessionStatus(Detail):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the session can send."""
+        """True if the session can send."""
         return (self.status or "").upper() in CONNECTED
 
 
 class SessionQr(Detail):
-    """Who reads `qr` can link a device: a provider puts a fingerprint of it here, never the code."""
+    """The code that links a device. `qr` is a fingerprint of it: whoever reads the code itself could link a device."""
 
     qr: str | None = Field(None, repr=False)

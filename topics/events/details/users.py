@@ -1,4 +1,4 @@
-"""What users do beside writing."""
+"""Actions of users other than messages."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class UserAction(Detail):
 
     @property
     def action_data(self) -> dict[str, Any]:
+        """The data of the action: the field `<action_type>_data`; None if it is missing."""
         found = (self.model_extra or {}).get(f"{self.action_type}_data")
         return found if isinstance(found, dict) else {}
 

@@ -22,12 +22,15 @@ class AudioMessage(MediaMessage):
 
     @property
     def is_voice_message(self) -> Flag:
+        """True for a voice note."""
         return Flag(bool(self.audio.voice))
 
     @property
     def is_voice_recording(self) -> Flag:
+        """True for a voice note."""
         return self.is_voice_message
 
     @property
     def is_audio_file(self) -> Flag:
+        """True for any other audio file."""
         return Flag(not self.audio.voice)

@@ -25,14 +25,17 @@ class ButtonMessage(MessageBase):
 
     @property
     def text_content(self) -> str:
+        """The text of the button."""
         return self.button.text
 
     @property
     def button_text(self) -> str:
+        """The text of the button."""
         return self.button.text
 
     @property
     def button_payload(self) -> str | None:
+        """The payload of the button."""
         return self.button.payload
 
     @property
@@ -41,6 +44,7 @@ class ButtonMessage(MessageBase):
         return self.context.from_ if self.context else None
 
     def get_button_context(self) -> dict[str, Any]:
+        """Return text, payload and the message that had the button."""
         return {
             "button_text": self.button_text,
             "button_payload": self.button_payload,

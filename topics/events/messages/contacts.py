@@ -11,6 +11,8 @@ from pipeline.topics.events.model import Model
 
 
 class ContactName(Model):
+    """The name of a card."""
+
     formatted_name: str | None = Field(None, repr=False)
     first_name: str | None = Field(None, repr=False)
     last_name: str | None = Field(None, repr=False)
@@ -28,16 +30,22 @@ class ContactPhone(Model):
 
 
 class ContactEmail(Model):
+    """An e-mail address of a card."""
+
     email: str | None = Field(None, repr=False)
     type: str | None = None
 
 
 class ContactUrl(Model):
+    """A web address of a card."""
+
     url: str | None = Field(None, repr=False)
     type: str | None = None
 
 
 class ContactAddress(Model):
+    """A postal address of a card."""
+
     street: str | None = Field(None, repr=False)
     city: str | None = Field(None, repr=False)
     state: str | None = None
@@ -48,6 +56,8 @@ class ContactAddress(Model):
 
 
 class ContactOrg(Model):
+    """The employer of a card."""
+
     company: str | None = None
     department: str | None = None
     title: str | None = None
@@ -89,7 +99,7 @@ class ContactsMessage(MessageBase):
 
     @property
     def contact_name(self) -> str:
-        """Of the first card."""
+        """The name of the first card."""
         card = self.get_primary_contact()
         return card.display_name if card else ""
 
@@ -107,20 +117,25 @@ class ContactsMessage(MessageBase):
 
     @property
     def contact_count(self) -> int:
+        """The number of cards."""
         return len(self.contacts)
 
     @property
     def is_single_contact(self) -> bool:
+        """True for one card."""
         return len(self.contacts) == 1
 
     @property
     def is_multiple_contacts(self) -> bool:
+        """True for several cards."""
         return len(self.contacts) > 1
 
     def get_primary_contact(self) -> ContactCard | None:
+        """Return the first card; None if there is none."""
         return self.contacts[0] if self.contacts else None
 
     def get_contact_names(self) -> list[str]:
+        """Return the names of all cards."""
         return [card.display_name for card in self.contacts]
 
     def get_whatsapp_contacts(self) -> list[ContactCard]:
@@ -132,10 +147,13 @@ class ContactsMessage(MessageBase):
         return [card for card in self.contacts if card.org and card.org.company]
 
     def get_contact_phone_count(self) -> int:
+        """Return the number of phone numbers on all cards."""
         return sum(len(card.phones) for card in self.contacts)
 
     def get_contact_email_count(self) -> int:
+        """Return the number of e-mail addresses on all cards."""
         return sum(len(card.emails) for card in self.contacts)
 
     def get_contact_address_count(self) -> int:
+        """Return the number of postal addresses on all cards."""
         return sum(len(card.addresses) for card in self.contacts)

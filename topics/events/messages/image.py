@@ -16,16 +16,20 @@ class ImageMessage(MediaMessage):
 
     @property
     def image_mime_type(self) -> str | None:
+        """The MIME type of the image."""
         return self.image.mime_type
 
     @property
     def image_hash(self) -> str | None:
+        """The SHA-256 of the image."""
         return self.image.sha256
 
     @property
     def caption_text(self) -> str:
+        """The caption; empty if there is none."""
         return self.image.caption or ""
 
     @property
     def is_ad_image(self) -> Flag:
+        """True if the user came from an ad."""
         return self.is_ad_message

@@ -1,4 +1,4 @@
-"""What users choose: buttons, rows of lists, flows and forms, call permissions."""
+"""Choices of users: buttons, rows of lists, flows and forms, call permissions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pipeline.unicode import loads
 
 
 class ButtonReply(Model):
+    """The button that the user tapped."""
+
     id: str
     title: str = Field("", repr=False)
 
@@ -50,6 +52,7 @@ class FlowReply(Model):
 
     @property
     def flow_token(self) -> str | None:
+        """The token that the flow was sent with, if it is a string."""
         token = self.response.get("flow_token")
         return token if isinstance(token, str) else None
 
@@ -63,7 +66,7 @@ class CallPermissionReply(Model):
 
 
 class InteractiveContent(Model):
-    """What was done, in the field that has the name of `type`. Other types keep theirs in `model_extra`."""
+    """The user's answer, in the field that has the name of `type`. Other types keep theirs in `model_extra`."""
 
     type: str
     button_reply: ButtonReply | None = None
@@ -84,6 +87,7 @@ class InteractiveMessage(MessageBase):
 
     @property
     def interactive_type(self) -> InteractiveType | None:
+        """The kind of reply; None for an odd shape."""
         return InteractiveType(self.interactive.type) if self.interactive and self.interactive.type else None
 
     @property
@@ -93,22 +97,27 @@ class InteractiveMessage(MessageBase):
 
     @property
     def selected_option_title(self) -> str:
+        """The title of the chosen option; empty if there is none."""
         return self._selected.title if self._selected else ""
 
     @property
     def is_button_reply(self) -> Flag:
+        """True for a tap on a reply button."""
         return Flag(self.interactive_type == "button_reply")
 
     @property
     def is_list_reply(self) -> Flag:
+        """True for a row of a list."""
         return Flag(self.interactive_type == "list_reply")
 
     @property
     def is_call_permission_reply(self) -> Flag:
+        """True for the answer to a request to call."""
         return Flag(self.interactive_type == "call_permission_reply")
 
     @property
     def is_flow_reply(self) -> Flag:
+        """True for a form that was filled in."""
         return Flag(self.interactive_type == "nfm_reply")
 
     @property
@@ -118,21 +127,25 @@ class InteractiveMessage(MessageBase):
         return reply.response if reply else {}
 
     def get_button_data(self) -> dict[str, Any] | None:
+        """Return the tapped button as a dict; None for other replies."""
         reply = self.interactive.button_reply if self.interactive else None
         return reply.model_dump(exclude_unset=True) if reply else None
 
     def get_list_data(self) -> dict[str, Any] | None:
+        """Return the chosen row as a dict; None for other replies."""
         reply = self.interactive.list_reply if self.interactive else None
         return reply.model_dump(exclude_unset=True) if reply else None
 
     def get_selected_option_id(self) -> str:
+        """Return the id of the chosen option; empty if there is none."""
         return self.selected_option_id
 
     def get_selected_option_title(self) -> str:
+        """Return the title of the chosen option; empty if there is none."""
         return self.selected_option_title
 
     def matches_option_pattern(self, pattern: str) -> bool:
-        """Whether the regular expression matches from the beginning of the selected id."""
+        """Return True if the regular expression matches at the beginning of the selected id."""
         return bool(self._selected) and re.match(pattern, self.selected_option_id) is not None
 
     def get_option_category(self, delimiter: str = "_") -> str | None:

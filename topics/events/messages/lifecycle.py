@@ -1,4 +1,4 @@
-"""What becomes of a message after it was sent: edited, revoked. Neither is an answer to anybody."""
+"""Changes of a sent message: edited, revoked. Neither is an answer to anybody."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class EditedMessage(Model):
 
 
 class EditContent(Model):
+    """The new content of a message, and the message's id."""
+
     original_message_id: str
     message: EditedMessage | None = None
 
@@ -41,6 +43,7 @@ class EditMessage(MessageBase):
 
     @property
     def target_message_id(self) -> str:
+        """The message that was edited."""
         return self.edit.original_message_id
 
     @property
@@ -72,4 +75,5 @@ class RevokeMessage(MessageBase):
 
     @property
     def target_message_id(self) -> str:
+        """The message that was deleted."""
         return self.revoke.original_message_id

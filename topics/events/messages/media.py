@@ -1,4 +1,4 @@
-"""What images, videos, voice messages, documents and stickers have in common: a file that has to be fetched."""
+"""The base of images, videos, voice messages, documents and stickers: a file that has to be fetched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FETCHED_DIRECTLY = "direct"
 
 
 class MediaContent(Model):
-    """Where a file is and what it is. Every field may be missing.
+    """The location and the type of a file. Every field may be missing.
 
     Attributes:
         id: what the provider's media endpoint takes. The Cloud API always gives it.
@@ -50,43 +50,51 @@ class MediaMessage(MessageBase):
 
     @property
     def media_id(self) -> str:
-        """What the provider's media endpoint takes; empty where the file has a URL only."""
+        """The id for the provider's media endpoint; empty if the file has a URL only."""
         return self.media.id or ""
 
     @property
     def media_asset_id(self) -> str:
+        """The provider's id of the medium."""
         return self.media_id
 
     @property
     def mime_type(self) -> str | None:
+        """The MIME type as the provider wrote it."""
         return self.media.mime_type
 
     @property
     def media_type(self) -> MediaType:
+        """The MIME type without parameters, as a name to compare with."""
         return MediaType.of(self.media.mime_type)
 
     @property
     def file_hash(self) -> str | None:
+        """The SHA-256 of the file, as the provider wrote it."""
         return self.media.sha256
 
     @property
     def file_size(self) -> int | None:
+        """The size in bytes, if the provider says it."""
         return self.media.file_size
 
     @property
     def duration(self) -> float | None:
+        """The duration in seconds, if the provider says it."""
         return self.media.duration
 
     @property
     def caption(self) -> str | None:
+        """The caption, if there is one."""
         return self.media.caption
 
     @property
     def has_caption(self) -> bool:
+        """True if there is a caption."""
         return bool(self.media.caption)
 
     def get_download_info(self) -> dict[str, Any]:
-        """How to get the file.
+        """Return the ways to get the file.
 
         `download_method` is `direct` (GET `url`) or `media_endpoint` (ask the provider for the URL of `media_id`).
         Both want the account's own authorization where `requires_auth`: it is in no event, so `headers` is empty.
@@ -110,10 +118,10 @@ class MediaMessage(MessageBase):
         return suffix or _EXTENSIONS.get(bare) or mimetypes.guess_extension(bare) or ""
 
     def get_suggested_filename(self) -> str:
-        """The sender's name for the file, else one made of type and id. Never a path."""
+        """Return the sender's name for the file, else one made of type and id. It is never a path."""
         named = PurePath((self.media.filename or "").replace("\\", "/")).name
         return named or f"{self.type}_{self.media_id or self.id}{self.get_file_extension()}"
 
 
 _EXTENSIONS = {"image/jpeg": ".jpg", "image/webp": ".webp", "audio/ogg": ".ogg", "audio/amr": ".amr"}
-"""Where the system's own table is missing or surprising."""
+"""Extensions for which the system's own table is missing or surprising."""

@@ -1,4 +1,4 @@
-"""What a chat says by itself, between the messages. Gateways send it as messages; the Cloud API has account events."""
+"""Notices of a chat between its messages. Gateways send them as messages; the Cloud API has account events."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class GroupNoticeMessage(MessageBase):
 
     @property
     def action(self) -> str:
+        """The provider's word for the change."""
         return self.group_notice.action
 
 
@@ -53,8 +54,10 @@ class CallNoticeMessage(MessageBase):
 
     @property
     def action(self) -> str:
+        """The provider's word for the change."""
         return self.call_notice.action
 
     @property
     def is_missed(self) -> Flag:
+        """True for a missed call."""
         return Flag(self.call_notice.action == "missed")

@@ -27,6 +27,8 @@ class OrderItem(Model):
 
 
 class OrderContent(Model):
+    """The items of an order and their catalogue."""
+
     catalog_id: str | None = None
     text: str | None = Field(None, repr=False)
     product_items: list[OrderItem] = Field(default_factory=list)
@@ -40,14 +42,17 @@ class OrderMessage(MessageBase):
 
     @property
     def catalog_id(self) -> str | None:
+        """The id of the catalogue."""
         return self.order.catalog_id
 
     @property
     def order_text(self) -> str | None:
+        """The text beside the order, if there is one."""
         return self.order.text
 
     @property
     def has_order_text(self) -> bool:
+        """True if there is a text beside the order."""
         return bool(self.order.text)
 
     @property
@@ -62,6 +67,7 @@ class OrderMessage(MessageBase):
 
     @property
     def unique_products(self) -> int:
+        """The number of different products."""
         return len({item.product_retailer_id for item in self.order.product_items})
 
     @property
@@ -71,15 +77,19 @@ class OrderMessage(MessageBase):
 
     @property
     def is_multi_currency(self) -> bool:
+        """True if the items have different currencies."""
         return len(self.currencies) > 1
 
     def get_products(self) -> list[dict[str, Any]]:
+        """Return the items as dicts, in order."""
         return [item.model_dump(exclude_unset=True) for item in self.order.product_items]
 
     def get_product_by_id(self, product_id: str) -> dict[str, Any] | None:
+        """Return the first item of a product as a dict; None if there is none."""
         return next((each for each in self.get_products() if each["product_retailer_id"] == product_id), None)
 
     def get_total_by_currency(self) -> dict[str, float]:
+        """Return the sum of price times quantity for each currency."""
         items = self.order.product_items
         return {each: _sum(item for item in items if item.currency == each) for each in self.currencies}
 

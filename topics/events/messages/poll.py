@@ -26,10 +26,12 @@ class PollMessage(MessageBase):
 
     @property
     def question(self) -> str:
+        """The question."""
         return self.poll.name
 
     @property
     def is_multiple_choice(self) -> Flag:
+        """True if users may choose several answers."""
         return Flag(self.poll.selectable_count != 1)
 
 
@@ -52,13 +54,15 @@ class PollVoteMessage(MessageBase):
 
     @property
     def poll_message_id(self) -> str:
+        """The message with the poll."""
         return self.poll_vote.poll_message_id
 
     @property
     def selected_options(self) -> list[str]:
+        """The chosen answers; empty if the user took the vote back."""
         return list(self.poll_vote.selected_options or ())
 
     @property
     def is_withdrawn(self) -> Flag:
-        """Whether the person has chosen nothing any more."""
+        """True if the person has removed every choice."""
         return Flag(self.poll_vote.selected_options == [])

@@ -29,6 +29,7 @@ class ReactionMessage(MessageBase):
 
     @property
     def target_message_id(self) -> str:
+        """The message that the user reacts to."""
         return self.reaction.message_id
 
     @property
@@ -38,11 +39,14 @@ class ReactionMessage(MessageBase):
 
     @property
     def is_adding_reaction(self) -> Flag:
+        """True for a new reaction."""
         return Flag(bool(self.reaction.emoji))
 
     @property
     def is_removing_reaction(self) -> Flag:
+        """True for a reaction that is taken back."""
         return Flag(not self.reaction.emoji)
 
     def get_emoji_display(self) -> str:
+        """Return the emoji; `(removed)` for a reaction that is taken back."""
         return self.emoji or "(removed)"

@@ -22,12 +22,15 @@ class StickerMessage(MediaMessage):
 
     @property
     def is_animated(self) -> Flag:
+        """True for an animated sticker."""
         return Flag(bool(self.sticker.animated))
 
     @property
     def is_static(self) -> Flag:
+        """True for any other sticker."""
         return Flag(not self.sticker.animated)
 
     @property
     def is_webp(self) -> Flag:
+        """True for WebP."""
         return Flag(self.media_type == "image/webp")

@@ -1,4 +1,4 @@
-"""What the platform says about a user: another number, another id, another identity."""
+"""Notices of the platform about a user: another number, another id, another identity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHANGED = re.compile(r"^(?:User\s+)?(.+?)\s+changed\b")
 
 
 class SystemContent(Model):
-    """What has changed.
+    """The change that a notice reports.
 
     Attributes:
         type: `user_changed_number`, `user_changed_user_id`, `customer_identity_changed`; before v12 of the API
@@ -53,42 +53,51 @@ class SystemMessage(MessageBase):
 
     @property
     def system_event_type(self) -> str:
+        """The provider's type of the notice; empty if it has none."""
         return self.system.type or ""
 
     @property
     def system_message(self) -> str:
+        """The text of the notice."""
         return self.system.body
 
     @property
     def new_wa_id(self) -> str | None:
+        """The new phone number, if it is one of the changes."""
         return self.system.new_wa_id or self.system.wa_id
 
     @property
     def old_wa_id(self) -> str | None:
+        """The phone number before the change."""
         return self.system.customer or self.from_
 
     @property
     def new_user_id(self) -> str | None:
+        """The new user id, if it is one of the changes."""
         return self.system.user_id
 
     @property
     def previous_user_id(self) -> str | None:
+        """The user id before the change, if the provider says it."""
         return self.system.previous_user_id
 
     @property
     def is_number_change(self) -> Flag:
+        """True if the user's phone number has changed."""
         return Flag(self.system.type in _NUMBER_CHANGES)
 
     @property
     def is_user_id_change(self) -> Flag:
+        """True if the user's id has changed."""
         return Flag(self.system.type == "user_changed_user_id" or self._has_another_user_id)
 
     @property
     def is_identity_change(self) -> Flag:
+        """True if the user's device has changed (a new identity key)."""
         return Flag(self.system.type == "customer_identity_changed")
 
     def extract_phone_numbers(self) -> list[str]:
-        """The numbers in the words of the notice."""
+        """Return the phone numbers in the text of the notice."""
         return _PHONE.findall(self.system.body)
 
     def extract_user_name(self) -> str | None:

@@ -25,26 +25,31 @@ class TextMessage(MessageBase):
 
     @property
     def text_content(self) -> str:
+        """The text."""
         return self.text.body
 
     @property
     def message_body(self) -> str:
+        """The text."""
         return self.text.body
 
     @property
     def is_business_button_reply(self) -> Flag:
-        """Whether it was written from a catalogue item's "message business" button."""
+        """True if it was written from a catalogue item's "message business" button."""
         return Flag(self.context is not None and self.context.referred_product is not None)
 
     def get_text_length(self) -> int:
+        """Return the number of characters."""
         return len(self.text.body)
 
     def contains_keyword(self, keyword: str, case_sensitive: bool = False) -> bool:
+        """Return True if the text contains the keyword; case matters only if `case_sensitive`."""
         if case_sensitive:
             return keyword in self.text.body
         return keyword.casefold() in self.text.body.casefold()
 
     def contains_any_keyword(self, keywords: Iterable[str], case_sensitive: bool = False) -> bool:
+        """Return True if the text contains one of the keywords."""
         return any(self.contains_keyword(keyword, case_sensitive) for keyword in keywords)
 
     def get_reply_context(self) -> tuple[str | None, str | None]:

@@ -1,4 +1,4 @@
-"""Wappa's settings: what an application reads from its `.env`, by Wappa's names.
+"""The settings that an application has in its `.env`, by Wappa's names.
 
 The pipeline's own settings are `PIPELINE_…` variables (`pipeline.settings`). These here name one Cloud API account,
 from which `Wappa.run` makes a tenants file.
@@ -26,7 +26,7 @@ def _version() -> str:
         return "0"
 
 
-class Settings(BaseSettings):
+class WappaSettings(BaseSettings):
     """Nothing is required: without an account the application runs against the sandbox."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
@@ -71,10 +71,11 @@ class Settings(BaseSettings):
 
     @property
     def owner_id(self) -> str:
-        """`inbox_id` by its name of generation 0.1."""
+        """`inbox_id` by its name in Wappa 0.1."""
         return self.inbox_id
 
 
-settings: Final = Settings()
-"""Read once, when it is first imported."""
+Settings = WappaSettings
+settings: Final = WappaSettings()
+"""The settings, read once, at the first import."""
 __getattr__ = refusing(__name__)

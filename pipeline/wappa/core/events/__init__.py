@@ -1,4 +1,4 @@
-"""The base class of handlers, and what counts and logs beside it."""
+"""The base class of handlers, and the default handlers."""
 
 from pipeline.handlers import WappaEventHandler
 from pipeline.wappa.core.events.default_handlers import (

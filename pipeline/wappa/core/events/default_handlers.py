@@ -1,4 +1,4 @@
-"""What counts and logs events."""
+"""The default handlers, which count and log events."""
 
 from pipeline.handlers.defaults import (
     DefaultErrorHandler,

@@ -1,4 +1,4 @@
-"""Plugins. Redis is a matter of `Wappa(cache="redis")`; the others belong to a web application."""
+"""Plugins. Redis is chosen by `Wappa(cache="redis")`; the others belong to a web application."""
 
 from __future__ import annotations
 

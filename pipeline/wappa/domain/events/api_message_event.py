@@ -1,4 +1,4 @@
-"""What a handler is told of sends that came by the HTTP API."""
+"""The event of a send by the HTTP API."""
 
 from pipeline.topics.events import APIMessageEvent
 

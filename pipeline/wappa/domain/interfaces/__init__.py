@@ -1,4 +1,4 @@
-"""What handlers are given, by interface."""
+"""The interfaces of the objects that handlers use."""
 
 from pipeline.wappa.domain.interfaces.cache_factory import ICacheFactory
 from pipeline.wappa.domain.interfaces.cache_interfaces import (

@@ -1,4 +1,4 @@
-"""The cache of generation 0.1: its caller names the key."""
+"""The cache of Wappa 0.1: the caller names the key."""
 
 from pipeline.state import ICache
 

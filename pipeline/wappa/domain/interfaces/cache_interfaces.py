@@ -1,4 +1,4 @@
-"""The caches of generation 0.31."""
+"""The caches of Wappa 0.31."""
 
 from pipeline.state import (
     IAIStateCache,

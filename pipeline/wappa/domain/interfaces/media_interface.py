@@ -1,4 +1,4 @@
-"""Uploads, downloads and deletes media."""
+"""The media handler."""
 
 from pipeline.handlers import IMediaHandler
 

@@ -1,4 +1,4 @@
-"""Sends."""
+"""The messenger."""
 
 from pipeline.handlers import IMessenger
 

@@ -1,1 +1,1 @@
-"""What is sent by WhatsApp."""
+"""Sends by WhatsApp."""

@@ -1,1 +1,1 @@
-"""What handlers are given, and its parts."""
+"""Events and their parts."""

@@ -1,4 +1,4 @@
-"""What messages of every type have in common."""
+"""The base of messages of every type."""
 
 from pipeline.topics.events import BaseMessage
 

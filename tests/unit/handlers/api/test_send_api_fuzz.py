@@ -9,8 +9,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.handlers.api.paths import PATHS, asked, carry_out
-from pipeline.handlers.context import hold
+from pipeline.handlers.api.paths import PATHS, dry_run, execute
+from pipeline.handlers.context import activate
 from pipeline.handlers.results import SendResult
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.state import MemoryStore
@@ -58,10 +58,10 @@ def _held(event: APIMessageEvent) -> tuple[SendResult, list[Command]]:
     unit = UnitOfWork(MemoryStore(), event.tenant_id, event.event_id)
 
     async def main() -> SendResult:
-        with hold(event, unit):
-            result = await asked(event)
+        with activate(event, unit):
+            result = await dry_run(event)
             if result.success:
-                await carry_out(event)
+                await execute(event)
             return result
 
     return asyncio.run(main()), unit.commands

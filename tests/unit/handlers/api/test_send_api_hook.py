@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pipeline.handlers import Effects, EventHandler, HandlerRunner, agent
-from pipeline.handlers.context import in_hand
+from pipeline.handlers.context import current
 from pipeline.state import MemoryStore
 from pipeline.testing import HandlerDriver, api_message
 from pipeline.topics.commands import Command
@@ -75,7 +75,7 @@ def test_a_hook_that_raises_sends_nothing() -> None:
         async def process_message(self, webhook: object) -> None: ...
 
         async def process_api_message(self, event: APIMessageEvent) -> None:
-            assert in_hand().unit.commands
+            assert current().unit.commands
             raise RuntimeError("database")
 
     driver = HandlerDriver(Broken())

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import InvalidRecord
 from pipeline.handlers import EventHandler, IMessenger
-from pipeline.handlers.api.bodies import Body
+from pipeline.handlers.api.bodies import SendBody
 from pipeline.handlers.api.paths import PATHS
 from pipeline.testing import HandlerDriver, api_message
 from pipeline.topics.commands import Command, CommandKind
@@ -127,7 +127,7 @@ def test_every_path_is_tried() -> None:
     """A path of the table could lead to a method that does not take what its body gives."""
     assert {path for path, *_ in CASES} == set(PATHS)
     assert all(callable(getattr(IMessenger, call.method)) for call in PATHS.values())
-    assert all(issubclass(call.body, Body) for call in PATHS.values())
+    assert all(issubclass(call.body, SendBody) for call in PATHS.values())
 
 
 @pytest.mark.parametrize("path", sorted(set(PATHS) - {"messages/mark-as-read"}))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.handlers.api.paths import PATHS
-from pipeline.handlers.limits import LONGEST_ID
+from pipeline.handlers.validation import MAX_ID_LENGTH
 from pipeline.ingress import send_api
 from pipeline.testing import api_message
 from tests.support.send_api import TEXT, USER, Caller, api
@@ -36,7 +36,7 @@ def test_an_id_has_the_length_of_an_id(name: str) -> None:
     """An id as long as a book would be taken, and be no message's."""
 
     async def test(caller: Caller) -> None:
-        for length, status in ((LONGEST_ID, 200), (LONGEST_ID + 1, 422)):
+        for length, status in ((MAX_ID_LENGTH, 200), (MAX_ID_LENGTH + 1, 422)):
             body: dict[str, Any] = {"recipient": USER, "text": "hi", name: "x" * length}
             assert (await caller.post(TEXT, body))[0] == status
 

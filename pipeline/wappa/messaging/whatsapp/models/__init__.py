@@ -1,4 +1,4 @@
-"""What sends are made of, and what they give back."""
+"""The models of sends and of their results."""
 
 from pipeline.wappa.messaging.whatsapp.models.basic_models import MessageResult
 from pipeline.wappa.messaging.whatsapp.models.interactive_models import (

@@ -1,4 +1,4 @@
-"""What a send gives back."""
+"""The result of a send."""
 
 from pipeline.handlers import MessageResult
 

@@ -1,4 +1,4 @@
-"""What handlers are given, and its parts."""
+"""Events and their parts."""
 
 from pipeline.wappa.webhooks.core.webhook_interfaces.base_components import (
     AdReferralBase,

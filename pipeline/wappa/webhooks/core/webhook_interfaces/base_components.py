@@ -1,4 +1,4 @@
-"""The parts of what handlers are given."""
+"""The parts of events."""
 
 from pipeline.topics.events import (
     AdReferralBase,

@@ -1,4 +1,4 @@
-"""What handlers are given."""
+"""Events."""
 
 from pipeline.topics.events import (
     CallWebhook,
