@@ -60,10 +60,12 @@ def up(
 def _services(console: Console, ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> list[Service]:
     """What will run. Raises `UsageError` when something is missing, before anything has started."""
     from pipeline.local.jars import class_path, is_cached, java
-    from pipeline.local.redis import redis_server
+    from pipeline.local.redis import needs_download, redis_server
     from pipeline.local.services import services
 
     java()
+    if needs_download():
+        console.print("Fetching Redis (22 MB, the first time only)…", highlight=False)
     redis_server()
     if not is_cached():
         console.print("Fetching Kafka (44 MB, the first time only)…", highlight=False)
