@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
 from tests.support.ports import free_ports
 from tests.support.stacks import Stack
 
-settings.register_profile("shared", deadline=None)  # machines are shared: how long a test takes is no finding
+# Machines are shared: how long a test takes is no finding.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.cli import main
 from tests.support.stacks import ROOT
+from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.integration
 PAGE = (ROOT / "docs" / "write-an-agent.md").read_text()
@@ -47,7 +48,7 @@ def _run(project: Path, line: str, *more: str) -> str:
         env=env,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=HANG,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -71,7 +72,7 @@ def test_the_same_tests_run_on_the_real_stack_and_leave_nothing(project: Path, m
     with pytest.raises(SystemExit, match="0"):
         main(shlex.split(_line("pipeline new-agent visits"))[1:])
     said = _run(project, _line("PIPELINE_TESTING=stack pytest"), *CASES, "-p", "no:cacheprovider")
-    assert "18 passed" in said
+    assert "19 passed" in said
     assert list(_tmp(project).iterdir()) == [], "its data is gone"
     assert not [process for process in psutil.process_iter() if str(_tmp(project)) in _traces(process)]
 

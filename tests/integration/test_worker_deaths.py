@@ -26,7 +26,7 @@ def _restarted_until_done(place: Site, program: str, **env: str) -> int:
     """Starts a worker again and again, as a supervisor does, until all is committed; gives the number of its deaths."""
     for deaths in range(MOST_DEATHS):
         worker = place.start(program, **ONE, **env)
-        eventually(lambda: worker.ended or _all_is_done(place, worker), 60, "its death, or the end")  # noqa: B023
+        eventually(lambda: worker.ended or _all_is_done(place, worker), "its death, or the end")  # noqa: B023
         if not worker.ended:
             return deaths
     raise AssertionError(worker.output)

@@ -17,6 +17,7 @@ from pipeline.ingress.publisher import Publisher
 from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.topics.records import Record
+from tests.support.waiting import HANG
 
 LIMIT = 10_000
 USER = "15550001111"
@@ -73,7 +74,7 @@ class Caller:
 @asynccontextmanager
 async def api(owners: Tenants | None = None, limit: int = LIMIT, **options: Any) -> AsyncIterator[Caller]:
     publisher, owners = Kept(), owners or tenants()
-    door = Door(publisher, owners, body_limit=limit, deadline=4, **options)
+    door = Door(publisher, owners, body_limit=limit, deadline=HANG, **options)
     app = create_app(door, Probes(publisher), owners, PROVIDERS, body_limit=limit)
     async with TestClient(TestServer(app)) as client:
         yield Caller(client, publisher)

@@ -18,6 +18,7 @@ from pipeline.errors import Conflict
 from pipeline.state import Cache, CacheFactory, CacheScope, Store
 from pipeline.state.change import RowChange
 from pipeline.state.store import Rows, UnitRecord
+from tests.support.waiting import HANG
 
 
 class Profile(BaseModel):
@@ -177,11 +178,11 @@ class StoreContract(ABC):
             started = time.monotonic()
             await store.put(f"{tag}:table:orders:1", "x", b"1", 1)
             await store.put(f"{tag}:table:orders:2", "x", b"1", None)
-            assert await store.ttl(f"{tag}:table:orders:1") in (0, 1)
-            async with asyncio.timeout(5):
+            assert await store.ttl(f"{tag}:table:orders:1") in (0, 1) or time.monotonic() - started >= 1
+            async with asyncio.timeout(HANG):
                 while await store.exists(f"{tag}:table:orders:1"):  # noqa: ASYNC110 (a store sets no events)
                     await asyncio.sleep(0.02)
-            assert 0.99 <= time.monotonic() - started < 3
+            assert time.monotonic() - started >= 0.99
             assert await store.ttl(f"{tag}:table:orders:1") == -2
             assert await store.keys(f"{tag}:group:table:orders") == [f"{tag}:table:orders:2"]
 

@@ -30,6 +30,7 @@ from tests.support.state_contract import StoreContract
 from tests.support.state_contract_caches import CachesContract
 from tests.support.state_programs import PROGRAMS, Step, run, state
 from tests.support.state_race import between_processes, writes
+from tests.support.waiting import HANG
 
 
 class OnFiles:
@@ -156,7 +157,7 @@ def test_a_killed_writer_leaves_all_or_nothing(tmp_path: Path, writes: int, valu
     folder = Folder(tmp_path / "t")
     with folder.locked(5):
         folder.write({f"{{t}}:{name}": StoredRow({"x": b"1"}, None) for name in "abc"})
-    died = subprocess.run([sys.executable, "-c", KILLED, str(folder.path), str(writes)], check=False, timeout=60)
+    died = subprocess.run([sys.executable, "-c", KILLED, str(folder.path), str(writes)], check=False, timeout=HANG)
     assert died.returncode == -signal.SIGKILL
     assert asyncio.run(read()) == [value] * 3
 

@@ -18,6 +18,7 @@ from pipeline.runtime.process.liveness import Position, Progress
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, App, Rows, record, until
+from tests.support.waiting import HANG
 
 TP1 = TP("in", 1)
 Play = Callable[[App, ChainLoop], Coroutine[Any, Any, None]]
@@ -57,7 +58,7 @@ def _play(door: Door, play: Play) -> None:
         loop = ChainLoop(app, "in", chain, breaker)
         running = asyncio.ensure_future(loop.run())
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HANG):
                 await play(app, loop)
         finally:
             running.cancel()

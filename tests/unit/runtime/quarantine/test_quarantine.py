@@ -26,6 +26,7 @@ from pipeline.runtime.quarantine.suspects import Suspicion, decode, encode
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import App, Group, until
+from tests.support.waiting import HANG
 
 MOST_LIVES = 60
 
@@ -107,7 +108,7 @@ async def _live(broker: Broker, kind: str, killers: set[bytes], exclusive: Exclu
         asyncio.ensure_future(each) for each in (life._loops[0].run(), life.quarantine.run(), life.commit_forever())
     ]
     ending = asyncio.ensure_future(until(lambda: broker.finished))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG):
         await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)
     for each in (*running, ending):
         each.cancel()
@@ -194,7 +195,7 @@ def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone(
     async def play() -> None:
         exclusive = Exclusive()
         tasks = [*_started(broker, exclusive, work), *_started(other_broker, exclusive, elsewhere)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: len(seen) == 2)
             over.set()
             await until(lambda: broker.finished and other_broker.finished)
@@ -295,7 +296,7 @@ def test_who_waits_behind_a_waiting_record_of_its_lane_keeps_nobody_back(ends: t
     async def play() -> None:
         loop, tasks = _begun(broker, work, lambda record: (record.partition, record.offset < 4))
         life: Any = loop._app.list_consumer
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: done == {b"0-4", b"0-5", b"0-6", b"0-7", b"1-0", b"1-1", b"1-2"})
             await until(lambda: not life.quarantine.suspects)
         for task in tasks:
@@ -322,7 +323,7 @@ def test_a_record_that_runs_alone_is_the_probe_of_an_open_breaker() -> None:
         nonlocal away
         loop, tasks = _begun(broker, work, limits=Limits(run=2, ratio=0))
         life: Any = loop._app.list_consumer
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: loop.breaker.open)
             broker.logs[tp] = late
             loop.backlog.add(tp, late)
@@ -356,7 +357,7 @@ def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
         loop, tasks = _begun(broker, work, exclusive=exclusive)
         exclusive.join(Restless())
         life: Any = loop._app.list_consumer
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: exclusive.holder is life.quarantine)
             assert life.quarantine.held_back == [TP("in", 0)], "liveness would count it as stuck"
             life.quarantine.rest()
@@ -394,7 +395,7 @@ def test_a_commit_that_is_refused_while_the_group_settles_is_tried_again_soon(mo
             return False
 
         life.commit_notes = refuse
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: len(waits) > 6)
             assert waits[:7] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
             del life.commit_notes
@@ -428,7 +429,7 @@ def test_a_record_that_did_not_get_to_run_alone_is_not_said_to_run() -> None:
             return False
 
         life.commit_notes = refuse
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: asked and life.quarantine._not_before)
             assert cells[tp].state.running == ""
             del life.commit_notes
@@ -454,7 +455,7 @@ def test_suspects_of_a_log_that_was_made_anew_are_forgotten() -> None:
         life: Any = loop._app.list_consumer
         life.quarantine.restart(tp, 0)
         loop.backlog.add(tp, broker.logs[tp])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: broker.finished)
         for task in tasks:
             task.cancel()
@@ -478,7 +479,7 @@ def test_what_waited_for_its_turn_goes_when_its_partition_does() -> None:
         await until(lambda: hasattr(loop, "_tasks"))
         loop._start_epoch(life.epoch)
         loop._admit(Job(TP("in", 0), broker.logs[TP("in", 0)][0], life.epoch))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await asyncio.sleep(0.01)
             assert loop._lanes
             life.epoch += 1
@@ -517,7 +518,7 @@ def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_tim
         shared = Exclusive()
         shared.join(Restless())
         _, tasks = _begun(broker, work, exclusive=shared)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: len(held) > 1)
         for task in tasks:
             task.cancel()
@@ -540,7 +541,7 @@ def test_a_killer_behind_a_record_that_waits_becomes_a_dead_letter() -> None:
         loop, tasks = _begun(broker, work)
         app: Any = loop._app
         ending = asyncio.ensure_future(until(lambda: app.publisher.letters and len(app.publisher.published) == 2))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await asyncio.wait([*tasks, ending], return_when=asyncio.FIRST_COMPLETED)
         for task in (*tasks, ending):
             task.cancel()

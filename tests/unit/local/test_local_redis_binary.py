@@ -14,7 +14,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.local import redis_binary
 from pipeline.local.redis import needs_download, redis_server
-from tests.stacks import ROOT
+from tests.support.stacks import ROOT
 
 BINARY = b"a server"
 
