@@ -39,14 +39,14 @@ def up(
     from pipeline.local.services import LOOPBACK, environment
     from pipeline.local.supervisor import Supervisor
     from pipeline.settings import load_settings
-    from pipeline.tenants import SAMPLE, load_tenants
+    from pipeline.tenants import load_tenants, sample
 
     settings = load_settings()
     ports = Ports.configured(os.environ) if ports_from is None else Ports.starting_at(ports_from)
     console = Console()
     with directory.claimed(data_dir or settings.data_dir) as path:
         ports.require_free()
-        chosen = (settings.tenants or SAMPLE).absolute()
+        chosen = (settings.tenants or sample()).absolute()
         services = _services(console, ports, path, {**os.environ, "PIPELINE_TENANTS": str(chosen)})
         tenants = load_tenants(chosen, services[-1].env)
         if fresh:
