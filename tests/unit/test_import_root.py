@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -110,6 +111,11 @@ def test_neighbours_of_the_same_names_are_a_handlers_own(tmp_path: Path, neighbo
     names = ["agents", "chaos of another", "sandbox of another", "topics of another"]
     for cwd in (tmp_path, ROOT):
         assert python(cwd, f"import pipeline.agents.topology; {load}", neighbours, tmp_path) == str(names)
+
+
+def test_a_handlers_own_test_finds_its_neighbours_first() -> None:
+    """`from agents import Agent` would mean our folder in the tests and openai-agents in a worker."""
+    assert sys.path.index(str(ROOT)) > sys.path.index(sysconfig.get_path("purelib"))
 
 
 def test_the_wheel_has_one_import_name(tmp_path: Path) -> None:

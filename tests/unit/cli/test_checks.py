@@ -284,3 +284,13 @@ async def _ask_silence() -> list[_checks.Finding]:
         port = silent.getsockname()[1]
         ours = settings(kafka=f"127.0.0.1:{port}", redis=f"redis://127.0.0.1:{port}")
         return [*await _checks.check_kafka(ours, None), *await _checks.check_redis(ours)]
+
+
+def test_a_handlers_folder_that_another_package_hides_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its author would be told that a module is missing which lies before his eyes."""
+    (tmp_path / "rich").mkdir()
+    (tmp_path / "rich" / "bot.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    (found,) = _checks.check_handlers(settings(handler="rich.bot.Bot"), None)
+    assert found.state is State.WRONG
+    assert "rich is also the name of a package" in found.text
