@@ -124,6 +124,7 @@ def test_the_wheel_has_one_import_name(tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"pipeline"}
     assert {"pipeline/agents/parse.py", "pipeline/topics/catalogue.py", "pipeline/sandbox/app.py"} <= set(names)
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     with tarfile.open(sdist) as archive:
         sources = {name.partition("/")[2] for name in archive.getnames()}
     assert {name for name in names if ".dist-info/" not in name} <= sources, "the wheel can be built of it"
