@@ -12,7 +12,7 @@ from pipeline.local.kafka import Kafka
 from tests.integration.runtime_client import Site, Worker, keys_of, site
 from tests.support.stacks import eventually
 
-IMPATIENT = {"PIPELINE_STUCK_AFTER": "1.5", "PIPELINE_HANDLER_TIMEOUT": "0.5"}
+IMPATIENT = {"PIPELINE_STUCK_AFTER": "5", "PIPELINE_HANDLER_TIMEOUT": "0.5"}
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_a_record_that_ends_or_blocks_its_process_becomes_a_dead_letter_and_noth
     ]
     orders[21:21] = [(orders[3][0], {"id": "killer", "do": do})]
     place.feed(orders)
-    deaths = _restarted_until_done(place, program, PIPELINE_BLOCKED_AFTER="1")
+    deaths = _restarted_until_done(place, program, PIPELINE_BLOCKED_AFTER="3")
     (letter,) = place.dead_letters()
     assert order_of(letter)["id"] == "killer"
     assert (named(letter, "error-type"), named(letter, "attempts")) == ("WorkerDied", "3")

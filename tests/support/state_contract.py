@@ -398,17 +398,17 @@ class CacheContract(ABC):
             assert await cache.set_ttl("k", 60) is True
             await cache.set_field("k", "b", 2)
             await cache.increment_field("k", "n")
-            assert 58 <= await cache.get_ttl("k") <= 60
+            assert 30 < await cache.get_ttl("k") <= 60
             await cache.append_to_list("k", "l", 1, ttl=120)
-            assert 118 <= await cache.get_ttl("k") <= 120
+            assert 60 < await cache.get_ttl("k") <= 120
             assert await cache.renew_ttl("k", 30) is True
-            assert 28 <= await cache.get_ttl("k") <= 30
+            assert 10 < await cache.get_ttl("k") <= 30
             await cache.set("k", {"a": 1})
             assert await cache.get_ttl("k") == -1
             await cache.delete("k")
             assert await cache.get_ttl("k") == -2
             await cache.set_field("k", "a", 1, ttl=10)
-            assert 8 <= await cache.get_ttl("k") <= 10
+            assert 0 < await cache.get_ttl("k") <= 10
 
         self.on_cache(body)
 

@@ -83,7 +83,7 @@ def test_a_suspended_process_is_not_blamed_for_the_time(start: Start) -> None:
     assert (process.returncode, output.count("turned")) == (0, 3)
 
 
-@pytest.mark.parametrize("seconds", [0, 0.2])
+@pytest.mark.parametrize("seconds", [0, 1])
 def test_a_loop_that_turns_is_left_alone(seconds: float) -> None:
     """A healthy worker would be ended, or one whose operator has turned the watchdog off."""
     ended: list[str] = []
@@ -92,7 +92,7 @@ def test_a_loop_that_turns_is_left_alone(seconds: float) -> None:
         watchdog = Watchdog(seconds, lambda: ended.append("ended"))
         watchdog.start()
         for _ in range(3 * TICKS):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(seconds / TICKS)
         watchdog.stop()
 
     asyncio.run(turn())
