@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 import psutil
 import pytest
-from aiohttp import ClientOSError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientOSError, ClientSession, ClientTimeout, ServerDisconnectedError, TCPConnector
 
 from pipeline.local.kafka import Kafka
 from pipeline.runtime.kafka.admin import create
@@ -138,7 +138,7 @@ async def _one(session: ClientSession, number: int) -> tuple[int, bool]:
     headers = JSON | {"X-Hub-Signature-256": signature(body, "sandbox-app-secret")}
     while True:
         # A place is taken from whoever has not written yet, which is everybody of a flood that is slow to write.
-        with suppress(ClientOSError):
+        with suppress(ClientOSError, ServerDisconnectedError):
             async with session.post(CLOUD, data=body, headers=headers) as answer:
                 return answer.status, "Retry-After" in answer.headers
 

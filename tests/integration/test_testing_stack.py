@@ -27,9 +27,9 @@ def project(tmp_path: Path) -> Path:
     """A checkout with its agents, the tests that are to run, and an installation elsewhere that nobody may reach."""
     place = tmp_path / "project"
     shutil.copytree(ROOT / "agents", place / "agents", ignore=shutil.ignore_patterns("__pycache__"))
-    (place / "tests" / "unit").mkdir(parents=True)
-    (place / "tests" / "integration").mkdir()
-    for name in (*CASES, "tests/__init__.py", "tests/unit/__init__.py", "tests/integration/__init__.py"):
+    packages = {str(folder / "__init__.py") for case in CASES for folder in list(Path(case).parents)[:-1]}
+    for name in (*CASES, *packages):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, place / name)
     (place / ".env").write_text("PIPELINE_KAFKA=127.0.0.1:1\nPIPELINE_REDIS=redis://127.0.0.1:1/0\n")
     return place
