@@ -60,7 +60,7 @@ class Peer:
 
     @property
     def is_open(self) -> bool:
-        return not self._reader.at_eof()
+        return not self._reader.at_eof() and self._reader.exception() is None  # an abort is no end of the stream
 
     async def status(self) -> int:
         """Of the next answer, which is read whole; 0 where the connection ends instead."""
