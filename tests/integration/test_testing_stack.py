@@ -39,7 +39,8 @@ def _run(project: Path, line: str, *more: str) -> str:
     """The output of pytest by a line of the page, with its variables."""
     words = shlex.split(line)
     variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
-    arguments = words[len(variables) :]
+    assert words[len(variables) :][:2] == ["python", "-m"]
+    arguments = words[len(variables) + 2 :]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIPELINE_", "PYTEST_"))}
     env = {**kept, **variables, "PYTHONPATH": os.pathsep.join((str(project), str(ROOT))), "TMPDIR": str(_tmp(project))}
     done = subprocess.run(
@@ -70,8 +71,8 @@ def test_the_same_tests_run_on_the_real_stack_and_leave_nothing(project: Path, m
     """What passes in memory would never have seen Kafka, or each run would leave a Kafka behind."""
     monkeypatch.chdir(project)
     with pytest.raises(SystemExit, match="0"):
-        main(shlex.split(_line("pipeline new-agent visits"))[1:])
-    said = _run(project, _line("PIPELINE_TESTING=stack pytest"), *CASES, "-p", "no:cacheprovider")
+        main(shlex.split(_line("pipeline new-agent visits --tenant"))[1:])
+    said = _run(project, _line("PIPELINE_TESTING=stack python -m pytest"), *CASES, "-p", "no:cacheprovider")
     assert "19 passed" in said
     assert list(_tmp(project).iterdir()) == [], "its data is gone"
     assert not [process for process in psutil.process_iter() if str(_tmp(project)) in _traces(process)]
