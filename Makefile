@@ -1,4 +1,4 @@
-# Needs Python 3.11 to 3.13 and make, nothing else: everything is installed into .venv, at the versions of the lock.
+# Needs Python 3.11 to 3.14 and make, nothing else: everything is installed into .venv, at the versions of the lock.
 PYTHON ?= python3
 ARGS ?=
 BASE ?=
@@ -23,8 +23,8 @@ help: ## Show what there is
 install: $(INSTALLED) ## Make .venv with everything that the other targets need
 
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-		{ echo "make: $(PYTHON) is not a Python from 3.11 to 3.13: name one, as in make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
+		{ echo "make: $(PYTHON) is not a Python from 3.11 to 3.14: name one, as in make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 		{ echo "make: $(PYTHON) can't make a venv: install it (on Debian: apt install python3-venv)" >&2; exit 1; }
 	@test -x $(BIN)/python || echo "Installing into $(VENV), once ..."

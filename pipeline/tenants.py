@@ -59,9 +59,15 @@ SAMPLE: Final = Path("examples/tenants.yaml")
 """The tenants file of `pipeline up`. Its secrets are public."""
 PUBLISHED: Final = "sandbox-"
 """Prefix of every secret of the sample file."""
+_INSTALLED_SAMPLE: Final = Path(__file__).with_name("tenants.sample.yaml")
 
 Resolved = Annotated[str, BeforeValidator(_resolve)]
 Secret = Annotated[SecretStr, BeforeValidator(_not_empty), BeforeValidator(_resolve)]
+
+
+def sample() -> Path:
+    """Return the sample's path: the checkout's own, which may be edited there, else the copy that is installed."""
+    return SAMPLE if SAMPLE.is_file() else _INSTALLED_SAMPLE
 
 
 class _Model(BaseModel):

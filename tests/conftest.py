@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
 from tests.support.ports import free_ports
-from tests.support.stacks import Stack
+from tests.support.stacks import ROOT, Stack
 
-settings.register_profile("shared", deadline=None)  # machines are shared: how long a test takes is no finding
+# Machines are shared: how long a test takes is no finding.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
+
+# `python -m pytest` puts the checkout first on the path; it belongs last, as in a process of `pipeline`.
+sys.path[:] = [each for each in sys.path if Path(each).resolve() != ROOT] + [str(ROOT)]
 
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 """Brokers of tests live for seconds: what Java's second compiler costs is never earned."""

@@ -18,7 +18,10 @@ SENT: Final = (b"", _HEAD, _HEAD + _SIGNED)
 
 
 async def attack(port: int, seconds: float, sockets: int) -> int:
-    """Hold `sockets` open for so long, opening again what is closed; gives how many were opened in all."""
+    """Hold `sockets` open, opening again what is closed. Return how many were opened in all.
+
+    It ends so many seconds after each was open for the first time.
+    """
     opened = 0
 
     async def hold(sent: bytes) -> None:
@@ -33,6 +36,8 @@ async def attack(port: int, seconds: float, sockets: int) -> int:
             await asyncio.sleep(PAUSE)
 
     holders = [asyncio.create_task(hold(SENT[number % len(SENT)])) for number in range(sockets)]
+    while opened < sockets:  # noqa: ASYNC110 (a tenth of a second does not matter)
+        await asyncio.sleep(0.1)
     await asyncio.sleep(seconds)
     for holder in holders:
         holder.cancel()

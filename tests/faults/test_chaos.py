@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from tests.support.stacks import Process
+from tests.support.waiting import HANG
 
 
 def test_everything_is_killed_at_random_and_every_input_has_one_effect_in_order(tmp_path: Path) -> None:
@@ -30,12 +31,14 @@ def test_everything_is_killed_at_random_and_every_input_has_one_effect_in_order(
     ]
     run = Process([sys.executable, "-m", "chaos", *options], tmp_path / "chaos.out")
     try:
-        run.wait_for_end(270)
+        run.wait_for_end(3 * HANG)
     finally:
         run.signal(signal.SIGTERM)
     assert run.wait() == 0, run.output
     done = orjson.loads(report.read_bytes())
-    killed = {each["target"].removesuffix("-2") for each in done["done"] if each["act"].startswith("SIG")}
+    # What has just ended by itself needs no kill: how soon it is back depends on the machine.
+    down = [each for each in [*done["done"], *done["missed_kills"]] if each["act"].startswith("SIG")]
+    killed = {each["target"].removesuffix("-2") for each in down}
     assert killed == {"intake", "handlers", "messenger", "ingress", "kafka", "redis"}
     assert done["figures"]["crashers"] == 2
     assert done["figures"]["inputs"] == done["figures"]["effects"] > 3000

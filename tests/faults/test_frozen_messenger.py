@@ -30,6 +30,7 @@ from tests.integration.installation import PARTITIONS, TOPICS, without_topics
 from tests.support.observers import records
 from tests.support.ports import free_ports
 from tests.support.stacks import ROOT, Process, eventually
+from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.integration
 NUMBER = "106540352242922"
@@ -55,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         command = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["biz_opaque_callback_data"]
         self.server.calls[command] += 1
         if self.server.calls.total() == 1:
-            self.server.answers.wait(60)
+            self.server.answers.wait(HANG)
         body = json.dumps({"messages": [{"id": f"wamid.{command}"}]}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -114,19 +115,19 @@ class Messenger(Process):
     @property
     def ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=10) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=HANG) as response:
                 return bool(response.status == 200)
         except URLError:
             return False
 
     def wait_ready(self) -> None:
-        eventually(lambda: self.ready or self._popen.poll() is not None, 60, lambda: self.output)
+        eventually(lambda: self.ready or self._popen.poll() is not None, lambda: self.output)
         assert self.ready, self.output
 
     @property
     def in_progress(self) -> float:
         name = "pipeline_records_in_progress{"
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=HANG) as response:
             lines = response.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
@@ -152,16 +153,16 @@ def test_a_call_that_a_frozen_messenger_was_about_to_make_is_not_made_when_it_th
 
 def _freeze_between_intent_and_call(bootstrap: str, api: Api, workers: list[Messenger]) -> None:
     _publish(bootstrap, encode_command(_command("cmd-first", "15550001111")))
-    eventually(lambda: api.calls["cmd-first"], 30, "the call that holds the connection")
+    eventually(lambda: api.calls["cmd-first"], "the call that holds the connection")
     frozen = next(worker for worker in workers if worker.in_progress)
     _publish(bootstrap, encode_command(_command("cmd-second", "15550002222")))
-    eventually(lambda: _has_intent(bootstrap, b"cmd-second"), 30, "the intent of the call that waits for it")
+    eventually(lambda: _has_intent(bootstrap, b"cmd-second"), "the intent of the call that waits for it")
     frozen.signal(signal.SIGSTOP)
-    eventually(lambda: api.calls["cmd-second"], 60, "the call of who took over")
+    eventually(lambda: api.calls["cmd-second"], "the call of who took over")
     api.answers.set()
     frozen.signal(signal.SIGCONT)
     # It has an answer to write down, finds that another has written, and ends.
-    frozen.wait_for_end(60)
+    frozen.wait_for_end()
 
 
 def _has_intent(bootstrap: str, key: bytes) -> bool:

@@ -28,11 +28,11 @@ def test_what_a_form_ignored_is_not_answered_after_a_crash(stack: StackFactory) 
     running = stack(env=ENV)
     running.wait_ready()
     _say(running, "hello", "start")
-    eventually(lambda: len(_forms(running)) == len(PEOPLE), 60, "every form is started")
+    eventually(lambda: len(_forms(running)) == len(PEOPLE), "every form is started")
     running.child("handlers").kill()
-    eventually(lambda: running.times_ready("handlers") == 2, 90, "the handlers are back")
+    eventually(lambda: running.times_ready("handlers") == 2, "the handlers are back")
     _say(running, "Ana")  # whoever is answered has had all that came before handled again
-    eventually(lambda: len(_answers(running, "you said: Ana")) == len(PEOPLE), 90, "every name is answered")
+    eventually(lambda: len(_answers(running, "you said: Ana")) == len(PEOPLE), "every name is answered")
     assert _replies(running) == {person: ["you said: Ana"] for person in PEOPLE}
     assert _forms(running) == dict.fromkeys(PEOPLE, '["Ana"]')
 

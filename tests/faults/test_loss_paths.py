@@ -90,7 +90,7 @@ class Lab:
 
     def wait_until_began(self, id_: str) -> None:
         signs = [Path(self.path(f"{id_}-began-{name}")) for name in self.names]
-        eventually(lambda: all(path.exists() for path in signs), 20, f"{id_} began everywhere")
+        eventually(lambda: all(path.exists() for path in signs), f"{id_} began everywhere")
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def until_the_power_fails(lab: Lab, stock: Side, ours: Side) -> None:
     with frozen(lab.kafka.pid):
         Path(lab.path("rows")).touch()
         lab.wait_until_began("flush-1")
-        eventually(Path(lab.path(f"flushing-{lab.stock}")).exists, 10, "stock Faust's flush has given up")
+        eventually(Path(lab.path(f"flushing-{lab.stock}")).exists, "stock Faust's flush has given up")
     assert (stock.wait(), ours.wait()) == (-signal.SIGKILL, -signal.SIGKILL)
 
 
@@ -159,9 +159,9 @@ def stop_and_go_on_with(lab: Lab) -> None:
     for worker in (stock, ours):
         worker.signal(signal.SIGTERM)
     stock.wait()
-    ours.wait_for("worker_stopping", 5)
+    ours.wait_for("worker_stopping")
     Path(lab.path("cancelled")).touch()
-    assert ours.wait(10) == 0, ours.output
+    assert ours.wait() == 0, ours.output
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pipeline.runtime.kafka import admin
 from pipeline.tenants import SAMPLE
 from pipeline.topics.catalogue import catalogue
+from tests.support.waiting import HANG
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3
@@ -42,7 +43,7 @@ async def delete(bootstrap: str, names: Iterable[str]) -> None:
         await client.delete_topics(list(await admin.describe(bootstrap, names)))
     finally:
         await client.close()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(HANG):
         while True:
             if not await admin.describe(bootstrap, names):
                 return
@@ -60,6 +61,6 @@ def pipeline(*arguments: str, **settings: object) -> Done:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )

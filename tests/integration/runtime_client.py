@@ -32,7 +32,7 @@ from pipeline.topics.records import Record, header
 from tests.integration.runtime_worker import SEEN, Order
 from tests.support.ports import free_ports
 from tests.support.stacks import Process, eventually
-from tests.support.waiting import until
+from tests.support.waiting import HANG, until
 
 PARTITIONS = 4
 SESSION = 6
@@ -61,7 +61,7 @@ class Worker(Process):
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of its health server; status 0 while nobody listens."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=HANG) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -78,12 +78,10 @@ class Worker(Process):
         found = re.search(rf"^{name}\{{{wanted}.*\}} (\S+)$", self.get("/metrics")[1], re.M)
         return float(found[1]) if found else 0.0
 
-    def wait_ready(self, seconds: float = 30) -> float:
-        """Waits until it takes records; gives the seconds since the call. Fails at once when it has ended."""
-        began = time.monotonic()
-        eventually(lambda: self.ready or self.ended, seconds, f"ready: {self.output[-2000:]}")
+    def wait_ready(self) -> None:
+        """Waits until it takes records. Fails at once when it has ended."""
+        eventually(lambda: self.ready or self.ended, lambda: f"ready: {self.output[-2000:]}")
         assert not self.ended, self.output
-        return time.monotonic() - began
 
     @property
     def ended(self) -> bool:
@@ -161,9 +159,9 @@ class Site:
         """How many records were written so far."""
         return sum(asyncio.run(_ends(self.bootstrap, f"{self.name}.out")).values())
 
-    def wait_written(self, number: int, seconds: float = 30, *, meanwhile: Callable[[], object] = lambda: None) -> None:
+    def wait_written(self, number: int, *, meanwhile: Callable[[], object] = lambda: None) -> None:
         """Waits until so many records were written; calls `meanwhile` between two looks."""
-        asyncio.run(_until_written(self.bootstrap, f"{self.name}.out", number, seconds, meanwhile))
+        asyncio.run(_until_written(self.bootstrap, f"{self.name}.out", number, meanwhile))
 
     def ids(self) -> list[str]:
         """The ids that were written, again and again if they were, in order within each partition."""
@@ -187,9 +185,9 @@ class Site:
         """The end of the source by partition, for those partitions that hold something."""
         return {part: end for part, end in asyncio.run(_ends(self.bootstrap, f"{self.name}.in")).items() if end}
 
-    def wait_committed(self, seconds: float = 15) -> None:
+    def wait_committed(self) -> None:
         """Waits until everything that was fed is committed."""
-        eventually(lambda: self.committed() == self.ends(), seconds, "everything committed")
+        eventually(lambda: self.committed() == self.ends(), "everything committed")
 
     def trim(self, topic: str, before: Mapping[int, int]) -> None:
         """Removes what lies before an offset of a partition, as retention does."""
@@ -302,13 +300,11 @@ async def _ends_of(consumer: Any, topic: str) -> dict[int, int]:
     return {part.partition: end for part, end in (await consumer.end_offsets(parts)).items()}
 
 
-async def _until_written(
-    bootstrap: str, topic: str, number: int, seconds: float, meanwhile: Callable[[], object]
-) -> None:
+async def _until_written(bootstrap: str, topic: str, number: int, meanwhile: Callable[[], object]) -> None:
     async def wait(consumer: Any) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + HANG
         while (written := sum((await _ends_of(consumer, topic)).values())) < number:
-            assert time.monotonic() < deadline, f"not within {seconds} s: {number} outputs; there are {written}"
+            assert time.monotonic() < deadline, f"not within {HANG} s: {number} outputs; there are {written}"
             meanwhile()
             await asyncio.sleep(0.05)
 
@@ -358,7 +354,7 @@ async def raise_partitions(bootstrap: str, topic: str, count: int) -> None:
     async def shown() -> bool:
         return (await admin.describe(bootstrap, [topic]))[topic].partitions == count
 
-    await until(shown, 30)
+    await until(shown)
 
 
 async def configure(bootstrap: str, topic: str, keys: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ from aiohttp import ClientSession, ClientTimeout, web
 from pipeline.sandbox.config import SAMPLE_ACCOUNTS, SandboxConfig
 from pipeline.sandbox.server import served
 from pipeline.sandbox.statuses import StatusStep
+from tests.support.waiting import HANG
 
 ACCOUNT = SAMPLE_ACCOUNTS[0]
 MESSAGES = f"/v23.0/{ACCOUNT.id}/messages"
@@ -107,7 +108,7 @@ class Client:
 @asynccontextmanager
 async def sandbox(ingress_url: str = "http://127.0.0.1:9", **changes: Any) -> AsyncIterator[Client]:
     config = SandboxConfig(port=0, ingress_url=ingress_url, **({"statuses": ()} | changes))
-    async with served(config) as url, ClientSession(timeout=ClientTimeout(total=10)) as session:
+    async with served(config) as url, ClientSession(timeout=ClientTimeout(total=HANG)) as session:
         yield Client(session, url)
 
 

@@ -30,7 +30,7 @@ def test_a_flow_stops_while_everything_fails_and_goes_on_without_a_dead_letter(p
     ]
     worker = place.ready(program, **AT_ONCE)
     place.feed(failing)
-    eventually(lambda: worker.get("/readyz")[0] == 503, 15, "a worker that is not ready")
+    eventually(lambda: worker.get("/readyz")[0] == 503, "a worker that is not ready")
     assert f'"{place.name}.in": "RuntimeError"' in worker.get("/readyz")[1]
     assert worker.metric("pipeline_breaker_open", app=place.name) == 1
     assert worker.get("/healthz")[0] == 200, "a restart would not help"
@@ -38,14 +38,14 @@ def test_a_flow_stops_while_everything_fails_and_goes_on_without_a_dead_letter(p
     later: list[tuple[str, Order]] = [(f"later-{number}", {"id": f"later-{number}"}) for number in range(20)]
     place.feed(later)
     tries = worker.metric("pipeline_retries_total")
-    eventually(lambda: worker.metric("pipeline_retries_total") > tries + 100, 20, "many more tries than a record has")
+    eventually(lambda: worker.metric("pipeline_retries_total") > tries + 100, "many more tries than a record has")
     assert (place.written(), place.dead_letters()) == (0, [])
 
     cause.touch()
     place.wait_committed()
     assert sorted(place.ids()) == sorted(order["id"] for _, order in [*failing, *later])
     assert place.dead_letters() == []
-    eventually(lambda: worker.ready, 15, "a worker that is ready again")
+    eventually(lambda: worker.ready, "a worker that is ready again")
     assert worker.metric("pipeline_breaker_open", app=place.name) == 0
     assert "circuit_breaker_opened" in worker.output
     assert "circuit_breaker_closed" in worker.output
@@ -71,7 +71,7 @@ def test_a_stopped_flow_ends_when_told_to_and_leaves_its_records_to_the_next(pla
     ]
     worker = place.ready(program, **AT_ONCE)
     place.feed(broken)
-    eventually(lambda: worker.get("/readyz")[0] == 503, 15, "a worker that is not ready")
+    eventually(lambda: worker.get("/readyz")[0] == 503, "a worker that is not ready")
     assert worker.terminate() == 0
     cause.touch()
     place.ready(program, **AT_ONCE)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -75,7 +75,7 @@ def _garbage(stack: Stack) -> tuple[dict[str, Any], bytes]:
     """A new letter of parse, and its bytes."""
     body = b'{"broken %d' % next(_numbers)
     _post(stack, body)
-    eventually(lambda: _arrived(stack, "parse", body), 30, "a letter of parse")
+    eventually(lambda: _arrived(stack, "parse", body), "a letter of parse")
     (letter,) = _arrived(stack, "parse", body)
     return next(each for each in _letters(stack, "--stage", "parse") if each["id"] == letter), body
 
@@ -90,21 +90,21 @@ def test_a_tenant_that_comes_late_gets_its_letters_redriven_once(running: Stack,
     bodies = [webhook([change([text(contact, f"wamid.{n}", f"hi {n}")])]) for n in range(3)]
     for body in bodies:
         _post(running, body)
-    eventually(lambda: all(_arrived(running, "route", body) for body in bodies), 30, "three letters")
+    eventually(lambda: all(_arrived(running, "route", body) for body in bodies), "three letters")
     (first, *_) = letters = _letters(running)
     assert {each["error_type"] for each in letters} == {"UnknownTenant"}
 
     tenants.write_text(SAMPLE)
     for name in WORKERS:
         running.child(name).kill()
-    eventually(lambda: all(running.times_ready(name) == 2 for name in WORKERS), 60, "workers that know the tenant")
+    eventually(lambda: all(running.times_ready(name) == 2 for name in WORKERS), "workers that know the tenant")
 
     dry = _verb(running, "redrive", "--error-type", "UnknownTenant", "--dry-run")
     assert (dry.returncode, dry.stdout.splitlines()[-1]) == (0, "3 would be redriven")
     assert len(_letters(running)) == 3
     done = _verb(running, "redrive", "--error-type", "UnknownTenant")
     assert (done.returncode, done.stdout) == (0, "3 redriven\n")
-    eventually(lambda: len(_replies(running, contact)) == 3, 30, "three replies")
+    eventually(lambda: len(_replies(running, contact)) == 3, "three replies")
     assert _replies(running, contact) == [f"You said: hi {n}" for n in range(3)], "in the order of the conversation"
 
     assert _verb(running, "redrive").stdout == "0 redriven\n"
@@ -121,13 +121,13 @@ def test_a_redrive_that_died_before_its_mark_changes_nothing_when_it_runs_again(
     contact = "15551230002"
     body = webhook([change([text(contact, "wamid.again", "again")])])
     _post(running, body)
-    eventually(lambda: _replies(running, contact), 30, "a reply")
+    eventually(lambda: _replies(running, contact), "a reply")
     _post(running, body)  # what a second redrive publishes: the same bytes under the same key
     last = "15551230003"
     _post(running, webhook([change([text(last, "wamid.last", "last")])]))
-    eventually(lambda: _replies(running, last), 30, "the reply to what came last")
+    eventually(lambda: _replies(running, last), "the reply to what came last")
     ports = (running.ports.intake, running.ports.handlers, running.ports.messenger)
-    eventually(lambda: all(running.in_progress(port) == 0 for port in ports), 30, "idle workers")
+    eventually(lambda: all(running.in_progress(port) == 0 for port in ports), "idle workers")
     assert len(_replies(running, contact)) == 1
 
 
@@ -159,7 +159,7 @@ def test_a_dropped_letter_is_closed_and_can_be_redriven_by_name(running: Stack) 
     assert _verb(running, "redrive").stdout == "0 redriven\n"
 
     assert _verb(running, "redrive", letter["id"]).stdout == "1 redriven\n"
-    eventually(lambda: len(_arrived(running, "parse", body)) == 2, 30, "a letter of its own, since it fails again")
+    eventually(lambda: len(_arrived(running, "parse", body)) == 2, "a letter of its own, since it fails again")
     (new,) = _letters(running)
     assert (new["origin"]["topic"], new["bytes"]) == ("webhooks.raw", letter["bytes"])
     assert _verb(running, "drop", "--stage", "parse").stdout == "1 dropped\n"
@@ -199,7 +199,6 @@ def test_what_can_not_be_done_says_so(running: Stack, arguments: tuple[str, ...]
 
 def test_without_a_broker_it_ends_soon_and_in_one_line() -> None:
     """An operator would look at a hanging terminal in the middle of an outage."""
-    begin = time.monotonic()
     done: subprocess.CompletedProcess[str] = pipeline("dead-letters", "list", kafka=f"127.0.0.1:{free_ports()}")
-    assert time.monotonic() - begin < 8
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert re.search(r"\((no connection|no answer in time)\)", done.stderr), "it asks once and for some seconds"

@@ -18,6 +18,7 @@ from tests.support.doc_blocks import DOCS, Block, Shell, blocks, commands
 from tests.support.observers import request
 from tests.support.ports import free_ports
 from tests.support.stacks import ROOT, Stack, eventually
+from tests.support.waiting import HANG
 from tests.support.webhooks import NUMBER, change, signed, text, webhook
 
 pytestmark = pytest.mark.integration
@@ -56,7 +57,7 @@ def running() -> Iterator[Running]:
             body = webhook([change([text("15550001111", "wamid.NOBODY", "hi")])]).replace(NUMBER.encode(), b"999999999")
             body = body.replace(b"102290129340398", b"999999998")
             assert request(f"{stack.ingress_url}/webhooks/cloud", body, signed(body)) == 200
-            eventually(lambda: _letters(stack), 60, "a dead letter of route")
+            eventually(lambda: _letters(stack), "a dead letter of route")
             (letter,) = _letters(stack)
             origin = "/".join(str(letter["origin"][each]) for each in ("topic", "partition", "offset"))
             yield Running(stack, letter["id"], origin, letter["trace_id"])
@@ -73,7 +74,7 @@ def _run(stack: Stack, command: Shell) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
     env = {**kept, "PIPELINE_DATA_DIR": str(stack.data_dir), "NO_COLOR": "1", "COLUMNS": "200"}
     argv = [sys.executable, "-m", "pipeline.cli", *command.arguments]
-    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=HANG)
 
 
 @pytest.mark.parametrize("block", [pytest.param(each, id=each.name) for each in BLOCKS if of_stack(commands(each)[0])])
@@ -103,7 +104,7 @@ def test_each_request_is_answered_with_200(running: Running, block: Block) -> No
 def _request(stack: Stack, command: Shell) -> tuple[str, str]:
     line = command.line.replace(":8090", f":{stack.ports.sandbox}").replace(":8080", f":{stack.ports.ingress}")
     line = line.replace("curl ", "curl --silent --write-out '\\n%{http_code}' ", 1)
-    said = subprocess.run(line, shell=True, capture_output=True, text=True, check=True, timeout=60).stdout
+    said = subprocess.run(line, shell=True, capture_output=True, text=True, check=True, timeout=HANG).stdout
     body, _, status = said.rpartition("\n")
     return body, status
 

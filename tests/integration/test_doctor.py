@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,10 +78,12 @@ def test_a_good_set_up_is_all_well(kafka: Kafka, redis_server: RedisServer, tmp_
 
 def test_everything_away_is_one_screen_soon(tmp_path: Path) -> None:
     """The doctor is called when things are broken; it must not break or hang then."""
-    port, begin = free_ports(), time.monotonic()
+    port = free_ports()
     done = doctor(tmp_path, kafka=f"127.0.0.1:{port}", redis=f"redis://:hush@127.0.0.1:{port + 1}/0", handler="no.Such")
-    assert time.monotonic() - begin < 8
     assert done.returncode == 1
+    assert len(re.findall("no connection|no answer in time|did not answer in", done.stdout)) == 2, (
+        "nobody is asked for ever"
+    )
     found = marks(done)
     assert {name for name, mark in found.items() if mark == "✗"} == {"kafka", "redis", "handler"}
     assert {name for name, mark in found.items() if mark == "-"} == {"topics", "clock"}
@@ -153,7 +156,7 @@ def test_a_failover_that_would_lose_rows_is_warned_of(redis_server: RedisServer,
         )
         with Redis.from_url(follower.url) as client, Redis.from_url(redis_server.url, decode_responses=True) as master:
             client.execute_command("REPLICAOF", "127.0.0.1", redis_server.port)
-            eventually(lambda: master.info("replication")["connected_slaves"] == 1, 60, "it follows")
+            eventually(lambda: master.info("replication")["connected_slaves"] == 1, "it follows")
         (unused,) = findings(redis_server)
         assert (unused.state, "PIPELINE_REDIS_REPLICAS" in unused.text) == (CheckState.WARNING, True)
         assert [finding.state for finding in findings(redis_server, 1)] == [CheckState.OK]
@@ -161,7 +164,7 @@ def test_a_failover_that_would_lose_rows_is_warned_of(redis_server: RedisServer,
     finally:
         follower.kill()
         with Redis.from_url(redis_server.url, decode_responses=True) as master:
-            eventually(lambda: master.info("replication")["connected_slaves"] == 0, 60, "it is gone")
+            eventually(lambda: master.info("replication")["connected_slaves"] == 0, "it is gone")
 
 
 def test_clocks_apart_are_warned_of(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,13 +28,13 @@ from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.catalogue import INSTALLATION, RAW, Topic
 from pipeline.topics.installation import partitions_record
 from pipeline.topics.records import Record
-from tests.integration.ingress_process import SETTLE_SECONDS, post, started
+from tests.integration.ingress_process import post, started
 from tests.integration.installation import delete
 from tests.integration.runtime_client import raise_partitions
 from tests.support.cloud_webhooks import NUMBER, contact, signature, status, text, value, webhook
 from tests.support.ingress_client import CLOUD, Client, ingress
 from tests.support.ports import free_ports
-from tests.support.waiting import until
+from tests.support.waiting import HANG, until
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def run(bootstrap: str, test: Callable[[Client, Tail], Awaitable[None]], **optio
 
 
 async def ready(client: Client) -> None:
-    async with asyncio.timeout(SETTLE_SECONDS):
+    async with asyncio.timeout(HANG):
         while (await client.get("/readyz"))[0] != 200:  # noqa: ASYNC110 (the condition is another process')
             await asyncio.sleep(0.05)
 
@@ -237,7 +237,7 @@ def test_a_producer_that_gave_a_batch_up_ends_the_process(bootstrap: str, tmp_pa
     try:
         with started(bootstrap, port, tmp_path) as process:
             assert asyncio.run(post(port, message("wamid.1").replace(b"Hello", b"x" * 5000))) == 413
-            assert process.wait(10) == 1
+            assert process.wait(HANG) == 1
         assert "a new process has to begin" in (tmp_path / "ingress.log").read_text()
     finally:
         asyncio.run(limit_records(bootstrap, RAW.config()["max.message.bytes"]))
@@ -260,7 +260,7 @@ def test_it_stops_in_time_and_with_everything_answered(bootstrap: str, tmp_path:
     port = free_ports()
     with started(bootstrap, port, tmp_path) as process:
         answers = asyncio.run(stopped_under_load(port, process, number))
-        assert process.wait(5) == 0
+        assert process.wait(HANG) == 0
     assert set(answers) <= {200}
     assert len(answers) > 20
 
@@ -284,7 +284,7 @@ async def stopped_under_load(port: int, process: subprocess.Popen[bytes], number
             answers.append(await post(port, message(f"wamid.{who}.{n}")))
 
     callers = [asyncio.create_task(caller(who)) for who in range(8)]
-    await until(lambda: len(answers) > 20, SETTLE_SECONDS)
+    await until(lambda: len(answers) > 20)
     process.send_signal(number)
     await asyncio.gather(*callers, return_exceptions=True)
     return answers
@@ -295,7 +295,7 @@ def test_it_stops_in_time_while_the_broker_is_away(tmp_path: Path) -> None:
     port = free_ports()
     with started("127.0.0.1:1", port, tmp_path, path="/healthz") as process:
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(HANG) == 0
 
 
 def test_a_publisher_without_its_topic_refuses_at_once(kafka: Kafka) -> None:
@@ -306,10 +306,8 @@ def test_a_publisher_without_its_topic_refuses_at_once(kafka: Kafka) -> None:
         try:
             await publisher._connecting
             assert not await publisher.ready()
-            start = time.monotonic()
             with pytest.raises(Unavailable, match="pipeline topics create"):
-                await publisher.publish([Record("nobody.made.this", b"k", b"{}")])
-            assert time.monotonic() - start < 1
+                publisher.publish([Record("nobody.made.this", b"k", b"{}")]).send(None)  # it waits for nothing
         finally:
             await publisher.stop(1)
 
@@ -369,9 +367,7 @@ def test_records_are_never_placed_by_another_count_than_was_recorded(kafka: Kafk
         assert ends[3:] == [0] * 9
         anew = WebhookPublisher(kafka.bootstrap, recorded.name)
         try:
-            assert "recorded 3" in str(await asyncio.wait_for(anew.fatal_error, SETTLE_SECONDS)), (
-                "a new process ends with it"
-            )
+            assert "recorded 3" in str(await asyncio.wait_for(anew.fatal_error, HANG)), "a new process ends with it"
             with pytest.raises(Unavailable):
                 await anew.publish([Record(recorded.name, keys[0], b"{}")])
         finally:

@@ -75,7 +75,7 @@ def test_a_slow_worker_whose_log_is_trimmed_finishes_what_it_has_and_tells_of_th
     order: Order = {"do": "back off", "until": str(until), "text": "x" * 2_000}
     place.feed((key, {**order, "id": f"{key}-{number}"}) for number in range(size))
     worker = place.ready("chained")
-    eventually(lambda: worker.metric("pipeline_records_in_progress") > 1_000, 30, "its backlog fills")
+    eventually(lambda: worker.metric("pipeline_records_in_progress") > 1_000, "its backlog fills")
     place.trim(f"{place.name}.in", {0: size})
     until.touch()
     place.wait_committed()
@@ -96,10 +96,10 @@ def test_a_gap_waits_for_a_person_where_it_is_told_to(place: Site) -> None:
     place.trim(f"{place.name}.in", {0: 8})
 
     worker = place.start("chained", PIPELINE_ON_GAP="stop", PIPELINE_STUCK_AFTER="4")
-    eventually(lambda: "LogGap" in worker.get("/readyz")[1], 60, "readiness tells of the gap")
+    eventually(lambda: "LogGap" in worker.get("/readyz")[1], "readiness tells of the gap")
     assert worker.get("/readyz")[0] == 503
     place.feed([(good, {"id": f"{good}-0"})])
-    eventually(lambda: place.committed() == {0: 5, 1: 1}, 30, "the other partitions go on, and nothing is skipped")
+    eventually(lambda: place.committed() == {0: 5, 1: 1}, "the other partitions go on, and nothing is skipped")
     assert worker.get("/healthz")[0] == 200, "a restart would not help"
     assert place.dead_letters() == []
     worker.terminate()
@@ -116,9 +116,9 @@ def test_a_backlog_that_nears_its_retention_is_told(place: Site) -> None:
     order: Order = {"id": "k-0", "do": "hold", "until": str(until)}
     asyncio.run(_days_ago(place, order, 6))
     worker = place.ready("concurrent", PIPELINE_STUCK_AFTER="4")
-    eventually(lambda: worker.metric("pipeline_retention_used_ratio", topic=source) == 0.75, 60, "6 of 7 days are used")
+    eventually(lambda: worker.metric("pipeline_retention_used_ratio", topic=source) == 0.75, "6 of 7 days are used")
     until.touch()
-    eventually(lambda: worker.metric("pipeline_retention_used_ratio", topic=source) == 0.0, 60, "it is done")
+    eventually(lambda: worker.metric("pipeline_retention_used_ratio", topic=source) == 0.0, "it is done")
 
 
 async def _days_ago(place: Site, order: Order, days: int) -> None:
@@ -188,7 +188,7 @@ def test_offsets_that_expired_are_told_from_a_first_start(place: Site) -> None:
     assert "group_started" in worker.output
     assert "committed_offsets_expired" not in worker.output
     assert place.dead_letters() == [], "what was removed before a group's first start was never promised to it"
-    eventually(lambda: asyncio.run(installation.read(place.bootstrap)).started, 30, "the start is remembered")
+    eventually(lambda: asyncio.run(installation.read(place.bootstrap)).started, "the start is remembered")
     assert asyncio.run(installation.read(place.bootstrap)).started == {(place.name, source)}
 
 
@@ -208,9 +208,9 @@ def test_a_worker_ends_when_a_topic_gets_more_partitions(place: Site) -> None:
     """It would never look at the new ones: records there are answered for and not handled, and all looks well."""
     worker = place.ready("chained", PIPELINE_STUCK_AFTER="4")
     place.raise_partitions(f"{place.name}.in", PARTITIONS + 2)
-    eventually(lambda: worker.ended, 60, "it ends")
+    eventually(lambda: worker.ended, "it ends")
     assert worker.wait() == 1
     assert f"{place.name}.in has {PARTITIONS + 2} partitions, the installation recorded {PARTITIONS}" in worker.output
     again = place.start("chained")
-    eventually(lambda: again.ended, 60, "it does not start")
+    eventually(lambda: again.ended, "it does not start")
     assert f"{place.name}.in has {PARTITIONS + 2} partitions" in again.output.splitlines()[-1]

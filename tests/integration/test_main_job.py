@@ -68,12 +68,12 @@ def test_a_batch_gets_exactly_its_replies_in_order_and_its_redeliveries_none(run
         ],
     )
     assert _post(running, body) == 200
-    eventually(lambda: len(_sent(running, contact, other)) == 3, 30, "three replies")
+    eventually(lambda: len(_sent(running, contact, other)) == 3, "three replies")
     for _ in range(5):
         assert _post(running, body) == 200
     last = contact.replace("1555", "1777")  # goes behind the redeliveries on a partition of its own or theirs
     assert _post(running, webhook([change([text(last, f"wamid.{last}", "last")])])) == 200
-    eventually(lambda: _sent(running, last), 30, "the reply to what came last")
+    eventually(lambda: _sent(running, last), "the reply to what came last")
     _drained(running)
     replies = [(message["to"], message["body"]["body"]) for message in _sent(running, contact, other)]
     assert sorted(replies) == sorted([(contact, "You said: one"), (contact, "You said: two"), (other, "You said: uno")])
@@ -98,7 +98,7 @@ def test_authentic_bytes_that_are_not_json_are_one_dead_letter(running: Stack) -
     """Without it, what a provider sent in error would be gone, or be retried by it for a week."""
     body = b'{"object": "whatsapp_business_account", "entry": [\xff'
     assert _post(running, body) == 200
-    eventually(lambda: records(running.bootstrap, "dead-letters.parse"), 30, "a dead letter")
+    eventually(lambda: records(running.bootstrap, "dead-letters.parse"), "a dead letter")
     (dead,) = records(running.bootstrap, "dead-letters.parse")
     assert dead.value == body
     named = {name: value.decode() for name, value in dead.headers}
@@ -116,7 +116,7 @@ def test_an_account_that_nobody_owns_is_a_dead_letter_of_route(running: Stack, c
         _post(running, body.replace(b"102290129340398", b"888"), **signed(body.replace(b"102290129340398", b"888")))
         == 200
     )
-    eventually(lambda: records(running.bootstrap, "dead-letters.route"), 30, "a dead letter")
+    eventually(lambda: records(running.bootstrap, "dead-letters.route"), "a dead letter")
     (dead,) = records(running.bootstrap, "dead-letters.route")
     assert dict(dead.headers)["error-type"] == b"UnknownTenant"
 
@@ -129,9 +129,9 @@ def test_a_send_of_another_system_is_one_message_behind_the_answer_before_it(run
     assert _post(running, webhook([change([text(contact, f"wamid.{contact}", "where?")])])) == 200
     answers = [post(url, body, headers) for _ in range(5)]
     (command,) = {answer["message_id"] for answer in answers}
-    eventually(lambda: len(_sent(running, contact)) >= 2, 30, "the reply and the send")
+    eventually(lambda: len(_sent(running, contact)) >= 2, "the reply and the send")
     assert _post(running, webhook([change([text(contact, f"wamid.{contact}.2", "thanks")])])) == 200
-    eventually(lambda: len(_sent(running, contact)) >= 3, 30, "the reply to what came last")
+    eventually(lambda: len(_sent(running, contact)) >= 3, "the reply to what came last")
     _drained(running)
     said = [(message["body"]["body"], message["command_id"] == command) for message in _sent(running, contact)]
     assert said == [("You said: where?", False), ("Your parcel is on its way.", True), ("You said: thanks", False)]
@@ -142,14 +142,14 @@ def test_a_send_of_another_system_is_one_message_behind_the_answer_before_it(run
 def test_outcome_and_statuses_of_a_reply_carry_its_command(running: Stack, contact: str) -> None:
     """Without it, nobody could tell which status belongs to which reply."""
     assert _post(running, webhook([change([text(contact, f"wamid.{contact}", "hi")])])) == 200
-    eventually(lambda: _sent(running, contact), 30, "a reply")
+    eventually(lambda: _sent(running, contact), "a reply")
     (reply,) = _sent(running, contact)
 
     def statuses() -> set[str]:
         found = [orjson.loads(record.value) for record in records(running.bootstrap, "events.default")]
         return {event["status"] for event in found if event.get("business_opaque_data") == reply["command_id"]}
 
-    eventually(lambda: statuses() == {"sent", "delivered", "read"}, 30, "three statuses")
+    eventually(lambda: statuses() == {"sent", "delivered", "read"}, "three statuses")
     outcomes = [orjson.loads(record.value) for record in records(running.bootstrap, "commands.outcomes")]
     (outcome,) = [found for found in outcomes if found["command_id"] == reply["command_id"]]
     assert (outcome["status"], outcome["message_id"]) == ("accepted", reply["message_id"])
@@ -160,7 +160,7 @@ def test_a_gateways_message_is_answered_in_its_own_form(running: Stack, contact:
     """Without it, a handler would work with one provider only."""
     message = {"provider": provider, "from": contact, "text": "hi", "id": f"false_{contact}@c.us_A", "repeat": 3}
     assert post(f"{running.sandbox_url}/_sandbox/receive", message)["status"] == 200
-    eventually(lambda: _sent(running, contact), 30, "a reply")
+    eventually(lambda: _sent(running, contact), "a reply")
     _drained(running)
     (reply,) = _sent(running, contact)
     assert (reply["provider"], reply["body"]["chatId"]) == (provider, f"{contact}@c.us")
@@ -170,7 +170,7 @@ def test_a_gateways_message_is_answered_in_its_own_form(running: Stack, contact:
         found = [orjson.loads(record.value) for record in records(running.bootstrap, "events.default")]
         return {event["status"] for event in found if event.get("message_id") == reply["message_id"]}
 
-    eventually(lambda: statuses() == {"sent", "delivered", "read"}, 30, "three statuses")
+    eventually(lambda: statuses() == {"sent", "delivered", "read"}, "three statuses")
     secrets = (b"sandbox-wawp-secret", b"sandbox-waha-secret", b"sandbox-wawp-token", b"sandbox-waha-key")
     assert not _published(running, *secrets)
 
@@ -179,7 +179,7 @@ def test_wasenders_message_is_answered_in_its_own_form(running: Stack, contact: 
     """Without it, a tenant's API key, which the provider writes into every webhook, would be on every topic."""
     message = {"provider": "wasender", "from": contact, "text": "hi", "id": f"3EB0{contact}", "repeat": 3}
     assert post(f"{running.sandbox_url}/_sandbox/receive", message)["status"] == 200
-    eventually(lambda: _sent(running, contact), 30, "a reply")
+    eventually(lambda: _sent(running, contact), "a reply")
     _drained(running)
     (reply,) = _sent(running, contact)
     assert (reply["provider"], reply["account"], reply["body"]) == (
@@ -192,7 +192,7 @@ def test_wasenders_message_is_answered_in_its_own_form(running: Stack, contact: 
         found = [orjson.loads(record.value) for record in records(running.bootstrap, "events.default")]
         return [event for event in found if event.get("contact") == contact and event["kind"] == "status"]
 
-    eventually(lambda: {event["status"] for event in told()} == {"sent", "delivered", "read"}, 30, "three statuses")
+    eventually(lambda: {event["status"] for event in told()} == {"sent", "delivered", "read"}, "three statuses")
     assert [event["msg_id"] for event in told() if event["status"] == "sent"] == [reply["message_id"]]
     assert not _published(running, b"sandbox-wasender-key", b"sandbox-wasender-secret")
 
@@ -235,7 +235,7 @@ def _published(stack: Stack, *secrets: bytes) -> list[str]:
 def _drained(stack: Stack) -> None:
     """Waits until nothing is in progress in any worker."""
     ports = (stack.ports.intake, stack.ports.handlers, stack.ports.messenger)
-    eventually(lambda: all(stack.in_progress(port) == 0 for port in ports), 30, "idle workers")
+    eventually(lambda: all(stack.in_progress(port) == 0 for port in ports), "idle workers")
 
 
 DOORS: dict[str, Callable[[bytes], tuple[str, dict[str, str]]]] = {
@@ -269,7 +269,7 @@ def test_every_documented_webhook_becomes_its_events_once(running: Stack) -> Non
         assert [_knock(running, name, body) for name, body in arrivals] == [200] * len(arrivals)
     marks = [f"1999{number:07d}" for number in range(64)]
     assert _post(running, webhook([change(statuses=[status(each, "wamid.MARK") for each in marks])])) == 200
-    eventually(lambda: len(_marked(running, marks)) == len(marks), 60, "what came last on every partition")
+    eventually(lambda: len(_marked(running, marks)) == len(marks), "what came last on every partition")
     assert {record.partition for record in _marked(running, marks)} == set(range(8))
     on_lane = records(running.bootstrap, "events.default")
     ids = Counter(dict(record.headers)["event-id"] for record in on_lane)

@@ -25,6 +25,7 @@ from tests.support.page_blocks import BLOCKS, PAGES
 from tests.support.page_table import TABLE, USER, Event, text
 from tests.support.ports import free_ports
 from tests.support.stacks import ROOT, Process, Stack, eventually
+from tests.support.waiting import HANG
 from tests.support.webhooks import signed, webhook
 
 pytestmark = pytest.mark.integration
@@ -139,7 +140,7 @@ def _log(stack: Stack, block: str) -> str:
 
 def test_an_application_runs_with_the_handler_that_it_made(running: Stack) -> None:
     """Who moves over by the import line would get another handler than the one that was set, or none."""
-    eventually(lambda: _said(running, OWN) == ["Welcome to the shop"], 15, "the application's answer")
+    eventually(lambda: _said(running, OWN) == ["Welcome to the shop"], "the application's answer")
 
 
 def test_every_block_is_in_the_table() -> None:
@@ -151,7 +152,7 @@ def test_every_block_is_in_the_table() -> None:
 def test_a_block_works_as_its_page_shows(running: Stack, block: str) -> None:
     """Whoever copies this block from its page would find that it does not do here what the page says."""
     shown, number = TABLE[block], NUMBERS[block]
-    eventually(lambda: len(_said(running, number)) >= len(shown.says), 15, f"{len(shown.says)} sends of {block}")
+    eventually(lambda: len(_said(running, number)) >= len(shown.says), f"{len(shown.says)} sends of {block}")
     said = _said(running, number)
     assert len(said) == len(shown.says), said
     for words, expected in zip(said, shown.says, strict=True):
@@ -160,7 +161,7 @@ def test_a_block_works_as_its_page_shows(running: Stack, block: str) -> None:
         else:
             assert json.loads(words).items() >= expected.items()
     for line in shown.logs:
-        eventually(lambda line=line: line in _log(running, block), 20, f"{line!r} in the log")  # type: ignore[misc]
+        eventually(lambda line=line: line in _log(running, block), f"{line!r} in the log")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("block", SLIPS)
@@ -171,7 +172,7 @@ def test_a_block_that_python_refuses_loses_no_message(running: Stack, block: str
         found = [dict(record.headers) for record in records(running.bootstrap, "dead-letters.handle")]
         return [headers for headers in found if headers.get("tenant") == block.encode()]
 
-    eventually(letters, 20, "the dead letter")
+    eventually(letters, "the dead letter")
     assert [headers["error-type"].decode() for headers in letters()] == [SLIPS[block]]
 
 
@@ -182,13 +183,13 @@ def test_the_webhook_that_the_pages_show_is_what_they_say_of_it(running: Stack) 
     shown["entry"][0]["changes"][0]["value"]["metadata"]["phone_number_id"] = number
     body = orjson.dumps(shown)
     assert request(f"{running.ingress_url}/webhooks/cloud", body, signed(body)) == 200
-    eventually(lambda: "Echo: Hello there!" in _said(running, number), 20, "the answer")
+    eventually(lambda: "Echo: Hello there!" in _said(running, number), "the answer")
 
 
 def test_the_analytics_example_counts_each_tenants_own(running: Stack) -> None:
     """Whoever starts their own consumer from it would count another tenant's messages, or none."""
     number = NUMBERS["events__customer"]
-    eventually(lambda: len(_said(running, number)) == 3, 15, "the customer's answers")
+    eventually(lambda: len(_said(running, number)) == 3, "the customer's answers")
     done = subprocess.run(
         [sys.executable, "examples/analytics.py", "--once"],
         cwd=ROOT,
@@ -196,7 +197,7 @@ def test_the_analytics_example_counts_each_tenants_own(running: Stack) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=HANG,
     )
     counts: Counter[str] = Counter()
     for line in done.stdout.splitlines():

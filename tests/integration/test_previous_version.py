@@ -74,13 +74,13 @@ def _workers_beside(stack: Stack, shop: Path) -> Iterator[None]:
             argv = [sys.executable, "-m", "pipeline.cli", "worker", app]
             workers.append(Process(argv, shop / f"{app}.out", env, cwd=shop))
         ready = [f"http://127.0.0.1:{port}/readyz" for port in ports]
-        eventually(lambda: all(_status(url) == 200 for url in ready), 90, lambda: "".join(w.output for w in workers))
+        eventually(lambda: all(_status(url) == 200 for url in ready), lambda: "".join(w.output for w in workers))
         yield
     finally:
         for worker in workers:
             worker.signal(signal.SIGTERM)
         for worker in workers:
-            worker.wait(60)
+            worker.wait()
 
 
 def _status(url: str) -> int:
@@ -112,8 +112,8 @@ def test_this_version_goes_on_where_the_previous_one_was_killed(shop: Path) -> N
         for contact in CONTACTS:
             _post(old, contact, 1)
         answered = Counter((contact, "1 message 1") for contact in CONTACTS)
-        eventually(lambda: _replies(old) == answered, 60, lambda: f"the first replies: {_replies(old)}")
-        eventually(lambda: _idle(old), 30, "idle workers")
+        eventually(lambda: _replies(old) == answered, lambda: f"the first replies: {_replies(old)}")
+        eventually(lambda: _idle(old), "idle workers")
         old.child("handlers").send_signal(signal.SIGSTOP)
         for contact in CONTACTS:
             _post(old, contact, 2)
@@ -126,8 +126,8 @@ def test_this_version_goes_on_where_the_previous_one_was_killed(shop: Path) -> N
             _post(new, contact, 1)
             _post(new, contact, 3)
         expected = Counter((contact, f"{number} message {number}") for contact in CONTACTS for number in (2, 3))
-        eventually(lambda: _replies(new) >= expected, 60, lambda: f"the replies: {_replies(new)}")
-        eventually(lambda: _idle(new), 30, "idle workers")
+        eventually(lambda: _replies(new) >= expected, lambda: f"the replies: {_replies(new)}")
+        eventually(lambda: _idle(new), "idle workers")
         assert _replies(new) == expected
         assert get(f"{new.sandbox_url}/_sandbox/violations") == []
     finally:
@@ -150,8 +150,8 @@ def test_both_versions_share_the_partitions_while_one_replaces_the_other(shop: P
             for contact in CONTACTS:
                 _post(stack, contact, number)
         expected = Counter((contact, f"{number} message {number}") for contact in CONTACTS for number in numbers)
-        eventually(lambda: _replies(stack) >= expected, 120, lambda: f"the replies: {_replies(stack)}")
-        eventually(lambda: _idle(stack), 30, "idle workers")
+        eventually(lambda: _replies(stack) >= expected, lambda: f"the replies: {_replies(stack)}")
+        eventually(lambda: _idle(stack), "idle workers")
         assert _replies(stack) == expected
         for contact in CONTACTS:
             assert _bodies(stack, contact) == [f"{number} message {number}" for number in numbers]

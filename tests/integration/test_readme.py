@@ -17,9 +17,8 @@ import pytest
 from tests.support.doc_blocks import blocks
 from tests.support.ports import free_ports
 from tests.support.stacks import ROOT, Process, eventually
+from tests.support.waiting import HANG
 
-INSTALL = 240.0
-"""Seconds for installing everything: half a minute from a warm package cache."""
 INSTALLED = Path(sys.prefix) / ".installed"
 """What `make` leaves in the environment that it made."""
 
@@ -74,10 +73,10 @@ def test_make_run_answers_and_make_test_runs(clone: Path) -> None:
     arguments = f"ARGS=--ports-from {port}"
     process = Process(["make", "run", arguments, f"PYTHON={sys.executable}"], clone / "run.out", _env(clone), clone)
     try:
-        process.wait_for("Ready in", INSTALL)
+        process.wait_for("Ready in")
         send, look = [command.replace("8090", str(port + 1)) for command in _commands("curl")]
         assert orjson.loads(_shell(send))["status"] == 200
-        eventually(lambda: "You said: hello" in _shell(look), 30, "the reply that the README shows")
+        eventually(lambda: "You said: hello" in _shell(look), "the reply that the README shows")
     finally:
         left = _ctrl_c(process)
     assert left == []
@@ -110,9 +109,9 @@ def _ctrl_c(process: Process) -> list[psutil.Process]:
         if "up" in child.cmdline():
             child.send_signal(signal.SIGINT)
     process.signal(signal.SIGINT)
-    process.wait(15)
-    return psutil.wait_procs(started, 15)[1]
+    process.wait()
+    return psutil.wait_procs(started, HANG)[1]
 
 
 def _shell(command: str) -> str:
-    return subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=HANG).stdout

@@ -28,6 +28,7 @@ from tests.support.state_contract import StoreContract
 from tests.support.state_contract_caches import CachesContract
 from tests.support.state_programs import PROGRAMS, Step, run, state
 from tests.support.state_race import between_processes, writes
+from tests.support.waiting import HANG
 
 
 @asynccontextmanager
@@ -154,7 +155,7 @@ def cluster(tmp_path: Path) -> Iterator[RedisServer]:
 
 async def _serve_all_slots(client: Any) -> None:
     await client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG):
         while b"cluster_state:ok" not in await client.execute_command("CLUSTER", "INFO"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -182,7 +183,7 @@ def test_a_cluster_takes_every_commit(cluster: RedisServer) -> None:
     on_own(cluster, body)
 
 
-def on_own(server: RedisServer, body: Callable[[RedisStore, Redis], Awaitable[None]], *, timeout: float = 0.5) -> None:
+def on_own(server: RedisServer, body: Callable[[RedisStore, Redis], Awaitable[None]], *, timeout: float = 30.0) -> None:
     async def main() -> None:
         store = RedisStore(server.url, timeout=timeout)
         async with Redis.from_url(server.url) as client:
@@ -202,7 +203,7 @@ def replica(own_redis: RedisServer, tmp_path: Path) -> Iterator[RedisServer]:
         client: Any
         async with Redis.from_url(server.url) as client:
             await client.execute_command("REPLICAOF", "127.0.0.1", own_redis.port)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(HANG):
                 while (await client.info("replication"))["master_link_status"] != "up":  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
 
@@ -234,7 +235,7 @@ def test_without_enough_replicas_an_event_waits(own_redis: RedisServer) -> None:
     """Its commands would go out, and what it wrote be gone with the master."""
 
     async def body() -> None:
-        store = RedisStore(own_redis.url, replicas=1, timeout=0.5)
+        store = RedisStore(own_redis.url, replicas=1, timeout=2)
         record = UnitRecord("{t}:unit", b"[]", 60)
         try:
             with pytest.raises(Unavailable, match="0 of 1 replicas"):
@@ -336,8 +337,10 @@ def test_a_redis_that_hangs_is_waited_for(own_redis: RedisServer) -> None:
     async def body(store: RedisStore, client: Redis) -> None:
         await store.ping()
         await client.client_pause(60_000, all=False)
+        impatient = RedisStore(own_redis.url, timeout=0.5)
         with pytest.raises(Unavailable):
-            await store.put("{t}:a", "x", b"1", None)
+            await impatient.put("{t}:a", "x", b"1", None)
+        await impatient.close()
         await client.client_unpause()
         await store.put("{t}:a", "x", b"2", None)
         assert await store.field("{t}:a", "x") == b"2"
@@ -358,7 +361,7 @@ def test_many_callers_share_round_trips(own_redis: RedisServer) -> None:
         waiting.cancel()
         assert await store.field("{t}:1", "n") == b"286"
 
-    on_own(own_redis, body, timeout=30)
+    on_own(own_redis, body)
 
 
 def test_events_that_did_nothing_share_their_commands(own_redis: RedisServer) -> None:
@@ -374,7 +377,7 @@ def test_events_that_did_nothing_share_their_commands(own_redis: RedisServer) ->
         assert await asyncio.gather(*map(store.recorded, [*names, "{a}:unit:new"])) == [*[b"[ ]"] * 200, None]
         assert (await client.info("commandstats"))["cmdstat_mget"]["calls"] == 2, "one for each tenant"
 
-    on_own(own_redis, body, timeout=30)
+    on_own(own_redis, body)
 
 
 def test_an_error_of_a_shared_command_is_everybodys(own_redis: RedisServer) -> None:
@@ -386,4 +389,4 @@ def test_an_error_of_a_shared_command_is_everybodys(own_redis: RedisServer) -> N
         found = await asyncio.gather(*asked, return_exceptions=True)
         assert [type(each) for each in found] == [Unavailable] * 5
 
-    on_own(own_redis, body, timeout=30)
+    on_own(own_redis, body)

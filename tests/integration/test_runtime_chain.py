@@ -123,8 +123,8 @@ def test_a_limit_that_is_lowered_under_a_worker_ends_it_once(place: Site) -> Non
     place.wait_committed()
     place.configure(f"{place.name}.out", max_message_bytes="6000")
     place.feed([("k", {"id": "k-1", "text": "x" * 9_000}), ("k", {"id": "k-2"})])
-    worker.wait_for("its limit was lowered meanwhile", 20)
-    eventually(lambda: worker.ended, 20, "the worker ends")
+    worker.wait_for("its limit was lowered meanwhile")
+    eventually(lambda: worker.ended, "the worker ends")
     place.ready("chained")
     place.wait_committed()
     assert [order_of(letter)["id"] for letter in place.dead_letters()] == ["k-1"]
@@ -137,14 +137,14 @@ def test_a_dead_letter_that_its_topic_refuses_waits_for_room_and_readiness_says_
     place.configure(letters, max_message_bytes="6000")
     place.feed([("k", {"id": "k-0", "do": "poison", "text": "x" * 9_000}), ("k", {"id": "k-1"})])
     worker = place.start("chained")
-    worker.wait_for("dead_letter_topic_too_small", 20)
-    eventually(lambda: letters in worker.get("/readyz")[1], 20, "readiness names the topic")
+    worker.wait_for("dead_letter_topic_too_small")
+    eventually(lambda: letters in worker.get("/readyz")[1], "readiness names the topic")
     assert place.committed() == {}
     place.configure(letters, max_message_bytes="20000")
     place.wait_committed()
     assert [order_of(letter)["id"] for letter in place.dead_letters()] == ["k-0"]
     assert place.ids() == ["k-1"]
-    eventually(lambda: worker.ready, 5, "it is ready again")
+    eventually(lambda: worker.ready, "it is ready again")
 
 
 def test_a_partition_that_was_never_committed_is_read_from_its_start(place: Site) -> None:
@@ -152,7 +152,7 @@ def test_a_partition_that_was_never_committed_is_read_from_its_start(place: Site
     orders = numbered(keys=100, each=400)
     place.feed(orders, raw=[Record(f"{place.name}-seen-changelog", b"an-old-id", b"1")])
     place.ready("slow", SLOW_SEEK="1.2")
-    place.wait_committed(30)
+    place.wait_committed()
     assert set(place.ids()) == {order["id"] for _, order in orders}
 
 
@@ -176,5 +176,5 @@ def test_two_hundred_thousand_waiting_records_stay_in_kafka(place: Site) -> None
     place.feed((f"k{number % 500}", {"id": f"{number}", "text": text}) for number in range(200_000))
     worker = place.ready("chained")
     memory: list[float] = []
-    place.wait_written(200_000, 60, meanwhile=lambda: memory.append(worker.rss))
+    place.wait_written(200_000, meanwhile=lambda: memory.append(worker.rss))
     assert max(memory) < 400

@@ -29,7 +29,7 @@ def test_a_stuck_lane_holds_nobody_up_is_not_committed_over_and_comes_again_afte
     place.feed((key, {"id": f"{key}-{number}"}) for number in range(20) for key in others)
     worker = place.ready("concurrent", **ONE)
     place.wait_written(1 + 20 * len(others))
-    eventually(lambda: place.committed() == {1: 1}, 10, "committed up to the stuck one")
+    eventually(lambda: place.committed() == {1: 1}, "committed up to the stuck one")
     worker.kill()
 
     place.path("go").touch()
@@ -47,7 +47,7 @@ def test_a_partition_with_a_full_window_does_not_hold_up_the_other_partitions(pl
     place.ready("concurrent")
     place.wait_written(MAX_UNFINISHED - 1)
     place.feed((key, {"id": f"elsewhere {key}"}) for key in keys_of(partition=2, number=10))
-    place.wait_written(MAX_UNFINISHED - 1 + 10, 5)
+    place.wait_written(MAX_UNFINISHED - 1 + 10)
     place.path("go").touch()
     place.wait_committed()
     assert place.written() == MAX_UNFINISHED + 500 + 1 + 10
@@ -94,11 +94,11 @@ def test_a_stop_finishes_what_is_worked_on_and_leaves_what_waits_to_the_next(pla
         ]
     )
     worker = place.ready("concurrent", **ONE)
-    eventually(began.exists, 10, "the stage began")
+    eventually(began.exists, "the stage began")
     worker.signal(15)  # type: ignore[arg-type]
-    worker.wait_for("worker_stopping", 5)
+    worker.wait_for("worker_stopping")
     place.path("go").touch()
-    assert worker.wait(5) == 0
+    assert worker.wait() == 0
     assert place.ids() == ["working"]
 
     place.path("never").touch()

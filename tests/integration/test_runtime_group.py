@@ -11,9 +11,10 @@ import orjson
 import pytest
 
 from pipeline.local.kafka import Kafka
-from tests.integration.runtime_client import PARTITIONS, SESSION, Site, copies, keys_of, numbered, site
+from tests.integration.runtime_client import PARTITIONS, Site, copies, keys_of, numbered, site
 from tests.integration.runtime_worker import Order
 from tests.support.stacks import eventually
+from tests.support.waiting import HANG
 
 READY = "Worker ready"
 """Logged whenever a worker has its partitions and its tables."""
@@ -37,16 +38,15 @@ def test_a_worker_that_joins_waits_only_for_what_is_being_worked_on(place: Site)
             *copies("working-1", "backing-1", "waiting-1"),
         ]
     )
-    first = place.ready("concurrent", data_dir="first")
-    eventually(began.exists, 60, "the stage began")
-    second = place.start("concurrent", data_dir="second")
-    eventually(lambda: not first.ready, 60, "the second one joins")
+    patient = {"PIPELINE_HANDLER_TIMEOUT": str(2 * HANG)}  # the group would wait for longer than the test does
+    first = place.ready("concurrent", data_dir="first", **patient)
+    eventually(began.exists, "the stage began")
+    second = place.start("concurrent", data_dir="second", **patient)
+    eventually(lambda: not first.ready, "the second one joins")
     place.feed(numbered(keys=40, each=20))
     place.path("working").touch()
-    since = time.monotonic()
     first.wait_ready()
     second.wait_ready()
-    assert time.monotonic() - since < 5
 
     place.wait_written(2 + 40 * 20)
     assert place.committed() != place.ends(), "what backs off is not committed over"
@@ -71,7 +71,7 @@ def test_a_leader_that_knows_of_no_topic_finds_them_before_it_hands_out_their_pa
     """
     place.feed(numbered(keys=5, each=4))
     stock = place.start("chained", data_dir="stock", **_assigning("ForgetfulStockAssignor"))
-    stock.wait_for('"partitions":0', 60)
+    stock.wait_for('"partitions":0')
     stock.terminate()
     ours = place.ready("chained", data_dir="ours", **_assigning("ForgetfulAssignor"))
     assert "group_waiting_for_topics" in ours.output
@@ -81,7 +81,7 @@ def test_a_leader_that_knows_of_no_topic_finds_them_before_it_hands_out_their_pa
 def test_a_worker_whose_client_is_lost_ends_instead_of_waiting_for_ever(place: Site) -> None:
     """It would hold its partitions, do nothing about them, and look as if only the broker were away."""
     worker = place.ready("losing", PIPELINE_STUCK_AFTER="4")
-    eventually(lambda: worker.ended, 60, "it ends")
+    eventually(lambda: worker.ended, "it ends")
     assert worker.wait() == 1
     assert "the task for the consumer's metadata has ended" in worker.output
 
@@ -93,23 +93,23 @@ def test_a_worker_that_was_frozen_does_not_spoil_the_table(place: Site) -> None:
     other = place.start("chained", data_dir="other")
     frozen.wait_ready()
     other.wait_ready()
-    eventually(lambda: frozen.ready and other.ready, 60, "both have partitions")
+    eventually(lambda: frozen.ready and other.ready, "both have partitions")
     place.feed((key, {**order, "do": "slow", "seconds": 0.001}) for key, order in orders)
     place.wait_written(800)
     frozen.signal(signal.SIGSTOP)
-    place.wait_committed(SESSION + 20)
+    place.wait_committed()
     readied = frozen.output.count(READY)
     frozen.signal(signal.SIGCONT)
-    eventually(lambda: frozen.output.count(READY) > readied or frozen.ended, 60, "it has joined again, or has ended")
+    eventually(lambda: frozen.output.count(READY) > readied or frozen.ended, "it has joined again, or has ended")
     if frozen.ended:  # it wrote behind rows of the other one before it heard that it was given up
         assert "another worker writes to" in frozen.output
         frozen = place.start("chained", data_dir="frozen")
-    eventually(lambda: frozen.ready and other.ready, 60, "both have partitions again")
+    eventually(lambda: frozen.ready and other.ready, "both have partitions again")
     assert set(place.ids()) == {order["id"] for _, order in orders}
     assert place.in_order()
 
     assert other.terminate() == 0
-    eventually(lambda: frozen.ready, 60, "it has all partitions")
+    eventually(lambda: frozen.ready, "it has all partitions")
     before = place.written()
     place.feed(orders)
     place.wait_committed()
@@ -118,7 +118,7 @@ def test_a_worker_that_was_frozen_does_not_spoil_the_table(place: Site) -> None:
 
 def test_a_worker_that_has_enough_in_hand_stays_in_its_group(place: Site) -> None:
     """In a long outage each worker would be given up with its work in hand, and all of it be done twice afterwards."""
-    idle = 2.0
+    idle = 5.0
     until = str(place.path("go"))
     keys = [keys_of(partition, 1)[0] for partition in range(PARTITIONS)]
     orders: list[tuple[str, Order]] = [
@@ -128,7 +128,7 @@ def test_a_worker_that_has_enough_in_hand_stays_in_its_group(place: Site) -> Non
     ]
     place.feed(orders)
     worker = place.ready("chained", APP_OPTIONS=orjson.dumps({"broker_max_poll_interval": idle}).decode())
-    eventually(lambda: worker.metric("pipeline_records_in_progress") > 5_000, 10, "its backlog is full")
+    eventually(lambda: worker.metric("pipeline_records_in_progress") > 5_000, "its backlog is full")
     time.sleep(2 * idle)  # what must not happen would happen in this time
     assert place.members() == 1
     place.path("go").touch()

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from pipeline.local.redis import RedisServer
 from tests.conftest import StackFactory
 from tests.support.ports import free_ports
 from tests.support.stacks import Process, eventually
+from tests.support.waiting import HANG
 
 RECORDS = [f"record {number}".encode() for number in range(100)]
 
@@ -55,7 +55,7 @@ async def consume(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=6 << 20
     )
-    async with consumer, asyncio.timeout(20):
+    async with consumer, asyncio.timeout(HANG):
         return [(await consumer.getone()).value for _ in range(count)]
 
 
@@ -166,7 +166,7 @@ def gone(processes: list[psutil.Process]) -> bool:
 def test_it_stops_in_order_and_leaves_nothing(supervise: Supervise, tmp_path: Path, number: signal.Signals) -> None:
     """Webhooks would be taken after the workers have gone, or a process would keep a port."""
     process = supervise()
-    process.wait_for("Ready in", 20)
+    process.wait_for("Ready in")
     children = process.descendants()
     process.signal(number)
     assert process.wait() == 0
@@ -179,7 +179,7 @@ def test_it_stops_in_order_and_leaves_nothing(supervise: Supervise, tmp_path: Pa
 def test_the_children_are_out_of_reach_of_ctrl_c(supervise: Supervise) -> None:
     """Ctrl-C would hit every process of the terminal at once, and nothing would stop in order."""
     process = supervise()
-    process.wait_for("Ready in", 20)
+    process.wait_for("Ready in")
     assert os.getpgid(process.pid) not in {os.getpgid(child.pid) for child in process.descendants()}
 
 
@@ -187,12 +187,10 @@ def test_the_children_are_out_of_reach_of_ctrl_c(supervise: Supervise) -> None:
 def test_a_stubborn_child_is_killed_in_time(supervise: Supervise, tmp_path: Path) -> None:
     """Ctrl-C would hang for ever on one worker that does not stop."""
     process = supervise("worker=stubborn")
-    process.wait_for("Ready in", 20)
+    process.wait_for("Ready in")
     children = process.descendants()
-    began = time.monotonic()
     process.signal(signal.SIGTERM)
     assert process.wait() == 0
-    assert time.monotonic() - began < 15
     assert "worker had to be killed" in process.output
     assert journal(tmp_path) == ["door", "worker", "store"]
     assert gone(children)
@@ -202,12 +200,12 @@ def test_a_stubborn_child_is_killed_in_time(supervise: Supervise, tmp_path: Path
 def test_a_dead_child_is_reported_and_started_again(supervise: Supervise) -> None:
     """A crashed worker would stay away until a person looks."""
     process = supervise()
-    process.wait_for("Ready in", 20)
+    process.wait_for("Ready in")
     worker = next(child for child in process.descendants() if "worker" in child.cmdline())
     worker.kill()
-    process.wait_for("worker was killed by SIGKILL", 10)
+    process.wait_for("worker was killed by SIGKILL")
     assert "    worker was here" in process.output
-    eventually(lambda: process.output.count("✓ worker") == 2, 10, "the worker is ready again")
+    eventually(lambda: process.output.count("✓ worker") == 2, "the worker is ready again")
     assert process.output.count("Ready in") == 1
 
 
@@ -215,7 +213,7 @@ def test_a_dead_child_is_reported_and_started_again(supervise: Supervise) -> Non
 def test_the_fourth_death_stops_everything(supervise: Supervise) -> None:
     """A worker that can't start would be started for ever, and its reason would scroll away."""
     process = supervise("worker=broken")
-    assert process.wait(30) == 1
+    assert process.wait() == 1
     assert process.output.count("worker ended with exit status 1") == 4
     assert "worker can't go on" in process.output
     assert "can't be kept running" in process.output
@@ -225,7 +223,7 @@ def test_the_fourth_death_stops_everything(supervise: Supervise) -> None:
 def test_a_child_waits_for_what_it_needs(supervise: Supervise) -> None:
     """Workers would die of a broker that is only just being started again, and use up their restarts."""
     process = supervise("store=broken")
-    assert process.wait(30) == 1
+    assert process.wait() == 1
     assert "worker" not in process.output
     assert "door" not in process.output
 
@@ -235,18 +233,18 @@ def test_a_child_waits_for_what_it_needs(supervise: Supervise) -> None:
 def test_a_killed_supervisor_leaves_nothing(supervise: Supervise) -> None:
     """Orphans would keep the ports, and the next start would fail on them."""
     process = supervise()
-    process.wait_for("Ready in", 20)
+    process.wait_for("Ready in")
     children = process.descendants()
     process.signal(signal.SIGKILL)
     process.wait()
-    eventually(lambda: gone(children), 5, "all children are gone")
+    eventually(lambda: gone(children), "all children are gone")
 
 
 @pytest.mark.integration
 def test_verbose_shows_the_output_under_its_name(supervise: Supervise) -> None:
     """With --verbose nobody could tell which process said what."""
     process = supervise("--verbose")
-    process.wait_for("worker │ worker was here", 20)
+    process.wait_for("worker │ worker was here")
 
 
 def test_up_names_a_taken_port(stack: StackFactory) -> None:
@@ -281,12 +279,11 @@ def test_up_runs_everything_and_continues_with_its_data(stack: StackFactory) -> 
     servers = set(Ports._fields) - {"controller", "admin"}
     assert {first.child(name).pid for name in servers} == {child.pid for child in children}
     asyncio.run(create(first.bootstrap, "yesterday"))
-    began = time.monotonic()
     assert first.stop() == 0
-    assert time.monotonic() - began < 15
+    assert "had to be killed" not in first.output
     assert gone(children)
     second = stack(data_dir=first.data_dir)
     second.wait_ready()
     assert "yesterday" in asyncio.run(topics(second.bootstrap))
     second.child("intake").kill()
-    eventually(lambda: second.times_ready("intake") == 2, 30, "intake is ready again")
+    eventually(lambda: second.times_ready("intake") == 2, "intake is ready again")

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.cli import main
 from tests.support.stacks import ROOT
+from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.integration
 PAGE = (ROOT / "docs" / "write-an-agent.md").read_text()
@@ -26,9 +27,9 @@ def project(tmp_path: Path) -> Path:
     """A checkout with its agents, the tests that are to run, and an installation elsewhere that nobody may reach."""
     place = tmp_path / "project"
     shutil.copytree(ROOT / "agents", place / "agents", ignore=shutil.ignore_patterns("__pycache__"))
-    (place / "tests" / "unit").mkdir(parents=True)
-    (place / "tests" / "integration").mkdir()
-    for name in (*CASES, "tests/__init__.py", "tests/unit/__init__.py", "tests/integration/__init__.py"):
+    packages = {str(folder / "__init__.py") for case in CASES for folder in list(Path(case).parents)[:-1]}
+    for name in (*CASES, *packages):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, place / name)
     (place / ".env").write_text("PIPELINE_KAFKA=127.0.0.1:1\nPIPELINE_REDIS=redis://127.0.0.1:1/0\n")
     return place
@@ -38,7 +39,8 @@ def _run(project: Path, line: str, *more: str) -> str:
     """The output of pytest by a line of the page, with its variables."""
     words = shlex.split(line)
     variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
-    arguments = words[len(variables) :]
+    assert words[len(variables) :][:2] == ["python", "-m"]
+    arguments = words[len(variables) + 2 :]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIPELINE_", "PYTEST_"))}
     env = {**kept, **variables, "PYTHONPATH": os.pathsep.join((str(project), str(ROOT))), "TMPDIR": str(_tmp(project))}
     done = subprocess.run(
@@ -47,7 +49,7 @@ def _run(project: Path, line: str, *more: str) -> str:
         env=env,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=HANG,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -69,9 +71,9 @@ def test_the_same_tests_run_on_the_real_stack_and_leave_nothing(project: Path, m
     """What passes in memory would never have seen Kafka, or each run would leave a Kafka behind."""
     monkeypatch.chdir(project)
     with pytest.raises(SystemExit, match="0"):
-        main(shlex.split(_line("pipeline new-agent visits"))[1:])
-    said = _run(project, _line("PIPELINE_TESTING=stack pytest"), *CASES, "-p", "no:cacheprovider")
-    assert "18 passed" in said
+        main(shlex.split(_line("pipeline new-agent visits --tenant"))[1:])
+    said = _run(project, _line("PIPELINE_TESTING=stack python -m pytest"), *CASES, "-p", "no:cacheprovider")
+    assert "19 passed" in said
     assert list(_tmp(project).iterdir()) == [], "its data is gone"
     assert not [process for process in psutil.process_iter() if str(_tmp(project)) in _traces(process)]
 

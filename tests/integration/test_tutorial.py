@@ -18,6 +18,7 @@ from tests.support.doc_blocks import Block, Shell, blocks
 from tests.support.ports import free_ports
 from tests.support.stacks import Process, eventually
 from tests.support.tutorial import LIVE, PAGE, before_the_stack, environment, run, to_run, write
+from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.integration
 
@@ -43,7 +44,7 @@ def ports(project: Path) -> Iterator[Ports]:
     command = [sys.executable, "-m", "pipeline.cli", *LIVE.split()[1:], "--ports-from", str(found.ingress)]
     process = Process(command, project / "up.out", environment(), project)
     try:
-        process.wait_for("Ready in", 120)
+        process.wait_for("Ready in")
         yield found
     finally:
         process.signal(signal.SIGINT)
@@ -62,7 +63,7 @@ def live() -> list[Shell]:
 
 def curl(command: Shell, ports: Ports) -> str:
     line = command.line.replace("8090", str(ports.sandbox))
-    return subprocess.run(line, shell=True, capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(line, shell=True, capture_output=True, text=True, check=True, timeout=HANG).stdout
 
 
 def test_the_shop_answers_as_the_tutorial_says(project: Path, ports: Ports) -> None:
@@ -73,12 +74,12 @@ def test_the_shop_answers_as_the_tutorial_says(project: Path, ports: Ports) -> N
     expected = ["What would you like?", "How many tins of Chai?", "2 x Chai: 12 euros?", "2 x Chai on the way!"]
     for step, command in enumerate((hello, tap, tins), 1):
         assert json.loads(curl(command, ports))["status"] == 200
-        eventually(partial(_sent, ana, ports, expected[:step]), 60, f"{expected[:step]}")
+        eventually(partial(_sent, ana, ports, expected[:step]), f"{expected[:step]}")
     curl(tea, ports)
-    eventually(partial(_sent, other, ports, ["Stamp 1 of 10."]), 60, "a stamp")
+    eventually(partial(_sent, other, ports, ["Stamp 1 of 10."]), "a stamp")
     curl(faults, ports)
     curl(yes, ports)
-    eventually(partial(_sent, again, ports, expected), 60, "one answer, after the errors")
+    eventually(partial(_sent, again, ports, expected), "one answer, after the errors")
     listed = run(letters, project)
     assert (listed.returncode, listed.stdout) == (0, shown_last()), listed.stderr
     counted = run(report._replace(settings={"PIPELINE_KAFKA": f"127.0.0.1:{ports.kafka}"}), project).stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -17,14 +16,7 @@ from pipeline.local.kafka import Kafka
 from pipeline.runtime.kafka.admin import create
 from pipeline.runtime.kafka.watermark import GroupTopic, PipelineWatermark
 from pipeline.topics.catalogue import Topic
-
-
-async def _within(seconds: float, condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.05)
+from tests.support.waiting import until
 
 
 async def _put(bootstrap: str, topic: str) -> None:
@@ -74,15 +66,15 @@ async def _run(bootstrap: str, first: GroupTopic, second: GroupTopic, asked: Cou
     await create(bootstrap, [_topic(first), _topic(second)], 2, 1)
     hearing = PipelineWatermark(bootstrap, (first, second), 2)
     try:
-        await _within(20, lambda: hearing.value(1, 1) > 0)  # nothing is there, so everything has passed
+        await until(lambda: hearing.value(1, 1) > 0)  # nothing is there, so everything has passed
         for hop in (first, second):
             await _put(bootstrap, hop.topic)
         arrived = time.time()
         await _commit(bootstrap, first)
         before = asked[second.group]
-        await _within(20, lambda: hearing.value(1, 1) >= 0 and asked[second.group] > before + 1)
+        await until(lambda: hearing.value(1, 1) >= 0 and asked[second.group] > before + 1)
         assert hearing.value(1, 1) < arrived, "the second group has not come so far"
         await _commit(bootstrap, second)
-        await _within(20, lambda: hearing.value(1, 1) > arrived)
+        await until(lambda: hearing.value(1, 1) > arrived)
     finally:
         await hearing.close()

@@ -26,7 +26,7 @@ def _restarted_until_done(place: Site, program: str, **env: str) -> int:
     """Starts a worker again and again, as a supervisor does, until all is committed; gives the number of its deaths."""
     for deaths in range(MOST_DEATHS):
         worker = place.start(program, **ONE, **env)
-        eventually(lambda: worker.ended or _all_is_done(place, worker), 60, "its death, or the end")  # noqa: B023
+        eventually(lambda: worker.ended or _all_is_done(place, worker), "its death, or the end")  # noqa: B023
         if not worker.ended:
             return deaths
     raise AssertionError(worker.output)
@@ -49,7 +49,7 @@ def test_a_record_that_ends_or_blocks_its_process_becomes_a_dead_letter_and_noth
     ]
     orders[21:21] = [(orders[3][0], {"id": "killer", "do": do})]
     place.feed(orders)
-    deaths = _restarted_until_done(place, program, PIPELINE_BLOCKED_AFTER="1")
+    deaths = _restarted_until_done(place, program, PIPELINE_BLOCKED_AFTER="3")
     (letter,) = place.dead_letters()
     assert order_of(letter)["id"] == "killer"
     assert (named(letter, "error-type"), named(letter, "attempts")) == ("WorkerDied", "3")

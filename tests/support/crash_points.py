@@ -30,9 +30,8 @@ from pipeline.testing import TestRecord
 from pipeline.testing.memory_flows import InMemoryAssignment, InMemoryPublisher, OutputList
 from pipeline.topics.records import Output, Record
 from tests.support.loop_stand_ins import FakeApp, Loop
+from tests.support.waiting import HANG
 
-SECONDS = 20
-"""In which a life must come to its end."""
 Flows = Mapping[str, Stage | ConcurrentStage]
 """The stages of an app by their source topics."""
 
@@ -131,7 +130,7 @@ class Process:
         running = [asyncio.ensure_future(loop.run()) for loop in self._loops]
         resting = asyncio.ensure_future(_until(until))
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(HANG):
                 await asyncio.wait([*running, resting], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.over = True

@@ -8,10 +8,12 @@ from typing import Any
 
 from aiohttp import ClientSession
 
+from pipeline.ingress.connection import Timeouts
 from pipeline.ingress.server import RunningIngress, serving
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from tests.support.cloud_webhooks import signature, tenants
+from tests.support.waiting import HANG
 
 CLOUD = "/webhooks/cloud"
 JSON = {"Content-Type": "application/json"}
@@ -40,7 +42,13 @@ class Client:
 
 @asynccontextmanager
 async def ingress(kafka: str = "127.0.0.1:1", owners: Tenants | None = None, **options: Any) -> AsyncIterator[Client]:
-    """An ingress whose broker is `kafka`; nobody listens on the usual one. `options`: `Settings` and `serving`."""
+    """An ingress whose broker is `kafka`; nobody listens on the usual one. `options`: `Settings` and `serving`.
+
+    What is not named is so long that no busy machine misses it.
+    """
+    for name in ("ingress_deadline", "ingress_keepalive"):
+        options.setdefault(name, 2 * HANG)
+    options.setdefault("timeouts", Timeouts(idle=options["ingress_keepalive"], body=2 * HANG))
     own = {name: options.pop(name) for name in ("providers", "max_in_flight", "timeouts") if name in options}
     settings = Settings(kafka=kafka, ingress_port=0, **options)
     async with (

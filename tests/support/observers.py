@@ -12,6 +12,8 @@ import orjson
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
 
+from tests.support.waiting import HANG
+
 
 def request(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, method: str = "") -> int:
     """The status of one HTTP request."""
@@ -19,7 +21,7 @@ def request(url: str, body: bytes | None = None, headers: Mapping[str, str] | No
         url, body, dict(headers or {}), method=method or ("POST" if body is not None else "GET")
     )
     try:
-        with urllib.request.urlopen(made, timeout=10) as response:
+        with urllib.request.urlopen(made, timeout=HANG) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -27,7 +29,7 @@ def request(url: str, body: bytes | None = None, headers: Mapping[str, str] | No
 
 def get(url: str) -> Any:
     """The JSON that a GET gives."""
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=HANG) as response:
         return orjson.loads(response.read())
 
 
@@ -35,7 +37,7 @@ def post(url: str, content: object, headers: Mapping[str, str] | None = None) ->
     """The JSON that a POST of JSON gives."""
     named = {"Content-Type": "application/json", **(headers or {})}
     made = urllib.request.Request(url, orjson.dumps(content), named)
-    with urllib.request.urlopen(made, timeout=10) as response:
+    with urllib.request.urlopen(made, timeout=HANG) as response:
         return orjson.loads(response.read())
 
 

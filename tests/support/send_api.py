@@ -18,6 +18,7 @@ from pipeline.ingress.routes import create_app
 from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.topics.records import Record
+from tests.support.waiting import HANG
 
 LIMIT = 10_000
 USER = "15550001111"
@@ -74,7 +75,7 @@ class Caller:
 @asynccontextmanager
 async def api(owners: Tenants | None = None, limit: int = LIMIT, **options: Any) -> AsyncIterator[Caller]:
     publisher, owners = Kept(), owners or tenants()
-    receiver = WebhookReceiver(Admission(publisher, body_limit=limit, deadline=4, **options), publisher, owners)
+    receiver = WebhookReceiver(Admission(publisher, body_limit=limit, deadline=HANG, **options), publisher, owners)
     app = create_app(receiver, Probes(publisher), owners, PROVIDERS, body_limit=limit)
     async with TestClient(TestServer(app)) as client:
         yield Caller(client, publisher)

@@ -15,6 +15,7 @@ import psutil
 
 from pipeline.local.ports import Ports
 from pipeline.local.services import VERBS
+from tests.support.waiting import HANG
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,11 +27,11 @@ _SIGNS = {
 """What a service's command line contains."""
 
 
-def eventually(condition: Callable[[], object], seconds: float, what: str | Callable[[], str]) -> None:
-    """Waits until `condition` holds; fails with `what` (as it is then, if it is called for) after `seconds`."""
-    deadline = time.monotonic() + seconds
+def eventually(condition: Callable[[], object], what: str | Callable[[], str], hang: float = HANG) -> None:
+    """Wait until `condition` holds. Fail with `what` (as it is then, if it can be called) after `hang` seconds."""
+    deadline = time.monotonic() + hang
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what if isinstance(what, str) else what()}"
+        assert time.monotonic() < deadline, f"not within {hang} s: {what if isinstance(what, str) else what()}"
         time.sleep(0.05)
 
 
@@ -54,19 +55,19 @@ class Process:
     def output(self) -> str:
         return self._output.read_text(errors="replace")
 
-    def wait_for(self, text: str, seconds: float) -> None:
+    def wait_for(self, text: str) -> None:
         """Waits until it has printed `text`; fails at once when it has ended without."""
         ended = self._popen.poll
-        eventually(lambda: text in self.output or ended() is not None, seconds, lambda: f"{text!r} in {self.output}")
+        eventually(lambda: text in self.output or ended() is not None, lambda: f"{text!r} in {self.output}")
         assert text in self.output, self.output
 
-    def wait_for_end(self, seconds: float) -> None:
-        """Waits until it has ended; fails with all that it has printed."""
-        eventually(lambda: self._popen.poll() is not None, seconds, lambda: f"the end of {self.output}")
+    def wait_for_end(self, seconds: float = HANG) -> None:
+        """Waits until it has ended; fails with all that it has printed. Name the seconds of what works for long."""
+        eventually(lambda: self._popen.poll() is not None, lambda: f"the end of {self.output}", seconds)
 
-    def wait(self, seconds: float = 20) -> int:
+    def wait(self) -> int:
         """Its exit status."""
-        return self._popen.wait(seconds)
+        return self._popen.wait(HANG)
 
     def signal(self, number: signal.Signals) -> None:
         if self._popen.poll() is None:
@@ -91,7 +92,9 @@ class Stack(Process):
         self.ports = Ports.starting_at(first_port)
         self.data_dir = data_dir
         where = ["--ports-from", str(first_port), "--data-dir", str(data_dir)]
-        super().__init__([sys.executable, "-m", "pipeline.cli", "up", *where, *args], output, env, cwd)
+        # A busy machine may need longer for a webhook than a provider waits.
+        patient = {"PIPELINE_INGRESS_DEADLINE": str(HANG)}
+        super().__init__([sys.executable, "-m", "pipeline.cli", "up", *where, *args], output, {**patient, **env}, cwd)
 
     @property
     def ingress_url(self) -> str:
@@ -109,14 +112,14 @@ class Stack(Process):
     def redis_url(self) -> str:
         return f"redis://127.0.0.1:{self.ports.redis}/0"
 
-    def wait_ready(self, seconds: float = 90) -> None:
-        """Waits as long as its screen tells of something new at least every so many seconds."""
-        seen, deadline = "", time.monotonic() + seconds
+    def wait_ready(self) -> None:
+        """Waits as long as its screen tells of something new now and then."""
+        seen, deadline = "", time.monotonic() + HANG
         while "Ready in" not in (now := self.output):
             if now != seen:
-                seen, deadline = now, time.monotonic() + seconds
+                seen, deadline = now, time.monotonic() + HANG
             assert self._popen.poll() is None, f"it has ended: {now}"
-            assert time.monotonic() < deadline, f"nothing new within {seconds} s: {now}"
+            assert time.monotonic() < deadline, f"nothing new within {HANG} s: {now}"
             time.sleep(0.05)
 
     def child(self, name: str) -> psutil.Process:
@@ -137,14 +140,14 @@ class Stack(Process):
     def in_progress(self, port: int) -> float:
         """How many records the worker on `port` has taken and not finished."""
         name = "pipeline_records_in_progress{"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=HANG) as response:
             lines = response.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
-    def stop(self, seconds: float = 20) -> int:
+    def stop(self) -> int:
         """SIGTERM; gives the exit status."""
         self.signal(signal.SIGTERM)
-        return self.wait(seconds)
+        return self.wait()
 
     def kill(self) -> None:
         """SIGKILL to the supervisor alone; the kernel takes its children with it."""

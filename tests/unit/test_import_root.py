@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import pipeline
 from pipeline.errors import ConfigurationError
 from pipeline.handlers.loading import load_handler
+from tests.support.packages import build, install_others
 from tests.support.stacks import ROOT
 
 PUBLIC = [
@@ -69,9 +71,7 @@ def python(cwd: Path, code: str, *paths: Path) -> str:
 def neighbours(tmp_path: Path) -> Path:
     """Other people's packages that are called as folders of this project."""
     place = tmp_path / "site"
-    for name in ("agents", "chaos", "sandbox", "topics"):
-        (place / name).mkdir(parents=True)
-        (place / name / "__init__.py").write_text(f"NAME = '{name} of another'\nclass Agent: pass\n")
+    install_others(place)
     return place
 
 
@@ -84,13 +84,24 @@ def test_the_public_names_are_these() -> None:
         _ = pipeline.NoSuch
 
 
-@pytest.mark.parametrize("module", ["pipeline", "pipeline.sandbox"])
+@pytest.mark.parametrize("module", ["pipeline", "pipeline.sandbox", "pipeline.replay"])
 def test_an_import_loads_nothing_else(tmp_path: Path, module: str) -> None:
     """Whoever wants the sandbox alone would wait for all of the machine."""
-    code = f"import sys, {module}; print([name for name in sys.modules if name.startswith('pipeline.')])"
+    assert _loaded_by(tmp_path, module) == {"pipeline", module}
+
+
+def test_the_whole_sandbox_loads_nothing_else(tmp_path: Path) -> None:
+    """What stands for the outside world would be made of what it tests."""
+    loaded = _loaded_by(tmp_path, "pipeline.sandbox.server") - {"pipeline", "pipeline.sandbox"}
+    assert "pipeline.sandbox.app" in loaded
+    assert [name for name in loaded if not name.startswith("pipeline.sandbox.")] == []
+
+
+def _loaded_by(cwd: Path, module: str) -> set[str]:
+    """Return the modules of ours that an import loads in a process of its own."""
+    code = f"import sys, {module}; print(*[name for name in sys.modules if name.split('.')[0] == 'pipeline'])"
     argv, env = [sys.executable, "-P", "-c", code], {**os.environ, "PYTHONPATH": str(ROOT)}
-    loaded = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout
-    assert loaded.strip() == str([module] if module != "pipeline" else [])
+    return set(subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=True).stdout.split())
 
 
 def test_neighbours_of_the_same_names_are_a_handlers_own(tmp_path: Path, neighbours: Path) -> None:
@@ -102,21 +113,21 @@ def test_neighbours_of_the_same_names_are_a_handlers_own(tmp_path: Path, neighbo
         assert python(cwd, f"import pipeline.agents.topology; {load}", neighbours, tmp_path) == str(names)
 
 
+def test_a_handlers_own_test_finds_its_neighbours_first() -> None:
+    """`from agents import Agent` would mean our folder in the tests and openai-agents in a worker."""
+    assert sys.path.index(str(ROOT)) > sys.path.index(sysconfig.get_path("purelib"))
+
+
 def test_the_wheel_has_one_import_name(tmp_path: Path) -> None:
     """Installing it would overwrite the files of openai-agents, or hide somebody's package `topics`."""
-    tree, wheels = tmp_path / "tree", tmp_path / "wheels"
-    for name in ("pipeline", "agents", "topics", "sandbox"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=ignored)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree)
-    argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*argv, "--no-index", "--wheel-dir", str(wheels), str(tree)], check=True, capture_output=True)
-    (wheel,) = wheels.glob("*.whl")
+    sdist, wheel = build(tmp_path)
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"pipeline"}
     assert {"pipeline/agents/parse.py", "pipeline/topics/catalogue.py", "pipeline/sandbox/app.py"} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    with tarfile.open(sdist) as archive:
+        sources = {name.partition("/")[2] for name in archive.getnames()}
+    assert {name for name in names if ".dist-info/" not in name} <= sources, "the wheel can be built of it"
 
 
 def test_an_old_path_of_a_handler_is_understood_and_said(caplog: pytest.LogCaptureFixture) -> None:

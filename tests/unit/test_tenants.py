@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigurationError
-from pipeline.tenants import Tenants, load_tenants
+from pipeline.tenants import Tenants, load_tenants, sample
 
 SAMPLE = Path(__file__).parents[2] / "examples/tenants.yaml"
 SANDBOX = {"PIPELINE_SANDBOX_URL": "http://127.0.0.1:8090"}
@@ -37,6 +37,14 @@ def refusal(path: Path, what: object, environ: dict[str, str] | None = None) -> 
     message = str(caught.value)
     assert len(message.splitlines()) == 1
     return message
+
+
+def test_the_sample_is_there_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pipeline up` from an installed package would ask a newcomer for a tenants file."""
+    monkeypatch.chdir(SAMPLE.parents[1])
+    assert sample().resolve() == SAMPLE
+    monkeypatch.chdir(tmp_path)
+    assert sample().read_bytes() == SAMPLE.read_bytes(), "copy examples/tenants.yaml to pipeline/tenants.sample.yaml"
 
 
 def test_the_sample_is_as_promised() -> None:

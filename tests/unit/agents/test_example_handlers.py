@@ -18,6 +18,7 @@ from pipeline.errors import ConfigurationError, Unavailable
 from pipeline.handlers.loading import load_handler
 from pipeline.testing import AgentConformance, HandlerDriver, incoming_image, incoming_selection, incoming_text
 from pipeline.topics.events import EventBase
+from tests.support.waiting import HANG
 
 ROOT = Path(__file__).parents[3]
 OTHER = "15550002222"
@@ -133,7 +134,7 @@ def test_a_slow_service_is_asked_for_many_at_once(monkeypatch: pytest.MonkeyPatc
             return web.Response(status=503)
         if len(asked) == 3:
             together.set()
-        await asyncio.wait_for(together.wait(), 10)
+        await asyncio.wait_for(together.wait(), HANG)
         return web.json_response({"answer": request.query["q"].upper()})
 
     async def body() -> None:

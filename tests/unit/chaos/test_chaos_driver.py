@@ -13,6 +13,7 @@ from chaos.driver import Driver
 from chaos.options import Options
 from chaos.traffic import traffic
 from chaos.webhooks import ASIDE
+from tests.support.waiting import HANG
 
 OPTIONS = Options(seconds=1, rate=150, contacts=20)
 
@@ -54,7 +55,7 @@ async def _driven(door: Door) -> Driver:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         driver = Driver(f"http://127.0.0.1:{runner.addresses[0][1]}")
-        await asyncio.wait_for(driver.drive(traffic(OPTIONS)), 60)
+        await asyncio.wait_for(driver.drive(traffic(OPTIONS)), HANG)
         return driver
     finally:
         await runner.cleanup()

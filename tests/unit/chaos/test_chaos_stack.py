@@ -54,10 +54,10 @@ def test_a_worker_that_leaves_for_good_with_an_error_is_reported(tmp_path: Path)
     stack._children.append(child)
     stack._by_name["intake-2"] = child
     child.start()
-    eventually(said.exists, 20, "the child is up")
+    eventually(said.exists, "the child is up")
     child.state = ChildState.READY
     stack._remove("intake-2")
-    eventually(lambda: not child.running, 20, "it has ended")
+    eventually(lambda: not child.running, "it has ended")
     stack._see_off()
     assert [(death.name, death.why) for death in stack.log.deaths] == [("intake-2", "ended with exit status 3")]
     assert not stack._leaving
@@ -73,9 +73,9 @@ def test_a_frozen_worker_goes_on_when_its_time_is_over(tmp_path: Path) -> None:
     try:
         process = psutil.Process(child.pid)
         assert stack._freeze("intake", 0)
-        eventually(lambda: process.status() == psutil.STATUS_STOPPED, 20, "it stands still")
+        eventually(lambda: process.status() == psutil.STATUS_STOPPED, "it stands still")
         stack._thaw(lambda until: time.monotonic() >= until)
-        eventually(lambda: process.status() != psutil.STATUS_STOPPED, 20, "it goes on")
+        eventually(lambda: process.status() != psutil.STATUS_STOPPED, "it goes on")
         assert not stack._frozen
     finally:
         child.kill()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from pipeline.tenants import SAMPLE
 from tests.support.ports import free_ports
+from tests.support.waiting import HANG
 
 ROOT = Path(__file__).parents[3]
 VERBS = ["up", "ingress", "worker", "sandbox", "topics", "dead-letters", "doctor", "new-agent", "new-handler"]
@@ -29,7 +29,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
 
@@ -85,11 +85,9 @@ def test_debug_shows_where() -> None:
 @pytest.mark.parametrize("verb", ["create", "check"])
 def test_topics_without_a_broker_end_soon(verb: str) -> None:
     """A deployment's job would hang on a wrong address instead of saying so."""
-    begin = time.monotonic()
     done = run(
         "topics", verb, environment={"PIPELINE_KAFKA": f"127.0.0.1:{free_ports()}", "PIPELINE_TENANTS": str(SAMPLE)}
     )
-    assert time.monotonic() - begin < 20  # aiokafka by itself tries for 40
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "can't reach Kafka" in line

@@ -154,6 +154,19 @@ def test_the_only_package_here_is_taken(tmp_path: Path, monkeypatch: pytest.Monk
     assert home(None, "agents") == Home(Path("our_bots"), "our_bots")
 
 
+def test_outside_a_checkout_its_settings_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A newcomer would look for a tenants file that an installed package does not have."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="0"):
+        main(["new-agent", "visits", "--package", "my_shop"])
+    assert "PIPELINE_HANDLER=my_shop.visits.visits pipeline up" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="1"):
+        main(["new-agent", "other", "--package", "my_shop", "--tenant", "acme"])
+    assert "set PIPELINE_TENANTS to yours" in capsys.readouterr().err
+
+
 def test_registering_changes_one_line() -> None:
     """The comments of somebody's tenants file, or another tenant's handler, would be gone."""
     after = registered(TENANTS, "acme", "agents.a.a")

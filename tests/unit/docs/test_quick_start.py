@@ -16,9 +16,7 @@ from pipeline.runtime.kafka.admin import TopicDescription
 from pipeline.runtime.process import worker
 from pipeline.settings import Settings
 from pipeline.topics.installation import TOPIC, Installation
-
-GENEROUS = 20.0
-"""Seconds that only guard against hanging."""
+from tests.support.waiting import HANG
 
 
 @pytest.mark.parametrize("recorded", [True, False])
@@ -90,7 +88,7 @@ def test_an_app_subscribes_without_a_pause(tmp_path: Path) -> None:
         stands_in: Any = app
         stands_in._consumer = SimpleNamespace(assignment=set, pause_partitions=lambda _: None)
         stands_in.agents._agents_started.set()
-        async with asyncio.timeout(GENEROUS):
+        async with asyncio.timeout(HANG):
             await tables.on_start()
             await tables.wait_until_tables_registered()
         assert recovery.started

@@ -16,6 +16,7 @@ from tests.support import handlers_for_tests as handlers
 from tests.support.handler_events import text
 from tests.support.loop_stand_ins import TP0, FakeApp, until
 from tests.support.runners import runner_of
+from tests.support.waiting import HANG
 
 
 def _worked(kind: type[EventHandler], events: list[EventBase]) -> list[Command]:
@@ -28,7 +29,7 @@ def _worked(kind: type[EventHandler], events: list[EventBase]) -> list[Command]:
         loop.buffer.add(TP0, [_record(event, offset) for offset, event in enumerate(events)])
         running = asyncio.ensure_future(loop.run())
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(HANG):
                 await until(lambda: app.assignment.positions.get(TP0) == len(events))
         finally:
             running.cancel()

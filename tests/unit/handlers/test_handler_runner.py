@@ -26,7 +26,9 @@ from pipeline.state.store import Committed, UnitRecord
 from pipeline.topics.commands import Command, CommandKind, command_id
 from tests.support import handlers_for_tests as handlers
 from tests.support.handler_events import ACCOUNT, settings, tenants, text
+from tests.support.own_time import OwnTime
 from tests.support.runners import H, runner_of, texts
+from tests.support.waiting import HANG
 
 
 @pytest.mark.parametrize("kind", [handlers.Slow, handlers.Stubborn])
@@ -289,7 +291,8 @@ def test_many_slow_handlers_of_one_row_in_two_workers_come_to_an_end() -> None:
         seen = [handler.seen for worker in workers if isinstance(handler := worker.handler("acme"), handlers.Recorder)]
         assert sum(map(len, seen)) < 500, "a few handlings an event, not a hundred"
 
-    asyncio.run(body())
+    with asyncio.Runner(loop_factory=OwnTime) as runner:
+        runner.run(body())
 
 
 def test_a_conflict_is_no_fault_of_the_event() -> None:
@@ -303,7 +306,7 @@ def test_a_thousand_slow_conversations_at_once() -> None:
     async def body() -> None:
         runner, handler, _ = runner_of(handlers.WaitsForAll)
         events = [text(message_id=f"wamid.{user}", from_=f"1555000{user}") for user in range(1000)]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANG):
             answers = await asyncio.gather(*(runner.run(event) for event in events))
         assert [texts(commands) for commands in answers] == [["hi"]] * 1000
         assert len(handler.seen) == 1000

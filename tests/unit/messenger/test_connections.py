@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from pipeline.errors import CallWithheld
 from pipeline.messenger.connections import WriteGuard, guarded_by, open_session
+from tests.support.waiting import HANG
 
 
 class Api:
@@ -46,7 +47,7 @@ async def _request(session: ClientSession, url: str, guard: WriteGuard, method: 
 
 def _run(play: Callable[[Api], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG):
             await play(Api())
 
     asyncio.run(run())

@@ -31,6 +31,7 @@ from tests.support.state_contract import StoreContract
 from tests.support.state_contract_caches import CachesContract
 from tests.support.state_programs import PROGRAMS, Step, run, state
 from tests.support.state_race import between_processes, writes
+from tests.support.waiting import HANG
 
 
 class OnFiles:
@@ -104,7 +105,7 @@ def test_a_person_can_read_the_files(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300), min_size=2, max_size=2))
 def test_names_and_files_are_one_to_one(parts: list[str]) -> None:
-    """If two keys met in one file, or a key led out of its tenant's folder, one user could read another's rows."""
+    """If two keys met in one file, or a key led out of its tenant's directory, one user could read another's rows."""
     folder = JsonDirectory(Path("/data/acme"))
     one, other = (folder.file(f"{{acme}}:table:{part}") for part in parts)
     assert (str(one).lower() == str(other).lower()) == (parts[0] == parts[1])
@@ -125,11 +126,11 @@ def test_names_that_mean_places() -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.state import folder
+from pipeline.state import json_directory
 from pipeline.state.json_directory import JsonDirectory, StoredRow
 
 left = int(sys.argv[2])
-put = folder._put
+put = json_directory._replace_file
 
 def dying(file, content):
     global left
@@ -139,7 +140,7 @@ def dying(file, content):
     left -= 1
     put(file, content)
 
-folder._put = dying
+json_directory._replace_file = dying
 mine = JsonDirectory(Path(sys.argv[1]))
 with mine.locked(5):
     mine.write({f"{{t}}:{name}": StoredRow({"x": b"2"}, None) for name in "abc"})
@@ -157,7 +158,7 @@ def test_a_killed_writer_leaves_all_or_nothing(tmp_path: Path, writes: int, valu
     folder = JsonDirectory(tmp_path / "t")
     with folder.locked(5):
         folder.write({f"{{t}}:{name}": StoredRow({"x": b"1"}, None) for name in "abc"})
-    died = subprocess.run([sys.executable, "-c", KILLED, str(folder.path), str(writes)], check=False, timeout=60)
+    died = subprocess.run([sys.executable, "-c", KILLED, str(folder.path), str(writes)], check=False, timeout=HANG)
     assert died.returncode == -signal.SIGKILL
     assert asyncio.run(read()) == [value] * 3
 

@@ -20,6 +20,7 @@ from pipeline.providers.cloud.deliver import send_command
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command, CommandKind
 from tests.support.ports import free_ports
+from tests.support.waiting import HANG
 
 module = import_module("pipeline.providers.cloud.deliver")
 TOKEN = "a-very-secret-token"
@@ -270,7 +271,7 @@ def test_a_connection_that_takes_too_long_is_tried_again(monkeypatch: pytest.Mon
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server, ClientSession(connector=TCPConnector(limit=1)) as session:
             first = asyncio.create_task(session.get(url))
-            await asyncio.wait_for(arrived.wait(), 5)
+            await asyncio.wait_for(arrived.wait(), HANG)
             second = await send_command(command(), account(url), session)
             release.set()
             await asyncio.gather(first, return_exceptions=True)
@@ -337,7 +338,7 @@ def test_a_cancelled_delivery_is_cancelled() -> None:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server, ClientSession() as session:
             call = asyncio.create_task(send_command(command(), account(url), session))
-            await asyncio.wait_for(arrived.wait(), 5)
+            await asyncio.wait_for(arrived.wait(), HANG)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call

@@ -28,6 +28,7 @@ from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
+from tests.support.waiting import HANG
 
 TP0, TP1 = TP("in", 0), TP("in", 1)
 
@@ -216,7 +217,7 @@ def test_a_full_partition_is_fetched_again_as_soon_as_it_has_room(monkeypatch: p
         asking.cancel()
         return first, second
 
-    assert asyncio.run(asyncio.wait_for(asked_for(), 5)) == ({TP1}, {TP0, TP1})
+    assert asyncio.run(asyncio.wait_for(asked_for(), HANG)) == ({TP1}, {TP0, TP1})
 
 
 def test_what_is_kept_in_memory_is_forgotten_whenever_partitions_may_have_moved() -> None:

@@ -20,6 +20,7 @@ from pipeline.runtime.faust.gaps import GapPolicy, OffLogPositions, RemovedRange
 from pipeline.runtime.process.liveness import Liveness
 from pipeline.testing import TestRecord
 from pipeline.topics import dead_letters
+from tests.support.waiting import HANG
 
 TP0, TABLE = TP("in", 0), TP("changelog", 0)
 
@@ -225,7 +226,7 @@ def test_a_start_is_remembered_when_it_is_committed_and_not_before() -> None:
         await world.gaps._record_start_when_committed([TP0], 1)
         await asyncio.gather(*(task for task in world.tasks if task is not None))
 
-    asyncio.run(asyncio.wait_for(body(), 30))
+    asyncio.run(asyncio.wait_for(body(), HANG))
     assert world.known == {"in"}
 
 

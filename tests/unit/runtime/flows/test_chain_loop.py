@@ -16,6 +16,7 @@ from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 from pipeline.testing import TestRecord
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, FakeApp, record, until
+from tests.support.waiting import HANG
 
 TP1 = TP("in", 1)
 Play = Callable[[FakeApp, ChainLoop], Coroutine[Any, Any, None]]
@@ -45,7 +46,7 @@ def _play(door: Door, play: Play) -> None:
         loop = app.chained([Stage("door", door)])
         running = asyncio.ensure_future(loop.run())
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HANG):
                 await play(app, loop)
         finally:
             running.cancel()

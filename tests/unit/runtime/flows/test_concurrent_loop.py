@@ -20,6 +20,8 @@ from pipeline.runtime.process.lease import MembershipLease
 from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, FakeApp, record, until
+from tests.support.own_time import OwnTime
+from tests.support.waiting import HANG
 
 Function = Callable[[Any, ConcurrentContext], Coroutine[Any, Any, Iterable[Record]]]
 Play = Callable[[FakeApp, ConcurrentLoop], Coroutine[Any, Any, None]]
@@ -42,13 +44,14 @@ def _play(
         loop = app.concurrent(stage, Breaker(breaker))
         running = asyncio.ensure_future(loop.run())
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HANG):
                 await play(app, loop)
         finally:
             running.cancel()
             await asyncio.wait([running])
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=OwnTime) as runner:
+        runner.run(run())
 
 
 def _copy(record: Any) -> list[Record]:
@@ -424,7 +427,7 @@ def test_what_is_tried_again_and_again_is_no_try_that_does_not_end(error: Except
         loop = app.concurrent(stage, Breaker(BreakerConfig(consecutive=1)))
         running = asyncio.ensure_future(loop.run())
         loop.buffer.add(TP0, [record(b"a", 0)])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG):
             await until(lambda: len(tries) > 5)
         assert loop.breaker.open
         assert app.assignment.liveness.running_for() == {}

@@ -34,6 +34,7 @@ from pipeline.topics.catalogue import SEEN, SENT
 from pipeline.topics.records import Header, Output, header
 from tests.support.cloud_webhooks import NUMBER, contact, tenants, text, value, webhook
 from tests.support.loop_stand_ins import TP0, FakeApp, until
+from tests.support.waiting import HANG
 
 NAMES: Final = sorted({each for name, each in vars(headers).items() if isinstance(each, str) and name.isupper()})
 VALUES = st.none() | st.binary(max_size=6) | st.sampled_from([b"cloud", b"wasender", b"waha", b"api", b"acme", b"\xff"])
@@ -97,7 +98,7 @@ def _letters(stage: ConcurrentStage, records: Sequence[TestRecord], breaker: Bre
         running = asyncio.ensure_future(loop.run())
         loop.buffer.add(TP0, list(records))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANG):
                 await until(lambda: app.assignment.positions.get(TP0) == len(records))
         finally:
             running.cancel()

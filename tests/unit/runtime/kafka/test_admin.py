@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import pytest
 from pipeline.errors import ConfigurationError, PipelineError, Unavailable
 from pipeline.runtime.kafka import admin, installation, partition_counts
 from tests.support.ports import free_ports
+from tests.support.waiting import HANG
 
 
 class Wanted(NamedTuple):
@@ -51,12 +51,12 @@ def one_line(error: PipelineError) -> str:
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_no_broker_is_one_line_at_once(question: str) -> None:
+def test_no_broker_is_one_line_at_once(monkeypatch: pytest.MonkeyPatch, question: str) -> None:
     """An operator would wait for a client that retries for ever, or read a traceback."""
-    bootstrap, begin = f"127.0.0.1:{free_ports()}", time.monotonic()
+    monkeypatch.setattr(admin, "TIMEOUT", 2 * HANG)
+    bootstrap = f"127.0.0.1:{free_ports()}"
     with pytest.raises(Unavailable) as caught:
-        asyncio.run(_ask(question, bootstrap))
-    assert time.monotonic() - begin < 2
+        asyncio.run(asyncio.wait_for(_ask(question, bootstrap), HANG))
     assert f"can't reach Kafka at {bootstrap} (no connection)" in one_line(caught.value)
     assert "PIPELINE_KAFKA" in str(caught.value)
 
@@ -65,8 +65,8 @@ def test_no_broker_is_one_line_at_once(question: str) -> None:
 def test_a_broker_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch, question: str) -> None:
     """A firewall that swallows packets would hang the command, the worker's start and the doctor."""
     monkeypatch.setattr(admin, "TIMEOUT", 0.2)
-    with pytest.raises(Unavailable, match="can't reach Kafka"):
-        asyncio.run(asyncio.wait_for(_ask_silence(question), 3))
+    with pytest.raises(Unavailable, match=r"can't reach Kafka at .* \(no answer in time\)"):
+        asyncio.run(asyncio.wait_for(_ask_silence(question), HANG))
 
 
 @pytest.mark.parametrize("bootstrap", ["a:b", "http://broker:9092", "broker:"])

@@ -20,8 +20,8 @@ def test_a_worker_waits_for_its_broker_and_can_be_told_to_stop_meanwhile(tmp_pat
     }
     worker = Process([sys.executable, "-m", "pipeline.cli", "worker", "messenger"], tmp_path / "out", environment)
     try:
-        worker.wait_for("worker_waiting_for_broker", 20)
+        worker.wait_for("worker_waiting_for_broker")
     finally:
         worker.signal(signal.SIGTERM)
-    assert worker.wait(10) == 0, worker.output
+    assert worker.wait() == 0, worker.output
     assert "Unclosed" not in worker.output

@@ -27,6 +27,7 @@ from pipeline.testing import TestRecord
 from pipeline.testing.memory_flows import InMemoryAssignment
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import FakeApp, until
+from tests.support.waiting import HANG
 
 MOST_LIVES = 60
 
@@ -107,7 +108,7 @@ async def _live(broker: Broker, kind: str, killers: set[bytes], exclusive: Proce
         asyncio.ensure_future(each) for each in (life._loops[0].run(), life.quarantine.run(), life.commit_forever())
     ]
     ending = asyncio.ensure_future(until(lambda: broker.finished))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG):
         await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)
     for each in (*running, ending):
         each.cancel()
@@ -187,7 +188,7 @@ def test_what_retries_or_belongs_to_another_app_waits_while_a_record_runs_alone(
     async def play() -> None:
         exclusive = ProcessExclusivity()
         tasks = [*_started(broker, exclusive, work), *_started(other_broker, exclusive, elsewhere)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: len(seen) == 2)
             over.set()
             await until(lambda: broker.finished and other_broker.finished)
@@ -285,7 +286,7 @@ def test_who_waits_behind_a_waiting_record_of_its_lane_keeps_nobody_back(ends: t
     async def play() -> None:
         loop, tasks = _begun(broker, work, lambda record: (record.partition, record.offset < 4))
         life: Any = loop._assignment
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: done == {b"0-4", b"0-5", b"0-6", b"0-7", b"1-0", b"1-1", b"1-2"})
             await until(lambda: not life.quarantine.suspects)
         for task in tasks:
@@ -312,7 +313,7 @@ def test_a_record_that_runs_alone_is_the_probe_of_an_open_breaker() -> None:
         nonlocal away
         loop, tasks = _begun(broker, work, limits=BreakerConfig(consecutive=2, failure_rate=0))
         life: Any = loop._assignment
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: loop.breaker.open)
             broker.logs[tp] = late
             loop.buffer.add(tp, late)
@@ -346,7 +347,7 @@ def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
         loop, tasks = _begun(broker, work, exclusive=exclusive)
         exclusive.join(Restless())
         life: Any = loop._assignment
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: exclusive.holder is life.quarantine)
             assert life.quarantine.held_back == [TP("in", 0)], "liveness would count it as stuck"
             life.quarantine.rest()
@@ -384,7 +385,7 @@ def test_a_commit_that_is_refused_while_the_group_settles_is_tried_again_soon(mo
             return False
 
         life.commit_notes = refuse
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: len(waits) > 6)
             assert waits[:7] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
             del life.commit_notes
@@ -418,7 +419,7 @@ def test_a_record_that_did_not_get_to_run_alone_is_not_said_to_run() -> None:
             return False
 
         life.commit_notes = refuse
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: asked and life.quarantine._not_before)
             assert cells[tp].state.running == ""
             del life.commit_notes
@@ -444,7 +445,7 @@ def test_suspects_of_a_log_that_was_made_anew_are_forgotten() -> None:
         life: Any = loop._assignment
         life.quarantine.restart(tp, 0)
         loop.buffer.add(tp, broker.logs[tp])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: broker.finished)
         for task in tasks:
             task.cancel()
@@ -468,7 +469,7 @@ def test_what_waited_for_its_turn_goes_when_its_partition_does() -> None:
         await asyncio.sleep(0)
         loop._in_flight.start_epoch()
         loop._admit(InFlightRecord(TP("in", 0), broker.logs[TP("in", 0)][0], life.epoch))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await asyncio.sleep(0.01)
             assert loop._executor._queues
             life.epoch += 1
@@ -507,7 +508,7 @@ def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_tim
         shared = ProcessExclusivity()
         shared.join(Restless())
         _, tasks = _begun(broker, work, exclusive=shared)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await until(lambda: len(held) > 1)
         for task in tasks:
             task.cancel()
@@ -530,7 +531,7 @@ def test_a_killer_behind_a_record_that_waits_becomes_a_dead_letter() -> None:
         loop, tasks = _begun(broker, work)
         sink: Any = loop._context.publisher
         ending = asyncio.ensure_future(until(lambda: sink.letters and len(sink.published) == 2))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await asyncio.wait([*tasks, ending], return_when=asyncio.FIRST_COMPLETED)
         for task in (*tasks, ending):
             task.cancel()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import selectors
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +27,7 @@ from pipeline.testing import TestRecord
 from pipeline.testing.memory_flows import InMemoryAssignment
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import FakeApp
+from tests.support.own_time import OwnTime
 
 Place = tuple[int, int]
 """Partition and offset."""
@@ -39,27 +39,6 @@ LONGEST_LIFE = 60.0
 
 class Died(BaseException):
     """The process is gone."""
-
-
-class Skipping(selectors.DefaultSelector):
-    """Does not wait: says instead that the time has passed."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.now += timeout or 0.0
-        return super().select(0)
-
-
-class OwnTime(asyncio.SelectorEventLoop):
-    """An event loop in which nobody waits, and which does the same every time."""
-
-    def __init__(self) -> None:
-        self._skipping = Skipping()
-        super().__init__(self._skipping)
-
-    def time(self) -> float:
-        return self._skipping.now
 
 
 @dataclass
