@@ -24,7 +24,7 @@ def send(executor: CommandExecutor) -> ConcurrentStage:
         outcome = await executor.execute(command, context.table(SENT), context)
         return () if outcome is None else (encode_outcome(outcome),)
 
-    def lane(command: Command) -> tuple[str, str]:
+    def ordering_key(command: Command) -> tuple[str, str]:
         return command.account, command.recipient
 
-    return ConcurrentStage("send", run, decode_command, lane, MAX_CONCURRENT)
+    return ConcurrentStage("send", run, decode_command, ordering_key, MAX_CONCURRENT)

@@ -107,8 +107,7 @@ def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, 
         tenants.write_text(text)
         print(f"{tenants}: tenant {tenant} has it from the next start on")
     else:
-        named = tenants if tenants.is_file() else "your tenants file"
-        print(f"To use it, write under your tenant in {named}:  handler: {handler}")
+        print(f"To use it, write under your tenant in {tenants}:  handler: {handler}")
 
 
 def _without_tenants_file(tenants: Path, tenant: str | None, handler: str, files: dict[Path, str]) -> None:

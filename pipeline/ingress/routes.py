@@ -10,7 +10,7 @@ from pipeline.ingress.admission import Rejected
 from pipeline.ingress.probes import Probes
 from pipeline.ingress.receiver import WebhookReceiver
 from pipeline.ingress.responses import BareResponse, check_expect, response
-from pipeline.ingress.send_api import SendApi
+from pipeline.ingress.send_api import SendEndpoint
 from pipeline.metrics import WEBHOOKS
 from pipeline.providers import CLOUD
 from pipeline.providers.base import Provider
@@ -30,7 +30,7 @@ def create_app(
     body_limit: int,
 ) -> web.Application:
     """Create the application. It has no middleware: `Admission` does all that every request needs."""
-    routes = Routes(receiver, SendApi(receiver, tenants, providers), tenants, providers)
+    routes = Routes(receiver, SendEndpoint(receiver, tenants, providers), tenants, providers)
     app = web.Application(client_max_size=body_limit)
     for slash in ("", "/"):
         _add(app, "POST", CLOUD_PATH + slash, routes.cloud)
@@ -60,7 +60,7 @@ class Routes:
     def __init__(
         self,
         receiver: WebhookReceiver,
-        send_api: SendApi,
+        send_api: SendEndpoint,
         tenants: Tenants,
         providers: Mapping[str, Provider],
     ) -> None:

@@ -63,7 +63,7 @@ class InvalidSend(Rejected):
         return _response(self.status, self.result)
 
 
-class SendApi:
+class SendEndpoint:
     """Handles `POST /api/whatsapp/{family}/{name}`."""
 
     def __init__(self, receiver: WebhookReceiver, tenants: Tenants, providers: Mapping[str, Provider]) -> None:

@@ -59,7 +59,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Understand the name that `TopologyTestDriver` had in earlier versions."""
-    if name == "TopologyTestDriver":
-        warnings.warn("pipeline.testing.TopologyTestDriver is now TopologyTestDriver", DeprecationWarning, stacklevel=2)
+    if name == "StageDriver":
+        warnings.warn("pipeline.testing.StageDriver is now TopologyTestDriver", DeprecationWarning, stacklevel=2)
         return TopologyTestDriver
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,7 +38,7 @@ class LogEvent(NamedTuple):
 def events() -> list[LogEvent]:
     """Return the log events of the code, by name."""
     found: dict[tuple[str, str], str] = {}
-    for file in files(waiting=False):
+    for file in files():
         for event in _events(tree(file)):
             found[event.name, event.level] = found.get((event.name, event.level)) or event.detail
     return [LogEvent(name, level, detail) for (name, level), detail in sorted(found.items())]

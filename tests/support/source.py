@@ -10,18 +10,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipeline", "agents", "topics", "sandbox")
 """The folders that are installed as parts of `pipeline`."""
-WAITING: tuple[str, ...] = (
-    "pipeline/handlers",
-    "pipeline/kafka_connection.py",
-    "pipeline/messenger",
-    "pipeline/providers",
-    "pipeline/runtime",
-    "pipeline/state",
-    "pipeline/testing",
-    "pipeline/wappa",
-    "topics/events",
-)
-"""Paths that the laws of language do not hold for yet."""
 
 
 @cache
@@ -30,14 +18,9 @@ def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(), str(file))
 
 
-def files(packages: Sequence[str] = PACKAGES, *, waiting: bool = True) -> list[Path]:
-    """Return the files of these folders, each once: links to folders are not followed.
-
-    Args:
-        waiting: False leaves out the paths in `WAITING`.
-    """
-    found = sorted(file for package in packages for file in _files(ROOT / package))
-    return [file for file in found if waiting or not any(file.is_relative_to(ROOT / path) for path in WAITING)]
+def files(packages: Sequence[str] = PACKAGES) -> list[Path]:
+    """Return the files of these folders, each once: links to folders are not followed."""
+    return sorted(file for package in packages for file in _files(ROOT / package))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -16,6 +16,6 @@ MOST = 0.02
 @pytest.mark.parametrize("package", [*PACKAGES, "chaos", "bench"])
 def test_docstrings_open_with_a_verb_or_a_noun(package: str) -> None:
     """A reader who does not know the code has to guess the subject of each sentence."""
-    found = [(file, line, text) for file in files([package], waiting=False) for line, text in docstrings(file)]
+    found = [(file, line, text) for file in files([package]) for line, text in docstrings(file)]
     headless = [f"{file.relative_to(ROOT)}:{line}: {text[:60]}" for file, line, text in found if HEADLESS.match(text)]
     assert len(headless) <= MOST * len(found), "\n".join(headless)

@@ -12,6 +12,7 @@ from typing import Any
 
 from faust.types import TP
 
+from pipeline.errors import error_type
 from pipeline.metrics import BATCH_SECONDS, RECORDS, RETRIES
 from pipeline.runtime.flows.breaker import Breaker
 from pipeline.runtime.flows.chain import Chain, ChainResult, PendingRetry, shortest_delay
@@ -92,7 +93,7 @@ class ChainLoop:
         return not self._taken
 
     async def run(self) -> None:
-        # Records arrive in the buffer from the consumer's fetches (`Consumer._drain_once`). This loop only reads it.
+        # Records arrive in the buffer from the consumer's fetches (`FetchLoop.buffer`). This loop only reads it.
         await self._publisher.prefetch_metadata([self.source])
         async with asyncio.TaskGroup() as tasks:
             commits: deque[asyncio.Task[None]] = deque()
@@ -238,7 +239,7 @@ class ChainLoop:
         """Wait for the next try. False: partitions move, so the records will be delivered again."""
         for item in (item for items in pending.values() for item in items):
             if item.error is not None:
-                RETRIES.labels(item.stage, type(item.error).__name__).inc()
+                RETRIES.labels(item.stage, error_type(item.error)).inc()
         return await self._sleep_unless_rebalancing(shortest_delay(pending, self._context.retries))
 
     async def _sleep_unless_rebalancing(self, seconds: float) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from faust.types import TP
 
-from pipeline.errors import NewerRecord, Unavailable, WorkerDied
+from pipeline.errors import NewerRecord, Unavailable, WorkerDied, error_type
 from pipeline.logging import bind_record
 from pipeline.metrics import RECORDS, RETRIES
 from pipeline.runtime.flows.breaker import Breaker
@@ -142,7 +142,7 @@ class ConcurrentLoop:
             if error is None:
                 return
             self._in_flight.end(item)
-            RETRIES.labels(self._stage.name, type(error).__name__).inc()
+            RETRIES.labels(self._stage.name, error_type(error)).inc()
             await self._executor.pause(item, self._context.retries.delay_after(error, item.attempts))
 
     async def _attempt(self, item: InFlightRecord) -> Exception | None:

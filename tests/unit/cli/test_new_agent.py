@@ -131,11 +131,11 @@ def test_outside_a_checkout_there_is_no_tenants_file_at_first(
     monkeypatch.delenv("PIPELINE_TENANTS", raising=False)
     with pytest.raises(SystemExit, match="1"):
         main(["new-agent", "visits", "--package", "bots", "--tenant", "acme"])
-    assert "there is no tenants file examples/tenants.yaml: write one, and name it" in capsys.readouterr().err
+    assert "there is no tenants file examples/tenants.yaml: set PIPELINE_TENANTS to yours" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.py"))
     with pytest.raises(SystemExit, match="0"):
         main(["new-agent", "visits", "--package", "bots"])
-    assert "in your tenants file:  handler: bots.visits.visits" in capsys.readouterr().out
+    assert "PIPELINE_HANDLER=bots.visits.visits pipeline up" in capsys.readouterr().out
 
 
 def test_another_packages_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -362,7 +362,7 @@ def test_the_search_finds_a_call_that_is_made_when_a_process_thaws(monkeypatch: 
 
 def test_the_search_finds_a_writer_that_asks_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that finds nothing would be no proof."""
-    monkeypatch.setattr(WriterFence, "wrote", lambda *_: True)
+    monkeypatch.setattr(WriterFence, "accepts", lambda *_: True)
     monkeypatch.setattr(executor_module, "_await_ownership", _no_matter)
     monkeypatch.setattr(WriteGuard, "require", lambda _: None)
     assert _finds_frozen(LOST_ANSWER)
