@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from pipeline.metrics import DUPLICATES
 from pipeline.runtime import Stage, StageContext
 from pipeline.topics.catalogue import SEEN
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 
 
 def deduplicate() -> Stage:
-    def once(event: WireEvent, context: StageContext) -> Iterable[WireEvent]:
+    def once(event: ParsedEvent, context: StageContext) -> Iterable[ParsedEvent]:
         seen = context.table(SEEN)
         if seen.get(event.event_id) is not None:
             DUPLICATES.labels(event.provider).inc()

@@ -9,16 +9,16 @@ from pipeline.providers.api import SEND_API, SendApi
 from pipeline.providers.base import Provider
 from pipeline.providers.shared.size_limits import limit_events
 from pipeline.runtime import Stage, StageContext
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.headers import PROVIDER
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 
 
 def parse(providers: Mapping[str, Provider]) -> Stage:
     sources: dict[str, Provider | SendApi] = {**providers, SEND_API.name: SEND_API}
     named = {name.encode(): source for name, source in sources.items()}
 
-    def events(record: Incoming, _: StageContext) -> Iterable[WireEvent]:
+    def events(record: ConsumedRecord, _: StageContext) -> Iterable[ParsedEvent]:
         for name, value in record.headers:
             if name == PROVIDER and value in named:
                 found = named[value].parse(record)

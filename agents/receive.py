@@ -8,11 +8,11 @@ from pipeline.messenger.command_state import UNRESOLVED, CommandPhase, CommandSt
 from pipeline.runtime import Stage, StageContext
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_receipt
-from pipeline.topics.records import Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Record
 
 
 def receive() -> Stage:
-    def record_receipt(record: Incoming, context: StageContext) -> Iterable[Record]:
+    def record_receipt(record: ConsumedRecord, context: StageContext) -> Iterable[Record]:
         receipt, table = decode_receipt(record), context.table(SENT)
         state = decode_state(table.get(receipt.command_id))
         if state is None or state.phase in UNRESOLVED:

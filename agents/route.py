@@ -14,7 +14,7 @@ from pipeline.runtime import Stage, StageContext
 from pipeline.tenants import Tenants
 from pipeline.topics import catalogue, headers
 from pipeline.topics.codec import encode_event, encode_receipt
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.freshness import stale_age
 from pipeline.topics.receipts import receipt_of
 from pipeline.topics.records import Record, header
@@ -23,7 +23,7 @@ from pipeline.topics.records import Record, header
 def route(tenants: Tenants, max_event_age: float = 0) -> Stage:
     lanes = {lane: catalogue.events(lane).name for lane in tenants.lanes}
 
-    def to_lane(event: WireEvent, context: StageContext) -> Iterable[Record]:
+    def to_lane(event: ParsedEvent, context: StageContext) -> Iterable[Record]:
         provider, account = event.provider, event.account
         tenant = tenants.owner(provider, account)
         if tenant is None:

@@ -118,7 +118,7 @@ class RecordHolder(Protocol):
 
     @property
     def record(self) -> Any:
-        """A `pipeline.topics.records.Incoming`."""
+        """A `pipeline.topics.records.ConsumedRecord`."""
 
 
 _IN_HAND: Final[ContextVar[RecordHolder | None]] = ContextVar("record_in_hand", default=None)

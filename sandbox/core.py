@@ -17,7 +17,7 @@ from pipeline.sandbox.limits import LimitEnforcer
 from pipeline.sandbox.provider import SandboxProvider
 from pipeline.sandbox.status_queue import StatusQueue, Update
 from pipeline.sandbox.statuses import StatusStep, failing
-from pipeline.sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.webhooks import IngressClient, SignedWebhook
 
 
 class Codes(NamedTuple):
@@ -116,5 +116,5 @@ class Sandbox:
             raise MessageRejected(fault.code, fault.http)
         return failing(faults.statuses, fault.code)
 
-    def _render(self, updates: Sequence[Update]) -> Webhook:
+    def _render(self, updates: Sequence[Update]) -> SignedWebhook:
         return self.provider(updates[0].account.provider).status_webhook(updates)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.sandbox.config import SandboxAccount
 from pipeline.sandbox.status_queue import Update
-from pipeline.sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.webhooks import IngressClient, SignedWebhook
 
 
 class UserMessage(BaseModel):
@@ -65,10 +65,10 @@ class SandboxProvider(Protocol):
     def routes(self) -> Iterable[RouteDef]:
         """Return its endpoints, at their real paths."""
 
-    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], SignedWebhook]:
         """Return the ids of the user's messages, and the webhook that contains them."""
 
-    def status_webhook(self, updates: Sequence[Update]) -> Webhook:
+    def status_webhook(self, updates: Sequence[Update]) -> SignedWebhook:
         """Return the webhook that reports the current step of each update."""
 
     async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from pipeline.sandbox.errors import IngressAway
 from pipeline.sandbox.statuses import StatusStep
-from pipeline.sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.webhooks import IngressClient, SignedWebhook
 
 logger: Final = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Update:
         return self.position < len(self.steps)
 
 
-Render = Callable[[Sequence[Update]], Webhook]
+Render = Callable[[Sequence[Update]], SignedWebhook]
 """A function that returns the webhook with the current step of each update; all have one provider and one secret."""
 
 
@@ -167,7 +167,7 @@ class StatusQueue:
         for update in batch:
             follow_up(update)
 
-    async def _is_accepted(self, webhook: Webhook) -> bool:
+    async def _is_accepted(self, webhook: SignedWebhook) -> bool:
         try:
             status = await self._ingress.post(webhook)
         except IngressAway as error:

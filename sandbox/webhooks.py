@@ -14,7 +14,7 @@ TIMEOUT: Final = ClientTimeout(total=10)
 """Timeout of a post: providers treat a slower webhook as not delivered."""
 
 
-class Webhook(NamedTuple):
+class SignedWebhook(NamedTuple):
     """One signed webhook. `path` is the ingress's path, with its query."""
 
     path: str
@@ -38,7 +38,7 @@ class IngressClient:
     ) -> None:
         await self._session.close()
 
-    async def post(self, webhook: Webhook) -> int:
+    async def post(self, webhook: SignedWebhook) -> int:
         """Post a webhook; return the status of the response."""
         try:
             async with self._session.post(

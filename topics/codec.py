@@ -10,11 +10,11 @@ from pipeline.errors import InvalidRecord
 from pipeline.topics import headers
 from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS
 from pipeline.topics.commands import Command, Priority
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.keys import account_key
 from pipeline.topics.outcomes import Outcome
 from pipeline.topics.receipts import Receipt
-from pipeline.topics.records import Header, Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Header, Record
 from pipeline.topics.versions import require_readable
 
 Model = TypeVar("Model", Command, Outcome, Receipt)
@@ -30,7 +30,9 @@ _KEPT = frozenset(
 )
 
 
-def encode_event(event: WireEvent, topic: str, tenant: str, source: Incoming, stale_age: int | None = None) -> Record:
+def encode_event(
+    event: ParsedEvent, topic: str, tenant: str, source: ConsumedRecord, stale_age: int | None = None
+) -> Record:
     """Return the record of `event`, with headers of its webhook; `stale_age` is in seconds."""
     kept = [pair for pair in source.headers if pair[0] in _KEPT]
     kept += (
@@ -54,7 +56,7 @@ def encode_command(command: Command) -> Record:
     )
 
 
-def decode_command(record: Incoming) -> Command:
+def decode_command(record: ConsumedRecord) -> Command:
     """Decode a command. Raise `InvalidRecord`, or `NewerRecord` if it needs a newer version."""
     return _validated(Command, record)
 
@@ -65,7 +67,7 @@ def encode_outcome(outcome: Outcome) -> Record:
     return Record(OUTCOMES.name, outcome.account_key.encode(), value, _headers(outcome))
 
 
-def decode_outcome(record: Incoming) -> Outcome:
+def decode_outcome(record: ConsumedRecord) -> Outcome:
     return _validated(Outcome, record)
 
 
@@ -74,7 +76,7 @@ def encode_receipt(receipt: Receipt, provider: str, account: str) -> Record:
     return Record(RECEIPTS.name, account_key(provider, account).encode(), receipt.model_dump_json().encode())
 
 
-def decode_receipt(record: Incoming) -> Receipt:
+def decode_receipt(record: ConsumedRecord) -> Receipt:
     return _validated(Receipt, record)
 
 
@@ -90,7 +92,7 @@ def _headers(value: Command | Outcome) -> list[Header]:
     return [(name, text.encode()) for name, text in named.items() if text is not None]
 
 
-def _validated(model: type[Model], record: Incoming) -> Model:
+def _validated(model: type[Model], record: ConsumedRecord) -> Model:
     require_readable(record)
     try:
         return model.model_validate_json(record.value or b"")

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
 from pipeline.topics import headers
-from pipeline.topics.records import Header, Incoming, Record, has_header, header
+from pipeline.topics.records import ConsumedRecord, Header, Record, has_header, header
 
 PREFIX: Final = "dead-letters."
 GAP: Final = "LogGap"
@@ -112,7 +112,7 @@ class DeadLetter(NamedTuple):
         return self.original()._replace(headers=[*kept, (headers.REDRIVEN, b"1")])
 
 
-def is_redriven(record: Incoming) -> bool:
+def is_redriven(record: ConsumedRecord) -> bool:
     """Return True if the record was redriven."""
     return has_header(record.headers, headers.REDRIVEN)
 
@@ -140,7 +140,7 @@ class Resolution(NamedTuple):
 DeadLetterEntry: TypeAlias = DeadLetter | Resolution
 
 
-def parse_dead_letter(record: Incoming) -> DeadLetterEntry | None:
+def parse_dead_letter(record: ConsumedRecord) -> DeadLetterEntry | None:
     """Return the dead letter or the resolution that a record is; None for any other record."""
     try:
         return _dead_letter(record) if _has_reason(record.headers) else _resolution(record)
@@ -152,7 +152,7 @@ def _has_reason(found: Sequence[Header]) -> bool:
     return tuple(name for name, _ in found[-len(headers.REASON) :]) == headers.REASON
 
 
-def _dead_letter(record: Incoming) -> DeadLetter:
+def _dead_letter(record: ConsumedRecord) -> DeadLetter:
     original, reason = record.headers[: -len(headers.REASON)], _texts(record.headers[-len(headers.REASON) :])
     return DeadLetter(
         DeadLetterId(record.topic.removeprefix(PREFIX), record.partition, record.offset),
@@ -169,7 +169,7 @@ def _dead_letter(record: Incoming) -> DeadLetter:
     )
 
 
-def _resolution(record: Incoming) -> Resolution:
+def _resolution(record: ConsumedRecord) -> Resolution:
     named = _texts(record.headers)
     letter = DeadLetterId.parse((record.key or b"").decode())
     return Resolution(

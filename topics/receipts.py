@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.topics.commands import PREFIX
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 
 CARRYING: Final = frozenset({"status", "unknown"})
 """Kinds of events that may be the status of a message; a status that this version can't parse is `unknown`."""
@@ -28,7 +28,7 @@ class Receipt(BaseModel):
     status: str
 
 
-def receipt_of(event: WireEvent) -> Receipt | None:
+def receipt_of(event: ParsedEvent) -> Receipt | None:
     """Return the receipt for a status of one of our own messages; None for other events.
 
     Any status counts: the first one may be late or lost, and one with an unknown field still names the command.
@@ -41,6 +41,6 @@ def receipt_of(event: WireEvent) -> Receipt | None:
     return Receipt(command_id=command_id, message_id=_text(event, "message_id"), status=_text(event, "status"))
 
 
-def _text(event: WireEvent, name: str) -> str:
+def _text(event: ParsedEvent, name: str) -> str:
     value = event.get(name)
     return value if isinstance(value, str) else ""

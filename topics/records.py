@@ -9,7 +9,7 @@ Header = tuple[str, bytes]
 """A Kafka header: its name and its value. Our values are UTF-8; foreign ones are any bytes, or None."""
 
 
-class Incoming(Protocol):
+class ConsumedRecord(Protocol):
     """A record from Kafka."""
 
     @property
@@ -42,7 +42,7 @@ class Record(NamedTuple):
     headers: Sequence[Header] = ()
 
 
-Output = tuple[Record, Incoming]
+Output = tuple[Record, ConsumedRecord]
 """A record to be published, and the source record that it was made of."""
 
 

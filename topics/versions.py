@@ -10,13 +10,13 @@ from typing import Final
 
 from pipeline.errors import NewerRecord
 from pipeline.topics.headers import VERSION
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 
 READABLE: Final = 1
 """The newest version that this worker can process."""
 
 
-def require_readable(record: Incoming) -> None:
+def require_readable(record: ConsumedRecord) -> None:
     """Raise `NewerRecord` if a record needs a newer version."""
     for name, value in record.headers:
         if name == VERSION and _number(value) > READABLE:

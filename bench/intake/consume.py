@@ -8,13 +8,13 @@ from bench.candidate import Measured, Task, read_task, write_result
 from bench.intake.ours import measured_worker
 from bench.intake.settings import settings_of
 from pipeline.runtime import PipelineApp, Stage, StageContext
-from pipeline.topics.records import Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Record
 
 GROUP = "consume"
 
 
 def run(task: Task) -> Measured:
-    def nothing(_: Incoming, __: StageContext) -> Iterable[Record]:
+    def nothing(_: ConsumedRecord, __: StageContext) -> Iterable[Record]:
         return ()
 
     def build() -> PipelineApp:

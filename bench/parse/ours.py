@@ -14,7 +14,7 @@ from pipeline.providers import CLOUD
 from pipeline.testing import TestRecord
 from pipeline.topics.catalogue import RAW
 from pipeline.topics.events import decode
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 
 _HEADERS: Final = tuple(webhooks.record(0, RAW.name).headers)
 
@@ -27,7 +27,7 @@ def floor(body: bytes) -> object:
     return WEBHOOK.validate_python(orjson.loads(body))
 
 
-def parsed(body: bytes) -> list[WireEvent]:
+def parsed(body: bytes) -> list[ParsedEvent]:
     """As the stage does it, from the record's bytes to events that are ready to be written."""
     return list(CLOUD.parse(TestRecord(body, headers=_HEADERS)))
 

@@ -16,7 +16,7 @@ from pipeline.topics.catalogue import HANDLERS, events
 from pipeline.topics.codec import encode_command
 from pipeline.topics.commands import Command
 from pipeline.topics.events import Event, decode
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 
 
 def handlers(settings: Settings, tenants: Tenants, concurrency: int) -> faust.App:
@@ -32,7 +32,7 @@ def handlers(settings: Settings, tenants: Tenants, concurrency: int) -> faust.Ap
 
     async def run(stream: Any) -> None:
         async for event in stream.events():
-            for command in await _run(runner, decode(cast(Incoming, event.message))):
+            for command in await _run(runner, decode(cast(ConsumedRecord, event.message))):
                 await topics.send(encode_command(command))
 
     app.agent(raw_topic(app, events("default").name), name=HANDLERS, concurrency=concurrency)(run)

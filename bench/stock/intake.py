@@ -14,7 +14,7 @@ from pipeline.runtime import StageContext
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from pipeline.topics.catalogue import INTAKE, RAW, SEEN
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 
 
 def intake(settings: Settings, tenants: Tenants, source: str = RAW.name) -> faust.App:
@@ -30,7 +30,7 @@ def intake(settings: Settings, tenants: Tenants, source: str = RAW.name) -> faus
 
     async def run(stream: Any) -> None:
         async for event in stream.events():
-            record = cast(Incoming, event.message)
+            record = cast(ConsumedRecord, event.message)
             context = StageContext(record, {})
             for found in parsed(record, context):
                 event_id = found.event_id.encode()

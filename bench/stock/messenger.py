@@ -19,7 +19,7 @@ from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, MESSE
 from pipeline.topics.codec import decode_command, encode_outcome
 from pipeline.topics.commands import Command
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 
 _FINAL = {
     AttemptStatus.ACCEPTED: OutcomeStatus.ACCEPTED,
@@ -48,7 +48,7 @@ def messenger(settings: Settings, tenants: Tenants, concurrency: int) -> faust.A
 
     async def run(stream: Any) -> None:
         async for event in stream.events():
-            command = decode_command(cast(Incoming, event.message))
+            command = decode_command(cast(ConsumedRecord, event.message))
             command_id = command.command_id.encode()
             if sent.get(command_id) is not None:
                 continue

@@ -19,9 +19,9 @@ from pipeline.providers.shared.event_body import webhook_meta
 from pipeline.providers.shared.loading import load_object
 from pipeline.tenants import Account
 from pipeline.topics.commands import command_id
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.keys import conversation_key
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 from pipeline.topics.types import Json
 
 _TEXTS: Final = ("event_id", "provider", "account", "conversation", "path", "message_type", "message_id")
@@ -32,7 +32,7 @@ class SendApi:
 
     name: Final = "api"
 
-    def parse(self, record: Incoming) -> Iterable[WireEvent]:
+    def parse(self, record: ConsumedRecord) -> Iterable[ParsedEvent]:
         """Return the one event of a record. Raises `InvalidRecord` if the ingress did not write it."""
         body = load_object(record.value or b"")
         if not all(isinstance(body.get(name), str) for name in _TEXTS):
@@ -40,7 +40,7 @@ class SendApi:
         meta = webhook_meta(record)
         body |= {"webhook_id": meta.webhook_id, "traceparent": meta.traceparent}
         body |= {"timestamp": meta.received_at, "received_at": meta.received_at}
-        return (WireEvent.of(body),)
+        return (ParsedEvent.of(body),)
 
 
 def event_body(path: str, payload: Json, event_id: str, account: Account, provider: Provider) -> Json:

@@ -14,8 +14,8 @@ from pipeline.backoff import RetryPolicy
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
 from pipeline.tenants import Account, Tenants
 from pipeline.topics.commands import Command, CommandKind
-from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.records import Incoming
+from pipeline.topics.events.wire import ParsedEvent
+from pipeline.topics.records import ConsumedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Provider(Protocol):
             OversizeRecord: the webhook would become too large (`providers.shared.size_limits`). Nothing else is raised.
         """
 
-    def parse(self, record: Incoming) -> Iterable[WireEvent]:
+    def parse(self, record: ConsumedRecord) -> Iterable[ParsedEvent]:
         """Return every event of a slice. Raises `InvalidRecord` if the bytes are no JSON object."""
 
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> SendAttempt:

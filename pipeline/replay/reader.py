@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline import aiokafka_patches
 from pipeline.errors import Unavailable
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 
 REQUEST_TIMEOUT: Final = 5.0
 """Timeout for requests of metadata and offsets, in seconds."""
@@ -54,7 +54,7 @@ class TopicReader:
         found = await self._consumer.offsets_for_times(dict.fromkeys(tps, since))
         return {tp: at.offset for tp, at in found.items() if at is not None}
 
-    async def read(self, part: PartitionRange) -> AsyncIterator[Incoming]:
+    async def read(self, part: PartitionRange) -> AsyncIterator[ConsumedRecord]:
         """Yield the records of a range. Records that retention removes meanwhile are skipped."""
         tp, position = TopicPartition(part.topic, part.partition), part.start
         if position >= part.end:
@@ -68,12 +68,12 @@ class TopicReader:
                 yield record
             position = await self._consumer.position(tp)
 
-    async def _next_records(self, tp: TopicPartition, position: int) -> list[Incoming]:
+    async def _next_records(self, tp: TopicPartition, position: int) -> list[ConsumedRecord]:
         """Return the next records; none if only control or compacted records were passed."""
         with _kafka_errors(self._bootstrap):
             async with asyncio.timeout(FETCH_TIMEOUT):
                 while True:
-                    found: dict[TopicPartition, list[Incoming]] = await self._consumer.getmany(tp, timeout_ms=200)
+                    found: dict[TopicPartition, list[ConsumedRecord]] = await self._consumer.getmany(tp, timeout_ms=200)
                     if found or await self._consumer.position(tp) > position:
                         return found.get(tp, [])
 

@@ -25,7 +25,7 @@ from pipeline.runtime.tables.tables import Tables
 from pipeline.runtime.tables.views import TableWrite
 from pipeline.testing.memory_flows import InMemoryAssignment, InMemoryPublisher, MemoryTable
 from pipeline.testing.records import TestRecord
-from pipeline.topics.records import Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Record
 
 Rows = dict[bytes, bytes]
 
@@ -78,7 +78,7 @@ class TopologyTestDriver:
         """The published dead letters, in order."""
         return [record for record in self.published if record.topic.startswith(PREFIX)]
 
-    def pipe(self, *records: Incoming, crash_before_mark: bool = False) -> list[Record]:
+    def pipe(self, *records: ConsumedRecord, crash_before_mark: bool = False) -> list[Record]:
         """Process records, commit their offsets, and return what was published.
 
         With `crash_before_mark` the process ends when the outputs are acknowledged and the table rows not yet written.
@@ -93,7 +93,9 @@ class TopologyTestDriver:
             self.restart()
         return publisher.records
 
-    async def _process(self, records: dict[TP, list[Incoming]], publisher: InMemoryPublisher, *, commits: bool) -> None:
+    async def _process(
+        self, records: dict[TP, list[ConsumedRecord]], publisher: InMemoryPublisher, *, commits: bool
+    ) -> None:
         assignment, buffer = InMemoryAssignment(), FetchBuffer()
         loop = self._loop(assignment, publisher, next(iter(records)).topic, buffer)
         for tp, found in records.items():
@@ -130,9 +132,9 @@ class TopologyTestDriver:
         return ChainLoop(context, source, buffer, Breaker(OFF), cast("tuple[Stage, ...]", self._stages))
 
 
-def _numbered(records: Iterable[Incoming]) -> dict[TP, list[Incoming]]:
+def _numbered(records: Iterable[ConsumedRecord]) -> dict[TP, list[ConsumedRecord]]:
     """Group records by partition. Offsets that do not rise, as of records made without one, are counted on."""
-    source, partitions = "", defaultdict[TP, list[Incoming]](list)
+    source, partitions = "", defaultdict[TP, list[ConsumedRecord]](list)
     for record in records:
         source = source or record.topic
         queue = partitions[TP(source, record.partition)]
@@ -141,7 +143,7 @@ def _numbered(records: Iterable[Incoming]) -> dict[TP, list[Incoming]]:
     return partitions
 
 
-def _at(offset: int, record: Incoming) -> TestRecord:
+def _at(offset: int, record: ConsumedRecord) -> TestRecord:
     headers = tuple(record.headers)
     return TestRecord(record.value, record.key, headers, record.topic, record.partition, offset, record.timestamp)
 

@@ -19,7 +19,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.api import event_body
 from pipeline.sandbox.errors import SandboxError
 from pipeline.sandbox.provider import UserMessage
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 from pipeline.testing.webhooks import account_of, cloud_webhook, intake, metadata, sample_tenants, sandbox_provider
 from pipeline.topics.events import (
     AccountEvent,
@@ -206,17 +206,17 @@ def account_event(field: str, value: Json) -> AccountEvent | UnknownEvent:
 def events_of(body: bytes | Json, provider: str = "cloud") -> list[AnyEvent]:
     """Return every event of a provider's webhook, e.g. of one that you recorded."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    return intake(provider, Webhook("", {}, raw))
+    return intake(provider, SignedWebhook("", {}, raw))
 
 
-def _webhook(provider: str, message: UserMessage) -> Webhook:
+def _webhook(provider: str, message: UserMessage) -> SignedWebhook:
     try:
         return sandbox_provider(provider).message_webhook(account_of(provider), message)[1]
     except SandboxError as error:
         raise UsageError(str(error)) from None
 
 
-def _with(webhook: Webhook, fields: Json) -> Webhook:
+def _with(webhook: SignedWebhook, fields: Json) -> SignedWebhook:
     """Return the webhook with more fields in its one message."""
     content = orjson.loads(webhook.body)
     try:

@@ -30,7 +30,7 @@ from pipeline.testing import provider_calls as calls
 from pipeline.testing.records import TestRecord
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.events import MessageEvent, UnknownEvent, decode
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 
 _NO_OBJECTS: Final = (b"", b"not json", b"[1]", b'"text"', b"null", b"\xff\xfe")
 _UNREADABLE: Final = (b"", b"<html>", b"[]", b"null", b'{"error":5,"data":[]}')
@@ -107,7 +107,7 @@ class ProviderConformance(ABC):
         metadata = IngressMetadata(self.provider.name, None, webhook_id(body), at_ms, b"trace")
         return [TestRecord.of(record) for record in RecordBuilder(self.tenants).build(slices, metadata)]
 
-    def events(self, body: bytes, at_ms: int = 1_760_000_000_500) -> list[WireEvent]:
+    def events(self, body: bytes, at_ms: int = 1_760_000_000_500) -> list[ParsedEvent]:
         """Return the events that the intake parses from these records."""
         return [event for record in self.records(body, at_ms) for event in self.provider.parse(record)]
 
@@ -278,7 +278,7 @@ class ProviderConformance(ABC):
             assert record.key
             assert _raises(InvalidRecord, partial(self._parse_all, record)), body
 
-    def _parse_all(self, record: TestRecord) -> list[WireEvent]:
+    def _parse_all(self, record: TestRecord) -> list[ParsedEvent]:
         return list(self.provider.parse(record))
 
     def test_a_huge_body_is_read(self) -> None:

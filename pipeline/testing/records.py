@@ -10,7 +10,7 @@ from pipeline.topics.records import Header, Record
 
 @dataclass(frozen=True)
 class TestRecord:
-    """A record as it would come from Kafka (`pipeline.topics.records.Incoming`)."""
+    """A record as it would come from Kafka (`pipeline.topics.records.ConsumedRecord`)."""
 
     __test__ = False  # its name reads like a test case to pytest
 

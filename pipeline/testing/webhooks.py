@@ -23,7 +23,7 @@ from pipeline.sandbox.provider import SandboxProvider
 from pipeline.sandbox.waha import WahaApi
 from pipeline.sandbox.wasender import WasenderApi
 from pipeline.sandbox.wawp import WawpApi
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing.driver import TopologyTestDriver
 from pipeline.testing.records import TestRecord
@@ -75,7 +75,7 @@ def tenants_file(lane: str = "default", base_url: str | None = None) -> dict[str
     return {"tenants": [{"id": name, "lane": lane, "accounts": accounts} for name, accounts in owners.items()]}
 
 
-def intake(provider: str, webhook: Webhook) -> list[AnyEvent]:
+def intake(provider: str, webhook: SignedWebhook) -> list[AnyEvent]:
     """Return the events of a webhook, made as in production: ingress, parse, route.
 
     Raises `UsageError`, with the reason, where it becomes a dead letter.
@@ -93,14 +93,14 @@ def intake(provider: str, webhook: Webhook) -> list[AnyEvent]:
     return [decode(TestRecord.of(out)) for out in driver.published if out.topic.startswith("events.")]
 
 
-def cloud_webhook(value: Mapping[str, Any], field: str = "messages") -> Webhook:
+def cloud_webhook(value: Mapping[str, Any], field: str = "messages") -> SignedWebhook:
     """Return a webhook of the Cloud API with `value` as its one change."""
     change = {"field": field, "value": dict(value)}
     content = {
         "object": "whatsapp_business_account",
         "entry": [{"id": account_of("cloud").business_id, "changes": [change]}],
     }
-    return Webhook("/webhooks/cloud", {"Content-Type": "application/json"}, orjson.dumps(content))
+    return SignedWebhook("/webhooks/cloud", {"Content-Type": "application/json"}, orjson.dumps(content))
 
 
 def metadata() -> dict[str, Any]:

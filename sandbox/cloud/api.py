@@ -24,7 +24,7 @@ from pipeline.sandbox.errors import SandboxError
 from pipeline.sandbox.ledger import ReadMark, SentMessage, StoredFile
 from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.status_queue import Update
-from pipeline.sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.webhooks import IngressClient, SignedWebhook
 
 CODES: Final = Codes(messages_per_second=130429, pair=131056, unreachable=131026)
 _SUCCESS: Final = b'{"success":true}'
@@ -99,10 +99,10 @@ class GraphApi:
         link = f"https://chat.whatsapp.com/{code}"
         return _json(orjson.dumps({"messaging_product": "whatsapp", "invite_link": link}))
 
-    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], SignedWebhook]:
         return webhooks.message_webhook(account, message)
 
-    def status_webhook(self, updates: Sequence[Update]) -> Webhook:
+    def status_webhook(self, updates: Sequence[Update]) -> SignedWebhook:
         return webhooks.status_webhook(updates)
 
     async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:

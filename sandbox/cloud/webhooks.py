@@ -17,7 +17,7 @@ from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.statuses import StatusStep
 from pipeline.sandbox.types import JsonObject
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 
 PATH: Final = "/webhooks/cloud"
 _PRICED: Final = frozenset({"sent", "delivered"})
@@ -28,7 +28,7 @@ def signature(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
-def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list[str], SignedWebhook]:
     """Return the ids of a user's messages, and one webhook that contains them all."""
     first = [message.id] if message.id else []
     ids = first + [inbound_id(message.sender) for _ in message.contents[len(first) :]]
@@ -37,7 +37,7 @@ def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list
     return ids, _webhook(account, [(account, value)])
 
 
-def status_webhook(updates: Sequence[Update]) -> Webhook:
+def status_webhook(updates: Sequence[Update]) -> SignedWebhook:
     """Return the webhook that reports the current step of each update; the updates of a number share one change."""
     numbers: dict[str, tuple[SandboxAccount, list[JsonObject]]] = {}
     for update in updates:
@@ -94,7 +94,7 @@ def _value(account: SandboxAccount) -> JsonObject:
     return {"messaging_product": "whatsapp", "metadata": metadata}
 
 
-def _webhook(signer: SandboxAccount, values: Iterable[tuple[SandboxAccount, JsonObject]]) -> Webhook:
+def _webhook(signer: SandboxAccount, values: Iterable[tuple[SandboxAccount, JsonObject]]) -> SignedWebhook:
     entries: dict[str | None, list[JsonObject]] = {}
     for account, value in values:
         entries.setdefault(account.business_id, []).append({"value": value, "field": "messages"})
@@ -105,4 +105,4 @@ def _webhook(signer: SandboxAccount, values: Iterable[tuple[SandboxAccount, Json
         "X-Hub-Signature-256": signature(signer.webhook_secret, body),
         "User-Agent": "facebookexternalua",
     }
-    return Webhook(PATH, headers, body)
+    return SignedWebhook(PATH, headers, body)

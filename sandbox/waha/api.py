@@ -14,7 +14,7 @@ from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.waha import webhooks
 from pipeline.sandbox.waha.endpoints import Endpoint
 from pipeline.sandbox.waha.gateway import Gateway, GatewayError
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 
 _MESSAGE: Final = "/api/{session}/chats/{chatId}/messages/{messageId}"
 _TITLES: Final = {400: "Bad Request", 401: "Unauthorized", 422: "Unprocessable Entity", 429: "Too Many Requests"}
@@ -72,11 +72,11 @@ class WahaApi(Gateway):
             return GatewayError(422, {"error": words, "status": "STARTING", "expected": ["WORKING"]})
         return _error(status, f"the sandbox was told to answer with {code}" if status != 429 else "Too Many Requests")
 
-    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], SignedWebhook]:
         message_id, event, payload = webhooks.users(account, message)
         return [message_id], webhooks.waha_webhook(account, webhooks.enveloped(account, event, payload))
 
-    def status_webhook(self, updates: Sequence[Update]) -> Webhook:
+    def status_webhook(self, updates: Sequence[Update]) -> SignedWebhook:
         (update,) = updates
         body = webhooks.enveloped(update.account, "message.ack", webhooks.ack(update))
         return webhooks.waha_webhook(update.account, body)

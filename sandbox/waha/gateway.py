@@ -22,7 +22,7 @@ from pipeline.sandbox.types import JsonObject
 from pipeline.sandbox.waha import webhooks
 from pipeline.sandbox.waha.endpoints import TEXT_LIMIT, Endpoint, lacking
 from pipeline.sandbox.waha.ids import contact, jid, outbound_id
-from pipeline.sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.webhooks import IngressClient, SignedWebhook
 
 CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=404)
 
@@ -71,10 +71,10 @@ class Gateway(ABC):
         """Return the error of a broken limit or a fault."""
 
     @abstractmethod
-    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]: ...
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], SignedWebhook]: ...
 
     @abstractmethod
-    def status_webhook(self, updates: Sequence[Update]) -> Webhook: ...
+    def status_webhook(self, updates: Sequence[Update]) -> SignedWebhook: ...
 
     async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
         raise NotSupported(f"{self.name} has no handshake: its webhooks' URLs are taken as they are entered")

@@ -16,7 +16,7 @@ from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.types import JsonObject
 from pipeline.sandbox.waha.contents import payload
 from pipeline.sandbox.waha.ids import inbound_id, jid
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 
 ACKS: Final = {"failed": -1, "pending": 0, "sent": 1, "delivered": 2, "read": 3, "played": 4}
 _NAMES: Final = {-1: "ERROR", 0: "PENDING", 1: "SERVER", 2: "DEVICE", 3: "READ", 4: "PLAYED"}
@@ -30,7 +30,7 @@ def enveloped(account: SandboxAccount, event: str, payload: JsonObject) -> bytes
     return orjson.dumps(envelope | {"event": event, "payload": payload, "me": own, "metadata": {}})
 
 
-def waha_webhook(account: SandboxAccount, body: bytes) -> Webhook:
+def waha_webhook(account: SandboxAccount, body: bytes) -> SignedWebhook:
     """Return a webhook as WAHA posts it: signed, with a request id and a time in ms."""
     digest = hmac.digest(account.webhook_secret.encode(), body, "sha512").hex()
     headers = {
@@ -40,7 +40,7 @@ def waha_webhook(account: SandboxAccount, body: bytes) -> Webhook:
         "X-Webhook-Hmac": digest,
         "X-Webhook-Hmac-Algorithm": "sha512",
     }
-    return Webhook(f"/webhooks/waha/{tenant(account)}", headers, body)
+    return SignedWebhook(f"/webhooks/waha/{tenant(account)}", headers, body)
 
 
 def users(account: SandboxAccount, message: UserMessage) -> tuple[str, str, JsonObject]:

@@ -23,7 +23,7 @@ from pipeline.sandbox.wasender import webhooks
 from pipeline.sandbox.wasender.errors import ApiError, invalid, over_limit
 from pipeline.sandbox.wasender.limits import PLANS, Allowance
 from pipeline.sandbox.wasender.validation import WasenderSend, contact, validated
-from pipeline.sandbox.webhooks import IngressClient, Webhook
+from pipeline.sandbox.webhooks import IngressClient, SignedWebhook
 
 CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=422)
 
@@ -62,10 +62,10 @@ class WasenderApi:
             web.get("/api/status", self._endpoint(lambda *_: {"status": "connected"})),
         ]
 
-    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], SignedWebhook]:
         return webhooks.message_webhook(account, message)
 
-    def status_webhook(self, updates: Sequence[Update]) -> Webhook:
+    def status_webhook(self, updates: Sequence[Update]) -> SignedWebhook:
         (update,) = updates
         return webhooks.status_webhook(update)
 

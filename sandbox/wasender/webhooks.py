@@ -14,7 +14,7 @@ from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.types import JsonObject
 from pipeline.sandbox.wasender.contents import protocol_message
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 
 STATUSES: Final = {"failed": 0, "pending": 1, "sent": 2, "delivered": 3, "read": 4, "played": 5}
 
@@ -27,7 +27,7 @@ def new_id() -> str:
     return "3EB0" + secrets.token_hex(9).upper()
 
 
-def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list[str], SignedWebhook]:
     """Return the ids of a user's messages, and one webhook that contains them all."""
     first = [message.id] if message.id else []
     ids = first + [new_id() for _ in message.contents[len(first) :]]
@@ -35,7 +35,7 @@ def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list
     return ids, _webhook(account, event, data, int(time.time()))
 
 
-def status_webhook(update: Update) -> Webhook:
+def status_webhook(update: Update) -> SignedWebhook:
     """Return the webhook of the current step: the first as `message.sent`, the others by number, with a time in ms."""
     key = {"id": update.fields["id"], "fromMe": True, "remoteJid": update.fields["chat"]}
     status = update.step.status
@@ -90,10 +90,10 @@ def _number(status: str) -> int:
     return STATUSES[status]
 
 
-def _webhook(account: SandboxAccount, event: str, data: Any, timestamp: int) -> Webhook:
+def _webhook(account: SandboxAccount, event: str, data: Any, timestamp: int) -> SignedWebhook:
     """Return a webhook. Its `sessionId` is the session's API key, as documented."""
     if account.tenant is None:
         raise SandboxError(f"account {account.id} has no tenant: add it to the accounts file")
     body = orjson.dumps({"event": event, "sessionId": account.token, "timestamp": timestamp, "data": data})
     headers = {"Content-Type": "application/json", "X-Webhook-Signature": account.webhook_secret}
-    return Webhook(f"/webhooks/wasender/{account.tenant}", headers, body)
+    return SignedWebhook(f"/webhooks/wasender/{account.tenant}", headers, body)

@@ -15,7 +15,7 @@ from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.waha import webhooks
 from pipeline.sandbox.waha.endpoints import Endpoint
 from pipeline.sandbox.waha.gateway import Gateway, GatewayError
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 
 _CREDENTIALS: Final = ("instance_id", "access_token")
 _FILE: Final = ("chatId", "file[url]|file[data]", "file[filename]", "file[mimetype]")
@@ -73,11 +73,11 @@ class WawpApi(Gateway):
         status = http or (code if 400 <= code <= 599 else 500)
         return _error(status, f"the sandbox was told to answer with {code}")
 
-    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], Webhook]:
+    def message_webhook(self, account: SandboxAccount, message: UserMessage) -> tuple[list[str], SignedWebhook]:
         message_id, event, payload = webhooks.users(account, message)
         return [message_id], _webhook(account, event, _as_on_its_page(event, payload))
 
-    def status_webhook(self, updates: Sequence[Update]) -> Webhook:
+    def status_webhook(self, updates: Sequence[Update]) -> SignedWebhook:
         (update,) = updates
         told = webhooks.ack(update)
         payload = {"id": told["id"], "ack": told["ack"], "ackName": told["ackName"], "chatId": update.fields["chat"]}
@@ -95,10 +95,10 @@ def _as_on_its_page(event: str, payload: dict[str, Any]) -> dict[str, Any]:
     return payload
 
 
-def _webhook(account: SandboxAccount, event: str, payload: dict[str, Any]) -> Webhook:
+def _webhook(account: SandboxAccount, event: str, payload: dict[str, Any]) -> SignedWebhook:
     """Return a webhook. It is not signed: the secret is a part of the URL."""
     path = f"/webhooks/wawp/{webhooks.tenant(account)}?secret={quote(account.webhook_secret, safe='')}"
-    return Webhook(path, {"Content-Type": "application/json"}, webhooks.enveloped(account, event, payload))
+    return SignedWebhook(path, {"Content-Type": "application/json"}, webhooks.enveloped(account, event, payload))
 
 
 def _error(status: int, message: str) -> GatewayError:

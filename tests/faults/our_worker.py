@@ -18,7 +18,7 @@ from pipeline.logging import configure
 from pipeline.runtime import ConcurrentStage, PipelineApp, Stage, StageContext
 from pipeline.runtime.process.worker import run
 from pipeline.settings import Settings, load_settings
-from pipeline.topics.records import Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Record
 from tests.faults import loss_cases as cases
 from tests.faults import stock_worker
 from tests.faults.loss_cases import Order, held, order_of
@@ -52,17 +52,17 @@ def dying(name: str, settings: Settings) -> PipelineApp:
     return app
 
 
-def _same(record: Incoming) -> Incoming:
+def _same(record: ConsumedRecord) -> ConsumedRecord:
     return record
 
 
-def _offset(record: Incoming) -> int:
+def _offset(record: ConsumedRecord) -> int:
     """Every record is a lane of its own, as if it were of another conversation."""
     return record.offset
 
 
 def _copying(output: str) -> Callable[[Any, StageContext], Iterable[Record]]:
-    def copy(record: Incoming, _: StageContext) -> Iterable[Record]:
+    def copy(record: ConsumedRecord, _: StageContext) -> Iterable[Record]:
         order = order_of(record.value)
         if order.get("do") == "raise":
             raise RuntimeError("bad luck")
@@ -72,7 +72,7 @@ def _copying(output: str) -> Callable[[Any, StageContext], Iterable[Record]]:
 
 
 def _holding(output: str) -> Any:
-    async def hold(record: Incoming, _: StageContext) -> Iterable[Record]:
+    async def hold(record: ConsumedRecord, _: StageContext) -> Iterable[Record]:
         order = order_of(record.value)
         await _until_free(order)
         return (Record(output, b"k", orjson.dumps(order)),)
@@ -80,7 +80,7 @@ def _holding(output: str) -> Any:
     return hold
 
 
-async def _writing(record: Incoming, context: StageContext) -> Iterable[Record]:
+async def _writing(record: ConsumedRecord, context: StageContext) -> Iterable[Record]:
     order = order_of(record.value)
     await _until_free(order)
     if order.get("do") == "rows":

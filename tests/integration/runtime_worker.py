@@ -28,7 +28,7 @@ from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.consumer_thread import ConsumerThread
 from pipeline.runtime.process.worker import run
 from pipeline.settings import load_settings
-from pipeline.topics.records import Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Record
 
 SEEN = "seen"
 TTL = 3600
@@ -77,7 +77,7 @@ def there(order: Order) -> bool:
     return Path(order["until"]).exists()
 
 
-def _copy(record: Incoming, name: str, attempt: int = 0) -> Record:
+def _copy(record: ConsumedRecord, name: str, attempt: int = 0) -> Record:
     told = [("pid", PID), ("attempt", str(attempt).encode()), ("at", str(time.time()).encode())]
     return Record(f"{name}.out", record.key or b"", record.value or b"", [*record.headers, *told])
 
@@ -88,7 +88,7 @@ def _copy(record: Incoming, name: str, attempt: int = 0) -> Record:
 def chained(app: PipelineApp, name: str) -> None:
     failures: dict[str, int] = {}
 
-    def once(record: Incoming, context: StageContext) -> Iterable[Record]:
+    def once(record: ConsumedRecord, context: StageContext) -> Iterable[Record]:
         order: Order = orjson.loads(record.value or b"")
         begin(order)
         end_the_process(order)
@@ -124,7 +124,7 @@ def _chained_part(order: Order, failures: dict[str, int]) -> None:
 
 
 def concurrent(app: PipelineApp, name: str) -> None:
-    async def work(record: Incoming, context: ConcurrentContext) -> Iterable[Record]:
+    async def work(record: ConsumedRecord, context: ConcurrentContext) -> Iterable[Record]:
         order: Order = orjson.loads(record.value or b"")
         begin(order)
         end_the_process(order)
@@ -134,7 +134,7 @@ def concurrent(app: PipelineApp, name: str) -> None:
     app.flow(f"{name}.in", ConcurrentStage(name, work, _checked, lambda record: record.key))
 
 
-def _checked(record: Incoming) -> Incoming:
+def _checked(record: ConsumedRecord) -> ConsumedRecord:
     orjson.loads(record.value or b"")
     return record
 

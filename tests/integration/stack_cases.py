@@ -24,10 +24,10 @@ def test_a_worker_that_is_stuck_or_dies_is_told_of_and_replaced(monkeypatch: pyt
     """A test would hang for ever, or go on with an event that was never finished in its way."""
     driver = HandlerDriver(Clerk(), timeout=30)
     with monkeypatch.context() as patch, pytest.raises(Unavailable, match="its handler raises Unavailable or takes"):
-        patch.setattr(environment, "SLACK", -28.5)  # this one event is given up after 1.5 s
+        patch.setattr(environment, "PROGRESS_TIMEOUT", -28.5)  # this one event is given up after 1.5 s
         driver.handle(incoming_text("away"))
     monkeypatch.setenv("CLERK", "Ana")
     driver.handle(incoming_text("name"))
     assert driver.texts[0] == "Ana 1"
-    with pytest.raises(PipelineError, match="the worker has ended; the last that it logged"):
+    with pytest.raises(PipelineError, match="the worker has ended; its last log line"):
         driver.handle(incoming_text("die"))

@@ -20,7 +20,7 @@ from pipeline.state.buffer import BufferedRows
 from pipeline.state.factory import CacheFactory
 from pipeline.state.scope import CacheScope
 from pipeline.testing import TestRecord
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from tests.support.observers import get, post, records, request
 from tests.support.ports import free_ports
 from tests.support.provider_table import ARRIVALS
@@ -295,7 +295,7 @@ def _event_types(provider: str, body: bytes) -> set[str]:
     return {event.body["event_type"] for event in _offline(provider, body)}
 
 
-def _offline(provider: str, body: bytes) -> list[WireEvent]:
+def _offline(provider: str, body: bytes) -> list[ParsedEvent]:
     return list(PROVIDERS[provider].parse(TestRecord(body, headers=(("account", b"account"),))))
 
 

@@ -56,10 +56,10 @@ def test_create_makes_the_catalogue_and_check_agrees(bootstrap: str) -> None:
     """An installation that followed the manual would be reported as wrong, or a second deployment would fail."""
     status, lines, _ = topics("create", bootstrap)
     *created, told = lines
-    assert (status, created) == (0, [*(f"created {name}" for name in NAMES), f"{len(NAMES)} created, 0 were there"])
+    assert (status, created) == (0, [*(f"created {name}" for name in NAMES), f"{len(NAMES)} created, 0 existed"])
     assert told.startswith(f"recorded {PARTITIONS} partitions for {len(KEYED)} topics")
-    assert topics("check", bootstrap)[:2] == (0, [f"{len(NAMES)} topics are as they should be"])
-    assert topics("create", bootstrap)[:2] == (0, [f"0 created, {len(NAMES)} were there"])
+    assert topics("check", bootstrap)[:2] == (0, [f"{len(NAMES)} topics match the catalogue"])
+    assert topics("create", bootstrap)[:2] == (0, [f"0 created, {len(NAMES)} existed"])
 
 
 def test_every_topic_has_the_same_partitions(bootstrap: str) -> None:
@@ -112,7 +112,7 @@ def test_an_older_installation_records_the_count_that_it_has(bootstrap: str) -> 
         "installation: recorded partition count is missing (run `pipeline topics create`), should be 3",
     ]
     status, lines, _ = topics("create", bootstrap)
-    assert (status, lines[0]) == (0, f"0 created, {len(NAMES)} were there")
+    assert (status, lines[0]) == (0, f"0 created, {len(NAMES)} existed")
     assert lines[1].startswith(f"recorded {PARTITIONS} partitions")
     assert topics("check", bootstrap)[0] == 0
 
@@ -146,7 +146,7 @@ def test_create_adds_what_a_new_lane_needs(bootstrap: str) -> None:
     """The first event of a tenant on a new lane would find no topic."""
     topics("create", bootstrap)
     asyncio.run(delete(bootstrap, ["events.default"]))
-    assert topics("create", bootstrap)[1] == ["created events.default", f"1 created, {len(NAMES) - 1} were there"]
+    assert topics("create", bootstrap)[1] == ["created events.default", f"1 created, {len(NAMES) - 1} existed"]
     found = asyncio.run(installation.read(bootstrap))
     assert (found.partitions, found.topics) == (PARTITIONS, frozenset(KEYED))
 

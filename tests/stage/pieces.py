@@ -10,8 +10,8 @@ import orjson
 from pipeline.runtime import Stage, StageContext
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
-from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.records import Header, Incoming, Record
+from pipeline.topics.events.wire import ParsedEvent
+from pipeline.topics.records import ConsumedRecord, Header, Record
 
 NUMBER, OTHER_NUMBER, WABA = "106540352242922", "106540352242999", "102290129340398"
 HEADERS: tuple[Header, ...] = (
@@ -38,24 +38,24 @@ def _account(number: str) -> dict[str, str]:
     return {"provider": "cloud", "id": number, "business_id": business, "token": "t"}
 
 
-def event(number: int, *, contact: str = "15550001111", account: str = NUMBER, **more: Any) -> WireEvent:
+def event(number: int, *, contact: str = "15550001111", account: str = NUMBER, **more: Any) -> ParsedEvent:
     """An event as `parse` makes it, as far as the stages behind it look."""
     named = {"event_id": f"e-{number}", "conversation": f"cloud:{account}:{contact}"}
     kind = {"kind": "message", "event_type": "message.text"}
-    return WireEvent.of({"provider": "cloud", "account": account} | named | kind | more)
+    return ParsedEvent.of({"provider": "cloud", "account": account} | named | kind | more)
 
 
-def carrying(*events: WireEvent, offset: int = 0) -> TestRecord:
+def carrying(*events: ParsedEvent, offset: int = 0) -> TestRecord:
     """A raw record that `unpack` turns into these events."""
     value = orjson.dumps([each.body for each in events])
     return TestRecord(value, b"cloud:key", HEADERS, "webhooks.raw", offset=offset)
 
 
-def _unpack(record: Incoming, _: StageContext) -> Iterable[WireEvent]:
-    return [WireEvent.of(body) for body in orjson.loads(record.value or b"")]
+def _unpack(record: ConsumedRecord, _: StageContext) -> Iterable[ParsedEvent]:
+    return [ParsedEvent.of(body) for body in orjson.loads(record.value or b"")]
 
 
-def _pack(found: WireEvent, _: StageContext) -> Iterable[Record]:
+def _pack(found: ParsedEvent, _: StageContext) -> Iterable[Record]:
     return (Record("forwarded", found.conversation.encode(), found.event_id.encode()),)
 
 

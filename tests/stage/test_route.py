@@ -21,7 +21,7 @@ from pipeline.topics import headers
 from pipeline.topics.catalogue import RECEIPTS, SEEN
 from pipeline.topics.codec import decode_receipt
 from pipeline.topics.commands import command_id
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.records import header
 from tests.stage.pieces import HEADERS, NUMBER, OTHER_NUMBER, UNPACK, carrying, event, tenants
 
@@ -121,7 +121,7 @@ def test_a_webhook_with_one_unknown_account_is_one_dead_letter_and_leaves_nothin
     assert driver.rows(SEEN) == {}
 
 
-def _status(number: int, **more: Any) -> WireEvent:
+def _status(number: int, **more: Any) -> ParsedEvent:
     told = {"kind": "status", "event_type": "status.sent", "status": "sent", "message_id": "wamid.1"} | more
     return event(number, **told)
 

@@ -22,10 +22,10 @@ from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import OUTCOMES, SENT
 from pipeline.topics.codec import decode_outcome, encode_command, encode_receipt
 from pipeline.topics.commands import Command, CommandKind, command_id
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
 from pipeline.topics.receipts import Receipt
-from pipeline.topics.records import Incoming, Record, header
+from pipeline.topics.records import ConsumedRecord, Record, header
 from tests.stage.pieces import NUMBER
 
 WINDOW = 0.1
@@ -64,7 +64,7 @@ class Provider:
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return ()
 
-    def parse(self, record: Incoming) -> Iterable[WireEvent]:
+    def parse(self, record: ConsumedRecord) -> Iterable[ParsedEvent]:
         return ()
 
 

@@ -16,7 +16,7 @@ from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
 from pipeline.topics import headers
 from pipeline.topics.events import decode
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 
 SESSION = "INSTANCE_ID"
 OWN = "15559990000@c.us"
@@ -79,7 +79,7 @@ def about(person: str) -> list[Json]:
     return [webhook(event, payload, id=f"evt_{number}") for number, (event, payload) in enumerate(told)]
 
 
-def parsed(provider: str, content: Json, account: str | None = SESSION) -> WireEvent:
+def parsed(provider: str, content: Json, account: str | None = SESSION) -> ParsedEvent:
     """The event of a webhook that reached the intake."""
     named = ((headers.ACCOUNT, account.encode()),) if account else ()
     (event,) = PROVIDERS[provider].parse(TestRecord(orjson.dumps(content), headers=named))

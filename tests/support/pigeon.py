@@ -24,9 +24,9 @@ from pipeline.providers.shared.times import instant
 from pipeline.tenants import Account, Tenants
 from pipeline.topics import headers
 from pipeline.topics.commands import Command, CommandKind
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.numbers import phone_digits
-from pipeline.topics.records import Incoming, header
+from pipeline.topics.records import ConsumedRecord, header
 from pipeline.topics.types import Json
 
 NAME: Final = "pigeon"
@@ -78,17 +78,17 @@ def chat_of(item: Any) -> str | None:
 
 
 # --- parse
-def parse_record(record: Incoming) -> Iterator[WireEvent]:
+def parse_record(record: ConsumedRecord) -> Iterator[ParsedEvent]:
     """Return every item as an event, in order. Raises `InvalidRecord` if the bytes are no JSON object."""
     webhook = load_object(record.value or b"")
     for item in items_of(webhook):
         body = item_body(record, item, webhook if item is webhook else webhook | {"items": [item]})
         if not note(item, body):
             unknown(item, body)
-        yield WireEvent.of(body)
+        yield ParsedEvent.of(body)
 
 
-def item_body(record: Incoming, item: Any, raw: Json) -> Json:
+def item_body(record: ConsumedRecord, item: Any, raw: Json) -> Json:
     """Return the fields that all kinds of events have. `route` adds the tenant."""
     account = header(record.headers, headers.ACCOUNT) or ""
     at = instant(item.get("at")) if isinstance(item, dict) else None

@@ -14,7 +14,7 @@ from pipeline.providers.base import Slice, WebhookRequest
 from pipeline.providers.wasender import Wasender
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import TestRecord
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 
 SESSION = "shop-session"
 KEY = "wasender-api-key-4821"
@@ -70,7 +70,7 @@ def slices(content: Json | bytes) -> list[Slice]:
     return list(Wasender().split(request(body), TENANTS))
 
 
-def events(content: Json | bytes, at_ms: int = 1_760_000_000_500) -> list[WireEvent]:
+def events(content: Json | bytes, at_ms: int = 1_760_000_000_500) -> list[ParsedEvent]:
     """What comes of a webhook that arrives at a time: the ingress' records, parsed."""
     metadata = IngressMetadata("wasender", "shop", webhook_id(b""), at_ms, b"trace")
     records = RecordBuilder(TENANTS).build(slices(content), metadata)

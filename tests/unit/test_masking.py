@@ -23,7 +23,7 @@ from pipeline.masking import Masker
 from pipeline.runtime.flows.dead_letters import dead_letter
 from pipeline.testing import TestRecord
 from pipeline.topics.dead_letters import DeadLetter, DeadLetterState, parse_dead_letter
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 
 NUMBER = "15550001111"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -181,7 +181,7 @@ def _letter(error: Exception | None = None) -> DeadLetter:
         ("account", b"106540352242922"),
         ("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01".encode()),
     )
-    record: Incoming = TestRecord(orjson.dumps(content), KEY.encode(), headers, "events.default", 3, 17)
+    record: ConsumedRecord = TestRecord(orjson.dumps(content), KEY.encode(), headers, "events.default", 3, 17)
     made = dead_letter(record, "handle", error or InvalidRecord(f"no chat {NUMBER}@c.us for {WAMID}"), 1)
     found = parse_dead_letter(TestRecord(made.value, made.key, tuple(made.headers), made.topic, 3, 5))
     assert isinstance(found, DeadLetter)

@@ -20,7 +20,7 @@ from pipeline.topics.events.api import APIMessageEvent
 from pipeline.topics.events.base import EventBase
 from pipeline.topics.events.billing import ConversationBase, ConversationWindow, Pricing
 from pipeline.topics.events.context import AdReferral, BusinessContext, ForwardContext, MessageContext
-from pipeline.topics.events.details import Detail
+from pipeline.topics.events.details import AccountEventDetail
 from pipeline.topics.events.error import ErrorEvent
 from pipeline.topics.events.error_detail import ErrorData, ErrorDetail
 from pipeline.topics.events.message import MessageEvent
@@ -39,7 +39,7 @@ from pipeline.topics.events.status import StatusEvent
 from pipeline.topics.events.tenant import TenantBase
 from pipeline.topics.events.unknown import UnknownEvent
 from pipeline.topics.events.user import User
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 from pipeline.topics.versions import require_readable
 
 AnyEvent: TypeAlias = MessageEvent | StatusEvent | ErrorEvent | AccountEvent | APIMessageEvent | UnknownEvent
@@ -62,7 +62,7 @@ _NEW: Final = "union_tag_invalid"
 """pydantic's error type for a kind of event, or a type of message, that a union does not have."""
 
 
-def decode(record: Incoming) -> AnyEvent:
+def decode(record: ConsumedRecord) -> AnyEvent:
     """Return the event of a record. Raises `InvalidRecord`, without quoting what the record holds, or `NewerRecord`.
 
     What a newer version wrote (a message of a type that this one has no model for) is an `UnknownEvent`, as it would
@@ -79,7 +79,7 @@ def decode(record: Incoming) -> AnyEvent:
 
 
 def validate(body: dict[str, Any]) -> AnyEvent:
-    """Return the event of a `WireEvent`'s body. Raises pydantic's `ValidationError`."""
+    """Return the event of a `ParsedEvent`'s body. Raises pydantic's `ValidationError`."""
     return _EVENT.validate_python(body)
 
 
@@ -117,7 +117,7 @@ __all__ = [  # noqa: PLE0604 (the messages' own list is one of strings)
     "ConversationType",
     "ConversationWindow",
     "CustomWebhook",
-    "Detail",
+    "AccountEventDetail",
     "ErrorData",
     "ErrorDetail",
     "ErrorDetailBase",

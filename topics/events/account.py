@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.topics.events.account_names import AccountNames
 from pipeline.topics.events.base import EventBase
-from pipeline.topics.events.details import Detail, detail_of
+from pipeline.topics.events.details import AccountEventDetail, detail_of
 from pipeline.topics.events.messages import Message
 from pipeline.topics.events.user import User
 
@@ -47,8 +47,8 @@ class AccountEvent(AccountNames, EventBase):
     user: User | None = None
 
     @property
-    def detail(self) -> Detail:
-        """The `data` as the model of its type, without what does not fit it; a bare `Detail` if the type has none."""
+    def detail(self) -> AccountEventDetail:
+        """The `data` as the model of its type, without what does not fit; a bare detail if there is none."""
         return detail_of(self.event_type, self.data)
 
     def get_summary(self) -> dict[str, Any]:

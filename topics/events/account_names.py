@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.topics.events.account_types import AccountEventType
 from pipeline.topics.events.details.calls import Call
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 
 if TYPE_CHECKING:
-    from pipeline.topics.events.details import Detail
+    from pipeline.topics.events.details import AccountEventDetail
     from pipeline.topics.events.user import User
 
 
@@ -51,7 +51,7 @@ _COEXISTENCE: Final = frozenset(
 )
 
 
-class SystemEventDetail(Model):
+class SystemEventDetail(EventModel):
     """Wappa's one object for all of them: what the event does not say is None."""
 
     wa_id: str | None = None
@@ -109,7 +109,7 @@ class AccountNames:
         user: User | None
 
         @property
-        def detail(self) -> Detail:
+        def detail(self) -> AccountEventDetail:
             """The `data` as the model of its type."""
 
     @property

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 from pipeline.topics.events.names import PlatformType
 from pipeline.topics.events.tenant import TenantBase
 
 
-class EventBase(Model):
+class EventBase(EventModel):
     """One thing that happened, the same object on the topic and in a handler's hand.
 
     Attributes:

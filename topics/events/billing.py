@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pipeline.topics.events.model import Model, Seconds
+from pipeline.topics.events.model import EventModel, Seconds
 
 
-class Pricing(Model):
+class Pricing(EventModel):
     """The one place that says whether a message is billed; `conversation` has not said it since July 2025.
 
     Attributes:
@@ -22,13 +22,13 @@ class Pricing(Model):
     category: str | None = None
 
 
-class ConversationOrigin(Model):
+class ConversationOrigin(EventModel):
     """The opener of the window; the same names as `Pricing.category`."""
 
     type: str | None = None
 
 
-class ConversationWindow(Model):
+class ConversationWindow(EventModel):
     """The provider's 24-hour conversation. Absent since v24 of the API except for free entry points."""
 
     id: str | None = None
@@ -57,7 +57,7 @@ class ConversationWindow(Model):
         return (now or datetime.now(UTC)).timestamp() >= self.expiration_timestamp
 
 
-class ConversationBase(Model):
+class ConversationBase(EventModel):
     """Window and price in one, as handlers written for Wappa read them. None where the status does not tell."""
 
     conversation_id: str | None = None

@@ -9,17 +9,17 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 
 
-class ReferredProduct(Model):
+class ReferredProduct(EventModel):
     """The catalogue item that a message asks about."""
 
     catalog_id: str | None = None
     product_retailer_id: str | None = None
 
 
-class MessageContext(Model):
+class MessageContext(EventModel):
     """Why a message is not on its own. A forward has flags and no id; a reply has an id and no flags."""
 
     id: str | None = None
@@ -65,7 +65,7 @@ class MessageContext(Model):
         }
 
 
-class ForwardContext(Model):
+class ForwardContext(EventModel):
     """That a message was forwarded. WhatsApp tells neither how often nor by whom it was written first."""
 
     is_forwarded: bool
@@ -74,7 +74,7 @@ class ForwardContext(Model):
     original_sender: str | None = None
 
 
-class BusinessContext(Model):
+class BusinessContext(EventModel):
     """The business message or catalogue item that a user's message came from."""
 
     contextual_message_id: str = ""
@@ -87,13 +87,13 @@ class BusinessContext(Model):
         return self.product_retailer_id is not None
 
 
-class WelcomeMessage(Model):
+class WelcomeMessage(EventModel):
     """The greeting that an ad showed."""
 
     text: str | None = None
 
 
-class AdReferral(Model):
+class AdReferral(EventModel):
     """The ad or post that a user came from. Only `source_url`, `source_id` and `source_type` are sure."""
 
     source_url: str | None = None

@@ -7,16 +7,16 @@ from datetime import datetime
 from pydantic import Field
 
 from pipeline.topics.events.error_codes import is_critical, is_retryable
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 
 
-class ErrorData(Model):
+class ErrorData(EventModel):
     """The details of an error. Decide by them or by `code`, never by a title: titles change."""
 
     details: str | None = None
 
 
-class ErrorDetail(Model):
+class ErrorDetail(EventModel):
     """An error in the Cloud API's shape. Only `code` and `title` are sure; decide by `code`."""
 
     code: int

@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 
-class Model(BaseModel):
+class EventModel(BaseModel):
     """A part of an event. Unknown fields are kept in `model_extra` and survive a round trip."""
 
     model_config = ConfigDict(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 
 
-class User(Model):
+class User(EventModel):
     """A WhatsApp user, as far as one webhook tells. Any field may be missing: usernames hide phone numbers.
 
     Attributes:

@@ -34,7 +34,7 @@ class Payload(msgspec.Struct, kw_only=True, gc=False):
         return body | times
 
 
-class WireEvent(msgspec.Struct):
+class ParsedEvent(msgspec.Struct):
     """One event in wire payload.
 
     Attributes:
@@ -49,7 +49,7 @@ class WireEvent(msgspec.Struct):
     payload: dict[str, Any] | Payload
 
     @classmethod
-    def of(cls, body: dict[str, Any]) -> WireEvent:
+    def of(cls, body: dict[str, Any]) -> ParsedEvent:
         """Return the event of a whole body."""
         return cls(body["event_id"], body["kind"], body["conversation"], body["provider"], body["account"], body)
 

@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from pipeline.providers.cloud.identity import PROVIDER
 from pipeline.providers.cloud.times import unix_time
 from pipeline.providers.shared.event_body import WebhookMeta
-from pipeline.topics.events.wire import Payload, WireEvent
+from pipeline.topics.events.wire import ParsedEvent, Payload
 
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 _Maybe: TypeAlias = _Text | UnsetType
@@ -139,7 +139,7 @@ _MAX_BYTES: Final = 256 * 1024
 _decode: Final = msgspec.json.Decoder(_Webhook).decode
 
 
-def parse_fast(content: bytes, meta: WebhookMeta) -> WireEvent | None:
+def parse_fast(content: bytes, meta: WebhookMeta) -> ParsedEvent | None:
     """Return the event of a webhook of the common form; None for anything else."""
     if len(content) > _MAX_BYTES:
         return None
@@ -156,7 +156,7 @@ def parse_fast(content: bytes, meta: WebhookMeta) -> WireEvent | None:
     return None
 
 
-def _message(item: _Message, business: str, value: _Value, content: bytes, meta: WebhookMeta) -> WireEvent | None:
+def _message(item: _Message, business: str, value: _Value, content: bytes, meta: WebhookMeta) -> ParsedEvent | None:
     user, at = _user(item, value), unix_time(item.timestamp)
     if user is None or at is None or value.statuses is not UNSET or not _is_phone(item.sender):
         return None
@@ -177,7 +177,7 @@ def _message(item: _Message, business: str, value: _Value, content: bytes, meta:
         user=user,
         message=item,
     )
-    return WireEvent(event_id, "message", conversation, PROVIDER, account, payload)
+    return ParsedEvent(event_id, "message", conversation, PROVIDER, account, payload)
 
 
 def _user(item: _Message, value: _Value) -> _User | None:
@@ -191,7 +191,7 @@ def _user(item: _Message, value: _Value) -> _User | None:
     return _User(profile.name, item.sender, user_id, profile.username)
 
 
-def _status(item: _Status, business: str, value: _Value, content: bytes, meta: WebhookMeta) -> WireEvent | None:
+def _status(item: _Status, business: str, value: _Value, content: bytes, meta: WebhookMeta) -> ParsedEvent | None:
     recipient, at = item.recipient_id, unix_time(item.timestamp)
     if at is None or value.contacts is not UNSET or not _is_phone(recipient):
         return None
@@ -216,7 +216,7 @@ def _status(item: _Status, business: str, value: _Value, content: bytes, meta: W
         business_opaque_data=item.biz_opaque_callback_data,
         pricing=item.pricing,
     )
-    return WireEvent(event_id, "status", conversation, PROVIDER, account, payload)
+    return ParsedEvent(event_id, "status", conversation, PROVIDER, account, payload)
 
 
 def _is_phone(text: str) -> bool:

@@ -16,8 +16,8 @@ from pipeline.providers.cloud.statuses import status_event
 from pipeline.providers.cloud.unknown import error_event, unknown_event
 from pipeline.providers.shared.event_body import WebhookMeta, base_event, webhook_meta
 from pipeline.providers.shared.loading import load_object
-from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.records import Incoming
+from pipeline.topics.events.wire import ParsedEvent
+from pipeline.topics.records import ConsumedRecord
 from pipeline.topics.types import Json
 
 _Builder: TypeAlias = Callable[[Part, Contact | None, Json], bool]
@@ -26,7 +26,7 @@ _BUILDERS: Final[dict[str, _Builder]] = {"messages": message_event, "statuses": 
 """Builders for the lists of the field `messages`. In other fields the same names have other meanings."""
 
 
-def parse_record(record: Incoming) -> Iterable[WireEvent]:
+def parse_record(record: ConsumedRecord) -> Iterable[ParsedEvent]:
     """Return every message, status, error and other part of every change of every entry, in order, as events.
 
     Ids are the same on every delivery, even if Meta batches the parts differently. A malformed part becomes an unknown
@@ -38,25 +38,25 @@ def parse_record(record: Incoming) -> Iterable[WireEvent]:
     return (event,) if event is not None else parse_any(load_object(content), meta)
 
 
-def parse_any(webhook: dict[str, Any], meta: WebhookMeta) -> Iterable[WireEvent]:
+def parse_any(webhook: dict[str, Any], meta: WebhookMeta) -> Iterable[ParsedEvent]:
     """Return the events of a webhook of any form. Several events are built one by one."""
     found = list_parts(webhook)
     return (_build_event(found[0], webhook, meta),) if len(found) == 1 else _parse_parts(webhook, found, meta)
 
 
-def _parse_parts(webhook: dict[str, Any], found: list[Part], meta: WebhookMeta) -> Iterator[WireEvent]:
+def _parse_parts(webhook: dict[str, Any], found: list[Part], meta: WebhookMeta) -> Iterator[ParsedEvent]:
     envelopes = PartExtractor(webhook, found)
     for part in found:
         yield _build_event(part, envelopes.extract_parts((part,)), meta)
 
 
-def _build_event(part: Part, raw: Json, meta: WebhookMeta) -> WireEvent:
+def _build_event(part: Part, raw: Json, meta: WebhookMeta) -> ParsedEvent:
     key, contact = resolve_contact(part)
     body = _base_event(part, key, raw, meta)
     if not _event_builder(part)(part, contact, body):
         body = _base_event(part, key, raw, meta)
         unknown_event(part, contact, body)
-    return WireEvent.of(body)
+    return ParsedEvent.of(body)
 
 
 def _base_event(part: Part, contact: str | None, raw: Json, meta: WebhookMeta) -> Json:

@@ -15,8 +15,8 @@ from pipeline.providers.gateway.parse import parse_record
 from pipeline.providers.gateway.split import split_webhook
 from pipeline.tenants import Account, Tenants
 from pipeline.topics.commands import Command, CommandKind
-from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.records import Incoming
+from pipeline.topics.events.wire import ParsedEvent
+from pipeline.topics.records import ConsumedRecord
 
 
 class WhatsAppWebGateway:
@@ -41,7 +41,7 @@ class WhatsAppWebGateway:
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return split_webhook(self.name, request, tenants)
 
-    def parse(self, record: Incoming) -> Iterable[WireEvent]:
+    def parse(self, record: ConsumedRecord) -> Iterable[ParsedEvent]:
         return parse_record(self.name, record)
 
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> SendAttempt:

@@ -14,12 +14,12 @@ from pipeline.providers.gateway.unknown import unknown_event
 from pipeline.providers.shared.event_body import webhook_meta
 from pipeline.providers.shared.loading import load_object
 from pipeline.topics import headers
-from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.records import Incoming, header
+from pipeline.topics.events.wire import ParsedEvent
+from pipeline.topics.records import ConsumedRecord, header
 from pipeline.topics.types import Json
 
 
-def parse_record(provider: str, record: Incoming) -> Iterable[WireEvent]:
+def parse_record(provider: str, record: ConsumedRecord) -> Iterable[ParsedEvent]:
     """Return the event of a webhook; an unknown event without a model.
 
     Raises `InvalidRecord` if the bytes are no JSON object.
@@ -29,7 +29,7 @@ def parse_record(provider: str, record: Incoming) -> Iterable[WireEvent]:
     account = header(record.headers, headers.ACCOUNT) or envelope.session
     source = event_source(provider, account, envelope, webhook, webhook_meta(record))
     body = _build_event(source)
-    return (WireEvent.of(body),)
+    return (ParsedEvent.of(body),)
 
 
 def _build_event(source: GatewayEventSource) -> Json:

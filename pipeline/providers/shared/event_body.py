@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline.topics.headers import RECEIVED_AT, TRACEPARENT, WEBHOOK_ID
 from pipeline.topics.keys import conversation_key
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 from pipeline.topics.types import Json
 
 
@@ -25,7 +25,7 @@ class WebhookMeta(msgspec.Struct, frozen=True, gc=False):
     traceparent: str | None
 
 
-def webhook_meta(record: Incoming) -> WebhookMeta:
+def webhook_meta(record: ConsumedRecord) -> WebhookMeta:
     """Read the metadata from the record's headers. Without `received-at` the record's timestamp is used."""
     found = dict(record.headers)
     webhook_id, at, trace = found.get(WEBHOOK_ID) or b"", found.get(RECEIVED_AT), found.get(TRACEPARENT)

@@ -12,7 +12,7 @@ import orjson
 
 from pipeline.errors import OversizeRecord
 from pipeline.providers.base import Slice
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 
 MAX_PARTS: Final = 10_000
 """Maximum number of parts (messages, statuses and others) of one webhook."""
@@ -42,7 +42,7 @@ def limit_slices(slices: Iterable[Slice]) -> list[Slice]:
     return made
 
 
-def limit_events(events: Iterable[WireEvent], length: int) -> Iterator[WireEvent]:
+def limit_events(events: Iterable[ParsedEvent], length: int) -> Iterator[ParsedEvent]:
     """Yield the events of a webhook of `length` bytes.
 
     Raises `OversizeRecord` as soon as they are much larger than the webhook, because some field is repeated in each of

@@ -16,14 +16,14 @@ from pipeline.providers.wasender.statuses import status_event
 from pipeline.providers.wasender.unknown import echo_or_story, unknown_event
 from pipeline.topics import headers
 from pipeline.topics.events.account_types import AccountEventType
-from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.records import Incoming, header
+from pipeline.topics.events.wire import ParsedEvent
+from pipeline.topics.records import ConsumedRecord, header
 from pipeline.topics.types import Json
 
 _IN_CHATS: Final = MESSAGES | {REACTION, DELETE}
 
 
-def parse_record(record: Incoming) -> Iterable[WireEvent]:
+def parse_record(record: ConsumedRecord) -> Iterable[ParsedEvent]:
     """Return every part of a webhook as an event, in order. The record names the session, because the body does not.
 
     Ids are the same on every delivery. A malformed part becomes an unknown event. Raises `InvalidRecord` if the bytes
@@ -33,9 +33,9 @@ def parse_record(record: Incoming) -> Iterable[WireEvent]:
     session, meta = header(record.headers, headers.ACCOUNT) or "", webhook_meta(record)
     found = list_parts(webhook)
 
-    def event(part: WebhookPart) -> WireEvent:
+    def event(part: WebhookPart) -> ParsedEvent:
         raw = webhook if len(found) == 1 else extract_parts(webhook, [part], is_first=part is found[0])
-        return WireEvent.of(_build_event(event_source(session, part, webhook, raw, meta)))
+        return ParsedEvent.of(_build_event(event_source(session, part, webhook, raw, meta)))
 
     return (event(found[0]),) if len(found) == 1 else map(event, found)
 

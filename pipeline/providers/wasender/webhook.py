@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from pydantic import Field, ValidationError
 
 from pipeline.providers.wasender import envelope
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 from pipeline.topics.events.names import OpenName
 
 
@@ -56,7 +56,7 @@ class WasenderWebhookEventType(OpenName):
     CALL_RECEIVED = "call.received"
 
 
-class MessageKey(Model):
+class MessageKey(EventModel):
     """The identity of a message: WhatsApp's `id`, the chat and the author. `msg_id` is Wasender's own number."""
 
     id: str | None = None
@@ -73,7 +73,7 @@ class MessageKey(Model):
     addressing_mode: str | None = Field(None, alias="addressingMode")
 
 
-class MessageEntry(Model):
+class MessageEntry(EventModel):
     """A message. `message` has the protocol's form; without it, the stub type names the placeholder."""
 
     key: MessageKey
@@ -84,18 +84,18 @@ class MessageEntry(Model):
     message_stub_type: Any = Field(None, alias="messageStubType")
 
 
-class StatusUpdate(Model):
+class StatusUpdate(EventModel):
     """A status as a number from 0 (error) to 5 (played), or as a word."""
 
     status: int | str | None = None
 
 
-class MessagesUpdateEntry(Model):
+class MessagesUpdateEntry(EventModel):
     key: MessageKey
     update: StatusUpdate
 
 
-class Receipt(Model):
+class Receipt(EventModel):
     user_jid: str | None = Field(None, alias="userJid")
     status: str | None = None
     t: int | None = None
@@ -103,12 +103,12 @@ class Receipt(Model):
     read_timestamp: int | None = Field(None, alias="readTimestamp")
 
 
-class MessageReceiptEntry(Model):
+class MessageReceiptEntry(EventModel):
     key: MessageKey
     receipt: Receipt
 
 
-class Reaction(Model):
+class Reaction(EventModel):
     """A reaction. An empty `text` removes it. `key` is that of the reaction, or of the message that it is about."""
 
     text: str | None = None
@@ -116,12 +116,12 @@ class Reaction(Model):
     sender_timestamp_ms: int | None = Field(None, alias="senderTimestampMs")
 
 
-class MessagesReactionEntry(Model):
+class MessagesReactionEntry(EventModel):
     key: MessageKey
     reaction: Reaction
 
 
-class MessageSentData(Model):
+class MessageSentData(EventModel):
     key: MessageKey
     message: dict[str, Any] | None = Field(None, repr=False)
     success: bool | None = None
@@ -129,7 +129,7 @@ class MessageSentData(Model):
     error: Any = None
 
 
-class MessageInfo(Model):
+class MessageInfo(EventModel):
     """A message in the form of the SDK's documentation. No server is known to send it."""
 
     id: str
@@ -139,24 +139,24 @@ class MessageInfo(Model):
     text: str | None = Field(None, repr=False)
 
 
-class MessageCreatedData(Model):
+class MessageCreatedData(EventModel):
     message: MessageInfo
 
 
-class SessionStatusData(Model):
+class SessionStatusData(EventModel):
     """A session's status: connected, disconnected, need_scan, connecting, logged_out or expired, in any case."""
 
     status: str
     reason: str | None = None
 
 
-class QrCodeUpdatedData(Model):
+class QrCodeUpdatedData(EventModel):
     """A login code. `qr` is a fingerprint, because the ingress replaces the code."""
 
     qr: str | None = Field(None, repr=False)
 
 
-class ChatEntry(Model):
+class ChatEntry(EventModel):
     id: str
     name: str | None = Field(None, repr=False)
     conversation_timestamp: int | None = Field(None, alias="conversationTimestamp")
@@ -165,7 +165,7 @@ class ChatEntry(Model):
     is_spam: bool | None = Field(None, alias="isSpam")
 
 
-class _Addressed(Model):
+class _Addressed(EventModel):
     """An address, which the Python SDK calls `jid` and the TypeScript SDK `id`."""
 
     jid: str | None = None
@@ -176,7 +176,7 @@ class _Addressed(Model):
         return self.jid or self.id or ""
 
 
-class GroupParticipant(Model):
+class GroupParticipant(EventModel):
     id: str
     admin: str | None = None
 
@@ -206,19 +206,19 @@ class ContactEntry(_Addressed):
     img_url: str | None = Field(None, alias="imgUrl")
 
 
-class PollOption(Model):
+class PollOption(EventModel):
     name: str = Field(repr=False)
     voters: list[str] = Field(default_factory=list, repr=False)
 
 
-class PollResultsData(Model):
+class PollResultsData(EventModel):
     """All votes of a poll."""
 
     key: MessageKey
     poll_result: list[PollOption] = Field(alias="pollResult")
 
 
-class CallData(Model):
+class CallData(EventModel):
     """A call. `status` is `offer` first; others follow."""
 
     id: str | None = None
@@ -232,7 +232,7 @@ class CallData(Model):
 DT = TypeVar("DT")
 
 
-class BaseWebhookEvent(Model, Generic[DT]):
+class BaseWebhookEvent(EventModel, Generic[DT]):
     """The envelope. `timestamp` is in seconds or milliseconds, unchanged; `session_id` may be a fingerprint."""
 
     type: WasenderWebhookEventType

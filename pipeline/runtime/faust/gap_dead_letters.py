@@ -15,10 +15,10 @@ from pipeline.runtime.kafka.raw_fetch import FetchedRecord
 from pipeline.settings import Settings
 from pipeline.topics import headers
 from pipeline.topics.installation import Installation
-from pipeline.topics.records import Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Record
 
 
-def gap_dead_letter(gap: RemovedRange, stage: str) -> tuple[Record, Incoming]:
+def gap_dead_letter(gap: RemovedRange, stage: str) -> tuple[Record, ConsumedRecord]:
     """Return the dead letter of a gap, and a record in place of the lost ones: empty, at the first lost offset."""
     span = [(headers.GAP_START, str(gap.start).encode()), (headers.GAP_END, str(gap.end).encode())]
     lost = FetchedRecord(*gap.tp, gap.start, time.time_ns() // 1_000_000, b"", b"", span)

@@ -14,7 +14,7 @@ from pipeline.runtime.flows.dead_letters import dead_letter, is_dead_letter, rej
 from pipeline.runtime.flows.stage import Stage, StageContext
 from pipeline.runtime.tables.tables import Tables
 from pipeline.runtime.tables.views import TableWrite
-from pipeline.topics.records import Incoming, Output, Record
+from pipeline.topics.records import ConsumedRecord, Output, Record
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024 - 16 * 1024
 """Bytes of the largest output: the limit of the catalogue's topics, less what the broker adds."""
@@ -38,7 +38,7 @@ class PendingRetry(NamedTuple):
         stage: the stage that it failed in.
     """
 
-    record: Incoming
+    record: ConsumedRecord
     attempts: int
     error: Exception | None = None
     stage: str = ""
@@ -90,7 +90,7 @@ class Chain:
         self._max_output_bytes = max_output_bytes
 
     def run(
-        self, partition: int, records: Iterable[Incoming], outputs: OutputSink, so_far: ChainResult | None = None
+        self, partition: int, records: Iterable[ConsumedRecord], outputs: OutputSink, so_far: ChainResult | None = None
     ) -> ChainResult:
         """Run the records of one partition, and add what they become to `outputs`.
 
@@ -112,7 +112,7 @@ class Chain:
         self._tables.rollback(result.writes, len(kept))
 
     def give_up(
-        self, record: Incoming, error: WorkerDied, outputs: OutputSink, so_far: ChainResult | None = None
+        self, record: ConsumedRecord, error: WorkerDied, outputs: OutputSink, so_far: ChainResult | None = None
     ) -> ChainResult:
         """Make a record a dead letter of the first stage without running it."""
         result = so_far or ChainResult()
@@ -128,7 +128,7 @@ class Chain:
         return dead_letter(source, self._stages[-1].name, rejected_by_broker(record), 1), source
 
     def _run(
-        self, partition: int, todo: Iterable[tuple[Incoming, int]], outputs: OutputSink, result: ChainResult
+        self, partition: int, todo: Iterable[tuple[ConsumedRecord, int]], outputs: OutputSink, result: ChainResult
     ) -> ChainResult:
         tables = self._tables.views(partition, result.writes)
         context: Any = None  # one for all: the stages are done with it when the next record comes

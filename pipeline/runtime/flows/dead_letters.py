@@ -8,7 +8,7 @@ from pipeline.errors import OversizeRecord, error_type
 from pipeline.logging import get_logger
 from pipeline.metrics import DEAD_LETTERS
 from pipeline.topics import dead_letters, headers
-from pipeline.topics.records import Header, Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Header, Record
 
 log = get_logger(__name__)
 
@@ -17,7 +17,7 @@ _MAX_MESSAGE = 500
 """Characters of an error's text in a header."""
 
 
-def dead_letter(record: Incoming, stage: str, error: Exception, attempts: int) -> Record:
+def dead_letter(record: ConsumedRecord, stage: str, error: Exception, attempts: int) -> Record:
     """Return the dead letter of `record`: its key, value and headers, plus headers of reason, origin and time."""
     DEAD_LETTERS.labels(stage, error_type(error)).inc()
     return Record(
@@ -48,7 +48,7 @@ class BlockedDeadLetters:
         self.cause: str | None = None
         self._sources: set[tuple[int, int]] = set()
 
-    def add(self, letter: Record, source: Incoming) -> None:
+    def add(self, letter: Record, source: ConsumedRecord) -> None:
         """Note that the dead letter of `source` was rejected."""
         if self.cause is None:
             log.error(
@@ -60,7 +60,7 @@ class BlockedDeadLetters:
         self.cause = f"OversizeRecord: {letter.topic}"
         self._sources.add((source.partition, source.offset))
 
-    def remove(self, source: Incoming) -> None:
+    def remove(self, source: ConsumedRecord) -> None:
         """Note that the dead letter of `source` is published, or that its record is delivered again."""
         self._sources.discard((source.partition, source.offset))
         if not self._sources:
@@ -71,7 +71,7 @@ class BlockedDeadLetters:
         self.cause = None
 
 
-def _reason(record: Incoming, stage: str, error: Exception, attempts: int) -> list[Header]:
+def _reason(record: ConsumedRecord, stage: str, error: Exception, attempts: int) -> list[Header]:
     named = {
         headers.ERROR_TYPE: error_type(error),
         headers.ERROR_MESSAGE: _describe(error),

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.runtime.tables.views import TableView
-from pipeline.topics.records import Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Record
 
 Values = Iterable[Any]
 
@@ -23,7 +23,7 @@ class StageContext:
 
     __slots__ = ("_tables", "record")
 
-    def __init__(self, record: Incoming, tables: Mapping[str, TableView]) -> None:
+    def __init__(self, record: ConsumedRecord, tables: Mapping[str, TableView]) -> None:
         self.record = record
         self._tables = tables
 
@@ -43,7 +43,7 @@ class ConcurrentContext(StageContext):
 
     def __init__(
         self,
-        record: Incoming,
+        record: ConsumedRecord,
         tables: Mapping[str, TableView],
         *,
         wait: Callable[[float], Awaitable[None]],
@@ -100,8 +100,8 @@ class Stage:
 
     Attributes:
         name: names the stage's dead letters and metrics.
-        function: `(value, context) -> values`. The first stage's value is the source record itself (`Incoming`). The
-            last one must return `Record`s. An exception undoes all of the source record's outputs and table writes;
+        function: `(value, context) -> values`. The first stage's value is the source record itself (`ConsumedRecord`).
+            The last one must return `Record`s. An exception undoes all of the source record's outputs and table writes;
             see `pipeline.errors` for which ones are retried.
     """
 
@@ -125,7 +125,7 @@ class ConcurrentStage:
 
     name: str
     function: Callable[[Any, ConcurrentContext], Awaitable[Iterable[Record]]]
-    decode: Callable[[Incoming], Any]
+    decode: Callable[[ConsumedRecord], Any]
     ordering_key: Callable[[Any], Hashable]
     concurrency: int = 100
     on_give_up: Callable[[Any, ConcurrentContext, Exception], Awaitable[Iterable[Record]]] | None = None
@@ -142,7 +142,7 @@ class Through:
 
     topic: str
     encode: Callable[[Any, StageContext], Record]
-    decode: Callable[[Incoming], Any]
+    decode: Callable[[ConsumedRecord], Any]
 
 
 def split_hops(source: str, steps: Sequence[Stage | Through | ConcurrentStage]) -> list[tuple[str, tuple[Stage, ...]]]:

@@ -23,7 +23,7 @@ _new = tuple.__new__
 
 
 class FetchedRecord(NamedTuple):
-    """An `Incoming` record. aiokafka's own is a dataclass of eleven attributes, which costs twice as much."""
+    """A `ConsumedRecord`. aiokafka's own is a dataclass of eleven attributes, which costs twice as much."""
 
     topic: str
     partition: int

@@ -16,7 +16,7 @@ from pipeline.replay.reader import TopicReader, open_reader
 from pipeline.state.redis import RedisStore
 from pipeline.topics import headers
 from pipeline.topics.events import EventBase
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 
 _LARGEST = 6 * 1024 * 1024
 
@@ -88,9 +88,9 @@ class StackClients:
         ends = {partition: found.offset for partition, found in committed.items()}
         return sum(ends.get(partition, 0) <= place.offset for place, partition in partitions.items())
 
-    async def read_new(self, topic: str) -> list[Incoming]:
+    async def read_new(self, topic: str) -> list[ConsumedRecord]:
         """Return the records of a topic since the last call."""
-        found: list[Incoming] = []
+        found: list[ConsumedRecord] = []
         for span in await self._reader.ranges(topic, self._partitions):
             start = self._read.get((topic, span.partition), span.start)
             found += [record async for record in self._reader.read(span._replace(start=start))]

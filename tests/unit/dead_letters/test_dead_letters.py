@@ -32,7 +32,7 @@ from pipeline.topics.dead_letters import (
     Resolution,
     parse_dead_letter,
 )
-from pipeline.topics.records import Incoming, Record
+from pipeline.topics.records import ConsumedRecord, Record
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ some_headers = st.lists(
 
 
 def _letter(
-    record: Incoming, offset: int = 0, error: Exception | None = None, stage: str = "route", partition: int = 3
+    record: ConsumedRecord, offset: int = 0, error: Exception | None = None, stage: str = "route", partition: int = 3
 ) -> DeadLetter:
     made = dead_letter(record, stage, error or UnknownTenant("no tenant owns it"), 2)
     found = parse_dead_letter(_written(made, partition, offset))
@@ -80,7 +80,7 @@ class Log(TopicReader):
     async def ranges(self, topic: str, partitions: Iterable[int], since: int | None = None) -> list[PartitionRange]:
         return [PartitionRange(topic, partition, 0, len(self._records)) for partition in partitions if partition == 3]
 
-    async def read(self, span: PartitionRange) -> AsyncIterator[Incoming]:
+    async def read(self, span: PartitionRange) -> AsyncIterator[ConsumedRecord]:
         for record in self._records[span.start : span.end]:
             yield record
 

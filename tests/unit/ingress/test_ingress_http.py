@@ -16,8 +16,8 @@ from pipeline.providers.base import SendAttempt, Slice, WebhookRequest
 from pipeline.providers.cloud import Cloud
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.topics.commands import Command, CommandKind
-from pipeline.topics.events.wire import WireEvent
-from pipeline.topics.records import Incoming
+from pipeline.topics.events.wire import ParsedEvent
+from pipeline.topics.records import ConsumedRecord
 from tests.support.cloud_webhooks import signature, tenants
 from tests.support.ingress_client import CLOUD, Client, ingress
 from tests.support.waiting import HANG
@@ -55,7 +55,7 @@ class Paper:
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return [Slice("paper:1:2", "1", request.body)]
 
-    def parse(self, record: Incoming) -> Iterable[WireEvent]:
+    def parse(self, record: ConsumedRecord) -> Iterable[ParsedEvent]:
         return []
 
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> SendAttempt:

@@ -32,11 +32,11 @@ from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.topics.catalogue import COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS, SENT
 from pipeline.topics.codec import decode_outcome, encode_command, encode_receipt
 from pipeline.topics.commands import Command, CommandKind, command_id
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.outcomes import OutcomeStatus
 from pipeline.topics.receipts import Receipt, receipt_of
 from pipeline.topics.receipts import receipt_of as receipt_of_any
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 from tests.stage.pieces import NUMBER
 from tests.support.crash_points import Flows, Process, World, lives, two_owners
 
@@ -147,10 +147,10 @@ class Outside:
         return found
 
 
-def _status(command_id: str, name: str) -> WireEvent:
+def _status(command_id: str, name: str) -> ParsedEvent:
     kind = "unknown" if name == "odd" else "status"
     told = {"message_id": "wamid", "status": name, "business_opaque_data": command_id}
-    return WireEvent("e", kind, "c", "cloud", NUMBER, told)
+    return ParsedEvent("e", kind, "c", "cloud", NUMBER, told)
 
 
 class _Dispatcher(Dispatcher):
@@ -203,7 +203,7 @@ class _Provider:
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         raise NotImplementedError
 
-    def parse(self, record: Incoming) -> Sequence[WireEvent]:
+    def parse(self, record: ConsumedRecord) -> Sequence[ParsedEvent]:
         raise NotImplementedError
 
 
@@ -388,7 +388,7 @@ def test_the_search_finds_statuses_that_settle_nothing(monkeypatch: pytest.Monke
     assert _finds(LOST_ANSWER)
 
 
-def _only_sent(event: WireEvent) -> Receipt | None:
+def _only_sent(event: ParsedEvent) -> Receipt | None:
     return receipt_of_any(event) if event.get("status") == "sent" else None
 
 

@@ -25,9 +25,9 @@ from pipeline.providers.cloud import error_codes
 from pipeline.runtime.flows.stage import PartitionsRevoked
 from pipeline.tenants import Account, Tenants, load_tenants
 from pipeline.topics.commands import Command, CommandKind
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
-from pipeline.topics.records import Incoming
+from pipeline.topics.records import ConsumedRecord
 from tests.support.stacks import ROOT
 
 ACCEPTED = SendAttempt(AttemptStatus.ACCEPTED, "wamid.1")
@@ -91,7 +91,7 @@ class Outside:
     def split(self, request: WebhookRequest, tenants: Tenants) -> list[Slice]:
         return []
 
-    def parse(self, record: Incoming) -> list[WireEvent]:
+    def parse(self, record: ConsumedRecord) -> list[ParsedEvent]:
         return []
 
     async def deliver(self, command: Command, account: Account, session: ClientSession) -> SendAttempt:

@@ -23,9 +23,9 @@ from pipeline.tenants import Tenants
 from pipeline.testing import TestRecord, TopologyTestDriver
 from pipeline.topics.catalogue import SEEN
 from pipeline.topics.events import MessageEvent, UnknownEvent, decode, raw_pointers
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.headers import ACCOUNT, PROVIDER
-from pipeline.topics.records import Incoming, Record, header
+from pipeline.topics.records import ConsumedRecord, Record, header
 from tests.support import wasender_webhooks
 from tests.support.cloud_webhooks import Raw, contact, examples, signed, tenants, text, value, webhook
 
@@ -48,7 +48,7 @@ def _junk_around(level: str, junk: str, messages: list[Json]) -> Json:
     return whole
 
 
-def _cloud(whole: Json) -> tuple[list[bytes], list[WireEvent]]:
+def _cloud(whole: Json) -> tuple[list[bytes], list[ParsedEvent]]:
     slices = [each.body for each in CLOUD.split(signed(orjson.dumps(whole)), tenants())]
     return slices, [event for body in slices for event in CLOUD.parse(Raw(body))]
 
@@ -186,7 +186,7 @@ def test_outputs_are_counted_while_they_are_made() -> None:
     """All of what a record becomes would be in memory before anybody finds that it is too much."""
     made = 0
 
-    def many(_: Incoming, __: StageContext) -> Iterable[bytes]:
+    def many(_: ConsumedRecord, __: StageContext) -> Iterable[bytes]:
         nonlocal made
         while True:
             made += 1
@@ -202,7 +202,7 @@ def test_outputs_are_counted_while_they_are_made() -> None:
 def test_a_value_that_a_stage_can_not_make_is_that_stages_failure() -> None:
     """Somebody would look for the fault in another stage than the one that has it."""
 
-    def odd(record: Incoming, _: StageContext) -> Iterable[Any]:
+    def odd(record: ConsumedRecord, _: StageContext) -> Iterable[Any]:
         yield record
         raise InvalidRecord("the second one")
 

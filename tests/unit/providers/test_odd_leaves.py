@@ -21,7 +21,7 @@ from pipeline.topics.events import AccountEvent, MessageEvent, StatusEvent, deco
 from pipeline.topics.events.account_types import AccountEventType
 from pipeline.topics.events.details import TemplateStatus, detail_of
 from pipeline.topics.events.lenient import MAX_ERRORS
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.receipts import receipt_of
 from tests.support import gateway_webhooks, wasender_webhooks
 from tests.support.cloud_webhooks import anything, examples, places, status, value, webhook
@@ -79,7 +79,7 @@ def _leaves(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from _leaves(child, (*path, name))
 
 
-def _events(provider: str, whole: Json) -> list[WireEvent]:
+def _events(provider: str, whole: Json) -> list[ParsedEvent]:
     account = {"wasender": wasender_webhooks.SESSION}.get(provider, gateway_webhooks.SESSION)
     named = ((headers.RECEIVED_AT, b"1760000000500"), (headers.ACCOUNT, account.encode()))
     try:
@@ -105,7 +105,7 @@ def _cases() -> Iterator[Case]:
                     yield case
 
 
-def _identity(event: WireEvent) -> tuple[Any, ...]:
+def _identity(event: ParsedEvent) -> tuple[Any, ...]:
     return event.kind, event.event_id, event.get("event_type"), event.conversation, event.account
 
 

@@ -16,7 +16,7 @@ from pipeline.sandbox.config import SAMPLE_ACCOUNTS
 from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.statuses import DEFAULT_STEPS, failing
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 
 ACCOUNT = SAMPLE_ACCOUNTS[0]
 TEXT = {"to": "15550001111", "text": {"body": "hi"}, "biz_opaque_callback_data": "cmd-1"}
@@ -26,7 +26,7 @@ def message(**changes: object) -> UserMessage:
     return UserMessage.model_validate({"from": "15550001111", "text": "hello"} | changes)
 
 
-def value_of(webhook: Webhook) -> dict[str, Any]:
+def value_of(webhook: SignedWebhook) -> dict[str, Any]:
     (entry,) = orjson.loads(webhook.body)["entry"]
     (change,) = entry["changes"]
     assert (entry["id"], change["field"]) == (ACCOUNT.business_id, "messages")

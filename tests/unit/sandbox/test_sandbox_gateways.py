@@ -18,7 +18,7 @@ from pipeline.sandbox.status_queue import FIXED_RETRIES, Update
 from pipeline.sandbox.statuses import StatusStep
 from pipeline.sandbox.waha import WahaApi
 from pipeline.sandbox.wawp import WawpApi
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 from pipeline.tenants import load_tenants
 from pipeline.testing import TestRecord
 from pipeline.topics.events import MessageEvent, StatusEvent, decode
@@ -34,7 +34,7 @@ def provider_of(api: type[WawpApi | WahaApi]) -> tuple[Sandbox, SandboxProvider]
     return sandbox, sandbox.provider(api.name)
 
 
-def taken(name: str, webhook: Webhook) -> Any:
+def taken(name: str, webhook: SignedWebhook) -> Any:
     """The event that the pipeline makes of a webhook which its ingress lets in."""
     parts = urlsplit(webhook.path)
     tenant = parts.path.removeprefix(f"/webhooks/{name}/")

@@ -20,7 +20,7 @@ from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.statuses import StatusStep
 from pipeline.sandbox.wasender import WasenderApi
 from pipeline.sandbox.wasender.limits import PLANS, Allowance
-from pipeline.sandbox.webhooks import Webhook
+from pipeline.sandbox.webhooks import SignedWebhook
 from pipeline.tenants import load_tenants
 from pipeline.testing import TestRecord
 from pipeline.topics import headers
@@ -41,7 +41,7 @@ def provider() -> SandboxProvider:
     return sandbox.provider("wasender")
 
 
-def taken(webhook: Webhook) -> list[Any]:
+def taken(webhook: SignedWebhook) -> list[Any]:
     """The events that the pipeline makes of a webhook which its ingress lets in."""
     named = {name.lower(): value for name, value in webhook.headers.items()}
     tenant = webhook.path.removeprefix("/webhooks/wasender/")
@@ -55,7 +55,7 @@ def taken(webhook: Webhook) -> list[Any]:
     return [decode(TestRecord(wire.encode("acme"))) for wire in wires]
 
 
-def written(**fields: Any) -> tuple[list[str], Webhook]:
+def written(**fields: Any) -> tuple[list[str], SignedWebhook]:
     message = UserMessage.model_validate({"from": "15550001111", **fields})
     return provider().message_webhook(SAMPLE, message)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InvalidRecord
 from pipeline.topics import codec, headers
 from pipeline.topics.commands import Command, CommandKind, Priority, command_id
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
 from pipeline.topics.records import Header, Record, header
 
@@ -158,7 +158,7 @@ def test_errors_of_decoding_quote_no_content() -> None:
 def test_an_event_carries_its_webhook_and_itself() -> None:
     """Consumers filter by headers, and a trace would end at the intake."""
     whose = {"provider": "cloud", "account": "106", "conversation": "cloud:106:1555"}
-    event = WireEvent.of({"event_id": "cloud:106:wamid.1", "kind": "message", **whose})
+    event = ParsedEvent.of({"event_id": "cloud:106:wamid.1", "kind": "message", **whose})
     source = Read(
         b"cloud:106:1555",
         b"{}",

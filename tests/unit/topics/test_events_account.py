@@ -13,11 +13,11 @@ from pipeline.providers.cloud.parse import parse_record
 from pipeline.topics.events import AccountEvent, AccountEventType, ErrorEvent, StatusEvent, SystemEventType, decode
 from pipeline.topics.events.details import (
     DETAILS,
+    AccountEventDetail,
     AccountUpdate,
     Call,
     CallStatus,
     ContactChange,
-    Detail,
     GroupChange,
     History,
     TemplateStatus,
@@ -54,10 +54,10 @@ ACCOUNT_EXAMPLES = [
 def test_every_documented_account_event_fits_its_model(name: str) -> None:
     """A handler would read None where the platform says something."""
     event = _account(name)
-    expected = DETAILS.get(event.event_type, Detail)
+    expected = DETAILS.get(event.event_type, AccountEventDetail)
     assert type(event.detail) is expected
     assert event.detail.model_dump(exclude_unset=True, mode="json").keys() == event.data.keys()
-    if expected is not Detail:
+    if expected is not AccountEventDetail:
         assert set(event.data) & {field.alias or name for name, field in expected.model_fields.items()}
     assert event.get_summary()["event_type"] == event.event_type
 

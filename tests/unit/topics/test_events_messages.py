@@ -22,7 +22,7 @@ from pipeline.topics.events import (
     MessageType,
     decode,
 )
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 from tests.support.cloud_webhooks import Json, Raw, named_examples, text, value, webhook
 from tests.support.message_members import READ
 
@@ -268,7 +268,7 @@ def test_what_users_say_is_in_no_repr(fields: Json) -> None:
     assert SECRET not in str(message.to_summary_dict())
 
 
-def _fields(model: type[Model]) -> set[str]:
+def _fields(model: type[EventModel]) -> set[str]:
     return {field.alias or name for name, field in model.model_fields.items()}
 
 

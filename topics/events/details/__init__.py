@@ -23,7 +23,7 @@ from pipeline.topics.events.details.account import (
     UsernameUpdate,
 )
 from pipeline.topics.events.details.automation import AutomaticEvent, FlowUpdate, Handover
-from pipeline.topics.events.details.base import Detail
+from pipeline.topics.events.details.base import AccountEventDetail
 from pipeline.topics.events.details.calls import Call, CallStatus
 from pipeline.topics.events.details.chats import ChatChange, ContactChange, EventResponse, LabelChange, PollResults
 from pipeline.topics.events.details.groups import GroupChange, GroupParticipant
@@ -38,7 +38,7 @@ from pipeline.topics.events.details.templates import (
 from pipeline.topics.events.details.users import Presence, UserAction, UserIdChange, UserPreference
 from pipeline.topics.events.lenient import model_of
 
-DETAILS: Final[Mapping[str, type[Detail]]] = MappingProxyType(
+DETAILS: Final[Mapping[str, type[AccountEventDetail]]] = MappingProxyType(
     {
         Type.TEMPLATE_STATUS: TemplateStatus,
         Type.TEMPLATE_QUALITY: TemplateQuality,
@@ -80,17 +80,18 @@ DETAILS: Final[Mapping[str, type[Detail]]] = MappingProxyType(
 """The model of each type's `data`. The other types have no documented shape."""
 
 
-def detail_of(event_type: str, data: dict[str, Any]) -> Detail:
-    """Return `data` as the model of its type, without leaves that do not fit it; as a bare `Detail` if the type has
-    none.
-    """
-    return model_of(DETAILS.get(event_type, Detail).model_validate, data) or Detail.model_validate(data)
+def detail_of(event_type: str, data: dict[str, Any]) -> AccountEventDetail:
+    """Return `data` as the model of its type, without leaves that do not fit; a bare detail if the type has none."""
+    return model_of(
+        DETAILS.get(event_type, AccountEventDetail).model_validate, data
+    ) or AccountEventDetail.model_validate(data)
 
 
 __all__ = [
     "DETAILS",
     "AccountAlert",
     "AccountChange",
+    "AccountEventDetail",
     "AccountReview",
     "AccountUpdate",
     "AutomaticEvent",
@@ -99,7 +100,6 @@ __all__ = [
     "Capability",
     "ChatChange",
     "ContactChange",
-    "Detail",
     "EventResponse",
     "FlowUpdate",
     "GroupChange",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.topics.events.details.base import Detail, Seconds, Text
+from pipeline.topics.events.details.base import AccountEventDetail, Seconds, Text
 
 
-class AccountUpdate(Detail):
+class AccountUpdate(AccountEventDetail):
     """`event` says which of the objects is there: ACCOUNT_RESTRICTION, ACCOUNT_VIOLATION, DISABLED_UPDATE, …"""
 
     event: str | None = None
@@ -29,7 +29,7 @@ class AccountUpdate(Detail):
         return [each for each in found if isinstance(each, str)]
 
 
-class AccountAlert(Detail):
+class AccountAlert(AccountEventDetail):
     """Limits, the profile, the official account."""
 
     entity_type: str | None = None
@@ -37,13 +37,13 @@ class AccountAlert(Detail):
     alert_info: dict[str, Any] | None = None
 
 
-class AccountReview(Detail):
+class AccountReview(AccountEventDetail):
     """`decision`: APPROVED, REJECTED, PENDING, DEFERRED."""
 
     decision: str | None = None
 
 
-class Capability(Detail):
+class Capability(AccountEventDetail):
     """The number of messages that the account may send.
 
     The names of the phone-number limits vary and are in `model_extra`.
@@ -55,7 +55,7 @@ class Capability(Detail):
     max_phone_numbers_per_waba: int | None = None
 
 
-class PhoneNumberQuality(Detail):
+class PhoneNumberQuality(AccountEventDetail):
     """`event`: THROUGHPUT_UPGRADE, ONBOARDING, UPGRADE, DOWNGRADE, FLAGGED, …; limits are tiers: TIER_1K, …"""
 
     display_phone_number: Text | None = None
@@ -65,7 +65,7 @@ class PhoneNumberQuality(Detail):
     max_daily_conversations_per_business: str | None = None
 
 
-class PhoneNumberName(Detail):
+class PhoneNumberName(AccountEventDetail):
     """A display name was judged."""
 
     display_phone_number: Text | None = None
@@ -74,7 +74,7 @@ class PhoneNumberName(Detail):
     rejection_reason: str | None = None
 
 
-class UsernameUpdate(Detail):
+class UsernameUpdate(AccountEventDetail):
     """`status`: approved, deleted, reserved."""
 
     display_phone_number: Text | None = None
@@ -82,7 +82,7 @@ class UsernameUpdate(Detail):
     status: str | None = None
 
 
-class AccountChange(Detail):
+class AccountChange(AccountEventDetail):
     """A WABA left or came back."""
 
     waba_id: Text | None = None
@@ -91,7 +91,7 @@ class AccountChange(Detail):
     timestamp: Seconds | None = None
 
 
-class SecurityChange(Detail):
+class SecurityChange(AccountEventDetail):
     """The two-step code of a number was changed, or somebody asked to."""
 
     display_phone_number: Text | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.topics.events.details.base import Detail, Seconds, Text
+from pipeline.topics.events.details.base import AccountEventDetail, Seconds, Text
 
 
-class FlowUpdate(Detail):
+class FlowUpdate(AccountEventDetail):
     """A flow's status or the health of its endpoint. `event`: FLOW_STATUS_CHANGE, ENDPOINT_ERROR_RATE, …"""
 
     event: str | None = None
@@ -18,7 +18,7 @@ class FlowUpdate(Detail):
     alert_state: str | None = None
 
 
-class AutomaticEvent(Detail):
+class AutomaticEvent(AccountEventDetail):
     """A lead or a purchase that the platform saw in an ad's thread."""
 
     id: str | None = None
@@ -28,7 +28,7 @@ class AutomaticEvent(Detail):
     custom_data: dict[str, Any] | None = None
 
 
-class Handover(Detail):
+class Handover(AccountEventDetail):
     """The present owner of a conversation. The exact shape is not documented."""
 
     timestamp: Seconds | None = None

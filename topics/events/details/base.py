@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.topics.events.model import Model, Number, Seconds, Text
+from pipeline.topics.events.model import EventModel, Number, Seconds, Text
 
 
-class Detail(Model):
+class AccountEventDetail(EventModel):
     """The content of an account event. Fields that its model does not name are in `model_extra`."""
 
 
-__all__ = ["Detail", "Number", "Seconds", "Text"]
+__all__ = ["AccountEventDetail", "Number", "Seconds", "Text"]

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.topics.events.details.base import Detail, Number, Seconds
+from pipeline.topics.events.details.base import AccountEventDetail, Number, Seconds
 
 
-class Call(Detail):
+class Call(AccountEventDetail):
     """A call at one moment of it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Call(Detail):
     video: bool | None = None
 
 
-class CallStatus(Detail):
+class CallStatus(AccountEventDetail):
     """The status of a call to a user: RINGING, ACCEPTED, REJECTED."""
 
     id: str | None = None

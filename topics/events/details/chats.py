@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.topics.events.details.base import Detail, Seconds, Text
+from pipeline.topics.events.details.base import AccountEventDetail, Seconds, Text
 
 
-class ContactChange(Detail):
+class ContactChange(AccountEventDetail):
     """A contact in the business' address book. `action`: add, remove; gateways: upsert, update.
 
     `contact` holds the Cloud API's `full_name`, `first_name`, `phone_number`, `user_id`; gateways fill these and add
@@ -22,7 +22,7 @@ class ContactChange(Detail):
     contact: dict[str, Any] | None = Field(None, repr=False)
 
 
-class ChatChange(Detail):
+class ChatChange(AccountEventDetail):
     """`action`: upsert, update, delete, archive, unarchive."""
 
     chat_id: str | None = None
@@ -32,7 +32,7 @@ class ChatChange(Detail):
     timestamp: Seconds | None = None
 
 
-class LabelChange(Detail):
+class LabelChange(AccountEventDetail):
     """`action`: upsert, delete, add (to `chat_id`), remove (from it)."""
 
     label_id: Text | None = None
@@ -42,14 +42,14 @@ class LabelChange(Detail):
     chat_id: str | None = None
 
 
-class PollResults(Detail):
+class PollResults(AccountEventDetail):
     """The whole tally: `results` are `{"name": option, "voters": [JID]}`."""
 
     poll_message_id: str | None = None
     results: list[dict[str, Any]] = Field(default_factory=list, repr=False)
 
 
-class EventResponse(Detail):
+class EventResponse(AccountEventDetail):
     """A user's answer to an invitation: GOING, NOT_GOING, MAYBE; None where it could not be decrypted."""
 
     event_message_id: str | None = None

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.topics.events.details.base import Detail, Seconds
+from pipeline.topics.events.details.base import AccountEventDetail, Seconds
 
 
-class GroupParticipant(Detail):
+class GroupParticipant(AccountEventDetail):
     """Somebody in a group. `role`: participant, admin, superadmin, where the provider tells."""
 
     wa_id: str | None = None
@@ -18,7 +18,7 @@ class GroupParticipant(Detail):
     role: str | None = None
 
 
-class GroupChange(Detail):
+class GroupChange(AccountEventDetail):
     """One change of one group. The Cloud API also reports here what became of its own requests (`request_id`).
 
     Attributes:

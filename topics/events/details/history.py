@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.topics.events.details.base import Detail
+from pipeline.topics.events.details.base import AccountEventDetail
 
 
-class HistoryThread(Detail):
+class HistoryThread(AccountEventDetail):
     """One conversation; its messages are in the Cloud API's shape with a `history_context` (their status)."""
 
     id: str | None = None
@@ -17,7 +17,7 @@ class HistoryThread(Detail):
     messages: list[dict[str, Any]] = Field(default_factory=list, repr=False)
 
 
-class History(Detail):
+class History(AccountEventDetail):
     """One chunk. `metadata` holds `phase` (0 to 2), `chunk_order` and `progress` (percent)."""
 
     metadata: dict[str, Any] | None = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.topics.events.details.base import Detail
+from pipeline.topics.events.details.base import AccountEventDetail
 
 CONNECTED = frozenset({"CONNECTED", "WORKING"})
 
 
-class SessionStatus(Detail):
+class SessionStatus(AccountEventDetail):
     """`status` in upper case, in the provider's words: CONNECTED, NEED_SCAN, LOGGED_OUT; WORKING, SCAN_QR_CODE, …"""
 
     status: str | None = None
@@ -21,7 +21,7 @@ class SessionStatus(Detail):
         return (self.status or "").upper() in CONNECTED
 
 
-class SessionQr(Detail):
+class SessionQr(AccountEventDetail):
     """The code that links a device. `qr` is a fingerprint of it: whoever reads the code itself could link a device."""
 
     qr: str | None = Field(None, repr=False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.topics.events.details.base import Detail, Text
+from pipeline.topics.events.details.base import AccountEventDetail, Text
 
 
-class _Template(Detail):
+class _Template(AccountEventDetail):
     message_template_id: Text | None = None
     message_template_name: str | None = None
     message_template_language: str | None = None

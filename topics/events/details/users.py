@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.topics.events.details.base import Detail, Seconds
+from pipeline.topics.events.details.base import AccountEventDetail, Seconds
 
 
-class UserPreference(Detail):
+class UserPreference(AccountEventDetail):
     """`value`: `stop` or `resume` of `category` (`marketing_messages`); a signup has a `signup_id`."""
 
     wa_id: str | None = None
@@ -20,7 +20,7 @@ class UserPreference(Detail):
     timestamp: Seconds | None = None
 
 
-class UserAction(Detail):
+class UserAction(AccountEventDetail):
     """Something was clicked. The object of the action has the action's name with `_data`."""
 
     action_type: str | None = None
@@ -33,14 +33,14 @@ class UserAction(Detail):
         return found if isinstance(found, dict) else {}
 
 
-class IdChange(Detail):
+class IdChange(AccountEventDetail):
     """The old and the new id."""
 
     previous: str | None = None
     current: str | None = None
 
 
-class UserIdChange(Detail):
+class UserIdChange(AccountEventDetail):
     """A user's business-scoped id has changed. Today a system message says so."""
 
     wa_id: str | None = None
@@ -50,7 +50,7 @@ class UserIdChange(Detail):
     timestamp: Seconds | None = None
 
 
-class Presence(Detail):
+class Presence(AccountEventDetail):
     """`presence`: online, offline, typing, recording, paused; the provider's own word otherwise."""
 
     chat_id: str | None = None

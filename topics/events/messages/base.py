@@ -9,11 +9,11 @@ from pydantic import Field
 
 from pipeline.topics.events.context import AdReferral, MessageContext
 from pipeline.topics.events.error_detail import ErrorDetail
-from pipeline.topics.events.model import Flag, Model, Seconds
+from pipeline.topics.events.model import EventModel, Flag, Seconds
 from pipeline.topics.events.names import ConversationType, MessageType, PlatformType
 
 
-class MessageBase(Model):
+class MessageBase(EventModel):
     """A message of a user, in the Cloud API's shape; other providers' messages are brought into it.
 
     A provider must fill `id`, `timestamp`, `type` and the field of the type's own name; whatever else it knows goes

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 
 
-class ButtonContent(Model):
+class ButtonContent(EventModel):
     """`text` is what the button says; `payload` what the template gave it."""
 
     text: str = Field("", repr=False)

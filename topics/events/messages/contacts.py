@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 
 
-class ContactName(Model):
+class ContactName(EventModel):
     """The name of a card."""
 
     formatted_name: str | None = Field(None, repr=False)
@@ -21,7 +21,7 @@ class ContactName(Model):
     suffix: str | None = None
 
 
-class ContactPhone(Model):
+class ContactPhone(EventModel):
     """`wa_id` is there where the number is on WhatsApp."""
 
     phone: str | None = Field(None, repr=False)
@@ -29,21 +29,21 @@ class ContactPhone(Model):
     type: str | None = None
 
 
-class ContactEmail(Model):
+class ContactEmail(EventModel):
     """An e-mail address of a card."""
 
     email: str | None = Field(None, repr=False)
     type: str | None = None
 
 
-class ContactUrl(Model):
+class ContactUrl(EventModel):
     """A web address of a card."""
 
     url: str | None = Field(None, repr=False)
     type: str | None = None
 
 
-class ContactAddress(Model):
+class ContactAddress(EventModel):
     """A postal address of a card."""
 
     street: str | None = Field(None, repr=False)
@@ -55,7 +55,7 @@ class ContactAddress(Model):
     type: str | None = None
 
 
-class ContactOrg(Model):
+class ContactOrg(EventModel):
     """The employer of a card."""
 
     company: str | None = None
@@ -63,7 +63,7 @@ class ContactOrg(Model):
     title: str | None = None
 
 
-class ContactCard(Model):
+class ContactCard(EventModel):
     """One person or company. Anything can be missing: a card that answers a contact request has no name.
 
     Attributes:

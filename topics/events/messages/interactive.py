@@ -9,19 +9,19 @@ import orjson
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Flag, Model, Seconds
+from pipeline.topics.events.model import EventModel, Flag, Seconds
 from pipeline.topics.events.names import InteractiveType
 from pipeline.unicode import loads
 
 
-class ButtonReply(Model):
+class ButtonReply(EventModel):
     """The button that the user tapped."""
 
     id: str
     title: str = Field("", repr=False)
 
 
-class ListReply(Model):
+class ListReply(EventModel):
     """`description` is missing where the row has none."""
 
     id: str
@@ -29,7 +29,7 @@ class ListReply(Model):
     description: str | None = Field(None, repr=False)
 
 
-class FlowReply(Model):
+class FlowReply(EventModel):
     """A flow that was finished, or a form that was filled in.
 
     Attributes:
@@ -57,7 +57,7 @@ class FlowReply(Model):
         return token if isinstance(token, str) else None
 
 
-class CallPermissionReply(Model):
+class CallPermissionReply(EventModel):
     """`response` is `accept` or `reject`; the permission ends at `expiration_timestamp` (unix seconds)."""
 
     response: str
@@ -65,7 +65,7 @@ class CallPermissionReply(Model):
     response_source: str | None = None
 
 
-class InteractiveContent(Model):
+class InteractiveContent(EventModel):
     """The user's answer, in the field that has the name of `type`. Other types keep theirs in `model_extra`."""
 
     type: str

@@ -10,10 +10,10 @@ from pipeline.topics.events.context import MessageContext
 from pipeline.topics.events.messages.base import MessageBase
 from pipeline.topics.events.messages.media import MediaContent
 from pipeline.topics.events.messages.text import TextContent
-from pipeline.topics.events.model import Model
+from pipeline.topics.events.model import EventModel
 
 
-class EditedMessage(Model):
+class EditedMessage(EventModel):
     """The message as it reads now: a text, or media with another caption. Other types stay in `model_extra`."""
 
     type: str | None = None
@@ -24,7 +24,7 @@ class EditedMessage(Model):
     document: MediaContent | None = None
 
 
-class EditContent(Model):
+class EditContent(EventModel):
     """The new content of a message, and the message's id."""
 
     original_message_id: str
@@ -56,7 +56,7 @@ class EditMessage(MessageBase):
         return now.text.body if now.text else (media.caption or "" if media else "")
 
 
-class RevokeContent(Model):
+class RevokeContent(EventModel):
     """`by_admin`: a group's admin deleted what somebody else wrote."""
 
     original_message_id: str

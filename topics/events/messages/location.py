@@ -8,13 +8,13 @@ from typing import Final, Literal
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Model, Number
+from pipeline.topics.events.model import EventModel, Number
 
 EARTH_RADIUS: Final = 6371.0088
 """Mean radius of the Earth, in km."""
 
 
-class LocationContent(Model):
+class LocationContent(EventModel):
     """Degrees. Only the coordinates are sent for a user's own place; `live` is true while it moves."""
 
     latitude: Number = Field(repr=False)

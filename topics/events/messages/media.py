@@ -9,14 +9,14 @@ from typing import Any
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Model, Number
+from pipeline.topics.events.model import EventModel, Number
 from pipeline.topics.events.names import MediaType
 
 FETCHED_BY_ID = "media_endpoint"
 FETCHED_DIRECTLY = "direct"
 
 
-class MediaContent(Model):
+class MediaContent(EventModel):
     """The location and the type of a file. Every field may be missing.
 
     Attributes:

@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Flag, Model, Number
+from pipeline.topics.events.model import EventModel, Flag, Number
 
 
-class GroupNoticeContent(Model):
+class GroupNoticeContent(EventModel):
     """A group was changed from within.
 
     Attributes:
@@ -37,7 +37,7 @@ class GroupNoticeMessage(MessageBase):
         return self.group_notice.action
 
 
-class CallNoticeContent(Model):
+class CallNoticeContent(EventModel):
     """A call's line in the chat: `action` is `missed`, `rejected`, `ended`, …; `duration` in seconds."""
 
     action: str

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Model, Number
+from pipeline.topics.events.model import EventModel, Number
 
 
-class OrderItem(Model):
+class OrderItem(EventModel):
     """Some of one product. Numbers may come as strings."""
 
     product_retailer_id: str
@@ -26,7 +26,7 @@ class OrderItem(Model):
         return Decimal(str(self.item_price)) * Decimal(str(self.quantity))
 
 
-class OrderContent(Model):
+class OrderContent(EventModel):
     """The items of an order and their catalogue."""
 
     catalog_id: str | None = None

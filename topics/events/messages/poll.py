@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Flag, Model
+from pipeline.topics.events.model import EventModel, Flag
 
 
-class PollContent(Model):
+class PollContent(EventModel):
     """A question with options. `selectable_count` is how many may be chosen, 0 for any number."""
 
     name: str = Field("", repr=False)
@@ -35,7 +35,7 @@ class PollMessage(MessageBase):
         return Flag(self.poll.selectable_count != 1)
 
 
-class PollVoteContent(Model):
+class PollVoteContent(EventModel):
     """Which options one person has chosen now, by their words. None: the vote could not be decrypted."""
 
     poll_message_id: str

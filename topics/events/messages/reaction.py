@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Flag, Model
+from pipeline.topics.events.model import EventModel, Flag
 
 
-class ReactionContent(Model):
+class ReactionContent(EventModel):
     """`emoji` is missing or empty when a reaction was taken back."""
 
     message_id: str

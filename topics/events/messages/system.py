@@ -8,14 +8,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Flag, Model, Seconds
+from pipeline.topics.events.model import EventModel, Flag, Seconds
 
 _NUMBER_CHANGES = frozenset({"user_changed_number", "customer_changed_number"})
 _PHONE = re.compile(r"\+?\d{7,15}")
 _CHANGED = re.compile(r"^(?:User\s+)?(.+?)\s+changed\b")
 
 
-class SystemContent(Model):
+class SystemContent(EventModel):
     """The change that a notice reports.
 
     Attributes:
@@ -36,7 +36,7 @@ class SystemContent(Model):
     previous_parent_user_id: str | None = None
 
 
-class Identity(Model):
+class Identity(EventModel):
     """The key of a user's phone, beside `system` when it changed."""
 
     acknowledged: bool | None = None

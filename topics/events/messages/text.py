@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.topics.events.messages.base import MessageBase
-from pipeline.topics.events.model import Flag, Model
+from pipeline.topics.events.model import EventModel, Flag
 
 
-class TextContent(Model):
+class TextContent(EventModel):
     """1 to 4,096 characters by the Cloud API's documents; not enforced on what comes in."""
 
     body: str = Field(repr=False)

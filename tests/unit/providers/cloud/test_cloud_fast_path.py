@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.providers.cloud.fast_path import parse_fast
 from pipeline.providers.cloud.parse import parse_any
 from pipeline.providers.shared.event_body import WebhookMeta
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from tests.support.cloud_webhooks import (
     Json,
     anything,
@@ -59,7 +59,7 @@ def _agree(whole: Json | bytes) -> bool:
     return True
 
 
-def _read(event: WireEvent) -> dict[str, Any]:
+def _read(event: ParsedEvent) -> dict[str, Any]:
     """All that a stage may read of it, with a few fields of the body before the whole."""
     about = {name: getattr(event, name) for name in ("event_id", "kind", "conversation", "provider", "account")}
     return about | {name: event.get(name) for name in FIELDS} | {"body": event.body}

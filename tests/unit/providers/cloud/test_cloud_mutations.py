@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InvalidRecord
 from pipeline.providers import PROVIDERS
 from pipeline.topics.events import decode
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.unicode import loads
 from tests.support.cloud_webhooks import Json, Raw, examples, merged, signed, tenants, text, webhooks
 from tests.support.mutations import MUTATIONS, Corpus, mutated
@@ -23,10 +23,10 @@ BODIES = Corpus(orjson.dumps(whole) for whole in examples())
 long = settings(max_examples=MUTATIONS, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def _taken(body: bytes) -> tuple[list[WireEvent], int]:
+def _taken(body: bytes) -> tuple[list[ParsedEvent], int]:
     """The events of an authentic webhook, and its dead letters, as ingress and intake make them."""
     assert CLOUD.authenticate(signed(body), TENANTS)
-    events: list[WireEvent] = []
+    events: list[ParsedEvent] = []
     letters = 0
     for part in CLOUD.split(signed(body), TENANTS):
         try:
@@ -93,7 +93,7 @@ def test_other_content_is_another_event(number: int, other: bytes) -> None:
                 assert _what(mine) == _what(theirs)
 
 
-def _what(event: WireEvent) -> Any:
+def _what(event: ParsedEvent) -> Any:
     """What makes it this event: the platform's own id with what happened, or else all of its content."""
     body = event.body
     part = body.get("data") or body.get("message") or body.get("part") or body.get("errors")

@@ -22,7 +22,7 @@ from pipeline.topics.events import (
     decode,
 )
 from pipeline.topics.events.details import TemplateStatus
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from tests.support.cloud_webhooks import (
     NUMBER,
     WABA,
@@ -44,11 +44,11 @@ from tests.support.cloud_webhooks import (
 ACCOUNT = f"cloud:{NUMBER}"
 
 
-def _wire(whole: Json) -> list[WireEvent]:
+def _wire(whole: Json) -> list[ParsedEvent]:
     return list(parse_record(Raw(orjson.dumps(whole))))
 
 
-def _decoded(event: WireEvent) -> EventBase:
+def _decoded(event: ParsedEvent) -> EventBase:
     """The event as a handler gets it, through the bytes of the topic."""
     return decode(Raw(event.encode("acme")))
 

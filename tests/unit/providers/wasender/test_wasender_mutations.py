@@ -15,7 +15,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.wasender.fingerprint import replace_secrets
 from pipeline.testing import TestRecord
 from pipeline.topics.events import decode
-from pipeline.topics.events.wire import WireEvent
+from pipeline.topics.events.wire import ParsedEvent
 from pipeline.unicode import loads
 from tests.support.mutations import MUTATIONS, Corpus, mutated
 from tests.support.wasender_webhooks import (
@@ -64,12 +64,12 @@ _WRAPPED = {
 long = settings(max_examples=MUTATIONS, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def _taken(body: bytes) -> tuple[list[WireEvent], int]:
+def _taken(body: bytes) -> tuple[list[ParsedEvent], int]:
     """The events of an authentic webhook, and its dead letters, as ingress and intake make them."""
     asked = request(body)
     assert WASENDER.authenticate(asked, TENANTS)
     metadata = IngressMetadata("wasender", "shop", webhook_id(body), 1_760_000_000_500, b"trace")
-    events: list[WireEvent] = []
+    events: list[ParsedEvent] = []
     letters = 0
     for record in RecordBuilder(TENANTS).build(WASENDER.split(asked, TENANTS), metadata):
         try:
