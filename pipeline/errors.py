@@ -188,6 +188,12 @@ class ClientDied(WorkerMustStop):
     """A background task of a Kafka client has ended. The client can't recover."""
 
 
+def class_of(error_type: str) -> type[Exception] | None:
+    """Return our class for a value of `error-type`; None for the error of somebody else."""
+    found: object = NoActiveEvent if error_type == NoActiveEvent.error_type else globals().get(error_type)
+    return found if isinstance(found, type) and issubclass(found, PipelineError) else None
+
+
 def error_type(error: Exception) -> str:
     """Return the value of `error-type` in dead letters; for `GivenUp`, that of the first time."""
     return error.error_type if isinstance(error, GivenUp | NoActiveEvent) else type(error).__name__

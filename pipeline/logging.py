@@ -143,7 +143,7 @@ def add_place(_logger: object, _method: str, event: EventDict) -> EventDict:
         event.setdefault("partition", record.partition)
         event.setdefault("offset", record.offset)
         for name, value in record.headers:
-            if name == "traceparent":
+            if name == "traceparent" and value:  # a stranger's header may have no value
                 event.setdefault("trace_id", value.decode(errors="replace")[3:35])
     return event
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from pipeline import errors
+from pipeline.errors import class_of
 from pipeline.logging import REDACTED
 from pipeline.masking import masker
 from pipeline.topics.dead_letters import DeadLetter, DeadLetterState, Resolution
@@ -127,9 +127,7 @@ def moment(at_ms: int) -> str:
 
 def _message(letter: DeadLetter, reveal: bool) -> str:
     """Return the error message. Messages of other exceptions than ours are hidden: they may quote a person."""
-    kind = getattr(errors, letter.error_type, None)
-    ours = isinstance(kind, type) and issubclass(kind, errors.PipelineError)
-    if not (ours or reveal):
+    if not (class_of(letter.error_type) or reveal):
         return f"{REDACTED} (--reveal shows it)"
     return _printable(_masked("error", letter.error_message, reveal))
 

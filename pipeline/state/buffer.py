@@ -22,14 +22,12 @@ class BufferedRows:
 
     A row is read once, as a whole, and stays as it was read, so keep rows small. A counter that other conversations
     increment too is returned as this event sees it; the commit applies the increment, so none is lost. A row that a
-    handler
-    read and then wrote must still be as it was read at the commit (`Conflict` otherwise), so no other's write is lost
-    either.
+    handler read and then wrote must still be as it was read at the commit (`Conflict` otherwise), so no other's write
+    is lost either.
 
     Attributes:
         failure: set once the store was away. The event's reads are then incomplete, and nothing may be committed, even
-    if
-            the handler caught the error and went on.
+            if the handler caught the error and went on.
         closed: set when the event is finished. A later write would be lost, so it raises `NoActiveEvent`.
     """
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pipeline.agents.handle import handle
+from pipeline.errors import UsageError
 from pipeline.handlers import EventHandler
 from pipeline.settings import Settings
 from pipeline.state import Store
@@ -67,6 +68,10 @@ class AgentConformance:
     """
 
     agent: ClassVar[EventHandler]
+
+    def __init_subclass__(cls) -> None:
+        if hasattr(cls, "same"):  # else an override of it would be ignored in silence
+            raise UsageError(f"{cls.__name__}.same: the method is called comparable now, rename yours")
 
     def events(self, user: str) -> list[EventBase]:
         """Return events of one user's conversation, in order, each with its own id. The agent must answer some."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import orjson
 import pydantic
@@ -15,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from pipeline.logging import REDACTED, Format, RateLimit, configure, get_logger, redact
+from pipeline.logging import REDACTED, Format, RateLimit, add_place, bind_record, configure, get_logger, redact
+from pipeline.testing import TestRecord
 
 CLIENT = "aiokafka.conn"
 SENSITIVE = ["token", "access_token", "verify_token", "app_secret", "app_secrets", "webhook_secrets", "api_key"]
@@ -320,3 +322,13 @@ def test_a_line_that_quotes_half_of_a_surrogate_pair_is_written(format_: Format)
     get_logger("test").warning("odd", name="x\ud83d", inner=[{"a": "\ud83d"}])
     stream.flush()
     assert "\ufffd" in written.getvalue().decode()
+
+
+def test_a_header_without_a_value_does_not_end_the_worker() -> None:
+    """One record of a stranger with a null `traceparent` would stop its flow at the first log line about it."""
+    record = TestRecord(b"{}", b"key", headers=(("traceparent", cast(bytes, None)),))
+    bind_record(SimpleNamespace(record=record))
+    try:
+        assert "trace_id" not in add_place(None, "info", {"event": "x"})
+    finally:
+        bind_record(None)

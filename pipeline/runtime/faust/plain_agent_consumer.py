@@ -65,7 +65,7 @@ class PlainAgentConsumer(driver.Consumer):
             self._read_offset[tp] = record.offset
 
     async def _call(self, callback: Any) -> None:
-        """FetchedChunk the callback; race it against the suspend event only if it blocks, because a queue is full.
+        """Run the callback; race it against the suspend event only if it blocks, because a queue is full.
 
         Stock Faust always races them, with two tasks for each record: half of the cost of receiving one.
         """

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.errors import PermanentError, PipelineError, RetryAfter
+from pipeline.errors import PermanentError, PipelineError, RetryAfter, error_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Breaker:
     @property
     def cause(self) -> str | None:
         """The kind of the error that opened the breaker, e.g. `Unavailable`; None while it is closed."""
-        return type(self._error).__name__ if self._error is not None else None
+        return error_type(self._error) if self._error is not None else None
 
     def forbids_giving_up(self, error: Exception) -> bool:
         """Return True if a record that failed with `error` must be tried again, however often it was."""
@@ -133,5 +133,5 @@ def counts(error: Exception) -> bool:
 
 def _describe(error: Exception) -> str:
     """Describe an error for a log line. The text of a foreign exception is left out, because it may quote a message."""
-    name = type(error).__name__
+    name = error_type(error)
     return f"{name}: {error}" if isinstance(error, PipelineError) else name

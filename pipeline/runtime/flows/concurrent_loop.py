@@ -54,7 +54,7 @@ class ConcurrentLoop:
         return self._in_flight.quiet
 
     async def run(self) -> None:
-        # Records arrive in the buffer from the consumer's fetches (`Consumer._drain_once`). This loop only reads it.
+        # Records arrive in the buffer from the consumer's fetches (`FetchLoop.buffer`). This loop only reads it.
         await self._context.publisher.prefetch_metadata([self.source])
         async with self._tasks:
             self._tasks.create_task(self._commits.run())

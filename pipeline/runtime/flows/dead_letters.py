@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pipeline.errors import OversizeRecord, error_type
-from pipeline.logging import get_logger
+from pipeline.logging import get_logger, raised_at
 from pipeline.metrics import DEAD_LETTERS
 from pipeline.topics import dead_letters, headers
 from pipeline.topics.records import ConsumedRecord, Header, Record
@@ -18,8 +18,22 @@ _MAX_MESSAGE = 500
 
 
 def dead_letter(record: ConsumedRecord, stage: str, error: Exception, attempts: int) -> Record:
-    """Return the dead letter of `record`: its key, value and headers, plus headers of reason, origin and time."""
+    """Return the dead letter of `record`: its key, value and headers, plus headers of reason, origin and time.
+
+    The log line names the place in the code and not the text of the error, which may quote a user.
+    """
     DEAD_LETTERS.labels(stage, error_type(error)).inc()
+    log.warning(
+        "record_dead_lettered",
+        stage=stage,
+        error=error_type(error),
+        raised_at=raised_at(error),
+        attempts=attempts,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        detail="the record is a dead letter now: pipeline dead-letters show",
+    )
     return Record(
         PREFIX + stage,
         record.key or b"",

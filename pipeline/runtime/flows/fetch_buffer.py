@@ -35,7 +35,7 @@ class RecordGate(Protocol):
         """Note that records were taken of a partition with a first blocked offset."""
 
     def on_returned(self, tp: TP, offsets: Sequence[int]) -> None:
-        """Note that taken records have not chunk, and wait again."""
+        """Note that taken records have not run, and wait again."""
 
 
 class OpenGate:

@@ -31,6 +31,10 @@ class StageContext:
         """Return the table `name`, as the record's partition sees it."""
         return self._tables[name]
 
+    def owned(self) -> bool:
+        """Return True: a quick stage runs to its end before its partition can move."""
+        return True
+
 
 class ConcurrentContext(StageContext):
     """The context of a concurrent stage, which may also wait, persist and publish before its record is finished.

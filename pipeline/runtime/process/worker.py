@@ -49,7 +49,7 @@ LEAVE_TIMEOUT = 2.0
 
 
 def run(settings: Settings, build: Build) -> None:
-    """FetchedChunk until SIGTERM or Ctrl-C. Returns after a clean stop; a crash ends the process with status 1."""
+    """Run until SIGTERM or Ctrl-C. Returns after a clean stop; a crash ends the process with status 1."""
     aiokafka_patches.install()
     _tune_garbage_collection()
     event_loop.use_everywhere()

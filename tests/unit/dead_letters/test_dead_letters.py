@@ -17,7 +17,7 @@ from pipeline.cli._dead_letter_options import to_moment, to_name
 from pipeline.dead_letters.find import DeadLetterFilter, FoundDeadLetter, StateTable, find, history
 from pipeline.dead_letters.format import as_json, body, hide, page, row
 from pipeline.dead_letters.resolve import DeadLetterResolver
-from pipeline.errors import UnknownTenant
+from pipeline.errors import NoActiveEvent, UnknownTenant
 from pipeline.replay.reader import PartitionRange, TopicReader
 from pipeline.runtime.faust.gap_dead_letters import gap_dead_letter
 from pipeline.runtime.faust.gaps import RemovedRange
@@ -258,3 +258,12 @@ def test_a_reason_has_its_room() -> None:
     record = TestRecord(b"", b"", (), "t" * 249, 2**31 - 1, 2**62)
     made = dead_letter(record, "s" * 236, error, 10**9)
     assert sum(len(name) + len(value) + 10 for name, value in made.headers) < REASON_BYTES / 2
+
+
+def test_an_error_that_was_renamed_is_still_ours() -> None:
+    """The reason of a dead letter would be hidden from its operator, as if it might quote a user."""
+    record = dead_letter(TestRecord(b"{}", b"key", topic="in", offset=7), "handle", NoActiveEvent("outside a hook"), 1)
+    letter = parse_dead_letter(_written(record, 3, 7))
+    assert isinstance(letter, DeadLetter)
+    assert letter.error_type == "OutsideEvent"
+    assert "outside a hook" in "\n".join(page(letter, DeadLetterState.OPEN, [], reveal=False))
