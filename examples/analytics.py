@@ -1,4 +1,4 @@
-"""What each tenant received and sent: a consumer of your own, beside the pipeline.
+"""Counts of each tenant's messages: a consumer of your own, beside the pipeline.
 
     python examples/analytics.py          follows the topics: a line of JSON when something came, every ten seconds
     python examples/analytics.py --once   everything that is there now, and ends

@@ -79,7 +79,7 @@ def _run(stack: Stack, command: Shell) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("block", [pytest.param(each, id=each.name) for each in BLOCKS if of_stack(commands(each)[0])])
 def test_each_command_about_a_stack_is_good(running: Running, block: Block) -> None:
-    """Whoever copies it, at night, would get an error."""
+    """A reader who copies it, at night, would get an error."""
     for command in filter(of_stack, commands(block)):
         done = _run(running.stack, command._replace(arguments=[_named(running, each) for each in command.arguments]))
         assert done.returncode == 0, f"{command.line}: {done.stdout}{done.stderr}"
@@ -110,7 +110,7 @@ def _request(stack: Stack, command: Shell) -> tuple[str, str]:
 
 
 def _shown_below(block: Block) -> dict[str, Any] | None:
-    """What the page shows as the answer to a block: the JSON that is the next block, at most three lines below."""
+    """Return the answer that the page shows for a block: the JSON that is the next block, at most three lines below."""
     for other in blocks(block.page):
         if other.language == "json" and 0 < other.line - block.line - block.text.count("\n") <= 5:
             shown: dict[str, Any] = orjson.loads(other.text)

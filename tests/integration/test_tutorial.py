@@ -93,7 +93,7 @@ def _sent(look: Shell, ports: Ports, expected: list[str]) -> bool:
 
 
 def shown_last() -> str:
-    """What the page shows as the output of its last command about the stack."""
+    """Return the output that the page shows of its last command about the stack."""
     return [block.text for block in blocks(PAGE) if block.language == "text"][-1]
 
 

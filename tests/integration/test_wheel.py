@@ -48,7 +48,7 @@ def _run(installed: Path, cwd: Path, command: str, *arguments: str) -> str:
 
 
 def test_nothing_of_the_checkout_is_imported(installed: Path, shop: Path) -> None:
-    """What is missing in the wheel would be found in the checkout, and by no user."""
+    """A file that the wheel lacks would be found in the checkout, and by no user."""
     code = (
         "import sys, pipeline, pipeline.agents, pipeline.sandbox, pipeline.topics; print(pipeline.__path__, sys.path)"
     )

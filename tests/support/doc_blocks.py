@@ -27,7 +27,7 @@ ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
 PAGES: Final = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
 PROGRAMS: Final = ("pipeline", "python", "curl", "make", "pytest")
-"""What a command of a block may call, if the block is to run."""
+"""Commands that a block may call, if the block is to run."""
 _FENCE: Final = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.M | re.S)
 _SETTING: Final = re.compile(r"[A-Z_]+=\S*")
 _LANGUAGES: Final = frozenset({"python", "pycon", "yaml", "dotenv", "sh", "", "json"})

@@ -59,7 +59,7 @@ def one(answer: HttpHandler, sent: Command) -> SendAttempt:
 
 
 def requests(*commands: Command) -> list[Seen]:
-    """What goes over the wire for commands; every call is answered with a message."""
+    """Return the requests for commands; every call is answered with a message."""
     seen: list[Seen] = []
 
     async def answer(request: web.Request) -> web.Response:

@@ -95,7 +95,7 @@ def test_what_cannot_be_made_is_said_and_nothing_is_written(
 def test_outside_a_checkout_it_goes_into_a_package_of_the_users_own(
     tmp_path: Path, verb: str, argv: tuple[str, ...], package: str
 ) -> None:
-    """Whoever installed the wheel would get a file in a folder that their workers can't import."""
+    """A user of the wheel would get a file in a folder that their workers can't import."""
     place = tmp_path / "My Shop"
     place.mkdir()
     (place / "tenants.yaml").write_text(TENANTS)
