@@ -16,6 +16,7 @@ PipelineError
 ├── Unsendable              a send or an upload is not valid: its result says so, nothing is raised
 ├── Unavailable             an outside service is unavailable: retried in place without limit, never a dead letter
 │   ├── RetryAfter          the service said how long to wait
+│   │   ├── KeyUnavailable  nothing of the record's account or tenant can be worked on for that long
 │   │   ├── NewerRecord     a newer version wrote the record: it waits for a newer worker, then a dead letter
 │   │   └── CallWithheld    a request was not sent: the partition may be another worker's by now
 │   └── Conflict            another event wrote a row that this one read and wrote: it is handled again
@@ -112,6 +113,14 @@ class RetryAfter(Unavailable):
     def __init__(self, message: str, delay: float) -> None:
         super().__init__(message)
         self.delay = delay
+
+
+class KeyUnavailable(RetryAfter):
+    """No record of the same key can be worked on for `delay` seconds: its account is paused, or its host is away.
+
+    The runtime tries none of them before that time. The key is the one that the stage takes turns by
+    (`ConcurrentStage.turn_key`).
+    """
 
 
 class NewerRecord(RetryAfter):
