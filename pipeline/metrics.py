@@ -90,6 +90,16 @@ COMMIT_AGE: Final = Gauge(
     "Longest time without progress of a partition with work, in seconds. Liveness fails on it.",
     ["app"],
 )
+LAG_RECORDS: Final = Gauge(
+    "pipeline_lag_records",
+    "Unprocessed records of the partitions that a worker has, by state. Sum the `sendable` ones of an app to scale it.",
+    ["app", "topic", "partition", "state"],
+)
+LAG_SECONDS: Final = Gauge(
+    "pipeline_lag_seconds",
+    "Age of the oldest of these records, in seconds. `sendable` and growing: add workers. `held`: something waits.",
+    ["app", "topic", "partition", "state"],
+)
 IN_PROGRESS: Final = Gauge("pipeline_records_in_progress", "Records that were taken and are not finished.", ["app"])
 DELIVERIES: Final = Counter(
     "pipeline_deliveries_total",
@@ -113,10 +123,12 @@ LABELS: Final = {
     "app": "App, which is its consumer group: `intake`, `handlers-<lane>`, `messenger`.",
     "error": "Class of the error, as in the header `error-type`.",
     "kind": "Kind of the event, or of the ignored value.",
+    "partition": "Number of the partition.",
     "provider": "Provider; `unknown` where a request matched none, and `api` for sends over HTTP.",
     "reason": "Reason for closing the connection.",
     "result": "Result: `done` or `dead` of a record, the delivery's status of a command.",
     "stage": "Stage that failed.",
+    "state": "`sendable`: it can be worked on now. `held`: a limit, a retry or something else keeps it.",
     "tenant": "Id of the tenant.",
     "topic": "Kafka topic.",
 }

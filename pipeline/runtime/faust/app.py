@@ -36,8 +36,10 @@ from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage, Through, split_hops
 from pipeline.runtime.kafka.admin import max_batch_bytes
 from pipeline.runtime.kafka.client_tasks import consumer_tasks, dead_task, producer_tasks
+from pipeline.runtime.kafka.lag_metric import LagMetric
 from pipeline.runtime.kafka.publisher import BatchPublisher
 from pipeline.runtime.kafka.retention import update_retention_metric
+from pipeline.runtime.process.lag import PartitionWork
 from pipeline.runtime.quarantine.crash_marker import CrashMarker
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.tables.store import ROCKSDB, TableStore
@@ -93,6 +95,7 @@ class PipelineApp(faust.App):
         self.loops: dict[str, Flow] = {}
         self.exclusive = ProcessExclusivity()
         self.crash_marker = CrashMarker(_mark_file(name, settings))
+        self.lag_metric = LagMetric(name)
         self._publisher: BatchPublisher | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._revoked: list[Callable[[], None]] = []
@@ -272,11 +275,26 @@ class PipelineApp(faust.App):
                     await (consumer.observe() if ready else consumer.ping_broker())
                     if ready:
                         await update_retention_metric(self.conf.id, consumer, self.retentions)
+                        self.lag_metric.set(await consumer.lag(self.work()))
             except (KafkaError, TimeoutError):
                 ready = False
                 consumer.liveness.broker_unreachable()
             if not ready:
                 consumer.liveness.retain(())
+                self.lag_metric.retain(consumer.assignment())
+
+    def work(self) -> dict[TP, PartitionWork]:
+        """Return the records that the flows have of each assigned partition, by state. Empty unless the app is ready.
+
+        Partitions move while it is not ready, and then nobody has them.
+        """
+        if not self.ready:
+            return {}
+        assigned = [TP(*tp) for tp in self.kafka_consumer.assignment() if tp.topic in self.sources]
+        found = {tp: each for loop in self.loops.values() for tp, each in loop.work().items()}
+        blocked = self.kafka_consumer.blocked
+        work = {tp: found.get(tp, PartitionWork()) for tp in assigned}
+        return {tp: each.hold() if tp in blocked else each for tp, each in work.items()}
 
     def _dead_client(self) -> ClientDied | None:
         producer = cast(Producer, self.producer)._ensure_producer()

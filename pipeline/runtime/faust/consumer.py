@@ -21,10 +21,11 @@ from mode.utils.futures import notify
 from pipeline.runtime.faust.consumer_thread import ConsumerThread
 from pipeline.runtime.faust.fetch_loop import FetchLoop
 from pipeline.runtime.faust.gaps import OFF_LOG_ERRORS, OffLogPositions
-from pipeline.runtime.faust.observation import observe_positions
+from pipeline.runtime.faust.observation import observe_lag, observe_positions
 from pipeline.runtime.faust.plain_agent_consumer import PlainAgentConsumer
 from pipeline.runtime.flows.commit_callbacks import Callback, CommitCallbacks
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.process.lag import PartitionLag, PartitionWork
 from pipeline.runtime.process.lease import MembershipLease
 from pipeline.runtime.process.liveness import Liveness
 from pipeline.runtime.quarantine.crash_marker import CrashHint
@@ -50,6 +51,7 @@ class Consumer(PlainAgentConsumer):
         buffers: the fetch buffer of each flow, by source topic.
         liveness: the last activity on each partition.
         lease: the membership of the group.
+        log_ends: the end of the log of each partition, as last observed; without changelogs.
         off_log: positions that are not on the log.
         epoch: number of resets of all positions. What was fetched in an earlier epoch is void.
         quarantine: the gate of the buffers.
@@ -66,6 +68,7 @@ class Consumer(PlainAgentConsumer):
         self.buffers: dict[str, FetchBuffer] = {}
         self.liveness = Liveness()
         self.lease = MembershipLease(min(self.app.conf.broker_session_timeout, self.app.conf.broker_rebalance_timeout))
+        self.log_ends: Mapping[TP, int] = {}
         self.off_log = OffLogPositions(self)
         self.epoch = 0
         self.committed_notes: Mapping[TP, str] = {}
@@ -162,6 +165,15 @@ class Consumer(PlainAgentConsumer):
     async def observe(self) -> None:
         """Update `liveness` by the ends of the logs. Raises the errors of aiokafka."""
         await observe_positions(self)
+
+    async def lag(self, work: Mapping[TP, PartitionWork]) -> dict[TP, PartitionLag]:
+        """Return the lag of each partition, as of the last `observe`. Raises the errors of aiokafka."""
+        return await observe_lag(self, work)
+
+    @property
+    def blocked(self) -> set[TP]:
+        """The partitions of which nothing can be taken: a person, or a record that runs alone, must end first."""
+        return {*self.off_log.awaiting_operator, *self.quarantine.held_back}
 
     # Committing
 

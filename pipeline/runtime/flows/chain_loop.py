@@ -21,6 +21,7 @@ from pipeline.runtime.flows.dead_letters import BlockedDeadLetters, is_dead_lett
 from pipeline.runtime.flows.fetch_buffer import BATCH_BYTES, FetchBuffer
 from pipeline.runtime.flows.stage import Stage
 from pipeline.runtime.kafka.accumulator import RecordAccumulator
+from pipeline.runtime.process.lag import PartitionWork, earliest
 from pipeline.topics.records import Output
 
 MAX_BATCH = 2_000
@@ -43,6 +44,7 @@ class InFlightBatch:
     Attributes:
         token: keeps a rebalance waiting until the batch is finished.
         positions: the offset behind the last record of each partition.
+        oldest: timestamp of the first record of each partition, in ms.
         count: number of records.
     """
 
@@ -51,6 +53,7 @@ class InFlightBatch:
     token: object
     started: float
     positions: dict[TP, int] = field(default_factory=dict)
+    oldest: dict[TP, int] = field(default_factory=dict)
     results: dict[int, ChainResult] = field(default_factory=dict)
     count: int = 0
 
@@ -81,6 +84,8 @@ class ChainLoop:
         self._publisher = context.publisher
         self._chain = Chain(stages, context.tables, context.retries, breaker)
         self._taken = 0
+        self._batches: list[InFlightBatch] = []
+        self._waits = False
         self._abandoned_epoch = -1
         """The epoch of the last abandoned batch. No batch of that epoch may be committed after it."""
 
@@ -91,6 +96,14 @@ class ChainLoop:
     def quiet(self) -> bool:
         """True if no record is taken and unfinished."""
         return not self._taken
+
+    def work(self) -> dict[TP, PartitionWork]:
+        """Return the work of each partition. While a record waits for another try, the whole flow waits with it."""
+        heads = self.buffer.head_timestamps()
+        taken = [batch.oldest for batch in self._batches if batch.epoch == self._assignment.epoch]
+        oldest = {tp: earliest(*(each.get(tp) for each in (*taken, heads))) for each in (*taken, heads) for tp in each}
+        work = {tp: PartitionWork(oldest_runnable=at) for tp, at in oldest.items()}
+        return {tp: each.hold() for tp, each in work.items()} if self._waits or self.breaker.open else work
 
     async def run(self) -> None:
         # Records arrive in the buffer from the consumer's fetches (`FetchLoop.buffer`). This loop only reads it.
@@ -119,6 +132,7 @@ class ChainLoop:
         batch = InFlightBatch(
             self._publisher.new_accumulator(), assignment.epoch, assignment.begin_work(), time.monotonic()
         )
+        self._batches.append(batch)
         room, size, chunk = min(MAX_BATCH, len(self.buffer)), BATCH_BYTES, 0
         while (
             batch.count < room
@@ -138,6 +152,7 @@ class ChainLoop:
     def _run_chunk(self, batch: InFlightBatch, tp: TP, records: Sequence[Any]) -> None:
         """Run records of one partition. Those behind too many bytes of outputs go back, for the next batch."""
         self._assignment.liveness.record_attempt(tp)
+        batch.oldest.setdefault(tp, records[0].timestamp)
         rest = iter(records)
         result = batch.results.get(tp.partition)
         quarantine = self._assignment.quarantine
@@ -169,6 +184,7 @@ class ChainLoop:
             RECORDS.labels(app, "done").inc(batch.count - dead)
             RECORDS.labels(app, "dead").inc(dead)
         assignment.end_work(batch.token)
+        self._batches.remove(batch)
         self._taken -= batch.count
         if not self._taken:
             self.breaker.on_idle()
@@ -249,7 +265,11 @@ class ChainLoop:
         help.
         """
         self._assignment.liveness.record_topic_wait(self.source, seconds)
-        return await self._context.sleep(self._assignment.suspend_flow, seconds)
+        self._waits = True
+        try:
+            return await self._context.sleep(self._assignment.suspend_flow, seconds)
+        finally:
+            self._waits = False
 
 
 def _until_full(records: Iterator[Any], outputs: RecordAccumulator) -> Iterator[Any]:

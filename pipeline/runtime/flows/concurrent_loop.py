@@ -23,6 +23,8 @@ from pipeline.runtime.flows.in_flight import InFlight, InFlightRecord
 from pipeline.runtime.flows.keyed_executor import KeyedExecutor
 from pipeline.runtime.flows.record_runner import RecordRunner
 from pipeline.runtime.flows.stage import ConcurrentStage, PartitionsRevoked
+from pipeline.runtime.flows.work_count import WorkCount
+from pipeline.runtime.process.lag import PartitionWork
 
 
 class ConcurrentLoop:
@@ -52,6 +54,11 @@ class ConcurrentLoop:
     def quiet(self) -> bool:
         """True if no record runs. Some may wait for another try."""
         return self._in_flight.quiet
+
+    def work(self) -> dict[TP, PartitionWork]:
+        """Return the records that were taken or wait to be, by partition and state."""
+        count = WorkCount(self._in_flight, self._executor, self.blocked_dead_letters)
+        return count.by_partition(self.buffer, accepting=not self.breaker.open)
 
     async def run(self) -> None:
         # Records arrive in the buffer from the consumer's fetches (`FetchLoop.buffer`). This loop only reads it.

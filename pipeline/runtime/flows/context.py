@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from pipeline.runtime.flows.breaker import Breaker
 from pipeline.runtime.flows.commit_callbacks import Callback
 from pipeline.runtime.flows.dead_letters import BlockedDeadLetters
 from pipeline.runtime.kafka.publisher import BatchPublisher
+from pipeline.runtime.process.lag import PartitionWork
 from pipeline.runtime.process.lease import MembershipLease
 from pipeline.runtime.process.liveness import Liveness
 from pipeline.runtime.quarantine.crash_marker import CrashMarker
@@ -105,6 +106,12 @@ class Flow(Protocol):
 
     def __len__(self) -> int:
         """Return the number of records that were fetched and are not finished."""
+
+    def work(self) -> Mapping[TP, PartitionWork]:
+        """Return the records that it has, by partition and state. Called once in a while, for metrics of lag.
+
+        A partition of which it has nothing may be left out.
+        """
 
     async def run(self) -> None:
         """Process records until the app stops."""

@@ -80,6 +80,10 @@ class BlockedDeadLetters:
         if not self._sources:
             self.cause = None
 
+    def count(self, partition: int) -> int:
+        """Return how many dead letters of a partition's records are blocked."""
+        return sum(source == partition for source, _ in self._sources)
+
     def clear(self) -> None:
         self._sources.clear()
         self.cause = None

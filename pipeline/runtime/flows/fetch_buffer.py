@@ -74,6 +74,11 @@ class FetchedChunk:
         """The offset of the first record."""
         return int(self._next[0].offset)
 
+    @property
+    def timestamp(self) -> int:
+        """The timestamp of the first record, in ms."""
+        return int(self._next[0].timestamp)
+
     def take(self, count: int) -> list[Any]:
         """Return the next `count` records, at least one."""
         taken = [*self._next, *islice(self._records, count - 1)]
@@ -196,6 +201,10 @@ class FetchBuffer:
         """Return the offset of the partition's next record, or None."""
         buffer = self._ready.get(tp) or self._blocked.get(tp)
         return buffer.chunks[0].offset if buffer is not None else None
+
+    def head_timestamps(self) -> dict[TP, int]:
+        """Return the timestamp of the next record of each partition that has one, in ms."""
+        return {tp: buffer.chunks[0].timestamp for tp, buffer in (*self._ready.items(), *self._blocked.items())}
 
     def _place(self, tp: TP, buffer: PartitionBuffer) -> None:
         until = self.gate.first_blocked(tp)

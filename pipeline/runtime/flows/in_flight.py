@@ -65,6 +65,15 @@ class InFlight:
             return 0
         return sum(tracker.unfinished for tracker in self._trackers.values())
 
+    def windows(self) -> dict[TP, OffsetTracker]:
+        """Return the taken records of each partition; none of an earlier epoch."""
+        return dict(self._trackers) if self._epoch == self._assignment.epoch else {}
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the taken records."""
+        return self._epoch
+
     def start_epoch(self) -> bool:
         """Forget the records of an earlier epoch. Return True if positions were set anew since the last call."""
         if self._epoch == self._assignment.epoch:
@@ -78,6 +87,10 @@ class InFlight:
         tracker = self._trackers.setdefault(tp, OffsetTracker())
         size = MAX_UNFINISHED_BYTES - tracker.size
         return (MAX_UNFINISHED - tracker.unfinished if size > 0 else 0), size
+
+    def is_full(self, tp: TP) -> bool:
+        """Return True if no more records of a partition may be taken before others are finished."""
+        return tp in self._trackers and self.capacity(tp)[0] <= 0
 
     def take(self, tp: TP, record: Any) -> InFlightRecord:
         """Start to track a record. Its offset is released when it and all before it are finished."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 
 from pipeline.runtime.flows.breaker import Breaker
@@ -49,6 +49,10 @@ class KeyedExecutor:
         item.queue = queue
         if self._is_blocked(item):
             self._in_flight.mark_survived(item)
+
+    def queues(self) -> Iterable[Sequence[InFlightRecord]]:
+        """Return the records of each key that were submitted and are not finished, from the one that is worked on."""
+        return self._queues.values()
 
     async def _run_queue(self, key: Hashable, queue: deque[InFlightRecord]) -> None:
         while queue:
@@ -100,6 +104,7 @@ class KeyedExecutor:
             self._in_flight.mark_survived(each)
         if not await self._context.sleep(self._assignment.suspend_flow, seconds):
             raise PartitionsRevoked
+        item.waits = False  # it may still need a slot: that is work which more workers could do
 
     def _is_blocked(self, item: InFlightRecord) -> bool:
         """Return True if a record in front of it waits: perhaps for hours, so the quarantine must not wait for it."""

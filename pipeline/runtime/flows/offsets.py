@@ -32,6 +32,11 @@ class OffsetTracker:
         return None if last is None else last + 1
 
     @property
+    def finished(self) -> int:
+        """Number of records that are finished behind an unfinished one."""
+        return len(self._taken) - len(self._unfinished)
+
+    @property
     def unfinished(self) -> int:
         """Number of taken records that are unfinished, or finished behind an unfinished one."""
         return len(self._taken)

@@ -1,4 +1,7 @@
-"""A worker's HTTP server: `/healthz` (liveness), `/readyz` (tables recovered, flows accept records), `/metrics`."""
+"""A worker's HTTP server: `/healthz` (liveness), `/readyz` (tables recovered, flows accept records), `/metrics`.
+
+Besides, `/lag` has the records that were taken or parked, by app, partition and state. `pipeline lag` asks for it.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ class HealthServer:
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
+                web.get("/lag", self._lag),
             ]
         )
         self._runner = web.AppRunner(server, access_log=None)
@@ -78,6 +82,15 @@ class HealthServer:
         stopped = {app.conf.id: app.open_breakers for app in self._apps if app.open_breakers}
         wrong = {name: found for name, found in (("waiting", waiting), ("stopped", stopped)) if found}
         return web.json_response(wrong or {"status": "ok"}, status=503 if wrong else 200)
+
+    async def _lag(self, _: web.Request) -> web.Response:
+        found = {app.conf.id: app.work() for app in self._apps}
+        return web.json_response(
+            {
+                name: {f"{tp.topic}/{tp.partition}": each._asdict() for tp, each in work.items()}
+                for name, work in found.items()
+            }
+        )
 
     async def _metrics(self, _: web.Request) -> web.Response:
         for app in self._apps:

@@ -13,6 +13,8 @@ from faust.types import TP
 from pipeline.runtime.faust.app import PipelineApp
 from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.gaps import OffLogPositions
+from pipeline.runtime.kafka.lag_metric import LagMetric
+from pipeline.runtime.process.lag import PartitionLag
 from pipeline.runtime.process.liveness import Liveness, PartitionPosition
 
 TP0, TP1 = TP("in", 0), TP("in", 1)
@@ -156,9 +158,12 @@ def test_a_broker_that_does_not_answer_excuses_everything(ready: bool, error: Ex
         raise AssertionError
 
     asked, other = (ask, nobody_is_asked) if ready else (nobody_is_asked, ask)
-    app = _app(progress, observe=asked, ping_broker=other, lagging=[])
+    found: dict[TP, PartitionLag] = {}
+    asking = {"lag": lambda _: asyncio.sleep(0, found), "assignment": lambda: {TP0}}
+    app = _app(progress, observe=asked, ping_broker=other, lagging=[], **asking)
     app.ready, app._dead_client = ready, lambda: None
     app.conf, app.retentions = SimpleNamespace(id="a-test"), {}
+    app.work, app.lag_metric = dict, LagMetric("a-test")
     asyncio.run(PipelineApp.observe(app))
     assert progress.running_for() == {TP0: 0 if error else 500}
     assert set(progress.stalled_for()) == ({TP0} if ready and not error else set())
