@@ -38,6 +38,10 @@ Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_comma
 """Addresses and networks, separated by commas."""
 
 
+Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+"""Addresses of servers, separated by commas."""
+
+
 Key = Annotated[Annotated[SecretStr, Field(min_length=16)] | None, BeforeValidator(lambda value: value or None)]
 """A secret that can't be guessed; empty is none."""
 
@@ -195,6 +199,16 @@ class WorkerSettings(BaseModel):
     stuck_after: Seconds = Field(120.0, gt=0, description="Time without progress after which `/healthz` fails.")
     blocked_after: Seconds = Field(
         60.0, ge=0, description="Time of a blocked event loop after which the watchdog ends a worker; 0: never."
+    )
+    workers: Addresses = Field(
+        (),
+        description="Addresses of the workers' health servers, `http://host:port`, comma separated. `pipeline lag` "
+        "asks them for what they hold. A name with several addresses stands for all of them. `pipeline up` sets it.",
+    )
+    lag_warning: Seconds = Field(
+        60.0,
+        gt=0,
+        description="Age of the oldest record that could be worked on now, above which `pipeline doctor` warns.",
     )
     progress_file: Path | None = Field(
         None,

@@ -74,6 +74,15 @@ def events(lane: str) -> Topic:
     return Topic(f"events.{lane}", "conversation", f"events of the tenants on lane {lane}")
 
 
+def sources(lanes: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the topics that each app reads, by its consumer group."""
+    return {
+        INTAKE: (RAW.name,),
+        **{f"{HANDLERS}-{lane}": (events(lane).name,) for lane in lanes},
+        MESSENGER: (COMMANDS_INTERACTIVE.name, COMMANDS_BULK.name, RECEIPTS.name),
+    }
+
+
 def dead_letters(stage: str) -> Topic:
     """Return the dead-letter topic of a stage. The largest record of any topic fits into it with its reason."""
     return Topic(

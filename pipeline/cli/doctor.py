@@ -43,16 +43,19 @@ def _examine() -> list[Finding]:
 async def _check_all(settings: Settings) -> list[Finding]:
     """Run all other checks concurrently."""
     from pipeline.cli import _checks
+    from pipeline.cli._lag_check import check_lag
 
     of_tenants, tenants = _checks.check_tenants(settings)
-    of_kafka, of_redis, of_handlers, port = await asyncio.gather(
+    of_kafka, of_lag, of_redis, of_handlers, port = await asyncio.gather(
         _checks.check_kafka(settings, tenants),
+        check_lag(settings, tenants),
         _checks.check_redis(settings),
         asyncio.to_thread(_checks.check_handlers, settings, tenants),
         asyncio.to_thread(_checks.check_port, settings),
     )
     of_replays = _checks.check_replays(settings, tenants)
-    return [*of_tenants, *of_replays, *of_handlers, *of_kafka, *of_redis, _checks.check_data_dir(settings), port]
+    here = [_checks.check_data_dir(settings), port]
+    return [*of_tenants, *of_replays, *of_handlers, *of_kafka, *of_lag, *of_redis, *here]
 
 
 def _line(finding: Finding) -> str:

@@ -64,7 +64,12 @@ def environment(ports: Ports, host: Callable[[str], str], partitions: str | None
         "PIPELINE_PARTITIONS": partitions or PARTITIONS,
         "PIPELINE_REPLICATION": "1",
         "PIPELINE_SESSION_TIMEOUT": "10",
+        "PIPELINE_WORKERS": ",".join(f"http://{host(verb.name)}:{port_of(verb, ports)}" for verb in _workers()),
     }
+
+
+def _workers() -> list[Verb]:
+    return [verb for verb in VERBS if verb.arguments[0] == "worker"]
 
 
 def own_environment(verb: Verb, ports: Ports) -> dict[str, str]:

@@ -67,6 +67,7 @@ def test_a_good_set_up_is_all_well(kafka: Kafka, redis_server: RedisServer, tmp_
         "handler",
         "kafka",
         "topics",
+        "lag",
         "redis",
         "clock",
         "data",
@@ -86,7 +87,7 @@ def test_everything_away_is_one_screen_soon(tmp_path: Path) -> None:
     )
     found = marks(done)
     assert {name for name, mark in found.items() if mark == "✗"} == {"kafka", "redis", "handler"}
-    assert {name for name, mark in found.items() if mark == "-"} == {"topics", "clock"}
+    assert {name for name, mark in found.items() if mark == "-"} == {"topics", "lag", "clock"}
     assert "hush" not in done.stdout + done.stderr
     assert done.stderr == "", "nothing but the screen"
 

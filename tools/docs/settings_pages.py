@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from pipeline.settings import PREFIX, Networks, Settings, Unit
+from pipeline.settings import PREFIX, Addresses, Networks, Settings, Unit
 
 _EXAMPLE_HEAD: Final = """\
 # Every setting, with its default. Copy this file to .env and uncomment what you change; variables of the environment
@@ -77,6 +77,8 @@ class Setting(NamedTuple):
             return "one of " + ", ".join(f"`{each}`" for each in get_args(annotation))
         if annotation in get_args(Networks):
             return "addresses and networks"
+        if annotation in get_args(Addresses):
+            return "addresses"
         plain = [each for each in get_args(annotation) if each is not NoneType] or [annotation]
         return _TYPES.get(plain[0], "secret text")
 

@@ -7,8 +7,8 @@ reached in time is an `Unavailable`, a mistake that a person must correct is a `
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -147,10 +147,20 @@ async def _admin(bootstrap: str, timeout: float = TIMEOUT) -> AsyncIterator[AIOK
     aiokafka_patches.install()
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout * 1000))
     try:
-        async with asyncio.timeout(TIMEOUT):
-            await _start(client, bootstrap)
-        async with asyncio.timeout(timeout):
-            yield client
+        with kafka_errors(bootstrap):
+            async with asyncio.timeout(TIMEOUT):
+                await start_client(client.start, bootstrap)
+            async with asyncio.timeout(timeout):
+                yield client
+    finally:
+        await client.close()
+
+
+@contextmanager
+def kafka_errors(bootstrap: str) -> Iterator[None]:
+    """Turn the errors of a client that can't reach the broker into `Unavailable`, in one line."""
+    try:
+        yield
     except NodeNotReadyError:
         raise Unavailable(
             f"Kafka at {bootstrap} answers, but the address it gives for itself can't be reached from here: "
@@ -158,16 +168,15 @@ async def _admin(bootstrap: str, timeout: float = TIMEOUT) -> AsyncIterator[AIOK
         ) from None
     except (KafkaError, TimeoutError, OSError) as error:
         raise Unavailable(unreachable(bootstrap, error)) from None
-    finally:
-        await client.close()
 
 
-async def _start(client: AIOKafkaAdminClient, bootstrap: str) -> None:
+async def start_client(start: Callable[[], Awaitable[object]], bootstrap: str) -> None:
+    """Start a client. Raise `ConfigurationError` if `bootstrap` is no list of addresses."""
     try:
         # The client would read a URL's scheme as part of the host name.
         if "://" in bootstrap:
             raise ValueError
-        await client.start()
+        await start()
     except ValueError:
         raise ConfigurationError(f"PIPELINE_KAFKA is {bootstrap!r}: write it as host:port,host:port") from None
 
