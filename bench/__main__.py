@@ -20,6 +20,7 @@ from bench.intake.benchmark import intake
 from bench.options import NAMES, Options
 from bench.parse.benchmark import parse
 from bench.report import Result
+from bench.tenants.benchmark import tenants
 from pipeline.errors import PipelineError
 
 WIDTH = 118
@@ -34,6 +35,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "end-to-end": end_to_end,
     "latency": latency,
     "backlog": backlog_benchmark,
+    "tenants": tenants,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-NAMES = ("parse", "intake", "ingress", "end-to-end", "latency", "backlog")
+NAMES = ("parse", "intake", "ingress", "end-to-end", "latency", "backlog", "tenants")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Options:
         webhooks: webhooks of one `end-to-end` measurement; stock Faust in order gets a fifth of them.
         backlog: records that wait for each worker in `backlog`; it is looked at for `hold` seconds at most.
         rounds: every candidate runs so many times, in turns; the median is reported.
+        tenant_files: files that `tenants` loads, from the smallest on.
         peers: an interpreter that Wappa and PyWa run on (3.12 or newer), for `parse`; None: without them.
     """
 
@@ -29,6 +30,7 @@ class Options:
     rounds: int = 3
     backlog: int = 1_000_000
     hold: float = 120.0
+    tenant_files: int = 3
     peers: str | None = None
 
     @classmethod
@@ -38,5 +40,5 @@ class Options:
         return replace(base, only=only, **{name: value for name, value in given.items() if value is not None})
 
 
-QUICK = Options(seconds=4.0, records=50_000, webhooks=2_000, rounds=1, backlog=20_000, hold=5.0)
+QUICK = Options(seconds=4.0, records=50_000, webhooks=2_000, rounds=1, backlog=20_000, hold=5.0, tenant_files=2)
 """One round of little: whether everything works, not how fast it is."""

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import hmac
+import gc
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
+from sys import intern
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyNetwork,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
 )
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
 from pipeline.errors import ConfigurationError
+from pipeline.secret_index import SecretIndex
+from pipeline.yaml_reader import line_of, read_yaml
 
 
 def _resolve(value: object, info: ValidationInfo) -> object:
@@ -59,9 +70,13 @@ SAMPLE: Final = Path("examples/tenants.yaml")
 """The tenants file of `pipeline up`. Its secrets are public."""
 PUBLISHED: Final = "sandbox-"
 """Prefix of every secret of the sample file."""
+MAX_STAND_INS: Final = 64
+"""Tenants of a provider that are copied with other secrets, to answer for those who are no customers."""
 _INSTALLED_SAMPLE: Final = Path(__file__).with_name("tenants.sample.yaml")
 
-Resolved = Annotated[str, BeforeValidator(_resolve)]
+Shared = Annotated[str, AfterValidator(intern)]
+"""A text that many accounts have: it is in memory once."""
+Resolved = Annotated[Shared, BeforeValidator(_resolve)]
 Secret = Annotated[SecretStr, BeforeValidator(_not_empty), BeforeValidator(_resolve)]
 
 
@@ -70,11 +85,13 @@ def sample() -> Path:
     return SAMPLE if SAMPLE.is_file() else _INSTALLED_SAMPLE
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+_NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_CONFIG: Final = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+# The models of the file are dataclasses with slots: an account is 0.5 kB, and as a `BaseModel` it was 1.9 kB.
 
 
-class CloudApp(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class CloudApp:
     """A Meta app of one or more tenants. Two secrets are accepted while one is being rotated.
 
     Attributes:
@@ -88,13 +105,14 @@ class CloudApp(_Model):
     verify_token: Secret
 
 
-class AccountLimits(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class AccountLimits:
     """Limits of an account at its provider: messages per second and sending number (Cloud API: 80 or 1,000).
 
     None is the provider's default in `RATES`.
     """
 
-    messages_per_second: float | None = Field(None, gt=0)
+    messages_per_second: float | None = Field(default=None, gt=0)
 
 
 RATES: Final[Mapping[str, float]] = MappingProxyType({"cloud": 80.0, "wasender": 4.0, "wawp": 0.3, "waha": 1.0})
@@ -102,9 +120,12 @@ RATES: Final[Mapping[str, float]] = MappingProxyType({"cloud": 80.0, "wasender":
 publish no figures, and WhatsApp bans accounts that flood, so both get the rate of a busy person."""
 DEFAULT_RATE: Final = 1.0
 """Messages per second for a provider that is not in `RATES`."""
+DEFAULT_WEIGHT: Final = 1.0
+"""The weight of a tenant that names none, and of one that is not in the file."""
 
 
-class Account(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Account:
     """A sending and receiving identity at a provider.
 
     Attributes:
@@ -117,16 +138,16 @@ class Account(_Model):
         token: authenticates calls to the provider.
     """
 
-    provider: str
+    provider: Shared
     id: str
-    business_id: str | None = None
+    business_id: Shared | None = None
     display_phone_number: str | None = None
     session: str | None = None
-    webhook_secrets: tuple[Secret, ...] = Field((), max_length=2)
+    webhook_secrets: tuple[Secret, ...] = Field(default=(), max_length=2)
     allowed_ips: tuple[IPvAnyNetwork, ...] = ()
     token: Secret
     base_url: Resolved | None = None
-    api_version: str = "v23.0"
+    api_version: Shared = "v23.0"
     limits: AccountLimits = AccountLimits()
 
     @property
@@ -140,63 +161,119 @@ class Account(_Model):
         return self.session or self.id
 
 
-class Tenant(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Tenant:
     """A company.
 
     Attributes:
         handler: dotted path; None means the default handler.
         in_doubt: policy for a send whose result is unknown after the reconcile window. `resend` prefers sending twice
             to not sending, up to `PIPELINE_RESENDS` times; `give_up` prefers not sending.
+        weight: its share of fair turns, in relation to the other tenants' weights: while both have work, one with 2 is
+            given twice the turns of one with 1.
         api_keys: keys of the HTTP API for sends (docs/send-api.md); without one this tenant can't use it.
     """
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    lane: str = Field("default", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    handler: str | None = None
+    id: str = Field(pattern=_NAME)
+    lane: Shared = Field(default="default", pattern=_NAME)
+    handler: Shared | None = None
     in_doubt: Literal["resend", "give_up"] = "resend"
+    weight: float = Field(default=DEFAULT_WEIGHT, gt=0, allow_inf_nan=False)
     accounts: tuple[Account, ...] = ()
     api_keys: tuple[Secret, ...] = ()
 
 
-class TenantsFile(_Model):
+class TenantsFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     cloud_apps: tuple[CloudApp, ...] = ()
     tenants: tuple[Tenant, ...]
 
 
-class Tenants:
-    """The tenants of this installation, indexed by the ids in webhooks and commands."""
+Model = TypeVar("Model", Tenant, TenantsFile)
 
-    def __init__(self, content: TenantsFile) -> None:
-        self.cloud_apps = content.cloud_apps
-        self._by_id: dict[str, Tenant] = {}
-        self._by_account: dict[tuple[str, str], tuple[Tenant, Account]] = {}
-        self._by_business: dict[tuple[str, str], Tenant] = {}
-        self._stand_ins_by_provider: dict[str, list[tuple[Account, ...]]] = {}
-        for tenant in content.tenants:
-            if self._by_id.setdefault(tenant.id, tenant) is not tenant:
-                raise ConfigurationError(f"tenants file: two tenants are called {tenant.id}: rename one")
-            for account in tenant.accounts:
-                self._add(tenant, account)
-        for app in self.cloud_apps:
-            self._require_known(app)
-        self._openable = dict(self._with_secrets())
-        self._keyholders = [(_digest(key.get_secret_value()), tenant) for tenant in self for key in tenant.api_keys]
-        if len({digest for digest, _ in self._keyholders}) < len(self._keyholders):
-            raise ConfigurationError("tenants file: an API key is there twice: give every tenant keys of its own")
+_TENANT: Final = TypeAdapter(Tenant)
+_FILE: Final = TypeAdapter(TenantsFile)
 
-    def _add(self, tenant: Tenant, account: Account) -> None:
-        if (account.provider, account.id) in self._by_account:
+
+class _ProviderIndex:
+    """The accounts at one provider.
+
+    Attributes:
+        accounts: each account and its tenant, by account id.
+        businesses: the tenant by business (WABA) id.
+        renamed: the accounts that name a session, by session and tenant.
+        single: the account of each tenant that has one; None for a tenant that has several.
+        openable: the accounts that have webhook secrets, by tenant.
+    """
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, tuple[Tenant, Account]] = {}
+        self.businesses: dict[str, Tenant] = {}
+        self.renamed: dict[str, dict[str, list[Account]]] = {}
+        self.single: dict[str, Account | None] = {}
+        self.openable: dict[str, list[Account]] = {}
+        self._stand_ins: list[tuple[Account, ...]] | None = None
+
+    def add(self, tenant: Tenant, account: Account) -> None:
+        """Add an account. Raise `ConfigurationError` if it, or its business, is another tenant's."""
+        if account.id in self.accounts:
             raise ConfigurationError(
                 f"tenants file: two tenants own {account.provider} account {account.id}: remove one"
             )
-        self._by_account[account.provider, account.id] = (tenant, account)
-        if account.business_id:
-            owner = self._by_business.setdefault((account.provider, account.business_id), tenant)
-            if owner is not tenant:
-                raise ConfigurationError(
-                    f"tenants file: {owner.id} and {tenant.id} both have {account.provider} business_id "
-                    f"{account.business_id}: a webhook that names only that would be the first one's; correct one"
-                )
+        self.accounts[account.id] = (tenant, account)
+        if account.business_id and (owner := self.businesses.setdefault(account.business_id, tenant)) is not tenant:
+            raise ConfigurationError(
+                f"tenants file: {owner.id} and {tenant.id} both have {account.provider} business_id "
+                f"{account.business_id}: a webhook that names only that would be the first one's; correct one"
+            )
+        if account.session:
+            self.renamed.setdefault(account.session, {}).setdefault(tenant.id, []).append(account)
+        self.single[tenant.id] = None if tenant.id in self.single else account
+        if account.webhook_secrets:
+            self.openable.setdefault(tenant.id, []).append(account)
+
+    def stand_ins(self) -> list[tuple[Account, ...]]:
+        """Return copies of some tenants' accounts, with other secrets."""
+        if self._stand_ins is None:
+            step = max(1, len(self.openable) // MAX_STAND_INS)
+            models = islice(self.openable.values(), 0, step * MAX_STAND_INS, step)
+            self._stand_ins = [tuple(map(_with_other_secrets, accounts)) for accounts in models]
+        return self._stand_ins
+
+
+_NO_ACCOUNTS: Final = _ProviderIndex()
+
+
+class Tenants:
+    """The tenants of this installation, indexed by the ids in webhooks and commands. No look-up is a scan.
+
+    Attributes:
+        lanes: the lanes of the tenants, and `default`, in order.
+    """
+
+    def __init__(self, content: TenantsFile) -> None:
+        self.cloud_apps = content.cloud_apps
+        self.lanes = sorted({tenant.lane for tenant in content.tenants} | {"default"})
+        self._by_id: dict[str, Tenant] = {}
+        self._providers: dict[str, _ProviderIndex] = {}
+        self._api_keys = SecretIndex[Tenant]()
+        self._webhook_secrets = SecretIndex[Account]()
+        for tenant in content.tenants:
+            self._add(tenant)
+        for app in self.cloud_apps:
+            self._require_known(app)
+
+    def _add(self, tenant: Tenant) -> None:
+        if self._by_id.setdefault(tenant.id, tenant) is not tenant:
+            raise ConfigurationError(f"tenants file: two tenants are called {tenant.id}: rename one")
+        for account in tenant.accounts:
+            self._providers.setdefault(account.provider, _ProviderIndex()).add(tenant, account)
+            for secret in dict.fromkeys(account.webhook_secrets):
+                self._webhook_secrets.add(account, tenant.id, account.provider, secret.get_secret_value())
+        for key in tenant.api_keys:
+            if len(self._api_keys.add(tenant, key.get_secret_value())) > 1:
+                raise ConfigurationError("tenants file: an API key is there twice: give every tenant keys of its own")
 
     def _require_known(self, app: CloudApp) -> None:
         for name in app.accounts:
@@ -209,8 +286,16 @@ class Tenants:
     def __iter__(self) -> Iterator[Tenant]:
         return iter(self._by_id.values())
 
+    def __len__(self) -> int:
+        return len(self._by_id)
+
     def get(self, tenant_id: str) -> Tenant | None:
         return self._by_id.get(tenant_id)
+
+    def weight(self, tenant_id: str) -> float:
+        """Return the tenant's share of fair turns, in relation to other tenants' weights."""
+        tenant = self._by_id.get(tenant_id)
+        return tenant.weight if tenant else DEFAULT_WEIGHT
 
     def candidates(self, tenant_id: str | None, provider: str) -> Sequence[Account]:
         """Return the accounts whose secrets may authenticate a webhook to this tenant's path.
@@ -218,57 +303,62 @@ class Tenants:
         For an unknown tenant, or one without an account at the provider, return accounts of another tenant with random
         secrets, which match nothing: the response time then does not tell who is a customer.
         """
-        found = self._openable.get((tenant_id or "", provider))
-        if found is None and tenant_id and (models := self._stand_ins(provider)):
-            return models[hash(tenant_id) % len(models)]
+        index = self._index(provider)
+        found = index.openable.get(tenant_id or "")
+        if found is None and tenant_id and (stand_ins := index.stand_ins()):
+            return stand_ins[hash(tenant_id) % len(stand_ins)]
         return found or ()
 
-    def _stand_ins(self, provider: str) -> list[tuple[Account, ...]]:
-        found = self._stand_ins_by_provider.get(provider)
-        if found is None:
-            models = [accounts for (_, name), accounts in self._openable.items() if name == provider]
-            found = [tuple(map(_with_other_secrets, accounts)) for accounts in models]
-            self._stand_ins_by_provider[provider] = found
-        return found
-
-    def _with_secrets(self) -> Iterator[tuple[tuple[str, str], tuple[Account, ...]]]:
-        """Yield the accounts that have webhook secrets, by tenant and provider."""
-        for tenant in self:
-            for provider in {account.provider for account in tenant.accounts}:
-                accounts = (each for each in tenant.accounts if each.provider == provider and each.webhook_secrets)
-                if found := tuple(accounts):
-                    yield (tenant.id, provider), found
+    def secret_holders(self, tenant_id: str | None, provider: str, secret: str) -> Sequence[Account]:
+        """Return the accounts of a tenant that have a webhook secret. It takes the same time for every tenant."""
+        return self._webhook_secrets.find(tenant_id or "", provider, secret)
 
     def keyholder(self, api_key: str) -> Tenant | None:
-        """Return the tenant of an API key. It takes constant time, because every key is compared completely."""
-        given = _digest(api_key)
-        found = [tenant for digest, tenant in self._keyholders if hmac.compare_digest(digest, given)]
+        """Return the tenant of an API key. It takes the same time for every key of one length."""
+        found = self._api_keys.find(api_key)
         return found[0] if found else None
 
     def owner(self, provider: str, account: str) -> Tenant | None:
         """Return the tenant of an account id, or of a business (WABA) id if a webhook names only that."""
-        found = self._by_account.get((provider, account))
-        return found[0] if found else self._by_business.get((provider, account))
+        index = self._providers.get(provider, _NO_ACCOUNTS)  # once per event, so without another call
+        found = index.accounts.get(account)
+        return found[0] if found else index.businesses.get(account)
 
     def account(self, provider: str, account: str) -> Account | None:
-        found = self._by_account.get((provider, account))
+        found = self._providers.get(provider, _NO_ACCOUNTS).accounts.get(account)
         return found[1] if found else None
 
-    def accounts(self, provider: str) -> list[Account]:
-        return [account for (name, _), (_, account) in self._by_account.items() if name == provider]
+    def own_account(self, tenant_id: str, provider: str, account: str) -> Account | None:
+        """Return a tenant's account by its id."""
+        found = self._index(provider).accounts.get(account)
+        return found[1] if found and found[0].id == tenant_id else None
 
-    @property
-    def lanes(self) -> list[str]:
-        return sorted({tenant.lane for tenant in self} | {"default"})
+    def single_account(self, tenant_id: str, provider: str) -> Account | None:
+        """Return the tenant's account at a provider if it has one there, and not several."""
+        return self._index(provider).single.get(tenant_id)
+
+    def sessions(self, tenant_id: str, provider: str, session: str) -> Sequence[Account]:
+        """Return the tenant's accounts with a session: first the one that has it as its id, then as in the file."""
+        named = self.own_account(tenant_id, provider, session)
+        renamed = self._index(provider).renamed.get(session, {}).get(tenant_id, ())
+        return renamed if named is None or named.session else (named, *renamed)
+
+    def has_session(self, provider: str, session: str) -> bool:
+        """Return True if some tenant has an account with this session."""
+        found = self.account(provider, session)
+        return session in self._index(provider).renamed or (found is not None and found.session_name == session)
+
+    def accounts(self, provider: str) -> list[Account]:
+        """Return all accounts at a provider, for checks of the whole file."""
+        return [account for _, account in self._index(provider).accounts.values()]
+
+    def _index(self, provider: str) -> _ProviderIndex:
+        return self._providers.get(provider, _NO_ACCOUNTS)
 
 
 def _with_other_secrets(account: Account) -> Account:
     secrets = tuple(SecretStr(token_hex(len(each.get_secret_value()))) for each in account.webhook_secrets)
-    return account.model_copy(update={"webhook_secrets": secrets})
-
-
-def _digest(key: str) -> bytes:
-    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+    return replace(account, webhook_secrets=secrets)
 
 
 def load_tenants(path: Path | None, environ: Mapping[str, str] | None = None) -> Tenants:
@@ -280,23 +370,70 @@ def load_tenants(path: Path | None, environ: Mapping[str, str] | None = None) ->
         raise ConfigurationError(
             "PIPELINE_TENANTS is not set: set it to your tenants file (only `pipeline up` uses the sample by itself)"
         )
+    context = {"environ": os.environ if environ is None else environ}
     try:
-        content: Any = yaml.safe_load(path.read_text())
+        with _without_garbage_collection():
+            return Tenants(_read(path, context))
+    except _InvalidContent as error:
+        raise ConfigurationError(f"the tenants file {path} is wrong at {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"can't read the tenants file {path} ({_reason(error)}): set PIPELINE_TENANTS"
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"the tenants file {path} is not YAML{_where(error)}: correct it") from None
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Leave out the collections that hundreds of thousands of new objects would cause: none of them is garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
-        context = {"environ": os.environ if environ is None else environ}
-        return Tenants(TenantsFile.model_validate(content, context=context))
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class _InvalidContent(Exception):
+    """The content of the file is not valid; the text says where, and why."""
+
+
+def _read(path: Path, context: dict[str, Any]) -> TenantsFile:
+    """Return the content of the file. Each tenant is validated when it has been read, and its raw form let go."""
+    with path.open(encoding="utf-8") as stream:
+        content = read_yaml(stream, {"tenants": partial(_validated, path, context)})
+    return _checked(path, _FILE, content, context)
+
+
+def _validated(path: Path, context: dict[str, Any], position: int, content: object) -> Tenant:
+    return _checked(path, _TENANT, content, context, "tenants", position)
+
+
+def _checked(
+    path: Path, form: TypeAdapter[Model], content: object, context: dict[str, Any], *place: str | int
+) -> Model:
+    """Return the content as the model of its form. Raise `_InvalidContent`, with the line and the tenant."""
+    try:
+        return form.validate_python(content, context=context)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"the tenants file {path} is wrong at {where or 'its top'}: {first['msg']}") from None
+        first: ErrorDetails = error.errors(include_input=False, include_url=False)[0]
+        where = (*place, *first["loc"])
+        with path.open(encoding="utf-8") as stream:
+            marks = [f"line {line_of(stream, where)}", *_named(content if place else None)]
+        message = "there is no such field" if first["type"] == "unexpected_keyword_argument" else first["msg"]
+        raise _InvalidContent(f"{'.'.join(map(str, where)) or 'its top'} ({', '.join(marks)}): {message}") from None
+
+
+def _named(tenant: object) -> Iterator[str]:
+    """Yield the name of a tenant that is not valid. Anything but a valid id is left out: it may be a secret."""
+    name = tenant.get("id") if isinstance(tenant, dict) else None
+    if isinstance(name, str) and re.fullmatch(_NAME, name):
+        yield f"tenant {name}"
 
 
 def _where(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f" (line {mark.line + 1}: {getattr(error, 'problem', '')})" if mark else ""
+    mark, start = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    context = f", {getattr(error, 'context', '')} from line {start.line + 1}" if start else ""
+    return f" (line {mark.line + 1}: {getattr(error, 'problem', '')}{context})" if mark else ""

@@ -10,14 +10,14 @@ import time
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from pipeline.errors import PipelineError
 from pipeline.private_files import is_open_to_others
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, SecretStr
+    from pydantic import SecretStr
     from redis.asyncio import Redis
 
     from pipeline.settings import Settings
@@ -31,6 +31,9 @@ RETRY_SPAN: Final = 7 * 86_400
 """Seconds for which providers redeliver a webhook."""
 MIN_FREE_BYTES: Final = 1024**3
 """Free bytes on disk below which a warning is shown."""
+
+MAX_LISTED: Final = 10
+"""Names that one finding lists."""
 
 MIN_SECRET_LENGTH: Final = 16
 """Characters of a secret that authenticates callers. A shorter one can be guessed."""
@@ -65,7 +68,7 @@ def check_tenants(settings: Settings) -> tuple[list[Finding], Tenants | None]:
         return [Finding(CheckState.WRONG, "tenants", str(error))], None
     path = settings.tenants or Path()
     accounts = [account for tenant in tenants for account in tenant.accounts]
-    text = f"{path}: {_count(len(list(tenants)), 'tenant')}, {_count(len(accounts), 'account')}"
+    text = f"{path}: {_count(len(tenants), 'tenant')}, {_count(len(accounts), 'account')}"
     return [Finding(CheckState.OK, "tenants", text), _secrets(path, tenants, accounts)], tenants
 
 
@@ -73,15 +76,21 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def _listed(names: list[str]) -> str:
+    """Return names on one line, of many only the first ones."""
+    more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
 def _secrets(path: Path, tenants: Tenants, accounts: list[Account]) -> Finding:
     bare = sorted(f"{each.provider} account {each.id}" for each in accounts if _lacks_secret(each, tenants))
     if bare:
-        text = f"nothing authenticates the webhooks of {', '.join(bare)}: add app_secrets or webhook_secrets"
+        text = f"nothing authenticates the webhooks of {_listed(bare)}: add app_secrets or webhook_secrets"
         return Finding(CheckState.WRONG, "secrets", text)
-    literals = list(_literals(path))
+    literals = _literals(path)
     of_sample = {value for value in literals if value.startswith(_OF_SAMPLE)}
     if weak := list(_weak(tenants, of_sample)):
-        text = f"{', '.join(weak)}: too short or too simple: use {MIN_SECRET_LENGTH} or more random characters"
+        text = f"{_listed(weak)}: too short or too simple: use {MIN_SECRET_LENGTH} or more random characters"
         return Finding(CheckState.WRONG, "secrets", text)
     if of_sample.issuperset(literals):
         return Finding(
@@ -136,12 +145,15 @@ def _weak(tenants: Tenants, known: Collection[str]) -> Iterator[str]:
 
     Tokens are left out: they authenticate us at the provider, and the provider makes them.
     """
-    owners: list[tuple[str, BaseModel]] = [(f"Cloud app {app.id}", app) for app in tenants.cloud_apps]
+    from pipeline.tenants import Account, CloudApp, Tenant
+
+    fields = {model: sorted(secret_fields(model) - {"token"}) for model in (CloudApp, Tenant, Account)}
+    owners: list[tuple[str, CloudApp | Tenant | Account]] = [(f"Cloud app {app.id}", app) for app in tenants.cloud_apps]
     for tenant in tenants:
         owners.append((f"tenant {tenant.id}", tenant))
         owners += [(f"{each.provider} account {each.id}", each) for each in tenant.accounts]
     for owner, model in owners:
-        for field in sorted(secret_fields(type(model)) - {"token"}):
+        for field in fields[type(model)]:
             if any(_is_weak(value) and value not in known for value in _values(getattr(model, field))):
                 yield f"{field} of {owner}"
 
@@ -155,30 +167,21 @@ def _is_weak(secret: str) -> bool:
     return len(secret) < MIN_SECRET_LENGTH or len(set(secret)) < MIN_DISTINCT_CHARACTERS
 
 
-def secret_fields(model: type[BaseModel]) -> set[str]:
+def secret_fields(model: type) -> frozenset[str]:
     """Return the fields of a model of the tenants file that contain one or more secrets."""
     from pydantic import SecretStr
 
-    return {
-        name
-        for name, field in model.model_fields.items()
-        if SecretStr in {field.annotation, *get_args(field.annotation), *_inner(field.annotation)}
-    }
+    return frozenset(name for name, hint in get_type_hints(model).items() if SecretStr in {hint, *get_args(hint)})
 
 
-def _inner(annotation: Any) -> set[Any]:
-    """Return the types inside the parts of an annotation: X for `tuple[Annotated[X, …], ...]`."""
-    return {inner for part in get_args(annotation) for inner in get_args(part)}
-
-
-def _literals(path: Path) -> Iterator[str]:
+def _literals(path: Path) -> list[str]:
     """Return the secrets that the tenants file contains literally."""
-    import yaml
-
     from pipeline.tenants import Account, CloudApp, Tenant
+    from pipeline.yaml_reader import read_yaml
 
     secrets = secret_fields(CloudApp) | secret_fields(Account) | secret_fields(Tenant)
-    return _literals_in(yaml.safe_load(path.read_text()), "", secrets)
+    with path.open(encoding="utf-8") as file:
+        return list(_literals_in(read_yaml(file), "", secrets))
 
 
 def _literals_in(node: Any, key: str, secrets: Collection[str]) -> Iterator[str]:

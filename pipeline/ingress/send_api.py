@@ -106,7 +106,7 @@ class SendEndpoint:
     def _content(self, request: web.Request, tenant: Tenant, path: str, body: bytes) -> dict[str, Any]:
         """Return the event that the send becomes. Raise `InvalidSend`."""
         try:
-            account = account_of(request, [each for each in tenant.accounts if each.provider in self._providers])
+            account = account_of(request, tenant, self._tenants, self._providers)
             event_id = event_id_of(request, tenant)
             payload = load_object(body)
         except BadHeaders as error:

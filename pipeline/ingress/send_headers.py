@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 from hashlib import blake2b
+from itertools import islice
 from typing import Final
 from uuid import uuid4
 
 from aiohttp import web
 
 from pipeline.providers.api import SEND_API
-from pipeline.tenants import Account, Tenant
+from pipeline.tenants import Account, Tenant, Tenants
 
 KEY_HEADER: Final = "Idempotency-Key"
 ACCOUNT_HEADERS: Final = ("X-Wappa-Inbox-ID", "X-Inbox-ID")
@@ -29,14 +30,27 @@ def bearer_token(request: web.Request) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def account_of(request: web.Request, accounts: Sequence[Account]) -> Account:
-    """Return the account that the request names, or the only one. Raise `BadHeaders` if none or several match."""
+def account_of(request: web.Request, tenant: Tenant, tenants: Tenants, providers: Collection[str]) -> Account:
+    """Return the account at one of the providers that the request names, or the tenant's only one.
+
+    Raise `BadHeaders` if none or several match.
+    """
     name = next((given for header in ACCOUNT_HEADERS if (given := request.headers.get(header))), None)
-    found = [each for each in accounts if name is None or name in (each.id, f"{each.provider}:{each.id}")]
+    if name is None:
+        found = list(islice((each for each in tenant.accounts if each.provider in providers), 2))
+    else:
+        found = [each for provider in providers for each in _named(tenant, provider, name, tenants)]
     if len(found) != 1:
         hint = f"name one of your accounts in {ACCOUNT_HEADERS[0]}"
         raise BadHeaders(f"there is no such account: {hint}" if not found else f"you have several accounts: {hint}")
     return found[0]
+
+
+def _named(tenant: Tenant, provider: str, name: str, tenants: Tenants) -> Iterator[Account]:
+    """Yield the tenant's accounts at a provider whose id, or `provider:id`, is the name."""
+    for account_id in {name, name.removeprefix(f"{provider}:")}:
+        if account := tenants.own_account(tenant.id, provider, account_id):
+            yield account
 
 
 def event_id_of(request: web.Request, tenant: Tenant) -> str:

@@ -46,8 +46,9 @@ def unauthenticated_accounts(tenants: Tenants) -> list[str]:
 
 def _secrets_and_accounts(tenants: Tenants) -> Iterator[tuple[str, Iterable[SecretStr], Iterable[Account]]]:
     """Yield each owner of secrets, its secrets, and the accounts that they authenticate."""
+    numbers = tenants.accounts("cloud")
     for app in tenants.cloud_apps:
-        yield f"the cloud app {app.id}", (*app.app_secrets, app.verify_token), tenants.accounts("cloud")
+        yield f"the cloud app {app.id}", (*app.app_secrets, app.verify_token), numbers
     for tenant in tenants:
         yield f"the tenant {tenant.id}", tenant.api_keys, tenant.accounts
         for account in tenant.accounts:

@@ -72,7 +72,7 @@ def sample_command(provider: str, kind: CommandKind = CommandKind.TEXT, **change
 def sample_account(provider: str, base_url: str | None = None, **changes: Any) -> Account:
     """Return an account of a provider for calls in tests, with the given fields changed."""
     fields = {"provider": provider, "id": "INSTANCE_ID", "token": TOKEN, "base_url": base_url}
-    return Account.model_validate({**fields, **changes})
+    return Account(**{**fields, **changes})
 
 
 def responds(status: int, body: object, headers: Mapping[str, str] | None = None) -> HttpHandler:

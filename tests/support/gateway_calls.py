@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -81,7 +82,7 @@ def in_sandbox(
         async with served(SandboxConfig(port=0, statuses=())) as url, ClientSession() as session:
             if faults:
                 await (await session.post(f"{url}/_sandbox/faults", json=faults)).read()
-            to = account.model_copy(update={"base_url": url})
+            to = replace(account, base_url=url)
             done = [await PROVIDERS[provider].deliver(each, to, session) for each in commands]
             async with session.get(f"{url}/_sandbox/sent") as answer:
                 return done, await answer.json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,20 @@ def test_secrets_do_not_print(tmp_path: Path) -> None:
         ),
         (content({"id": "a"}, {"id": "a"}), "called a"),
         (content({"id": "a", "accounts": [account()]}, {"id": "b", "accounts": [account()]}), "cloud account 106"),
+        (content({"id": "a", "weight": 0}), "tenants.0.weight"),
+        (content({"id": "a", "weight": -1}), "greater than 0"),
+        (content({"id": "a", "weight": float("nan")}), "finite"),
+        (content({"id": "a", "weight": float("inf")}), "finite"),
+        (content({"id": "a", "weight": "heavy"}), "valid number"),
+        (content({"id": "a", "acounts": []}), "no such field"),
+        (content({"id": "a"}, cloud_app=[]), "cloud_app"),
+        ("tenants: &a\n- {id: x}\n- *b", "not YAML (line 3: found undefined alias"),
+        ("tenants: [{id: a, weight: !!int ''}]", "not YAML (line 1"),
+        ("tenants: []\n---\ntenants: []", "not YAML (line 2"),
         ("", "its top"),
         ("- a\n- b", "its top"),
-        ("tenants: [", "not YAML (line 1"),
+        ("tenants: [", "not YAML (line 2"),
+        ("tenants: 'a\n\nb: 1", "end of stream, while scanning a quoted scalar from line 1)"),
         ("tenants: 2020-99-99", "not YAML"),
         ("a: 1\n\tb: 2", "not YAML (line 2"),
     ],
@@ -149,6 +161,84 @@ def test_secrets_do_not_print(tmp_path: Path) -> None:
 def test_what_is_wrong_is_one_line_that_says_where(tmp_path: Path, what: object, says: str) -> None:
     """Whoever edits the file would search for the fault in a traceback."""
     assert says in refusal(tmp_path, what, {"EMPTY": ""})
+
+
+WRONG = """\
+tenants:
+  - id: acme
+    accounts:
+      - { provider: cloud, id: "1", token: t }
+  - id: globex
+    accounts:
+      - provider: cloud
+        id: "2"
+        token: t
+        limits:
+          messages_per_second: none of your business
+"""
+
+
+def test_what_is_wrong_is_said_with_its_line_and_its_tenant(tmp_path: Path) -> None:
+    """In a file of ten thousand tenants somebody would count to the 5,123rd."""
+    place = "tenants.1.accounts.0.limits.messages_per_second (line 11, tenant globex): "
+    assert place in refusal(tmp_path, WRONG)
+    assert "tenants.0.id (line 2): " in refusal(tmp_path, WRONG.replace("id: acme", "id: A secret?"))
+    assert "A secret?" not in refusal(tmp_path, WRONG.replace("id: acme", "id: A secret?"))
+    assert "(line 13): Field required" in refusal(
+        tmp_path, WRONG.replace("none of your business", "80") + "cloud_apps:\n  - {}\n"
+    )
+
+
+def test_a_tenant_has_a_weight(tmp_path: Path) -> None:
+    """All would have the same share of turns, or a file of an older version would be refused."""
+    tenants = load(tmp_path, content({"id": "a"}, {"id": "b", "weight": 2}, {"id": "c", "weight": 0.25}))
+    assert [tenants.weight(name) for name in ("a", "b", "c", "nobody")] == [1.0, 2.0, 0.25, 1.0]
+
+
+def test_json_is_read_as_well(tmp_path: Path) -> None:
+    """Whoever makes the file by a program would have to learn another format."""
+    accounts = [account(id="1", webhook_secrets=["a\u00e9\t"]), account(id="2", limits={"messages_per_second": 4})]
+    what = content({"id": "a", "accounts": accounts, "weight": 1.5, "handler": None})
+    for text in (json.dumps(what), json.dumps(what, indent=2), yaml.safe_dump(what)):
+        (tenant,) = load(tmp_path, text)
+        assert (tenant.weight, len(tenant.accounts), tenant.accounts[1].rate) == (1.5, 2, 4)
+        assert tenant.accounts[0].webhook_secrets[0].get_secret_value() == "a\u00e9\t"
+
+
+def test_accounts_may_be_written_once_and_referred_to(tmp_path: Path) -> None:
+    """Somebody's file with anchors and merge keys would lose the fields that are written elsewhere."""
+    text = """\
+tenants:
+  - &a { id: a, lane: gold, accounts: [&n { provider: cloud, id: "1", token: t, business_id: "9" }] }
+  - <<: *a
+    id: b
+    accounts: [{ <<: *n, id: "2", business_id: "8" }]
+"""
+    tenants = load(tmp_path, text)
+    assert [(each.id, each.lane, each.accounts[0].id) for each in tenants] == [("a", "gold", "1"), ("b", "gold", "2")]
+    assert tenants.owner("cloud", "8") is tenants.get("b")
+
+
+def test_a_session_is_the_account_that_it_names(tmp_path: Path) -> None:
+    """A webhook would be keyed and authenticated as another account's: of two with one name, the one with this id."""
+    accounts = [
+        account(provider="waha", id="x", session="default"),
+        account(provider="waha", id="y", session="default"),
+        account(provider="waha", id="z", session="x"),
+        account(provider="waha", id="plain"),
+    ]
+    other = [account(provider="waha", id="theirs", session="default")]
+    tenants = load(tmp_path, content({"id": "a", "accounts": accounts}, {"id": "b", "accounts": other}))
+
+    def ids(tenant: str, session: str) -> list[str]:
+        return [each.id for each in tenants.sessions(tenant, "waha", session)]
+
+    assert [ids("a", name) for name in ("default", "x", "plain", "y", "none")] == [["x", "y"], ["z"], ["plain"], [], []]
+    assert [ids("b", name) for name in ("default", "plain")] == [["theirs"], []]
+    assert [tenants.has_session("waha", name) for name in ("default", "x", "plain", "y")] == [True, True, True, False]
+    assert not tenants.has_session("wawp", "default")
+    single = [tenants.single_account(name, "waha") for name in ("a", "b", "nobody")]
+    assert [each and each.id for each in single] == [None, "theirs", None]
 
 
 def test_a_file_that_cannot_be_read_names_the_setting(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ Source: Cloud API, webhooks: `X-Hub-Signature-256: sha256=<hex>` is HMAC-SHA256 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from pipeline.providers.base import WebhookRequest
-from pipeline.providers.cloud.scope import are_accounts_in_scope
+from pipeline.providers.cloud.scope import are_accounts_in_scope, candidate_apps
+from pipeline.secret_index import SecretIndex
 from pipeline.tenants import CloudApp, Tenants
 
 _PREFIX = "sha256="
@@ -19,12 +20,14 @@ _PREFIX = "sha256="
 def is_authentic(request: WebhookRequest, tenants: Tenants) -> bool:
     """Return True if a Cloud app that owns the accounts in the body signed these bytes.
 
-    Every secret of every app is tried, so that the duration is constant.
+    Every secret of the apps that may sign for these accounts is tried, so that the duration does not depend on them.
     """
     given = _signature(request.headers.get("x-hub-signature-256"))
     if given is None:
         return False
-    wanted = [(app, hmac.digest(secret, request.body, "sha256")) for app, secret in _secrets(tenants)]
+    apps = candidate_apps(request.body, tenants)
+    secrets = _all_secrets(tenants) if apps is tenants.cloud_apps else _secrets(apps)
+    wanted = [(app, hmac.digest(secret, request.body, "sha256")) for app, secret in secrets]
     signers = [app for app, digest in wanted if hmac.compare_digest(given, digest)]
     return bool(signers) and are_accounts_in_scope(signers, request.body, tenants)
 
@@ -36,8 +39,7 @@ def may_be_authentic(request: WebhookRequest, tenants: Tenants) -> bool:
 
 def answer_handshake(query: Mapping[str, str], tenants: Tenants) -> str | None:
     """Return the challenge to echo if Meta subscribes with the verify token of one of the apps, else None."""
-    given = query.get("hub.verify_token", "").encode("utf-8", "replace")
-    known = sum(hmac.compare_digest(given, token) for token in _verify_tokens(tenants)) > 0
+    known = _verify_tokens(tenants).find(query.get("hub.verify_token", ""))
     if not known or query.get("hub.mode") != "subscribe":
         return None
     return query.get("hub.challenge") or None
@@ -55,11 +57,18 @@ def _signature(header: str | None) -> bytes | None:
         return None
 
 
-@lru_cache(maxsize=4)
-def _secrets(tenants: Tenants) -> tuple[tuple[CloudApp, bytes], ...]:
-    return tuple((app, secret.get_secret_value().encode()) for app in tenants.cloud_apps for secret in app.app_secrets)
+def _secrets(apps: Sequence[CloudApp]) -> tuple[tuple[CloudApp, bytes], ...]:
+    return tuple((app, secret.get_secret_value().encode()) for app in apps for secret in app.app_secrets)
 
 
 @lru_cache(maxsize=4)
-def _verify_tokens(tenants: Tenants) -> tuple[bytes, ...]:
-    return tuple(app.verify_token.get_secret_value().encode() for app in tenants.cloud_apps)
+def _all_secrets(tenants: Tenants) -> tuple[tuple[CloudApp, bytes], ...]:
+    return _secrets(tenants.cloud_apps)
+
+
+@lru_cache(maxsize=4)
+def _verify_tokens(tenants: Tenants) -> SecretIndex[CloudApp]:
+    index = SecretIndex[CloudApp]()
+    for app in tenants.cloud_apps:
+        index.add(app, app.verify_token.get_secret_value())
+    return index

@@ -6,15 +6,18 @@ every app may sign for all accounts, and the body is not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.errors import InvalidRecord
 from pipeline.providers.cloud.envelope import list_parts
 from pipeline.providers.cloud.identity import PROVIDER
 from pipeline.providers.shared.loading import load_object
 from pipeline.tenants import CloudApp, Tenants
+
+MAX_TRIED_APPS: Final = 8
+"""Apps that are all tried for every webhook. Of more, only those are tried that may sign for what the body names."""
 
 
 class AppScopes(NamedTuple):
@@ -24,20 +27,47 @@ class AppScopes(NamedTuple):
         listed: ids of numbers and WABAs by the id of the app that lists them.
         bound: all listed ids.
         known: ids of all numbers and WABAs of the tenants.
+        listing: the apps that list an id, by that id.
+        unlisted: the apps that list nothing.
     """
 
     listed: Mapping[str, frozenset[str]]
     bound: frozenset[str]
     known: frozenset[str]
+    listing: Mapping[str, Sequence[CloudApp]]
+    unlisted: Sequence[CloudApp]
 
     def covers(self, app: CloudApp, account: str, business: str) -> bool:
         """Return True if the app may sign for this number of this WABA (or for the WABA itself).
 
-        The WABA decides about a number that no tenant has, which may be new. A part that names no account is allowed.
+        A part that names no account is allowed.
         """
-        name = account if account in self.known else business or account
+        name = self._name(account, business)
         listed = self.listed.get(app.id)
         return not name or (name in listed if listed is not None else name not in self.bound)
+
+    def signers(self, account: str, business: str) -> Sequence[CloudApp]:
+        """Return the apps that `covers` allows for an account that is named, by index."""
+        return self.listing.get(self._name(account, business), self.unlisted)
+
+    def _name(self, account: str, business: str) -> str:
+        """Return the name that decides: the WABA's for a number that no tenant has, which may be new."""
+        return account if account in self.known else business or account
+
+
+def candidate_apps(body: bytes, tenants: Tenants) -> Sequence[CloudApp]:
+    """Return the apps whose secrets are tried for a webhook: by index if there are many and the body names accounts.
+
+    At least one is tried, so that the duration does not tell whether a number is a customer's.
+    """
+    apps = tenants.cloud_apps
+    if len(apps) <= MAX_TRIED_APPS or not (scopes := _scopes(tenants)).bound:
+        return apps
+    named = _named_accounts(body)
+    if not named or not all(map(any, named)):
+        return apps
+    found = {id(app): app for pair in named for app in scopes.signers(*pair)}
+    return list(found.values()) or apps[:1]
 
 
 def are_accounts_in_scope(signers: Iterable[CloudApp], body: bytes, tenants: Tenants) -> bool:
@@ -45,21 +75,32 @@ def are_accounts_in_scope(signers: Iterable[CloudApp], body: bytes, tenants: Ten
     scopes = _scopes(tenants)
     if not scopes.bound:
         return True
+    return all(any(scopes.covers(app, *pair) for app in signers) for pair in _named_accounts(body))
+
+
+def _named_accounts(body: bytes) -> set[tuple[str, str]]:
+    """Return number and WABA of each part of a webhook, empty where it names none."""
     try:
-        named = {(change.account, change.business_id) for change, _, _ in list_parts(load_object(body))}
+        return {(change.account, change.business_id) for change, _, _ in list_parts(load_object(body))}
     except InvalidRecord:
-        return True
-    return all(any(scopes.covers(app, *account) for app in signers) for account in named)
+        return set()
 
 
 @lru_cache(maxsize=4)
 def _scopes(tenants: Tenants) -> AppScopes:
     """Read the scopes. A listed number includes its WABA, and a listed WABA its numbers."""
-    numbers = tenants.accounts(PROVIDER)
-    pairs = [(account.id, account.business_id or account.id) for account in numbers]
-    listed = {
-        app.id: frozenset(name for pair in pairs if not set(pair).isdisjoint(app.accounts) for name in pair)
-        for app in tenants.cloud_apps
-        if app.accounts
-    }
-    return AppScopes(listed, frozenset().union(*listed.values()), frozenset(name for pair in pairs for name in pair))
+    apps = tenants.cloud_apps
+    if not any(app.accounts for app in apps):
+        return AppScopes({}, frozenset(), frozenset(), {}, apps)
+    included: dict[str, set[str]] = {}
+    for account in tenants.accounts(PROVIDER):
+        pair = {account.id, account.business_id or account.id}
+        for name in pair:
+            included.setdefault(name, set()).update(pair)
+    listed = {app.id: frozenset[str]().union(*map(included.__getitem__, app.accounts)) for app in apps if app.accounts}
+    listing: dict[str, list[CloudApp]] = {}
+    for app in apps:
+        for name in listed.get(app.id, ()):
+            listing.setdefault(name, []).append(app)
+    unlisted = [app for app in apps if app.id not in listed]
+    return AppScopes(listed, frozenset(listing), frozenset(included), listing, unlisted)

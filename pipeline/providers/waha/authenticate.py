@@ -7,16 +7,20 @@ names the hash.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
+from typing import Final
 
 from pipeline.providers.base import WebhookRequest
-from pipeline.providers.gateway.accounts import authenticated_accounts, is_authentic_session
+from pipeline.providers.gateway.accounts import accepting_accounts, is_authentic_session, session_of
 from pipeline.tenants import Account, Tenants
 
 _ALGORITHM = "sha512"
+MAX_TRIED_ACCOUNTS: Final = 8
+"""Accounts of a tenant that are all tried for every webhook, so that the duration does not depend on its session."""
 
 
 def is_authentic(provider: str, request: WebhookRequest, tenants: Tenants) -> bool:
-    """Return True if a secret of the session's account signed these bytes. Every secret is tried: constant time."""
+    """Return True if a secret of the session's account signed these bytes. Every candidate's secret is tried."""
     given = _signature(request)
 
     def opens(account: Account) -> bool:
@@ -26,12 +30,24 @@ def is_authentic(provider: str, request: WebhookRequest, tenants: Tenants) -> bo
         ]
         return sum(hmac.compare_digest(given, digest) for digest in wanted) > 0
 
-    return bool(given) and is_authentic_session(provider, request, tenants, opens)
+    candidates = _candidates(provider, request, tenants) if given else ()
+    return is_authentic_session(provider, request, tenants, list(filter(opens, candidates)))
+
+
+def _candidates(provider: str, request: WebhookRequest, tenants: Tenants) -> Sequence[Account]:
+    """Return the accounts whose secrets are tried: of a tenant with many, those of the session in the body.
+
+    A session that no account of the tenant has may come with a secret of any.
+    """
+    accounts = tenants.candidates(request.tenant_id, provider)
+    if len(accounts) <= MAX_TRIED_ACCOUNTS:
+        return accounts
+    return tenants.sessions(request.tenant_id or "", provider, session_of(request.body)) or accounts
 
 
 def may_be_authentic(provider: str, request: WebhookRequest, tenants: Tenants) -> bool:
     """Return True if there is a signature, and an account of the path's tenant allows the caller's address."""
-    return bool(_signature(request)) and bool(authenticated_accounts(provider, request, tenants, lambda _: True))
+    return bool(_signature(request) and accepting_accounts(tenants.candidates(request.tenant_id, provider), request))
 
 
 def _signature(request: WebhookRequest) -> bytes:

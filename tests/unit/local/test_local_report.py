@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from rich.console import Console
 
 from pipeline.local.ports import Ports
@@ -45,7 +46,7 @@ def test_the_curl_line_can_be_pasted(report: StackReporter, screen: io.StringIO)
 )
 def test_the_line_for_other_systems_shows_keys_of_this_machine_only(screen: io.StringIO, key: str, shown: str) -> None:
     """A company's key would be on the screen, and in whatever keeps it; or nobody could guess the one that was made."""
-    tenants = [Tenant(id="globex"), Tenant.model_validate({"id": "acme", "api_keys": [key]})]
+    tenants = [Tenant(id="globex"), Tenant(id="acme", api_keys=(SecretStr(key),))]
     StackReporter(Console(file=screen, width=40), PORTS, Path("/data"), tenants).all_ready(1)
     text = screen.getvalue()
     start = text.index("curl http://127.0.0.1:20000/api/whatsapp/messages/send-text")

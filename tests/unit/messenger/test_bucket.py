@@ -7,10 +7,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from pipeline.messenger import Limiter, TokenBucket
 from pipeline.sandbox.limits import LimitEnforcer, SandboxLimits
-from pipeline.tenants import Account
+from pipeline.tenants import Account, AccountLimits
 
 RATES = st.floats(0.1, 1000)
 CAPACITIES = st.floats(1, 100)
@@ -91,9 +92,8 @@ def test_senseless_limits_are_refused(rate: float, capacity: float) -> None:
 
 
 def account(name: str, rate: float = 80) -> Account:
-    return Account.model_validate(
-        {"provider": "cloud", "id": name, "token": "t", "limits": {"messages_per_second": rate}}
-    )
+    limits = AccountLimits(messages_per_second=rate)
+    return Account(provider="cloud", id=name, token=SecretStr("t"), limits=limits)
 
 
 def test_accounts_do_not_wait_for_each_other() -> None:
@@ -112,7 +112,7 @@ def test_accounts_do_not_wait_for_each_other() -> None:
 )
 def test_an_account_that_says_nothing_is_kept_to_what_its_provider_allows_everybody(provider: str, rate: float) -> None:
     """A gateway's session without a limit in the tenants file would send like a Cloud API number, and be banned."""
-    silent = Account.model_validate({"provider": provider, "id": "a", "token": "t"})
+    silent = Account(provider=provider, id="a", token=SecretStr("t"))
     assert Limiter().wait(silent, 0.0) == pytest.approx(1 / rate)
 
 
@@ -126,7 +126,7 @@ def test_an_accounts_burst_is_a_quarter_of_a_second() -> None:
     assert [limiter.reserve(account("slow", rate=0.5), 60.0) for _ in range(2)] == pytest.approx([0, 2])
 
 
-ACCOUNT = Account.model_validate({"provider": "cloud", "id": "a", "token": "t"})
+ACCOUNT = Account(provider="cloud", id="a", token=SecretStr("t"))
 
 
 class Worker:

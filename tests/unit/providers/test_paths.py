@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from yarl import URL
 
 from pipeline.errors import InvalidRecord
@@ -72,7 +73,7 @@ def made(provider: str, kind: CommandKind, recipient: str, message_id: str) -> C
 
 
 def account(provider: str) -> Account:
-    return Account.model_validate({"provider": provider, "id": "1", "token": "t"})
+    return Account(provider=provider, id="1", token=SecretStr("t"))
 
 
 def urls(recipient: str, message_id: str) -> Iterator[tuple[str, int]]:

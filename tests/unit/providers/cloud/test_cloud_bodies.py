@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 from aiohttp import ClientSession
+from pydantic import SecretStr
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.handlers.media.gateway import Upload
@@ -34,7 +36,7 @@ def command(kind: CommandKind, body: dict[str, Any], recipient: str = USER) -> C
 
 
 def account(url: str) -> Account:
-    return Account.model_validate({"provider": "cloud", "id": ACCOUNT, "token": "sandbox-token", "base_url": url})
+    return Account(provider="cloud", id=ACCOUNT, token=SecretStr("sandbox-token"), base_url=url)
 
 
 def test_an_address_form_is_as_in_the_reference() -> None:
@@ -131,7 +133,7 @@ def test_an_invitation_whose_link_can_not_be_had_is_tried_again_or_refused() -> 
 
     async def run() -> tuple[SendAttempt, SendAttempt]:
         async with served(SandboxConfig(port=0)) as url, ClientSession() as session:
-            wrong = account(url).model_copy(update={"token": account(url).token.__class__("no")})
+            wrong = replace(account(url), token=SecretStr("no"))
             away = await send_command(invite, account("http://127.0.0.1:1"), session)
             return away, await send_command(invite, wrong, session)
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from pydantic import SecretStr
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.providers.base import AttemptStatus, SendAttempt
@@ -47,7 +48,7 @@ def command(kind: CommandKind = CommandKind.TEXT, **changes: Any) -> Command:
 
 
 def account(base_url: str | None) -> Account:
-    return Account.model_validate({"provider": "cloud", "id": "106", "token": TOKEN, "base_url": base_url})
+    return Account(provider="cloud", id="106", token=SecretStr(TOKEN), base_url=base_url)
 
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

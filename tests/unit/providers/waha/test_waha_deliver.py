@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -246,7 +247,7 @@ def test_the_sandbox_takes_every_kind() -> None:
 
 def test_the_sandbox_refuses_as_waha_does() -> None:
     """Errors of the real thing would first be met in production."""
-    wrong = SAMPLE.model_copy(update={"token": account("waha", token="guessed").token})
+    wrong = replace(SAMPLE, token=account("waha", token="guessed").token)
     assert [one.error_code for one in in_sandbox("waha", wrong, None, command("waha"))[0]] == [401]
     elsewhere = account("waha", id="another", token="sandbox-waha-key")
     assert in_sandbox("waha", elsewhere, None, command("waha"))[0][0].status is AttemptStatus.PERMANENT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -148,7 +149,7 @@ def test_a_key_is_found_however_it_is_written(ascii_only: bool, slashed: bool) -
     key_of_ours = SecretStr(SLASHED)
     written = json.dumps({"data": f"<{key_of_ours.get_secret_value()}>"}, ensure_ascii=ascii_only)
     body = (written.replace("/", "\\/") if slashed else written).encode()
-    found = replace_secrets(body, account().model_copy(update={"token": key_of_ours}))
+    found = replace_secrets(body, replace(account(), token=key_of_ours))
     hidden = fingerprint(key_of_ours.get_secret_value().encode()).decode()
     assert orjson.loads(found) == {"data": f"<{hidden}>"}
 
