@@ -27,9 +27,20 @@ CONNECTIONS: Final = Gauge(
 )
 CONNECTIONS_CLOSED: Final = Counter(
     "pipeline_connections_closed_total",
-    "Connections that the ingress closed, by reason: `evicted` for a new one at a limit, `slow head`, `slow reader`. "
+    "Connections that the ingress closed, by reason: `evicted` for a new one at a limit, `displaced` likewise with a "
+    "webhook that waited for its turn, `slow head`, `slow reader`. "
     "Many: somebody holds connections. Look at the proxy in front.",
     ["reason"],
+)
+WEBHOOKS_WAITING: Final = Gauge(
+    "pipeline_webhooks_waiting",
+    "Webhooks and API sends that wait for their turn at the broker. Above 0 for long: it is slow, or a tenant floods.",
+)
+OVER_QUOTA: Final = Counter(
+    "pipeline_over_quota_total",
+    "Requests rejected for their tenant's sake: API sends with 429, webhooks of a full ingress with 503. Many: a "
+    "campaign is not bulk, a program runs wild, or the tenant needs `send_limits`.",
+    ["tenant", "quota"],
 )
 DELIVERY_GAP: Final = Histogram(
     "pipeline_webhook_gap_seconds",
@@ -125,6 +136,7 @@ LABELS: Final = {
     "kind": "Kind of the event, or of the ignored value.",
     "partition": "Number of the partition.",
     "provider": "Provider; `unknown` where a request matched none, and `api` for sends over HTTP.",
+    "quota": "Quota that was used up: `sends` or `interactive` of the HTTP API, `webhooks` for a place at the ingress.",
     "reason": "Reason for closing the connection.",
     "result": "Result: `done` or `dead` of a record, the delivery's status of a command.",
     "stage": "Stage that failed.",

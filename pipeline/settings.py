@@ -8,7 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.errors import ConfigurationError
@@ -26,6 +35,8 @@ class Unit(NamedTuple):
 Seconds = Annotated[float, Unit("seconds")]
 WholeSeconds = Annotated[int, Unit("seconds")]
 Bytes = Annotated[int, Unit("bytes")]
+PerSecond = Annotated[float, Unit("sends per second"), Field(gt=0, allow_inf_nan=False)]
+Burst = Annotated[float, Unit("sends"), Field(ge=1, allow_inf_nan=False)]
 Share = Annotated[float, Unit("share of 1")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -96,6 +107,35 @@ class IngressSettings(BaseModel):
     trusted_proxies: Networks = Field(
         (), description="Proxies whose `X-Forwarded-For` is believed, addresses or networks, comma separated."
     )
+
+
+class SendAPISettings(BaseModel):
+    """HTTP API"""
+
+    api_rate: PerSecond = Field(
+        400.0,
+        description="Quota of a tenant over the HTTP API, of any priority, in one ingress process. Above it the answer "
+        "is 429. A tenant's `send_limits` win over this and the next four.",
+    )
+    api_burst: Burst = Field(4000.0, description="Sends of a tenant, of any priority, at once after a quiet time.")
+    api_interactive_rate: PerSecond = Field(
+        100.0, description="Quota of a tenant's interactive sends, inside that of all. A campaign has to be `bulk`."
+    )
+    api_interactive_burst: Burst = Field(
+        1000.0, description="Interactive sends of a tenant at once after a quiet time."
+    )
+    api_key_share: Share = Field(
+        0.5, gt=0, le=1, description="Share of its tenant's quotas that one API key may use; 1: all."
+    )
+
+    @field_validator("api_interactive_rate", "api_interactive_burst")
+    @classmethod
+    def _is_reachable(cls, value: float, info: ValidationInfo) -> float:
+        name = str(info.field_name)
+        of_all = info.data.get(name.replace("interactive_", ""), value)
+        if value > of_all and value != cls.model_fields[name].default:
+            raise ValueError("it is above that of all sends, so it could never be used: lower it, or raise that")
+        return value
 
 
 class HandlerSettings(BaseModel):
@@ -248,6 +288,7 @@ class Settings(
     ConnectionSettings,
     TopicSettings,
     IngressSettings,
+    SendAPISettings,
     HandlerSettings,
     MediaSettings,
     SendSettings,

@@ -28,6 +28,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    field_validator,
 )
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
@@ -115,6 +116,33 @@ class AccountLimits:
     messages_per_second: float | None = Field(default=None, gt=0)
 
 
+class SendLimits(_Model):
+    """Quotas of a tenant for sends over the HTTP API, in each ingress process. None is the setting `PIPELINE_API_…`.
+
+    Attributes:
+        rate: sends per second, of any priority.
+        burst: sends at once after a quiet time.
+        interactive_rate: the same for sends that stay interactive.
+        interactive_burst: the same for sends that stay interactive.
+        key_share: share of each quota that one API key may use.
+    """
+
+    rate: float | None = Field(None, gt=0, allow_inf_nan=False)
+    burst: float | None = Field(None, ge=1, allow_inf_nan=False)
+    interactive_rate: float | None = Field(None, gt=0, allow_inf_nan=False)
+    interactive_burst: float | None = Field(None, ge=1, allow_inf_nan=False)
+    key_share: float | None = Field(None, gt=0, le=1)
+
+    @field_validator("interactive_rate", "interactive_burst")
+    @classmethod
+    def _is_reachable(cls, value: float | None, info: ValidationInfo) -> float | None:
+        name = str(info.field_name).removeprefix("interactive_")
+        most = info.data.get(name)
+        if value is not None and most is not None and value > most:
+            raise ValueError(f"above {name}, so it could never be used: lower it, or raise that")
+        return value
+
+
 RATES: Final[Mapping[str, float]] = MappingProxyType({"cloud": 80.0, "wasender": 4.0, "wawp": 0.3, "waha": 1.0})
 """Default messages per second of an account. Cloud API: Meta; Wasender: 256 a minute in every paid plan. Wawp and WAHA
 publish no figures, and WhatsApp bans accounts that flood, so both get the rate of a busy person."""
@@ -172,6 +200,9 @@ class Tenant:
         weight: its share of fair turns, in relation to the other tenants' weights: while both have work, one with 2 is
             given twice the turns of one with 1.
         api_keys: keys of the HTTP API for sends (docs/send-api.md); without one this tenant can't use it.
+        send_limits: quotas of the HTTP API.
+        weight: its share of fair turns, in relation to the other tenants' weights: while both have work, one with 2 is
+            given twice the turns of one with 1.
     """
 
     id: str = Field(pattern=_NAME)
@@ -181,6 +212,8 @@ class Tenant:
     weight: float = Field(default=DEFAULT_WEIGHT, gt=0, allow_inf_nan=False)
     accounts: tuple[Account, ...] = ()
     api_keys: tuple[Secret, ...] = ()
+    send_limits: SendLimits = SendLimits()
+    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
 class TenantsFile(BaseModel):

@@ -14,15 +14,16 @@ from prometheus_client import Counter, Histogram
 
 from pipeline.errors import OversizeRecord, Unavailable
 from pipeline.ingress.connection import IngressConnection, Timeouts
+from pipeline.ingress.fair_queue import REQUEST_BYTES
 from pipeline.ingress.limiter import Client
+from pipeline.ingress.publish_queue import MAX_PUBLISHING, PUBLISHING_SHARE, PublishQueue
+from pipeline.ingress.rejections import Rejections
 from pipeline.ingress.responses import response
 from pipeline.ingress.trusted_proxies import TrustedProxies, client_network
 from pipeline.metrics import WEBHOOK_SECONDS, WEBHOOKS
 
 MAX_IN_FLIGHT: Final = 64 * 1024 * 1024
-"""Bytes of requests that are being read or wait for their acknowledgement. Above it requests are rejected with 503."""
-REQUEST_BYTES: Final = 16 * 1024
-"""Estimated memory of an open request beside its body, in bytes: a flood of small requests needs memory as well."""
+"""Bytes of requests that are being read, or wait for their turn or acknowledgement. Above it the answer is 503."""
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _CLIENT_SHARE: Final = 4
@@ -44,25 +45,34 @@ class InFlightBytes(Protocol):
 
 
 class Rejected(Exception):
-    """The request is not accepted; its caller gets `status`."""
+    """The request is not accepted; its caller gets `status`, and its connection ends if `closes`."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, *, closes: bool = False) -> None:
         super().__init__(status)
         self.status = status
+        self._closes = closes
 
     def response(self) -> web.Response:
         """Return the response for the caller."""
-        return response(self.status)
+        made = response(self.status)
+        if self._closes:
+            made.force_close()
+        return made
 
 
 class Admission:
     """Admits requests within the limits of the process.
+
+    Attributes:
+        rejections: reports requests that are over a quota.
+        publish_queue: the authentic requests that wait for the broker.
 
     Args:
         publisher: counts the bytes that wait for their acknowledgement.
         body_limit: bytes of one body.
         deadline: seconds from the head of the request to its response.
         max_in_flight: bytes.
+        max_publishing: requests that wait for their acknowledgements at once.
         stall: seconds between two pieces of a body.
         proxies: proxies whose `X-Forwarded-For` is believed.
     """
@@ -74,9 +84,12 @@ class Admission:
         body_limit: int,
         deadline: float,
         max_in_flight: int = MAX_IN_FLIGHT,
+        max_publishing: int = MAX_PUBLISHING,
         stall: float = Timeouts().body,
         proxies: TrustedProxies | None = None,
     ) -> None:
+        self.rejections = Rejections()
+        self.publish_queue = PublishQueue(self.rejections, max_in_flight // PUBLISHING_SHARE, max_publishing)
         self._publisher = publisher
         self._body_limit = body_limit
         self._deadline = deadline
@@ -89,17 +102,17 @@ class Admission:
         self._open = 0
 
     @asynccontextmanager
-    async def __call__(self, request: web.Request, source: str, *, may_be_authentic: bool) -> AsyncIterator[bytes]:
+    async def __call__(self, request: web.Request, source: str, rejection: Rejected | None) -> AsyncIterator[bytes]:
         """Read the body and give it to the block; count the request and its time in the metrics.
 
         Args:
             source: the provider, for the metrics.
-            may_be_authentic: False rejects the request before its body is read.
+            rejection: raised before the body is read, and before anybody makes room for it.
 
-        Raise `Rejected`, also for errors of the block: 400, 401, 413, 415 or 503.
+        Raise `Rejected`, also for errors of the block: 400, 401, 413, 415, 429 or 503.
         """
         try:
-            self._check_head(request, may_be_authentic=may_be_authentic)
+            self._check_head(request, rejection)
             self._open += 1
             try:
                 async with asyncio.timeout(self._deadline):
@@ -121,15 +134,14 @@ class Admission:
         """Return the address of the client behind trusted proxies; None if it can't be known."""
         return self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", ()))
 
-    def _check_head(self, request: web.Request, *, may_be_authentic: bool) -> None:
+    def _check_head(self, request: web.Request, rejection: Rejected | None) -> None:
         if request.headers.get("Content-Type") != "application/json" and request.content_type != "application/json":
             raise Rejected(415)
         if (request.content_length or 0) > self._body_limit:
             raise Rejected(413)
-        if self._in_flight + request.content.total_bytes > self._max_in_flight:
-            raise Rejected(503)
-        if not may_be_authentic:
-            raise Rejected(401)
+        if rejection is not None:
+            raise rejection
+        self._require_free(self._in_flight + request.content.total_bytes)
 
     async def _read(self, request: web.Request) -> bytes:
         content = request.content
@@ -166,7 +178,11 @@ class Admission:
             raise Rejected(413)
         if client.reading > self._max_reading_of_client or self._reading > self._max_reading:
             raise Rejected(503)
-        if self._in_flight - REQUEST_BYTES > self._max_in_flight:
+        self._require_free(self._in_flight - REQUEST_BYTES)
+
+    def _require_free(self, in_flight: int) -> None:
+        """Raise `Rejected` if so many bytes are too many, and no queued request can lose its place for them."""
+        if in_flight > self._max_in_flight and not self.publish_queue.make_room(in_flight - self._max_in_flight):
             raise Rejected(503)
 
     def _client_network(self, request: web.Request) -> str | None:
@@ -175,7 +191,9 @@ class Admission:
 
     @property
     def _in_flight(self) -> int:
-        return self._reading + self._publisher.unacknowledged + self._open * REQUEST_BYTES
+        return (
+            self._reading + self._publisher.unacknowledged + self.publish_queue.in_flight + self._open * REQUEST_BYTES
+        )
 
 
 def _rejected(error: Exception) -> Rejected | None:

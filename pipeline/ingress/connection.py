@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from pipeline.errors import Unavailable
-from pipeline.ingress.limiter import Client, ConnectionLimiter
+from pipeline.ingress.limiter import Client, ConnectionLimiter, Displaceable
 from pipeline.ingress.responses import BODIES, response
 from pipeline.ingress.trusted_proxies import TrustedProxies
 from pipeline.metrics import CONNECTIONS_CLOSED
@@ -35,6 +35,8 @@ class Timeouts(NamedTuple):
     """To read a response that does not fit into the socket's buffer."""
     grace: float = 0.25
     """Before its connection can be evicted for another caller's."""
+    place: float = 1.0
+    """In which a connection above the limit waits for a place."""
 
 
 class RequestProgress(Enum):
@@ -49,17 +51,30 @@ class IngressConnection(web.RequestHandler):
     """A connection that the limiter counts as long as it is open.
 
     Args:
-        reject: takes over the transport of a connection above the limit.
+        begin: starts a new connection, or takes over its transport if it is above the limit.
+        reject: takes over the transport of a connection that is evicted.
         options: of `web.RequestHandler`.
     """
 
-    __slots__ = ("_between", "_body", "_limiter", "_proxies", "_reject", "_timeouts", "_timer", "client")
+    __slots__ = (
+        "_begin",
+        "_between",
+        "_body",
+        "_limiter",
+        "_proxies",
+        "_reject",
+        "_timeouts",
+        "_timer",
+        "address",
+        "client",
+    )
 
     def __init__(
         self,
         server: web.Server,
         limiter: ConnectionLimiter,
         proxies: TrustedProxies,
+        begin: Callable[[IngressConnection, asyncio.Transport], None],
         reject: Callable[[asyncio.Transport, RequestProgress], None],
         timeouts: Timeouts,
         options: Mapping[str, Any],
@@ -68,22 +83,37 @@ class IngressConnection(web.RequestHandler):
         super().__init__(server, loop=loop, keepalive_timeout=timeouts.idle, read_bufsize=READ_BUFFER_BYTES, **options)
         self._limiter = limiter
         self._proxies = proxies
+        self._begin = begin
         self._reject = reject
         self._timeouts = timeouts
         self._timer: asyncio.TimerHandle | None = None
         self._body: StreamReader = EMPTY_PAYLOAD  # of the last request
         self._between = True  # no request waits for its response
+        self.address: str | None = None
         self.client: Client | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
-        if not self._limiter.admit(self, self._proxies.connection_client(peer[0] if isinstance(peer, tuple) else None)):
-            self._reject(
-                cast("asyncio.Transport", transport), RequestProgress.HEAD
-            )  # uvloop's is one, but not by its class
-            return
+        self.address = self._proxies.connection_client(peer[0] if isinstance(peer, tuple) else None)
+        self._begin(self, cast("asyncio.Transport", transport))  # uvloop's is one, but not by its class
+
+    @property
+    def lines_up(self) -> bool:
+        """True if those that wait for a place go before it."""
+        return self._limiter.is_at_limit or self.client_at_limit
+
+    @property
+    def client_at_limit(self) -> bool:
+        """True if the limit of its client is reached."""
+        return self._limiter.is_client_at_limit(self.address)
+
+    def take_place(self, transport: asyncio.Transport) -> bool:
+        """Take a place and serve the connection. Return False if there is none."""
+        if not self._limiter.admit(self, self.address):
+            return False
         super().connection_made(transport)
         self._set_timeout(self._timeouts.head, "slow head")
+        return True
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._cancel_timeout()
@@ -104,9 +134,14 @@ class IngressConnection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Replace responses that aiohttp makes itself, as for `OPTIONS *`, which matches no path."""
+        """Replace responses that aiohttp makes itself, as for `OPTIONS *`, which matches no path.
+
+        While no newcomer would find a place, a connection without another request ends with its response.
+        """
         if isinstance(resp, web.HTTPException):
             resp = response(resp.status if resp.status in BODIES else 404)
+        if not self._messages and self._limiter.is_full(self):
+            resp.force_close()
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -176,6 +211,14 @@ class IngressConnection(web.RequestHandler):
             self._limiter.mark_serving(self)
             if proxied:
                 self._limiter.unassign(self)
+
+    def mark_queued(self, request: Displaceable) -> None:
+        """Record that the request waits for its turn, and may lose its place to a newcomer."""
+        self._limiter.mark_queued(self, request)
+
+    def mark_serving(self) -> None:
+        """Record that the request keeps its place."""
+        self._limiter.mark_serving(self)
 
     def _set_timeout(self, seconds: float, reason: str) -> None:
         self._cancel_timeout()

@@ -1,4 +1,4 @@
-"""Reject connections above the limit with 503, without buffering their data."""
+"""Reject connections above the limit with 503, without buffering their data, if they get no place in time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from aiohttp import web
 
 from pipeline.ingress.connection import IngressConnection, RequestProgress, Timeouts
 from pipeline.ingress.limiter import ConnectionLimiter
+from pipeline.ingress.pending import LIVENESS_REQUEST, MAX_PENDING, PendingConnections
 from pipeline.ingress.responses import BODIES, RETRY_SECONDS
 from pipeline.ingress.trusted_proxies import TrustedProxies
 from pipeline.logging import get_logger
 from pipeline.metrics import WEBHOOKS
 
 MAX_REJECTING: Final = 4_000
-"""Connections that are being rejected at once; fewer if there are not enough files for them.
+"""Connections above the limit, pending or being rejected; fewer if there are not enough files for them.
 
 Above it connections are closed without a response, because a response needs a connection as well.
 """
@@ -28,7 +29,6 @@ FIRST_BYTE_TIMEOUT: Final = 5.0
 """Seconds until the first byte of a request arrives."""
 DRAIN_TIMEOUT: Final = 30.0
 """Seconds for the rest of the request. A caller whose connection is closed while it writes never reads the response."""
-_LIVENESS_REQUEST: Final = b"GET /healthz "
 _HEAD: Final = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n%b\r\n%b"
 _ALIVE_BODY: Final = b'{"status":"full"}\n'
 _ALIVE: Final = _HEAD % (b"200 OK", len(_ALIVE_BODY), b"", _ALIVE_BODY)
@@ -59,15 +59,23 @@ class ProtocolFactory:
         options: Mapping[str, Any],
         max_rejecting: int = MAX_REJECTING,
     ) -> None:
-        self._max_rejecting = max_rejecting
-        self._make = partial(IngressConnection, server, limiter, proxies, self._reject, timeouts, options)
+        max_pending = min(MAX_PENDING, max_rejecting // 2) if timeouts.place > 0 else 0
+        self._max_rejecting = max_rejecting - max_pending
+        pending = PendingConnections(self._reject_pending, timeouts.place, max_pending)
+        self._make = partial(
+            IngressConnection, server, limiter, proxies, pending.start, self._reject, timeouts, options
+        )
         self._rejecting: set[OverloadProtocol] = set()
         self._warned_at = float("-inf")
 
     def __call__(self) -> asyncio.BaseProtocol:
         return self._make()
 
-    def _reject(self, transport: asyncio.Transport, progress: RequestProgress) -> None:
+    def _reject_pending(self, transport: asyncio.Transport, received: bytes) -> None:
+        """Reject a connection that has sent these bytes and got no place."""
+        self._reject(transport, RequestProgress.BODY if received else RequestProgress.HEAD, _answer(received))
+
+    def _reject(self, transport: asyncio.Transport, progress: RequestProgress, answer: bytes = _OVERLOADED) -> None:
         self._warn()
         if len(self._rejecting) >= self._max_rejecting:
             transport.abort()
@@ -76,7 +84,7 @@ class ProtocolFactory:
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if progress is RequestProgress.BODY:
-            protocol.respond(_OVERLOADED)
+            protocol.respond(answer)
 
     def _warn(self) -> None:
         now = time.monotonic()
@@ -107,7 +115,7 @@ class OverloadProtocol(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if not self._responded:
-            self.respond(_ALIVE if _SCRATCH.startswith(_LIVENESS_REQUEST) else _OVERLOADED)
+            self.respond(_answer(_SCRATCH))
 
     def respond(self, response: bytes) -> None:
         """Write the response, and close the connection after `DRAIN_TIMEOUT`."""
@@ -121,3 +129,8 @@ class OverloadProtocol(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end.cancel()
         self._rejecting.discard(self)
+
+
+def _answer(received: bytes | bytearray) -> bytes:
+    """Return the response to a request that begins with these bytes."""
+    return _ALIVE if received.startswith(LIVENESS_REQUEST) else _OVERLOADED

@@ -11,6 +11,8 @@ from opentelemetry.trace import SpanKind
 
 from pipeline import tracing
 from pipeline.ingress.admission import Admission, Rejected, is_complete
+from pipeline.ingress.connection import IngressConnection
+from pipeline.ingress.fair_queue import Origin
 from pipeline.ingress.publisher import WebhookPublisher
 from pipeline.ingress.records import IngressMetadata, RecordBuilder, webhook_id
 from pipeline.ingress.responses import response
@@ -39,7 +41,7 @@ class WebhookReceiver:
     ) -> web.Response:
         """Publish a webhook and return 200. Raise `Rejected`: 400, 401, 413, 415 or 503."""
         may_be_authentic = is_complete(request) or self._may_be_authentic(request, provider, tenant_id)
-        async with self.admission(request, provider.name, may_be_authentic=may_be_authentic) as body:
+        async with self.admission(request, provider.name, None if may_be_authentic else Rejected(401)) as body:
             webhook = self._webhook(request, body, tenant_id)
             if not provider.authenticate(webhook, self._tenants):
                 raise Rejected(401)
@@ -49,12 +51,32 @@ class WebhookReceiver:
     async def publish(
         self, request: web.Request, source: str, tenant_id: str | None, body: bytes, slices: Sequence[Slice]
     ) -> None:
-        """Publish the slices of `body` in the caller's trace; return when every one is acknowledged."""
+        """Publish the slices of `body` in the caller's trace, in its turn; return when every one is acknowledged.
+
+        Raise `Rejected` (503) if the request lost its place to another tenant's.
+        """
         at_ms = time.time_ns() // 1_000_000
         given, ids = traceparent(request.headers.get("traceparent")), {"provider": source}
         with tracing.span("receive", given.decode(), SpanKind.SERVER, ids) as trace:
             metadata = IngressMetadata(source, tenant_id, webhook_id(body), at_ms, (trace or "").encode())
-            await self._publisher.publish(self._records.build(slices, metadata))
+            queue = self.admission.publish_queue
+            if not queue.enter(len(body)):
+                await self._wait_for_turn(request, self._origin(source, tenant_id, slices), len(body))
+            try:
+                await self._publisher.publish(self._records.build(slices, metadata))
+            finally:
+                queue.leave(len(body))
+
+    async def _wait_for_turn(self, request: web.Request, origin: Origin, size: int) -> None:
+        connection = request.protocol if isinstance(request.protocol, IngressConnection) else None
+        if not await self.admission.publish_queue.wait(origin, size, connection):
+            raise Rejected(503, closes=True)
+
+    def _origin(self, source: str, tenant_id: str | None, slices: Sequence[Slice]) -> Origin:
+        """Return the tenant and account of a webhook: those of its first slice, because it is answered as a whole."""
+        account = slices[0].account if slices else ""
+        tenant = self._tenants.get(tenant_id) if tenant_id else self._tenants.owner(source, account)
+        return Origin(tenant.id, account, tenant.weight) if tenant else Origin("", account)
 
     def _may_be_authentic(self, request: web.Request, provider: Provider, tenant_id: str | None) -> bool:
         """Return False if the head alone shows that the request is not authentic."""

@@ -2,10 +2,16 @@
 
 The messenger validates a send here exactly as it does in a handler; an invalid send is not published. A 200 contains
 the id of the command: the send will be executed once.
+
+Quotas (`send_quotas`) are asked twice: for a send of any priority before its body is read, and for an interactive one
+when its priority is known. A send over the interactive quota is rejected, and never made bulk in silence: the order of
+a conversation holds within one priority.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,10 +27,12 @@ from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.results import SendResult
 from pipeline.handlers.services import Services
 from pipeline.handlers.unit_of_work import UnitOfWork
-from pipeline.ingress.admission import Rejected, is_complete
+from pipeline.ingress.admission import Rejected
 from pipeline.ingress.receiver import WebhookReceiver
+from pipeline.ingress.rejections import Quota
 from pipeline.ingress.responses import BareResponse
 from pipeline.ingress.send_headers import BadHeaders, account_of, bearer_token, event_id_of
+from pipeline.ingress.send_quotas import SendDefaults, SendQuotas
 from pipeline.metrics import WEBHOOKS
 from pipeline.providers import CLOUD
 from pipeline.providers.api import SEND_API, event_body, slice_of
@@ -32,6 +40,7 @@ from pipeline.providers.base import Provider, Slice
 from pipeline.providers.shared.loading import load_object
 from pipeline.state import MemoryStore
 from pipeline.tenants import Tenant, Tenants
+from pipeline.topics.commands import Command, Priority
 from pipeline.topics.events import APIMessageEvent
 from pipeline.topics.events.api import READ
 
@@ -44,6 +53,7 @@ _DERIVED: Final = (
     "recipient_parent_bsuid",
     "recipient_username",
 )
+_QUOTA_NAMES: Final = {Quota.SENDS: "sends", Quota.INTERACTIVE: "interactive sends"}
 
 
 class InvalidSend(Rejected):
@@ -63,10 +73,38 @@ class InvalidSend(Rejected):
         return _response(self.status, self.result)
 
 
-class SendEndpoint:
-    """Handles `POST /api/whatsapp/{family}/{name}`."""
+class OverQuota(Rejected):
+    """The tenant or its key has used its quota up: 429, and `Retry-After` says when the next send is admitted.
 
-    def __init__(self, receiver: WebhookReceiver, tenants: Tenants, providers: Mapping[str, Provider]) -> None:
+    Args:
+        seconds: until then.
+    """
+
+    def __init__(self, tenant: Tenant, quota: Quota, seconds: float) -> None:
+        super().__init__(429)
+        self._retry_after = max(1, math.ceil(seconds))
+        advice = f"ask again after {self._retry_after} s" + ("" if quota is Quota.SENDS else ", or send it as bulk")
+        error = f"the quota of {_QUOTA_NAMES[quota]} is used up: {advice}"
+        self._result = SendResult(False, error=error, error_code="RATE_LIMITED", tenant_id=tenant.id)
+
+    def response(self) -> web.Response:
+        """Return the result as JSON, with `Retry-After` in seconds."""
+        made = _response(self.status, self._result)
+        made.headers["Retry-After"] = str(self._retry_after)
+        return made
+
+
+class SendEndpoint:
+    """Handles `POST /api/whatsapp/{family}/{name}`.
+
+    Args:
+        quotas: of tenants that have none of their own.
+    """
+
+    def __init__(
+        self, receiver: WebhookReceiver, tenants: Tenants, providers: Mapping[str, Provider], quotas: SendDefaults
+    ) -> None:
+        self._quotas = SendQuotas(quotas)
         self._receiver = receiver
         self._tenants = tenants
         self._providers = providers
@@ -77,31 +115,45 @@ class SendEndpoint:
     async def handle_send(self, request: web.Request, path: str) -> web.Response:
         """Publish a send and return 200 with its `SendResult`.
 
-        Raise `InvalidSend` (400 and 422), or `Rejected` as for webhooks: 401, 404, 413, 415 or 503.
+        Raise `InvalidSend` (400 and 422), `OverQuota` (429), or `Rejected` as for webhooks: 401, 404, 413, 415, 503.
         """
         if path not in PATHS:
             WEBHOOKS.labels(SEND_API.name, "404").inc()
             raise Rejected(404)
-        tenant = self._tenants.keyholder(bearer_token(request))
-        may_be_authentic = is_complete(request) or tenant is not None
-        async with self._receiver.admission(request, SEND_API.name, may_be_authentic=may_be_authentic) as body:
-            if tenant is None:
-                raise Rejected(401)
+        key = bearer_token(request)
+        tenant = self._tenants.keyholder(key)
+        rejection = Rejected(401) if tenant is None else self._over_quota(tenant, key, Quota.SENDS)
+        async with self._receiver.admission(request, SEND_API.name, rejection) as body:
+            assert tenant is not None
             if len(body) > MAX_SEND_BYTES:
                 raise Rejected(413)
-            part, result = await self._validated(request, tenant, path, body)
+            part, result, commands = await self._validated(request, tenant, path, body)
+            if any(command.priority is Priority.INTERACTIVE for command in commands):
+                self._require_interactive(tenant, key)
             await self._receiver.publish(request, SEND_API.name, tenant.id, part.body, [part])
         return _response(200, result)
 
+    def _require_interactive(self, tenant: Tenant, key: str) -> None:
+        if over := self._over_quota(tenant, key, Quota.INTERACTIVE):
+            raise over
+
+    def _over_quota(self, tenant: Tenant, key: str, quota: Quota) -> OverQuota | None:
+        """Count the send for a quota. Return the rejection if it is used up."""
+        seconds = self._quotas.take(tenant, key, time.monotonic(), interactive=quota is Quota.INTERACTIVE)
+        if not seconds:
+            return None
+        self._receiver.admission.rejections.report(tenant.id, quota)
+        return OverQuota(tenant, quota, seconds)
+
     async def _validated(
         self, request: web.Request, tenant: Tenant, path: str, body: bytes
-    ) -> tuple[Slice, SendResult]:
-        """Return the slice to publish and the messenger's result. Raise `InvalidSend`."""
+    ) -> tuple[Slice, SendResult, list[Command]]:
+        """Return the slice to publish, the messenger's result and its commands. Raise `InvalidSend`."""
         content = self._content(request, tenant, path, body)
-        result = await self._dry_run(content, tenant)
+        result, commands = await self._dry_run(content, tenant)
         if not result.success:
             raise InvalidSend(422, result)
-        return slice_of(content), result
+        return slice_of(content), result, commands
 
     def _content(self, request: web.Request, tenant: Tenant, path: str, body: bytes) -> dict[str, Any]:
         """Return the event that the send becomes. Raise `InvalidSend`."""
@@ -118,12 +170,13 @@ class SendEndpoint:
             raise InvalidSend.because(f"{account.provider} marks the messages of a chat: add its recipient", 422)
         return content
 
-    async def _dry_run(self, content: dict[str, Any], tenant: Tenant) -> SendResult:
-        """Return the messenger's result, as the worker will get it. The commands that it makes here are discarded."""
+    async def _dry_run(self, content: dict[str, Any], tenant: Tenant) -> tuple[SendResult, list[Command]]:
+        """Return the messenger's result and commands, as the worker will get them. The commands are not executed."""
         now = datetime.now(UTC)
         event = APIMessageEvent.model_validate(content | {"tenant_id": tenant.id, "timestamp": now, "received_at": now})
-        with activate(event, UnitOfWork(self._store, tenant.id, event.event_id), self._services):
-            return await dry_run(event)
+        unit = UnitOfWork(self._store, tenant.id, event.event_id)
+        with activate(event, unit, self._services):
+            return await dry_run(event), unit.commands
 
 
 def _response(status: int, result: SendResult) -> web.Response:

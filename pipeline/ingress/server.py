@@ -20,9 +20,11 @@ from pipeline.ingress.file_limit import raise_file_limit, spare_files
 from pipeline.ingress.limiter import ConnectionLimiter
 from pipeline.ingress.overload import MAX_REJECTING, ProtocolFactory
 from pipeline.ingress.probes import Probes
+from pipeline.ingress.publish_queue import MAX_PUBLISHING
 from pipeline.ingress.publisher import WebhookPublisher
 from pipeline.ingress.receiver import WebhookReceiver
 from pipeline.ingress.routes import create_admin_app, create_app
+from pipeline.ingress.send_quotas import SendDefaults
 from pipeline.ingress.startup_checks import require_secrets, unauthenticated_accounts
 from pipeline.ingress.trusted_proxies import TrustedProxies
 from pipeline.logging import get_logger
@@ -80,6 +82,7 @@ async def serving(
     *,
     providers: Mapping[str, Provider] = PROVIDERS,
     max_in_flight: int = MAX_IN_FLIGHT,
+    max_publishing: int = MAX_PUBLISHING,
     timeouts: Timeouts | None = None,
 ) -> AsyncIterator[RunningIngress]:
     """Listen inside the block; finish the requests in flight when it ends. It starts without a broker, too."""
@@ -93,6 +96,7 @@ async def serving(
         body_limit=limit,
         deadline=settings.ingress_deadline,
         max_in_flight=max_in_flight,
+        max_publishing=max_publishing,
         stall=timeouts.body,
         proxies=proxies,
     )
@@ -101,7 +105,7 @@ async def serving(
     )
     probing = ConnectionLimiter(MAX_ADMIN_CONNECTIONS, MAX_ADMIN_CONNECTIONS)
     receiver = WebhookReceiver(admission, publisher, tenants)
-    app = create_app(receiver, probes, tenants, providers, body_limit=limit)
+    app = create_app(receiver, probes, tenants, providers, _quotas(settings), body_limit=limit)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(publisher.stop, _FLUSH_TIMEOUT)
         admin = await stack.enter_async_context(
@@ -114,6 +118,16 @@ async def serving(
         )
         stack.callback(setattr, probes, "closing", True)
         yield RunningIngress(publisher, port, admin)
+
+
+def _quotas(settings: Settings) -> SendDefaults:
+    return SendDefaults(
+        settings.api_rate,
+        settings.api_burst,
+        settings.api_interactive_rate,
+        settings.api_interactive_burst,
+        settings.api_key_share,
+    )
 
 
 @asynccontextmanager

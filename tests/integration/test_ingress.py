@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from chaos.flood.campaign import campaign
 from pipeline.errors import OversizeRecord, Unavailable
+from pipeline.ingress.connection import Timeouts
 from pipeline.ingress.publisher import WebhookPublisher
 from pipeline.local.kafka import Kafka
 from pipeline.providers import PROVIDERS
@@ -33,8 +35,10 @@ from tests.integration.installation import delete
 from tests.integration.runtime_client import raise_partitions
 from tests.support.cloud_webhooks import NUMBER, contact, signature, status, text, value, webhook
 from tests.support.ingress_client import CLOUD, Client, ingress
+from tests.support.ingress_peer import Peer
 from tests.support.ports import free_ports
 from tests.support.waiting import HANG, until
+from tests.unit.ingress import test_ingress_fairness as fairness
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +277,50 @@ def test_authentic_webhooks_are_answered_through_a_flood_of_silence(bootstrap: s
     assert figures.withstood, figures
     assert sum(figures.answers.values()) >= 50
     assert figures.opened >= 1_200
+
+
+def test_a_flood_of_authentic_webhooks_leaves_another_tenant_its_place(bootstrap: str) -> None:
+    """One tenant whose provider delivers a day at once would shut the ingress for all the others."""
+
+    async def test(client: Client, topic: Tail) -> None:
+        flood, others, taken = await flooded(client, callers=400, webhooks=6_000, others=15)
+        assert others == [200] * 15
+        assert taken < 6_000, "all of the other's were answered before the end of the flood"
+        assert set(flood) <= {0, 200, 503}
+        accounts = [dict(record.headers)["account"] for record in await topic.records()]
+        assert accounts.count(fairness.OTHER.encode()) == 15
+        assert accounts.count(fairness.FLOOD.encode()) >= flood[200]
+
+    limits = {"ingress_connections": 300, "ingress_connections_per_client": 300, "max_publishing": 8}
+    run(bootstrap, test, owners=fairness.tenants(), timeouts=Timeouts(body=2 * HANG, place=2 * HANG), **limits)
+
+
+async def flooded(client: Client, callers: int, webhooks: int, others: int) -> tuple[Counter[int], list[int], int]:
+    """Let `callers` of one tenant post as many webhooks, each by a new connection, and another tenant a few meanwhile.
+
+    Return the answers to the flood, those to the other tenant, and how many of the flood were answered before them.
+    """
+    answers: Counter[int] = Counter()
+
+    async def post(number: str, name: str) -> int:
+        try:
+            peer = await Peer.of(client, fairness.request(number, name))
+        except ConnectionError:
+            return 0
+        status = await peer.status()
+        peer.close()
+        return status
+
+    async def caller(who: int) -> None:
+        for n in range(webhooks // callers):
+            answers[await post(fairness.FLOOD, f"wamid.{who}.{n}")] += 1
+
+    flood = [asyncio.create_task(caller(who)) for who in range(callers)]
+    await until(lambda: answers.total() > callers)
+    found = [await post(fairness.OTHER, f"wamid.other.{n}") for n in range(others)]
+    taken = answers.total()
+    await asyncio.gather(*flood)
+    return answers, found, taken
 
 
 async def stopped_under_load(port: int, process: subprocess.Popen[bytes], number: signal.Signals) -> list[int]:

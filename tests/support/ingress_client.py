@@ -49,7 +49,8 @@ async def ingress(kafka: str = "127.0.0.1:1", owners: Tenants | None = None, **o
     for name in ("ingress_deadline", "ingress_keepalive"):
         options.setdefault(name, 2 * HANG)
     options.setdefault("timeouts", Timeouts(idle=options["ingress_keepalive"], body=2 * HANG))
-    own = {name: options.pop(name) for name in ("providers", "max_in_flight", "timeouts") if name in options}
+    of_serving = ("providers", "max_in_flight", "max_publishing", "timeouts")
+    own = {name: options.pop(name) for name in of_serving if name in options}
     settings = Settings(kafka=kafka, ingress_port=0, **options)
     async with (
         serving(settings, owners or tenants(), **own) as running,

@@ -15,6 +15,7 @@ from pipeline.ingress.probes import Probes
 from pipeline.ingress.publisher import WebhookPublisher
 from pipeline.ingress.receiver import WebhookReceiver
 from pipeline.ingress.routes import create_app
+from pipeline.ingress.send_quotas import SendDefaults
 from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.topics.records import Record
@@ -23,6 +24,7 @@ from tests.support.waiting import HANG
 LIMIT = 10_000
 USER = "15550001111"
 TEXT = "messages/send-text"
+QUOTAS = SendDefaults(400.0, 4000.0, 100.0, 1000.0, 0.5)
 
 
 class Kept(WebhookPublisher):
@@ -73,9 +75,11 @@ class Caller:
 
 
 @asynccontextmanager
-async def api(owners: Tenants | None = None, limit: int = LIMIT, **options: Any) -> AsyncIterator[Caller]:
+async def api(
+    owners: Tenants | None = None, limit: int = LIMIT, quotas: SendDefaults = QUOTAS, **options: Any
+) -> AsyncIterator[Caller]:
     publisher, owners = Kept(), owners or tenants()
     receiver = WebhookReceiver(Admission(publisher, body_limit=limit, deadline=HANG, **options), publisher, owners)
-    app = create_app(receiver, Probes(publisher), owners, PROVIDERS, body_limit=limit)
+    app = create_app(receiver, Probes(publisher), owners, PROVIDERS, quotas, body_limit=limit)
     async with TestClient(TestServer(app)) as client:
         yield Caller(client, publisher)

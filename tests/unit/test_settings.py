@@ -62,6 +62,13 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ("SESSION_TIMEOUT", "1"),
         ("LOG_LEVEL", "loud"),
         ("CACHE", "disk"),
+        ("API_RATE", "0"),
+        ("API_RATE", "inf"),
+        ("API_BURST", "0.5"),
+        ("API_INTERACTIVE_RATE", "401"),
+        ("API_INTERACTIVE_BURST", "4001"),
+        ("API_KEY_SHARE", "0"),
+        ("API_KEY_SHARE", "1.1"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(

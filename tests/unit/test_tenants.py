@@ -133,6 +133,12 @@ def test_secrets_do_not_print(tmp_path: Path) -> None:
         (content({"id": "A tenant"}), "tenants.0.id"),
         (content({"id": "a", "lane": "../x"}), "tenants.0.lane"),
         (content({"id": "a", "accounts": [account(limits={"messages_per_second": 0})]}), "messages_per_second"),
+        (content({"id": "a", "send_limits": {"rate": 0}}), "tenants.0.send_limits.rate"),
+        (content({"id": "a", "send_limits": {"interactive_burst": 0.5}}), "send_limits.interactive_burst"),
+        (content({"id": "a", "send_limits": {"rate": 5, "interactive_rate": 6}}), "send_limits.interactive_rate"),
+        (content({"id": "a", "send_limits": {"key_share": 2}}), "send_limits.key_share"),
+        (content({"id": "a", "send_limits": {"per_second": 2}}), "send_limits.per_second"),
+        (content({"id": "a", "weight": 0}), "tenants.0.weight"),
         (content({"id": "a"}, cloud_apps=[{"id": "1", "app_secrets": [], "verify_token": "v"}]), "app_secrets"),
         (
             content({"id": "a"}, cloud_apps=[{"id": "1", "app_secrets": ["a", "b", "c"], "verify_token": "v"}]),

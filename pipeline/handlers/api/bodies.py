@@ -38,7 +38,8 @@ class SendBody(_Model):
         recipient: the recipient, in one of the forms that the body allows.
         user_id: the user whose caches the hook uses; by default the recipient.
         reply_to_message_id: the message that it replies to.
-        priority: `interactive` (the default) answers somebody, `bulk` is a campaign.
+        priority: `interactive` (the default) answers somebody; `bulk` (the default of a marketing template) is a
+            campaign. The model keeps what was given, so that the messenger's default counts.
         expires_in: seconds after which it is not sent.
     """
 

@@ -19,7 +19,8 @@ class SendOptions(TypedDict, total=False):
     """The options that every send takes.
 
     Attributes:
-        priority: `interactive` (the default) answers somebody; `bulk` is a campaign and never delays an answer.
+        priority: `interactive` (the default) answers somebody; `bulk` (the default of a marketing template) is a
+            campaign and never delays an answer. Order holds within one priority.
         expires_in: seconds (or a timedelta) after which it is not sent any more; its outcome is then `expired`.
     """
 

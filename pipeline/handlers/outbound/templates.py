@@ -6,11 +6,11 @@ limited-time offer, catalogue, one-time codes, ….
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
 from pipeline.handlers.outbound.models import TemplateType
-from pipeline.handlers.outbound.sender_mixin import SenderMixin, SendOptions
+from pipeline.handlers.outbound.sender_mixin import Body, SenderMixin, SendOptions
 from pipeline.handlers.outbound.template_bodies import (
     generic_body,
     location_template_body,
@@ -18,7 +18,7 @@ from pipeline.handlers.outbound.template_bodies import (
     text_template_body,
 )
 from pipeline.handlers.results import SendResult
-from pipeline.topics.commands import CommandKind
+from pipeline.topics.commands import CommandKind, Priority
 
 Parameters = Sequence[Mapping[str, Any]] | None
 """`{"type": "text", "text": …}` each, with `parameter_name` if the template names its variables."""
@@ -30,7 +30,7 @@ class TemplateSender(SenderMixin):
     """Sends templates. `template_type` is the template's category; Wappa 0.1 did not ask for it.
 
     A marketing template goes through Meta's marketing endpoint if `template_type` says that it is one, unless
-    `routing_policy` is `cloud_messages_fallback`.
+    `routing_policy` is `cloud_messages_fallback`. By either way it is `bulk`, unless `priority` says otherwise.
     """
 
     async def send_text_template(
@@ -114,5 +114,20 @@ class TemplateSender(SenderMixin):
         what = (template_name, language_code, components, template_type, routing_policy)
         return self._template(recipient, reply_to_message_id, options, generic_body, *what)
 
-    def _template(self, recipient: str, reply_to: str | None, options: SendOptions, *build: Any) -> SendResult:
-        return self._send(CommandKind.TEMPLATE, recipient, reply_to, options, *build)
+    def _template(
+        self,
+        recipient: str,
+        reply_to: str | None,
+        options: SendOptions,
+        build: Callable[..., Body],
+        name: str,
+        language: str,
+        content: object,
+        category: TemplateType | str | None,
+        *rest: object,
+    ) -> SendResult:
+        """Queue a template. A marketing template without a `priority` is bulk: a campaign must not delay answers."""
+        if category == TemplateType.MARKETING and "priority" not in options:
+            options = {**options, "priority": Priority.BULK}
+        what = (name, language, content, category, *rest)
+        return self._send(CommandKind.TEMPLATE, recipient, reply_to, options, build, *what)

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import resource
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 import pytest
@@ -17,6 +16,7 @@ from pipeline.ingress.responses import BODIES
 from pipeline.topics.records import Record
 from tests.support.cloud_webhooks import signature
 from tests.support.ingress_client import Client, ingress
+from tests.support.ingress_peer import Peer
 from tests.support.waiting import HANG, until
 
 BODY: Final = b'{"object":"whatsapp_business_account","entry":[]}'
@@ -24,7 +24,7 @@ FORGED: Final = "sha256=" + "0" * 64
 LARGE: Final = 3 * 1024 * 1024
 ELSEWHERE: Final = "127.0.0.2"
 SILENT = b""
-PATIENT = Timeouts(body=2 * HANG, grace=0)
+PATIENT = Timeouts(body=2 * HANG, grace=0, place=0)
 HALF_A_HEAD = b"POST /webhooks/cloud HTTP/1.1\r\nHost: x\r\nContent-Ty"
 
 
@@ -39,46 +39,6 @@ def head(length: int, sign: str = FORGED, **more: str) -> bytes:
 
 def webhook(body: bytes = BODY) -> bytes:
     return head(len(body), signature(body)) + body
-
-
-class Peer:
-    """A connection of somebody, byte by byte."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def of(cls, client: Client, sent: bytes = b"", host: str = "127.0.0.1") -> Peer:
-        where = await asyncio.open_connection("127.0.0.1", client.ingress.port, local_addr=(host, 0))
-        peer = cls(*where)
-        peer.send(sent)
-        return peer
-
-    def send(self, data: bytes) -> None:
-        self._writer.write(data)
-
-    @property
-    def is_open(self) -> bool:
-        return not self._reader.at_eof() and self._reader.exception() is None  # an abort is no end of the stream
-
-    async def status(self) -> int:
-        """Of the next answer, which is read whole; 0 where the connection ends instead."""
-        try:
-            answer = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), HANG)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return 0
-        lengths = [line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length")]
-        await self._reader.readexactly(int(lengths[0].split(b":")[1]))
-        return int(answer.split()[1])
-
-    async def end(self) -> None:
-        """Returns when the ingress has closed it."""
-        with suppress(ConnectionError):
-            assert await asyncio.wait_for(self._reader.read(), HANG) == b""
-
-    def close(self) -> None:
-        self._writer.transport.abort()
 
 
 class Broker:
@@ -138,7 +98,7 @@ def test_a_burst_is_served_in_its_order() -> None:
             peer.send(BODY)
         assert [await peer.status() for peer in first] == [200] * 3
 
-    run(test, ingress_connections=3, timeouts=Timeouts(body=2 * HANG, grace=2 * HANG))
+    run(test, ingress_connections=3, timeouts=Timeouts(body=2 * HANG, grace=2 * HANG, place=0))
 
 
 def test_who_was_answered_early_may_write_on_while_it_gives_way() -> None:
