@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from pipeline.errors import ConfigurationError
+from pipeline.topics.lifetimes import NO_OVERRIDES, Overrides
 
 
 def _resolve(value: object, info: ValidationInfo) -> object:
@@ -148,6 +149,7 @@ class Tenant(_Model):
         in_doubt: policy for a send whose result is unknown after the reconcile window. `resend` prefers sending twice
             to not sending, up to `PIPELINE_RESENDS` times; `give_up` prefers not sending.
         api_keys: keys of the HTTP API for sends (docs/send-api.md); without one this tenant can't use it.
+        lifetimes: seconds in which a command may be sent, by kind or priority; they win over `PIPELINE_LIFETIMES`.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -156,6 +158,7 @@ class Tenant(_Model):
     in_doubt: Literal["resend", "give_up"] = "resend"
     accounts: tuple[Account, ...] = ()
     api_keys: tuple[Secret, ...] = ()
+    lifetimes: Overrides = NO_OVERRIDES
 
 
 class TenantsFile(_Model):

@@ -20,7 +20,8 @@ class SendOptions(TypedDict, total=False):
 
     Attributes:
         priority: `interactive` (the default) answers somebody; `bulk` is a campaign and never delays an answer.
-        expires_in: seconds (or a timedelta) after which it is not sent any more; its outcome is then `expired`.
+        expires_in: seconds (or a timedelta) after which it is not sent any more; its outcome is then `expired`. None:
+            at the end of its kind's lifetime, which a longer time does not extend.
     """
 
     priority: Priority | str
