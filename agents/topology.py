@@ -23,6 +23,7 @@ from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.lifetimes import Lifetimes
 from pipeline.providers import PROVIDERS
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
@@ -33,6 +34,7 @@ from pipeline.tenants import Tenants
 from pipeline.topics import catalogue as topics
 from pipeline.topics.commands import Command
 from pipeline.topics.keys import conversation_key
+from pipeline.topics.lifetimes import longest_lifetime, required_retention
 
 STATUS_PATH = (GroupTopic(topics.INTAKE, topics.RAW.name), GroupTopic(topics.MESSENGER, topics.RECEIPTS.name))
 """The groups and topics that a status passes on its way to the messenger."""
@@ -61,11 +63,15 @@ def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
 def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     """Create the app that turns commands into API calls and outcomes."""
     app = PipelineApp(topics.MESSENGER, settings)
-    app.table(topics.SENT, ttl=settings.outcome_ttl)
+    kept = required_retention(longest_lifetime(settings.lifetimes, (tenant.lifetimes for tenant in tenants)))
+    app.table(topics.SENT, ttl=settings.outcome_ttl, required=kept)
+    for commands in topics.COMMANDS:
+        app.require_retention(commands.name, kept)
     dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
     statuses = PipelineWatermark(settings.kafka, STATUS_PATH, settings.partitions)
     watermark = _status_watermark(statuses, settings.partitions)
-    executor = CommandExecutor(dispatcher, settings.reconcile_window, watermark, settings.resends)
+    lifetimes = Lifetimes(tenants, settings.lifetimes)
+    executor = CommandExecutor(dispatcher, settings.reconcile_window, watermark, settings.resends, lifetimes=lifetimes)
     app.flow(topics.COMMANDS_INTERACTIVE.name, send(executor))
     app.flow(topics.COMMANDS_BULK.name, send(executor))
     app.flow(topics.RECEIPTS.name, receive())

@@ -120,6 +120,11 @@ DELIVERIES: Final = Counter(
 DELIVERY_SECONDS: Final = Histogram(
     "pipeline_delivery_seconds", "Duration of calls to the provider, in seconds.", ["provider"], buckets=_FAST
 )
+EXPIRED: Final = Counter(
+    "pipeline_expired_total",
+    "Commands that could not be sent within their lifetime, by tenant. Any: an account is away, throttled or behind.",
+    ["tenant", "provider"],
+)
 STALE: Final = Counter(
     "pipeline_stale_total",
     "Messages above PIPELINE_MAX_EVENT_AGE on arrival, by tenant. Many: a provider is days behind, or somebody posts "

@@ -5,6 +5,7 @@ Each class below is a group. `.env.example` and `docs/configuration.md` are gene
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -51,6 +52,18 @@ Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_comma
 
 Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 """Addresses of servers, separated by commas."""
+
+
+def _pairs(value: object) -> object:
+    """Turn `name=value, name=value` into a dict; a name without a value gets an empty one, which is no number."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.partition("=") for part in value.split(",") if part.strip()]
+    return {name.strip(): number.strip() for name, _, number in parts}
+
+
+Lifetimes = Annotated[Mapping[str, float] | None, NoDecode, BeforeValidator(_pairs)]
+"""Seconds by name, as `name=seconds` separated by commas. The names are checked where commands are known."""
 
 
 Key = Annotated[Annotated[SecretStr, Field(min_length=16)] | None, BeforeValidator(lambda value: value or None)]
@@ -190,6 +203,13 @@ class SendSettings(BaseModel):
         3,
         ge=0,
         description="Maximum of resends of a send in doubt, for tenants with `in_doubt: resend`; 0: never, for any.",
+    )
+    lifetimes: Lifetimes = Field(
+        None,
+        examples=["typing=60,read=600,template=259200,bulk=259200,interactive=86400"],
+        description="Seconds in which a command may be sent, by kind, or by priority for all kinds that are not named; "
+        "then its outcome is `expired`. What you leave out keeps its default, which the example shows. A tenant's own "
+        "`lifetimes` win.",
     )
 
 

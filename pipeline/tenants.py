@@ -35,6 +35,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.errors import ConfigurationError
 from pipeline.secret_index import SecretIndex
+from pipeline.topics.lifetimes import NO_OVERRIDES, Overrides
 from pipeline.yaml_reader import line_of, read_yaml
 
 
@@ -116,7 +117,8 @@ class AccountLimits:
     messages_per_second: float | None = Field(default=None, gt=0)
 
 
-class SendLimits(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class SendLimits:
     """Quotas of a tenant for sends over the HTTP API, in each ingress process. None is the setting `PIPELINE_API_…`.
 
     Attributes:
@@ -127,11 +129,11 @@ class SendLimits(_Model):
         key_share: share of each quota that one API key may use.
     """
 
-    rate: float | None = Field(None, gt=0, allow_inf_nan=False)
-    burst: float | None = Field(None, ge=1, allow_inf_nan=False)
-    interactive_rate: float | None = Field(None, gt=0, allow_inf_nan=False)
-    interactive_burst: float | None = Field(None, ge=1, allow_inf_nan=False)
-    key_share: float | None = Field(None, gt=0, le=1)
+    rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    burst: float | None = Field(default=None, ge=1, allow_inf_nan=False)
+    interactive_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    interactive_burst: float | None = Field(default=None, ge=1, allow_inf_nan=False)
+    key_share: float | None = Field(default=None, gt=0, le=1)
 
     @field_validator("interactive_rate", "interactive_burst")
     @classmethod
@@ -201,8 +203,7 @@ class Tenant:
             given twice the turns of one with 1.
         api_keys: keys of the HTTP API for sends (docs/send-api.md); without one this tenant can't use it.
         send_limits: quotas of the HTTP API.
-        weight: its share of fair turns, in relation to the other tenants' weights: while both have work, one with 2 is
-            given twice the turns of one with 1.
+        lifetimes: seconds in which a command may be sent, by kind or priority; they win over `PIPELINE_LIFETIMES`.
     """
 
     id: str = Field(pattern=_NAME)
@@ -213,7 +214,7 @@ class Tenant:
     accounts: tuple[Account, ...] = ()
     api_keys: tuple[Secret, ...] = ()
     send_limits: SendLimits = SendLimits()
-    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
+    lifetimes: Overrides = NO_OVERRIDES
 
 
 class TenantsFile(BaseModel):

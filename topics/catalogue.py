@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -49,6 +49,7 @@ class Topic:
 RAW: Final = Topic("webhooks.raw", "conversation", "webhooks as the providers sent them, one conversation a record")
 COMMANDS_INTERACTIVE: Final = Topic("commands.interactive", "account", "commands that answer somebody")
 COMMANDS_BULK: Final = Topic("commands.bulk", "account", "commands of campaigns")
+COMMANDS: Final = (COMMANDS_INTERACTIVE, COMMANDS_BULK)
 OUTCOMES: Final = Topic("commands.outcomes", "account", "what became of each command")
 
 RECEIPTS: Final = Topic("commands.receipts", "account", "statuses that name a command: it was taken, whatever we heard")
@@ -105,13 +106,26 @@ def changelog(app: str, table: str, ttl: timedelta) -> Topic:
     )
 
 
-def catalogue(lanes: Iterable[str], *, dedup_ttl: timedelta, outcome_ttl: timedelta) -> list[Topic]:
-    """Return every topic of an installation with these lanes."""
+def _kept_for(topic: Topic, least: timedelta) -> Topic:
+    """Return the topic with at least this retention."""
+    return replace(topic, retention=max(topic.retention, least))
+
+
+def catalogue(
+    lanes: Iterable[str],
+    *,
+    dedup_ttl: timedelta,
+    outcome_ttl: timedelta,
+    command_retention: timedelta = COMMANDS_BULK.retention,
+) -> list[Topic]:
+    """Return every topic of an installation with these lanes.
+
+    `command_retention` is for how long commands must be kept at least (`lifetimes.required_retention`).
+    """
     return [
         RAW,
         *(events(lane) for lane in lanes),
-        COMMANDS_INTERACTIVE,
-        COMMANDS_BULK,
+        *(_kept_for(topic, command_retention) for topic in COMMANDS),
         OUTCOMES,
         RECEIPTS,
         *(dead_letters(stage) for stage in STAGES),

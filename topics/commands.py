@@ -131,7 +131,9 @@ class Command(BaseModel):
         event_id: the event that caused it, if one did.
         recipient: phone number, business-scoped user id, group id or JID, as the provider writes it.
         reply_to: id of the provider's message that this one answers.
-        expires_at: not sent after this time; its outcome then says `expired`.
+        created_at: the beginning of its lifetime (`lifetimes`). It is not sent after that, and its outcome says
+            `expired`.
+        expires_at: an end that comes before that of its lifetime.
         traceparent: W3C trace context of the webhook.
     """
 

@@ -6,6 +6,7 @@ and when. It is on the same partition as the dead letter and behind it, so Kafka
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
@@ -16,6 +17,8 @@ from pipeline.topics.records import ConsumedRecord, Header, Record, has_header, 
 PREFIX: Final = "dead-letters."
 GAP: Final = "LogGap"
 """The error type of a dead letter for records that were removed before they were processed."""
+_TIME: Final = re.compile(r"[0-9]{12,15}")
+"""A time in ms since the epoch."""
 REASON_BYTES: Final = 16 * 1024
 """Upper bound of the headers that give the reason, in bytes. The topic accepts records that much larger."""
 
@@ -106,15 +109,29 @@ class DeadLetter(NamedTuple):
         """Return the record as it was before it failed. It belongs on `origin_partition` of its topic."""
         return Record(self.origin_topic, self.key, self.value, self.headers)
 
-    def redriven(self) -> Record:
-        """Return the record to publish again: the original one, marked to be handled whatever its age."""
+    def redriven(self, at: int) -> Record:
+        """Return the record to publish again: the original one, marked to be handled whatever its age.
+
+        `at` is now, in ms since the epoch.
+        """
         kept = [pair for pair in self.headers if pair[0] not in (headers.STALE, headers.REDRIVEN)]
-        return self.original()._replace(headers=[*kept, (headers.REDRIVEN, b"1")])
+        return self.original()._replace(headers=[*kept, (headers.REDRIVEN, b"%d" % at)])
 
 
 def is_redriven(record: ConsumedRecord) -> bool:
     """Return True if the record was redriven."""
     return has_header(record.headers, headers.REDRIVEN)
+
+
+def redriven_at(record: ConsumedRecord) -> int:
+    """Return when the record was redriven, in ms since the epoch; 0 if it was not.
+
+    An older version wrote `1` instead of the time. The redriven record's own time is the same or later.
+    """
+    text = header(record.headers, headers.REDRIVEN)
+    if text is None:
+        return 0
+    return min(int(text), record.timestamp) if _TIME.fullmatch(text) else record.timestamp
 
 
 class Resolution(NamedTuple):

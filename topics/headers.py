@@ -21,7 +21,7 @@ EVENT_TYPE: Final = "event-type"
 STALE: Final = "stale"
 """On an event that is too old to be handled: its age in seconds when its webhook arrived."""
 REDRIVEN: Final = "redriven"
-"""On a record that was redriven: it is handled whatever its age."""
+"""On a record that was redriven, with the time of that: it is handled whatever its age."""
 COMMAND_ID: Final = "command-id"
 
 ERROR_TYPE: Final = "error-type"

@@ -16,9 +16,9 @@ class OutcomeStatus(StrEnum):
     FAILED = "failed"
     """The provider rejected it, and retries can't help or did not."""
     EXPIRED = "expired"
-    """It expired before it could be sent."""
+    """Its lifetime is over, and it was not sent: there was no call, or each was refused."""
     UNKNOWN = "unknown"
-    """It was sent and no answer came. A status webhook may still resolve it."""
+    """It may have been sent, and no answer came. A status webhook may still resolve it."""
 
 
 class Outcome(BaseModel):

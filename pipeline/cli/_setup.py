@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 
 from pipeline import masking, tracing
+from pipeline.errors import ConfigurationError
 from pipeline.logging import configure
 from pipeline.settings import Settings, load_settings
 from pipeline.tenants import Tenants, load_tenants
+from pipeline.topics.lifetimes import require_valid
 
 
 def prepare() -> tuple[Settings, Tenants]:
     """Load the settings and the tenants of this process. Raise `ConfigurationError` with one line."""
     settings = configured()
+    require_lifetimes(settings)
     configure(settings.log_format, settings.log_level)
     tracing.configure(os.environ)
     offer_sandbox(settings)
@@ -25,6 +28,16 @@ def configured() -> Settings:
     key = settings.mask_key
     masking.configure(key.get_secret_value() if key else None, settings.data_dir)
     return settings
+
+
+def require_lifetimes(settings: Settings) -> None:
+    """Raise `ConfigurationError` with one line if a lifetime's name is no kind of command, or its number is wrong."""
+    try:
+        require_valid(settings.lifetimes or {})
+    except ValueError as error:
+        raise ConfigurationError(
+            f"PIPELINE_LIFETIMES is wrong ({error}): correct it in the environment or .env"
+        ) from None
 
 
 def offer_sandbox(settings: Settings) -> None:

@@ -25,7 +25,7 @@ def doctor() -> None:
 
 def _examine() -> list[Finding]:
     from pipeline.cli._checks import CheckState, Finding
-    from pipeline.cli._setup import offer_sandbox
+    from pipeline.cli._setup import offer_sandbox, require_lifetimes
     from pipeline.cli.topics import quiet_client
     from pipeline.errors import ConfigurationError
     from pipeline.settings import load_settings
@@ -33,6 +33,7 @@ def _examine() -> list[Finding]:
     quiet_client()
     try:
         settings = load_settings()
+        require_lifetimes(settings)
     except ConfigurationError as error:
         return [Finding(CheckState.WRONG, "settings", str(error))]
     offer_sandbox(settings)
@@ -44,18 +45,20 @@ async def _check_all(settings: Settings) -> list[Finding]:
     """Run all other checks concurrently."""
     from pipeline.cli import _checks
     from pipeline.cli._lag_check import check_lag
+    from pipeline.cli._lifetimes import check_lifetimes
 
     of_tenants, tenants = _checks.check_tenants(settings)
-    of_kafka, of_lag, of_redis, of_handlers, port = await asyncio.gather(
+    of_kafka, of_lag, of_lifetimes, of_redis, of_handlers, port = await asyncio.gather(
         _checks.check_kafka(settings, tenants),
         check_lag(settings, tenants),
+        check_lifetimes(settings, tenants),
         _checks.check_redis(settings),
         asyncio.to_thread(_checks.check_handlers, settings, tenants),
         asyncio.to_thread(_checks.check_port, settings),
     )
     of_replays = _checks.check_replays(settings, tenants)
-    here = [_checks.check_data_dir(settings), port]
-    return [*of_tenants, *of_replays, *of_handlers, *of_kafka, *of_lag, *of_redis, *here]
+    of_services = [*of_kafka, *of_lag, of_lifetimes, *of_redis]
+    return [*of_tenants, *of_replays, *of_handlers, *of_services, _checks.check_data_dir(settings), port]
 
 
 def _line(finding: Finding) -> str:

@@ -52,10 +52,15 @@ def create() -> None:
 @app.command()
 def check() -> None:
     """Compare the broker's topics with the catalogue; print the differences, exit status 1 if there are any."""
-    settings, topics = _prepare()
-    differences = _run(differing(settings, topics))
+    from pipeline.cli._lifetimes import command_retention, short_table
+    from pipeline.cli._setup import prepare
+
+    settings, tenants = prepare()
+    topics = installed(settings, tenants)
+    short = short_table(settings, command_retention(settings, tenants))
+    differences = [*map(str, _run(differing(settings, topics))), *short]
     for difference in differences:
-        typer.echo(str(difference))
+        typer.echo(difference)
     if differences:
         raise typer.Exit(1)
     typer.echo(f"{len(topics)} topics match the catalogue")
@@ -77,12 +82,14 @@ async def differing(settings: Settings, topics: list[Topic]) -> list[Difference]
 
 def installed(settings: Settings, tenants: Tenants) -> list[Topic]:
     """Return the catalogue of this installation."""
+    from pipeline.cli._lifetimes import command_retention
     from pipeline.topics.catalogue import catalogue
 
     return catalogue(
         tenants.lanes,
         dedup_ttl=timedelta(seconds=settings.dedup_ttl),
         outcome_ttl=timedelta(seconds=settings.outcome_ttl),
+        command_retention=command_retention(settings, tenants),
     )
 
 

@@ -35,6 +35,7 @@ def up(
     """Run the whole pipeline on this machine until Ctrl-C: Kafka, Redis, sandbox, ingress and workers."""
     from rich.console import Console
 
+    from pipeline.cli._setup import require_lifetimes
     from pipeline.local import data_dir as directory
     from pipeline.local.ports import Ports
     from pipeline.local.report import StackReporter
@@ -44,6 +45,7 @@ def up(
     from pipeline.tenants import load_tenants, sample
 
     settings = load_settings()
+    require_lifetimes(settings)
     ports = Ports.configured(os.environ) if ports_from is None else Ports.starting_at(ports_from)
     console = Console()
     with directory.claimed(data_dir or settings.data_dir) as path:

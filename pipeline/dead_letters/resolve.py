@@ -64,7 +64,8 @@ class DeadLetterResolver:
         failed = [NotRedriven(letter, reason) for letter in letters if (reason := self._obstacle(letter))]
         failed_ids = {each.letter.id for each in failed}
         redriven = [letter for letter in letters if letter.id not in failed_ids]
-        await self._publish(PartitionedRecord(letter.redriven(), letter.origin_partition) for letter in redriven)
+        now = int(time.time() * 1000)
+        await self._publish(PartitionedRecord(letter.redriven(now), letter.origin_partition) for letter in redriven)
         await self._publish_resolutions(redriven, DeadLetterState.REDRIVEN)
         return failed
 

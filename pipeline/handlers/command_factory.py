@@ -20,10 +20,6 @@ from pipeline.topics.commands import IMMEDIATE, Command, CommandKind, Priority, 
 from pipeline.topics.events import EventBase
 from pipeline.unicode import as_json, well_formed
 
-READ_MARK_LIFETIME: Final = timedelta(hours=1)
-"""Lifetime of a read mark: one that its provider never accepts would block its conversation for ever."""
-
-
 _NOT_JSON: Final = "the send has values that JSON can't express: pass texts, numbers, lists and dicts"
 
 OPAQUE: Final = IMMEDIATE | {CommandKind.PIN}
@@ -39,7 +35,7 @@ class Request:
         recipient: a phone number, user id, group id or JID; None for a read mark that names nobody.
         body: the shape that belongs to `kind` (`pipeline.topics.commands.CommandKind`).
         priority: `interactive` or `bulk`.
-        expires_in: the lifetime; None for a send that never expires.
+        expires_in: an end before that of its lifetime (`pipeline.topics.lifetimes`); None for the lifetime alone.
         reply_to: the id of the message that it replies to.
         body_error: the error message of an invalid body.
         error_code: the same for programs.
@@ -116,7 +112,4 @@ def _command(request: Request, body: dict[str, Any], event: EventBase, identity:
 
 
 def _expiry(now: datetime, request: Request) -> datetime | None:
-    lifetime = request.expires_in
-    if lifetime is None and request.kind in IMMEDIATE:
-        lifetime = READ_MARK_LIFETIME
-    return None if lifetime is None else now + timedelta(seconds=seconds(lifetime))
+    return None if request.expires_in is None else now + timedelta(seconds=seconds(request.expires_in))

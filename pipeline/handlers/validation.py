@@ -12,12 +12,11 @@ from datetime import timedelta
 from typing import Final
 
 from pipeline.topics.commands import Priority
+from pipeline.topics.lifetimes import YEAR
 from pipeline.topics.numbers import phone_digits
 
 MAX_ID_LENGTH: Final = 1024
 """Characters of an id; a message's has less than 200."""
-YEAR: Final = 366 * 86400.0
-"""The longest lifetime of a send, in seconds."""
 
 DIGITS: Final = range(7, 16)
 """The number of digits of a phone number with its country code (E.164), which does not begin with 0."""
@@ -30,7 +29,7 @@ _ADDRESS: Final = re.compile(
 _PRIORITIES: Final = tuple(Priority)
 
 Lifetime = float | timedelta | None
-"""Seconds or a timedelta; None for a send that never expires."""
+"""Seconds or a timedelta; None for a send without an expiry of its own."""
 
 
 def validate_message_id(message_id: object) -> str | None:

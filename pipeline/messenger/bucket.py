@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class TokenBucket:
     """Allows at most `capacity + rate * w` permits in any window of `w` seconds, across restarts.
@@ -25,10 +27,14 @@ class TokenBucket:
         self._earliest = now + self._burst + self._interval
         """When the next permit is due if permits come evenly. It becomes valid up to `_burst` seconds earlier."""
 
-    def reserve(self, now: float) -> float:
-        """Reserve the next permit and return the seconds until it is valid. The caller must wait and then use it."""
+    def reserve(self, now: float, within: float = math.inf) -> float:
+        """Reserve the next permit and return the seconds until it is valid. The caller must wait and then use it.
+
+        If that is more than `within` seconds, nothing is reserved.
+        """
         at = max(now, self._earliest - self._burst)
-        self._earliest = max(self._earliest, at) + self._interval
+        if at - now <= within:
+            self._earliest = max(self._earliest, at) + self._interval
         return at - now
 
     def wait(self, now: float) -> float:

@@ -16,18 +16,25 @@ A worker that finds an intent without an outcome can't know whether the call was
 worker waits for a status webhook that names the command. If none arrives within the window, `InDoubtPolicy` decides
 between sending it again and giving it up with the outcome `unknown`.
 
+A command has a deadline (`pipeline.messenger.lifetimes`). From then on it is not called, whatever its state. It ends as
+`expired` if it was not carried out: without a row, or in RETRY. A command that is or was in doubt may have been
+carried out, so it ends as `unknown`. In INTENT it still waits out its window for a status, and `GRACE` at most: the
+window is measured against processed webhooks, which a broken intake would hold up for ever.
+
 Rows outlive the version that wrote them. Additional fields are kept and ignored. A row that begins with a number above
 `VERSION`, or has an unknown phase, must be handled by a newer version: reading it raises `NewerRecord`.
 """
 
 from __future__ import annotations
 
+import math
 from enum import Enum, StrEnum
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from pipeline.errors import NewerRecord
+from pipeline.topics.lifetimes import GRACE
 
 VERSION: Final = 1
 """Version of the row format. It is not written: rows without a number are of version 1."""
@@ -131,6 +138,7 @@ class InDoubtPolicy(NamedTuple):
         listening_since: unix seconds. Statuses before this time were not received.
         watermark: unix seconds. All statuses that arrived before this time have been processed.
         repeatable: the command may be carried out twice without harm (read marks), so it is never in doubt.
+        late: seconds since the command's deadline; negative before it.
     """
 
     window: float
@@ -138,6 +146,7 @@ class InDoubtPolicy(NamedTuple):
     listening_since: float
     watermark: float
     repeatable: bool = False
+    late: float = -math.inf
 
 
 def next_action(state: CommandState | None, policy: InDoubtPolicy) -> NextAction:
@@ -150,6 +159,12 @@ def next_action(state: CommandState | None, policy: InDoubtPolicy) -> NextAction
         return NextAction.RECEIVED
     if policy.repeatable:
         return NextAction.CALL
-    if policy.watermark - max(state.updated_at, policy.listening_since) < policy.window * 2**state.resends:
+    heard = policy.watermark - max(state.updated_at, policy.listening_since)
+    if heard < policy.window * 2**state.resends and policy.late < GRACE:
         return NextAction.WAIT
-    return NextAction.CALL if state.resends < policy.max_resends else NextAction.GIVE_UP
+    return NextAction.CALL if state.resends < policy.max_resends and policy.late < 0 else NextAction.GIVE_UP
+
+
+def may_be_done(state: CommandState | None) -> bool:
+    """Return True if an earlier call may have carried out the command: it is in doubt, or it was."""
+    return state is not None and (state.phase is CommandPhase.INTENT or state.resends > 0)

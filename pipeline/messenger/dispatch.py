@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -43,13 +44,17 @@ class Dispatcher:
         """Empty all token buckets, because another worker may have sent for the accounts."""
         self._limiter.clear()
 
-    async def wait_for_permit(self, command: Command, wait: Sleep) -> None:
-        """Return when the account may send. A read mark is no message, so it needs no permit."""
+    async def wait_for_permit(self, command: Command, wait: Sleep, within: float = math.inf) -> bool:
+        """Return True when the account may send; False at once, and spend no permit, if it may not within `within` s.
+
+        A read mark is no message, so it needs no permit.
+        """
         if command.kind is CommandKind.READ:
-            return
-        delay = self._limiter.reserve(self._account(command), time.monotonic())
-        if delay > 0:
+            return True
+        delay = self._limiter.reserve(self._account(command), time.monotonic(), within)
+        if 0 < delay <= within:
             await wait(delay)
+        return delay <= within
 
     async def attempt(self, command: Command, guard: WriteGuard | None = None) -> SendAttempt:
         """Call the provider once. A kind that the provider has no endpoint for is a permanent failure.

@@ -18,13 +18,17 @@ from pipeline.messenger.command_state import (
     decode_state,
     due_key,
     encode_due,
+    may_be_done,
     next_action,
 )
 from pipeline.messenger.connections import WriteGuard
 from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.lifetimes import Lifetimes
+from pipeline.metrics import EXPIRED
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.topics.commands import IMMEDIATE, PREFIX, Command, CommandKind
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
+from pipeline.topics.records import ConsumedRecord
 
 MAX_RESENDS = 3
 """Maximum number of repeated calls of a command in doubt."""
@@ -49,6 +53,9 @@ class CommandTable(Protocol):
 class ExecutionContext(Protocol):
     """The flow that processes the command's record."""
 
+    @property
+    def record(self) -> ConsumedRecord: ...
+
     async def wait(self, seconds: float) -> None:
         """Sleep. Raises if another worker owns the command by then."""
 
@@ -70,6 +77,7 @@ class CommandExecutor:
         max_resends: maximum number of repeated calls of a command in doubt. Each may be a duplicate, and without a
             maximum a provider that never answers would be called for ever.
         now: returns unix seconds, which are compared with times that other processes wrote.
+        lifetimes: say when a command expires; None: by the defaults of its kind.
     """
 
     def __init__(
@@ -79,18 +87,20 @@ class CommandExecutor:
         watermark: Callable[[Command], float] | None = None,
         max_resends: int = MAX_RESENDS,
         now: Callable[[], float] = time.time,
+        lifetimes: Lifetimes | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._window = reconcile_window
         self._max_resends = max_resends
         self._watermark = watermark or (lambda _: now())
         self._now = now
+        self._lifetimes = lifetimes or Lifetimes()
         self._started = now()
 
     async def execute(self, command: Command, table: CommandTable, context: ExecutionContext) -> Outcome | None:
         """Return the outcome; None if the command has one already. Raises `RetryAfter` to be called again later."""
         state = decode_state(table.get(command.command_id))
-        match next_action(state, self._in_doubt_policy(command, state)):
+        match next_action(state, self._in_doubt_policy(command, state, context)):
             case NextAction.DONE:
                 return None
             case NextAction.WAIT:
@@ -113,19 +123,22 @@ class CommandExecutor:
         if not command.kind.known:
             raise NewerRecord("a command of a kind that this worker does not know")
         failed_attempts = state.failed_attempts if state else 0
-        if self._is_expired(command):
-            return _outcome(command, OutcomeStatus.EXPIRED, retried=failed_attempts)
+        deadline = self._lifetimes.deadline(command, context.record, self._now())
+        if deadline <= self._now():
+            return _expired_outcome(command, state)
         self._require_due(command, state, table)
         resolved = await self._resolve_references(command, state, table, context)
         if isinstance(resolved, SendAttempt):
             return _outcome(command, OutcomeStatus.FAILED, resolved, failed_attempts)
-        await self._dispatcher.wait_for_permit(command, context.wait)
+        left = deadline - self._now()
+        if not await self._dispatcher.wait_for_permit(command, context.wait, left):
+            raise RetryAfter("it expires before its account may send it", min(left, REVIEW_INTERVAL))
         self._require_due(command, state, table)  # its account may have been paused while it waited
         await _await_ownership(context)
         if decode_state(table.get(command.command_id)) != state:
             raise RetryAfter("a status webhook changed its state", 0)
-        if self._is_expired(command):
-            return _outcome(command, OutcomeStatus.EXPIRED, retried=failed_attempts)
+        if deadline <= self._now():
+            return _expired_outcome(command, state)
         return await self._call(resolved, _new_intent(state), table, context)
 
     async def _resolve_references(
@@ -243,15 +256,17 @@ class CommandExecutor:
         if left > 0:
             raise RetryAfter("its next try is due later", min(left, REVIEW_INTERVAL))
 
-    def _is_expired(self, command: Command) -> bool:
-        return command.expires_at is not None and command.expires_at.timestamp() <= self._now()
-
-    def _in_doubt_policy(self, command: Command, state: CommandState | None) -> InDoubtPolicy:
+    def _in_doubt_policy(
+        self, command: Command, state: CommandState | None, context: ExecutionContext
+    ) -> InDoubtPolicy:
         repeatable = command.kind in IMMEDIATE
-        in_doubt = state is not None and state.phase is CommandPhase.INTENT
-        watermark = self._watermark(command) if in_doubt else 0.0
         max_resends = self._max_resends if self._dispatcher.may_resend(command) else 0
-        return InDoubtPolicy(self._window, max_resends, self._started, watermark, repeatable)
+        policy = InDoubtPolicy(self._window, max_resends, self._started, 0.0, repeatable)
+        if state is None or state.phase is not CommandPhase.INTENT:
+            return policy
+        now = self._now()
+        late = now - self._lifetimes.deadline(command, context.record, now)
+        return policy._replace(watermark=self._watermark(command), late=late)
 
 
 async def _await_ownership(context: ExecutionContext) -> None:
@@ -270,6 +285,15 @@ def _is_received(state: CommandState | None) -> bool:
 def _received_outcome(command: Command, state: CommandState | None) -> Outcome:
     received = SendAttempt(AttemptStatus.ACCEPTED, state.message_id or None if state else None)
     return _outcome(command, OutcomeStatus.ACCEPTED, received)
+
+
+def _expired_outcome(command: Command, state: CommandState | None) -> Outcome:
+    """Return the outcome of a command that is not called any more: `unknown` if it may have been carried out."""
+    doubtful = may_be_done(state) and command.kind not in IMMEDIATE
+    status = OutcomeStatus.UNKNOWN if doubtful else OutcomeStatus.EXPIRED
+    if not doubtful:
+        EXPIRED.labels(command.tenant_id, command.provider).inc()
+    return _outcome(command, status, retried=state.failed_attempts if state else 0)
 
 
 def _new_intent(state: CommandState | None) -> CommandState:

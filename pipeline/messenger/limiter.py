@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pipeline.messenger.bucket import TokenBucket
 from pipeline.tenants import Account
 from pipeline.topics.keys import account_key
@@ -23,9 +25,9 @@ class Limiter:
         """Remove every bucket. The next ones start empty, as after a restart."""
         self._buckets.clear()
 
-    def reserve(self, account: Account, now: float) -> float:
-        """Reserve the account's next permit and return the seconds until it is valid."""
-        return self._bucket(account, now).reserve(now)
+    def reserve(self, account: Account, now: float, within: float = math.inf) -> float:
+        """Reserve the account's next permit, if it is valid within so many seconds; return the seconds until then."""
+        return self._bucket(account, now).reserve(now, within)
 
     def wait(self, account: Account, now: float) -> float:
         """Return the seconds that `reserve` would return, without reserving."""

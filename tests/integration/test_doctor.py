@@ -14,6 +14,7 @@ from redis import Redis
 
 from pipeline.cli import _checks
 from pipeline.cli._checks import CheckState
+from pipeline.cli._lifetimes import check_lifetimes
 from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
 from pipeline.runtime.kafka import installation
@@ -68,6 +69,7 @@ def test_a_good_set_up_is_all_well(kafka: Kafka, redis_server: RedisServer, tmp_
         "kafka",
         "topics",
         "lag",
+        "lifetimes",
         "redis",
         "clock",
         "data",
@@ -87,7 +89,7 @@ def test_everything_away_is_one_screen_soon(tmp_path: Path) -> None:
     )
     found = marks(done)
     assert {name for name, mark in found.items() if mark == "✗"} == {"kafka", "redis", "handler"}
-    assert {name for name, mark in found.items() if mark == "-"} == {"topics", "lag", "clock"}
+    assert {name for name, mark in found.items() if mark == "-"} == {"topics", "lag", "lifetimes", "clock"}
     assert "hush" not in done.stdout + done.stderr
     assert done.stderr == "", "nothing but the screen"
 
@@ -114,6 +116,32 @@ def test_missing_topics_say_what_to_run(kafka: Kafka, monkeypatch: pytest.Monkey
         found = asyncio.run(_checks.check_kafka(ours, _checks.check_tenants(ours)[1]))
     assert [finding.state for finding in found] == [CheckState.OK, CheckState.WRONG]
     assert f"webhooks.raw: missing and {len(TOPICS) - 1} more: `pipeline topics create`" in found[1].text
+
+
+def test_commands_that_outlive_their_topic_or_their_row_are_told_with_what_to_set(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenant whose campaigns may wait for two weeks would lose them after one, and send others twice."""
+    monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:8090")
+
+    def finding(**more: object) -> _checks.Finding:
+        ours = Settings(kafka=kafka.bootstrap, tenants=SAMPLE, partitions=PARTITIONS, replication=1).model_copy(
+            update=more
+        )
+        return asyncio.run(check_lifetimes(ours, _checks.check_tenants(ours)[1]))
+
+    with without_topics(kafka.bootstrap):
+        assert finding().state is CheckState.OK, "what is missing is told by another check"
+        asyncio.run(installation.create(kafka.bootstrap, TOPICS, PARTITIONS, 1))
+        good = finding()
+        assert (good.state, "within 259200 s" in good.text) == (CheckState.OK, True)
+        long = finding(lifetimes={"bulk": 14 * 86400.0})
+    assert long.state is CheckState.WRONG
+    for told in ("commands.bulk", "commands.interactive"):
+        assert f"{told} keeps commands for 604800 s, and they may wait for 1296000: set its retention.ms" in long.text
+    assert "retention.ms to 1296000000 or more" in long.text
+    assert "set PIPELINE_OUTCOME_TTL=1296000 or more" in long.text
+    assert len(long.text.splitlines()) == 1
 
 
 def test_more_replicas_than_brokers_are_wrong(kafka: Kafka) -> None:

@@ -88,6 +88,20 @@ def test_check_prints_each_difference(bootstrap: str) -> None:
     ]
 
 
+def test_topics_keep_commands_for_their_lifetime_and_check_tells_what_does_not(bootstrap: str) -> None:
+    """An operator who lets campaigns wait for two weeks would make topics that remove them after one."""
+    long = {"lifetimes": "bulk=1209600", "outcome_ttl": 1_300_000}
+    topics("create", bootstrap, **long)
+    assert topics("check", bootstrap, **long)[:2] == (0, [f"{len(NAMES)} topics match the catalogue"])
+    kept = asyncio.run(admin.retentions(bootstrap, ["commands.bulk", "commands.outcomes"]))
+    assert kept == {"commands.bulk": 1_296_000, "commands.outcomes": 604_800}
+    status, (interactive, bulk, outcomes), _ = topics("check", bootstrap, **long | {"lifetimes": "bulk=2419200"})
+    assert status == 1
+    assert interactive == "commands.interactive: retention.ms is 1296000000, should be 2505600000"
+    assert bulk == "commands.bulk: retention.ms is 1296000000, should be 2505600000"
+    assert outcomes.startswith("outcomes are remembered for 1300000 s, and commands may wait for 2505600: set PIPELINE")
+
+
 def test_other_partitions_are_a_difference_and_stop_create(bootstrap: str) -> None:
     """A worker would be deployed against topics that its tables can't follow."""
     topics("create", bootstrap)

@@ -30,6 +30,7 @@ from tests.support.handler_events import settings
 
 WRITTEN: Final = 1_760_000_000
 DAY: Final = 86_400
+TODAY: Final = (WRITTEN + 90 * DAY) * 1000
 ACCOUNT: Final = {"provider": "cloud", "id": NUMBER, "business_id": WABA, "token": "t"}
 TENANTS: Final = Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme", "accounts": [ACCOUNT]}]}))
 NOBODY: Final = Tenants(TenantsFile.model_validate({"tenants": [{"id": "globex"}]}))
@@ -104,7 +105,7 @@ def test_a_redrive_is_handled_however_old_it_is() -> None:
     letter = parse_dead_letter(TestRecord.of(early.dead_letters[0]))
     assert isinstance(letter, DeadLetter)
     late = TopologyTestDriver(parse(PROVIDERS), deduplicate(), route(TENANTS, DAY), tables=(SEEN,))
-    (event,) = late.pipe(TestRecord.of(letter.redriven()))
+    (event,) = late.pipe(TestRecord.of(letter.redriven(TODAY)))
     assert not is_stale(TestRecord.of(event))
 
 
@@ -115,9 +116,9 @@ def test_a_letter_of_a_stale_event_is_handled_when_it_is_redriven() -> None:
     reason += [(name, b"1") for name in ("origin-partition", "origin-offset", "failed-at")]
     letter = parse_dead_letter(TestRecord.of(stale._replace(headers=[*stale.headers, *reason])))
     assert isinstance(letter, DeadLetter)
-    again = letter.redriven()
+    again = letter.redriven(TODAY)
     assert not is_stale(TestRecord.of(again))
-    twice = letter._replace(headers=again.headers).redriven()
+    twice = letter._replace(headers=again.headers).redriven(TODAY)
     assert twice == again
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import Final, Literal, NamedTuple, get_args, get_origin
@@ -80,6 +80,8 @@ class Setting(NamedTuple):
         if annotation in get_args(Addresses):
             return "addresses"
         plain = [each for each in get_args(annotation) if each is not NoneType] or [annotation]
+        if get_origin(plain[0]) is Mapping:
+            return "`name=seconds`, comma separated"
         return _TYPES.get(plain[0], "secret text")
 
     @property

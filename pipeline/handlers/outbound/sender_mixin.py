@@ -21,7 +21,8 @@ class SendOptions(TypedDict, total=False):
     Attributes:
         priority: `interactive` (the default) answers somebody; `bulk` (the default of a marketing template) is a
             campaign and never delays an answer. Order holds within one priority.
-        expires_in: seconds (or a timedelta) after which it is not sent any more; its outcome is then `expired`.
+        expires_in: seconds (or a timedelta) after which it is not sent any more; its outcome is then `expired`. None:
+            at the end of its kind's lifetime, which a longer time does not extend.
     """
 
     priority: Priority | str

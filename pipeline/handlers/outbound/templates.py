@@ -24,6 +24,9 @@ Parameters = Sequence[Mapping[str, Any]] | None
 """`{"type": "text", "text": …}` each, with `parameter_name` if the template names its variables."""
 
 DEFAULT_ROUTE: Final = "category_default"
+CODE_LIFETIME: Final = 600.0
+"""Seconds in which an authentication template is sent, if the call says nothing else. Meta's own default is the same:
+so long it keeps one for a phone that is off."""
 
 
 class TemplateSender(SenderMixin):
@@ -51,7 +54,7 @@ class TemplateSender(SenderMixin):
         Wappa.
 
         An authentication template has the code as its one parameter and needs `authentication_method` (`one_tap`,
-        `zero_tap`, `copy_code`); its button is filled in with the same code.
+        `zero_tap`, `copy_code`); its button is filled in with the same code. It expires in 10 minutes by default.
         """
         what = (template_name, language_code, body_parameters, template_type, routing_policy)
         auth = (authentication_method, authentication_button_index)
@@ -126,8 +129,13 @@ class TemplateSender(SenderMixin):
         category: TemplateType | str | None,
         *rest: object,
     ) -> SendResult:
-        """Queue a template. A marketing template without a `priority` is bulk: a campaign must not delay answers."""
+        """Queue a template. A marketing template without a `priority` is bulk: a campaign must not delay answers.
+
+        An authentication template without `expires_in` ends as soon as its code does.
+        """
         if category == TemplateType.MARKETING and "priority" not in options:
             options = {**options, "priority": Priority.BULK}
+        if category == TemplateType.AUTHENTICATION and options.get("expires_in") is None:
+            options = {**options, "expires_in": CODE_LIFETIME}
         what = (name, language, content, category, *rest)
         return self._send(CommandKind.TEMPLATE, recipient, reply_to, options, build, *what)

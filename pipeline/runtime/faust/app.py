@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -91,6 +92,7 @@ class PipelineApp(faust.App):
         self.first_stages: dict[str, str] = {}
         self.installation = Installation()
         self.retentions: dict[str, float] = {}
+        self.required_retentions: dict[str, float] = {}
         self.buffers: dict[str, FetchBuffer] = {}
         self.loops: dict[str, Flow] = {}
         self.exclusive = ProcessExclusivity()
@@ -105,8 +107,20 @@ class PipelineApp(faust.App):
 
     # Building
 
-    def table(self, name: str, *, ttl: int) -> None:
-        """Add a table that remembers each row for at least `ttl` seconds. Its changelog is `<app>-<name>-changelog`."""
+    def table(self, name: str, *, ttl: int, required: float = 0.0) -> None:
+        """Add a table that remembers each row for at least `ttl` seconds. Its changelog is `<app>-<name>-changelog`.
+
+        `required` is how many seconds the records of its sources rely on a row; a shorter `ttl` is logged.
+        """
+        if ttl < required:
+            log.warning(
+                "table_ttl_too_short",
+                detail="rows are forgotten while their records may be worked on: `pipeline doctor` says what to set",
+                app=self.conf.id,
+                table=name,
+                now_seconds=ttl,
+                needed_seconds=math.ceil(required),
+            )
         options = {"ttl": ttl, **ROCKSDB}
         table = self.Table(name, partitions=self.pipeline.partitions, key_type=bytes, value_type=bytes, options=options)
         self.stage_tables.add(name, TableStore(table, self._recovered, lambda: self.consumer_generation_id))
@@ -114,6 +128,10 @@ class PipelineApp(faust.App):
     def _recovered(self, tp: TP) -> int:
         recovery: Any = cast(Any, self.tables).recovery
         return int(recovery.active_highwaters.get(tp, NOTHING_RECOVERED))
+
+    def require_retention(self, source: str, seconds: float) -> None:
+        """State for how long records of a source may be worked on. A topic that keeps them for less is logged."""
+        self.required_retentions[source] = seconds
 
     def flow(self, source: str, *steps: Stage | Through | ConcurrentStage) -> None:
         """Read `source` through stages: quick ones in a chain, or a single concurrent one."""

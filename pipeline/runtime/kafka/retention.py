@@ -1,14 +1,19 @@
-"""Measures how close the oldest unfinished records are to the end of their topic's retention."""
+"""Compares retention with what waits: how close the oldest records are to their end, and how long they may wait."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from faust.types import TP
-
+from pipeline.logging import get_logger
 from pipeline.metrics import RETENTION_USED
+
+if TYPE_CHECKING:
+    from faust.types import TP
+
+log = get_logger(__name__)
 
 SHARES: Final = (0.5, 0.75, 0.9)
 """Reported shares of the retention, in ascending order."""
@@ -35,6 +40,22 @@ async def update_retention_metric(app: str, consumer: LaggingConsumer, retention
         used |= {tp.topic: share for tp in older}
     for topic, share in used.items():
         RETENTION_USED.labels(app, topic).set(share)
+
+
+def warn_of_short_retentions(retentions: Mapping[str, float], required: Mapping[str, float]) -> None:
+    """Warn of topics that remove records while they may still be worked on. Both mappings are in seconds, by topic.
+
+    Topics that keep records for ever, or that we may not describe, are not in `retentions`.
+    """
+    for topic, seconds in required.items():
+        if retentions.get(topic, seconds) < seconds:
+            log.warning(
+                "retention_too_short",
+                detail="records are removed before their time to be worked on is over: raise retention.ms of the topic",
+                topic=topic,
+                now_ms=int(retentions[topic] * 1000),
+                needed_ms=math.ceil(seconds * 1000),
+            )
 
 
 async def _older_than(consumer: LaggingConsumer, ages: Mapping[TP, float]) -> list[TP]:

@@ -16,6 +16,7 @@ from pipeline.logging import get_logger
 from pipeline.runtime.kafka import installation
 from pipeline.runtime.kafka.admin import describe, retentions, unsafe_settings
 from pipeline.runtime.kafka.partition_counts import require_counts
+from pipeline.runtime.kafka.retention import warn_of_short_retentions
 from pipeline.settings import Settings
 from pipeline.topics.installation import TOPIC, Installation
 
@@ -30,6 +31,7 @@ class GuardedApp(Protocol):
 
     installation: Installation
     retentions: dict[str, float]
+    required_retentions: dict[str, float]
     sources: set[str]
 
     async def crash(self, reason: BaseException) -> None:
@@ -72,10 +74,11 @@ async def watch_partition_counts(settings: Settings, apps: Sequence[GuardedApp])
 
 
 async def load_retentions(settings: Settings, apps: Iterable[GuardedApp]) -> None:
-    """Load the retention of each app's source topics, as far as the broker allows it."""
+    """Load the retention of each app's source topics, as far as the broker allows it. Warn of those too short."""
     with suppress(Unavailable):
         for app in apps:
             app.retentions = await retentions(settings.kafka, app.sources)
+            warn_of_short_retentions(app.retentions, app.required_retentions)
 
 
 async def warn_of_unsafe_topics(settings: Settings, names: Iterable[str]) -> None:

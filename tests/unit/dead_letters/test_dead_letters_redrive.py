@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -27,7 +29,7 @@ from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.dead_letters import DeadLetter, parse_dead_letter
 from pipeline.topics.events import MessageEvent
 from pipeline.topics.records import Record
-from tests.support.handler_events import NOW, settings, tenants, text
+from tests.support.handler_events import settings, tenants, text
 from tests.support.handlers_for_tests import Recorder
 from tests.support.stacks import ROOT
 from tests.support.webhooks import NUMBER, change, webhook
@@ -45,7 +47,7 @@ def _redriven(letter: Record) -> TestRecord:
     """The record that a redrive of this letter publishes."""
     found = parse_dead_letter(TestRecord.of(letter))
     assert isinstance(found, DeadLetter)
-    return TestRecord.of(found.redriven(), offset=7)
+    return TestRecord.of(found.redriven(int(time.time() * 1000)), offset=7)
 
 
 def _raw() -> TestRecord:
@@ -112,9 +114,10 @@ class Desk(Dispatcher):
         self.known = tenants
         self._provider = provider
 
-    async def wait_for_permit(self, command: Command, wait: Any) -> None:
+    async def wait_for_permit(self, command: Command, wait: Any, within: float = 0.0) -> bool:
         self._tenants = self.known
         self._account(command)
+        return True
 
     async def attempt(self, command: Command, guard: object = None) -> SendAttempt:
         return await self._provider.deliver(command)
@@ -132,7 +135,7 @@ def test_send_has_no_outcome_of_a_command_that_failed() -> None:
         account=NUMBER,
         recipient="15550001111",
         kind=CommandKind.TEXT,
-        created_at=NOW,
+        created_at=datetime.now(UTC),
     )
     provider = Accepting()
     desk = Desk(provider, _sample("globex"))

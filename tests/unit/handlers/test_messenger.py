@@ -109,14 +109,17 @@ def test_priority_and_expiry() -> None:
     assert two.expires_at == two.created_at + timedelta(minutes=2)
 
 
-def test_a_read_mark_is_given_up_after_an_hour() -> None:
-    """One that its provider never takes would hold up its conversation's answers for ever."""
+def test_a_code_expires_as_it_does_at_meta() -> None:
+    """A one-time code would be sent three days later, like any template."""
 
     async def body(messenger: IMessenger) -> None:
-        await messenger.mark_as_read("wamid.1")
+        code: Any = {"template_type": "authentication", "authentication_method": "copy_code"}
+        for options in (code, code | {"expires_in": 60}):
+            await messenger.send_text_template("code", USER, [{"type": "text", "text": "4711"}], **options)
+        await messenger.send_text_template("parcel", USER, template_type="utility")
 
-    (mark,) = sent(body)
-    assert mark.expires_at == mark.created_at + timedelta(hours=1)
+    ends = [each.expires_at and each.expires_at - each.created_at for each in sent(body)]
+    assert ends == [timedelta(minutes=10), timedelta(minutes=1), None]
 
 
 @pytest.mark.parametrize(("length", "taken"), [(0, False), (1, True), (4096, True), (4097, False)])

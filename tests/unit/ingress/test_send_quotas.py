@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ingress.send_quotas import SendDefaults, SendQuotas
-from pipeline.tenants import Tenant
+from pipeline.tenants import SendLimits, Tenant
 
 DEFAULTS = SendDefaults(rate=10, burst=20, interactive_rate=2, interactive_burst=5, key_share=1.0)
 START = 1_000_000.25
 
 
 def tenant(name: str = "acme", **limits: Any) -> Tenant:
-    return Tenant.model_validate({"id": name, "send_limits": limits})
+    return Tenant(id=name, send_limits=SendLimits(**limits))
 
 
 def admitted(quotas: SendQuotas, who: Tenant, key: str, now: float, *, interactive: bool = False) -> int:

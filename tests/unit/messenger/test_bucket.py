@@ -54,6 +54,21 @@ def test_nobody_overtakes(rate: float, capacity: float, moves: list[tuple[str, f
     assert all(earlier <= later + 1e-9 for earlier, later in pairwise(times))
 
 
+@given(RATES, CAPACITIES, MOVES, st.floats(0, 100))
+def test_a_permit_that_comes_too_late_is_not_spent(
+    rate: float, capacity: float, moves: list[tuple[str, float]], within: float
+) -> None:
+    """Commands that expire while they wait would use up the permits of those that could still be sent."""
+    one, other = (TokenBucket(rate, capacity, 0.0) for _ in range(2))
+    now = 0.0
+    for _, gap in moves:
+        now += gap
+        delay = one.reserve(now, within)
+        if delay <= within:
+            other.reserve(now)
+        assert one.wait(now) == other.wait(now)
+
+
 @given(RATES, CAPACITIES, st.integers(1, 200))
 def test_the_limit_is_used(rate: float, capacity: float, count: int) -> None:
     """If the bucket gave less than its rate, a campaign would take longer than the provider asks for."""

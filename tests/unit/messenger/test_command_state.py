@@ -12,8 +12,10 @@ from pipeline.messenger.command_state import (
     InDoubtPolicy,
     NextAction,
     decode_state,
+    may_be_done,
     next_action,
 )
+from pipeline.topics.lifetimes import GRACE
 
 POLICY = InDoubtPolicy(window=60, max_resends=3, listening_since=0, watermark=101)
 
@@ -78,6 +80,22 @@ def test_a_row_without_resends_is_read_by_older_workers_too() -> None:
     assert CommandState(CommandPhase.INTENT, 100.0, 1).encode() == b'["intent",100.0,1,""]'
 
 
+@pytest.mark.parametrize("resends", [0, 1, 2])
+def test_a_send_in_doubt_is_not_repeated_after_its_deadline(resends: int) -> None:
+    """A person would get yesterday's answer a second time; or it would be told as never sent, which nobody knows."""
+    state = CommandState(CommandPhase.INTENT, 0, resends=resends)
+    heard = POLICY._replace(watermark=1e6)
+    assert next_action(state, heard._replace(late=-1)) is NextAction.CALL
+    assert next_action(state, heard._replace(late=0)) is NextAction.GIVE_UP
+
+
+def test_a_send_in_doubt_waits_for_its_status_beyond_its_deadline_but_not_for_ever() -> None:
+    """The status in a backlog would not be believed; or a broken intake would leave the command to retention."""
+    state = CommandState(CommandPhase.INTENT, 100)
+    assert next_action(state, POLICY._replace(late=GRACE - 1)) is NextAction.WAIT
+    assert next_action(state, POLICY._replace(late=GRACE)) is NextAction.GIVE_UP
+
+
 _ROWS = st.builds(
     CommandState,
     st.sampled_from(CommandPhase),
@@ -93,3 +111,27 @@ _ROWS = st.builds(
 def test_a_row_reads_as_it_was_written(state: CommandState) -> None:
     """Without it, a restarted messenger would misread what its predecessor did."""
     assert decode_state(state.encode()) == state
+
+
+@given(
+    _ROWS,
+    st.floats(0, 1e6),
+    st.integers(0, 9),
+    st.floats(-1e9, 1e9),
+    st.floats(-1e9, 1e9),
+    st.floats(GRACE, 1e12),
+)
+def test_after_its_deadline_and_the_grace_no_state_waits(
+    state: CommandState, window: float, resends: int, listening: float, watermark: float, late: float
+) -> None:
+    """A command that can't end would hold its conversation until retention removes it."""
+    policy = InDoubtPolicy(window, resends, listening, watermark, late=late)
+    assert next_action(state, policy) is not NextAction.WAIT
+    assert next_action(state, policy) is not NextAction.CALL or state.phase is CommandPhase.RETRY
+
+
+@given(_ROWS)
+def test_only_what_was_never_in_doubt_is_surely_not_done(state: CommandState) -> None:
+    """A business would hear that nothing was sent, and its customer has read it."""
+    assert may_be_done(state) == (state.phase is CommandPhase.INTENT or state.resends > 0)
+    assert not may_be_done(None)

@@ -164,11 +164,12 @@ class _Dispatcher(Dispatcher):
         super().__init__({"cloud": _Provider(outside, process)}, tenants, 1)
         process.on_end(self.close)
 
-    async def wait_for_permit(self, command: Command, wait: Sleep) -> None:
+    async def wait_for_permit(self, command: Command, wait: Sleep, within: float = math.inf) -> bool:
         """At once; but what was denied is tried again after the statuses have come, as a provider's pause is longer."""
         while self._outside.denied and not self._outside.told:
             self._outside.post()
             await wait(0)
+        return True
 
     def retry_delay(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float | None:
         return None if super().retry_delay(command, attempt, failed_attempts) is None else 0.0

@@ -24,6 +24,7 @@ from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRe
 from pipeline.providers.cloud import error_codes
 from pipeline.runtime.flows.stage import PartitionsRevoked
 from pipeline.tenants import Account, Tenants, load_tenants
+from pipeline.testing import TestRecord
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
@@ -57,6 +58,7 @@ class Outside:
         self.lost = 0
         self.freezes = self.moves = False
         self.told: CommandState | None = None
+        self.record: ConsumedRecord = TestRecord(None)
 
     def get(self, key: str) -> bytes | None:
         return self.pending.get(key) or self.durable.get(key)

@@ -38,6 +38,15 @@ def test_changelogs_outlive_their_rows() -> None:
     assert topics["messenger-sent-changelog"].retention > timedelta(hours=6)
 
 
+def test_commands_are_kept_until_they_have_expired() -> None:
+    """A tenant that lets its campaigns wait for two weeks would lose them to retention after one."""
+    long = catalogue(["default"], dedup_ttl=WEEK, outcome_ttl=WEEK, command_retention=timedelta(days=15))
+    kept = {topic.name: topic.retention for topic in long}
+    assert (kept["commands.bulk"], kept["commands.interactive"]) == (timedelta(days=15),) * 2
+    assert kept["commands.outcomes"] == WEEK
+    assert of("default")["commands.bulk"].retention == WEEK
+
+
 def test_only_changelogs_and_the_installations_records_are_compacted() -> None:
     """Compaction of events would keep one event a conversation and lose the rest."""
     compacted = {name for name, topic in of("default").items() if "compact" in topic.cleanup}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -127,7 +128,9 @@ def _messenger(provider: Provider, retries: RetryPolicy | None = None, window: f
         await made.close()  # the provider of these tests calls nobody
         return made
 
-    return TopologyTestDriver(send(CommandExecutor(asyncio.run(dispatcher()), window)), tables=[SENT], retries=retries)
+    that_day = (AT + timedelta(hours=13)).timestamp()  # the rows are of its twelfth hour
+    executor = CommandExecutor(asyncio.run(dispatcher()), window, now=lambda: that_day)
+    return TopologyTestDriver(send(executor), tables=[SENT], retries=retries)
 
 
 def _newer_command() -> TestRecord:

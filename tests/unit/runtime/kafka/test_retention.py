@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 
 from pipeline.metrics import RETENTION_USED
-from pipeline.runtime.kafka.retention import update_retention_metric
+from pipeline.runtime.kafka.retention import update_retention_metric, warn_of_short_retentions
 
 WEEK = 7 * 86400.0
 
@@ -57,3 +57,13 @@ def test_a_partition_without_anything_to_do_asks_nothing() -> None:
     consumer.lagging, consumer.asked = [], 0
     asyncio.run(update_retention_metric("a-test", consumer, {"in": WEEK}))
     assert (RETENTION_USED.labels("a-test", "in")._value.get(), consumer.asked) == (0.0, 0)
+
+
+def test_a_topic_that_forgets_too_early_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Records would be removed while they wait for their turn, and nobody had been told beforehand."""
+    required = {"long": 10.0, "short": 10.0004, "for ever": 10.0}
+    warn_of_short_retentions({"long": 10.0, "short": 10.0, "other": 1.0}, required)
+    (line,) = caplog.records
+    assert line.levelname == "WARNING"
+    said = str(line.msg)
+    assert all(each in said for each in ("retention_too_short", "'topic': 'short'", "10000", "10001"))
