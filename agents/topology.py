@@ -23,6 +23,7 @@ from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers import PROVIDERS
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
@@ -62,7 +63,10 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     """Create the app that turns commands into API calls and outcomes."""
     app = PipelineApp(topics.MESSENGER, settings)
     app.table(topics.SENT, ttl=settings.outcome_ttl)
-    dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
+    bounds = SlotBounds(
+        settings.send_concurrency, settings.send_concurrency_per_host, settings.send_concurrency_per_account
+    )
+    dispatcher = Dispatcher(PROVIDERS, tenants, bounds)
     statuses = PipelineWatermark(settings.kafka, STATUS_PATH, settings.partitions)
     watermark = _status_watermark(statuses, settings.partitions)
     executor = CommandExecutor(dispatcher, settings.reconcile_window, watermark, settings.resends)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from pipeline import clock
-from pipeline.errors import CallWithheld, NewerRecord, RetryAfter
+from pipeline.errors import CallWithheld, KeyUnavailable, NewerRecord, RetryAfter
+from pipeline.messenger.call import ProviderCall
 from pipeline.messenger.command_state import (
     CommandPhase,
     CommandState,
@@ -35,7 +36,7 @@ REVIEW_INTERVAL = 60.0
 REFERENCE_TIMEOUT = 300.0
 """Seconds that a command waits for another command that it names and that has not started."""
 MIN_INTENT_LIFETIME = 20.0
-"""Minimum seconds that an intent is valid: longer than a call may wait for a connection."""
+"""Minimum seconds that an intent is valid: longer than it may take to connect."""
 
 
 class CommandTable(Protocol):
@@ -88,7 +89,10 @@ class CommandExecutor:
         self._started = now()
 
     async def execute(self, command: Command, table: CommandTable, context: ExecutionContext) -> Outcome | None:
-        """Return the outcome; None if the command has one already. Raises `RetryAfter` to be called again later."""
+        """Return the outcome; None if the command has one already. Raises `RetryAfter` to be called again later.
+
+        It is `KeyUnavailable` if no command of the account can be sent by then.
+        """
         state = decode_state(table.get(command.command_id))
         match next_action(state, self._in_doubt_policy(command, state)):
             case NextAction.DONE:
@@ -109,7 +113,7 @@ class CommandExecutor:
     async def _send(
         self, command: Command, state: CommandState | None, table: CommandTable, context: ExecutionContext
     ) -> Outcome:
-        """Return the outcome once the command is due and its account has a permit."""
+        """Return the outcome once the command is due and its account has a permit and a connection slot."""
         if not command.kind.known:
             raise NewerRecord("a command of a kind that this worker does not know")
         failed_attempts = state.failed_attempts if state else 0
@@ -119,14 +123,14 @@ class CommandExecutor:
         resolved = await self._resolve_references(command, state, table, context)
         if isinstance(resolved, SendAttempt):
             return _outcome(command, OutcomeStatus.FAILED, resolved, failed_attempts)
-        await self._dispatcher.wait_for_permit(command, context.wait)
-        self._require_due(command, state, table)  # its account may have been paused while it waited
-        await _await_ownership(context)
-        if decode_state(table.get(command.command_id)) != state:
-            raise RetryAfter("a status webhook changed its state", 0)
-        if self._is_expired(command):
-            return _outcome(command, OutcomeStatus.EXPIRED, retried=failed_attempts)
-        return await self._call(resolved, _new_intent(state), table, context)
+        with await self._dispatcher.begin(command, context.wait) as call:
+            self._require_due(command, state, table)  # its account may have been paused while it waited
+            await _await_ownership(context)
+            if decode_state(table.get(command.command_id)) != state:
+                raise RetryAfter("a status webhook changed its state", 0)
+            if self._is_expired(command):
+                return _outcome(command, OutcomeStatus.EXPIRED, retried=failed_attempts)
+            return await self._call(resolved, _new_intent(state), table, context, call)
 
     async def _resolve_references(
         self, command: Command, state: CommandState | None, table: CommandTable, context: ExecutionContext
@@ -144,12 +148,12 @@ class CommandExecutor:
             raise
 
     async def _call(
-        self, command: Command, intent: CommandState, table: CommandTable, context: ExecutionContext
+        self, command: Command, intent: CommandState, table: CommandTable, context: ExecutionContext, call: ProviderCall
     ) -> Outcome:
         guard = self._write_guard(command, table, context)
         await self._persist_step(command, intent, table, context)
         try:
-            attempt = await self._dispatcher.attempt(command, guard)
+            attempt = await self._dispatcher.attempt(command, guard, call)
         except CallWithheld:
             await self._withdraw_intent(command, intent, guard, table, context)
             raise
@@ -184,7 +188,8 @@ class CommandExecutor:
         await self._persist_step(command, retry, table, context)
         if delay is not None:
             reason = f"{command.provider}: {attempt.error_code or attempt.error_message}"
-            raise RetryAfter(reason, min(delay, REVIEW_INTERVAL))
+            held = max(self._account_pause(command, table), self._dispatcher.unavailable_for(command))
+            raise _later(reason, delay) if held <= 0 else _account_later(reason, held)
 
     def _pause_account(self, command: Command, attempt: SendAttempt, failed_attempts: int, table: CommandTable) -> None:
         """Pause an account that is over its limit, and remember it across restarts."""
@@ -236,12 +241,17 @@ class CommandExecutor:
         await context.persist()
 
     def _require_due(self, command: Command, state: CommandState | None, table: CommandTable) -> None:
-        """Raise `RetryAfter` before the due time of the command, or while its account is paused."""
-        own = table.get(due_key(command.command_id)) if state else None
-        account = table.get(due_key(command.account_key)) if command.kind is not CommandKind.READ else None
-        left = max(decode_due(own), decode_due(account)) - self._now()
+        """Raise `RetryAfter` before the due time of the command, `KeyUnavailable` while its account is paused."""
+        if (pause := self._account_pause(command, table)) > 0:
+            raise _account_later("its account is paused", pause)
+        left = decode_due(table.get(due_key(command.command_id))) - self._now() if state else 0.0
         if left > 0:
-            raise RetryAfter("its next try is due later", min(left, REVIEW_INTERVAL))
+            raise _later("its next try is due later", left)
+
+    def _account_pause(self, command: Command, table: CommandTable) -> float:
+        """Return the seconds for which the account is paused; not above 0 if it is not. It may send read marks."""
+        row = table.get(due_key(command.account_key)) if command.kind is not CommandKind.READ else None
+        return decode_due(row) - self._now() if row else 0.0
 
     def _is_expired(self, command: Command) -> bool:
         return command.expires_at is not None and command.expires_at.timestamp() <= self._now()
@@ -250,8 +260,16 @@ class CommandExecutor:
         repeatable = command.kind in IMMEDIATE
         in_doubt = state is not None and state.phase is CommandPhase.INTENT
         watermark = self._watermark(command) if in_doubt else 0.0
-        max_resends = self._max_resends if self._dispatcher.may_resend(command) else 0
+        max_resends = self._max_resends if not in_doubt or self._dispatcher.may_resend(command) else 0
         return InDoubtPolicy(self._window, max_resends, self._started, watermark, repeatable)
+
+
+def _later(reason: str, delay: float) -> RetryAfter:
+    return RetryAfter(reason, min(delay, REVIEW_INTERVAL))
+
+
+def _account_later(reason: str, delay: float) -> KeyUnavailable:
+    return KeyUnavailable(reason, min(delay, REVIEW_INTERVAL))
 
 
 async def _await_ownership(context: ExecutionContext) -> None:

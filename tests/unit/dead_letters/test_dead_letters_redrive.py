@@ -13,9 +13,12 @@ from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
+from pipeline.messenger.call import ProviderCall, Sleep
 from pipeline.messenger.command_state import CommandPhase, decode_state
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.routes import SendRoutes
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.state import MemoryStore
@@ -112,11 +115,15 @@ class Desk(Dispatcher):
         self.known = tenants
         self._provider = provider
 
-    async def wait_for_permit(self, command: Command, wait: Any) -> None:
-        self._tenants = self.known
-        self._account(command)
+    async def begin(self, command: Command, wait: Sleep) -> ProviderCall:
+        self._routes = SendRoutes(self.known, SlotBounds(1, 1, 1), ())
+        return await super().begin(command, wait)
 
-    async def attempt(self, command: Command, guard: object = None) -> SendAttempt:
+    async def wait_for_permit(self, command: Command, wait: Sleep) -> bool:
+        """At once."""
+        return True
+
+    async def attempt(self, command: Command, guard: object = None, call: ProviderCall | None = None) -> SendAttempt:
         return await self._provider.deliver(command)
 
     def may_resend(self, command: Command) -> bool:
