@@ -15,8 +15,9 @@ from pipeline.topics.codec import decode_command, encode_outcome
 from pipeline.topics.commands import Command
 from pipeline.topics.records import Record
 
-MAX_CONCURRENT = 1_000
-"""Commands that are processed concurrently. The dispatcher limits how many of them call a provider."""
+MAX_CONCURRENT = 5_000
+"""Commands that are processed concurrently: more than wait briefly for the connection slots of a few accounts. The
+dispatcher limits how many of them call a provider."""
 
 
 def send(executor: CommandExecutor) -> ConcurrentStage:

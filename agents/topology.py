@@ -24,6 +24,7 @@ from pipeline.handlers.runner import HandlerRunner
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
 from pipeline.messenger.lifetimes import Lifetimes
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers import PROVIDERS
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import PipelineApp
@@ -67,7 +68,10 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app.table(topics.SENT, ttl=settings.outcome_ttl, required=kept)
     for commands in topics.COMMANDS:
         app.require_retention(commands.name, kept)
-    dispatcher = Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
+    bounds = SlotBounds(
+        settings.send_concurrency, settings.send_concurrency_per_host, settings.send_concurrency_per_account
+    )
+    dispatcher = Dispatcher(PROVIDERS, tenants, bounds)
     statuses = PipelineWatermark(settings.kafka, STATUS_PATH, settings.partitions)
     watermark = _status_watermark(statuses, settings.partitions)
     lifetimes = Lifetimes(tenants, settings.lifetimes)

@@ -125,6 +125,18 @@ EXPIRED: Final = Counter(
     "Commands that could not be sent within their lifetime, by tenant. Any: an account is away, throttled or behind.",
     ["tenant", "provider"],
 )
+SEND_CONNECTIONS: Final = Gauge(
+    "pipeline_send_connections",
+    "Calls to the provider in flight (`in use`) and calls that wait for a connection slot (`waiting`). Always some "
+    "waiting, and no breaker open: raise PIPELINE_SEND_CONCURRENCY.",
+    ["provider", "state"],
+)
+SEND_BREAKERS_OPEN: Final = Gauge(
+    "pipeline_send_breakers_open",
+    "Accounts and hosts that do not answer, so that their commands are held: `account_unavailable` and "
+    "`host_unavailable` in the log name them.",
+    ["provider", "kind"],
+)
 STALE: Final = Counter(
     "pipeline_stale_total",
     "Messages above PIPELINE_MAX_EVENT_AGE on arrival, by tenant. Many: a provider is days behind, or somebody posts "
@@ -138,14 +150,15 @@ LABELS: Final = {
     "answer": "HTTP status of the answer.",
     "app": "App, which is its consumer group: `intake`, `handlers-<lane>`, `messenger`.",
     "error": "Class of the error, as in the header `error-type`.",
-    "kind": "Kind of the event, or of the ignored value.",
+    "kind": "Kind of the event, of the ignored value, or of the breaker: `account` or `host`.",
     "partition": "Number of the partition.",
     "provider": "Provider; `unknown` where a request matched none, and `api` for sends over HTTP.",
     "quota": "Quota that was used up: `sends` or `interactive` of the HTTP API, `webhooks` for a place at the ingress.",
     "reason": "Reason for closing the connection.",
     "result": "Result: `done` or `dead` of a record, the delivery's status of a command.",
     "stage": "Stage that failed.",
-    "state": "`sendable`: it can be worked on now. `held`: a limit, a retry or something else keeps it.",
+    "state": "`sendable`: it can be worked on now. `held`: a limit, a retry or something else keeps it. `in use` or "
+    "`waiting`: a call that has a connection slot, or not yet.",
     "tenant": "Id of the tenant.",
     "topic": "Kafka topic.",
 }

@@ -193,7 +193,24 @@ class MediaSettings(BaseModel):
 class SendSettings(BaseModel):
     """Sends"""
 
-    send_concurrency: int = Field(100, ge=1, description="Calls to providers at once in one worker.")
+    send_concurrency: int = Field(
+        100,
+        ge=1,
+        description="Calls to providers at once in one worker. A host below `PIPELINE_SEND_CONCURRENCY_PER_HOST` may "
+        "begin calls up to twice this number, so that a host that hangs takes nothing from the others.",
+    )
+    send_concurrency_per_host: int = Field(
+        50,
+        ge=1,
+        description="Calls at once to one host while none of them is answered. A host that answers is bounded by "
+        "`PIPELINE_SEND_CONCURRENCY` alone.",
+    )
+    send_concurrency_per_account: int = Field(
+        20,
+        ge=1,
+        description="Calls at once for one account while none of them is answered. So many of its sends are in doubt "
+        "when its gateway begins to hang.",
+    )
     reconcile_window: Seconds = Field(
         60.0,
         ge=0,

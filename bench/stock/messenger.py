@@ -11,6 +11,7 @@ import faust
 
 from bench.stock.app import Topics, raw_topic, stock_app
 from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.settings import Settings
@@ -44,7 +45,8 @@ def messenger(settings: Settings, tenants: Tenants, concurrency: int) -> faust.A
     @cache
     def dispatcher() -> Dispatcher:
         """Made inside the running loop."""
-        return Dispatcher(PROVIDERS, tenants, settings.send_concurrency)
+        calls = settings.send_concurrency
+        return Dispatcher(PROVIDERS, tenants, SlotBounds(calls, calls, calls))
 
     async def run(stream: Any) -> None:
         async for event in stream.events():

@@ -1,6 +1,7 @@
 """The messenger: carries commands out within limits, retries them, and records the outcome of each.
 
-`bucket`, `limiter` and `command_state` are pure logic: time and randomness are arguments, and nothing is awaited.
+`bucket`, `limiter`, `slots`, `availability` and `command_state` are pure logic: time and randomness are arguments, and
+nothing is awaited.
 """
 
 from __future__ import annotations

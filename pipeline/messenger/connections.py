@@ -1,7 +1,7 @@
 """Connections to providers that check, just before a request is written, that it may still be written.
 
 A process may be stopped or a machine suspended between the decision to send and the first byte: while the request waits
-for a connection, or during a handshake. By then another worker may have sent the command.
+for a connection to be made, or between two requests of a call. By then another worker may have sent the command.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from pipeline import clock
-from pipeline.errors import CallWithheld, NewerRecord, RetryAfter
+from pipeline.errors import CallWithheld, KeyUnavailable, NewerRecord, RetryAfter
+from pipeline.messenger.call import ProviderCall
 from pipeline.messenger.command_state import (
     CommandPhase,
     CommandState,
@@ -22,7 +23,7 @@ from pipeline.messenger.command_state import (
     next_action,
 )
 from pipeline.messenger.connections import WriteGuard
-from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.dispatch import REVIEW_INTERVAL, Dispatcher
 from pipeline.messenger.lifetimes import Lifetimes
 from pipeline.metrics import EXPIRED
 from pipeline.providers.base import AttemptStatus, SendAttempt
@@ -34,12 +35,10 @@ MAX_RESENDS = 3
 """Maximum number of repeated calls of a command in doubt."""
 POLL_INTERVAL = 0.25
 """Seconds between two checks for the status of a command in doubt, or for the owner of the partition."""
-REVIEW_INTERVAL = 60.0
-"""Maximum seconds until a command that is due later is looked at again: a status or its expiry may end it earlier."""
 REFERENCE_TIMEOUT = 300.0
 """Seconds that a command waits for another command that it names and that has not started."""
 MIN_INTENT_LIFETIME = 20.0
-"""Minimum seconds that an intent is valid: longer than a call may wait for a connection."""
+"""Minimum seconds that an intent is valid: longer than it may take to connect."""
 
 
 class CommandTable(Protocol):
@@ -98,7 +97,10 @@ class CommandExecutor:
         self._started = now()
 
     async def execute(self, command: Command, table: CommandTable, context: ExecutionContext) -> Outcome | None:
-        """Return the outcome; None if the command has one already. Raises `RetryAfter` to be called again later."""
+        """Return the outcome; None if the command has one already. Raises `RetryAfter` to be called again later.
+
+        It is `KeyUnavailable` if no command of the account can be sent by then.
+        """
         state = decode_state(table.get(command.command_id))
         match next_action(state, self._in_doubt_policy(command, state, context)):
             case NextAction.DONE:
@@ -119,7 +121,7 @@ class CommandExecutor:
     async def _send(
         self, command: Command, state: CommandState | None, table: CommandTable, context: ExecutionContext
     ) -> Outcome:
-        """Return the outcome once the command is due and its account has a permit."""
+        """Return the outcome once the command is due and its account has a permit and a connection slot."""
         if not command.kind.known:
             raise NewerRecord("a command of a kind that this worker does not know")
         failed_attempts = state.failed_attempts if state else 0
@@ -130,16 +132,14 @@ class CommandExecutor:
         resolved = await self._resolve_references(command, state, table, context)
         if isinstance(resolved, SendAttempt):
             return _outcome(command, OutcomeStatus.FAILED, resolved, failed_attempts)
-        left = deadline - self._now()
-        if not await self._dispatcher.wait_for_permit(command, context.wait, left):
-            raise RetryAfter("it expires before its account may send it", min(left, REVIEW_INTERVAL))
-        self._require_due(command, state, table)  # its account may have been paused while it waited
-        await _await_ownership(context)
-        if decode_state(table.get(command.command_id)) != state:
-            raise RetryAfter("a status webhook changed its state", 0)
-        if deadline <= self._now():
-            return _expired_outcome(command, state)
-        return await self._call(resolved, _new_intent(state), table, context)
+        with await self._dispatcher.begin(command, context.wait, deadline - self._now()) as call:
+            self._require_due(command, state, table)  # its account may have been paused while it waited
+            await _await_ownership(context)
+            if decode_state(table.get(command.command_id)) != state:
+                raise RetryAfter("a status webhook changed its state", 0)
+            if deadline <= self._now():
+                return _expired_outcome(command, state)
+            return await self._call(resolved, _new_intent(state), table, context, call)
 
     async def _resolve_references(
         self, command: Command, state: CommandState | None, table: CommandTable, context: ExecutionContext
@@ -157,12 +157,12 @@ class CommandExecutor:
             raise
 
     async def _call(
-        self, command: Command, intent: CommandState, table: CommandTable, context: ExecutionContext
+        self, command: Command, intent: CommandState, table: CommandTable, context: ExecutionContext, call: ProviderCall
     ) -> Outcome:
         guard = self._write_guard(command, table, context)
         await self._persist_step(command, intent, table, context)
         try:
-            attempt = await self._dispatcher.attempt(command, guard)
+            attempt = await self._dispatcher.attempt(command, guard, call)
         except CallWithheld:
             await self._withdraw_intent(command, intent, guard, table, context)
             raise
@@ -197,7 +197,8 @@ class CommandExecutor:
         await self._persist_step(command, retry, table, context)
         if delay is not None:
             reason = f"{command.provider}: {attempt.error_code or attempt.error_message}"
-            raise RetryAfter(reason, min(delay, REVIEW_INTERVAL))
+            held = max(self._account_pause(command, table), self._dispatcher.unavailable_for(command))
+            raise _later(reason, delay) if held <= 0 else _account_later(reason, held)
 
     def _pause_account(self, command: Command, attempt: SendAttempt, failed_attempts: int, table: CommandTable) -> None:
         """Pause an account that is over its limit, and remember it across restarts."""
@@ -249,24 +250,38 @@ class CommandExecutor:
         await context.persist()
 
     def _require_due(self, command: Command, state: CommandState | None, table: CommandTable) -> None:
-        """Raise `RetryAfter` before the due time of the command, or while its account is paused."""
-        own = table.get(due_key(command.command_id)) if state else None
-        account = table.get(due_key(command.account_key)) if command.kind is not CommandKind.READ else None
-        left = max(decode_due(own), decode_due(account)) - self._now()
+        """Raise `RetryAfter` before the due time of the command, `KeyUnavailable` while its account is paused."""
+        if (pause := self._account_pause(command, table)) > 0:
+            raise _account_later("its account is paused", pause)
+        left = decode_due(table.get(due_key(command.command_id))) - self._now() if state else 0.0
         if left > 0:
-            raise RetryAfter("its next try is due later", min(left, REVIEW_INTERVAL))
+            raise _later("its next try is due later", left)
+
+    def _account_pause(self, command: Command, table: CommandTable) -> float:
+        """Return the seconds for which the account is paused; not above 0 if it is not. It may send read marks."""
+        row = table.get(due_key(command.account_key)) if command.kind is not CommandKind.READ else None
+        return decode_due(row) - self._now() if row else 0.0
 
     def _in_doubt_policy(
         self, command: Command, state: CommandState | None, context: ExecutionContext
     ) -> InDoubtPolicy:
         repeatable = command.kind in IMMEDIATE
-        max_resends = self._max_resends if self._dispatcher.may_resend(command) else 0
-        policy = InDoubtPolicy(self._window, max_resends, self._started, 0.0, repeatable)
+        policy = InDoubtPolicy(self._window, self._max_resends, self._started, 0.0, repeatable)
         if state is None or state.phase is not CommandPhase.INTENT:
             return policy
+        if not self._dispatcher.may_resend(command):
+            policy = policy._replace(max_resends=0)
         now = self._now()
         late = now - self._lifetimes.deadline(command, context.record, now)
         return policy._replace(watermark=self._watermark(command), late=late)
+
+
+def _later(reason: str, delay: float) -> RetryAfter:
+    return RetryAfter(reason, min(delay, REVIEW_INTERVAL))
+
+
+def _account_later(reason: str, delay: float) -> KeyUnavailable:
+    return KeyUnavailable(reason, min(delay, REVIEW_INTERVAL))
 
 
 async def _await_ownership(context: ExecutionContext) -> None:

@@ -27,19 +27,29 @@ class Limiter:
 
     def reserve(self, account: Account, now: float, within: float = math.inf) -> float:
         """Reserve the account's next permit, if it is valid within so many seconds; return the seconds until then."""
-        return self._bucket(account, now).reserve(now, within)
+        return self.bucket(account, now).reserve(now, within)
 
     def wait(self, account: Account, now: float) -> float:
         """Return the seconds that `reserve` would return, without reserving."""
-        return self._bucket(account, now).wait(now)
+        return self.bucket(account, now).wait(now)
 
     def slow_down(self, account: Account, now: float, seconds: float) -> None:
         """Stop the account for `seconds`, because the provider answered that it is over its limit (Meta: 130429)."""
-        self._bucket(account, now).slow_down(now, seconds)
+        self.bucket(account, now).slow_down(now, seconds)
 
-    def _bucket(self, account: Account, now: float) -> TokenBucket:
-        key = account_key(account.provider, account.id)
+    def restart(self, account: Account, now: float) -> None:
+        """Give the account an empty bucket. The permits of the one before are void."""
+        if self._buckets.pop(_key(account), None):
+            self.bucket(account, now)
+
+    def bucket(self, account: Account, now: float) -> TokenBucket:
+        """Return the account's bucket. Permits count only while it is the same."""
+        key = _key(account)
         if key not in self._buckets:
             rate = account.rate
             self._buckets[key] = TokenBucket(rate, max(1.0, rate / 4), now)
         return self._buckets[key]
+
+
+def _key(account: Account) -> str:
+    return account_key(account.provider, account.id)

@@ -67,6 +67,8 @@ class SendAttempt:
     Attributes:
         error_code: the provider's code, by which `RetryRules` decide.
         delay: the least number of seconds until the next attempt.
+        answered: False if the provider gave no answer, which shows that it is away: no connection, nothing in time, or
+            a proxy answered 502, 503 or 504 in its place. An error of the provider itself is an answer.
     """
 
     status: AttemptStatus
@@ -74,6 +76,7 @@ class SendAttempt:
     error_code: int | None = None
     error_message: str | None = None
     delay: float = 0.0
+    answered: bool = True
 
 
 class Provider(Protocol):

@@ -15,6 +15,7 @@ from pipeline.agents.receive import receive
 from pipeline.agents.send import send
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import MAX_RESENDS, CommandExecutor
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
 from pipeline.providers.cloud import error_codes
 from pipeline.tenants import Account, Tenants, TenantsFile
@@ -76,7 +77,7 @@ def _driver(
     known = Tenants(TenantsFile.model_validate({"tenants": [tenant]}))
 
     async def dispatcher() -> Dispatcher:
-        made = Dispatcher({"cloud": provider}, known, 1)
+        made = Dispatcher({"cloud": provider}, known, SlotBounds(1, 1, 1))
         await made.close()  # the provider of these tests calls nobody
         return made
 

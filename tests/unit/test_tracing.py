@@ -15,6 +15,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusC
 from pipeline import tracing
 from pipeline.errors import ConfigurationError
 from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers import PROVIDERS
 from pipeline.tenants import Tenants, TenantsFile
 from pipeline.testing import HandlerDriver, incoming_text
@@ -95,7 +96,7 @@ def _sent(command: Command) -> list[str | None]:
         account = {"provider": "cloud", "id": command.account, "business_id": "1", "token": "t"}
         account["base_url"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
         tenants = Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme", "accounts": [account]}]}))
-        dispatcher = Dispatcher(PROVIDERS, tenants, 1)
+        dispatcher = Dispatcher(PROVIDERS, tenants, SlotBounds(1, 1, 1))
         try:
             await dispatcher.attempt(command)
         finally:

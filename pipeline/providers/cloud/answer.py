@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.providers.cloud import error_codes
-from pipeline.providers.shared.http import read_object, redact, retry_after
+from pipeline.providers.shared.http import AWAY, read_object, redact, retry_after
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command, CommandKind
 
@@ -66,10 +66,12 @@ def _interpret_error(
 
 
 def _interpret_status(status: int, headers: Mapping[str, str]) -> SendAttempt:
-    text = f"HTTP {status} without an error code"
+    text, answered = f"HTTP {status} without an error code", status not in AWAY
     if status in _NOT_PROCESSED:
-        return SendAttempt(AttemptStatus.RETRYABLE, error_message=text, delay=max(1.0, retry_after(headers)))
-    return SendAttempt(AttemptStatus.UNKNOWN if status in _IN_DOUBT else AttemptStatus.PERMANENT, error_message=text)
+        delay = max(1.0, retry_after(headers))
+        return SendAttempt(AttemptStatus.RETRYABLE, error_message=text, delay=delay, answered=answered)
+    result = AttemptStatus.UNKNOWN if status in _IN_DOUBT else AttemptStatus.PERMANENT
+    return SendAttempt(result, error_message=text, answered=answered)
 
 
 def _safe_error_text(error: dict[str, Any], command: Command, account: Account) -> str:

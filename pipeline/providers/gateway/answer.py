@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from pipeline.providers.base import AttemptStatus, SendAttempt
@@ -10,7 +11,7 @@ from pipeline.providers.gateway import retry_codes
 from pipeline.providers.gateway.calls import REPEATABLE
 from pipeline.providers.gateway.engine import nested_object
 from pipeline.providers.gateway.jids import message_id
-from pipeline.providers.shared.http import read_object, redact, retry_after
+from pipeline.providers.shared.http import AWAY, read_object, redact, retry_after
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command
 
@@ -55,10 +56,10 @@ def interpret(answer: GatewayAnswer, error: ErrorAnswer | None, command: Command
         return _interpret_error(error, answer, command, account)
     if 200 <= answer.status < 300:
         return _interpret_success(answer.content, command)
-    text = f"HTTP {answer.status} without an error"
+    text, answered = f"HTTP {answer.status} without an error", answer.status not in AWAY
     if answer.status in _IN_DOUBT:
-        return SendAttempt(AttemptStatus.UNKNOWN, error_message=text)
-    return _interpret_error(ErrorAnswer(answer.status, text), answer, command, account)
+        return SendAttempt(AttemptStatus.UNKNOWN, error_message=text, answered=answered)
+    return replace(_interpret_error(ErrorAnswer(answer.status, text), answer, command, account), answered=answered)
 
 
 def error_text(content: dict[str, Any]) -> str:

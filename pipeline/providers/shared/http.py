@@ -26,6 +26,9 @@ request was written."""
 UNREACHED: Final = (ClientConnectorError, ConnectionTimeoutError, InvalidURL, NonHttpUrlClientError)
 """Errors that are raised before a request is written, so that repeating it is safe."""
 
+AWAY: Final = frozenset({502, 503, 504})
+"""Statuses by which a proxy says that the server behind it is away, if the answer has no error of the provider."""
+
 RETRY_DELAY: Final = 1.0
 """Seconds until an attempt that could not reach the provider may be repeated."""
 
@@ -39,7 +42,7 @@ _REDACTED: Final = "[redacted]"
 def no_answer(status: AttemptStatus, error: Exception, reason: str) -> SendAttempt:
     """Return the attempt that failed without an answer. A retryable one may be repeated after `RETRY_DELAY`."""
     delay = RETRY_DELAY if status is AttemptStatus.RETRYABLE else 0.0
-    return SendAttempt(status, error_message=f"{reason} ({type(error).__name__})", delay=delay)
+    return SendAttempt(status, error_message=f"{reason} ({type(error).__name__})", delay=delay, answered=False)
 
 
 def read_object(body: bytes) -> dict[str, Any]:

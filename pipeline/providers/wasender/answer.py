@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.providers.base import AttemptStatus, SendAttempt
-from pipeline.providers.shared.http import read_object, redact
+from pipeline.providers.shared.http import AWAY, read_object, redact
 from pipeline.providers.wasender.retry_codes import RATE_LIMITED
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command
 
 _NOT_PROCESSED: Final = frozenset({408, 425, RATE_LIMITED, 503, 521, 523, 525, 526})
 """Statuses of requests that were not processed. The 52x come from Wasender's proxy, which reached no server."""
+_AWAY: Final = AWAY | {521, 522, 523, 524, 525, 526}
+"""Statuses of Wasender's proxy: the server behind it did not answer. Such an answer is no JSON object."""
 _MAX_DELAY: Final = 86_400.0
 
 
@@ -28,12 +30,12 @@ def interpret(
     content = read_object(body)
     if 200 <= status < 300:
         return _interpret_success(status, content, command, account, creates_message)
-    text = _safe_error_text(status, content, command, account)
+    text, answered = _safe_error_text(status, content, command, account), status not in _AWAY or bool(content)
     if status in _NOT_PROCESSED:
         wait = _limit_delay(headers, content) if status == RATE_LIMITED else 1.0
-        return SendAttempt(AttemptStatus.RETRYABLE, error_code=status, error_message=text, delay=wait)
+        return SendAttempt(AttemptStatus.RETRYABLE, None, status, text, wait, answered)
     if status >= 500:
-        return SendAttempt(AttemptStatus.UNKNOWN, error_code=status, error_message=text)
+        return SendAttempt(AttemptStatus.UNKNOWN, error_code=status, error_message=text, answered=answered)
     return SendAttempt(AttemptStatus.PERMANENT, error_code=status, error_message=text)
 
 

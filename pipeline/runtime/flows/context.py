@@ -58,7 +58,8 @@ class Assignment(Protocol):
 async def sleep_unless_set(event: asyncio.Event, seconds: float) -> bool:
     """Wait for `seconds`. Return False as soon as `event` is set."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):  # `wait_for` would make a task of it before Python 3.12
+            await event.wait()
     except TimeoutError:
         return True
     return False

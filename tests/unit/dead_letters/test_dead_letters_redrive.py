@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -15,9 +16,12 @@ from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
+from pipeline.messenger.call import ProviderCall, Sleep
 from pipeline.messenger.command_state import CommandPhase, decode_state
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.routes import SendRoutes
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.state import MemoryStore
@@ -114,12 +118,15 @@ class Desk(Dispatcher):
         self.known = tenants
         self._provider = provider
 
-    async def wait_for_permit(self, command: Command, wait: Any, within: float = 0.0) -> bool:
-        self._tenants = self.known
-        self._account(command)
+    async def begin(self, command: Command, wait: Sleep, within: float = math.inf) -> ProviderCall:
+        self._routes = SendRoutes(self.known, SlotBounds(1, 1, 1), ())
+        return await super().begin(command, wait, within)
+
+    async def wait_for_permit(self, command: Command, wait: Sleep, within: float = math.inf) -> bool:
+        """At once."""
         return True
 
-    async def attempt(self, command: Command, guard: object = None) -> SendAttempt:
+    async def attempt(self, command: Command, guard: object = None, call: ProviderCall | None = None) -> SendAttempt:
         return await self._provider.deliver(command)
 
     def may_resend(self, command: Command) -> bool:

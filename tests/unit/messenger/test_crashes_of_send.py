@@ -20,10 +20,12 @@ from pipeline.agents import receive as receive_stage
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
 from pipeline.messenger import executor as executor_module
+from pipeline.messenger.call import Sleep
 from pipeline.messenger.command_state import CommandPhase, CommandState
 from pipeline.messenger.connections import WriteGuard, require_write_guard
-from pipeline.messenger.dispatch import Dispatcher, Sleep
+from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor, CommandTable, ExecutionContext
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
 from pipeline.providers.cloud import error_codes
 from pipeline.runtime.flows.commit_queue import CommitQueue, CommitRequest
@@ -161,7 +163,7 @@ class _Dispatcher(Dispatcher):
         tenant = {"id": "acme", "in_doubt": outside.in_doubt, "accounts": [account]}
         tenants = Tenants(TenantsFile.model_validate({"tenants": [tenant]}))
         self._outside = outside
-        super().__init__({"cloud": _Provider(outside, process)}, tenants, 1)
+        super().__init__({"cloud": _Provider(outside, process)}, tenants, SlotBounds(1, 1, 1))
         process.on_end(self.close)
 
     async def wait_for_permit(self, command: Command, wait: Sleep, within: float = math.inf) -> bool:

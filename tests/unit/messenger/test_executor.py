@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,12 +15,18 @@ from aiohttp import ClientSession
 
 from pipeline.backoff import RetryPolicy
 from pipeline.clock import Moment
-from pipeline.errors import NewerRecord, RetryAfter, UnsupportedCommand
+from pipeline.errors import KeyUnavailable, NewerRecord, RetryAfter, UnsupportedCommand
 from pipeline.messenger import executor as executor_module
 from pipeline.messenger.command_state import CommandPhase, CommandState, decode_state, due_key, encode_due
 from pipeline.messenger.connections import require_write_guard
-from pipeline.messenger.dispatch import Dispatcher
-from pipeline.messenger.executor import MAX_RESENDS, POLL_INTERVAL, REFERENCE_TIMEOUT, CommandExecutor
+from pipeline.messenger.dispatch import REVIEW_INTERVAL, Dispatcher
+from pipeline.messenger.executor import (
+    MAX_RESENDS,
+    POLL_INTERVAL,
+    REFERENCE_TIMEOUT,
+    CommandExecutor,
+)
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
 from pipeline.providers.cloud import error_codes
 from pipeline.runtime.flows.stage import PartitionsRevoked
@@ -129,7 +136,7 @@ def _command(kind: CommandKind = CommandKind.TEXT, expires_at: datetime | None =
 
 
 async def _carry_out(outside: Outside, window: float, command: Command) -> Outcome | None:
-    dispatcher = Dispatcher({"cloud": outside}, _tenants(), 1)
+    dispatcher = Dispatcher({"cloud": outside}, _tenants(), SlotBounds(1, 1, 1))
     try:
         return await CommandExecutor(dispatcher, window, now=lambda: outside.now).execute(command, outside, outside)
     finally:
@@ -337,6 +344,37 @@ def test_a_closed_account_is_closed_for_all_of_its_commands_after_a_restart() ->
     read = other.model_copy(update={"kind": CommandKind.READ})
     assert asyncio.run(_carry_out(outside, 60, read)) is not None, "a read mark counts against no limit"
     assert outside.calls == 2
+
+
+def test_what_a_paused_account_makes_wait_is_told_from_what_waits_for_itself() -> None:
+    """The runtime would try all commands of a paused number one by one, or hold a number for one recipient's limit."""
+    outside = Outside([THROTTLED])
+    with pytest.raises(KeyUnavailable):
+        asyncio.run(_carry_out(outside, 60, _command()))
+    outside.restart()
+    with pytest.raises(KeyUnavailable) as paused:
+        asyncio.run(_carry_out(outside, 60, _command().model_copy(update={"command_id": "cmd-2"})))
+    assert 0 < paused.value.delay <= REVIEW_INTERVAL
+    outside = Outside([SendAttempt(AttemptStatus.RETRYABLE, error_code=131056, delay=3600)])
+    for _ in range(2):  # after its call, and when it is looked at again
+        with pytest.raises(RetryAfter) as own:
+            asyncio.run(_carry_out(outside, 60, _command()))
+        assert not isinstance(own.value, KeyUnavailable)
+        outside.restart()
+
+
+def test_a_send_that_hangs_is_in_doubt_and_one_without_a_connection_is_not_done() -> None:
+    """A message that a hanging gateway has taken would be sent again at once, or one that never left be given up."""
+    hangs = replace(UNKNOWN, answered=False)
+    outside = Outside([hangs])
+    with pytest.raises(RetryAfter) as in_doubt:
+        asyncio.run(_carry_out(outside, 60, _command()))
+    assert not isinstance(in_doubt.value, KeyUnavailable), "its status may end this wait at any time"
+    assert _state(outside).phase is CommandPhase.INTENT
+    outside = Outside([SendAttempt(AttemptStatus.RETRYABLE, answered=False)])
+    with pytest.raises(RetryAfter):
+        asyncio.run(_carry_out(outside, 60, _command()))
+    assert _state(outside).phase is CommandPhase.RETRY
 
 
 def test_of_two_calls_in_flight_the_longer_refusal_closes_the_account() -> None:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter
 from pipeline.messenger.command_state import CommandPhase, CommandState, decode_state, due_key, encode_due
-from pipeline.messenger.dispatch import Dispatcher
-from pipeline.messenger.executor import REVIEW_INTERVAL, CommandExecutor
+from pipeline.messenger.dispatch import REVIEW_INTERVAL, Dispatcher
+from pipeline.messenger.executor import CommandExecutor
 from pipeline.messenger.lifetimes import Lifetimes
+from pipeline.messenger.slots import SlotBounds
 from pipeline.metrics import EXPIRED
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.tenants import Tenants, TenantsFile
@@ -68,7 +69,7 @@ class Messenger:
 
     async def _end(self, command: Command) -> Outcome | None:
         if self._dispatcher is None:
-            self._dispatcher = Dispatcher({"cloud": self.outside}, self._tenants, 1)
+            self._dispatcher = Dispatcher({"cloud": self.outside}, self._tenants, SlotBounds(1, 1, 1))
             await self._dispatcher.close()  # the provider of these tests calls nobody
         executor = CommandExecutor(
             self._dispatcher,
@@ -183,7 +184,7 @@ def test_a_status_that_was_held_up_is_believed_after_the_end() -> None:
 
 
 async def _look(messenger: Messenger, command: Command) -> Outcome | None:
-    dispatcher = Dispatcher({"cloud": messenger.outside}, messenger._tenants, 1)
+    dispatcher = Dispatcher({"cloud": messenger.outside}, messenger._tenants, SlotBounds(1, 1, 1))
     await dispatcher.close()
     stalled = messenger.outside.now - 1000
     executor = CommandExecutor(dispatcher, 60, lambda _: stalled, now=lambda: messenger.outside.now)

@@ -23,6 +23,7 @@ from pipeline.errors import NewerRecord
 from pipeline.messenger.command_state import CommandPhase, CommandState, decode_due, decode_state, due_key, encode_due
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.slots import SlotBounds
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.tenants import Account, Tenants, TenantsFile
 from pipeline.testing import TestRecord, TopologyTestDriver
@@ -124,7 +125,7 @@ def _messenger(provider: Provider, retries: RetryPolicy | None = None, window: f
     tenants = Tenants(TenantsFile.model_validate({"tenants": [{"id": "acme", "accounts": [account]}]}))
 
     async def dispatcher() -> Dispatcher:
-        made = Dispatcher({"cloud": provider}, tenants, 1)
+        made = Dispatcher({"cloud": provider}, tenants, SlotBounds(1, 1, 1))
         await made.close()  # the provider of these tests calls nobody
         return made
 

@@ -1,0 +1,180 @@
+"""Hosts of providers that hang or are away: they cost the commands of their own accounts, and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from pipeline.local.kafka import Kafka
+from pipeline.runtime.kafka import admin
+from pipeline.runtime.kafka.partitions import partition_of
+from pipeline.topics.codec import decode_outcome
+from pipeline.topics.commands import Command
+from pipeline.topics.keys import account_key
+from pipeline.topics.outcomes import Outcome, OutcomeStatus
+from tests.faults.messenger_worker import Messenger, command, publish, tenant
+from tests.integration.installation import PARTITIONS, TOPICS, without_topics
+from tests.support.observers import records
+from tests.support.ports import free_ports
+from tests.support.stacks import eventually
+
+pytestmark = pytest.mark.integration
+
+AWAY = "106540352242922"
+HEALTHY = next(
+    number
+    for number in map(str, count(200))
+    if partition_of(account_key("cloud", number).encode(), PARTITIONS)
+    == partition_of(account_key("cloud", AWAY).encode(), PARTITIONS)
+)
+"""A number in the same partition as the one that is away."""
+PER_ACCOUNT = 20
+"""The default of PIPELINE_SEND_CONCURRENCY_PER_ACCOUNT."""
+FAST = {"messages_per_second": 10_000.0}
+
+
+class Api(ThreadingHTTPServer):
+    """Stands for the Cloud API: it accepts all, and keeps the names of the commands, by recipient."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.sent: defaultdict[str, list[str]] = defaultdict(list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Api
+
+    def do_POST(self) -> None:
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name = message["biz_opaque_callback_data"]
+        self.server.sent[message["to"]].append(name)
+        body = json.dumps({"messages": [{"id": f"wamid.{name}"}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its base class says so)
+        """Nothing: the test counts."""
+
+
+@contextmanager
+def _api(port: int = 0) -> Iterator[Api]:
+    api = Api(port)
+    threading.Thread(target=api.serve_forever, daemon=True).start()
+    try:
+        yield api
+    finally:
+        api.shutdown()
+        api.server_close()
+
+
+class Silent:
+    """A gateway that takes connections and requests, and never answers."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.connections: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # closed
+            while True:
+                self.connections.append(self._server.accept()[0])
+
+    def close(self) -> None:
+        for each in (self._server, *self.connections):
+            each.close()
+
+
+@contextmanager
+def _messenger(kafka: Kafka, place: Path, away: str, healthy: str) -> Iterator[Messenger]:
+    tenants = [tenant("away", AWAY, away, **FAST), tenant("healthy", HEALTHY, healthy, **FAST)]
+    with without_topics(kafka.bootstrap):
+        asyncio.run(admin.create(kafka.bootstrap, TOPICS, PARTITIONS, 1))
+        worker = Messenger(kafka, place, "messenger", tenants)
+        try:
+            worker.wait_ready()
+            yield worker
+        finally:
+            worker.signal(signal.SIGKILL)
+            worker.wait()
+
+
+def _commands(tenant_id: str, account: str, recipients: int, each: int = 1) -> list[Command]:
+    numbers = [(f"1555{account[-3:]}{one:04}", turn) for turn in range(each) for one in range(recipients)]
+    return [command(f"cmd-{tenant_id}-{to}-{turn}", tenant_id, account, to) for to, turn in numbers]
+
+
+def _outcomes(bootstrap: str) -> list[Outcome]:
+    return [decode_outcome(record) for record in records(bootstrap, "commands.outcomes")]
+
+
+def _answered(bootstrap: str, tenant_id: str) -> list[Outcome]:
+    return [outcome for outcome in _outcomes(bootstrap) if outcome.tenant_id == tenant_id]
+
+
+def test_a_gateway_that_hangs_costs_another_tenant_nothing(kafka: Kafka, tmp_path: Path) -> None:
+    """One gateway that takes connections and never answers would make every other tenant's sends wait and fail."""
+    silent = Silent()
+    with _api() as api, _messenger(kafka, tmp_path, silent.url, api.url) as worker:
+        try:
+            publish(kafka.bootstrap, _commands("away", AWAY, 300))
+            waiting = ("pipeline_send_connections", 'provider="cloud"', 'state="waiting"')
+            eventually(lambda: worker.metric(*waiting) == 300 - PER_ACCOUNT, "the others wait for a slot")
+            eventually(lambda: len(silent.connections) == PER_ACCOUNT, "calls that hang")
+            publish(kafka.bootstrap, _commands("healthy", HEALTHY, 20))
+            eventually(lambda: len(_answered(kafka.bootstrap, "healthy")) == 20, "the answers of the other tenant")
+            found = _outcomes(kafka.bootstrap)
+            rows = {record.key for record in records(kafka.bootstrap, "messenger-sent-changelog")}
+        finally:
+            silent.close()
+    assert Counter((outcome.tenant_id, outcome.status, outcome.retried) for outcome in found) == {
+        ("healthy", OutcomeStatus.ACCEPTED, 0): 20
+    }
+    assert len(silent.connections) == PER_ACCOUNT
+    assert sum(b"cmd-away" in key for key in rows if key) == PER_ACCOUNT, "who waits for a connection has no intent"
+
+
+def test_an_account_that_is_away_is_probed_and_goes_on_once_and_in_order(kafka: Kafka, tmp_path: Path) -> None:
+    """Every command would try a dead gateway for itself, or some would be lost, doubled or swapped when it is back."""
+    port = free_ports()
+    with _api() as api, _messenger(kafka, tmp_path, f"http://127.0.0.1:{port}", api.url) as worker:
+        publish(kafka.bootstrap, _commands("away", AWAY, 100, each=3))
+        opened = ("pipeline_send_breakers_open", 'kind="account"')
+        eventually(lambda: worker.metric(*opened) == 1, "the breaker of the account")
+        publish(kafka.bootstrap, _commands("healthy", HEALTHY, 20))
+        eventually(lambda: len(_answered(kafka.bootstrap, "healthy")) == 20, "the answers of the other tenant")
+        with _api(port) as back:
+            eventually(lambda: len(_answered(kafka.bootstrap, "away")) == 300, "the answers of what was held")
+        tries = worker.metric("pipeline_deliveries_total", 'tenant="away"', 'result="retryable"')
+        assert worker.metric(*opened) == 0
+        log = worker.output
+    assert all(len(names) == len(set(names)) == 3 and names == sorted(names) for names in back.sent.values())
+    assert len(back.sent) == 100
+    assert tries < 50, "a few calls, and then one probe at a time"
+    assert log.count("account_unavailable") == log.count("account_available") == 1
