@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from tests.support.doc_blocks import DOCS, Block, Shell, blocks, commands
+from tests.support.doc_blocks import DOCS, NEEDS_CURL, Block, Shell, blocks, commands
 from tests.support.observers import request
 from tests.support.ports import free_ports
 from tests.support.stacks import ROOT, Stack, eventually
@@ -92,6 +92,7 @@ def _named(running: Running, argument: str) -> str:
     return re.sub(r"^[0-9a-f]{32}$", running.trace, argument)
 
 
+@NEEDS_CURL
 @pytest.mark.parametrize("block", [pytest.param(each, id=each.name) for each in BLOCKS if is_request(each)])
 def test_each_request_is_answered_with_200(running: Running, block: Block) -> None:
     """The reader would see an error where the page shows what can be asked."""

@@ -14,7 +14,7 @@ import orjson
 import psutil
 import pytest
 
-from tests.support.doc_blocks import blocks
+from tests.support.doc_blocks import NEEDS_CURL, blocks
 from tests.support.ports import free_ports
 from tests.support.stacks import ROOT, Process, eventually
 from tests.support.waiting import HANG
@@ -65,6 +65,7 @@ def _env(clone: Path) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(clone)}  # the environment's own entry names another checkout
 
 
+@NEEDS_CURL
 def test_make_run_answers_and_make_test_runs(clone: Path) -> None:
     """Without it, whoever clones this would stop at the first command."""
     run, test = _commands("make run")[0], _commands("make test")[0]

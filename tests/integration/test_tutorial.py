@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.local.ports import Ports
-from tests.support.doc_blocks import Block, Shell, blocks
+from tests.support.doc_blocks import NEEDS_CURL, Block, Shell, blocks
 from tests.support.ports import free_ports
 from tests.support.stacks import Process, eventually
 from tests.support.tutorial import LIVE, PAGE, before_the_stack, environment, run, to_run, write
@@ -66,6 +66,7 @@ def curl(command: Shell, ports: Ports) -> str:
     return subprocess.run(line, shell=True, capture_output=True, text=True, check=True, timeout=HANG).stdout
 
 
+@NEEDS_CURL
 def test_the_shop_answers_as_the_tutorial_says(project: Path, ports: Ports) -> None:
     """The reader would wait for an answer that never comes, or see another one."""
     doctor, *writes = [each for each in live() if "PIPELINE_TESTING" not in each.settings]

@@ -19,15 +19,20 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
 PAGES: Final = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
 PROGRAMS: Final = ("pipeline", "python", "curl", "make", "pytest")
 """Commands that a block may call, if the block is to run."""
+NEEDS_CURL: Final = pytest.mark.skipif(not shutil.which("curl"), reason="the page calls curl, which is not installed")
+"""`make test` needs only Python and make; what a page does with curl is tested where it is installed."""
 _FENCE: Final = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.M | re.S)
 _SETTING: Final = re.compile(r"[A-Z_]+=\S*")
 _LANGUAGES: Final = frozenset({"python", "pycon", "yaml", "dotenv", "sh", "", "json"})
