@@ -35,7 +35,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.errors import ConfigurationError
 from pipeline.secret_index import SecretIndex
-from pipeline.topics.lifetimes import NO_OVERRIDES, Overrides
+from pipeline.topics.lifetimes import Overrides
 from pipeline.yaml_reader import line_of, read_yaml
 
 
@@ -214,7 +214,7 @@ class Tenant:
     accounts: tuple[Account, ...] = ()
     api_keys: tuple[Secret, ...] = ()
     send_limits: SendLimits = SendLimits()
-    lifetimes: Overrides = NO_OVERRIDES
+    lifetimes: Overrides = Field(default_factory=dict)
 
 
 class TenantsFile(BaseModel):
