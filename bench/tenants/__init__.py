@@ -1,1 +1,1 @@
-"""How long a large tenants file takes to load, what it holds in memory, and what a look-up costs."""
+"""The time and memory that a large tenants file takes to load, and the cost of a look-up."""

@@ -21,7 +21,7 @@ SIZES: Final = ((10, 50), (1_000, 5_000), (10_000, 50_000))
 """Tenants and accounts of each file."""
 MAX_SECONDS: Final = 2.0
 MAX_MIB: Final = 100.0
-"""What the largest file may take."""
+"""Bounds of the largest file."""
 NOTES: Final = (
     f"Promised for the largest file: {MAX_SECONDS:g} s and {MAX_MIB:g} MiB, on a machine that has nothing else to do.",
     "Each load is the first one of a process of its own. Peak: above what the process had before, at its highest.",

@@ -36,7 +36,7 @@ class Timeouts(NamedTuple):
     grace: float = 0.25
     """Before its connection can be evicted for another caller's."""
     place: float = 1.0
-    """In which a connection above the limit waits for a place."""
+    """Seconds that a connection above the limit waits for a place."""
 
 
 class RequestProgress(Enum):
