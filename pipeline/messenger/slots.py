@@ -174,11 +174,12 @@ class ConnectionSlots:
             account.in_flight -= 1
             account.host.in_flight -= 1
             self._in_flight -= 1
+            if not self._waiting:
+                return
         else:
             self._dequeue(slot)
-        if self._waiting:
-            self._update(account)
-            self._grant_ready()
+        self._update(account)
+        self._grant_ready()
 
     def answered(self, account: AccountSlots) -> None:
         """Note that the account's host answered a call."""

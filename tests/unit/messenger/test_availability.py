@@ -118,7 +118,7 @@ def test_a_host_that_answers_lets_its_accounts_probe_at_once() -> None:
 
 
 def test_a_reset_closes_all() -> None:
-    """What another worker may have found out meanwhile would be held for what this one remembers."""
+    """An account that another worker found to be back would be held for what this one remembers."""
     accounts = _host(HOST_ACCOUNTS)
     for each in accounts:
         _fail(each, FAILURES)

@@ -59,12 +59,14 @@ class Pool:
             self.check()
 
     def check(self) -> None:
-        """What must hold after every move."""
+        """Compare bounds, counts and the order of service with what the slots say."""
         assert len(self.held()) <= 2 * self.bounds.total
         for host in self.hosts:
             mine = [account for account in self.accounts if account.host is host]
             assert host.in_flight == sum(account.in_flight for account in mine) <= self.bounds.total
             assert host.waiting == sum(len(account.queue) for account in mine)
+            ready = host.ready.first()
+            assert ready is None or ready.queue, "an account without a call that waits is ready"
         assert not [account for account in self.accounts if account.queue and self._may_begin(account)]
         assert len(self.woken) == len(set(self.woken))
         assert not [slot for slot in self.woken if slot.waits]
@@ -190,3 +192,14 @@ def test_a_slot_is_released_once() -> None:
     first.release()
     assert second.held
     assert not third.held
+
+
+def test_the_last_call_that_gives_up_its_wait_leaves_nothing_behind() -> None:
+    """The next slot that becomes free would be granted to a call that is gone, and end the worker."""
+    pool = Pool(SlotBounds(2, 2, 2), hosts=1, accounts=2)
+    first, second = pool.acquire_many(0, 2)
+    pool.acquire(1).release()
+    other = pool.acquire(0)
+    first.release()
+    second.release()
+    assert other.held
