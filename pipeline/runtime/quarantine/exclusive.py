@@ -16,11 +16,18 @@ class ExclusiveMember(Protocol):
     """One app of the process."""
 
     @property
-    def idle(self) -> bool:
+    def quiet(self) -> bool:
         """True if no record of it runs."""
+
+    @property
+    def idle(self) -> bool:
+        """True if the broker knows that, too."""
 
     def pause(self) -> None:
         """Let no record run."""
+
+    def uncount(self) -> None:
+        """Count no death against its records, now that none of them runs."""
 
     def resume(self) -> None:
         """Let records run again."""
@@ -60,11 +67,22 @@ class ProcessExclusivity:
                 member.resume()
 
     async def wait_until_idle(self, holder: ExclusiveMember) -> bool:
-        """Wait until all apps are idle. False: it takes too long, or `holder` has released it."""
+        """Wait until all apps are idle, but for the notes of `holder` itself, which it commits when it goes on.
+
+        Returns False if it takes too long, or if `holder` has released it.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(REST_SECONDS):
                 while self.holder is holder:
-                    if all(member.idle for member in self._members):
+                    if self._is_idle(holder):
                         return True
                     await asyncio.sleep(POLL_SECONDS)
         return False
+
+    def _is_idle(self, holder: ExclusiveMember) -> bool:
+        # Until all have stopped a death still counts: otherwise a killer among those that run would never be found.
+        if not all(member.quiet for member in self._members):
+            return False
+        for member in self._members:
+            member.uncount()
+        return all(member.idle for member in self._members if member is not holder)

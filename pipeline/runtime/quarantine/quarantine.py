@@ -202,17 +202,26 @@ class Quarantine:
     # Another app's record must run alone
 
     @property
+    def quiet(self) -> bool:
+        """True if no record runs."""
+        return self._quiet()
+
+    @property
     def idle(self) -> bool:
         """True if no record runs and the broker knows it."""
         return self._quiet() and not self._ledger.dirty
 
     def pause(self) -> None:
-        """Let no record run: one is about to run alone in this process."""
+        """Let no further record run: one is about to run alone in this process."""
         self._paused = True
         self.may_run.clear()
+        self._close()
+
+    def uncount(self) -> None:
+        """Count no death against its records, now that none of them runs."""
         for partition in self._ledger.partitions.values():
             partition.uncount()
-        self._close()
+        self._wake.set()
 
     def resume(self) -> None:
         """Let records run again."""
@@ -316,7 +325,7 @@ class Quarantine:
         elif state.single(partition.frontier) and state.condemned(partition.frontier):
             opening[tp] = state.ends[0]
         elif not (partition.must_run_alone and self._exclusive.possible):
-            partition.state, opening[tp] = state.in_window(), state.ends[0]
+            partition.state, opening[tp] = state.in_window(partition.frontier), state.ends[0]
 
     def _heads(self) -> dict[TP, int]:
         return {tp: head for buffer in self._buffers() for tp, head in buffer.blocked_heads().items()}

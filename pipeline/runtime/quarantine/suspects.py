@@ -38,6 +38,8 @@ class Running(StrEnum):
 
     NOTHING = ""
     WINDOW = "window"
+    SINGLE = "single"
+    """The window's last record, which does not run alone because another one behind it has died alone."""
     ALONE = "alone"
 
 
@@ -84,8 +86,8 @@ class Suspicion:
         if not ends:
             return CLEAR
         state = replace(self, ends=ends, running=Running.NOTHING)._forgetting(position)
-        if self.running is Running.WINDOW and ends[0] == self.ends[0]:
-            return state._died_in_window(position, hint)
+        if self.running in (Running.WINDOW, Running.SINGLE) and ends[0] == self.ends[0]:
+            return state._died_in_window(position, hint, single=self.running is Running.SINGLE)
         if self.running is Running.ALONE and state.at >= 0:
             before = (self.at,) if self.at > position else ()
             return replace(state, ends=(*before, *ends), deaths=self.deaths + 1)
@@ -100,10 +102,10 @@ class Suspicion:
             return self
         return Suspicion(ends=(end,))._aimed(position, hint) if end > position else CLEAR
 
-    def _died_in_window(self, position: int, hint: int | None) -> Suspicion:
+    def _died_in_window(self, position: int, hint: int | None, *, single: bool) -> Suspicion:
         if hint == ELSEWHERE and self.lives < SPARED:
             return replace(self, lives=self.lives + 1)
-        if self.at >= self.ends[0] == position + 1:
+        if self.at >= self.ends[0] and (single or self.ends[0] == position + 1):
             return replace(self, lives=0, at=-1, deaths=0)  # it must run alone, whatever is known of another
         return replace(self, lives=0)._aimed(position, hint)
 
@@ -119,9 +121,9 @@ class Suspicion:
         """Return the state to commit before records of an unsuspected partition are taken at this position."""
         return replace(self, lives=self.lives + 1)
 
-    def in_window(self) -> Suspicion:
+    def in_window(self, frontier: int) -> Suspicion:
         """Return the state to commit before the records of the window run."""
-        return replace(self, running=Running.WINDOW)
+        return replace(self, running=Running.SINGLE if self.single(frontier) else Running.WINDOW)
 
     def alone(self, offset: int) -> Suspicion:
         """Return the state to commit before the record at `offset` runs alone in its process."""

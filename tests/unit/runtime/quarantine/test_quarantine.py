@@ -337,9 +337,10 @@ def test_who_lost_its_partitions_waits_no_more_for_others_to_rest() -> None:
         return [Record("out", record.key, record.value)]
 
     class Restless:
-        idle = False
+        quiet = idle = False
 
         def pause(self) -> None: ...
+        def uncount(self) -> None: ...
         def resume(self) -> None: ...
 
     async def play() -> None:
@@ -497,11 +498,12 @@ def test_a_record_that_never_gets_to_run_alone_leaves_the_others_half_of_the_tim
         raise AssertionError
 
     class Restless:
-        idle = False
+        quiet = idle = False
 
         def pause(self) -> None:
             held.append(time.monotonic())
 
+        def uncount(self) -> None: ...
         def resume(self) -> None: ...
 
     async def play() -> None:

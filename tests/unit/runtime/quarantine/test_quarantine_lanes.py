@@ -286,3 +286,14 @@ def test_two_killers_behind_a_record_that_waits_become_dead_letters() -> None:
     while not world.over and world.lives < world.bound:
         world.live()
     assert set(world.given_up) == {(0, 1), (0, 3)}
+
+
+def test_a_killer_in_front_of_one_that_died_alone_ends_a_search_behind_a_record_that_waits() -> None:
+    """The two would keep each other from running alone in every life, for as long as the record in front waits."""
+    world = World([6], 3, {(0, 3), (0, 5)}, {(0, 1): FOR_EVER})
+    (tp,) = world.notes
+    world.notes[tp] = 1, '[1,0,[4,5,6],"window",5,2]'
+    world.handled = [(0, 0)]
+    while not world.over and world.lives < 2 * world.bound:
+        world.live()
+    assert set(world.given_up) == {(0, 3), (0, 5)}

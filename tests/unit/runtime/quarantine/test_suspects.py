@@ -125,7 +125,7 @@ class World:
                 self._move(states, part, position + 1)
             elif position < size:
                 windows[part] = state.ends[0] if state.ends else size
-                self._commit(part, state.in_window() if state.ends else state.taking())
+                self._commit(part, state.in_window(position) if state.ends else state.taking())
         self._run(windows, states)
 
     def _run(self, windows: Mapping[int, int], states: list[Suspicion]) -> None:
