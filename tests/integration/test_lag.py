@@ -146,7 +146,7 @@ def test_a_bad_partition_costs_its_own_line_alone(kafka: Kafka, topic: str, monk
 
 
 def test_a_topic_that_a_group_reads_beside_its_catalogue_is_measured(kafka: Kafka, topic: str) -> None:
-    """What waits between the two halves of a chain that was cut in two would be nobody's lag."""
+    """Records between the two halves of a chain that was cut in two would be nobody's lag."""
     between = create(kafka.bootstrap, 1)
     asyncio.run(put(kafka.bootstrap, between, {0: 4}))
     asyncio.run(commit(kafka.bootstrap, "of-two", between, {0: 1}))

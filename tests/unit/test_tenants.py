@@ -202,7 +202,7 @@ def test_a_tenant_has_a_weight(tmp_path: Path) -> None:
 
 
 def test_json_is_read_as_well(tmp_path: Path) -> None:
-    """Whoever makes the file by a program would have to learn another format."""
+    """A user whose program makes the file would have to learn another format."""
     accounts = [account(id="1", webhook_secrets=["a\u00e9\t"]), account(id="2", limits={"messages_per_second": 4})]
     what = content({"id": "a", "accounts": accounts, "weight": 1.5, "handler": None})
     for text in (json.dumps(what), json.dumps(what, indent=2), yaml.safe_dump(what)):

@@ -265,7 +265,7 @@ def authenticated(body: bytes, secret: str, tenants: Tenants, monkeypatch: pytes
 
 
 def test_of_many_apps_only_those_are_tried_that_may_sign(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where each tenant has an app of its own, each webhook would be signed with the secrets of all of them."""
+    """With an app for each tenant, each webhook would be signed with the secrets of all of them."""
     many = apps(100)
     assert authenticated(webhook_of("1042", "2042"), "secret-42", many, monkeypatch) == (True, 1)
     assert authenticated(webhook_of("1042", "2042"), "secret-41", many, monkeypatch) == (False, 1)

@@ -144,7 +144,7 @@ tenants:
     ],
 )
 def test_the_line_of_a_value(path: tuple[str | int, ...], line: int) -> None:
-    """Whoever corrects a file of ten thousand tenants would count them by hand."""
+    """A user who corrects a file of ten thousand tenants would count them by hand."""
     assert line_of(io.StringIO(FILE), path) == line
 
 

@@ -107,6 +107,6 @@ def test_a_worker_that_hangs_is_waited_for_a_bounded_time(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("url", ["worker:8080", "ftp://worker:1", "http://", "http://a:b", "http://a:99999", ""])
 def test_what_is_no_address_is_refused_in_one_line(url: str) -> None:
-    """Whoever mistypes an address would read that the worker does not answer."""
+    """A user who mistypes an address would read that the worker does not answer."""
     with pytest.raises(ConfigurationError, match="write it as http://host:port"):
         require_url(url)
