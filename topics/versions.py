@@ -12,6 +12,7 @@ from pipeline.errors import NewerRecord
 from pipeline.topics.headers import VERSION
 from pipeline.topics.records import ConsumedRecord
 
+MAX_DIGITS: Final = 9
 READABLE: Final = 1
 """The newest version that this worker can process."""
 
@@ -24,5 +25,5 @@ def require_readable(record: ConsumedRecord) -> None:
 
 
 def _number(value: bytes) -> int:
-    """Return the version as a number; 0 for a header that is not a number."""
-    return int(value) if value and value.isdigit() else 0
+    """Return the version as a number; 0 for a header that is not a number of at most nine digits."""
+    return int(value) if value and value.isdigit() and len(value) <= MAX_DIGITS else 0
