@@ -44,7 +44,7 @@ READ: Final = [headers.PROVIDER, headers.TENANT, headers.ACCOUNT, headers.RECEIV
 OTHERS = st.lists(st.tuples(st.sampled_from(READ) | st.sampled_from(NAMES) | st.text(max_size=4), VALUES), max_size=6)
 
 
-def _is_readable(found: list[Header]) -> bool:
+def _is_readable(found: Iterable[Any]) -> bool:
     """Return False for a record of a newer version: it is valid, and waits for a worker that reads it."""
     try:
         require_readable(TestRecord(b"", None, tuple(found)))
