@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from pipeline.handlers.runner import HandlerRunner
-from pipeline.runtime import ConcurrentContext, ConcurrentStage
+from pipeline.runtime import ConcurrentContext, ConcurrentStage, FairKey, Fairness
 from pipeline.topics.codec import encode_command
 from pipeline.topics.commands import Command
 from pipeline.topics.dead_letters import is_redriven
@@ -15,7 +15,7 @@ from pipeline.topics.freshness import is_stale
 from pipeline.topics.records import Record
 
 
-def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
+def handle(runner: HandlerRunner, concurrency: int, fairness: Fairness | None = None) -> ConcurrentStage:
     async def run(event: Event, context: ConcurrentContext) -> Iterable[Record]:
         publish_immediate, record = partial(_publish, context), context.record
         stale, redriven = is_stale(record), is_redriven(record)
@@ -25,7 +25,12 @@ def handle(runner: HandlerRunner, concurrency: int) -> ConcurrentStage:
     async def on_give_up(event: Event, context: ConcurrentContext, error: Exception) -> Iterable[Record]:
         return [encode_command(command) for command in await runner.give_up(event, error, context.when_committed)]
 
-    return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency, on_give_up)
+    return ConcurrentStage("handle", run, decode, lambda event: event.conversation, concurrency, on_give_up, fairness)
+
+
+def fair_key(event: Event) -> FairKey:
+    """Return the tenant and the conversation of an event."""
+    return event.tenant_id, event.conversation
 
 
 async def _publish(context: ConcurrentContext, command: Command) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.messenger.executor import CommandExecutor
-from pipeline.runtime import ConcurrentContext, ConcurrentStage
+from pipeline.runtime import ConcurrentContext, ConcurrentStage, FairKey, Fairness
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_command, encode_outcome
 from pipeline.topics.commands import Command
@@ -20,7 +20,7 @@ MAX_CONCURRENT = 5_000
 dispatcher limits how many of them call a provider."""
 
 
-def send(executor: CommandExecutor) -> ConcurrentStage:
+def send(executor: CommandExecutor, fairness: Fairness | None = None) -> ConcurrentStage:
     async def run(command: Command, context: ConcurrentContext) -> Iterable[Record]:
         outcome = await executor.execute(command, context.table(SENT), context)
         return () if outcome is None else (encode_outcome(outcome),)
@@ -28,4 +28,9 @@ def send(executor: CommandExecutor) -> ConcurrentStage:
     def ordering_key(command: Command) -> tuple[str, str]:
         return command.account, command.recipient
 
-    return ConcurrentStage("send", run, decode_command, ordering_key, MAX_CONCURRENT)
+    return ConcurrentStage("send", run, decode_command, ordering_key, MAX_CONCURRENT, fairness=fairness)
+
+
+def fair_key(command: Command) -> FairKey:
+    """Return the tenant and the account of a command."""
+    return command.tenant_id, command.account_key

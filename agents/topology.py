@@ -2,8 +2,8 @@
 
     webhooks.raw ──▶ [parse ▸ deduplicate ▸ route] ──▶ events.<lane>              app "intake", table "seen"
                                             └──▶ commands.receipts
-    events.<lane> ──▶ [handle] ──▶ commands.interactive, commands.bulk            app "handlers-<lane>"
-    commands.interactive, commands.bulk ──▶ [send] ──▶ commands.outcomes          app "messenger", table "sent"
+    events.<lane> ──▶ [handle] ──▶ commands.interactive, commands.bulk            app "handlers-<lane>", table "parked"
+    commands.interactive, commands.bulk ──▶ [send] ──▶ commands.outcomes          app "messenger", "sent", "parked"
     commands.receipts ──▶ [receive]                                               app "messenger", table "sent"
     any stage ──▶ dead-letters.<stage>
 
@@ -12,13 +12,16 @@ A chain is cut in two by naming a topic between its stages: `app.flow(RAW, parse
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from pipeline.agents.deduplicate import deduplicate
+from pipeline.agents.handle import fair_key as event_fair_key
 from pipeline.agents.handle import handle
 from pipeline.agents.parse import parse
 from pipeline.agents.receive import receive
 from pipeline.agents.route import route
+from pipeline.agents.send import fair_key as command_fair_key
 from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.messenger.dispatch import Dispatcher
@@ -27,14 +30,14 @@ from pipeline.messenger.lifetimes import Lifetimes
 from pipeline.messenger.slots import SlotBounds
 from pipeline.providers import PROVIDERS
 from pipeline.providers.media import AccountMedia
-from pipeline.runtime import PipelineApp
+from pipeline.runtime import FairKey, Fairness, PipelineApp
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.runtime.kafka.watermark import GroupTopic, PipelineWatermark
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from pipeline.topics import catalogue as topics
 from pipeline.topics.commands import Command
-from pipeline.topics.keys import conversation_key
+from pipeline.topics.keys import account_key, account_of, conversation_key
 from pipeline.topics.lifetimes import longest_lifetime, required_retention
 
 STATUS_PATH = (GroupTopic(topics.INTAKE, topics.RAW.name), GroupTopic(topics.MESSENGER, topics.RECEIPTS.name))
@@ -55,7 +58,7 @@ def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
     capabilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
     media = AccountMedia(PROVIDERS, tenants, networks=settings.media_networks)
     runner = HandlerRunner(settings, tenants, capabilities=capabilities, media=media)
-    app.flow(topics.events(lane).name, handle(runner, settings.handler_concurrency))
+    app.flow(topics.events(lane).name, handle(runner, settings.handler_concurrency, _event_fairness(tenants, lane)))
     app.on_close(runner.close)
     app.on_close(media.close)
     return app
@@ -76,13 +79,38 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     watermark = _status_watermark(statuses, settings.partitions)
     lifetimes = Lifetimes(tenants, settings.lifetimes)
     executor = CommandExecutor(dispatcher, settings.reconcile_window, watermark, settings.resends, lifetimes=lifetimes)
-    app.flow(topics.COMMANDS_INTERACTIVE.name, send(executor))
-    app.flow(topics.COMMANDS_BULK.name, send(executor))
+    fairness = _command_fairness(tenants, settings.partitions)
+    app.flow(topics.COMMANDS_INTERACTIVE.name, send(executor, fairness))
+    app.flow(topics.COMMANDS_BULK.name, send(executor, fairness))
     app.flow(topics.RECEIPTS.name, receive())
     app.on_revoked(dispatcher.reset_limits)
     app.on_close(dispatcher.close)
     app.on_close(statuses.close)
     return app
+
+
+def _event_fairness(tenants: Tenants, lane: str) -> Fairness:
+    """Let tenants take turns, and conversations within a tenant."""
+    is_shared = sum(tenant.lane == lane for tenant in tenants) > 1
+    return Fairness(event_fair_key, weight=tenants.weight, has_groups=lambda: is_shared, account=_account)
+
+
+def _command_fairness(tenants: Tenants, partitions: int) -> Fairness:
+    """Let tenants take turns, and accounts within a tenant. An account that has a partition for itself needs none."""
+    keys = [account_key(account.provider, account.id) for tenant in tenants for account in tenant.accounts]
+    accounts = Counter(partition_of(key.encode(), partitions) for key in keys)
+    has_groups = sum(1 for _ in tenants) > 1
+    return Fairness(
+        command_fair_key,
+        weight=tenants.weight,
+        has_groups=lambda: has_groups,
+        account=_account,
+        is_shared=lambda number: accounts[number] > 1,
+    )
+
+
+def _account(fair_key: FairKey) -> str:
+    return account_of(fair_key[1])
 
 
 def _status_watermark(statuses: PipelineWatermark, partitions: int) -> Callable[[Command], float]:

@@ -118,9 +118,17 @@ class RetryAfter(Unavailable):
 class KeyUnavailable(RetryAfter):
     """No record of the same key can be worked on for `delay` seconds: its account is paused, or its host is away.
 
-    The runtime tries none of them before that time. The key is the one that the stage takes turns by
-    (`ConcurrentStage.turn_key`).
+    The runtime tries none of them before that time. The key is its fairness key
+    (`ConcurrentStage.fairness`).
+
+    Attributes:
+        probing: True: then one record is tried, and the others follow when it has succeeded. False: then each follows
+            as soon as the one before it waits or is finished. Use it for a limit.
     """
+
+    def __init__(self, message: str, delay: float, *, probing: bool = True) -> None:
+        super().__init__(message, delay)
+        self.probing = probing
 
 
 class NewerRecord(RetryAfter):

@@ -1,6 +1,7 @@
 """All metrics, with their units and the actions they call for. `docs/metrics.md` is generated from this file.
 
-Labels are names of stages, topics and tenants; never a phone number, an id or a text.
+Labels are names of stages, topics and tenants; never a phone number, an id or a text. Accounts are labels of the top
+metrics alone, which are bounded.
 """
 
 from __future__ import annotations
@@ -111,6 +112,45 @@ LAG_SECONDS: Final = Gauge(
     "Age of the oldest of these records, in seconds. `sendable` and growing: add workers. `held`: something waits.",
     ["app", "topic", "partition", "state"],
 )
+PARKED: Final = Counter(
+    "pipeline_parked_total",
+    "Records that were parked, because they could not be worked on soon. Many: `pipeline parked` shows whose they are.",
+    ["app", "topic"],
+)
+PARKED_RECORDS: Final = Gauge(
+    "pipeline_parked_records",
+    "Parked records of the partitions that a worker has. Their offsets are committed, so no lag shows them.",
+    ["app", "topic", "partition"],
+)
+PARKED_BYTES: Final = Gauge(
+    "pipeline_parked_bytes", "Bytes of the parked records, without what the disk adds.", ["app", "topic", "partition"]
+)
+PARKED_SECONDS: Final = Gauge(
+    "pipeline_parked_seconds",
+    "Age of the oldest parked record, in seconds. Growing: something is away. `pipeline parked` shows what.",
+    ["app", "topic", "partition"],
+)
+PARKING_USED: Final = Gauge(
+    "pipeline_parking_used_ratio",
+    "Share of PIPELINE_PARKING_MAX_BYTES that the parked records of a topic use. At 1 records wait in front of others.",
+    ["app", "topic"],
+)
+TOP_RECORDS: Final = Gauge(
+    "pipeline_parked_top_records",
+    "Parked records of the accounts that have the most in a worker, 20 per app.",
+    ["app", "tenant", "account"],
+)
+TOP_SECONDS: Final = Gauge(
+    "pipeline_parked_top_seconds",
+    "Age of the oldest parked record of these accounts, in seconds.",
+    ["app", "tenant", "account"],
+)
+TENANT_BREAKER_OPEN: Final = Gauge(
+    "pipeline_tenant_breaker_open",
+    "Flows in which the breaker of one tenant is open. Its records wait and are tried again; the others go on. "
+    "`/readyz` names the cause.",
+    ["app", "tenant"],
+)
 IN_PROGRESS: Final = Gauge("pipeline_records_in_progress", "Records that were taken and are not finished.", ["app"])
 DELIVERIES: Final = Counter(
     "pipeline_deliveries_total",
@@ -147,6 +187,7 @@ HANDLED: Final = Counter("pipeline_handled_total", "Events handled, by tenant an
 
 
 LABELS: Final = {
+    "account": "Account, `provider:id`. Only the 20 with the most parked records.",
     "answer": "HTTP status of the answer.",
     "app": "App, which is its consumer group: `intake`, `handlers-<lane>`, `messenger`.",
     "error": "Class of the error, as in the header `error-type`.",

@@ -292,6 +292,12 @@ class WorkerSettings(BaseModel):
         examples=["/run/pipeline/progress"],
         description="File that a worker touches when its records progress. `pipeline up` sets it for its own.",
     )
+    parking_max_bytes: Bytes = Field(
+        16 * 1024**3,
+        gt=0,
+        description="Maximum size of the parked records of one topic in a worker. The disk needs up to twice as much. "
+        "At the maximum, records wait in front of others again.",
+    )
     commit_interval: Seconds = Field(
         0.5,
         gt=0,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -26,6 +26,7 @@ class Topic:
         retention: time for which records are kept.
         cleanup: Kafka's `cleanup.policy`.
         largest: bytes of a record with all that belongs to it, Kafka's `max.message.bytes`.
+        more: further configuration for the broker.
         partitions: its own count; None for the common count of keyed topics.
     """
 
@@ -36,6 +37,7 @@ class Topic:
     cleanup: Cleanup = "delete"
     max_message_bytes: int = MAX_MESSAGE_BYTES
     partitions: int | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
 
     def config(self) -> dict[str, str]:
         """Return the topic's configuration for the broker."""
@@ -43,6 +45,7 @@ class Topic:
             "cleanup.policy": self.cleanup,
             "retention.ms": str(int(self.retention.total_seconds() * 1000)),
             "max.message.bytes": str(self.max_message_bytes),
+            **self.more,
         }
 
 
@@ -69,6 +72,7 @@ APPS: Final = (INTAKE, HANDLERS, MESSENGER)
 
 SEEN: Final = "seen"
 SENT: Final = "sent"
+PARKED: Final = "parked"
 
 
 def events(lane: str) -> Topic:
@@ -106,6 +110,21 @@ def changelog(app: str, table: str, ttl: timedelta) -> Topic:
     )
 
 
+def parked_changelog(app: str) -> Topic:
+    """Return the changelog topic of an app's parked records. Rows stay until they are deleted, however long that is.
+
+    A deletion stays for a week, so that a worker that returns with its volume within that time sees it.
+    """
+    return Topic(
+        f"{app}-{PARKED}-changelog",
+        "as the source",
+        f"records of {app} that can't be worked on yet",
+        cleanup="compact",
+        max_message_bytes=MAX_MESSAGE_BYTES + REASON_BYTES,
+        more={"delete.retention.ms": str(7 * 24 * 3_600_000)},
+    )
+
+
 def _kept_for(topic: Topic, least: timedelta) -> Topic:
     """Return the topic with at least this retention."""
     return replace(topic, retention=max(topic.retention, least))
@@ -131,5 +150,7 @@ def catalogue(
         *(dead_letters(stage) for stage in STAGES),
         changelog(INTAKE, SEEN, dedup_ttl),
         changelog(MESSENGER, SENT, outcome_ttl),
+        parked_changelog(MESSENGER),
+        *(parked_changelog(f"{HANDLERS}-{lane}") for lane in lanes),
         INSTALLATION,
     ]

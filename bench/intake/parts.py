@@ -72,6 +72,9 @@ class Stored:
     def partition(self, _: int) -> Any:
         return self._rows
 
+    def scan(self, _: int, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return iter([(key, self._rows[key]) for key in sorted(self._rows) if key >= start])
+
     def apply(self, *_: object) -> None: ...
 
 

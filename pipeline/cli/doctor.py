@@ -46,18 +46,19 @@ async def _check_all(settings: Settings) -> list[Finding]:
     from pipeline.cli import _checks
     from pipeline.cli._lag_check import check_lag
     from pipeline.cli._lifetimes import check_lifetimes
+    from pipeline.cli._worker_check import check_workers
 
     of_tenants, tenants = _checks.check_tenants(settings)
-    of_kafka, of_lag, of_lifetimes, of_redis, of_handlers, port = await asyncio.gather(
+    of_kafka, (of_lag, of_workers), of_lifetimes, of_redis, of_handlers, port = await asyncio.gather(
         _checks.check_kafka(settings, tenants),
-        check_lag(settings, tenants),
+        asyncio.gather(check_lag(settings, tenants), check_workers(settings)),
         check_lifetimes(settings, tenants),
         _checks.check_redis(settings),
         asyncio.to_thread(_checks.check_handlers, settings, tenants),
         asyncio.to_thread(_checks.check_port, settings),
     )
     of_replays = _checks.check_replays(settings, tenants)
-    of_services = [*of_kafka, *of_lag, of_lifetimes, *of_redis]
+    of_services = [*of_kafka, *of_lag, *of_workers, of_lifetimes, *of_redis]
     return [*of_tenants, *of_replays, *of_handlers, *of_services, _checks.check_data_dir(settings), port]
 
 

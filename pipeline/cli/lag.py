@@ -48,7 +48,7 @@ def lag(
     quiet_client()
     settings, tenants = prepare()
     chosen = _chosen(sources(tenants.lanes), app)
-    report = asyncio.run(lag_report(settings.kafka, chosen, _urls(workers, settings.workers)))
+    report = asyncio.run(lag_report(settings.kafka, chosen, worker_urls(workers, settings.workers)))
     _show(report, by, json)
     if any(each.problems for each in report.apps):
         raise typer.Exit(1)
@@ -78,7 +78,8 @@ def _chosen(apps: Mapping[str, tuple[str, ...]], wanted: str | None) -> Mapping[
     return chosen
 
 
-def _urls(named: list[str] | None, configured: tuple[str, ...]) -> tuple[str, ...]:
+def worker_urls(named: list[str] | None, configured: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the addresses of the workers to ask. Raise for one that is wrong."""
     from pipeline.lag.workers import require_url
 
     urls = tuple(named or configured)

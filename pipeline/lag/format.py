@@ -24,7 +24,7 @@ def age(seconds: float | None) -> str:
 
 def app_table(report: LagReport) -> Iterator[str]:
     """Yield a table with one line per app."""
-    yield from _table(
+    yield from table(
         ("APP", *_NUMBERS, "NOTE"), [(app.app, *_cells(app.lag), not_measured(app)) for app in report.apps], left=1
     )
 
@@ -34,7 +34,7 @@ def partition_table(report: LagReport) -> Iterator[str]:
     rows = [row for app in report.apps for row in app.rows]
     shown = [row for row in rows if row.lag is None or row.lag.records or row.note]
     if shown:
-        yield from _table(("APP", "TOPIC", "PARTITION", *_NUMBERS, "NOTE"), map(_partition_cells, shown), left=2)
+        yield from table(("APP", "TOPIC", "PARTITION", *_NUMBERS, "NOTE"), map(_partition_cells, shown), left=2)
     if quiet := len(rows) - len(shown):
         yield f"partitions with nothing behind: {quiet}"
 
@@ -74,7 +74,7 @@ def _part(records: int, seconds: float | None) -> tuple[str, str]:
     return f"{records:,}", age(seconds) if records else "-"
 
 
-def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]], *, left: int) -> Iterator[str]:
+def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]], *, left: int) -> Iterator[str]:
     """Yield lines of aligned columns: the first `left` and the last one to the left, numbers to the right."""
     lines = [heading, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

@@ -1,10 +1,10 @@
-"""Asks workers what they have of each partition: `GET /lag` of their health servers."""
+"""Asks workers over their health servers. `ask_workers`: what they have of each partition (`GET /lag`)."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -54,35 +54,62 @@ def require_url(url: str) -> None:
         raise ConfigurationError(f"{url!r} is no address of a worker: write it as http://host:port")
 
 
+Ask = Callable[[ClientSession, str], Awaitable[None]]
+"""Asks one worker, by its URL without a slash at its end. It raises `NoAnswer` or what is raised by aiohttp, and
+`ValueError`, `TypeError`, `LookupError` or `AttributeError` for an answer of another format."""
+
+
+class NoAnswer(Exception):
+    """A worker refuses to answer. Its text is the reason."""
+
+
 async def ask_workers(urls: Collection[str]) -> WorkerAnswers:
     """Ask all workers at the same time. A worker that does not answer is named in the result, and nothing is raised."""
     answers = WorkerAnswers()
-    async with ClientSession(timeout=ClientTimeout(total=TIMEOUT)) as session:
-        resolved = await asyncio.gather(*map(_resolve, urls))
-        await asyncio.gather(*(_ask_any(session, each, answers) for each in zip(urls, resolved, strict=True)))
+
+    async def ask(session: ClientSession, url: str) -> None:
+        answers.add(_parse(await read(session, f"{url}/lag")))
+
+    answers.silent.update(await ask_each(urls, ask))
     return answers
 
 
-async def _ask_any(session: ClientSession, named: tuple[str, list[str]], answers: WorkerAnswers) -> None:
+async def ask_each(urls: Collection[str], ask: Ask) -> dict[str, str]:
+    """Ask all workers at the same time. Return the addresses without a usable answer, each with the reason."""
+    silent: dict[str, str] = {}
+    async with ClientSession(timeout=ClientTimeout(total=TIMEOUT)) as session:
+        resolved = await asyncio.gather(*map(_resolve, urls))
+        await asyncio.gather(*(_ask_any(session, each, ask, silent) for each in zip(urls, resolved, strict=True)))
+    return silent
+
+
+async def read(session: ClientSession, url: str, *statuses: int, **options: Any) -> bytes:
+    """Return the body of an answer of status 200, or of one of `statuses`. Raises `NoAnswer` for another one."""
+    async with session.get(url, **options) as response:
+        if response.status not in (200, *statuses):
+            raise NoAnswer(f"HTTP {response.status}")
+        return await response.read()
+
+
+async def _ask_any(session: ClientSession, named: tuple[str, list[str]], ask: Ask, silent: dict[str, str]) -> None:
     """Ask all addresses behind a name. It is silent if none of them answers."""
     url, addresses = named
-    reasons = await asyncio.gather(*(_ask(session, each, answers) for each in addresses))
+    reasons = await asyncio.gather(*(_reason(ask(session, each.rstrip("/"))) for each in addresses))
     if all(reasons):
-        answers.silent[without_password(url)] = next(iter(reasons), None) or "its name is unknown"
+        silent[without_password(url)] = next(iter(reasons), None) or "its name is unknown"
 
 
-async def _ask(session: ClientSession, url: str, answers: WorkerAnswers) -> str | None:
-    """Add the answer of one worker; return the reason if there is none."""
+async def _reason(asking: Awaitable[None]) -> str | None:
+    """Wait for the answer of one worker; return the reason if there is none."""
     try:
-        async with session.get(f"{url.rstrip('/')}/lag") as response:
-            if response.status != 200:
-                return f"HTTP {response.status}"
-            answers.add(_parse(await response.read()))
+        await asking
+    except NoAnswer as refusal:
+        return str(refusal)
     except TimeoutError:
         return "no answer in time"
     except (ClientError, OSError):
         return "no connection"
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, LookupError):
         return "its answer is not a worker's"
     return None
 
@@ -138,4 +165,4 @@ def _work(fields: Mapping[str, Any]) -> PartitionWork:
 
 
 def _records(work: PartitionWork) -> int:
-    return work.runnable + work.held + work.finished + work.parked
+    return work.runnable + work.held + work.finished + work.parked + work.loaded

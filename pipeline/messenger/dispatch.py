@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from pipeline import tracing
 from pipeline.backoff import RetryPolicy, next_wait
-from pipeline.errors import RetryAfter, UnknownTenant, UnsupportedCommand
+from pipeline.errors import KeyUnavailable, RetryAfter, UnknownTenant, UnsupportedCommand
 from pipeline.messenger import Limiter, retry_policy, slows_account
 from pipeline.messenger.call import ProviderCall, Sleep
 from pipeline.messenger.connections import WriteGuard, guarded_by, open_session
@@ -27,6 +27,9 @@ from pipeline.topics.commands import Command, CommandKind
 
 REVIEW_INTERVAL: Final = 60.0
 """Maximum seconds until a command that is due later is looked at again: a status or its expiry may end it earlier."""
+MAX_PERMIT_WAIT: Final = 1.0
+"""Maximum seconds for which a permit is reserved ahead. A command that waits for longer may leave memory, and the
+permit would not be used."""
 PERMIT_LIFETIME: Final = 0.05
 """Seconds for which a permit may be used: so many seconds of an account's permits may come together, at most."""
 
@@ -57,8 +60,8 @@ class Dispatcher:
     async def begin(self, command: Command, wait: Sleep, within: float = math.inf) -> ProviderCall:
         """Return when the account may send and has a connection slot. End the call in any case.
 
-        Raises `KeyUnavailable` while the account or its host does not answer, and `RetryAfter`, without spending a
-        permit, if the account may not send within `within` seconds.
+        Raises `KeyUnavailable` while the account or its host does not answer or its next permit is far ahead, and
+        `RetryAfter` if the account may not send within `within` seconds. Neither spends a permit.
         """
         until = time.monotonic() + within
         call = ProviderCall(self._routes.slots, self._route(command))
@@ -78,7 +81,8 @@ class Dispatcher:
     async def wait_for_permit(self, command: Command, wait: Sleep, within: float = math.inf) -> bool:
         """Return True when the account may send, False if its permits became void meanwhile.
 
-        Raises `RetryAfter`, without spending a permit, if it may not send within `within` seconds.
+        Raises `RetryAfter` if it may not send within `within` seconds, and `KeyUnavailable` if its next permit is far
+        ahead. Neither spends a permit.
 
         A read mark is no message, so it needs no permit.
         """
@@ -86,9 +90,13 @@ class Dispatcher:
             return True
         account, now = self._account(command), time.monotonic()
         bucket = self._limiter.bucket(account, now)
-        delay = bucket.reserve(now, within)
+        delay = bucket.reserve(now, min(within, MAX_PERMIT_WAIT))
         if delay > within:
             raise RetryAfter("it expires before its account may send it", min(within, REVIEW_INTERVAL))
+        if delay > MAX_PERMIT_WAIT:
+            # Back before the next permit is valid, so that none is unused.
+            again = min(delay - MAX_PERMIT_WAIT / 2, REVIEW_INTERVAL)
+            raise KeyUnavailable("its account is at its limit", again, probing=False)
         if delay <= 0:
             return True
         await wait(delay)

@@ -7,13 +7,24 @@ The order of everything that is done for a batch: publish its outputs, await eve
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.runtime.flows.fairness import FairKey, Fairness
 from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage, Stage, StageContext, Through
 from pipeline.runtime.tables.views import TableView
 
 if TYPE_CHECKING:
     from pipeline.runtime.faust.app import PipelineApp
 
-__all__ = ["ConcurrentContext", "ConcurrentStage", "PipelineApp", "Stage", "StageContext", "TableView", "Through"]
+__all__ = [
+    "ConcurrentContext",
+    "ConcurrentStage",
+    "FairKey",
+    "Fairness",
+    "PipelineApp",
+    "Stage",
+    "StageContext",
+    "TableView",
+    "Through",
+]
 
 _RENAMED: Final[dict[str, type]] = {"Link": Through, "Scope": StageContext}
 """Names of earlier versions."""

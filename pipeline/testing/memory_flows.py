@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from faust.types import TP
 
@@ -26,12 +26,14 @@ class InMemoryAssignment:
     """Partitions that belong to this process for ever (`pipeline.runtime.flows.context.Assignment`).
 
     Attributes:
+        assigned: the partitions, of each topic.
         working: tokens of unfinished work.
         positions: by partition, the offset below which everything is finished.
     """
 
     def __init__(self) -> None:
         self.epoch = 1
+        self.assigned: set[int] = {0}
         self.suspend_flow = asyncio.Event()
         self.liveness = Liveness()
         self.lease = MembershipLease(math.inf)
@@ -46,6 +48,10 @@ class InMemoryAssignment:
     async def commit_notes(self) -> bool:
         """Return True: there is nothing to keep."""
         return True
+
+    def committed(self, topic: str) -> dict[int, int]:
+        """Return the position of each partition of a topic."""
+        return {partition: self.positions.get(TP(topic, partition), 0) for partition in self.assigned}
 
     def begin_work(self) -> object:
         """Return a token for work that begins."""
@@ -137,7 +143,15 @@ class MemoryTable:
         """Return the rows of a partition."""
         return self._partitions.setdefault(partition, {})
 
+    def scan(self, partition: int, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Return the rows of a partition from the key `start` on, in order."""
+        rows = self.partition(partition)
+        return iter([(key, rows[key]) for key in sorted(rows) if key >= start])
+
     def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
         """Apply writes that were published."""
         for _, partition, key, value in writes:
-            self.partition(partition)[key] = value
+            if value:
+                self.partition(partition)[key] = value
+            else:
+                self.partition(partition).pop(key, None)

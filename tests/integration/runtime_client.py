@@ -27,7 +27,7 @@ from aiokafka.structs import ConsumerRecord
 
 from pipeline.runtime.kafka import admin
 from pipeline.runtime.kafka.partitions import partition_of
-from pipeline.topics.catalogue import Topic, changelog, dead_letters
+from pipeline.topics.catalogue import Topic, changelog, dead_letters, parked_changelog
 from pipeline.topics.records import Record, header
 from tests.integration.runtime_worker import SEEN, Order
 from tests.support.ports import free_ports
@@ -71,6 +71,11 @@ class Worker(Process):
     @property
     def ready(self) -> bool:
         return self.get("/readyz")[0] == 200
+
+    @property
+    def url(self) -> str:
+        """The address of its health server."""
+        return f"http://127.0.0.1:{self._port}"
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric; 0 while it is not there."""
@@ -116,7 +121,8 @@ class Site:
     def topics(self) -> list[Topic]:
         plain = [f"{self.name}.in", f"{self.name}.out"]
         table = changelog(self.name, SEEN, timedelta(hours=1))
-        return [*(Topic(name, "key", "a test's") for name in plain), dead_letters(self.name), table]
+        parked = parked_changelog(self.name)
+        return [*(Topic(name, "key", "a test's") for name in plain), dead_letters(self.name), table, parked]
 
     def create(self, *, without: str = "") -> None:
         wanted = [topic for topic in self.topics if topic.name != without]

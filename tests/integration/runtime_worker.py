@@ -20,14 +20,14 @@ from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types import TP
 
 from pipeline.backoff import RetryPolicy
+from pipeline.cli._setup import configured
 from pipeline.errors import InvalidRecord, PipelineError, RetryAfter
 from pipeline.logging import configure
-from pipeline.runtime import ConcurrentContext, ConcurrentStage, PipelineApp, Stage, StageContext
+from pipeline.runtime import ConcurrentContext, ConcurrentStage, Fairness, PipelineApp, Stage, StageContext
 from pipeline.runtime.faust.assignor import TopicAwareAssignor
 from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.consumer_thread import ConsumerThread
 from pipeline.runtime.process.worker import run
-from pipeline.settings import load_settings
 from pipeline.topics.records import ConsumedRecord, Record
 
 SEEN = "seen"
@@ -44,7 +44,8 @@ class Order(TypedDict, total=False):
             there), `break` (fails until it is there), `back off` (is told to
             try again later until it is there), `wait` (in `Scope.wait` until it is
             there), `grow` (to `size` bytes), `cancel` (a cancelled future is awaited, the first `times` tries),
-            `slow` (blocks for `seconds`), `abort` (ends its process), `spin` (never returns). Else it is copied.
+            `slow` (blocks for `seconds`), `nap` (sleeps so long), `abort` (ends its process), `spin` (never returns).
+            Else it is copied.
         began: a file that is written when the stage first sees the record.
         text: makes the record larger.
     """
@@ -66,7 +67,7 @@ def begin(order: Order) -> None:
 
 def end_the_process(order: Order) -> None:
     match order.get("do"):
-        case "abort":
+        case "abort" if there(order):
             os.abort()
         case "spin":
             while True:
@@ -74,7 +75,7 @@ def end_the_process(order: Order) -> None:
 
 
 def there(order: Order) -> bool:
-    return Path(order["until"]).exists()
+    return "until" not in order or Path(order["until"]).exists()
 
 
 def _copy(record: ConsumedRecord, name: str, attempt: int = 0) -> Record:
@@ -134,6 +135,25 @@ def concurrent(app: PipelineApp, name: str) -> None:
     app.flow(f"{name}.in", ConcurrentStage(name, work, _checked, lambda record: record.key))
 
 
+def fairness(app: PipelineApp, name: str) -> None:
+    """Keys take turns. The group of `a.b` is `a`."""
+
+    async def work(record: ConsumedRecord, context: ConcurrentContext) -> Iterable[Record]:
+        order: Order = orjson.loads(record.value or b"")
+        begin(order)
+        end_the_process(order)
+        await _concurrent_part(order, context)
+        return (_copy(record, name, context.attempt),)
+
+    def fair_key(record: ConsumedRecord) -> tuple[str, str]:
+        key = (record.key or b"").decode()
+        return key.partition(".")[0], key
+
+    app.flow(
+        f"{name}.in", ConcurrentStage(name, work, _checked, lambda record: record.key, fairness=Fairness(fair_key))
+    )
+
+
 def _checked(record: ConsumedRecord) -> ConsumedRecord:
     orjson.loads(record.value or b"")
     return record
@@ -147,16 +167,19 @@ async def _concurrent_part(order: Order, context: ConcurrentContext) -> None:
             raise RuntimeError("not yet")
         case "cancel" if context.attempt < order["times"]:
             await _cancelled()
-        case "back off" if not there(order):
+        case "back off" | "abort" if not there(order):
             raise RetryAfter("not yet", 0.1)
         case "break" if not there(order):
             raise RuntimeError("down")
-        case "hold":
-            while not there(order):  # noqa: ASYNC110 (what is waited for is in another process)
-                await asyncio.sleep(0.02)
-        case "wait":
-            while not there(order):
-                await context.wait(0.1)
+        case "nap":
+            await asyncio.sleep(order["seconds"])
+        case "hold" | "wait":
+            await _wait_until_there(order, context)
+
+
+async def _wait_until_there(order: Order, context: ConcurrentContext) -> None:
+    while not there(order):
+        await (context.wait(0.1) if order.get("do") == "wait" else asyncio.sleep(0.02))
 
 
 async def _cancelled() -> None:
@@ -229,12 +252,13 @@ PROGRAMS: dict[str, Callable[[PipelineApp, str], None]] = {
     "concurrent": concurrent,
     "agent": agent,
     "slow": slow,
+    "turns": fairness,
     "losing": losing,
 }
 
 
 def main(program: str, name: str) -> None:
-    settings = load_settings()
+    settings = configured()
     configure("json", "info")
     logging.getLogger("faust.tables.recovery").setLevel(logging.INFO)  # tells whether it had to read the changelog
 

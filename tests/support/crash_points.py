@@ -8,7 +8,7 @@ where it was when it is thawed, with partitions that are another's by then, as a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -285,6 +285,9 @@ class _Table:
 
     def partition(self, partition: int) -> TableRows:
         return self._rows
+
+    def scan(self, _: int, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return iter([(key, self._rows[key]) for key in sorted(self._rows) if key >= start])
 
     def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
         self._process.step_now()

@@ -10,9 +10,10 @@ from faust.types import TP
 
 from pipeline.backoff import RetryPolicy
 from pipeline.runtime.flows.breaker import OFF, Breaker
+from pipeline.runtime.flows.breakers import NewBreaker
 from pipeline.runtime.flows.chain_loop import ChainLoop
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
-from pipeline.runtime.flows.context import FlowContext
+from pipeline.runtime.flows.context import PARKING_MAX_BYTES, FlowContext
 from pipeline.runtime.flows.dead_letters import is_dead_letter
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage
@@ -77,6 +78,9 @@ class FakeApp:
     ) -> None:
         self.assignment = assignment or InMemoryAssignment()
         self.publisher = Sink()
+        self.wakes: list[Callable[[], None]] = []
+        self.group_breaker: NewBreaker | None = None
+        self.parking_max_bytes = PARKING_MAX_BYTES
         self.stores = {name: MemoryTable() for name in tables}
         self.tables = Tables(self.stores)
         self.retries = retries or RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.001)
@@ -91,10 +95,13 @@ class FakeApp:
             accepting=lambda: not self.assignment.suspend_flow.is_set(),
             stopping=lambda: False,
             crash_marker=CrashMarker(None),
+            parking_max_bytes=self.parking_max_bytes,
         )
 
     def concurrent(self, stage: ConcurrentStage, breaker: Breaker | None = None) -> ConcurrentLoop:
-        return ConcurrentLoop(self.context(), "in", FetchBuffer(), breaker or Breaker(OFF), stage)
+        buffer = FetchBuffer()
+        self.wakes.append(buffer.new_data.set)
+        return ConcurrentLoop(self.context(), "in", buffer, breaker or Breaker(OFF), stage, self.group_breaker)
 
     def chained(self, stages: Iterable[Stage], breaker: Breaker | None = None) -> ChainLoop:
         return ChainLoop(self.context(), "in", FetchBuffer(), breaker or Breaker(OFF), tuple(stages))
@@ -107,6 +114,8 @@ class FakeApp:
         """Partitions have moved, and come back."""
         self.assignment.epoch += 1
         self.assignment.suspend_flow.clear()
+        for wake in self.wakes:
+            wake()
 
 
 def record(value: bytes, offset: int) -> TestRecord:

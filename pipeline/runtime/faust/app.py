@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
@@ -29,6 +29,7 @@ from pipeline.runtime.faust.producer import Producer
 from pipeline.runtime.faust.rocksdb import Table
 from pipeline.runtime.faust.table_manager import TableManager
 from pipeline.runtime.flows.breaker import Breaker, BreakerConfig
+from pipeline.runtime.flows.breakers import group_config
 from pipeline.runtime.flows.chain_loop import ChainLoop
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.context import Flow, FlowContext
@@ -40,6 +41,9 @@ from pipeline.runtime.kafka.client_tasks import consumer_tasks, dead_task, produ
 from pipeline.runtime.kafka.lag_metric import LagMetric
 from pipeline.runtime.kafka.publisher import BatchPublisher
 from pipeline.runtime.kafka.retention import update_retention_metric
+from pipeline.runtime.parking.metric import ParkedMetric
+from pipeline.runtime.parking.queue_rows import TABLE as PARKED
+from pipeline.runtime.parking.view import ParkedView
 from pipeline.runtime.process.lag import PartitionWork
 from pipeline.runtime.quarantine.crash_marker import CrashMarker
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
@@ -98,6 +102,7 @@ class PipelineApp(faust.App):
         self.exclusive = ProcessExclusivity()
         self.crash_marker = CrashMarker(_mark_file(name, settings))
         self.lag_metric = LagMetric(name)
+        self.parked_metric = ParkedMetric(name)
         self._publisher: BatchPublisher | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._revoked: list[Callable[[], None]] = []
@@ -107,12 +112,13 @@ class PipelineApp(faust.App):
 
     # Building
 
-    def table(self, name: str, *, ttl: int, required: float = 0.0) -> None:
-        """Add a table that remembers each row for at least `ttl` seconds. Its changelog is `<app>-<name>-changelog`.
+    def table(self, name: str, *, ttl: int | None, required: float = 0.0) -> None:
+        """Add a table that remembers each row for at least `ttl` seconds; None: until it is deleted.
 
+        Its changelog is `<app>-<name>-changelog`.
         `required` is how many seconds the records of its sources rely on a row; a shorter `ttl` is logged.
         """
-        if ttl < required:
+        if ttl is not None and ttl < required:
             log.warning(
                 "table_ttl_too_short",
                 detail="rows are forgotten while their records may be worked on: `pipeline doctor` says what to set",
@@ -123,7 +129,8 @@ class PipelineApp(faust.App):
             )
         options = {"ttl": ttl, **ROCKSDB}
         table = self.Table(name, partitions=self.pipeline.partitions, key_type=bytes, value_type=bytes, options=options)
-        self.stage_tables.add(name, TableStore(table, self._recovered, lambda: self.consumer_generation_id))
+        store = TableStore(table, self._recovered, lambda: self.consumer_generation_id)
+        self.stage_tables.add(name, store, internal=name == PARKED)
 
     def _recovered(self, tp: TP) -> int:
         recovery: Any = cast(Any, self.tables).recovery
@@ -136,21 +143,28 @@ class PipelineApp(faust.App):
     def flow(self, source: str, *steps: Stage | Through | ConcurrentStage) -> None:
         """Read `source` through stages: quick ones in a chain, or a single concurrent one."""
         if len(steps) == 1 and isinstance(steps[0], ConcurrentStage):
-            self._add(source, partial(ConcurrentLoop, stage=steps[0]), steps[0].name)
+            stage = steps[0]
+            if stage.fairness is not None and PARKED not in self.stage_tables:
+                self.table(PARKED, ttl=None)
+            make = partial(ConcurrentLoop, stage=stage, group_breaker=partial(self._group_breaker, source))
+            self._add(source, make, stage.name)
             return
         for topic, stages in split_hops(source, steps):
             self._add(topic, partial(ChainLoop, stages=stages), *(stage.name for stage in stages))
 
-    def _breaker(self, source: str) -> Breaker:
+    def _group_breaker(self, source: str, group: str) -> Breaker:
+        return self._breaker(source, group_config(self.breaker_config), group=group)
+
+    def _breaker(self, source: str, config: BreakerConfig | None = None, **named: str) -> Breaker:
         def log_change(cause: str | None) -> None:
-            about = {"app": self.conf.id, "source": source}
+            about = {"app": self.conf.id, "source": source, **named}
             if cause is None:
                 log.warning("circuit_breaker_closed", **about, detail="the flow accepts records again")
             else:
                 detail = "failures are the rule: the flow accepts no records until a retry succeeds"
                 log.error("circuit_breaker_opened", cause=cause, **about, detail=detail)
 
-        return Breaker(self.breaker_config, log_change)
+        return Breaker(config or self.breaker_config, log_change)
 
     def agent(self, *args: Any, **options: Any) -> Callable[[AgentFunction], Any]:
         """Return Faust's decorator. An agent that raises ends the process, and its event is not acknowledged."""
@@ -187,6 +201,7 @@ class PipelineApp(faust.App):
             accepting=lambda: self.accepting,
             stopping=lambda: bool(self.should_stop),
             crash_marker=self.crash_marker,
+            parking_max_bytes=self.pipeline.parking_max_bytes,
         )
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
@@ -258,8 +273,8 @@ class PipelineApp(faust.App):
 
     @property
     def accepting(self) -> bool:
-        """True while records may be taken: not while partitions move or the app stops."""
-        return bool(self.flow_control.is_active()) and not self.should_stop
+        """True while records may be taken: not while partitions move, tables are recovered or the app stops."""
+        return bool(self.flow_control.is_active()) and self.kafka_consumer.positioned and not self.should_stop
 
     @property
     def ready(self) -> bool:
@@ -277,6 +292,32 @@ class PipelineApp(faust.App):
             for source, loop in self.loops.items()
             if (cause := loop.breaker.cause or loop.blocked_dead_letters.cause)
         }
+
+    @property
+    def open_tenants(self) -> dict[str, dict[str, str]]:
+        """The kind of error that opened the breaker of a group (a tenant), by the flow's source and the group."""
+        return {source: found for source, loop in self._concurrent() if (found := dict(loop.breakers.open_groups))}
+
+    @property
+    def full_parking(self) -> list[str]:
+        """The sources of the flows that can't park more records, because there is no room."""
+        return [source for source, loop in self._concurrent() if loop.parking_is_full]
+
+    @property
+    def parked(self) -> dict[str, ParkedView]:
+        """The parked records of each flow, by its source."""
+        return {source: loop.parked for source, loop in self._concurrent()}
+
+    def _concurrent(self) -> Iterator[tuple[str, ConcurrentLoop]]:
+        return ((source, loop) for source, loop in self.loops.items() if isinstance(loop, ConcurrentLoop))
+
+    def _show_parked(self) -> None:
+        """Set the metrics of parked records, of the partitions that belong to this process."""
+        assigned = self.kafka_consumer.assignment()
+        for source, loop in self._concurrent():
+            partitions = {tp.partition for tp in assigned if tp.topic == source}
+            self.parked_metric.add(source, partitions, loop.parked, loop.parking_used)
+        self.parked_metric.show()
 
     async def observe(self) -> None:
         """Update liveness with the positions of all partitions.
@@ -297,6 +338,7 @@ class PipelineApp(faust.App):
             except (KafkaError, TimeoutError):
                 ready = False
                 consumer.liveness.broker_unreachable()
+            self._show_parked()
             if not ready:
                 consumer.liveness.retain(())
                 self.lag_metric.retain(consumer.assignment())

@@ -54,6 +54,7 @@ class Consumer(PlainAgentConsumer):
         log_ends: the end of the log of each partition, as last observed; without changelogs.
         off_log: positions that are not on the log.
         epoch: number of resets of all positions. What was fetched in an earlier epoch is void.
+        positioned: True once positions are set and tables are recovered. Faust resumes the flow while it recovers.
         quarantine: the gate of the buffers.
         committed_notes: metadata beside the committed offsets, as last read.
         hint: the record during which the last process of this worker died, until positions are set.
@@ -71,6 +72,7 @@ class Consumer(PlainAgentConsumer):
         self.log_ends: Mapping[TP, int] = {}
         self.off_log = OffLogPositions(self)
         self.epoch = 0
+        self.positioned = False
         self.committed_notes: Mapping[TP, str] = {}
         self.hint: CrashHint | None = None
         self.unassigned_since: float | None = time.monotonic()
@@ -122,6 +124,15 @@ class Consumer(PlainAgentConsumer):
         return asyncio.run_coroutine_threadsafe(self._client_thread.leave(notes), self._client_thread.thread_loop)
 
     # Work of flows
+
+    def committed(self, topic: str) -> dict[int, int]:
+        """Return the committed position of each partition of a topic that belongs to this process."""
+        return {tp.partition: self._committed_offset[tp] or 0 for tp in self.assignment() if tp.topic == topic}
+
+    def resume_flow(self) -> None:
+        super().resume_flow()
+        for buffer in self.buffers.values():  # a flow may have parked records and no others
+            buffer.new_data.set()
 
     def begin_work(self) -> InFlightToken:
         """Begin a flow's work. A rebalance or a stop waits until it ends."""
@@ -213,6 +224,7 @@ class Consumer(PlainAgentConsumer):
     async def perform_seek(self) -> None:
         await super().perform_seek()
         self._reset()
+        self.positioned = True
         await self.off_log.start_new_partitions()
         await self._inherit_suspects()
 
@@ -220,6 +232,8 @@ class Consumer(PlainAgentConsumer):
         """Give the quarantine the notes of each partition's last process. Only some notes need the log's end."""
         assigned = [tp for tp in self.assignment() if tp.topic in self.buffers]
         found = {tp: (self._committed_offset[tp], self.committed_notes.get(tp, "")) for tp in assigned}
+        for tp, (position, _) in found.items():
+            self._callbacks.committed(tp, position or 0)
         open_ended = [tp for tp, (_, note) in found.items() if decode(note).needs_end]
         ends = await self.highwaters(*open_ended) if open_ended else {}
         positions = {tp: (self._read_offset[tp] if at is None else at, note) for tp, (at, note) in found.items()}
@@ -229,6 +243,7 @@ class Consumer(PlainAgentConsumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self.unassigned_since = self.unassigned_since or time.monotonic()
         self.quarantine.rest()
+        self.positioned = False
         await super().on_partitions_revoked(revoked)
         self._reset()
 

@@ -89,7 +89,7 @@ class Breaker:
         self._shrink()
         if not self.open and self._is_tripped():
             self._error = error
-            self._on_change(_describe(error))
+            self._on_change(describe(error))
 
     def recovered(self, *, exhausted: bool) -> None:
         """Record that a record succeeded which had failed. `exhausted`: only the breaker kept it from being given up.
@@ -131,7 +131,7 @@ def counts(error: Exception) -> bool:
     return not isinstance(error, PermanentError | RetryAfter)
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """Describe an error for a log line. The text of a foreign exception is left out, because it may quote a message."""
     name = error_type(error)
     return f"{name}: {error}" if isinstance(error, PipelineError) else name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Container
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.errors import OversizeRecord
 from pipeline.metrics import BATCH_SECONDS
@@ -32,16 +32,27 @@ class CommitRequest(NamedTuple):
         return any((source.partition, source.offset) in rejected for _, source in self.outputs)
 
 
+EMPTY_REQUEST: Final = CommitRequest([], [], lambda: None, lambda: None)
+"""Asks for a batch, for what the batch itself writes."""
+
+
 class CommitQueue:
     """Commits requests in batches, one batch after the other.
 
     Args:
         on_batch: called after each batch.
+        queue_writes: returns table writes to put before and after those of a batch, which it is given.
     """
 
-    def __init__(self, context: FlowContext, on_batch: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        context: FlowContext,
+        on_batch: Callable[[], object],
+        queue_writes: Callable[[list[TableWrite]], tuple[list[TableWrite], list[TableWrite]]] | None = None,
+    ) -> None:
         self._context = context
         self._on_batch = on_batch
+        self._queue_writes = queue_writes
         self._requests: list[CommitRequest] = []
         self._not_empty = asyncio.Event()
 
@@ -84,6 +95,9 @@ class CommitQueue:
         rejected = {(source.partition, source.offset) for _, source in await publisher.send(accumulator)}
         accepted = [request for request in requests if not (rejected and request.rejected_in(rejected))]
         writes = [write for request in accepted for write in request.writes]
+        if self._queue_writes is not None:
+            before, after = self._queue_writes(writes)
+            writes = [*before, *writes, *after]
         await self._context.tables.commit(publisher, writes)
         for request in requests:
             if rejected and request.rejected_in(rejected):

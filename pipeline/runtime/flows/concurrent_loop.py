@@ -1,29 +1,38 @@
 """The loop of a slow stage: many ordering keys at once, one record at a time in each, retries in place.
 
-The committed offset is that of the first unfinished record, whichever finish behind it.
+The committed offset is that of the first unfinished record, whichever finish behind it. With
+`ConcurrentStage.fairness` nobody fills the window or the slots: a key with more than its share, and records that wait
+for long while others need the place, are parked (`pipeline.runtime.parking`) and come back in order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from functools import partial
 from typing import Any
 
 from faust.types import TP
 
-from pipeline.errors import NewerRecord, Unavailable, WorkerDied, error_type
+from pipeline.errors import KeyUnavailable, NewerRecord, Unavailable, WorkerDied, error_type
 from pipeline.logging import bind_record
-from pipeline.metrics import RECORDS, RETRIES
-from pipeline.runtime.flows.breaker import Breaker
-from pipeline.runtime.flows.commit_queue import CommitQueue, CommitRequest
+from pipeline.metrics import PARKED, RECORDS, RETRIES
+from pipeline.runtime.flows.breaker import Breaker, describe
+from pipeline.runtime.flows.breakers import Breakers, NewBreaker
+from pipeline.runtime.flows.commit_queue import EMPTY_REQUEST, CommitQueue, CommitRequest
 from pipeline.runtime.flows.context import FlowContext
 from pipeline.runtime.flows.dead_letters import BlockedDeadLetters, dead_letter, rejected_by_broker
+from pipeline.runtime.flows.fair_slots import FairSlots
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.flows.holds import Holds, HoldTarget
 from pipeline.runtime.flows.in_flight import InFlight, InFlightRecord
-from pipeline.runtime.flows.keyed_executor import KeyedExecutor
+from pipeline.runtime.flows.keyed_executor import LONG_WAIT, SHORT_WAIT, KeyedExecutor
 from pipeline.runtime.flows.record_runner import RecordRunner
 from pipeline.runtime.flows.stage import ConcurrentStage, PartitionsRevoked
 from pipeline.runtime.flows.work_count import WorkCount
+from pipeline.runtime.parking.queues import ParkedSize
+from pipeline.runtime.parking.view import ParkedView
+from pipeline.runtime.parking.window import FairWindow
 from pipeline.runtime.process.lag import PartitionWork
 
 
@@ -31,7 +40,13 @@ class ConcurrentLoop:
     """Takes records while there is room, runs the stage, commits what finished, and releases the offsets."""
 
     def __init__(
-        self, context: FlowContext, source: str, buffer: FetchBuffer, breaker: Breaker, stage: ConcurrentStage
+        self,
+        context: FlowContext,
+        source: str,
+        buffer: FetchBuffer,
+        breaker: Breaker,
+        stage: ConcurrentStage,
+        group_breaker: NewBreaker | None = None,
     ) -> None:
         self.source = source
         self.breaker = breaker
@@ -40,15 +55,32 @@ class ConcurrentLoop:
         self._context = context
         self._assignment = context.assignment
         self._stage = stage
-        self._has_room = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
+        self._tried: dict[tuple[TP, int], tuple[int, int, float]] = {}
+        self._looks_again: asyncio.TimerHandle | None = None
         self._in_flight = InFlight(context.assignment)
-        self._commits = CommitQueue(context, self._has_room.set)
-        self._executor = KeyedExecutor(context, source, breaker, self._in_flight, self._work, stage.concurrency)
+        self._holds = Holds(self._hold_ended)
+        self._window = window = FairWindow(context, source, stage.fairness, self._holds, buffer.new_data.set)
+        self.breakers = Breakers(breaker, group_breaker, window.fairness.has_groups)
+        self._commits = CommitQueue(context, buffer.new_data.set, window.queue_writes)
+        self._executor = KeyedExecutor(
+            context,
+            source,
+            breaker,
+            self._in_flight,
+            self._work,
+            FairSlots(stage.concurrency, stage.fairness),
+            self._holds,
+            self._park_queue,
+        )
         self._runner = RecordRunner(context, stage, self._in_flight, self._executor, self._commits)
 
     def __len__(self) -> int:
-        return len(self.buffer) + self._in_flight.unfinished
+        return len(self.buffer) + self._unfinished
+
+    @property
+    def _unfinished(self) -> int:
+        return self._in_flight.unfinished + self._window.loaded
 
     @property
     def quiet(self) -> bool:
@@ -57,44 +89,77 @@ class ConcurrentLoop:
 
     def work(self) -> dict[TP, PartitionWork]:
         """Return the records that were taken or wait to be, by partition and state."""
-        count = WorkCount(self._in_flight, self._executor, self.blocked_dead_letters)
-        return count.by_partition(self.buffer, accepting=not self.breaker.open)
+        count, parked = WorkCount(self._in_flight, self.blocked_dead_letters), dict[TP, ParkedSize]()
+        if self._in_flight.has_current_epoch:
+            for queue in self._executor.queues():
+                count.count(queue, held=queue[0].waits)
+            count.count(self._window.waiting_for_room(), held=True)
+            parked = {TP(self.source, partition): size for partition, size in self.parked.sizes().items()}
+        return count.by_partition(self.buffer, parked, accepting=not self.breaker.open)
+
+    @property
+    def parked(self) -> ParkedView:
+        """The parked records."""
+        return self._window.view
+
+    @property
+    def parking_used(self) -> float | None:
+        """Share of the bound of parked bytes that is used; None: nothing is parked here."""
+        return self._window.used_ratio
+
+    @property
+    def parking_is_full(self) -> bool:
+        """True if there is no room to park more."""
+        return self._window.is_full
 
     async def run(self) -> None:
         # Records arrive in the buffer from the consumer's fetches (`FetchLoop.buffer`). This loop only reads it.
         await self._context.publisher.prefetch_metadata([self.source])
         async with self._tasks:
             self._tasks.create_task(self._commits.run())
+            self._tasks.create_task(self._park_long_waits())
             while not self._context.stopping():
                 await self._take()
 
     # Taking
 
     async def _take(self) -> None:
-        await self.buffer.not_empty.wait()
+        # Cleared before the look at what is there, so that no change in between is missed: new records, a batch of
+        # commits, the end of a hold, the end of a rebalance.
+        self.buffer.new_data.clear()
         if not self._context.accepting():  # partitions move: the buffered records will be delivered again
             self.buffer.clear()
+        elif self._take_records() + self._load_parked():
             await asyncio.sleep(0)
             return
+        await self.buffer.new_data.wait()
+
+    def _take_records(self) -> int:
         if self._in_flight.start_epoch():
             self.breaker.on_idle()
-        # Both events are cleared before the look at what is there, so that no change in between is missed.
-        self._has_room.clear()
-        self.buffer.new_data.clear()
-        if not self._may_take() or not sum(self._admit_from(tp) for tp in self.buffer.ready_partitions()):
-            await self._wait_for_room()
-        await asyncio.sleep(0)
+            self.breakers.forget_groups()
+            self._holds.clear()
+            self._tried.clear()
+            self._window.start_epoch(self._assignment.committed(self.source))
+        for key, item in self._window.leaving_room():
+            self._place(key, item)
+        if not self._may_take():
+            return 0
+        return sum(self._admit_from(tp) for tp in self.buffer.ready_partitions())
 
     def _may_take(self) -> bool:
-        if self.breaker.open and not self._in_flight.unfinished:
+        if self.breaker.open and not self._unfinished:
             self.breaker.on_idle()
         # An open breaker takes no record, except the one that runs alone in the process: that one is the probe.
         return not self.breaker.open or self._assignment.quarantine.runs_alone
 
     def _admit_from(self, tp: TP) -> int:
-        records = self.buffer.pop(tp, *self._in_flight.capacity(tp))
+        count, size = self._in_flight.capacity(tp)
+        records = self.buffer.pop(tp, count, size)
         if records:
             self._assignment.liveness.record_attempt(tp)
+        elif self._window.parks(tp.partition):
+            self._make_room(tp)
         quarantine = self._assignment.quarantine
         runnable = quarantine.runnable_count(tp, records)
         for n, record in enumerate(records):
@@ -103,7 +168,28 @@ class ConcurrentLoop:
                 self._condemn(item, error)
             else:
                 self._admit(item)
+        if records:
+            self._window.taken(tp.partition, records[-1].offset + 1)
         return len(records)
+
+    def _load_parked(self) -> int:
+        count = 0
+        # Each is placed before the next one is loaded, which may be of its key and lie in another queue.
+        for item in self._window.load(self._assignment.epoch):
+            count += 1
+            tried = self._tried.pop((item.tp, item.record.offset), None)
+            if tried is not None:
+                item.attempts, item.outages, item.resumes_at = tried
+            if error := self._assignment.quarantine.parked.give_up_error(item.tp, item.record.offset):
+                self._condemn(item, error)
+            else:
+                self._admit(item)
+        for partition in self._window.without_memory:
+            self._executor.park_waiting(TP(self.source, partition), loaded=True)
+        self._window.without_memory.clear()
+        if self._window.has_corrections:
+            self._commits.add(EMPTY_REQUEST)
+        return count
 
     def _condemn(self, item: InFlightRecord, error: WorkerDied) -> None:
         """Give up a record that may not be run, nor decoded."""
@@ -123,21 +209,77 @@ class ConcurrentLoop:
             self._in_flight.begin(item)
             self._give_up(item, error)
             return
-        self._executor.submit(self._tasks, key, item)
+        self._place(key, item)
 
-    async def _wait_for_room(self) -> None:
-        """Wait for a change: every partition with records has too many unfinished ones, or the breaker is open."""
-        events = (self._has_room, self.buffer.new_data, self._assignment.suspend_flow)
-        waits = [asyncio.ensure_future(event.wait()) for event in events]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+    def _place(self, key: Any, item: InFlightRecord) -> None:
+        if self._window.admits(item):
+            self._executor.submit(self._tasks, key, item)
+        elif self._window.wait_for_room(key, item):
+            self._in_flight.mark_survived(item)
+        else:
+            self._park(item)
+
+    # Parking
+
+    def _hold_ended(self, held: HoldTarget) -> None:
+        self._window.wake(held)
+        self.buffer.new_data.set()
+
+    async def _park_long_waits(self) -> None:
+        """Park records that wait for long, so that their offsets go on."""
+        while True:
+            await asyncio.sleep(LONG_WAIT / 3)
+            for tp in {item.tp for item in self._window.waiting_for_room()}:
+                self._assignment.liveness.record_attempt(tp)
+            for partition in self._window.partitions:
+                if self._window.parks(partition):
+                    self._executor.park_waiting(TP(self.source, partition), LONG_WAIT)
+
+    def _make_room(self, tp: TP) -> None:
+        """Park records that wait for long, and look again later: others may only begin to wait."""
+        self._executor.park_waiting(tp)
+        if self._looks_again is None:
+            self._looks_again = asyncio.get_running_loop().call_later(SHORT_WAIT, self._look_again)
+
+    def _look_again(self) -> None:
+        self._looks_again = None
+        self.buffer.new_data.set()
+
+    def _park_queue(self, items: list[InFlightRecord]) -> None:
+        """Park the records of an ordering key. Those that were loaded go back to where they still are."""
+        for item in items:
+            self._holds.left(item.fair_key, item)
+            if not self._in_flight.is_current(item):
+                continue
+            if item.attempts or math.isfinite(item.resumes_at):
+                self._tried[item.tp, item.record.offset] = (item.attempts, item.outages, item.resumes_at)
+            if item.parked is not None and not item.parked.is_group:
+                self._window.unload(item)
+                self.buffer.new_data.set()
+            else:
+                self._window.remove(item)
+                item.queue_key = item.fair_key
+                self._park(item)
+
+    def _park(self, item: InFlightRecord) -> None:
+        self._in_flight.begin(item)
+        done = partial(self._parked, item)
+        self._commits.add(CommitRequest([], self._window.park(item), done, done))
+
+    def _parked(self, item: InFlightRecord) -> None:
+        if self._in_flight.is_current(item):
+            self._window.parked(item)
+        if item.parked is None:
+            PARKED.labels(self._context.app, self.source).inc()
+        self._leave(item)
 
     # Working
 
     async def _work(self, item: InFlightRecord) -> None:
         """Run a record until it succeeds, is given up, or partitions move."""
         bind_record(item)  # log lines of this key's task name the record
+        if math.isfinite(item.resumes_at):
+            await self._executor.pause_until(item, item.resumes_at)
         while True:
             await self._executor.acquire_slot(item)
             try:
@@ -145,12 +287,25 @@ class ConcurrentLoop:
                 self._in_flight.begin(item)
                 error = await self._attempt(item)
             finally:
-                self._executor.release_slot()
+                self._executor.release_slot(item)
             if error is None:
                 return
             self._in_flight.end(item)
+            self._in_flight.mark_survived(item)
             RETRIES.labels(self._stage.name, error_type(error)).inc()
-            await self._executor.pause(item, self._context.retries.delay_after(error, item.attempts))
+            await self._wait_for_retry(item, error)
+
+    async def _wait_for_retry(self, item: InFlightRecord, error: Exception) -> None:
+        """Wait for a record's next try, alone or with all others of its key or group."""
+        holds, delay = self._holds, self._context.retries.delay_after(error, item.attempts)
+        self._assignment.liveness.record_attempt(item.tp, delay)
+        if isinstance(error, KeyUnavailable):
+            holds.hold(item.fair_key, delay, probing=error.probing, cause=describe(error))
+        elif self.breakers.is_open(item.fair_key[0]):
+            holds.hold(item.fair_key[0], delay, probing=True, cause=describe(error))
+        else:
+            holds.left(item.fair_key, item)
+            await self._executor.pause(item, delay)
 
     async def _attempt(self, item: InFlightRecord) -> Exception | None:
         """Try a record once. Return the error if it must be tried again; None: it is finished or given up."""
@@ -168,6 +323,7 @@ class ConcurrentLoop:
                 await self._runner.announce_give_up(item, error)
             except Unavailable as away:
                 return away
+            self._holds.left(item.fair_key, item)
             self._give_up(item, error)
         else:
             self._record_success(item)
@@ -177,16 +333,21 @@ class ConcurrentLoop:
     def _is_last(self, item: InFlightRecord, error: Exception) -> bool:
         item.attempts += 1
         if item.attempts == 1:
-            self.breaker.failed(error)
-        if self.breaker.forbids_giving_up(error):
+            self.breakers.failed(item.fair_key[0], error)
+        if self.breakers.forbid_giving_up(item.fair_key[0], error):
             return False
-        return self._context.retries.gives_up(error, item.attempts)
+        if isinstance(error, Unavailable):
+            item.outages += 1
+            return self._context.retries.gives_up(error, item.attempts)
+        return self._context.retries.gives_up(error, item.attempts - item.outages)
 
     def _record_success(self, item: InFlightRecord) -> None:
-        if item.attempts:
-            self.breaker.recovered(exhausted=self._context.retries.is_exhausted(item.attempts))
+        was_probe = self._holds.succeeded(item.fair_key, item)
+        if item.attempts or was_probe:
+            exhausted = was_probe or self._context.retries.is_exhausted(item.attempts - item.outages)
+            self.breakers.recovered(item.fair_key[0], exhausted=exhausted)
         else:
-            self.breaker.succeeded(1)
+            self.breakers.succeeded(item.fair_key[0])
 
     # Finishing
 
@@ -200,7 +361,10 @@ class ConcurrentLoop:
 
     def _finish(self, item: InFlightRecord) -> None:
         release, reject = partial(self._release_offset, item), partial(self._reject, item)
-        self._commits.add(CommitRequest(item.outputs, item.journal, release, reject))
+        writes = item.journal
+        if item.parked is not None and self._in_flight.is_current(item):
+            writes = [*writes, self._window.finish(item)]
+        self._commits.add(CommitRequest(item.outputs, writes, release, reject))
 
     def _reject(self, item: InFlightRecord) -> None:
         """Handle an output that the broker rejects for its size: publish a dead letter; one of those: try later."""
@@ -228,6 +392,16 @@ class ConcurrentLoop:
         RECORDS.labels(self._context.app, "dead" if item.dead else "done").inc()
         if item.dead:
             self.blocked_dead_letters.remove(item.record)
-        self._in_flight.release(item)
+        if item.parked is not None:
+            self._window.deleted(item)
+        elif self._in_flight.is_current(item):
+            self._window.remove(item)
+        for callback in item.callbacks:
+            self._assignment.when_committed(item.tp, item.record.offset, item.epoch, callback)
+        self._leave(item)
+
+    def _leave(self, item: InFlightRecord) -> None:
+        if item.parked is None:
+            self._in_flight.release(item)
         self._in_flight.mark_survived(item)
         self._in_flight.end(item)

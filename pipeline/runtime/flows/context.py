@@ -21,6 +21,8 @@ from pipeline.runtime.quarantine.crash_marker import CrashMarker
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.tables.tables import Tables
 
+PARKING_MAX_BYTES = 16 * 1024**3
+"""Default bound of the bytes of parked records of one flow."""
 Sleep = Callable[[asyncio.Event, float], Awaitable[bool]]
 """`(event, seconds)`: wait, and return True if the event was not set in that time."""
 
@@ -41,6 +43,9 @@ class Assignment(Protocol):
     liveness: Liveness
     lease: MembershipLease
     quarantine: Quarantine
+
+    def committed(self, topic: str) -> Mapping[int, int]:
+        """Return the committed position of each partition of a topic that belongs to this process."""
 
     def begin_work(self) -> Any:
         """Begin work. A rebalance or a stop waits until `end_work` gets the returned token."""
@@ -75,6 +80,7 @@ class FlowContext:
         stopping: returns True once the app stops.
         crash_marker: notes the record whose code is running.
         sleep: waits between two tries, until partitions move.
+        parking_max_bytes: bytes of parked records of one flow, at most.
     """
 
     app: str
@@ -86,6 +92,7 @@ class FlowContext:
     stopping: Callable[[], bool]
     crash_marker: CrashMarker
     sleep: Sleep = sleep_unless_set
+    parking_max_bytes: int = PARKING_MAX_BYTES
 
 
 class Flow(Protocol):

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from faust.types import TP
 
+from pipeline.runtime.flows.commit_callbacks import Callback
 from pipeline.runtime.flows.context import Assignment
+from pipeline.runtime.flows.fairness import NO_FAIR_KEY, FairKey
 from pipeline.runtime.flows.offsets import OffsetTracker
 from pipeline.runtime.tables.views import TableWrite
 from pipeline.topics.records import Output
 
 MAX_UNFINISHED = 1_000
 """Records of one partition that may be taken and not finished."""
+MAX_TAKEN = 4_000
+"""Records of one partition from the first unfinished one on, the finished ones among them included."""
 MAX_UNFINISHED_BYTES = 4 * 1024 * 1024
 """Bytes of one partition that may be taken and not finished."""
 
@@ -25,9 +31,23 @@ class InFlightRecord:
 
     Attributes:
         decoded: False if only a newer version can read the record; it is decoded anew at each try.
+        attempts: number of its failures, those for which something was away included.
+        outages: number of its failures for which something was away.
         dead: True if `outputs` is its dead letter.
         waits: True while it waits for another try.
         queue: the records of its ordering key, from the one that is worked on.
+        fair_key: the group and key that share the window and the slots fairly.
+        queue_key: key of the queue that it must be parked in.
+        units: the part of the window that it uses, if it is `counted`.
+        parked: the queue that it was loaded from; None if it comes from its topic.
+        has_slot: True while it has a concurrency slot.
+        waited_since: time of the event loop when it waited first.
+        wakes_at: time of the event loop until which it waits; minus infinity while it does not.
+        resumes_at: time of the event loop before which it is not tried again, once it has left the window.
+        task: the task that waits for it.
+        leaves: True once it must leave the window.
+        deletion: the deletion of its row, once it is finished.
+        callbacks: functions to call once a parked record can't come back.
     """
 
     tp: TP
@@ -36,11 +56,31 @@ class InFlightRecord:
     value: Any = None
     decoded: bool = True
     attempts: int = 0
+    outages: int = 0
     dead: bool = False
     waits: bool = False
     queue: Sequence[InFlightRecord] = ()
     outputs: list[Output] = field(default_factory=list)
     journal: list[TableWrite] = field(default_factory=list)
+    fair_key: FairKey = NO_FAIR_KEY
+    queue_key: FairKey = NO_FAIR_KEY
+    units: int = 1
+    counted: bool = False
+    parked: Any = None
+    has_slot: bool = False
+    waited_since: float = math.inf
+    wakes_at: float = -math.inf
+    resumes_at: float = -math.inf
+    task: asyncio.Task[Any] | None = None
+    leaves: bool = False
+    deletion: TableWrite | None = None
+    callbacks: list[Callback] = field(default_factory=list)
+
+    def leave(self) -> None:
+        """Make a waiting record leave the window."""
+        if self.task is not None and not self.leaves:
+            self.leaves = True
+            self.task.cancel()
 
 
 class InFlight:
@@ -67,7 +107,12 @@ class InFlight:
 
     def windows(self) -> dict[TP, OffsetTracker]:
         """Return the taken records of each partition; none of an earlier epoch."""
-        return dict(self._trackers) if self._epoch == self._assignment.epoch else {}
+        return dict(self._trackers) if self.has_current_epoch else {}
+
+    @property
+    def has_current_epoch(self) -> bool:
+        """True if positions were not set anew since `start_epoch`."""
+        return self._epoch == self._assignment.epoch
 
     @property
     def epoch(self) -> int:
@@ -86,7 +131,8 @@ class InFlight:
         """Return how many records and bytes of a partition may still be taken."""
         tracker = self._trackers.setdefault(tp, OffsetTracker())
         size = MAX_UNFINISHED_BYTES - tracker.size
-        return (MAX_UNFINISHED - tracker.unfinished if size > 0 else 0), size
+        count = min(MAX_UNFINISHED - tracker.unfinished, MAX_TAKEN - tracker.taken)
+        return (count if size > 0 else 0), size
 
     def is_full(self, tp: TP) -> bool:
         """Return True if no more records of a partition may be taken before others are finished."""

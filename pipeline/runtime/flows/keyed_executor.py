@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from contextlib import suppress
+import math
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Final
+
+from faust.types import TP
 
 from pipeline.runtime.flows.breaker import Breaker
 from pipeline.runtime.flows.context import FlowContext
+from pipeline.runtime.flows.fair_slots import FairSlots
+from pipeline.runtime.flows.holds import Holds
 from pipeline.runtime.flows.in_flight import InFlight, InFlightRecord
-from pipeline.runtime.flows.stage import PartitionsRevoked
+from pipeline.runtime.flows.stage import Parked, PartitionsRevoked
+
+SHORT_WAIT: Final = 1.0
+"""Seconds. A record that waits no longer than this, all of its waits together, keeps its place in the window."""
+LONG_WAIT: Final = 30.0
+"""Seconds after which a waiting record leaves the window even if nobody needs its place, so that its offset goes on."""
 
 
 class KeyedExecutor:
-    """Runs `work` for records: in order within a key, side by side across keys, with `concurrency` slots.
+    """Runs `work` for records: in order within a key, side by side across keys, with so many slots.
 
     Args:
         work: processes one record to its end. It raises `PartitionsRevoked` if the record will be delivered again.
         source: the flow's topic.
+        slots: the concurrency slots.
+        holds: keys of which nothing may be tried now.
+        on_parked: called with the records of an ordering key that leave the window, in order.
     """
 
     def __init__(
@@ -28,7 +43,9 @@ class KeyedExecutor:
         breaker: Breaker,
         in_flight: InFlight,
         work: Callable[[InFlightRecord], Awaitable[None]],
-        concurrency: int,
+        slots: FairSlots,
+        holds: Holds,
+        on_parked: Callable[[list[InFlightRecord]], object] = lambda _: None,
     ) -> None:
         self._context = context
         self._assignment = context.assignment
@@ -36,8 +53,11 @@ class KeyedExecutor:
         self._breaker = breaker
         self._in_flight = in_flight
         self._work = work
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = slots
+        self._holds = holds
         self._queues: dict[Hashable, deque[InFlightRecord]] = {}
+        self._on_parked = on_parked
+        self._long_waits: defaultdict[TP, dict[InFlightRecord, None]] = defaultdict(dict)
 
     def submit(self, tasks: asyncio.TaskGroup, key: Hashable, item: InFlightRecord) -> None:
         """Queue a record behind the others of its key."""
@@ -56,24 +76,63 @@ class KeyedExecutor:
 
     async def _run_queue(self, key: Hashable, queue: deque[InFlightRecord]) -> None:
         while queue:
-            with suppress(PartitionsRevoked):
+            try:
                 await self._work(queue[0])
+            except Parked:
+                leaving = list(queue)
+                queue.clear()
+                self._on_parked(leaving)
+                break
+            except PartitionsRevoked:
+                pass
             queue.popleft()
         del self._queues[key]
+
+    def park_waiting(self, tp: TP, longest: float = SHORT_WAIT, *, loaded: bool = False) -> None:
+        """Let the records of a partition leave memory that wait for longer, with all behind them.
+
+        Args:
+            longest: seconds, at least `SHORT_WAIT`.
+            loaded: True: room is needed for parked records, and those leave whose key is held. False: room is needed
+                for records of the topic.
+        """
+        for front in self._long_waits[tp]:
+            if loaded:
+                leaves = front.parked is not None and self._holds.is_held(front.fair_key)
+            else:
+                leaves = _waits(front, longest) and any(item.parked is None for item in front.queue)
+            if leaves:
+                front.leave()
 
     # Slots
 
     async def acquire_slot(self, item: InFlightRecord) -> None:
-        """Take a slot. While another record must run alone in the process, no slot is held."""
-        quarantine = self._assignment.quarantine
-        await self._slots.acquire()
-        while quarantine.must_wait(item.tp, item.record.offset) and self._in_flight.is_current(item):
-            self._slots.release()
-            await quarantine.may_run.wait()
-            await self._slots.acquire()
+        """Take a slot, once nothing holds the record's key. While another record must run alone, no slot is held."""
+        # Others would wait with a record that runs alone, and one of them may be the first of the hold.
+        is_alone = self._assignment.quarantine.parked.is_alone(item.tp, item.record.offset)
+        if self._holds and self._holds.concern(item.fair_key) and not is_alone:
+            with self._waiting(item, math.inf):
+                await self._holds.wait(item.fair_key, item)
+        await self._take_slot(item)
 
-    def release_slot(self) -> None:
-        self._slots.release()
+    async def _take_slot(self, item: InFlightRecord) -> None:
+        quarantine = self._assignment.quarantine
+        if item.parked is not None:
+            is_current = partial(self._in_flight.is_current, item)
+            await quarantine.parked.wait_until_alone(item.tp, item.record.offset, is_current)
+        await self._slots.acquire(item.fair_key)
+        item.has_slot = True
+        while quarantine.must_wait(item.tp, item.record.offset) and self._in_flight.is_current(item):
+            self.release_slot(item)
+            await quarantine.may_run.wait()
+            await self._slots.acquire(item.fair_key)
+            item.has_slot = True
+
+    def release_slot(self, item: InFlightRecord) -> None:
+        """Give a record's slot back, if it has one."""
+        if item.has_slot:
+            item.has_slot = False
+            self._slots.release(item.fair_key)
 
     def require_current(self, item: InFlightRecord) -> None:
         """Raise `PartitionsRevoked` if the record may not run here any more."""
@@ -85,11 +144,12 @@ class KeyedExecutor:
     async def wait(self, item: InFlightRecord, seconds: float) -> None:
         """Wait in the middle of a record's work, without blocking a slot or a rebalance."""
         self._in_flight.end(item)
-        self._slots.release()
+        self.release_slot(item)
+        self._holds.has_waited(item.fair_key, item)
         try:
             await self.pause(item, seconds)
+            await self._take_slot(item)  # no hold stops a record that has begun: it may have a permit by now
         finally:
-            await self.acquire_slot(item)
             self._in_flight.begin(item)
         self.require_current(item)  # partitions may have moved while it waited for a slot
 
@@ -99,11 +159,37 @@ class KeyedExecutor:
         self._assignment.liveness.record_attempt(item.tp, seconds)
         if self._breaker.open:  # the record is the probe, so all partitions wait for it
             self._assignment.liveness.record_topic_wait(self._source, seconds)
-        item.waits = True
+        with self._waiting(item, asyncio.get_running_loop().time() + seconds):
+            if not await self._context.sleep(self._assignment.suspend_flow, seconds):
+                raise PartitionsRevoked
+
+    async def pause_until(self, item: InFlightRecord, time: float) -> None:
+        """Wait on where a record that left the window stopped waiting, until a time of the event loop."""
+        if (seconds := time - asyncio.get_running_loop().time()) > 0:
+            await self.pause(item, seconds)
+
+    @contextmanager
+    def _waiting(self, item: InFlightRecord, until: float) -> Iterator[None]:
+        """Note that a record waits, and that it may leave the window. Raises `Parked` if it does."""
+        item.waits, item.wakes_at, item.task = True, until, asyncio.current_task()
+        item.waited_since = min(item.waited_since, asyncio.get_running_loop().time())
         for each in self._blocked_by(item):
             self._in_flight.mark_survived(each)
-        if not await self._context.sleep(self._assignment.suspend_flow, seconds):
-            raise PartitionsRevoked
+        if _waits(item, SHORT_WAIT):
+            self._long_waits[item.tp][item] = None
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not item.leaves:
+                raise
+        finally:
+            item.wakes_at = -math.inf
+            self._long_waits[item.tp].pop(item, None)
+        if item.leaves:
+            item.resumes_at = -math.inf if math.isinf(until) else until
+            if item.task is not None:
+                item.task.uncancel()
+            raise Parked
         item.waits = False  # it may still need a slot: that is work which more workers could do
 
     def _is_blocked(self, item: InFlightRecord) -> bool:
@@ -116,3 +202,8 @@ class KeyedExecutor:
         if self._assignment.quarantine.suspects and item.queue and item.queue[0] is item:
             return tuple(item.queue)
         return (item,)
+
+
+def _waits(item: InFlightRecord, longest: float) -> bool:
+    """Return True if a record waits, and will have waited for longer than `longest` seconds in all."""
+    return item.wakes_at - item.waited_since > longest

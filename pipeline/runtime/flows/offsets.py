@@ -38,5 +38,10 @@ class OffsetTracker:
 
     @property
     def unfinished(self) -> int:
+        """Number of unfinished records."""
+        return len(self._unfinished)
+
+    @property
+    def taken(self) -> int:
         """Number of taken records that are unfinished, or finished behind an unfinished one."""
         return len(self._taken)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
 from pipeline.errors import Unavailable
 from pipeline.logging import get_logger, raised_at
 from pipeline.runtime.flows.chain import require_publishable
+from pipeline.runtime.flows.commit_callbacks import Callback
 from pipeline.runtime.flows.commit_queue import CommitQueue
 from pipeline.runtime.flows.context import FlowContext
 from pipeline.runtime.flows.in_flight import InFlight, InFlightRecord
@@ -80,9 +81,14 @@ class RecordRunner:
             persist=partial(self._persist, item),
             publish=partial(self._publish, item),
             owned=partial(self._owned, item),
-            when_committed=partial(self._assignment.when_committed, item.tp, item.record.offset, item.epoch),
+            when_committed=self._when_committed(item),
             attempt=item.attempts,
         )
+
+    def _when_committed(self, item: InFlightRecord) -> Callable[[Callback], None]:
+        if item.parked is not None:  # its offset is committed, and its row is still to be deleted
+            return item.callbacks.append
+        return partial(self._assignment.when_committed, item.tp, item.record.offset, item.epoch)
 
     async def _persist(self, item: InFlightRecord) -> None:
         writes = list(item.journal)

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from pipeline.errors import UsageError
+from pipeline.runtime.flows.fairness import Fairness
 from pipeline.runtime.tables.views import TableView
 from pipeline.topics.records import ConsumedRecord, Record
 
@@ -16,6 +17,10 @@ Values = Iterable[Any]
 
 class PartitionsRevoked(Exception):
     """Raised by `ConcurrentContext.wait` when partitions move. The record is delivered again, here or elsewhere."""
+
+
+class Parked(PartitionsRevoked):
+    """Raised by `ConcurrentContext.wait` when the record leaves the window. It is tried again later, in order."""
 
 
 class StageContext:
@@ -123,6 +128,7 @@ class ConcurrentStage:
         ordering_key: returns the key within which values stay in order, e.g. the conversation. A failure delays only
             values of its own key.
         concurrency: how many values are worked on at once. Values in `ConcurrentContext.wait` are not counted.
+        fairness: the keys and groups that share its window and its slots fairly. None: records are taken as they come.
         on_give_up: `async (value, context, error) -> Records` that are published before the dead letter of a value
             that is given up. An exception in it is logged; after `Unavailable` the value is tried again instead.
     """
@@ -133,6 +139,7 @@ class ConcurrentStage:
     ordering_key: Callable[[Any], Hashable]
     concurrency: int = 100
     on_give_up: Callable[[Any, ConcurrentContext, Exception], Awaitable[Iterable[Record]]] | None = None
+    fairness: Fairness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]
         self._guaranteed_size = guaranteed_size
         self._origins: dict[int, Any] = {}
 
-    def add(self, timestamp: int, key: bytes, value: bytes, headers: list[Header], origin: object) -> bool:
+    def add(self, timestamp: int, key: bytes, value: bytes | None, headers: list[Header], origin: object) -> bool:
         """Return True if the record fits. The first record always does."""
         added = self._builder.append(self._relative_offset, timestamp, key, value, headers)
         if added is None:
@@ -87,7 +87,7 @@ class PartitionBatches:
         self._guaranteed_size = guaranteed_size
         self.batches = deque([self._new_batch()])
 
-    def add(self, timestamp: int, key: bytes, value: bytes, headers: Sequence[Header], origin: object) -> None:
+    def add(self, timestamp: int, key: bytes, value: bytes | None, headers: Sequence[Header], origin: object) -> None:
         listed = headers if type(headers) is list else list(headers)  # aiokafka's builder takes no other sequence
         if not self.batches[-1].add(timestamp, key, value, listed, origin):
             self.batches.append(self._new_batch())

@@ -79,7 +79,7 @@ class BatchPublisher:
         for (table, partition), group in group_by_partition(marks):
             batches = accumulator.batches_for(topics[table], partition)
             for _, _, key, value in group:
-                batches.add(accumulator.now, key, value, [], None)
+                batches.add(accumulator.now, key, value or None, [], None)
         sent = await self._send_all(accumulator.partition_batches)
         for batches in sent:
             if batches.rejected:

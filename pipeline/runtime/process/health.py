@@ -1,18 +1,22 @@
 """A worker's HTTP server: `/healthz` (liveness), `/readyz` (tables recovered, flows accept records), `/metrics`.
 
-Besides, `/lag` has the records that were taken or parked, by app, partition and state. `pipeline lag` asks for it.
+Besides, `/lag` has the records that were taken or parked, by app, partition and state, and `/parked` the parked ones by
+key. `pipeline lag` and `pipeline parked` ask for them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from pipeline.metrics import COMMIT_AGE, exposition
+from pipeline.metrics import COMMIT_AGE, TENANT_BREAKER_OPEN, exposition
+from pipeline.runtime.parking.metric import OwnSeries
+from pipeline.runtime.process.parked import ParkedQuery, list_parked
 
 if TYPE_CHECKING:
     from pipeline.runtime.faust.app import PipelineApp
@@ -33,6 +37,7 @@ class HealthServer:
         self._host = host
         self._port = port
         self._stuck_after = stuck_after
+        self._open_tenants = OwnSeries(TENANT_BREAKER_OPEN)
         self._observing: asyncio.Task[None] | None = None
         server = web.Application()
         server.add_routes(
@@ -41,6 +46,7 @@ class HealthServer:
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
                 web.get("/lag", self._lag),
+                web.get("/parked", self._parked),
             ]
         )
         self._runner = web.AppRunner(server, access_log=None)
@@ -81,7 +87,23 @@ class HealthServer:
         waiting = [app.conf.id for app in self._apps if not app.ready]
         stopped = {app.conf.id: app.open_breakers for app in self._apps if app.open_breakers}
         wrong = {name: found for name, found in (("waiting", waiting), ("stopped", stopped)) if found}
-        return web.json_response(wrong or {"status": "ok"}, status=503 if wrong else 200)
+        status = {} if wrong else {"status": "ok"}
+        return web.json_response(wrong | status | self._local_faults(), status=503 if wrong else 200)
+
+    def _local_faults(self) -> dict[str, Any]:
+        """Return faults that stop a part of the work, by app. The worker stays ready, because the rest goes on."""
+        failing = {app.conf.id: app.open_tenants for app in self._apps if app.open_tenants}
+        full = {app.conf.id: app.full_parking for app in self._apps if app.full_parking}
+        return {name: found for name, found in (("failing_tenants", failing), ("parking_full", full)) if found}
+
+    async def _parked(self, request: web.Request) -> web.Response:
+        try:
+            query = ParkedQuery.parse(request.query, request.headers.get("Authorization", ""))
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        except PermissionError as error:
+            return web.json_response({"error": str(error)}, status=403)
+        return web.json_response(list_parked({app.conf.id: app.parked for app in self._apps}, query))
 
     async def _lag(self, _: web.Request) -> web.Response:
         found = {app.conf.id: app.work() for app in self._apps}
@@ -92,7 +114,14 @@ class HealthServer:
             }
         )
 
+    def _count_open_tenants(self) -> Mapping[tuple[str, ...], int]:
+        """Return the number of open breakers of each app and tenant."""
+        return Counter(
+            (app.conf.id, name) for app in self._apps for open_ in app.open_tenants.values() for name in open_
+        )
+
     async def _metrics(self, _: web.Request) -> web.Response:
         for app in self._apps:
             COMMIT_AGE.labels(app.conf.id).set(max(app.idle().values(), default=0.0))
+        self._open_tenants.set(self._count_open_tenants())
         return web.Response(body=exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

@@ -21,6 +21,7 @@ class PartitionWork(NamedTuple):
         oldest_runnable: timestamp of the oldest record that is runnable or can be taken; None: there is none.
         oldest_held: timestamp of the oldest held or parked record; None: there is none.
         blocked: True if no record can be taken until held ones are finished. The rest of the log is held then, too.
+        loaded: parked records that are in memory again and that nothing holds. `parked` leaves them out.
     """
 
     runnable: int = 0
@@ -30,12 +31,19 @@ class PartitionWork(NamedTuple):
     oldest_runnable: int | None = None
     oldest_held: int | None = None
     blocked: bool = False
+    loaded: int = 0
 
     def hold(self) -> PartitionWork:
         """Return the same work with everything held."""
         oldest = earliest(self.oldest_held, self.oldest_runnable)
         return self._replace(
-            runnable=0, held=self.held + self.runnable, oldest_runnable=None, oldest_held=oldest, blocked=True
+            runnable=0,
+            held=self.held + self.runnable,
+            parked=self.parked + self.loaded,
+            loaded=0,
+            oldest_runnable=None,
+            oldest_held=oldest,
+            blocked=True,
         )
 
 
@@ -117,8 +125,9 @@ def measure(log: LogPosition, work: PartitionWork | None, oldest: int | None, no
         age = _age(log.records, oldest, now)
         return PartitionLag(log.records, age, unknown=log.records, trimmed=log.trimmed)
     behind = max(0, log.records - work.finished)
-    sendable = min(work.runnable, behind) if work.blocked else behind - min(work.held, behind)
-    held_in_log, held = behind - sendable, behind - sendable + work.parked
+    sendable_in_log = min(work.runnable, behind) if work.blocked else behind - min(work.held, behind)
+    held_in_log = behind - sendable_in_log
+    sendable, held = sendable_in_log + work.loaded, held_in_log + work.parked
     # Where all records of the log are of one kind, the first one is the oldest of that kind.
     sendable_at = oldest if work.oldest_runnable is None and not held_in_log else work.oldest_runnable
     held_at = oldest if work.oldest_held is None and not sendable else work.oldest_held

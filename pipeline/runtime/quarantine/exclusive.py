@@ -34,7 +34,7 @@ class ExclusiveMember(Protocol):
 
 
 class ProcessExclusivity:
-    """Held by the app of which one record runs alone. All apps of a process share one.
+    """HoldTarget by the app of which one record runs alone. All apps of a process share one.
 
     Attributes:
         possible: True if all apps of the process can be paused. Plain agents can't.

@@ -11,8 +11,10 @@ from pipeline.errors import WorkerDied
 from pipeline.logging import get_logger
 from pipeline.metrics import SUSPECT_PARTITIONS
 from pipeline.runtime.quarantine.crash_marker import CrashHint
+from pipeline.runtime.quarantine.parked_gate import ParkedState
+from pipeline.runtime.quarantine.parked_suspects import NO_SUSPICION, NONE_RUNS, ParkedSuspicion, from_note, to_note
 from pipeline.runtime.quarantine.partition_quarantine import PartitionQuarantine
-from pipeline.runtime.quarantine.suspects import CLEAR, DEATHS, Suspicion, decode, encode
+from pipeline.runtime.quarantine.suspects import CLEAR, DEATHS, ELSEWHERE, Suspicion, decode, decode_parked, encode
 
 log = get_logger(__name__)
 
@@ -31,7 +33,7 @@ class SuspectLedger:
         self.suspects: dict[TP, PartitionQuarantine] = {}
         self.notes: Mapping[TP, str] = {}
         self._app = app
-        self._pending: dict[TP, tuple[int, Suspicion]] = {}
+        self._pending: dict[TP, tuple[int, Suspicion, ParkedSuspicion]] = {}
 
     # Positions
 
@@ -40,11 +42,12 @@ class SuspectLedger:
     ) -> None:
         """Take over partitions with their committed positions and notes. See `Quarantine.inherit`."""
         for tp, (position, note) in found.items():
-            before = decode(note)
-            state = before.inherited(
-                position or 0, ends.get(tp, 0), hint and hint.offset_in(tp), again=hint is not None and hint.again
-            )
+            before, named = decode(note), hint and hint.offset_in(tp)
+            # An offset in front of the position is that of a parked record.
+            behind = ELSEWHERE if named is not None and named < (position or 0) else named
+            state = before.inherited(position or 0, ends.get(tp, 0), behind, again=hint is not None and hint.again)
             self.partitions[tp] = partition = PartitionQuarantine(position, position or 0, state, before)
+            partition.parked = _inherited_parked(note, named)
             if state.ends:
                 self.suspects[tp] = partition
                 self.log("records_suspected", tp, "one of these records may end its process")
@@ -55,7 +58,7 @@ class SuspectLedger:
         if (partition := self.partitions.get(tp)) is None:
             return False
         self.suspects.pop(tp, None)
-        self.partitions[tp] = PartitionQuarantine(partition.position, position, CLEAR, partition.committed, opened=True)
+        self.partitions[tp] = partition.restarted(position)
         self._count()
         return True
 
@@ -65,10 +68,10 @@ class SuspectLedger:
         self.suspects.clear()
         self._count()
 
-    def rest(self) -> None:
+    def rest(self, *, ending: bool) -> None:
         """Let the end of this process blame no record."""
         for partition in self.partitions.values():
-            partition.state = partition.state.rested()
+            partition.rest(ending=ending)
 
     def remove_cleared(self, tp: TP) -> None:
         """Remove a partition from the suspects. All of its suspect records were survived or given up."""
@@ -119,44 +122,47 @@ class SuspectLedger:
         """Return the offsets to commit: these, and unchanged positions of which only the note has changed."""
         wanted = {tp: each.position for tp, each in self.partitions.items() if each.dirty and each.position is not None}
         wanted.update(offsets)
-        self._pending = {tp: (offset, self._state_at(tp, offset)) for tp, offset in wanted.items()}
-        self.notes = {tp: encode(state) for tp, (_, state) in self._pending.items()}
+        self._pending = {tp: (offset, *self._states_at(tp, offset)) for tp, offset in wanted.items()}
+        self.notes = {tp: encode(state, to_note(parked)) for tp, (_, state, parked) in self._pending.items()}
         return wanted
 
-    def _state_at(self, tp: TP, offset: int) -> Suspicion:
+    def _states_at(self, tp: TP, offset: int) -> tuple[Suspicion, ParkedSuspicion]:
         if (partition := self.partitions.get(tp)) is None:
-            return CLEAR
+            return CLEAR, NO_SUSPICION
         partition.move(offset)
-        return partition.state
+        return partition.state, partition.parked.state
 
     def finish_commit(self) -> bool:
         """Note that the commit of `begin_commit` is done. Return True if it shows that records make progress."""
         progress = False
-        for tp, (offset, state) in self._pending.items():
+        for tp, (offset, state, parked) in self._pending.items():
             if partition := self.partitions.get(tp):
                 before = partition.position, partition.committed.ends, partition.committed.deaths
                 progress |= before != (offset, state.ends, state.deaths)
-                partition.position, partition.committed = offset, state
+                progress |= parked.suspects != partition.parked.committed.suspects
+                partition.position, partition.committed, partition.parked.committed = offset, state, parked
         self._pending = {}
+        self._count()
         return progress
 
     def final_notes(self) -> dict[TP, tuple[int, str]]:
         """Return positions and notes that blame no record, for a process that ends at once."""
         rested = {
-            tp: (each.position, each.committed.rested())
+            tp: (each.position, each.committed.rested(), each.parked.committed.rested())
             for tp, each in self.partitions.items()
             if each.position is not None
         }
         return {
-            tp: (position, encode(state))
-            for tp, (position, state) in rested.items()
-            if state != self.partitions[tp].committed
+            tp: (position, encode(state, to_note(parked)))
+            for tp, (position, state, parked) in rested.items()
+            if (state, parked) != (self.partitions[tp].committed, self.partitions[tp].parked.committed)
         }
 
     # Reporting
 
     def _count(self) -> None:
-        SUSPECT_PARTITIONS.labels(self._app).set(len(self.suspects))
+        found = sum(tp in self.suspects or each.parked.has_suspects for tp, each in self.partitions.items())
+        SUSPECT_PARTITIONS.labels(self._app).set(found)
 
     def log(self, event: str, tp: TP, detail: str) -> None:
         """Log an event about the suspects of a partition."""
@@ -172,3 +178,9 @@ class SuspectLedger:
             deaths=partition.state.deaths,
             detail=detail,
         )
+
+
+def _inherited_parked(note: str, hint: int | None) -> ParkedState:
+    """Return the state of a partition's parked records. `hint`: see `Suspicion.inherited`."""
+    before = from_note(decode_parked(note))
+    return ParkedState(before.inherited(hinted=hint is not None), before, NONE_RUNS if hint is None else hint)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pipeline.runtime.quarantine.suspects import Suspicion
+from pipeline.runtime.quarantine.parked_gate import ParkedState
+from pipeline.runtime.quarantine.suspects import CLEAR, Suspicion
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +22,7 @@ class PartitionQuarantine:
         opened: True if some record could have been taken.
         uncounted: True if this process was one of the state's lives, and is not while another record runs alone.
         running: offsets of suspects that were taken and neither finished nor paused.
+        parked: its parked records, which are not behind the position.
     """
 
     position: int | None
@@ -32,11 +34,13 @@ class PartitionQuarantine:
     opened: bool = False
     uncounted: bool = False
     running: set[int] = field(default_factory=set)
+    parked: ParkedState = field(default_factory=ParkedState)
 
     @property
     def dirty(self) -> bool:
         """True if the broker does not know the state yet."""
-        return self.state != self.committed and self.position is not None
+        changed = self.state != self.committed or self.parked.state != self.parked.committed
+        return changed and self.position is not None
 
     @property
     def must_run_alone(self) -> bool:
@@ -58,6 +62,25 @@ class PartitionQuarantine:
         counted = self.opened and not self.uncounted and not self.state.ends and self.state.lives > 0
         self.state = self.state.held(counted=counted)
         self.uncounted |= counted
+        self.parked.uncount()
+
+    def restarted(self, position: int) -> PartitionQuarantine:
+        """Return the partition without its suspects, with its parked records: those are in no log."""
+        return replace(
+            self,
+            frontier=position,
+            state=CLEAR,
+            buffered=0,
+            first_blocked=0,
+            opened=True,
+            uncounted=False,
+            running=set(),
+        )
+
+    def rest(self, *, ending: bool) -> None:
+        """Let the end of this process blame no record. `ending`: it ends, and partitions do not only move."""
+        self.state = self.state.rested()
+        self.parked.rest(ending=ending)
 
     def move(self, offset: int) -> None:
         """Note that another position is about to be committed."""

@@ -19,6 +19,7 @@ from pipeline.errors import WorkerDied
 from pipeline.runtime.quarantine.crash_marker import CrashHint
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.ledger import SuspectLedger
+from pipeline.runtime.quarantine.parked_gate import Alone, ParkedGate
 from pipeline.runtime.quarantine.partition_quarantine import PartitionQuarantine
 
 RETRY_SECONDS: Final = 1.0
@@ -61,6 +62,7 @@ class Quarantine:
 
     Attributes:
         may_run: cleared while all records but one must wait.
+        parked: the gate of parked records.
     """
 
     def __init__(
@@ -79,9 +81,11 @@ class Quarantine:
         self._alone: tuple[TP, int] | None = None
         self._paused = False
         self._not_before = 0.0
+        self._began = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._resting = self._ending = False
         self._wake = asyncio.Event()
+        self.parked = ParkedGate(app, self._ledger.partitions, self._wake.set, lambda: exclusive.possible)
         exclusive.join(self)
 
     # The partitions of this process
@@ -118,7 +122,7 @@ class Quarantine:
         """Take no record until positions are set anew, or ever: a death from now on blames no record."""
         self._resting = True
         self._ending |= ending
-        self._ledger.rest()
+        self._ledger.rest(ending=ending)
         self._close()
 
     # The gate of the buffers
@@ -152,6 +156,7 @@ class Quarantine:
         """Note that a record is finished, or waits for another try: the process has survived it."""
         if self._ledger.has_survived(tp, offset):
             self._wake.set()
+        self.parked.survived(tp, offset)
 
     def survived_below(self, tp: TP, position: int) -> None:
         """Note the same of all records before `position`."""
@@ -165,7 +170,7 @@ class Quarantine:
 
     def must_wait(self, tp: TP, offset: int) -> bool:
         """Return True if this record must wait for `may_run`, because another one runs alone."""
-        return not self.may_run.is_set() and self._alone != (tp, offset)
+        return not (self.may_run.is_set() or self._alone == (tp, offset) or self.parked.is_alone(tp, offset))
 
     @property
     def held_back(self) -> list[TP]:
@@ -215,6 +220,8 @@ class Quarantine:
         """Let no further record run: one is about to run alone in this process."""
         self._paused = True
         self.may_run.clear()
+        for partition in self._ledger.partitions.values():
+            partition.parked.close()
         self._close()
 
     def uncount(self) -> None:
@@ -245,7 +252,9 @@ class Quarantine:
                 self._leave_survived_windows(tp, partition)
             if self._resting or (self._paused and self._exclusive.holder is not self):
                 await self._commit()
-            elif self._alone is None and not await self._run_alone():
+            elif self.parked.over:
+                await self._end_parked()
+            elif self._alone is None and self.parked.alone is None and not await self._run_alone():
                 await self._open()
 
     def _leave_survived_windows(self, tp: TP, partition: PartitionQuarantine) -> None:
@@ -266,21 +275,34 @@ class Quarantine:
 
     async def _run_alone(self) -> bool:
         """Run a record alone once everything else in the process is idle. False: no record must run alone now."""
-        heads, suspects = self._heads(), self._ledger.suspects.items()
-        found = next(((tp, each) for tp, each in suspects if tp in heads and each.must_run_alone), None)
-        if found is None or time.monotonic() < self._not_before or not self._exclusive.acquire(self):
+        source = self._next_alone()
+        parked = self.parked.next_alone() if source is None else None
+        if (
+            (source is None and parked is None)
+            or time.monotonic() < self._not_before
+            or not self._exclusive.acquire(self)
+        ):
             return False
-        (tp, partition), began = found, time.monotonic()
+        self._began = time.monotonic()
         await self._commit()
-        if await self._exclusive.wait_until_idle(self) and await self._open_alone(tp, partition):
+        is_idle = await self._exclusive.wait_until_idle(self)
+        if is_idle and (await self._open_alone(*source) if source else parked and await self._open_parked(parked)):
             return True
-        partition.state = partition.state.rested()  # it has not run: a later commit must not say so
-        # The others get as much time as they had to stand still, before the next try.
-        wait = max(time.monotonic() - began, RETRY_SECONDS)
-        self._not_before = time.monotonic() + wait
-        self._exclusive.release(self)
-        self._wake_later(wait)
+        if source is not None:
+            source[1].state = source[1].state.rested()  # it has not run: a later commit must not say so
+        self._stop_for_a_while(RETRY_SECONDS)
         return True
+
+    def _next_alone(self) -> tuple[TP, PartitionQuarantine] | None:
+        heads, suspects = self._heads(), self._ledger.suspects.items()
+        return next(((tp, each) for tp, each in suspects if tp in heads and each.must_run_alone), None)
+
+    def _stop_for_a_while(self, least: float) -> None:
+        """Give the others as much time as they had to stand still, before the next record runs alone."""
+        wait = max(time.monotonic() - self._began, least)
+        self._not_before = time.monotonic() + wait
+        self._stop_alone()
+        self._wake_later(wait)
 
     async def _open_alone(self, tp: TP, partition: PartitionQuarantine) -> bool:
         partition.state = partition.state.alone(partition.frontier)
@@ -296,7 +318,28 @@ class Quarantine:
 
     def _stop_alone(self) -> None:
         self._alone = None
+        self.parked.forget_alone()
         self._exclusive.release(self)
+
+    async def _open_parked(self, record: Alone) -> bool:
+        if (partition := self._ledger.partitions.get(record.tp)) is None:
+            return False
+        partition.parked.state = partition.parked.state.alone(record.offset)
+        await self._commit()
+        is_ours = self._exclusive.holder is self and self._ledger.partitions.get(record.tp) is partition
+        if partition.dirty or self._resting or not is_ours:
+            partition.parked.state = partition.parked.state.not_alone()
+            return False
+        self.parked.begin_alone(record)
+        return True
+
+    async def _end_parked(self) -> None:
+        """Let the others run again, once the broker knows that the process has survived a parked record."""
+        await self._commit()
+        if self._ledger.dirty:
+            self._wake_later(FIRST_RETRY_SECONDS)
+        else:
+            self._stop_for_a_while(0.0)
 
     async def _open(self) -> None:
         """Open the gate for waiting records, and let those run again that waited for one that ran alone."""
@@ -304,6 +347,7 @@ class Quarantine:
         for tp, partition in self._ledger.partitions.items():
             if not partition.first_blocked and (tp in heads or partition.opened):
                 self._prepare(tp, partition, heads.get(tp), opening)
+        self.parked.count()
         await self._commit()
         if self._paused or self._resting:
             return
@@ -313,6 +357,7 @@ class Quarantine:
                 current.first_blocked, current.opened = first_blocked, True
         if opening:
             self._apply_gate()
+        self.parked.open_counted()
         self.may_run.set()
 
     def _prepare(self, tp: TP, partition: PartitionQuarantine, head: int | None, opening: dict[TP, float]) -> None:

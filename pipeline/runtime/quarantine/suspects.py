@@ -12,9 +12,10 @@ known (`crash_marker`), it runs alone next. That is a hint: if the process survi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -172,13 +173,26 @@ class Suspicion:
 CLEAR: Final = Suspicion()
 
 
-def encode(state: Suspicion) -> str:
-    """Return the metadata of a committed offset: empty for a clear state, and far below Kafka's 4,096 bytes."""
-    if state == CLEAR:
+def encode(state: Suspicion, parked: Sequence[Any] = ()) -> str:
+    """Return the metadata of a committed offset: empty for a clear state, and far below Kafka's 4,096 bytes.
+
+    `parked` is the part about parked records (`parked_suspects`).
+    """
+    if state == CLEAR and not parked:
         return ""
     found = [_VERSION, state.lives, state.ends, state.running, state.at, state.deaths]
-    found += [state.given_up] if state.given_up else []
+    found += [state.given_up] if state.given_up or parked else []
+    found += [parked] if parked else []
     return orjson.dumps(found).decode()
+
+
+def decode_parked(metadata: str | None) -> Sequence[Any]:
+    """Read back the part about parked records; empty if there is none."""
+    try:
+        version, *fields = orjson.loads(metadata or "")
+        return fields[6] if version == _VERSION and len(fields) > 6 else ()
+    except (ValueError, TypeError):
+        return ()
 
 
 def decode(metadata: str | None) -> Suspicion:

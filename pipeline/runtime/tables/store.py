@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import rocksdict
@@ -46,6 +46,14 @@ class TableStore:
         rows: TableRows = self._table.data._db_for_partition(partition)
         return rows
 
+    def scan(self, partition: int, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Return the local rows of one partition from the key `start` on, in the order of their keys."""
+        rows: Any = self._table.data._db_for_partition(partition).iter()
+        rows.seek(start)
+        while rows.valid():
+            yield rows.key(), rows.value()
+            rows.next()
+
     def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
         """Store rows that the changelog has, each partition in one atomic batch with its changelog offset.
 
@@ -55,7 +63,10 @@ class TableStore:
         store: Any = self._table.data
         batches: dict[int, Any] = defaultdict(lambda: rocksdict.WriteBatch(raw_mode=True))
         for _, partition, key, value in writes:
-            batches[partition].put(key, value)
+            if value:
+                batches[partition].put(key, value)
+            else:
+                batches[partition].delete(key)
         for partition, batch in batches.items():
             self._require_sole_writer(partition, ranges[partition])
             batch.put(store.offset_key, str(ranges[partition].last).encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from pipeline.runtime.tables.fencing import OffsetRange
@@ -20,6 +20,9 @@ class LocalTable(Protocol):
 
     def partition(self, partition: int) -> TableRows:
         """Return the rows of one partition."""
+
+    def scan(self, partition: int, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Return the rows of one partition from the key `start` on, in the order of their keys."""
 
     def apply(self, writes: Iterable[TableWrite], ranges: Mapping[int, OffsetRange]) -> None:
         """Store rows that the changelog has. `ranges` are their changelog offsets by partition."""
@@ -39,14 +42,21 @@ class Tables:
 
     def __init__(self, stores: Mapping[str, LocalTable] | None = None) -> None:
         self._stores = dict(stores or {})
+        self._visible = dict(self._stores)
         self._uncommitted = UncommittedWrites()
         self._changelog_lock = asyncio.Lock()
 
-    def add(self, name: str, store: LocalTable) -> None:
+    def add(self, name: str, store: LocalTable, *, internal: bool = False) -> None:
+        """Add a store. Stages see no internal one."""
         self._stores[name] = store
+        if not internal:
+            self._visible[name] = store
 
     def __getitem__(self, name: str) -> LocalTable:
         return self._stores[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stores
 
     @property
     def changelogs(self) -> dict[str, str]:
@@ -59,7 +69,7 @@ class Tables:
             name: TableView(
                 name, partition, store.partition(partition), self._uncommitted.rows(name, partition), journal
             )
-            for name, store in self._stores.items()
+            for name, store in self._visible.items()
         }
 
     def rollback(self, journal: list[TableWrite], length: int = 0) -> None:

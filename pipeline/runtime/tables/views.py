@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Protocol
 
 TableWrite = tuple[str, int, bytes, bytes]
-"""One row to be written: table, partition, key, value (never empty).
+"""One row to be written: table, partition, key, value. An empty value deletes the row.
 
 A plain tuple, as outputs are: one is made for every event, and a named tuple costs five times as much.
 """

@@ -209,6 +209,7 @@ def test_permits_that_have_grown_old_in_the_queue_do_not_become_a_burst(
 ) -> None:
     """Twenty calls of a number that hung would be followed by twenty at once, and the provider would throttle it."""
     monkeypatch.setattr(dispatch, "PERMIT_LIFETIME", lifetime)
+    monkeypatch.setattr(dispatch, "MAX_PERMIT_WAIT", HANG * 1_000)
 
     async def play(world: World) -> None:
         tasks = world.send_many(HANGING, 2)
@@ -219,6 +220,22 @@ def test_permits_that_have_grown_old_in_the_queue_do_not_become_a_burst(
         assert len(world.permit_waits) == waits
 
     _run(play, SlotBounds(1, 1, 1), rate=0.001)
+
+
+def test_a_command_whose_permit_is_far_ahead_reserves_none() -> None:
+    """A slow number's commands would leave memory with permits that nobody uses, and it would send less than it may."""
+
+    async def play(world: World) -> None:
+        errors = [await _failure(world.send(HANGING, number)) for number in range(100)]
+        delays = [error.delay for error in errors if isinstance(error, KeyUnavailable) and not error.probing]
+        assert len(delays) == 100
+        assert delays == sorted(delays, reverse=True), "none of them moves the permit further ahead"
+        assert delays[0] <= 20 - dispatch.MAX_PERMIT_WAIT / 2
+        assert world.api.calls == []
+        world.api.answers.set()
+        assert await world.send(HEALTHY, 1, CommandKind.READ)
+
+    _run(play, rate=0.05)
 
 
 def test_a_read_mark_waits_for_a_slot_and_for_no_permit() -> None:
@@ -318,6 +335,7 @@ def test_commands_that_wait_for_a_slot_are_held_with_their_account(monkeypatch: 
 def test_the_probe_does_not_wait_behind_permits_of_commands_that_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow number with a thousand commands would be tried again after an hour, though its gateway is back."""
     _fast_probes(monkeypatch)
+    monkeypatch.setattr(dispatch, "MAX_PERMIT_WAIT", HANG * 1_000)
 
     async def play(world: World) -> None:
         tasks = world.send_many(HANGING, 100)

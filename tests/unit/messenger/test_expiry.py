@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter
+from pipeline.messenger import dispatch
 from pipeline.messenger.command_state import CommandPhase, CommandState, decode_state, due_key, encode_due
 from pipeline.messenger.dispatch import REVIEW_INTERVAL, Dispatcher
 from pipeline.messenger.executor import CommandExecutor
@@ -134,8 +135,9 @@ def test_a_pause_ends_no_later_than_what_waits_for_it(paused: str) -> None:
     assert messenger.outside.calls == 0
 
 
-def test_who_can_not_have_a_permit_in_time_takes_none() -> None:
+def test_who_can_not_have_a_permit_in_time_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """The permits of expired commands would be lost to those behind them, which still can be sent."""
+    monkeypatch.setattr(dispatch, "MAX_PERMIT_WAIT", 3 * DAY)
     messenger = Messenger(rate=1 / (2 * DAY))
     started = messenger.outside.now
     assert _status(messenger.end(messenger.command())) is OutcomeStatus.EXPIRED

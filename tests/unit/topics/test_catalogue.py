@@ -12,6 +12,8 @@ from pipeline.topics.catalogue import MAX_MESSAGE_BYTES, STAGES, Topic, catalogu
 from pipeline.topics.dead_letters import REASON_BYTES
 
 WEEK = timedelta(days=7)
+PARKED = {"handlers-default-parked-changelog", "messenger-parked-changelog"}
+"""They hold records as a whole, with what says where they came from."""
 
 
 def of(*lanes: str, dedup_ttl: timedelta = WEEK, outcome_ttl: timedelta = WEEK) -> dict[str, Topic]:
@@ -22,7 +24,7 @@ def test_every_fixed_name_is_there() -> None:
     """Consumers outside the project read these topics by name."""
     commands = {f"commands.{name}" for name in ("interactive", "bulk", "outcomes", "receipts")}
     fixed = {"webhooks.raw", "events.default", "installation"} | commands
-    changelogs = {"intake-seen-changelog", "messenger-sent-changelog"}
+    changelogs = {"intake-seen-changelog", "messenger-sent-changelog"} | PARKED
     assert set(of("default")) == fixed | changelogs | {f"dead-letters.{stage}" for stage in STAGES}
 
 
@@ -50,7 +52,8 @@ def test_commands_are_kept_until_they_have_expired() -> None:
 def test_only_changelogs_and_the_installations_records_are_compacted() -> None:
     """Compaction of events would keep one event a conversation and lose the rest."""
     compacted = {name for name, topic in of("default").items() if "compact" in topic.cleanup}
-    assert compacted == {"intake-seen-changelog", "messenger-sent-changelog", "installation"}
+    assert compacted == {"intake-seen-changelog", "messenger-sent-changelog", "installation"} | PARKED
+    assert {of("default")[name].cleanup for name in PARKED} == {"compact"}, "a parked record would expire unseen"
     assert of("default")["installation"].cleanup == "compact", "with delete the recorded partition count would expire"
     assert changelog("a", "t", WEEK).cleanup == "compact,delete", "without delete an expired row is kept for ever"
 
@@ -65,8 +68,8 @@ def test_dead_letters_have_room_for_the_largest_record_and_its_reason() -> None:
     """The largest of messages, once it fails, would fit nowhere and hold up its partition."""
     topics = of("default")
     letters = {name for name in topics if name.startswith("dead-letters.")}
-    most = max(topic.max_message_bytes for name, topic in topics.items() if name not in letters)
-    assert all(topics[name].max_message_bytes == most + REASON_BYTES for name in letters)
+    most = max(topic.max_message_bytes for name, topic in topics.items() if name not in letters | PARKED)
+    assert all(topics[name].max_message_bytes == most + REASON_BYTES for name in letters | PARKED)
 
 
 def test_configuration_is_spelled_as_the_broker_spells_it() -> None:

@@ -21,6 +21,7 @@ from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.consumer_thread import ConsumerThread
 from pipeline.runtime.faust.fetch_loop import FetchLoop
 from pipeline.runtime.faust.gaps import OffLogPositions
+from pipeline.runtime.faust.plain_agent_consumer import PlainAgentConsumer
 from pipeline.runtime.flows.commit_callbacks import CommitCallbacks
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
@@ -249,3 +250,26 @@ def test_a_messenger_forgets_what_its_accounts_have_saved_up_when_partitions_mov
 
     asyncio.run(run())
     assert forgotten == ["once"]
+
+
+def test_nothing_is_taken_while_tables_are_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust resumes the flow to read changelogs: parked records that another worker has sent would be sent again."""
+
+    async def nothing(*_: object) -> None: ...
+
+    async def play() -> list[bool]:
+        app = messenger(Settings(data_dir=tmp_path), Tenants(TenantsFile(tenants=[])))
+        consumer = app.kafka_consumer
+        monkeypatch.setattr(PlainAgentConsumer, "perform_seek", nothing)
+        monkeypatch.setattr(PlainAgentConsumer, "on_partitions_revoked", nothing)
+        monkeypatch.setattr(Consumer, "_reset", lambda _: None)
+        monkeypatch.setattr(Consumer, "assignment", lambda _: set())
+        app.flow_control.resume()
+        found = [app.accepting]
+        await consumer.perform_seek()
+        found.append(app.accepting)
+        await consumer.on_partitions_revoked(set())
+        app.flow_control.resume()
+        return [*found, app.accepting]
+
+    assert asyncio.run(play()) == [False, True, False]

@@ -84,9 +84,9 @@ def test_the_bytes_in_hand_are_those_of_what_is_unfinished() -> None:
     for offset in range(3):
         tracker.track(offset, 100)
     assert tracker.finish(1) is None
-    assert (tracker.size, tracker.unfinished) == (200, 3)
+    assert (tracker.size, tracker.unfinished, tracker.taken) == (200, 2, 3)
     assert tracker.finish(0) == 2
-    assert (tracker.size, tracker.unfinished) == (100, 1)
+    assert (tracker.size, tracker.unfinished, tracker.taken) == (100, 1, 1)
 
 
 def test_what_is_given_back_comes_first_again() -> None:

@@ -21,7 +21,7 @@ LOGS = st.builds(
     COUNTS,
     COUNTS,
 )
-WORK = st.builds(PartitionWork, COUNTS, COUNTS, COUNTS, COUNTS, TIMES, TIMES, st.booleans())
+WORK = st.builds(PartitionWork, COUNTS, COUNTS, COUNTS, COUNTS, TIMES, TIMES, st.booleans(), COUNTS)
 LAGS = st.builds(measure, LOGS, st.none() | WORK, TIMES, st.just(NOW))
 
 
@@ -111,7 +111,8 @@ def test_the_parts_are_the_whole_and_nothing_is_negative(
     lag = measure(log, work, oldest, NOW)
     assert lag.records == lag.sendable + lag.held + lag.unknown
     assert min(part for part in lag if part is not None) >= 0
-    assert lag.sendable + lag.unknown <= log.records <= log.end - log.start
+    assert lag.sendable + lag.unknown <= log.records + (work.loaded if work else 0)
+    assert log.records <= log.end - log.start
     assert lag.held <= log.records + (work.parked if work else 0)
     assert (lag.trimmed > 0) == (log.committed is not None and log.committed < log.start)
     assert lag.seconds is None or lag.seconds >= max(lag.sendable_seconds or 0, lag.held_seconds or 0)
@@ -132,3 +133,11 @@ def test_a_total_is_the_sum_and_the_oldest_known(lags: list[PartitionLag]) -> No
     known = [lag.seconds for lag in lags if lag.seconds]
     unknown = any(lag.seconds is None for lag in lags)
     assert found.seconds == (max(known) if known else None if unknown else 0)
+
+
+def test_a_parked_record_that_runs_is_sendable_and_the_others_are_held() -> None:
+    """A backlog that a worker drains from its disk would look as if nothing could be done about it."""
+    work = PartitionWork(runnable=1, parked=7, loaded=3, oldest_runnable=NOW - 2_000, oldest_held=NOW - 9_000)
+    lag = measure(LogPosition(4, 0, 5), work, NOW - 1_000, NOW)
+    assert (lag.records, lag.sendable, lag.held) == (11, 4, 7)
+    assert (lag.sendable_seconds, lag.held_seconds) == (2, 9)

@@ -1,0 +1,1 @@
+"""The parked records of all workers, by key."""
