@@ -18,7 +18,7 @@ from chaos.plan import plan
 from chaos.runner import Runner
 from chaos.stack import Stack
 from chaos.target import Target
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UsageError
 
 _USUAL = Options()
 
@@ -37,12 +37,21 @@ def main(
     drain: Annotated[float, typer.Option(min=10, help="Seconds to come to rest afterwards.")] = _USUAL.drain,
     on: Annotated[Target, typer.Option(help="Kill this pipeline, or the same stages on stock Faust.")] = _USUAL.on,
     crashers: Annotated[int, typer.Option(min=0, help="Messages that crash or block their handler.")] = _USUAL.crashers,
+    noisy: Annotated[
+        bool,
+        typer.Option(
+            "--noisy",
+            help="Add noisy neighbours: a hot conversation, an absent gateway, a raising hook, a hanging host.",
+        ),
+    ] = False,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Write the report there.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep data and logs in this new directory.")] = None,
     show_plan: Annotated[bool, typer.Option("--show-plan", help="Only print what would be done.")] = False,
 ) -> None:
     """Drive the whole pipeline, kill its parts at random, and count every effect."""
-    options = Options(seconds, seed, rate, kill_every, freeze_every, contacts, window, drain, on, crashers)
+    options = Options(seconds, seed, rate, kill_every, freeze_every, contacts, window, drain, on, crashers, noisy)
+    if noisy and on.stock:
+        raise UsageError("stock Faust parks nothing: run --noisy without --on")
     console = console_of(sys.stdout)
     if show_plan:
         for fault in plan(options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,31 +29,67 @@ NUMBERS: Final = tuple(
     for number in range(2)
 )
 
+# With the 8 partitions of a run, each of these is on the partition of a number above: otherwise nobody would be in
+# anybody's way.
+HOT: Final = Number("hot", "99003", "880031")
+"""One conversation has half of all messages."""
+ABSENT: Final = Number("absent", "99004", "880036")
+"""Its gateway is away for a part of the run."""
+RAISING: Final = Number("raising", "99005", "880040")
+"""Its handler raises for a part of the run."""
+HANGING: Final = tuple(Number("hanging", "99006", number) for number in ("880037", "880046", "880047"))
+"""Their host takes connections and does not answer for a part of the run."""
+NOISY: Final = (HOT, ABSENT, RAISING, *HANGING)
+"""The numbers of the noisy neighbours."""
 
-def write_tenants(path: Path, sandbox_url: str) -> None:
+
+class Setup(NamedTuple):
+    """The differences between tenants.
+
+    Attributes:
+        numbers: the numbers of the run.
+        urls: the API's address for the tenants that have one of their own.
+        handlers: dotted path of the handler of those that have one of their own.
+    """
+
+    numbers: tuple[Number, ...] = NUMBERS
+    urls: Mapping[str, str] = {}
+    handlers: Mapping[str, str] = {}
+
+
+SAME: Final = Setup()
+"""All tenants have the handler and the address of the run."""
+
+
+def write_tenants(path: Path, sandbox_url: str, setup: Setup = SAME) -> None:
     """The pipeline's tenants file."""
     app = {"id": "chaos-app", "app_secrets": [SECRET], "verify_token": "chaos-verify-token"}
-    names = dict.fromkeys(number.tenant for number in NUMBERS)
-    tenants = [{"id": name, "accounts": _accounts(name, sandbox_url)} for name in names]
+    tenants = [
+        {
+            "id": name,
+            "handler": setup.handlers.get(name),
+            "accounts": _accounts([n for n in setup.numbers if n.tenant == name], setup.urls.get(name, sandbox_url)),
+        }
+        for name in dict.fromkeys(number.tenant for number in setup.numbers)
+    ]
     path.write_text(yaml.safe_dump({"cloud_apps": [app], "tenants": tenants}))
 
 
-def _accounts(tenant: str, sandbox_url: str) -> list[dict[str, object]]:
+def _accounts(numbers: list[Number], url: str) -> list[dict[str, object]]:
     return [
         {
             "provider": "cloud",
             "id": number.id,
             "business_id": number.business,
             "token": TOKEN,
-            "base_url": sandbox_url,
+            "base_url": url,
             "limits": {"messages_per_second": PER_SECOND},
         }
-        for number in NUMBERS
-        if number.tenant == tenant
+        for number in numbers
     ]
 
 
-def write_accounts(path: Path) -> None:
+def write_accounts(path: Path, numbers: tuple[Number, ...] = NUMBERS) -> None:
     """The sandbox's accounts file."""
     accounts = [
         {
@@ -63,6 +100,6 @@ def write_accounts(path: Path) -> None:
             "business_id": number.business,
             "display_phone_number": f"1444{number.id}",
         }
-        for number in NUMBERS
+        for number in numbers
     ]
     path.write_bytes(orjson.dumps(accounts))

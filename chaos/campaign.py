@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import ClientSession
@@ -11,13 +13,16 @@ from aiohttp import ClientSession
 from chaos.driver import Driver
 from chaos.evidence import Evidence, gather
 from chaos.faults import Faults
+from chaos.noisy import all_traffic
+from chaos.observer import Observer
 from chaos.options import Options
 from chaos.plan import plan
 from chaos.rest import come_to_rest
 from chaos.runner import Say
 from chaos.sandbox_client import SandboxClient
 from chaos.stack import Stack
-from chaos.traffic import traffic
+from chaos.tested import untested
+from chaos.troubles import Troubles, troubles_of
 from chaos.verdict import Verdict, judge
 
 
@@ -28,6 +33,8 @@ class Run:
     options: Options
     driver: Driver
     faults: Faults
+    troubles: Troubles
+    observer: Observer
     evidence: Evidence
     verdict: Verdict
     drained: float
@@ -35,19 +42,30 @@ class Run:
 
 async def campaign(options: Options, stack: Stack, say: Say) -> Run:
     """Drive, kills, waits until everything has come to rest, counts. The stack is ready and stays so."""
-    async with ClientSession() as session:
+    async with ClientSession() as session, troubles_of(stack) as troubles:
         sandbox = SandboxClient(stack.sandbox_url, session)
         await sandbox.prepare()
-        driver, faults = Driver(stack.ingress_url), Faults(stack, sandbox)
-        progress = asyncio.create_task(_tell(driver, faults, say))
-        driving = asyncio.create_task(driver.drive(traffic(options)))
+        driver, faults, observer = Driver(stack.ingress_url), Faults(stack, sandbox, troubles), Observer(stack)
+        beside = [asyncio.create_task(_tell(driver, faults, say))]
+        if not options.on.stock:
+            beside.append(asyncio.create_task(observer.watch()))
+        driving = asyncio.create_task(driver.drive(all_traffic(options)))
         await faults.carry_out(plan(options))
         await sandbox.behave()
         began, restless = time.monotonic(), await _drain(options, stack, sandbox, driving, driver, say)
-        progress.cancel()
+        await _end(beside)
         evidence = await gather(stack.bootstrap, stack.redis_url, sandbox)
-        verdict = judge(driver.accepted, evidence, restless)
-        return Run(options, driver, faults, evidence, verdict, time.monotonic() - began)
+        missed = untested(driver, troubles, observer) if options.noisy else []
+        verdict = judge(driver.accepted, evidence, restless, missed)
+        return Run(options, driver, faults, troubles, observer, evidence, verdict, time.monotonic() - began)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks. Raise the error of one that has ended with one."""
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _drain(

@@ -9,9 +9,9 @@ import orjson
 from aiokafka.structs import ConsumerRecord
 from redis.asyncio import Redis
 
-from chaos.accounts import NUMBERS
+from chaos.accounts import NOISY, NUMBERS
 from chaos.broker import DEAD_LETTERS, records
-from chaos.handler import ROW
+from chaos.handler import BLOCK, ROW, block
 from chaos.sandbox_client import SandboxClient
 from pipeline.errors import WorkerDied
 from pipeline.state.keys import user_key
@@ -79,12 +79,17 @@ def _effect(row: Mapping[str, Any]) -> Effect:
 async def _rows(url: str) -> dict[Person, Row]:
     found: dict[Person, Row] = {}
     async with Redis.from_url(url) as client:
-        for tenant in dict.fromkeys(number.tenant for number in NUMBERS):
+        for tenant in dict.fromkeys(number.tenant for number in (*NUMBERS, *NOISY)):
             async for key in client.scan_iter(user_key(tenant, "*", ROW).replace("%2A", "*"), count=1000):
                 values = await client.hgetall(key)
                 phone = key.decode().split(":")[2]
-                found[tenant, phone] = Row(int(values.get(b"count", 0)), orjson.loads(values.get(b"places", b"[]")))
+                found[tenant, phone] = _row(values)
     return found
+
+
+def _row(values: Mapping[Any, Any]) -> Row:
+    blocks = [values.get(block(number * BLOCK + 1).encode(), b"[]") for number in range(len(values))]
+    return Row(int(values.get(b"count", 0)), [place for each in blocks for place in orjson.loads(each)])
 
 
 def _outcomes(found: Sequence[ConsumerRecord]) -> dict[str, list[str]]:

@@ -7,9 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from chaos.plan import KILLS, Act, Fault
+from chaos.plan import KILLS, TROUBLES, Act, Fault
 from chaos.sandbox_client import SandboxClient
 from chaos.stack import Stack
+from chaos.troubles import Troubles
 
 
 class Faults:
@@ -20,9 +21,10 @@ class Faults:
         missed: those that found none: the process was down already.
     """
 
-    def __init__(self, stack: Stack, sandbox: SandboxClient) -> None:
+    def __init__(self, stack: Stack, sandbox: SandboxClient, troubles: Troubles) -> None:
         self._stack = stack
         self._sandbox = sandbox
+        self._troubles = troubles
         self.done: Counter[tuple[str, Act]] = Counter()
         self.missed: list[Fault] = []
 
@@ -48,6 +50,8 @@ class Faults:
             self._stack.add(fault.target, fault.target.removesuffix("-2"))
         elif fault.act is Act.REMOVE:
             self._stack.remove(fault.target)
+        elif fault.act in TROUBLES:
+            await self._troubles.carry_out(fault)
         else:
             await self._sandbox.misbehave(fault)
 

@@ -7,13 +7,16 @@ import os
 import signal
 from typing import Final
 
-from chaos.webhooks import ASIDE
+from chaos.webhooks import ASIDE, BUSY
 from pipeline.handlers import EventHandler
 from pipeline.topics.events import MessageEvent
 
 PATH: Final = "chaos.handler.RecordingHandler"
 ROW: Final = "chaos"
-"""The row in a user's cache: `count`, and `places` in the order in which they were handled."""
+"""The row in a user's cache: `count`, and the places in the order in which they were handled, so many to a field."""
+BLOCK: Final = 1_000
+"""Places in one field: a list of all places would be read and written again for each."""
+BUSY_SECONDS: Final = 0.01
 
 
 CRASHES: Final = ("abort", "kill", "spin")
@@ -28,6 +31,11 @@ def end_the_process(how: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
     while True:
         pass
+
+
+def block(counted: int) -> str:
+    """Return the field of the `counted`-th place, from 1."""
+    return f"places.{(counted - 1) // BLOCK}"
 
 
 class RecordingHandler(EventHandler):
@@ -47,9 +55,11 @@ class RecordingHandler(EventHandler):
             if counted == int(place):
                 return
             more = ""
-        await user.increment_field(ROW, "count")
-        if more:
+        counted = await user.increment_field(ROW, "count") or 0
+        if more == BUSY:
+            await asyncio.sleep(BUSY_SECONDS)
+        elif more:
             await self.messenger.mark_as_read(webhook.message.message_id, typing=True)
             await asyncio.sleep(float(more))
-        await user.append_to_list(ROW, "places", int(place))
+        await user.append_to_list(ROW, block(counted), int(place))
         await self.messenger.send_text(place, webhook.user.user_id)

@@ -23,6 +23,7 @@ class Options:
         drain: seconds in which everything must come to rest afterwards.
         crashers: messages that end or block the process that handles them, spread evenly.
         on: whose processes are killed.
+        noisy: there are noisy neighbours as well (`chaos.noisy`).
     """
 
     seconds: float = 60.0
@@ -35,3 +36,4 @@ class Options:
     drain: float = 600.0
     on: Target = Target.PIPELINE
     crashers: int = 0
+    noisy: bool = False

@@ -7,6 +7,7 @@ from enum import StrEnum
 from random import Random
 from typing import Final, NamedTuple
 
+from chaos.accounts import ABSENT, HANGING, RAISING
 from chaos.options import Options
 
 WORKERS: Final = ("intake", "handlers", "messenger")
@@ -38,6 +39,16 @@ class Act(StrEnum):
     """It accepts so many messages and never answers."""
     LATENCY = "latency"
     """It answers so many seconds late."""
+    REFUSE = "refuse"
+    """A gateway takes no connections for so many seconds."""
+    UNAVAILABLE = "503"
+    """A gateway answers 503 for so many seconds."""
+    HANG = "hang"
+    """A gateway takes connections and does not answer for so many seconds."""
+    RAISE = "raise"
+    """A tenant's hook raises for so many seconds."""
+    MEND = "mend"
+    """The trouble of a tenant is over."""
 
 
 class Fault(NamedTuple):
@@ -45,8 +56,8 @@ class Fault(NamedTuple):
 
     Attributes:
         at: seconds since the traffic began.
-        target: a service, or `sandbox` for the provider's misbehaviour.
-        amount: messages, or seconds of latency or of being frozen.
+        target: a service, `sandbox` for the provider's misbehaviour, or the tenant that has a trouble.
+        amount: messages, or seconds of latency, of being frozen or of a trouble.
     """
 
     at: float
@@ -56,6 +67,9 @@ class Fault(NamedTuple):
 
 
 KILLS: Final = (Act.SIGKILL, Act.SIGTERM)
+TROUBLES: Final = (Act.REFUSE, Act.UNAVAILABLE, Act.HANG, Act.RAISE, Act.MEND)
+SHIFT: Final = 0.04
+"""Part of the run by which a trouble may begin later."""
 
 
 def second(app: str) -> str:
@@ -69,7 +83,8 @@ def plan(options: Options) -> list[Fault]:
     kills = _kills(Random(f"{options.seed}:kills"), options, workers)  # noqa: S311
     freezes = _freezes(Random(f"{options.seed}:freezes"), options)  # noqa: S311
     sandbox = _sandbox(Random(f"{options.seed}:sandbox"), options.seconds)  # noqa: S311
-    return sorted([*workers, *kills, *freezes, *sandbox])
+    troubles = _troubles(Random(f"{options.seed}:troubles"), options) if options.noisy else ()  # noqa: S311
+    return sorted([*workers, *kills, *freezes, *sandbox, *troubles])
 
 
 def _times(rng: Random, every: float, until: float) -> Iterator[float]:
@@ -122,3 +137,17 @@ def _sandbox(rng: Random, seconds: float) -> Iterator[Fault]:
             yield Fault(round(at + rng.uniform(1, 4), 2), act, "sandbox", 0)
         else:
             yield Fault(at, act, "sandbox", rng.randint(1, 3 if act is Act.ERROR else 10))
+
+
+def _troubles(rng: Random, options: Options) -> Iterator[Fault]:
+    """Yield the troubles of the noisy tenants: all at once in the middle of the run, and over before its end."""
+    yield from _trouble(rng, options.seconds, RAISING.tenant, (Act.RAISE, 0.15, 0.55))
+    yield from _trouble(rng, options.seconds, ABSENT.tenant, (Act.REFUSE, 0.2, 0.45), (Act.UNAVAILABLE, 0.45, 0.65))
+    yield from _trouble(rng, options.seconds, HANGING[0].tenant, (Act.HANG, 0.3, 0.6))
+
+
+def _trouble(rng: Random, seconds: float, tenant: str, *parts: tuple[Act, float, float]) -> Iterator[Fault]:
+    shift, end = rng.uniform(0, SHIFT), parts[-1][2]
+    for act, begins, ends in parts:
+        yield Fault(round((begins + shift) * seconds, 2), act, tenant, round((ends - begins) * seconds, 1))
+    yield Fault(round((end + shift) * seconds, 2), Act.MEND, tenant)

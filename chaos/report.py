@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from chaos.campaign import Run
+from chaos.neighbours import COLUMNS, all_waits, neighbours, parts, written
 from chaos.plan import KILLS, Act
 from chaos.stack import Death, Log, Stack
 from chaos.tables import Cells, memory_table, show_findings, table
@@ -22,8 +23,11 @@ _TIMESTAMP: Final = re.compile(r"^\S+Z ")
 def show(console: Console, run: Run, stack: Stack) -> None:
     """Print what was done, what was counted, and every finding."""
     log = stack.log
-    console.print(table(f"What was done to {run.options.on}", ("target", *(act.value for act in Act)), _done(run)))
+    acts = sorted({act for _, act in run.faults.done}, key=list(Act).index)
+    console.print(table(f"What was done to {run.options.on}", ("target", *acts), _done(run, acts)))
     console.print(table("What came of it", ("", "count"), _counts(run, log)))
+    if run.options.noisy:
+        console.print(table("Neighbours", COLUMNS, (each.cells() for each in neighbours(run))))
     console.print(memory_table(stack.memory.grown()))
     for name, lines in run.verdict.findings().items():
         show_findings(console, name.replace("_", " "), lines)
@@ -42,6 +46,8 @@ def as_json(run: Run, stack: Stack) -> dict[str, Any]:
         "done": [{"target": target, "act": act, "times": n} for (target, act), n in sorted(run.faults.done.items())],
         "missed_kills": [fault._asdict() for fault in run.faults.missed],
         "figures": _figures(run),
+        "neighbours": [each._asdict() for each in neighbours(run)] if run.options.noisy else [],
+        "parked": run.observer.parked(),
         "answers": run.driver.answers,
         "findings": run.verdict.findings(),
         "seconds_to_ready": log.restarts,
@@ -50,17 +56,15 @@ def as_json(run: Run, stack: Stack) -> dict[str, Any]:
     }
 
 
-def _done(run: Run) -> Iterable[Cells]:
+def _done(run: Run, acts: Sequence[Act]) -> Iterable[Cells]:
     done = run.faults.done
     for target in sorted({target for target, _ in done}):
-        yield (target, *(str(done[target, act] or "") for act in Act))
-    yield ("all", *(str(sum(n for (_, each), n in done.items() if each is act) or "") for act in Act))
+        yield (target, *(str(done[target, act] or "") for act in acts))
+    yield ("all", *(str(sum(n for (_, each), n in done.items() if each is act) or "") for act in acts))
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    accepted = {m: at for m, at in run.driver.accepted.items() if not m.aside}
-    taken = {(m.contact.number.id, m.contact.phone, m.place): at for m, at in accepted.items()}
-    waits = sorted(effect.at - taken[effect[:3]] for effect in run.evidence.effects if effect[:3] in taken)
+    accepted = [message for message in run.driver.accepted if not message.aside]
     return {
         "webhooks": run.driver.webhooks,
         "webhooks_again": run.driver.copies,
@@ -70,15 +74,8 @@ def _figures(run: Run) -> dict[str, Any]:
         "effects": len(run.evidence.effects),
         "commands_with_outcome": len(run.evidence.outcomes),
         "drain_seconds": round(run.drained, 1),
-        "effect_seconds": {name: round(_at(waits, part), 3) for name, part in _PARTS.items()} if waits else {},
+        "effect_seconds": parts(all_waits(run)),
     }
-
-
-_PARTS: Final = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-
-
-def _at(ordered: list[float], part: float) -> float:
-    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
 def _counts(run: Run, log: Log) -> Iterable[Cells]:
@@ -93,7 +90,7 @@ def _counts(run: Run, log: Log) -> Iterable[Cells]:
     yield "messages that are to be ignored", str(figures["asides"])
     yield "effects at the provider", str(figures["effects"])
     yield f"kills ({' and '.join(act.value for act in KILLS)})", str(run.faults.kills)
-    yield "from 200 to the effect, s", " / ".join(f"{name} {s:g}" for name, s in figures["effect_seconds"].items())
+    yield "from 200 to the effect, s", written(figures["effect_seconds"])
     yield "to rest after the last fault, s", str(figures["drain_seconds"])
     yield "to be ready again, s (median)", _restarts(log)
     for name, lines in run.verdict.findings().items():

@@ -13,14 +13,16 @@ from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Final
+from typing import Final, NamedTuple
 
-from chaos.accounts import write_accounts, write_tenants
+from chaos.accounts import ABSENT, HANGING, NOISY, NUMBERS, RAISING, Setup, write_accounts, write_tenants
 from chaos.handler import PATH
 from chaos.memory import Memory
 from chaos.options import Options
 from chaos.plan import Act
 from chaos.ports import free_ports, stack_ports
+from chaos.raising import PATH as RAISING_PATH
+from chaos.raising import SWITCH
 from chaos.target import ROOT, aimed, groups
 from pipeline.local.child import Child, ChildEvent, ChildState
 from pipeline.local.probe import http_ready
@@ -29,7 +31,17 @@ from pipeline.local.supervisor import LAST_LINES, Supervisor
 
 LEAVE_SECONDS: Final = 20.0
 """A service that was told to end is killed after so long."""
+PARKING: Final = ("handlers", "messenger")
+"""Apps that park records."""
 _KILLED: Final = "was killed by SIGKILL"
+
+
+class Worker(NamedTuple):
+    """A process of an app that parks records. `url` is that of its health server."""
+
+    name: str
+    pid: int
+    url: str
 
 
 @dataclass(slots=True)
@@ -99,6 +111,10 @@ class Stack(Supervisor):
     Args:
         without: services that are left out.
         handler: dotted path of every tenant's handler.
+
+    Attributes:
+        gateways: ports of the gateways of the tenants that have one of their own, which the harness runs.
+        switch: the file that makes a tenant's hook raise.
     """
 
     def __init__(
@@ -113,9 +129,13 @@ class Stack(Supervisor):
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._leaving: list[tuple[Child, float]] = []
         self._frozen: dict[str, tuple[Child, float]] = {}
+        self.switch = directory / "raising"
+        self.stock = options.on.stock
         self._shared = _environment(directory, options, self.sandbox_url, handler)
-        write_tenants(directory / "tenants.yaml", self.sandbox_url)
-        write_accounts(directory / "accounts.json")
+        self.gateways = {n.tenant: next(self.free) for n in (ABSENT, HANGING[0])} if options.noisy else {}
+        setup = _noisy_setup(self.gateways) if options.noisy else Setup()
+        write_tenants(directory / "tenants.yaml", self.sandbox_url, setup)
+        write_accounts(directory / "accounts.json", setup.numbers)
         planned = [_adapted(aimed(service, options.on)) for service in services(self.ports, directory, self._shared)]
         kept = [service for service in planned if service.name not in without]
         self.groups = groups(options.on, without)
@@ -141,6 +161,15 @@ class Stack(Supervisor):
     def not_ready(self) -> list[str]:
         """Services that are down or starting."""
         return [child.name for child in list(self._children) if child.state is not ChildState.READY]
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The workers that are ready and may have parked records."""
+        return [
+            Worker(child.name, child.pid, child.service.where)
+            for child in list(self._children)
+            if child.name.removesuffix("-2") in PARKING and child.state is ChildState.READY and child.pid is not None
+        ]
 
     def kill(self, name: str, act: Act, then: Callable[[bool], None]) -> None:
         """Kill a service; `then` is told whether it ran. It is started again."""
@@ -282,7 +311,13 @@ def _environment(directory: Path, options: Options, sandbox_url: str, handler: s
         "PIPELINE_RECONCILE_WINDOW": str(options.window),
         "PIPELINE_BLOCKED_AFTER": "3",
         "PIPELINE_SANDBOX_URL": sandbox_url,
+        SWITCH: str(directory / "raising"),
     }
+
+
+def _noisy_setup(gateways: Mapping[str, int]) -> Setup:
+    urls = {tenant: f"http://{LOOPBACK}:{port}" for tenant, port in gateways.items()}
+    return Setup((*NUMBERS, *NOISY), urls, {RAISING.tenant: RAISING_PATH})
 
 
 def _adapted(service: Service) -> Service:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from chaos.accounts import NUMBERS
 from chaos.handler import CRASHES
 from chaos.options import Options
-from chaos.webhooks import ASIDE, CRASH, Contact, Message
+from chaos.webhooks import ASIDE, BUSY, CRASH, Contact, Message
 
 RECENT: Final = 500
 """Messages among which one is chosen to come again in another batch."""
@@ -44,9 +44,9 @@ def contacts(options: Options) -> list[Contact]:
 
 
 def traffic(options: Options) -> Iterator[Posting]:
-    """Yield every webhook of a run, in order of time."""
+    """Yield every webhook to the light tenants, in order of time."""
     rng = Random(f"{options.seed}:traffic")  # noqa: S311 (replayable, no secret)
-    people, writer = contacts(options), _Writer(rng)
+    people, writer = contacts(options), Writer(rng)
     crashing = _crashing(options)
     for number in range(int(options.seconds * options.rate)):
         crash = crashing.get(number)
@@ -57,11 +57,17 @@ def traffic(options: Options) -> Iterator[Posting]:
 
 def _crashing(options: Options) -> dict[int, str]:
     """Numbers of webhooks that crash their handler, spread evenly, and how they do."""
-    every = int(options.seconds * options.rate) / max(options.crashers, 1)
-    return {int((number + 0.5) * every): CRASHES[number % len(CRASHES)] for number in range(options.crashers)}
+    count = light_crashers(options)
+    every = int(options.seconds * options.rate) / max(count, 1)
+    return {int((number + 0.5) * every): CRASHES[number % len(CRASHES)] for number in range(count)}
 
 
-class _Writer:
+def light_crashers(options: Options) -> int:
+    """Return how many of the crashing messages go to the light tenants: half, if there are noisy ones."""
+    return options.crashers - options.crashers // 2 if options.noisy else options.crashers
+
+
+class Writer:
     """Makes messages, each contact's counted from 0."""
 
     def __init__(self, rng: Random) -> None:
@@ -85,6 +91,10 @@ class _Writer:
         contact = self._rng.choice(people)
         return (Message(contact, self._places[contact], f"{self._places[contact]}{CRASH}{how}"),)
 
+    def burst(self, contact: Contact, count: int) -> list[Message]:
+        """Return `count` messages of one contact with their asides; each takes its handler a moment."""
+        return [message for _ in range(count) for message in self._busy(contact)]
+
     def _mixed(self, some: list[Contact]) -> tuple[Message, ...]:
         """Contacts interleaved, each one's own messages in order."""
         queues = [deque(self._next(contact, self._rng.randint(1, 2))) for contact in some]
@@ -101,9 +111,15 @@ class _Writer:
         return made
 
     def _messages(self, contact: Contact) -> Iterator[Message]:
+        aside = self._rng.random() < ASIDES
+        yield from self._said(contact, aside, f" {self._rng.uniform(0.2, 2):.2f}" if self._rng.random() < SLOW else "")
+
+    def _busy(self, contact: Contact) -> Iterator[Message]:
+        yield from self._said(contact, self._rng.random() < ASIDES, f" {BUSY}")
+
+    def _said(self, contact: Contact, aside: bool, more: str) -> Iterator[Message]:
         place = self._places[contact]
         self._places[contact] += 1
-        if self._rng.random() < ASIDES:
+        if aside:
             yield Message(contact, place, f"{place} {ASIDE}")
-        pause = f" {self._rng.uniform(0.2, 2):.2f}" if self._rng.random() < SLOW else ""
-        yield Message(contact, place, f"{place}{pause}")
+        yield Message(contact, place, f"{place}{more}")

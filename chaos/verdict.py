@@ -26,6 +26,7 @@ class Verdict:
         unaccepted: commands whose outcomes say something else than accepted, and effects whose command has none.
         spared: messages that crash their handler and are no dead letter, and dead letters that are none of those.
         restless: what had not come to rest when it was counted.
+        untested: what was to happen and did not, so that the run proves nothing of it.
     """
 
     missing: Sequence[str]
@@ -38,6 +39,7 @@ class Verdict:
     unaccepted: Sequence[str]
     spared: Sequence[str]
     restless: Sequence[str]
+    untested: Sequence[str]
 
     @property
     def good(self) -> bool:
@@ -47,7 +49,9 @@ class Verdict:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def judge(accepted: Iterable[Message], evidence: Evidence, restless: Sequence[str] = ()) -> Verdict:
+def judge(
+    accepted: Iterable[Message], evidence: Evidence, restless: Sequence[str] = (), untested: Sequence[str] = ()
+) -> Verdict:
     """Compare what was taken with what came of it. An aside that has an effect doubles that of its place."""
     everything = [message for message in accepted if not message.aside]
     inputs = {_input(message): message for message in everything if not message.crashes}
@@ -66,6 +70,7 @@ def judge(accepted: Iterable[Message], evidence: Evidence, restless: Sequence[st
         unaccepted=_unaccepted(evidence),
         spared=sorted(killers ^ evidence.given_up),
         restless=restless,
+        untested=untested,
     )
 
 

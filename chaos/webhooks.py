@@ -15,6 +15,9 @@ ASIDE: Final = "aside"
 CRASH: Final = " !"
 """Stands between the place and what a message does to its process."""
 
+BUSY: Final = "busy"
+"""Follows the place of a message whose handler takes a moment, as most of a real one do."""
+
 
 class Contact(NamedTuple):
     """Somebody who writes to one of the numbers."""
