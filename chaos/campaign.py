@@ -52,6 +52,7 @@ async def campaign(options: Options, stack: Stack, say: Say) -> Run:
         driving = asyncio.create_task(driver.drive(all_traffic(options)))
         await faults.carry_out(plan(options))
         await sandbox.behave()
+        await troubles.end_all(options.drain)
         began, restless = time.monotonic(), await _drain(options, stack, sandbox, driving, driver, say)
         await _end(beside)
         evidence = await gather(stack.bootstrap, stack.redis_url, sandbox)

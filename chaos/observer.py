@@ -1,4 +1,4 @@
-"""The workers as they tell of themselves during a run: what they parked, retried, and held."""
+"""The workers as they tell of themselves during a run: what they parked, and whose breakers opened."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ EVERY: Final = 1.0
 """Seconds between two looks."""
 TIMEOUT: Final = ClientTimeout(total=3)
 PARKED: Final = "pipeline_parked_total"
-RETRIES: Final = "pipeline_retries_total"
 BREAKER: Final = "pipeline_tenant_breaker_open"
-_SAMPLE: Final = re.compile(rf"^({PARKED}|{RETRIES}|{BREAKER}){{(.*)}} (\S+)$", re.MULTILINE)
+_SAMPLE: Final = re.compile(rf"^({PARKED}|{BREAKER}){{(.*)}} (\S+)$", re.MULTILINE)
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 
 Sample = tuple[str, Mapping[str, str], float]
@@ -35,7 +34,7 @@ class Observer:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._counts: dict[tuple[int, str, str], float] = {}
+        self._counts: dict[tuple[int, str], float] = {}
         self.most_parked: dict[tuple[str, str], int] = {}
         self.broken: set[str] = set()
 
@@ -55,17 +54,9 @@ class Observer:
 
     def parked(self) -> dict[str, int]:
         """Return how many records were parked, by app."""
-        return self._sums(PARKED)
-
-    def retried(self) -> dict[str, int]:
-        """Return how many tries failed, by error."""
-        return self._sums(RETRIES)
-
-    def _sums(self, name: str) -> dict[str, int]:
         sums: Counter[str] = Counter()
-        for (_, metric, label), count in self._counts.items():
-            if metric == name:
-                sums[label] += int(count)
+        for (_, app), count in self._counts.items():
+            sums[app] += int(count)
         return dict(sums)
 
     async def _read(self, session: ClientSession, worker: Worker) -> None:
@@ -74,12 +65,12 @@ class Observer:
                 text = await response.text()
         except (ClientError, OSError):  # it has just been killed, or is frozen
             return
-        counts: defaultdict[tuple[int, str, str], float] = defaultdict(float)
+        counts: defaultdict[tuple[int, str], float] = defaultdict(float)
         for name, labels, value in samples(text):
             if name == BREAKER:
                 self.broken |= {labels["tenant"]} if value else set()
             else:
-                counts[worker.pid, name, labels["app" if name == PARKED else "error"]] += value
+                counts[worker.pid, labels["app"]] += value
         self._counts.update(counts)
 
     def _note(self, report: ParkedReport) -> None:

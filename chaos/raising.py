@@ -13,9 +13,11 @@ from pipeline.topics.events import MessageEvent
 
 PATH: Final = "chaos.raising.RaisingHandler"
 SWITCH: Final = "CHAOS_RAISING"
-"""The variable that names the file: while it is there, the hook raises."""
+"""The variable that names the file: while it is there, the hook raises, and notes in it how."""
 PLAIN: Final = 2
 """Times in one process that an event fails with an exception of which it would become a dead letter in the end."""
+BROKEN: Final = b"b"
+UNAVAILABLE: Final = b"u"
 
 
 class HookUnavailable(Unavailable):
@@ -35,10 +37,22 @@ class RaisingHandler(RecordingHandler):
 
     async def process_message(self, webhook: MessageEvent) -> None:
         await super().process_message(webhook)
-        if self._switch is None or not self._switch.exists():
-            return
         message_id = webhook.message.message_id
+        plain = self._failures[message_id] < PLAIN
+        if self._switch is None or not noted(self._switch, BROKEN if plain else UNAVAILABLE):
+            return
         self._failures[message_id] += 1
-        if self._failures[message_id] <= PLAIN:
-            raise HookBroken
-        raise HookUnavailable("the tenant's database is away")
+        raise HookBroken if plain else HookUnavailable("the tenant's database is away")
+
+
+def noted(switch: Path, mark: bytes) -> bool:
+    """Add a mark to the file; return False if it is not there."""
+    try:
+        descriptor = os.open(switch, os.O_WRONLY | os.O_APPEND)
+    except FileNotFoundError:
+        return False
+    try:
+        os.write(descriptor, mark)
+    finally:
+        os.close(descriptor)
+    return True

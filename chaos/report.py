@@ -48,6 +48,7 @@ def as_json(run: Run, stack: Stack) -> dict[str, Any]:
         "figures": _figures(run),
         "neighbours": [each._asdict() for each in neighbours(run)] if run.options.noisy else [],
         "parked": run.observer.parked(),
+        "tenant_breakers_opened": sorted(run.observer.broken),
         "answers": run.driver.answers,
         "findings": run.verdict.findings(),
         "seconds_to_ready": log.restarts,

@@ -14,7 +14,7 @@ from chaos.gateway import Gateway, Mode
 from chaos.handler import RecordingHandler
 from chaos.plan import Act, Fault
 from chaos.ports import free_ports
-from chaos.raising import PLAIN, SWITCH, HookBroken, HookUnavailable, RaisingHandler
+from chaos.raising import BROKEN, PLAIN, SWITCH, UNAVAILABLE, HookBroken, HookUnavailable, RaisingHandler, noted
 from chaos.troubles import Troubles
 from pipeline.testing import HandlerDriver, incoming_text
 from tests.support.waiting import HANG, until
@@ -139,8 +139,29 @@ def test_a_trouble_is_begun_and_ended_and_its_times_are_kept(tmp_path: Path) -> 
         assert await post("one") == 503 and (tmp_path / "raising").exists()
         await troubles.carry_out(Fault(2, Act.MEND, "absent"))
         await troubles.carry_out(Fault(2, Act.MEND, "raising"))
-        assert await post("two") != 503 and not (tmp_path / "raising").exists()
+        await until(lambda: "absent" in troubles.ended)
+        assert await post("two") != 503
+        assert (tmp_path / "raising").exists(), "its worker may have been down: nobody has met it"
+        for mark in (BROKEN, UNAVAILABLE):
+            assert noted(tmp_path / "raising", mark)
+        await troubles.end_all(HANG)
+        assert not (tmp_path / "raising").exists() and not noted(tmp_path / "raising", BROKEN)
+        assert not troubles.unmet("raising")
         assert all(troubles.began[name] <= troubles.ended[name] for name in ("absent", "raising"))
+
+    run(test)
+
+
+def test_a_trouble_that_nobody_meets_ends_all_the_same(tmp_path: Path) -> None:
+    """A run would wait for ever for what never comes, or leave a tenant away and count its messages as missing."""
+
+    async def test(_: Sandbox, made: Gateway, post: Post) -> None:
+        troubles = Troubles({"absent": made}, tmp_path / "raising")
+        await troubles.carry_out(Fault(1, Act.UNAVAILABLE, "absent"))
+        await troubles.carry_out(Fault(2, Act.MEND, "absent"))
+        await troubles.end_all(0)
+        assert "absent" in troubles.ended and await post("one") != 503
+        assert troubles.unmet("absent")
 
     run(test)
 
@@ -157,6 +178,7 @@ def test_a_hook_raises_below_the_give_up_then_as_if_something_were_away_and_noth
         with pytest.raises(error):
             driver.handle(event)
     assert not driver.texts
+    assert switch.read_bytes() == BROKEN * PLAIN + UNAVAILABLE * 3
     switch.unlink()
     driver.handle(event)
     assert driver.texts == ["0"]

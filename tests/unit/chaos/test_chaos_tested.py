@@ -10,8 +10,9 @@ from chaos.accounts import ABSENT, HANGING, NUMBERS, RAISING
 from chaos.driver import Driver
 from chaos.gateway import Gateway
 from chaos.noisy import SPEAKER
-from chaos.observer import PARKED, RETRIES, Observer, samples
+from chaos.observer import Observer, samples
 from chaos.options import Options
+from chaos.raising import BROKEN, UNAVAILABLE
 from chaos.stack import Stack
 from chaos.tested import HANDLERS, LONG, untested
 from chaos.troubles import Troubles
@@ -28,11 +29,7 @@ class Observed(Observer):
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack)
         self.most_parked = {(HANDLERS, "hot"): 300, (HANDLERS, "raising"): 5, (MESSENGER, "absent"): 5}
-        self._counts = {
-            (1, PARKED, HANDLERS): 300.0,
-            (1, RETRIES, "HookBroken"): 2.0,
-            (2, RETRIES, "HookUnavailable"): 2.0,
-        }
+        self._counts = {(1, HANDLERS): 300.0}
 
 
 class Scene:
@@ -47,6 +44,7 @@ class Scene:
         gateways = {number.tenant: Gateway(1, "http://127.0.0.1:1") for number in (ABSENT, HANGING[0])}
         gateways["absent"].refused = gateways["hanging"].unanswered = 1
         self.troubles = Troubles(gateways, directory / "raising")
+        self.troubles.raised = {BROKEN: 2, UNAVAILABLE: 2}
         self.troubles.began = {contact.number.tenant: 40.0 for contact in TROUBLED}
         self.troubles.ended = {contact.number.tenant: 40.0 + LONG for contact in TROUBLED}
 
@@ -88,7 +86,7 @@ def test_a_trouble_that_nobody_met_is_untested(scene: Scene, tenant: str) -> Non
 def test_a_gateway_or_a_hook_that_did_not_fail_is_untested(scene: Scene) -> None:
     """Sends that went past the gateways, or a hook that never read its switch, would pass."""
     scene.troubles.gateways["absent"].refused = scene.troubles.gateways["hanging"].unanswered = 0
-    scene.observer._counts = {(1, PARKED, HANDLERS): 300.0}
+    scene.troubles.raised = {BROKEN: 0, UNAVAILABLE: 0}
     assert [line.split(": ")[0] for line in scene.untested()] == ["raising", "raising", "absent", "hanging"]
 
 
