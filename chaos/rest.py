@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import ClientError
@@ -13,7 +14,7 @@ from aiokafka.errors import KafkaError
 from chaos.broker import lag
 from chaos.runner import Say
 from chaos.sandbox_client import SandboxClient
-from chaos.stack import Stack
+from chaos.stack import Stack, Worker
 from pipeline.parked.find import find_parked
 
 POLL: Final = 0.5
@@ -47,16 +48,16 @@ async def _unfinished(stack: Stack, sandbox: SandboxClient | None) -> list[str]:
     try:
         behind = await asyncio.wait_for(lag(stack.bootstrap, stack.groups), 20)
         pending = await sandbox.pending() if sandbox else 0
-        parked = [] if stack.stock else await _parked(stack)
+        parked = [] if stack.stock else await parked_left(stack.workers)
     except (KafkaError, ClientError, OSError) as error:
         return [f"the stack does not answer: {error!r}"]
     left = [f"group {group} has {records} records to finish" for group, records in behind.items() if records]
     return left + parked + ([f"{pending} statuses are to be reported"] if pending else [])
 
 
-async def _parked(stack: Stack) -> list[str]:
+async def parked_left(workers: Sequence[Worker]) -> list[str]:
     """Return what is parked, one line per app: its offsets are committed, so no lag shows it."""
-    report = await find_parked([worker.url for worker in stack.workers])
+    report = await find_parked([worker.url for worker in workers])
     records: Counter[str] = Counter()
     for queue in report.queues:
         records[queue.app] += queue.records

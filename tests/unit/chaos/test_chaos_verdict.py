@@ -95,3 +95,8 @@ def test_an_effect_without_an_outcome_is_wrong() -> None:
 def test_what_never_came_to_rest_is_wrong() -> None:
     """A pipeline that stands still with work left would pass as long as the rest was done."""
     assert wrong(judge(INPUTS, evidence(), ["group intake has 1 records to finish"])) == {"restless"}
+
+
+def test_what_was_to_happen_and_did_not_is_wrong() -> None:
+    """A run in which nothing was parked would pass for a proof that parking loses nothing."""
+    assert wrong(judge(INPUTS, evidence(), untested=["the handlers parked nothing"])) == {"untested"}
