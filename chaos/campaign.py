@@ -42,10 +42,11 @@ class Run:
 
 async def campaign(options: Options, stack: Stack, say: Say) -> Run:
     """Drive, kills, waits until everything has come to rest, counts. The stack is ready and stays so."""
-    async with ClientSession() as session, troubles_of(stack) as troubles:
+    observer = Observer(stack)
+    async with ClientSession() as session, troubles_of(stack, observer) as troubles:
         sandbox = SandboxClient(stack.sandbox_url, session)
         await sandbox.prepare()
-        driver, faults, observer = Driver(stack.ingress_url), Faults(stack, sandbox, troubles), Observer(stack)
+        driver, faults = Driver(stack.ingress_url), Faults(stack, sandbox, troubles)
         beside = [asyncio.create_task(_tell(driver, faults, say))]
         if not options.on.stock:
             beside.append(asyncio.create_task(observer.watch()))

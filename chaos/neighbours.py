@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from chaos.accounts import NOISY, NUMBERS
 from chaos.campaign import Run
+from chaos.observer import HANDLERS
 from chaos.tables import Cells
-from chaos.tested import HANDLERS
 from pipeline.topics.catalogue import MESSENGER
 
 LIGHT: Final = "light"

@@ -12,7 +12,9 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from chaos.stack import Stack, Worker
 from pipeline.parked.find import ParkedReport, find_parked
+from pipeline.topics import catalogue as topics
 
+HANDLERS: Final = f"{topics.HANDLERS}-default"
 EVERY: Final = 1.0
 """Seconds between two looks."""
 TIMEOUT: Final = ClientTimeout(total=3)

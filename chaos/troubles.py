@@ -11,21 +11,25 @@ from typing import Final
 
 from chaos.accounts import ABSENT, HANGING, RAISING
 from chaos.gateway import Gateway, Mode
+from chaos.observer import HANDLERS, Observer
 from chaos.plan import Act, Fault
 from chaos.raising import BROKEN, UNAVAILABLE
 from chaos.stack import Stack
+from pipeline.topics.catalogue import MESSENGER
 
+TENANTS: Final = (RAISING.tenant, ABSENT.tenant, HANGING[0].tenant)
 POLL: Final = 0.1
 _MODES: Final = {Act.REFUSE: Mode.REFUSING, Act.UNAVAILABLE: Mode.UNAVAILABLE, Act.HANG: Mode.HANGING}
 
 
 class Troubles:
-    """Begins them, and ends each at its time or later, once somebody has met it.
+    """Begins them, and ends each at its time or later, once somebody has met it and records were parked for it.
 
     A worker may be down or frozen for all of a trouble. What waits for that worker meets the trouble afterwards.
 
     Args:
         switch: the file that makes a hook raise.
+        most_parked: the most records that were parked at once, by app and tenant. It is read again and again.
 
     Attributes:
         began: when the trouble of each tenant began, in seconds since the epoch.
@@ -33,8 +37,11 @@ class Troubles:
         raised: how often the hook raised, by how.
     """
 
-    def __init__(self, gateways: Mapping[str, Gateway], switch: Path) -> None:
+    def __init__(
+        self, gateways: Mapping[str, Gateway], switch: Path, most_parked: Mapping[tuple[str, str], int]
+    ) -> None:
         self.gateways = gateways
+        self._most_parked = most_parked
         self._switch = switch
         self._ending: list[asyncio.Task[None]] = []
         self.began: dict[str, float] = {}
@@ -61,14 +68,20 @@ class Troubles:
             await asyncio.gather(*self._ending)
 
     def unmet(self, tenant: str) -> list[str]:
-        """Return what nobody has met of a tenant's trouble."""
-        if tenant == RAISING.tenant:
-            self._count()
-            names = {BROKEN: "an exception", UNAVAILABLE: "Unavailable"}
-            return [f"its hook never raised {name}" for mark, name in names.items() if not self.raised[mark]]
-        if tenant == ABSENT.tenant:
-            return [] if self.gateways[tenant].refused else ["its gateway refused nothing"]
-        return [] if self.gateways[tenant].unanswered else ["its host left no request without an answer"]
+        """Return what has not come of a tenant's trouble, one line each."""
+        if tenant == HANGING[0].tenant:
+            return [] if self.gateways[tenant].unanswered else ["its host left no request without an answer"]
+        app = HANDLERS if tenant == RAISING.tenant else MESSENGER
+        found = self._unraised() if tenant == RAISING.tenant else self._unrefused(tenant)
+        return [*found, *([] if self._most_parked.get((app, tenant)) else [f"the app {app} parked nothing of it"])]
+
+    def _unraised(self) -> list[str]:
+        self._count()
+        names = {BROKEN: "an exception", UNAVAILABLE: "Unavailable"}
+        return [f"its hook never raised {name}" for mark, name in names.items() if not self.raised[mark]]
+
+    def _unrefused(self, tenant: str) -> list[str]:
+        return [] if self.gateways[tenant].refused else ["its gateway refused nothing"]
 
     async def _end_once_met(self, tenant: str) -> None:
         with suppress(asyncio.CancelledError):
@@ -86,11 +99,8 @@ class Troubles:
             self.raised = {mark: noted.count(mark) for mark in self.raised}
 
 
-TROUBLED: Final = (RAISING.tenant, ABSENT.tenant, HANGING[0].tenant)
-
-
 @asynccontextmanager
-async def troubles_of(stack: Stack) -> AsyncIterator[Troubles]:
+async def troubles_of(stack: Stack, observer: Observer) -> AsyncIterator[Troubles]:
     """Run the gateways of a stack's noisy tenants. There are none without such tenants."""
     gateways = {name: Gateway(port, stack.sandbox_url) for name, port in stack.gateways.items()}
     started: list[Gateway] = []
@@ -98,7 +108,7 @@ async def troubles_of(stack: Stack) -> AsyncIterator[Troubles]:
         for gateway in gateways.values():
             await gateway.start()
             started.append(gateway)
-        yield Troubles(gateways, stack.switch)
+        yield Troubles(gateways, stack.switch, observer.most_parked)
     finally:
         for gateway in started:
             await gateway.close()

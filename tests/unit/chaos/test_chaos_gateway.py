@@ -133,17 +133,21 @@ def test_a_trouble_is_begun_and_ended_and_its_times_are_kept(tmp_path: Path) -> 
     """A tenant would stay away to the end, or a run would not know when it was."""
 
     async def test(_: Sandbox, made: Gateway, post: Post) -> None:
-        troubles = Troubles({"absent": made}, tmp_path / "raising")
+        parked: dict[tuple[str, str], int] = {}
+        troubles = Troubles({"absent": made}, tmp_path / "raising", parked)
         await troubles.carry_out(Fault(1, Act.UNAVAILABLE, "absent"))
         await troubles.carry_out(Fault(1, Act.RAISE, "raising"))
         assert await post("one") == 503 and (tmp_path / "raising").exists()
         await troubles.carry_out(Fault(2, Act.MEND, "absent"))
         await troubles.carry_out(Fault(2, Act.MEND, "raising"))
+        assert troubles.unmet("absent") == ["the app messenger parked nothing of it"]
+        parked["messenger", "absent"] = 1
         await until(lambda: "absent" in troubles.ended)
         assert await post("two") != 503
         assert (tmp_path / "raising").exists(), "its worker may have been down: nobody has met it"
         for mark in (BROKEN, UNAVAILABLE):
             assert noted(tmp_path / "raising", mark)
+        parked["handlers-default", "raising"] = 1
         await troubles.end_all(HANG)
         assert not (tmp_path / "raising").exists() and not noted(tmp_path / "raising", BROKEN)
         assert not troubles.unmet("raising")
@@ -156,7 +160,7 @@ def test_a_trouble_that_nobody_meets_ends_all_the_same(tmp_path: Path) -> None:
     """A run would wait for ever for what never comes, or leave a tenant away and count its messages as missing."""
 
     async def test(_: Sandbox, made: Gateway, post: Post) -> None:
-        troubles = Troubles({"absent": made}, tmp_path / "raising")
+        troubles = Troubles({"absent": made}, tmp_path / "raising", {})
         await troubles.carry_out(Fault(1, Act.UNAVAILABLE, "absent"))
         await troubles.carry_out(Fault(2, Act.MEND, "absent"))
         await troubles.end_all(0)
