@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import urllib.request
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import yaml
 from aiokafka import AIOKafkaProducer
@@ -18,12 +15,19 @@ from pipeline.local.kafka import Kafka
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.codec import encode_command
 from pipeline.topics.commands import Command, CommandKind
+from pipeline.topics.keys import account_key
 from tests.integration.installation import PARTITIONS
-from tests.support.ports import free_ports
-from tests.support.stacks import ROOT, Process, eventually
-from tests.support.waiting import HANG
+from tests.support.app_worker import AppWorker
 
 Tenants = list[dict[str, Any]]
+
+
+def numbers_of(partition: int, count: int) -> list[str]:
+    """Return phone_number_ids whose commands are on a partition."""
+    names = (str(number) for number in range(200, 200 + count * PARTITIONS * 10))
+    return [each for each in names if partition_of(account_key("cloud", each).encode(), PARTITIONS) == partition][
+        :count
+    ]
 
 
 def tenant(name: str, account: str, url: str, **limits: float) -> dict[str, Any]:
@@ -32,42 +36,13 @@ def tenant(name: str, account: str, url: str, **limits: float) -> dict[str, Any]
     return {"id": name, "accounts": [number]}
 
 
-class Messenger(Process):
+class Messenger(AppWorker):
     """`pipeline worker messenger` with data of its own."""
 
     def __init__(self, kafka: Kafka, place: Path, name: str, tenants: Tenants, **settings: object) -> None:
-        self.port = free_ports()
         file = place / "tenants.yaml"
         file.write_text(yaml.safe_dump({"tenants": tenants}))
-        own = {
-            "KAFKA": kafka.bootstrap,
-            "PARTITIONS": PARTITIONS,
-            "TENANTS": file,
-            "DATA_DIR": place / name,
-            "WORKER_PORT": self.port,
-        }
-        env = {f"PIPELINE_{key}": str(value) for key, value in {**own, **settings}.items()}
-        argv = [sys.executable, "-m", "pipeline.cli", "worker", "messenger"]
-        super().__init__(argv, place / f"{name}.out", env, ROOT)
-
-    @property
-    def ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=HANG) as response:
-                return bool(response.status == 200)
-        except URLError:
-            return False
-
-    def wait_ready(self) -> None:
-        eventually(lambda: self.ready or self._popen.poll() is not None, lambda: self.output)
-        assert self.ready, self.output
-
-    def metric(self, name: str, *labels: str) -> float:
-        """The sum of a metric's series that have all of these labels, such as `provider="cloud"`."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=HANG) as response:
-            lines = response.read().decode().splitlines()
-        found = (line for line in lines if line.startswith(name + "{") and all(label in line for label in labels))
-        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+        super().__init__(["messenger"], kafka, place, name, file, **settings)
 
 
 def command(name: str, tenant_id: str, account: str, recipient: str, **fields: Any) -> Command:

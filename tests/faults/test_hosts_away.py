@@ -3,90 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from pipeline.local.kafka import Kafka
 from pipeline.runtime.kafka import admin
-from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.codec import decode_outcome
 from pipeline.topics.commands import Command
-from pipeline.topics.keys import account_key
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
-from tests.faults.messenger_worker import Messenger, command, publish, tenant
+from tests.faults.messenger_worker import Messenger, command, numbers_of, publish, tenant
 from tests.integration.installation import PARTITIONS, TOPICS, without_topics
+from tests.support.cloud_api import cloud_api
 from tests.support.observers import records
 from tests.support.ports import free_ports
 from tests.support.stacks import eventually
 
 pytestmark = pytest.mark.integration
 
-AWAY = "106540352242922"
-HEALTHY = next(
-    number
-    for number in map(str, count(200))
-    if partition_of(account_key("cloud", number).encode(), PARTITIONS)
-    == partition_of(account_key("cloud", AWAY).encode(), PARTITIONS)
-)
-"""A number in the same partition as the one that is away."""
+AWAY, HEALTHY = numbers_of(partition=1, count=2)
 PER_ACCOUNT = 20
 """The default of PIPELINE_SEND_CONCURRENCY_PER_ACCOUNT."""
 FAST = {"messages_per_second": 10_000.0}
-
-
-class Api(ThreadingHTTPServer):
-    """Stands for the Cloud API: it accepts all, and keeps the names of the commands, by recipient."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.sent: defaultdict[str, list[str]] = defaultdict(list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Api
-
-    def do_POST(self) -> None:
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        name = message["biz_opaque_callback_data"]
-        self.server.sent[message["to"]].append(name)
-        body = json.dumps({"messages": [{"id": f"wamid.{name}"}]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its base class says so)
-        """Nothing: the test counts."""
-
-
-@contextmanager
-def _api(port: int = 0) -> Iterator[Api]:
-    api = Api(port)
-    threading.Thread(target=api.serve_forever, daemon=True).start()
-    try:
-        yield api
-    finally:
-        api.shutdown()
-        api.server_close()
 
 
 class Silent:
@@ -141,7 +85,7 @@ def _answered(bootstrap: str, tenant_id: str) -> list[Outcome]:
 def test_a_gateway_that_hangs_costs_another_tenant_nothing(kafka: Kafka, tmp_path: Path) -> None:
     """One gateway that takes connections and never answers would make every other tenant's sends wait and fail."""
     silent = Silent()
-    with _api() as api, _messenger(kafka, tmp_path, silent.url, api.url) as worker:
+    with cloud_api() as api, _messenger(kafka, tmp_path, silent.url, api.url) as worker:
         try:
             publish(kafka.bootstrap, _commands("away", AWAY, 300))
             waiting = ("pipeline_send_connections", 'provider="cloud"', 'state="waiting"')
@@ -163,18 +107,18 @@ def test_a_gateway_that_hangs_costs_another_tenant_nothing(kafka: Kafka, tmp_pat
 def test_an_account_that_is_away_is_probed_and_goes_on_once_and_in_order(kafka: Kafka, tmp_path: Path) -> None:
     """Every command would try a dead gateway for itself, or some would be lost, doubled or swapped when it is back."""
     port = free_ports()
-    with _api() as api, _messenger(kafka, tmp_path, f"http://127.0.0.1:{port}", api.url) as worker:
+    with cloud_api() as api, _messenger(kafka, tmp_path, f"http://127.0.0.1:{port}", api.url) as worker:
         publish(kafka.bootstrap, _commands("away", AWAY, 100, each=3))
         opened = ("pipeline_send_breakers_open", 'kind="account"')
         eventually(lambda: worker.metric(*opened) == 1, "the breaker of the account")
         publish(kafka.bootstrap, _commands("healthy", HEALTHY, 20))
         eventually(lambda: len(_answered(kafka.bootstrap, "healthy")) == 20, "the answers of the other tenant")
-        with _api(port) as back:
+        with cloud_api(port) as back:
             eventually(lambda: len(_answered(kafka.bootstrap, "away")) == 300, "the answers of what was held")
         tries = worker.metric("pipeline_deliveries_total", 'tenant="away"', 'result="retryable"')
         assert worker.metric(*opened) == 0
-        log = worker.output
-    assert all(len(names) == len(set(names)) == 3 and names == sorted(names) for names in back.sent.values())
-    assert len(back.sent) == 100
+        log, got = worker.output, back.by_recipient()
+    assert all(len(names) == len(set(names)) == 3 and names == sorted(names) for names in got.values())
+    assert len(got) == 100
     assert tries < 50, "a few calls, and then one probe at a time"
     assert log.count("account_unavailable") == log.count("account_available") == 1

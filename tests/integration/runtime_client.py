@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import signal
 import sys
 import time
 import urllib.error
@@ -89,22 +88,9 @@ class Worker(Process):
         assert not self.ended, self.output
 
     @property
-    def ended(self) -> bool:
-        return self._popen.poll() is not None
-
-    @property
     def rss(self) -> float:
         """Resident memory in MB."""
         return psutil.Process(self.pid).memory_info().rss / 1e6
-
-    def kill(self) -> None:
-        self.signal(signal.SIGKILL)
-        self.wait()
-
-    def terminate(self) -> int:
-        """SIGTERM; its exit status."""
-        self.signal(signal.SIGTERM)
-        return self.wait()
 
 
 class Site:
@@ -185,7 +171,7 @@ class Site:
 
     def committed(self) -> dict[int, int]:
         """The group's committed offset by partition; those of which it has finished nothing are left out."""
-        return asyncio.run(_committed(self.bootstrap, self.name, f"{self.name}.in"))
+        return asyncio.run(committed_offsets(self.bootstrap, self.name, f"{self.name}.in"))
 
     def ends(self) -> dict[int, int]:
         """The end of the source by partition, for those partitions that hold something."""
@@ -317,7 +303,8 @@ async def _until_written(bootstrap: str, topic: str, number: int, meanwhile: Cal
     await _with_consumer(bootstrap, wait)
 
 
-async def _committed(bootstrap: str, group: str, topic: str) -> dict[int, int]:
+async def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
+    """Return a group's committed offset of each partition of which it has finished something."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await client.start()
     try:

@@ -47,14 +47,41 @@ def records(bootstrap: str, topic: str) -> list[ConsumerRecord]:
 
 
 async def _records(bootstrap: str, topic: str) -> list[ConsumerRecord]:
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
+    consumer = await _started(bootstrap, topic)
     try:
-        ends = await consumer.end_offsets(consumer.assignment())
         found: list[ConsumerRecord] = []
-        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-            for some in (await consumer.getmany(timeout_ms=200)).values():
-                found += some
+        await _read_on(consumer, found)
         return found
     finally:
         await consumer.stop()
+
+
+async def _started(bootstrap: str, topic: str) -> Any:
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    return consumer
+
+
+async def _read_on(consumer: Any, found: list[ConsumerRecord]) -> None:
+    ends = await consumer.end_offsets(consumer.assignment())
+    while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+        for some in (await consumer.getmany(timeout_ms=200)).values():
+            found += some
+
+
+class Tail:
+    """The records of a topic, read on from where the last look ended. Close it."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._runner = asyncio.Runner()
+        self._consumer = self._runner.run(_started(bootstrap, topic))
+        self._found: list[ConsumerRecord] = []
+
+    def records(self) -> list[ConsumerRecord]:
+        """Return everything that is on the topic now, in order within each partition."""
+        self._runner.run(_read_on(self._consumer, self._found))
+        return self._found
+
+    def close(self) -> None:
+        self._runner.run(self._consumer.stop())
+        self._runner.close()

@@ -55,6 +55,10 @@ class Process:
     def output(self) -> str:
         return self._output.read_text(errors="replace")
 
+    @property
+    def ended(self) -> bool:
+        return self._popen.poll() is not None
+
     def wait_for(self, text: str) -> None:
         """Waits until it has printed `text`; fails at once when it has ended without."""
         ended = self._popen.poll
@@ -72,6 +76,16 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         if self._popen.poll() is None:
             self._popen.send_signal(number)
+
+    def kill(self) -> None:
+        """End it with SIGKILL, if it still runs. The kernel takes the children of a supervisor with it."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def terminate(self) -> int:
+        """End it with SIGTERM. Return its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
 
     def descendants(self) -> list[psutil.Process]:
         return psutil.Process(self.pid).children(recursive=True)
@@ -146,10 +160,4 @@ class Stack(Process):
 
     def stop(self) -> int:
         """SIGTERM; gives the exit status."""
-        self.signal(signal.SIGTERM)
-        return self.wait()
-
-    def kill(self) -> None:
-        """SIGKILL to the supervisor alone; the kernel takes its children with it."""
-        self.signal(signal.SIGKILL)
-        self.wait()
+        return self.terminate()

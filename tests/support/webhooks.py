@@ -24,11 +24,13 @@ def status(contact: str, message_id: str, name: str = "delivered") -> dict[str, 
     return {"id": message_id, "status": name, "timestamp": "1760000001", "recipient_id": contact}
 
 
-def change(messages: Sequence[Mapping[str, Any]] = (), statuses: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def change(
+    messages: Sequence[Mapping[str, Any]] = (), statuses: Sequence[Mapping[str, Any]] = (), number: str = NUMBER
+) -> dict[str, Any]:
     """One element of `changes[]`, with the contacts of its messages."""
     value: dict[str, Any] = {
         "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": "15559990000", "phone_number_id": NUMBER},
+        "metadata": {"display_phone_number": "15559990000", "phone_number_id": number},
     }
     if messages:
         contacts = dict.fromkeys(str(message["from"]) for message in messages)
