@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint format bench chaos docs reference lock sbom image
+.PHONY: help install run test lint format bench parked chaos docs reference lock sbom image
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: install ## Let ruff format the code
 
 bench: install ## Measure, against stock Faust and raw clients
 	@$(BIN)/python -m bench $(ARGS)
+
+parked: install ## Park ten million commands, kill their worker, start it again (half an hour): ARGS="--records 100000"
+	@$(BIN)/python -m bench.parked $(ARGS)
 
 chaos: install ## Kill everything at random under load and count the effects: ARGS="--seconds 600 --rate 200"
 	@$(BIN)/python -m chaos $(ARGS)

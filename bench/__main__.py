@@ -17,6 +17,7 @@ from bench.end_to_end.benchmark import end_to_end
 from bench.end_to_end.latency import latency
 from bench.ingress.benchmark import ingress
 from bench.intake.benchmark import intake
+from bench.isolation.benchmark import isolation
 from bench.options import NAMES, Options
 from bench.parse.benchmark import parse
 from bench.report import Result
@@ -36,6 +37,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "latency": latency,
     "backlog": backlog_benchmark,
     "tenants": tenants,
+    "isolation": isolation,
 }
 
 
@@ -49,6 +51,7 @@ def main(
     backlog: Annotated[int | None, typer.Option(min=1000, help="Records that wait for each worker in backlog.")] = None,
     hold: Annotated[float | None, typer.Option(min=1, help="Seconds for which each worker is looked at then.")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each candidate.")] = None,
+    crowd: Annotated[str | None, typer.Option(help="isolation: only crowds whose names contain this.")] = None,
     peers: Annotated[str | None, typer.Option(help="A Python 3.12 or newer: parse runs Wappa and PyWa too.")] = None,
 ) -> None:
     """Measure this pipeline, beside stock Faust and raw clients, on this machine."""
@@ -62,6 +65,7 @@ def main(
         "backlog": backlog,
         "hold": hold,
         "rounds": rounds,
+        "crowd": crowd,
         "peers": peers,
     }
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: servers stop, the directory goes

@@ -63,6 +63,20 @@ async def load(
             await publisher.publish([(make(number, topic), nowhere) for number in chunk])
 
 
+async def feed(
+    bootstrap: str, topic: str, numbers: range, rate: float, make: Callable[[int, str], Record] = webhooks.record
+) -> float:
+    """Publish records, so many per second; return when the first one was due, seconds since the epoch."""
+    async with _producer(bootstrap) as producer:
+        publisher, nowhere = BatchPublisher(producer), TestRecord(None, None)
+        await publisher.prefetch_metadata([topic])
+        wall, began = time.time(), time.perf_counter()
+        for place, number in enumerate(numbers):
+            await asyncio.sleep(max(0.0, began + place / rate - time.perf_counter()))
+            await publisher.publish([(make(number, topic), nowhere)])
+    return wall
+
+
 async def size(bootstrap: str, topic: str) -> int:
     """How many records a topic has been given."""
     async with _reader(bootstrap, topic) as consumer:

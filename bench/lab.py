@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-import yaml
-
 from bench import webhooks
+from bench.accounts import UNLIMITED, Number, write_tenants
 from bench.ports import free_ports
 from bench.process import Process
 from pipeline.local.kafka import Kafka
 from pipeline.local.redis import RedisServer
-
-UNLIMITED = 1_000_000
-"""Messages per second: more than can be sent, so that the limiter is passed and never waits."""
 
 
 class Lab:
@@ -47,9 +43,12 @@ class Lab:
 
     def tenants(self, base_url: str, *, limited: bool = False) -> Path:
         """Return a tenants file with one tenant and one number at `base_url`, without a limit or `limited`."""
-        path = self.fresh("tenants") / "tenants.yaml"
-        path.write_text(yaml.safe_dump(_tenants(base_url, {} if limited else {"messages_per_second": UNLIMITED})))
-        return path
+        limits = {} if limited else UNLIMITED
+        return self.tenants_file([Number(webhooks.TENANT, webhooks.ACCOUNT, base_url, limits=limits)])
+
+    def tenants_file(self, numbers: Iterable[Number]) -> Path:
+        """Return a tenants file of these numbers."""
+        return write_tenants(self.fresh("tenants") / "tenants.yaml", numbers)
 
     def spawn(self, name: str, *arguments: str, env: Mapping[str, str] | None = None) -> Process:
         """Start `python -m ARGUMENTS`."""
@@ -81,16 +80,3 @@ def lab() -> Iterator[Lab]:
         finally:
             made.redis.stop()
             made.kafka.stop()
-
-
-def _tenants(base_url: str, limits: Mapping[str, int]) -> dict[str, object]:
-    account = {
-        "provider": "cloud",
-        "id": webhooks.ACCOUNT,
-        "business_id": webhooks.BUSINESS,
-        "token": webhooks.TOKEN,
-        "base_url": base_url,
-        "limits": dict(limits),
-    }
-    app = {"id": "bench", "app_secrets": [webhooks.APP_SECRET.decode()], "verify_token": webhooks.VERIFY_TOKEN}
-    return {"cloud_apps": [app], "tenants": [{"id": webhooks.TENANT, "accounts": [account]}]}

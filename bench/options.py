@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-NAMES = ("parse", "intake", "ingress", "end-to-end", "latency", "backlog", "tenants")
+NAMES = ("parse", "intake", "ingress", "end-to-end", "latency", "backlog", "tenants", "isolation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Options:
         webhooks: webhooks of one `end-to-end` measurement; stock Faust in order gets a fifth of them.
         backlog: records that wait for each worker in `backlog`; it is looked at for `hold` seconds at most.
         rounds: every candidate runs so many times, in turns; the median is reported.
+        crowd: a part of the name of the crowds that `isolation` measures; empty: all.
         tenant_files: files that `tenants` loads, from the smallest on.
         peers: an interpreter that Wappa and PyWa run on (3.12 or newer), for `parse`; None: without them.
     """
@@ -30,6 +31,7 @@ class Options:
     rounds: int = 3
     backlog: int = 1_000_000
     hold: float = 120.0
+    crowd: str = ""
     tenant_files: int = 3
     peers: str | None = None
 

@@ -52,6 +52,20 @@ class Process:
         if status:
             raise self.failed(f"ended with status {status}")
 
+    @property
+    def is_running(self) -> bool:
+        return self._popen.poll() is None
+
+    def require_running(self) -> None:
+        """Raise `PipelineError` with its last words when it has ended."""
+        if not self.is_running:
+            raise self.failed("has ended")
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that fails."""
+        signal_group(self._popen, signal.SIGKILL)
+        self._popen.wait()
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL when that does not end it."""
         signal_group(self._popen, signal.SIGTERM)

@@ -48,9 +48,9 @@ def event_id(number: int) -> bytes:
     return f"cloud:{ACCOUNT}:{message_id(number)}".encode()
 
 
-def body(number: int) -> bytes:
-    """Return the webhook: some 620 bytes, one text message."""
-    sender = contact(number)
+def body(number: int, account: str = ACCOUNT, sender: str = "") -> bytes:
+    """Return the webhook: some 620 bytes, one text message to a number, from `sender` or one of many."""
+    sender = sender or contact(number)
     message = {
         "from": sender,
         "id": message_id(number),
@@ -60,7 +60,7 @@ def body(number: int) -> bytes:
     }
     value = {
         "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": DISPLAY_NUMBER, "phone_number_id": ACCOUNT},
+        "metadata": {"display_phone_number": DISPLAY_NUMBER, "phone_number_id": account},
         "contacts": [{"profile": {"name": "Ana María"}, "wa_id": sender}],
         "messages": [message],
     }
@@ -79,20 +79,20 @@ def signature(content: bytes) -> str:
     return "sha256=" + hmac.digest(APP_SECRET, content, "sha256").hex()
 
 
-def record(number: int, topic: str) -> Record:
+def record(number: int, topic: str, account: str = ACCOUNT, tenant: str = TENANT, sender: str = "") -> Record:
     """Return the record that the ingress makes of webhook `number`, one a millisecond."""
-    content = body(number)
+    content = body(number, account, sender)
     digest = blake2b(content, digest_size=16).hexdigest()
-    key = conversation_key("cloud", ACCOUNT, contact(number))
-    return Record(topic, key.encode(), content, _headers(digest, _FIRST_SECOND * 1000 + number))
+    key = conversation_key("cloud", account, sender or contact(number))
+    return Record(topic, key.encode(), content, _headers(digest, _FIRST_SECOND * 1000 + number, account, tenant))
 
 
-def _headers(digest: str, received_at: int) -> tuple[Header, ...]:
+def _headers(digest: str, received_at: int, account: str, tenant: str) -> tuple[Header, ...]:
     return (
         (headers.WEBHOOK_ID, f"wh-{digest}".encode()),
         (headers.RECEIVED_AT, str(received_at).encode()),
         (headers.TRACEPARENT, f"00-{digest}-{digest[:16]}-01".encode()),
         (headers.PROVIDER, b"cloud"),
-        (headers.ACCOUNT, ACCOUNT.encode()),
-        (headers.TENANT, TENANT.encode()),
+        (headers.ACCOUNT, account.encode()),
+        (headers.TENANT, tenant.encode()),
     )

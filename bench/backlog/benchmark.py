@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Final
 
-from bench import webhooks
-from bench.backlog import commands, slow
+from bench import commands, webhooks
+from bench.backlog import slow
 from bench.backlog.watch import Watched, watch
 from bench.broker import create_topics, load, size
 from bench.end_to_end.stack import sandbox

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+import orjson
+
+from bench import webhooks
+from bench.accounts import Number
 from bench.doors import door
 from bench.end_to_end.candidates import Candidate
 from bench.end_to_end.replies import Replies
@@ -28,24 +33,33 @@ class Stack:
 
 
 @contextmanager
-def stack(lab: Lab, candidate: Candidate) -> Iterator[Stack]:
-    """Start everything and waits until all of it is ready."""
+def stack(lab: Lab, candidate: Candidate, others: Iterable[Number] = ()) -> Iterator[Stack]:
+    """Start everything and waits until all of it is ready. `others` have their gateways elsewhere."""
     with ExitStack() as stops:
         url = stops.enter_context(sandbox(lab))
-        env = {**lab.environment(lab.tenants(url), lab.fresh("data")), **candidate.env}
+        tenants = lab.tenants_file([Number(webhooks.TENANT, webhooks.ACCOUNT, url), *others])
+        env = {**lab.environment(tenants, lab.fresh("data")), **candidate.env}
         workers = stops.enter_context(_workers(lab, candidate, env))
         ingress, port = stops.enter_context(door(lab, candidate.door, env))
         yield Stack(port, Replies(url), {**workers, "ingress": ingress})
 
 
 @contextmanager
-def sandbox(lab: Lab) -> Iterator[str]:
-    """A sandbox without limits and statuses; its URL."""
+def sandbox(lab: Lab, account: str = webhooks.ACCOUNT) -> Iterator[str]:
+    """A sandbox of one number, without limits and statuses; its URL."""
     port = lab.port()
     arguments = ("sandbox", "--port", str(port), "--no-statuses", "--messages-per-second", "0")
-    with running(lambda: lab.spawn("sandbox", "pipeline.cli", *arguments)) as (process,):
+    env = {"PIPELINE_SANDBOX_ACCOUNTS": str(_accounts(lab, account))}
+    with running(lambda: lab.spawn("sandbox", "pipeline.cli", *arguments, env=env)) as (process,):
         process.wait_until(lambda: http_ready("127.0.0.1", port))
         yield f"http://127.0.0.1:{port}"
+
+
+def _accounts(lab: Lab, account: str) -> Path:
+    number = {"provider": "cloud", "id": account, "token": webhooks.TOKEN}
+    path = lab.fresh("sandbox") / "accounts.json"
+    path.write_bytes(orjson.dumps([{**number, "webhook_secret": webhooks.APP_SECRET.decode()}]))
+    return path
 
 
 @contextmanager

@@ -22,13 +22,14 @@ from bench.load.task import Answers, Load
 class Tally:
     """The results of the webhooks."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Load) -> None:
+        self._load = load
         self.latencies: list[float] = []
         self.accepted: list[int] = []
         self.refused = 0
 
     async def post(self, connection: Connection, number: int, due: float) -> None:
-        status = await connection.post(number)
+        status = await connection.post(self._load.body(number))
         self.latencies.append((time.perf_counter() - due) * 1000)
         if status == 200:
             self.accepted.append(number)
@@ -38,7 +39,7 @@ class Tally:
 
 async def run(load: Load) -> Answers:
     connections = [await _connect(load.port) for _ in range(load.connections)]
-    tally, wall, began = Tally(), time.time(), time.perf_counter()
+    tally, wall, began = Tally(load), time.time(), time.perf_counter()
     with _no_collections():
         await (_open_loop if load.rate else _closed_loop)(load, connections, tally, began)
     seconds = time.perf_counter() - began

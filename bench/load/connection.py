@@ -23,13 +23,13 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def post(self, number: int) -> asyncio.Future[int]:
+    def post(self, body: bytes) -> asyncio.Future[int]:
         """Post a webhook; gives the status of its answer."""
         self._answer = asyncio.get_running_loop().create_future()
         if self._transport is None or self._transport.is_closing():
             self._answer.set_result(CLOSED)
         else:
-            self._transport.write(request(number))
+            self._transport.write(request(body))
         return self._answer
 
     def data_received(self, data: bytes) -> None:
@@ -48,9 +48,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-def request(number: int) -> bytes:
-    """Return the bytes of a signed POST of webhook `number`."""
-    body = webhooks.body(number)
+def request(body: bytes) -> bytes:
+    """Return the bytes of a signed POST of a webhook."""
     head = (
         f"POST {PATH} HTTP/1.1",
         "Host: 127.0.0.1",

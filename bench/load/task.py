@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import orjson
 
+from bench import webhooks
 from bench.lab import Lab
-from bench.process import running
+from bench.process import Process, running
 from bench.spread import percentile
 from pipeline.errors import PipelineError
 
@@ -26,6 +29,8 @@ class Load:
         count: how many at most.
         rate: webhooks per second, begun on time whatever became of those before (open loop); 0 posts the next one
             on each connection when the last one is answered (closed loop).
+        account: the number that they are for.
+        senders: who writes them, in turn; empty: many people.
     """
 
     port: int
@@ -34,6 +39,12 @@ class Load:
     count: int = 10_000_000
     rate: float = 0.0
     connections: int = 64
+    account: str = webhooks.ACCOUNT
+    senders: Sequence[str] = ()
+
+    def body(self, number: int) -> bytes:
+        """Return webhook `number`."""
+        return webhooks.body(number, self.account, self.senders[number % len(self.senders)] if self.senders else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +77,25 @@ class Answers:
 
 def post(lab: Lab, load: Load) -> Answers:
     """Run the generator. Raise `PipelineError` if it fails, or if anything was refused: then nothing was measured."""
-    place = lab.fresh("load")
-    given, result = place / "load.json", place / "answers.json"
-    given.write_bytes(orjson.dumps(asdict(load)))
-    with running(lambda: lab.spawn(place.name, "bench.load", str(given), str(result))) as (process,):
+    with _generator(lab, load) as (process, result):
         process.wait(load.seconds + PATIENCE)
     answers = Answers(**orjson.loads(result.read_bytes()))
     if answers.refused:
         raise PipelineError(f"{answers.refused:,} of {len(answers.latencies):,} webhooks were not answered with 200")
     return answers
+
+
+@contextmanager
+def posting(lab: Lab, load: Load) -> Iterator[None]:
+    """Run the generator meanwhile, whatever is answered."""
+    with _generator(lab, load):
+        yield
+
+
+@contextmanager
+def _generator(lab: Lab, load: Load) -> Iterator[tuple[Process, Path]]:
+    place = lab.fresh("load")
+    given, result = place / "load.json", place / "answers.json"
+    given.write_bytes(orjson.dumps(asdict(load)))
+    with running(lambda: lab.spawn(place.name, "bench.load", str(given), str(result))) as (process,):
+        yield process, result

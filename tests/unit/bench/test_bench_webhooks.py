@@ -45,7 +45,7 @@ def test_webhooks_are_as_large_as_real_ones() -> None:
 def test_requests_are_signed_with_the_secret_of_the_tenants_file(tmp_path: Path) -> None:
     """A load that is answered 401 would measure the refusal of webhooks."""
     path = Lab(tmp_path).tenants("http://127.0.0.1:9")
-    head, _, body = request(7).partition(b"\r\n\r\n")
+    head, _, body = request(webhooks.body(7)).partition(b"\r\n\r\n")
     headers = dict(line.split(": ", 1) for line in head.decode().lower().split("\r\n")[1:])
     assert CLOUD.authenticate(WebhookRequest(body, headers, {}), load_tenants(path))
     assert int(headers["content-length"]) == len(body)

@@ -1,0 +1,52 @@
+"""Commands: texts of one number to many people, known by their numbers as webhooks are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from bench import webhooks
+from pipeline.topics.codec import encode_command
+from pipeline.topics.commands import PREFIX, Command, CommandKind
+from pipeline.topics.records import Record
+
+_HOLE: Final = b"@" * 32
+_RECIPIENT: Final = b"#" * 11
+_NUMBER: Final = b"%" * 8
+_TEXT: Final = f"Your order number {_NUMBER.decode()} has left our house. It will be with you on Monday."
+
+
+def maker(tenant: str = webhooks.TENANT, account: str = webhooks.ACCOUNT) -> Callable[[int, str], Record]:
+    """Return a function of a command's number and its topic: commands of one number, each with an id of its own.
+
+    It puts id and recipient into one template, since a million models take a minute.
+    """
+    template = _template(tenant, account)
+
+    def record(number: int, topic: str) -> Record:
+        recipient = webhooks.contact(number).encode()
+        value = template.value.replace(_HOLE, b"%032x" % number).replace(_RECIPIENT, recipient)
+        value = value.replace(_NUMBER, b"%d" % number)
+        headers = [(name, text.replace(_HOLE, b"%032x" % number)) for name, text in template.headers]
+        return template._replace(topic=topic, value=value, headers=headers)
+
+    return record
+
+
+def _template(tenant: str, account: str) -> Record:
+    command = Command(
+        command_id=PREFIX + _HOLE.decode(),
+        tenant_id=tenant,
+        provider="cloud",
+        account=account,
+        recipient=_RECIPIENT.decode(),
+        kind=CommandKind.TEXT,
+        body={"text": _TEXT, "preview_url": False},
+        created_at=datetime.now(UTC),
+    )
+    return encode_command(command)
+
+
+record: Final = maker()
+"""Makes commands of the benchmark's own number."""
