@@ -18,6 +18,7 @@ from aiokafka.structs import OffsetAndMetadata
 from bench import webhooks
 from pipeline.errors import Unavailable
 from pipeline.runtime.kafka.admin import create, describe
+from pipeline.runtime.kafka.group_positions import Problem, open_positions
 from pipeline.runtime.kafka.publisher import BatchPublisher
 from pipeline.testing import TestRecord
 from pipeline.topics.catalogue import RAW, Topic, catalogue
@@ -81,6 +82,15 @@ async def size(bootstrap: str, topic: str) -> int:
     """How many records a topic has been given."""
     async with _reader(bootstrap, topic) as consumer:
         return sum((await consumer.end_offsets(consumer.assignment())).values())
+
+
+async def committed(bootstrap: str, groups: Iterable[str]) -> int:
+    """Return how many records these groups have left behind, in all. Raise `Unavailable` if one is not known."""
+    async with open_positions(bootstrap, _DEADLINE) as reader:
+        found = [await reader.committed(group) for group in groups]
+    if problems := [each for each in found if isinstance(each, Problem)]:
+        raise Unavailable(f"the positions of a group could not be read: {problems[0]}")
+    return sum(sum(each.values()) for each in found if not isinstance(each, Problem))
 
 
 async def rewind(bootstrap: str, group: str, topic: str) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from bench import webhooks
 from bench.accounts import UNLIMITED, Number, neighbours
-from bench.broker import PARTITIONS, create_topics, load, size
+from bench.broker import PARTITIONS, committed, create_topics, load, size
 from bench.commands import maker
 from bench.end_to_end.candidates import OURS
 from bench.end_to_end.stack import Stack, sandbox, stack
@@ -22,16 +22,19 @@ from bench.isolation.other import Busy, Campaign, Conversations, Other
 from bench.lab import Lab, lab
 from bench.load.task import Load, posting
 from pipeline.errors import PipelineError
-from pipeline.topics.catalogue import COMMANDS_BULK, RAW, events
+from pipeline.topics.catalogue import COMMANDS_BULK, HANDLERS, MESSENGER, RAW, events
 from pipeline.topics.records import Record
 
 TENANT: Final = "crowd"
 ACCOUNT: Final = next(neighbours(webhooks.ACCOUNT, PARTITIONS))
 WARM_UP: Final = 3.0
-SETTLE: Final = 5.0
-"""Seconds from when the crowd's records are there until the other one is measured: what could be done of them is."""
+QUIET: Final = 300
+"""Records per second that leave the topics at most once the crowd has settled: what can be done or parked is."""
+QUIET_LOOKS: Final = 3
+"""Looks, one a second, at which that must be so, one behind the other."""
 PATIENCE: Final = 120.0
-"""Seconds for the crowd's webhooks to become events."""
+"""Seconds for the crowd's webhooks to become events, and for the crowd to settle."""
+GROUPS: Final = (MESSENGER, f"{HANDLERS}-default")
 FOR_EVER: Final = 600.0
 FIRST_COMMAND: Final = 1_000_000_000
 """Number of the crowd's first command, beyond those of the other one: a command's id follows from it."""
@@ -104,7 +107,7 @@ def _crowded(place: Lab, started: Stack, crowd: Crowd) -> Iterator[None]:
         asyncio.run(load(place.bootstrap, COMMANDS_BULK.name, numbers, maker(TENANT, ACCOUNT)))
     else:
         asyncio.run(_webhooks(place.bootstrap, crowd))
-    time.sleep(SETTLE)
+    asyncio.run(_settled(place.bootstrap))
     with ExitStack() as stops:
         if crowd.rate:
             senders = (webhooks.contact(0),) if crowd.people == 1 else ()
@@ -121,6 +124,17 @@ async def _webhooks(bootstrap: str, crowd: Crowd) -> None:
         if time.monotonic() > deadline:
             raise PipelineError(f"{crowd.waiting:,} webhooks did not become events in {PATIENCE:.0f} s")
         await asyncio.sleep(0.2)
+
+
+async def _settled(bootstrap: str) -> None:
+    """Return once nothing is in a hurry any more. A burst is read first, and that is not what is measured."""
+    quiet, before, deadline = 0, await committed(bootstrap, GROUPS), time.monotonic() + PATIENCE
+    while quiet < QUIET_LOOKS:
+        if time.monotonic() > deadline:
+            raise PipelineError(f"the crowd did not settle in {PATIENCE:.0f} s")
+        await asyncio.sleep(1.0)
+        now = await committed(bootstrap, GROUPS)
+        quiet, before = (quiet + 1 if now - before < QUIET else 0), now
 
 
 def _webhook(crowd: Crowd, number: int, topic: str) -> Record:
