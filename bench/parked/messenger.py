@@ -8,11 +8,12 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
+import psutil
 
 from bench.lab import Lab
 from bench.process import Process, clean_environment, running
@@ -102,7 +103,9 @@ class Messenger:
         return http_ready("127.0.0.1", self._port, "/metrics")
 
     def look(self) -> None:
-        self.seen.resident.append((round(self.age, 1), round(self.process.resident(), 1)))
+        """Note its memory now. A process that has just been killed has none."""
+        with suppress(psutil.Error):
+            self.seen.resident.append((round(self.age, 1), round(self.process.resident(), 1)))
 
     def _get(self, path: str) -> bytes:
         began = time.monotonic()
