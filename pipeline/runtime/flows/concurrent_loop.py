@@ -271,7 +271,7 @@ class ConcurrentLoop:
             self._window.parked(item)
         if item.parked is None:
             PARKED.labels(self._context.app, self.source).inc()
-        self._leave(item)
+        self._leave(item, parked=True)
 
     # Working
 
@@ -400,8 +400,8 @@ class ConcurrentLoop:
             self._assignment.when_committed(item.tp, item.record.offset, item.epoch, callback)
         self._leave(item)
 
-    def _leave(self, item: InFlightRecord) -> None:
+    def _leave(self, item: InFlightRecord, *, parked: bool = False) -> None:
         if item.parked is None:
-            self._in_flight.release(item)
+            self._in_flight.release(item, parked=parked)
         self._in_flight.mark_survived(item)
         self._in_flight.end(item)

@@ -21,6 +21,8 @@ MAX_UNFINISHED = 1_000
 """Records of one partition that may be taken and not finished."""
 MAX_TAKEN = 4_000
 """Records of one partition from the first unfinished one on, the finished ones among them included."""
+MAX_PARKED_BEHIND = 100_000
+"""Records of one partition that may be parked behind the first unfinished one. They arrive again after a crash."""
 MAX_UNFINISHED_BYTES = 4 * 1024 * 1024
 """Bytes of one partition that may be taken and not finished."""
 
@@ -131,7 +133,7 @@ class InFlight:
         """Return how many records and bytes of a partition may still be taken."""
         tracker = self._trackers.setdefault(tp, OffsetTracker())
         size = MAX_UNFINISHED_BYTES - tracker.size
-        count = min(MAX_UNFINISHED - tracker.unfinished, MAX_TAKEN - tracker.taken)
+        count = min(MAX_UNFINISHED - tracker.unfinished, MAX_TAKEN - tracker.taken, MAX_PARKED_BEHIND - tracker.parked)
         return (count if size > 0 else 0), size
 
     def is_full(self, tp: TP) -> bool:
@@ -143,10 +145,11 @@ class InFlight:
         self._trackers[tp].track(record.offset, len(record.value or b""))
         return InFlightRecord(tp, record, self._epoch)
 
-    def release(self, item: InFlightRecord) -> None:
-        """Mark a record finished, and let the position be committed if it moves."""
+    def release(self, item: InFlightRecord, *, parked: bool = False) -> None:
+        """Mark a record finished or parked, and let the position be committed if it moves."""
         if item.epoch == self._epoch:
-            position = self._trackers[item.tp].finish(item.record.offset)
+            tracker = self._trackers[item.tp]
+            position = (tracker.park if parked else tracker.finish)(item.record.offset)
             if position is not None:
                 self._assignment.mark_processed(item.tp, position, item.epoch)
 

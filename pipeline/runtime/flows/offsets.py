@@ -16,6 +16,17 @@ class OffsetTracker:
         self.size = 0
         self._taken: deque[int] = deque()
         self._unfinished: dict[int, int] = {}
+        self._parked: set[int] = set()
+
+    @property
+    def parked(self) -> int:
+        """Number of records that were parked behind an unfinished one."""
+        return len(self._parked)
+
+    def park(self, offset: int) -> int | None:
+        """Mark `offset` parked. Return as `finish` does."""
+        self._parked.add(offset)
+        return self.finish(offset)
 
     def track(self, offset: int, size: int = 0) -> None:
         """Add the offset of a record that was taken."""
@@ -29,11 +40,12 @@ class OffsetTracker:
         last = None
         while self._taken and self._taken[0] not in self._unfinished:
             last = self._taken.popleft()
+            self._parked.discard(last)
         return None if last is None else last + 1
 
     @property
     def finished(self) -> int:
-        """Number of records that are finished behind an unfinished one."""
+        """Number of records that are finished or parked behind an unfinished one."""
         return len(self._taken) - len(self._unfinished)
 
     @property
@@ -43,5 +55,5 @@ class OffsetTracker:
 
     @property
     def taken(self) -> int:
-        """Number of taken records that are unfinished, or finished behind an unfinished one."""
-        return len(self._taken)
+        """Number of taken records that are unfinished, or finished behind an unfinished one. Parked ones are not."""
+        return len(self._taken) - len(self._parked)

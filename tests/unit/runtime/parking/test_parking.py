@@ -280,6 +280,24 @@ def test_a_group_with_a_backlog_of_many_keys_does_not_delay_another_behind_it() 
     assert all(_numbers(app, f"heavy:k{n}") == [0, 1, 2][: 3 - (n >= 2_000)] for n in range(4_000))
 
 
+def test_a_backlog_is_read_on_while_its_first_records_wait_for_a_slot() -> None:
+    """A tenant's message behind 20,000 of another would wait until thousands of those are handled."""
+    heavy, order = 20_000, list[str]()
+
+    async def work(record: Any, _: ConcurrentContext) -> list[Record]:
+        await asyncio.sleep(1)
+        order.append(record.key.decode())
+        return _copy(record)
+
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        records = [_record(f"heavy:k{n}", 0, n) for n in range(heavy)]
+        loop.buffer.add(TP0, [*records, _record("light:k", 0, heavy)])
+        await until(lambda: "light:k" in order)
+        assert order.index("light:k") < 100
+
+    _run(lambda app: _during(app, _stage(work), play))
+
+
 def test_a_key_that_is_held_does_not_hold_the_others_of_its_group() -> None:
     """One account that is away would stop the tenant's other ones, whose commands wait in the same queue."""
     away, order = [True], list[str]()
