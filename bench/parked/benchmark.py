@@ -21,6 +21,7 @@ from bench.end_to_end.stack import sandbox
 from bench.lab import Lab, lab
 from bench.parked import sizes
 from bench.parked.messenger import Messenger, Seen, messenger
+from bench.parked.rows import count_records
 from bench.report import Result, Table
 from pipeline.errors import PipelineError
 from pipeline.topics.catalogue import COMMANDS_BULK
@@ -140,11 +141,15 @@ class _Run:
     def _life(self, name: str, live: Callable[[Messenger], tuple[float, float]], handled: int = 0) -> None:
         with messenger(self._lab, self._env) as worker:
             seconds, sent = live(worker)
-            if (shown := worker.shown()) != self._records:
-                raise PipelineError(f"`pipeline parked` shows {shown:,} of {self._records:,} records")
+            self._require("`pipeline parked` shows", worker.shown())
             worker.process.kill()
+            self._require("its table has", count_records(self._data))
         self.phases.append(Phase(name, seconds, sent, handled, worker.seen))
         self._tell(f"{name}: {seconds:.1f} s, {sent:.1f} s to send, {worker.seen.peak:.0f} MiB")
+
+    def _require(self, who: str, found: int) -> None:
+        if found != self._records:
+            raise PipelineError(f"{who} {found:,} of {self._records:,} records")
 
     def _park(self, worker: Messenger) -> tuple[float, float]:
         worker.until(lambda: worker.ready, SETTLE, "readiness")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import rocksdict
 
 from bench.parked import benchmark, sizes
 from bench.parked.benchmark import MAX_MIB, MAX_START, Phase
 from bench.parked.messenger import Seen
+from bench.parked.rows import count_records
 from pipeline.errors import PipelineError
+from pipeline.runtime.parking.rows import queue_key, record_key
 
 FIGURES = {"topic": 1 << 20, "changelog": 2 << 20, "rocksdb": 3 << 20}
 
@@ -58,3 +61,15 @@ def test_files_of_the_topic_and_the_table_are_counted_and_no_others(tmp_path: Pa
         path.write_bytes(b"x" * 4096)
     assert sizes.topic_bytes(tmp_path, "parked") == 4096
     assert sizes.table_bytes(tmp_path, "parked") == 4096
+
+
+def test_records_are_counted_in_the_table_itself(tmp_path: Path) -> None:
+    """A worker that lost rows and kept its count of them would pass."""
+    for partition, offsets in ((0, (1, 2)), (3, (5,))):
+        table = rocksdict.Rdict(str(tmp_path / f"parked-{partition}.db"), rocksdict.Options(raw_mode=True))
+        for offset in offsets:
+            table[record_key(b"d" * 16, offset)] = b"row"
+        table[queue_key(b"d" * 16)] = b"row"
+        table[b"\xff"] = b"of another kind"
+        table.close()
+    assert count_records(tmp_path) == 3
