@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import tarfile
 from collections import Counter
@@ -64,10 +65,13 @@ def _workers_beside(stack: Stack, shop: Path) -> Iterator[None]:
         "PIPELINE_REDIS": stack.redis_url,
         "PIPELINE_SANDBOX_URL": stack.sandbox_url,
         "PIPELINE_PARTITIONS": "8",
+        "PIPELINE_REPLICATION": "1",
         "PIPELINE_DATA_DIR": str(shop / "beside"),
     }
     workers: list[Process] = []
     ports = [free_ports() for _ in APPS]
+    create = [sys.executable, "-m", "pipeline.cli", "topics", "create"]  # as the changelog says: first of all
+    subprocess.run(create, env=_env(shop, ROOT) | settings, cwd=shop, check=True, capture_output=True)
     try:
         for app, port in zip(APPS, ports, strict=True):
             env = _env(shop, ROOT) | settings | {"PIPELINE_WORKER_PORT": str(port)}

@@ -27,7 +27,15 @@ from pipeline.runtime.kafka import admin
 from pipeline.testing.stack.clients import StackClients
 from pipeline.testing.stack.thread import LoopThread
 from pipeline.testing.webhooks import tenants_file
-from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, HANDLERS, Topic, dead_letters, events
+from pipeline.topics.catalogue import (
+    COMMANDS_BULK,
+    COMMANDS_INTERACTIVE,
+    HANDLERS,
+    Topic,
+    dead_letters,
+    events,
+    parked_changelog,
+)
 
 PARTITIONS: Final = 2
 COMMANDS: Final = (COMMANDS_INTERACTIVE, COMMANDS_BULK)
@@ -150,7 +158,7 @@ class StackServers:
     def _replace(self, worker: StackWorker) -> None:
         if self._worker is not None:
             self._worker.kill()
-        self._create(worker.topic)
+        self._create(worker.topic, parked_changelog(worker.group))
         self._worker = worker
         worker.start()
 
