@@ -90,5 +90,4 @@ def _spread(pairs: Sequence[Pair], share: float, crowded: bool) -> str:
 
 def _told(pair: Pair) -> str:
     idle, crowded = (percentile(one.times, 0.99) for one in (pair.idle, pair.crowded))
-    print({n: (round(pair.idle.processes[n], 2), round(pair.crowded.processes[n], 2)) for n in pair.idle.processes})
     return f"p99 {idle:.1f} ms idle, {crowded:.1f} ms beside it"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench import webhooks
 from bench.accounts import UNLIMITED, Number, neighbours
@@ -28,8 +28,17 @@ from pipeline.topics.records import Record
 TENANT: Final = "crowd"
 ACCOUNT: Final = next(neighbours(webhooks.ACCOUNT, PARTITIONS))
 WARM_UP: Final = 3.0
-QUIET: Final = 300
-"""Records per second that leave the topics at most once the crowd has settled: what can be done or parked is."""
+
+
+class Progress(NamedTuple):
+    """Records that the workers' groups have left behind, and rows that they have written of parked ones."""
+
+    committed: int
+    rows: int
+
+
+QUIET: Final = Progress(300, 2_000)
+"""At most so much per second once the crowd has settled: what can be done or parked is. Much more is parked before."""
 QUIET_LOOKS: Final = 3
 """Looks, one a second, at which that must be so, one behind the other."""
 PATIENCE: Final = 120.0
@@ -128,13 +137,19 @@ async def _webhooks(bootstrap: str, crowd: Crowd) -> None:
 
 async def _settled(bootstrap: str) -> None:
     """Return once nothing is in a hurry any more. A burst is read first, and that is not what is measured."""
-    quiet, before, deadline = 0, await committed(bootstrap, GROUPS), time.monotonic() + PATIENCE
+    quiet, before, deadline = 0, await _progress(bootstrap), time.monotonic() + PATIENCE
     while quiet < QUIET_LOOKS:
         if time.monotonic() > deadline:
             raise PipelineError(f"the crowd did not settle in {PATIENCE:.0f} s")
         await asyncio.sleep(1.0)
-        now = await committed(bootstrap, GROUPS)
-        quiet, before = (quiet + 1 if now - before < QUIET else 0), now
+        now = await _progress(bootstrap)
+        is_quiet = all(after - earlier < most for after, earlier, most in zip(now, before, QUIET, strict=True))
+        quiet, before = (quiet + 1 if is_quiet else 0), now
+
+
+async def _progress(bootstrap: str) -> Progress:
+    parked = [await size(bootstrap, f"{group}-parked-changelog") for group in GROUPS]
+    return Progress(await committed(bootstrap, GROUPS), sum(parked))
 
 
 def _webhook(crowd: Crowd, number: int, topic: str) -> Record:
