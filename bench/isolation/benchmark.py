@@ -18,7 +18,7 @@ TARGET: Final = 1.2
 """The median of the ratios of p99 that is promised, unless the idle system differs more from itself."""
 
 NOTES: Final = (
-    "Measured: another tenant with a number in the same partitions, 50 inputs a second. From when each was due to its",
+    "Measured: another tenant with a number in the same partitions, 25 inputs a second. From when each was due to its",
     "effect at the sandbox. A round is a stack of its own, idle first, then beside the crowd. x idle: p99 in a round.",
     f"Within: the median is at most {TARGET}, or what the idle system was off itself in a round (first row).",
     "A crowd that works takes processor time from the other one. So both are paced: cores is how many were busy.",

@@ -35,13 +35,13 @@ class Crowd:
 
     name: str
     waiting: int
-    rate: float = 20.0
+    rate: float = 5.0
     gateway: Gateway = Gateway.ANSWERS
     handler: str = ""
     per_second: float = 0.0
     people: int = 5_000
     campaign: bool = False
-    other_rate: float = 50.0
+    other_rate: float = 25.0
 
 
 NOBODY: Final = Crowd("nobody: the idle system against itself", 0, 0.0)

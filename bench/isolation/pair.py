@@ -22,12 +22,14 @@ from bench.isolation.other import Busy, Campaign, Conversations, Other
 from bench.lab import Lab, lab
 from bench.load.task import Load, posting
 from pipeline.errors import PipelineError
+from pipeline.runtime.flows.keyed_executor import LONG_WAIT
 from pipeline.topics.catalogue import COMMANDS_BULK, HANDLERS, MESSENGER, RAW, events
 from pipeline.topics.records import Record
 
 TENANT: Final = "crowd"
 ACCOUNT: Final = next(neighbours(webhooks.ACCOUNT, PARTITIONS))
-WARM_UP: Final = 3.0
+WARM_UP: Final = 8.0
+"""Seconds. A broker that has just started compiles itself, and takes a core for it."""
 
 
 class Progress(NamedTuple):
@@ -44,6 +46,8 @@ QUIET_LOOKS: Final = 3
 PATIENCE: Final = 120.0
 """Seconds for the crowd's webhooks to become events, and for the crowd to settle."""
 GROUPS: Final = (MESSENGER, f"{HANDLERS}-default")
+SETTLE: Final = LONG_WAIT + 5.0
+"""Seconds from the crowd's arrival on. What waits in memory for longer is parked by then, which is done once."""
 FOR_EVER: Final = 600.0
 FIRST_COMMAND: Final = 1_000_000_000
 """Number of the crowd's first command, beyond those of the other one: a command's id follows from it."""
@@ -116,12 +120,13 @@ def _crowded(place: Lab, started: Stack, crowd: Crowd) -> Iterator[None]:
         asyncio.run(load(place.bootstrap, COMMANDS_BULK.name, numbers, maker(TENANT, ACCOUNT)))
     else:
         asyncio.run(_webhooks(place.bootstrap, crowd))
-    asyncio.run(_settled(place.bootstrap))
     with ExitStack() as stops:
         if crowd.rate:
             senders = (webhooks.contact(0),) if crowd.people == 1 else ()
             more = Load(started.port, crowd.waiting, FOR_EVER, rate=crowd.rate, account=ACCOUNT, senders=senders)
             stops.enter_context(posting(place, more))
+            time.sleep(SETTLE)
+        asyncio.run(_settled(place.bootstrap))
         yield
 
 
