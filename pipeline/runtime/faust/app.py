@@ -278,9 +278,18 @@ class PipelineApp(faust.App):
 
     @property
     def ready(self) -> bool:
-        """True if tables are recovered, partitions are assigned, and the app neither rebalances nor stops."""
+        """True if tables are recovered, partitions are assigned, and the app neither rebalances nor stops.
+
+        True as well while the app is `refused`, because an upgrade goes on to the next worker only then.
+        """
         recovered = cast(Any, self.tables).recovery.completed.is_set()
-        return bool(self.started and recovered and not (self.rebalancing or self.unassigned or self.should_stop))
+        member = recovered and not (self.rebalancing or self.unassigned)
+        return bool(self.started and (member or self.refused) and not self.should_stop)
+
+    @property
+    def refused(self) -> bool:
+        """True while the app waits for the workers of another version to leave its group."""
+        return self.started and self.kafka_consumer.refused
 
     @property
     def open_breakers(self) -> dict[str, str]:
@@ -379,6 +388,8 @@ class PipelineApp(faust.App):
         A member that got no partitions is a member.
         """
         if not self.started or self.should_stop or (since := self.kafka_consumer.unassigned_since) is None:
+            return None
+        if self.refused:
             return None
         longest = self.conf.broker_session_timeout + self.conf.broker_rebalance_timeout
         age = self.kafka_consumer.liveness.elapsed_since(since)

@@ -18,6 +18,7 @@ from typing import Any, cast
 from faust.types import TP
 from mode.utils.futures import notify
 
+from pipeline.logging import get_logger
 from pipeline.runtime.faust.consumer_thread import ConsumerThread
 from pipeline.runtime.faust.fetch_loop import FetchLoop
 from pipeline.runtime.faust.gaps import OFF_LOG_ERRORS, OffLogPositions
@@ -32,6 +33,8 @@ from pipeline.runtime.quarantine.crash_marker import CrashHint
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.quarantine.suspects import decode
+
+log = get_logger(__name__)
 
 
 class InFlightToken:
@@ -60,6 +63,7 @@ class Consumer(PlainAgentConsumer):
         hint: the record during which the last process of this worker died, until positions are set.
         unassigned_since: monotonic time since which it is no member of its group; None: it is one, with or without
             partitions.
+        refused: True while the group's members are of a version with another group protocol. It is tried again.
         on_progress: called when a commit shows that records are being processed.
         on_forget: called when partitions were revoked or assigned: nothing in memory about them is valid any more.
     """
@@ -76,6 +80,7 @@ class Consumer(PlainAgentConsumer):
         self.committed_notes: Mapping[TP, str] = {}
         self.hint: CrashHint | None = None
         self.unassigned_since: float | None = time.monotonic()
+        self.refused = False
         self.on_progress: Callable[[], object] = lambda: None
         self.on_forget: Callable[[], object] = lambda: None
         self._processed: dict[TP, int] = {}
@@ -250,6 +255,13 @@ class Consumer(PlainAgentConsumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         await super().on_partitions_assigned(assigned, generation_id)
         self.unassigned_since = None
+
+    def set_refused(self, refused: bool) -> None:
+        """Note that the group refuses this member for its protocol, or no longer. Called in the client's thread."""
+        if refused and not self.refused:
+            log.warning("group_waiting_for_other_version", detail="its workers leave first", app=self.app.conf.id)
+        self.unassigned_since = time.monotonic() if self.refused and not refused else self.unassigned_since
+        self.refused = refused
 
     def _reset(self) -> None:
         """Forget everything about the partitions, because positions are reset."""

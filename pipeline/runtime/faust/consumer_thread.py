@@ -19,7 +19,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from pipeline import aiokafka_patches
-from pipeline.runtime.faust.assignor import retry_assignment
+from pipeline.runtime.faust.assignor import retry_assignment, wait_for_protocol
 from pipeline.runtime.kafka.raw_fetch import LazyFetchResults
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         client, owner = self._client, self._owner
         client._coordinator._perform_assignment = retry_assignment(client._coordinator, self._crash_app)
+        client._coordinator._do_rejoin_group = wait_for_protocol(client._coordinator, owner.set_refused)
         owner.lease.renew_on_heartbeats(client._coordinator)
         client._fetcher._records = LazyFetchResults(owner.buffers)
 

@@ -92,9 +92,11 @@ class HealthServer:
 
     def _local_faults(self) -> dict[str, Any]:
         """Return faults that stop a part of the work, by app. The worker stays ready, because the rest goes on."""
+        refused = [app.conf.id for app in self._apps if app.refused]
         failing = {app.conf.id: app.open_tenants for app in self._apps if app.open_tenants}
         full = {app.conf.id: app.full_parking for app in self._apps if app.full_parking}
-        return {name: found for name, found in (("failing_tenants", failing), ("parking_full", full)) if found}
+        faults = {"other_version": refused, "failing_tenants": failing, "parking_full": full}
+        return {name: found for name, found in faults.items() if found}
 
     async def _parked(self, request: web.Request) -> web.Response:
         try:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from aiokafka.errors import InconsistentGroupProtocolError
 
 from pipeline.errors import ConfigurationError
 from pipeline.runtime.faust import assignor
-from pipeline.runtime.faust.assignor import UnknownTopics, retry_assignment
+from pipeline.runtime.faust.assignor import (
+    PARKING_PROTOCOL,
+    TopicAwareAssignor,
+    UnknownTopics,
+    retry_assignment,
+    wait_for_protocol,
+)
 
 
 class Coordinator:
@@ -67,3 +75,35 @@ def test_a_consumer_that_closes_waits_for_no_topic() -> None:
     raised, told = asyncio.run(_assigned(-1, answers=True, closing=True))
     assert isinstance(raised, ConfigurationError)
     assert told == []
+
+
+class OtherVersion:
+    """Stands for aiokafka's coordinator. The group refuses it so many times."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+
+    async def _do_rejoin_group(self, subscription: str) -> bool:
+        if self.refusals:
+            self.refusals -= 1
+            raise InconsistentGroupProtocolError
+        return subscription == "topics"
+
+
+def test_a_member_that_its_group_refuses_joins_once_the_others_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rolling upgrade would end every new worker until the last old one has left, and never get that far."""
+    monkeypatch.setattr(assignor, "PROTOCOL_RETRY", 0.0)
+
+    async def tries() -> tuple[list[bool], list[bool]]:
+        refused = list[bool]()
+        join = wait_for_protocol(OtherVersion(2), refused.append)
+        return [await join("topics") for _ in range(3)], refused
+
+    assert asyncio.run(tries()) == ([False, False, True], [True, True, False])
+
+
+@pytest.mark.parametrize(("tables", "name"), [({"parked", "seen"}, PARKING_PROTOCOL), ({"seen"}, "faust")])
+def test_only_apps_that_park_have_a_protocol_of_their_own(tables: set[str], name: str) -> None:
+    """Workers that do not park would get partitions with parked records; or intakes of two versions share none."""
+    app = SimpleNamespace(tables=None, stage_tables=tables)
+    assert TopicAwareAssignor(cast(Any, app)).name == name

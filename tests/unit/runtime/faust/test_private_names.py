@@ -128,6 +128,12 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka GroupCoordinator._push_error_to_user": (GroupCoordinator._push_error_to_user, "743ff515bd7e"),
     "faust AIOKafkaConsumerThread.on_start": (driver.AIOKafkaConsumerThread.on_start, "38b4e8bd1e10"),
     "faust PartitionAssignor.assign": (PartitionAssignor.assign, "25f1cbbba9d4"),
+    "faust PartitionAssignor.name": (inspect.unwrap(vars(PartitionAssignor)["name"].fget), "a950c3196764"),
+    "aiokafka GroupCoordinator._do_rejoin_group": (GroupCoordinator._do_rejoin_group, "3cb016c98a08"),
+    "aiokafka CoordinatorGroupRebalance.perform_group_join": (
+        CoordinatorGroupRebalance.perform_group_join,
+        "ff2c2109b2e9",
+    ),
     "aiokafka GroupCoordinator._perform_assignment": (GroupCoordinator._perform_assignment, "a5cf61fa9732"),
     "faust AIOKafkaConsumerThread.on_thread_stop": (driver.AIOKafkaConsumerThread.on_thread_stop, "8dfc004e258b"),
     "mode ServiceThread._start_thread": (ServiceThread._start_thread, "a06373478446"),
