@@ -43,6 +43,8 @@ def describe(answer: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults in a worker's answer, with what to do."""
     for app in answer.get("waiting", ()):
         yield f"{app} is not ready: its partitions move, or its tables recover"
+    for app in answer.get("other_version", ()):
+        yield f"{app} waits until the workers of an older version have left its group: end those"
     for app, flows in answer.get("stopped", {}).items():
         for topic, cause in flows.items():
             yield f"{app} takes nothing from {topic} ({cause}): end the cause"

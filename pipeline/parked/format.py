@@ -11,6 +11,8 @@ from pipeline.lag.format import age, table
 from pipeline.parked.find import ParkedKey
 
 _HEADING: Final = ("APP", "TENANT", "KEY", "RECORDS", "SIZE", "OLDEST", "STATE")
+_ANY: Final = "(several)"
+"""Shown for the queue of a tenant's backlog, which has records of many keys."""
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
@@ -42,4 +44,4 @@ def state(queue: ParkedKey) -> str:
 
 def _cells(queue: ParkedKey) -> tuple[str, ...]:
     numbers = f"{queue.records:,}", size(queue.bytes), age(queue.oldest_seconds)
-    return queue.app, queue.tenant, queue.key, *numbers, state(queue)
+    return queue.app, queue.tenant, queue.key or _ANY, *numbers, state(queue)

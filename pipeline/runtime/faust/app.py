@@ -385,11 +385,11 @@ class PipelineApp(faust.App):
     def apart(self) -> float | None:
         """Seconds without membership in the group, once they are more than any rebalance takes; else None.
 
-        A member that got no partitions is a member.
+        A member that got no partitions is a member. One that is `refused` waits for others, so a restart is no help.
         """
         if not self.started or self.should_stop or (since := self.kafka_consumer.unassigned_since) is None:
             return None
-        if self.refused:
+        if self.kafka_consumer.refused:
             return None
         longest = self.conf.broker_session_timeout + self.conf.broker_rebalance_timeout
         age = self.kafka_consumer.liveness.elapsed_since(since)

@@ -169,6 +169,7 @@ class Worker:
             conf=SimpleNamespace(id=app),
             parked={"in": loop.parked},
             ready=True,
+            refused=False,
             open_breakers={},
             open_tenants=open_tenants,
             full_parking=full,
@@ -285,6 +286,13 @@ def test_readiness_and_metrics_name_the_tenant_and_the_worker_stays_ready() -> N
                 "messenger can park no more of in: see `pipeline parked`, or raise PIPELINE_PARKING_MAX_BYTES",
             ]
             worker.app.open_breakers = worker.app.open_tenants = worker.app.full_parking = {}
+            worker.app.refused = True
+            status, found = await get(f"{url}/readyz")
+            assert (status, found) == (200, {"status": "ok", "other_version": ["messenger"]})
+            assert list(describe(found)) == [
+                "messenger waits until the workers of an older version have left its group: end those"
+            ]
+            worker.app.refused = False
             assert await get(f"{url}/readyz") == (200, {"status": "ok"})
             assert "pipeline_tenant_breaker_open{" not in (await get(f"{url}/metrics"))[1]
 
@@ -296,13 +304,13 @@ def test_the_table_says_what_each_key_waits_for() -> None:
     queues = [
         ParkedKey("messenger", "commands.bulk", 3, "acme", "cloud:1", 1_200, 5_000_000, 7_300, 0, 42.4, "paused"),
         ParkedKey("handlers-vip", "events.vip", 0, "globex", "cloud:2:~0123456789ab", 7, 900, None, 7),
-        ParkedKey("handlers-vip", "events.vip", 0, "globex", "cloud:3:~0123456789ac", 1, 90, 3),
+        ParkedKey("handlers-vip", "events.vip", 0, "globex", "", 1, 90, 3),
     ]
     assert list(as_table(queues)) == [
         "APP           TENANT  KEY                    RECORDS     SIZE  OLDEST  STATE",
         "messenger     acme    cloud:1                  1,200  4.8 MiB   2.0 h  held, next try in 42 s: paused",
         "handlers-vip  globex  cloud:2:~0123456789ab        7    900 B       ?  in work",
-        "handlers-vip  globex  cloud:3:~0123456789ac        1     90 B     3 s  waits for its turn",
+        "handlers-vip  globex  (several)                    1     90 B     3 s  waits for its turn",
         "parked: 1,208 records of 3 keys, 4.8 MiB",
     ]
     assert list(as_table([])) == ["parked: 0 records of 0 keys, 0 B"]

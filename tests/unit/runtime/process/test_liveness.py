@@ -99,7 +99,7 @@ def test_no_try_is_too_old_for_the_time_without_a_broker() -> None:
 def _app(progress: Liveness, **more: Any) -> Any:
     """A stand-in with all that the app's liveness rests on."""
     conf = SimpleNamespace(id="a-test", broker_session_timeout=25.0, broker_rebalance_timeout=40.0)
-    consumer = SimpleNamespace(**{"liveness": progress, "lagging": [], **more})
+    consumer = SimpleNamespace(**{"liveness": progress, "lagging": [], "refused": False, **more})
     return SimpleNamespace(
         started=True,
         should_stop=False,
@@ -138,6 +138,8 @@ def test_a_worker_without_a_place_in_its_group_is_found(
     clock.now = 1070.0
     found: Any = cast(Any, PipelineApp.apart).fget(_app(progress, unassigned_since=since))
     assert found == apart
+    waits: Any = cast(Any, PipelineApp.apart).fget(_app(progress, unassigned_since=since, refused=True))
+    assert waits is None  # for the workers of an older version
 
 
 @pytest.mark.parametrize("ready", [True, False])
