@@ -13,6 +13,7 @@ from pipeline.runtime import ConcurrentContext, ConcurrentStage, FairKey, Fairne
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_command, encode_outcome
 from pipeline.topics.commands import Command
+from pipeline.topics.keys import conversation_key
 from pipeline.topics.records import Record
 
 MAX_CONCURRENT = 5_000
@@ -32,5 +33,5 @@ def send(executor: CommandExecutor, fairness: Fairness | None = None) -> Concurr
 
 
 def fair_key(command: Command) -> FairKey:
-    """Return the tenant and the account of a command."""
-    return command.tenant_id, command.account_key
+    """Return the account and the conversation of a command."""
+    return command.account_key, conversation_key(command.provider, command.account, command.recipient)

@@ -83,7 +83,7 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app.flow(topics.COMMANDS_INTERACTIVE.name, send(executor, fairness))
     app.flow(topics.COMMANDS_BULK.name, send(executor, fairness))
     app.flow(topics.RECEIPTS.name, receive())
-    app.on_revoked(dispatcher.reset_limits)
+    app.on_revoked(dispatcher.reset)
     app.on_close(dispatcher.close)
     app.on_close(statuses.close)
     return app
@@ -96,21 +96,25 @@ def _event_fairness(tenants: Tenants, lane: str) -> Fairness:
 
 
 def _command_fairness(tenants: Tenants, partitions: int) -> Fairness:
-    """Let tenants take turns, and accounts within a tenant. An account that has a partition for itself needs none."""
-    keys = [account_key(account.provider, account.id) for tenant in tenants for account in tenant.accounts]
-    accounts = Counter(partition_of(key.encode(), partitions) for key in keys)
-    has_groups = sum(1 for _ in tenants) > 1
+    """Let accounts take turns, by the weight of their tenants, and conversations within an account."""
+    owners = {account_key(account.provider, account.id): tenant.id for tenant in tenants for account in tenant.accounts}
+    accounts = Counter(partition_of(key.encode(), partitions) for key in owners)
     return Fairness(
         command_fair_key,
-        weight=tenants.weight,
-        has_groups=lambda: has_groups,
-        account=_account,
+        weight=lambda account: tenants.weight(owners.get(account, "")),
+        has_groups=lambda: len(owners) > 1,
+        account=_account_of_command,
+        owner=lambda account: owners.get(account, ""),
         is_shared=lambda number: accounts[number] > 1,
     )
 
 
 def _account(fair_key: FairKey) -> str:
     return account_of(fair_key[1])
+
+
+def _account_of_command(fair_key: FairKey) -> str:
+    return fair_key[0]
 
 
 def _status_watermark(statuses: PipelineWatermark, partitions: int) -> Callable[[Command], float]:

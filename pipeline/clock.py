@@ -36,3 +36,11 @@ def age(then: Moment, at: Moment | None = None) -> float:
     """Return seconds from `then` until `at` (now), by the clock that counts more: in doubt a moment is old."""
     at = at or now()
     return max(at.running - then.running, at.wall - then.wall)
+
+
+_STEADY_OFFSET: Final = time.time() - time.monotonic()
+
+
+def steady() -> float:
+    """Return unix seconds by a clock that never jumps while this process runs: as of its start, plus what passed."""
+    return time.monotonic() + _STEADY_OFFSET

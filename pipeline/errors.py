@@ -16,7 +16,7 @@ PipelineError
 ├── Unsendable              a send or an upload is not valid: its result says so, nothing is raised
 ├── Unavailable             an outside service is unavailable: retried in place without limit, never a dead letter
 │   ├── RetryAfter          the service said how long to wait
-│   │   ├── KeyUnavailable  nothing of the record's account or tenant can be worked on for that long
+│   │   ├── KeyUnavailable  nothing of the record's conversation or account can be worked on for that long
 │   │   ├── NewerRecord     a newer version wrote the record: it waits for a newer worker, then a dead letter
 │   │   └── CallWithheld    a request was not sent: the partition may be another worker's by now
 │   └── Conflict            another event wrote a row that this one read and wrote: it is handled again
@@ -116,18 +116,20 @@ class RetryAfter(Unavailable):
 
 
 class KeyUnavailable(RetryAfter):
-    """No record of the same key can be worked on for `delay` seconds: its account is paused, or its host is away.
+    """No record of the same key can be worked on for `delay` seconds: its recipient or its account is at a limit.
 
     The runtime tries none of them before that time. The key is its fairness key
     (`ConcurrentStage.fairness`).
 
     Attributes:
+        whole_group: True: it is about all keys of the group, because the account is paused or its host is away.
         probing: True: then one record is tried, and the others follow when it has succeeded. False: then each follows
             as soon as the one before it waits or is finished. Use it for a limit.
     """
 
-    def __init__(self, message: str, delay: float, *, probing: bool = True) -> None:
+    def __init__(self, message: str, delay: float, *, whole_group: bool = False, probing: bool = True) -> None:
         super().__init__(message, delay)
+        self.whole_group = whole_group
         self.probing = probing
 
 

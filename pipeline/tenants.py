@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import StrEnum
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from sys import intern
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -29,6 +30,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
@@ -107,14 +109,34 @@ class CloudApp:
     verify_token: Secret
 
 
+class PairReading(StrEnum):
+    """The reading of the limit to one person: `auto` is a bucket for interactive commands and a debt for bulk."""
+
+    AUTO = "auto"
+    BUCKET = "bucket"
+    DEBT = "debt"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class AccountLimits:
-    """Limits of an account at its provider: messages per second and sending number (Cloud API: 80 or 1,000).
+    """Limits of an account at its provider.
 
-    None is the provider's default in `RATES`.
+    Attributes:
+        messages_per_second: None is that of the plan, or the provider's default in `RATES` (Cloud API: 80; 1,000 after
+            an upgrade, 20 for a number that is also in the Business app).
+        plan: name of a plan of the provider, in `PLANS`.
+        pair: the reading of the limit to one person; None is `auto` for the Cloud API and `off` elsewhere.
+        messages_per_day: messages in any 24 hours; None: any number.
+        template_recipients_per_day: people who get a template in any 24 hours (Meta's messaging limit, for as much of
+            it as this number may use); None: any number.
     """
 
-    messages_per_second: float | None = Field(default=None, gt=0)
+    messages_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    plan: Shared | None = None
+    pair: PairReading | None = None
+    messages_per_day: int | None = Field(default=None, ge=1)
+    template_recipients_per_day: int | None = Field(default=None, ge=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -150,6 +172,10 @@ RATES: Final[Mapping[str, float]] = MappingProxyType({"cloud": 80.0, "wasender":
 publish no figures, and WhatsApp bans accounts that flood, so both get the rate of a busy person."""
 DEFAULT_RATE: Final = 1.0
 """Messages per second for a provider that is not in `RATES`."""
+PLANS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {"wasender": {"trial": 1 / 60, "paid": 256 / 60, "protected": 1 / 5}}
+)
+"""Messages per second by provider and plan. Wasender: a trial, every paid plan, a session with account protection."""
 DEFAULT_WEIGHT: Final = 1.0
 """The weight of a tenant that names none, and of one that is not in the file."""
 
@@ -183,7 +209,20 @@ class Account:
     @property
     def rate(self) -> float:
         """Messages that may be sent per second."""
-        return self.limits.messages_per_second or RATES.get(self.provider, DEFAULT_RATE)
+        plan = PLANS.get(self.provider, {}).get(self.limits.plan or "")
+        return self.limits.messages_per_second or plan or RATES.get(self.provider, DEFAULT_RATE)
+
+    @property
+    def pair_reading(self) -> PairReading:
+        """The reading of the limit to one person."""
+        return self.limits.pair or (PairReading.AUTO if self.provider == "cloud" else PairReading.OFF)
+
+    @model_validator(mode="after")
+    def _has_the_plan(self) -> Self:
+        if (plan := self.limits.plan) is not None and plan not in (plans := PLANS.get(self.provider, {})):
+            known = f"one of {', '.join(plans)}" if plans else "messages_per_second"
+            raise ValueError(f"{self.provider} has no plan {plan!r}: write {known}")
+        return self
 
     @property
     def session_name(self) -> str:

@@ -67,10 +67,10 @@ def _commands(app: faust.App) -> Any:
 
 
 async def _delivered(dispatcher: Dispatcher, command: Command) -> SendAttempt:
-    await dispatcher.wait_for_permit(command, asyncio.sleep)
     tries = 0
     while True:
-        delivery, tries = await dispatcher.attempt(command), tries + 1
+        with await dispatcher.begin(command, asyncio.sleep, lambda _: None) as call:
+            delivery, tries = await dispatcher.attempt(command, call=call), tries + 1
         again = dispatcher.retry_delay(command, delivery, tries) if delivery.status is AttemptStatus.RETRYABLE else None
         if again is None:
             return delivery

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from pipeline.messenger.bucket import TokenBucket
 from pipeline.tenants import SendLimits, Tenant
+from pipeline.token_bucket import TokenBucket
 
 _TOLERANCE: Final = 1e-6
 """Seconds. A caller that waited as long as it was told must not be too early by a rounding error."""
@@ -66,7 +66,7 @@ class SendQuotas:
         if _wait(wanted, now) > 0:
             return _wait([bucket for each in found for bucket in each], now)
         for bucket in wanted:
-            bucket.reserve(now)
+            bucket.take(now)
         return 0.0
 
     def _buckets(self, tenant: Tenant, key: str, now: float) -> Sequence[_Buckets]:
@@ -80,8 +80,7 @@ class SendQuotas:
 
 def _full(rate: float, burst: float, now: float) -> TokenBucket:
     """Return a bucket that is full: a new process owes nobody a wait."""
-    capacity = max(1.0, burst)
-    return TokenBucket(rate, capacity, now - capacity / rate)
+    return TokenBucket(rate, max(1.0, burst), now)
 
 
 def _wait(buckets: Sequence[TokenBucket], now: float) -> float:

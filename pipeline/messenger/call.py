@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from functools import partial
 from typing import Final
 
 from pipeline.errors import KeyUnavailable
 from pipeline.messenger.availability import AvailabilityBreaker
 from pipeline.messenger.routes import SendRoute
-from pipeline.messenger.slots import ConnectionSlot, ConnectionSlots, do_nothing
+from pipeline.messenger.slots import ConnectionSlot, ConnectionSlots
+from pipeline.messenger.waking import Sleep, sleep_until_woken, wait_briefly
 from pipeline.providers.base import SendAttempt
-
-Sleep = Callable[[float], Awaitable[None]]
 
 BRIEF_WAIT: Final = 1.0
 """Seconds of a wait for a connection slot that count as work in progress, so that a rebalance waits for them."""
@@ -73,9 +68,9 @@ class ProviderCall:
         """
         since, slot = time.monotonic(), self._slot
         if slot is not None and slot.waits:
-            await _wait_briefly(slot)
+            await wait_briefly(slot, BRIEF_WAIT)
         while slot is not None and slot.waits:
-            await _sleep_until_woken(slot, wait)
+            await sleep_until_woken(slot, wait, SLOT_REVIEW)
         self.require_available()
         return time.monotonic() - since
 
@@ -114,33 +109,4 @@ class ProviderCall:
 
 def _held(route: SendRoute, delay: float) -> KeyUnavailable:
     what = "host" if route.host.availability.breaker.open else "account"
-    return KeyUnavailable(f"calls of this {what} get no answer: waiting for a probe", delay)
-
-
-async def _wait_briefly(slot: ConnectionSlot) -> None:
-    """Wait until the slot wakes, for `BRIEF_WAIT` at most. It costs a fifth of the wait that partitions interrupt."""
-    loop = asyncio.get_running_loop()
-    woken = loop.create_future()
-    slot.wake = partial(_resolve, woken)
-    timer = loop.call_later(BRIEF_WAIT, slot.wake)
-    try:
-        await woken
-    finally:
-        timer.cancel()
-        slot.wake = do_nothing
-
-
-def _resolve(woken: asyncio.Future[None]) -> None:
-    if not woken.done():
-        woken.set_result(None)
-
-
-async def _sleep_until_woken(slot: ConnectionSlot, wait: Sleep) -> None:
-    """Wait in a way that `wait` knows to interrupt, until the slot wakes. It raises if partitions move."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(None) as waking:
-            slot.wake = partial(waking.reschedule, asyncio.get_running_loop().time())  # a time that is past: at once
-            try:
-                await wait(SLOT_REVIEW)
-            finally:
-                slot.wake = do_nothing
+    return KeyUnavailable(f"calls of this {what} get no answer: waiting for a probe", delay, whole_group=True)

@@ -5,31 +5,31 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
 from aiohttp import ClientSession, TraceConfig, TraceRequestStartParams
 from opentelemetry.trace import SpanKind
 
-from pipeline import tracing
+from pipeline import clock, tracing
 from pipeline.backoff import RetryPolicy, next_wait
-from pipeline.errors import KeyUnavailable, RetryAfter, UnknownTenant, UnsupportedCommand
-from pipeline.messenger import Limiter, retry_policy, slows_account
-from pipeline.messenger.call import ProviderCall, Sleep
+from pipeline.errors import UnknownTenant, UnsupportedCommand
+from pipeline.messenger.call import ProviderCall
 from pipeline.messenger.connections import WriteGuard, guarded_by, open_session
+from pipeline.messenger.limits.account import Send
+from pipeline.messenger.limits.quota import ReadRow
+from pipeline.messenger.permits import Permits
+from pipeline.messenger.policies import retry_policy, slows_account
 from pipeline.messenger.routes import SendRoute, SendRoutes
 from pipeline.messenger.slots import SlotBounds
+from pipeline.messenger.spending import limits_of, rank_of, send_of
+from pipeline.messenger.waking import Sleep
 from pipeline.metrics import DELIVERIES, DELIVERY_SECONDS
 from pipeline.providers.base import AttemptStatus, Provider, SendAttempt
 from pipeline.tenants import Account, Tenants
 from pipeline.topics.commands import Command, CommandKind
 
-REVIEW_INTERVAL: Final = 60.0
-"""Maximum seconds until a command that is due later is looked at again: a status or its expiry may end it earlier."""
-MAX_PERMIT_WAIT: Final = 1.0
-"""Maximum seconds for which a permit is reserved ahead. A command that waits for longer may leave memory, and the
-permit would not be used."""
 PERMIT_LIFETIME: Final = 0.05
 """Seconds for which a permit may be used: so many seconds of an account's permits may come together, at most."""
 
@@ -41,10 +41,18 @@ class Dispatcher:
     worker has all of them.
     """
 
-    def __init__(self, providers: Mapping[str, Provider], tenants: Tenants, bounds: SlotBounds) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        tenants: Tenants,
+        bounds: SlotBounds,
+        now: Callable[[], float] = clock.steady,
+    ) -> None:
+        """`now` returns unix seconds that never jump; limits are measured by it."""
         self._providers = providers
         self._tenants = tenants
-        self._limiter = Limiter()
+        self._now = now
+        self._permits = Permits(limits_of, now)
         self._routes = SendRoutes(tenants, bounds, providers)
         self._seconds = {name: DELIVERY_SECONDS.labels(name) for name in providers}
         self._session = open_session(2 * bounds.total, _trace_config())
@@ -52,22 +60,24 @@ class Dispatcher:
     async def close(self) -> None:
         await self._session.close()
 
-    def reset_limits(self) -> None:
-        """Empty all token buckets and close all breakers, because another worker may have sent for the accounts."""
-        self._limiter.clear()
+    def reset(self) -> None:
+        """Forget what was spent and close all breakers: another worker may have sent for the accounts."""
+        self._permits.clear()
         self._routes.reset()
 
-    async def begin(self, command: Command, wait: Sleep, within: float = math.inf) -> ProviderCall:
+    async def begin(self, command: Command, wait: Sleep, read: ReadRow, within: float = math.inf) -> ProviderCall:
         """Return when the account may send and has a connection slot. End the call in any case.
 
-        Raises `KeyUnavailable` while the account or its host does not answer or its next permit is far ahead, and
-        `RetryAfter` if the account may not send within `within` seconds. Neither spends a permit.
+        Raises `KeyUnavailable` while the account or its host does not answer or a limit holds the command for long, and
+        `RetryAfter` if the command may not be sent within `within` seconds. Neither spends anything.
+
+        `read` reads the messenger's table. Call `limit_rows` before the call is made, and make those rows durable.
         """
         until = time.monotonic() + within
         call = ProviderCall(self._routes.slots, self._route(command))
         try:
             while True:
-                permitted = await self.wait_for_permit(command, wait, until - time.monotonic())
+                permitted = await self.wait_for_permit(command, wait, read, until - time.monotonic())
                 call.require_available()  # calls may have failed meanwhile
                 if permitted and (
                     call.take_slot() or self._is_permitted(command, call, await call.wait_for_slot(wait))
@@ -78,29 +88,38 @@ class Dispatcher:
             call.end()
             raise
 
-    async def wait_for_permit(self, command: Command, wait: Sleep, within: float = math.inf) -> bool:
-        """Return True when the account may send, False if its permits became void meanwhile.
-
-        Raises `RetryAfter` if it may not send within `within` seconds, and `KeyUnavailable` if its next permit is far
-        ahead. Neither spends a permit.
+    async def wait_for_permit(self, command: Command, wait: Sleep, read: ReadRow, within: float = math.inf) -> bool:
+        """Return True when the account may send, False if the wait ended without a permit.
 
         A read mark is no message, so it needs no permit.
         """
         if command.kind is CommandKind.READ:
             return True
-        account, now = self._account(command), time.monotonic()
-        bucket = self._limiter.bucket(account, now)
-        delay = bucket.reserve(now, min(within, MAX_PERMIT_WAIT))
-        if delay > within:
-            raise RetryAfter("it expires before its account may send it", min(within, REVIEW_INTERVAL))
-        if delay > MAX_PERMIT_WAIT:
-            # Back before the next permit is valid, so that none is unused.
-            again = min(delay - MAX_PERMIT_WAIT / 2, REVIEW_INTERVAL)
-            raise KeyUnavailable("its account is at its limit", again, probing=False)
-        if delay <= 0:
-            return True
-        await wait(delay)
-        return self._limiter.bucket(account, time.monotonic()) is bucket
+        permits = self._permits.of(self._account(command), read)
+        return await permits.acquire(self._send_of(command), rank_of(command), wait, within)
+
+    def spend(self, command: Command, read: ReadRow) -> dict[str, bytes]:
+        """Spend what a command needs beside its permit. Return the rows that must be durable before the call is made.
+
+        Raises `KeyUnavailable` if a limit holds the command by now.
+        """
+        if command.kind is CommandKind.READ:
+            return {}
+        permits = self._permits.of(self._account(command), read)
+        return permits.spend(self._send_of(command))
+
+    def spent(self, command: Command, rows: dict[str, bytes]) -> None:
+        """Note that the rows of `spend` are durable."""
+        if rows and (permits := self._permits.known(self._account(command))):
+            permits.limiter.saved(rows)
+
+    def charge(self, provider: str, account: str, inbound: int, read: ReadRow) -> None:
+        """Charge an account for messages that it has received, which some providers count as well."""
+        if route := self._routes.find(provider, account):
+            self._permits.of(route.account, read).limiter.charge(self._now(), inbound)
+
+    def _send_of(self, command: Command) -> Send:
+        return send_of(command, self._account(command), self._providers[command.provider].contact(command.recipient))
 
     def _is_permitted(self, command: Command, call: ProviderCall, waited: float) -> bool:
         """Return True if the call has a slot, and a permit in spite of the seconds that it `waited` for the slot.
@@ -110,8 +129,8 @@ class Dispatcher:
         """
         if not call.has_slot or waited <= PERMIT_LIFETIME or command.kind is CommandKind.READ:
             return call.has_slot
-        account, now = self._account(command), time.monotonic()
-        return self._limiter.wait(account, now) <= 0 and self._limiter.reserve(account, now) <= 0
+        permits = self._permits.known(self._account(command))
+        return permits is not None and permits.queue.take(rank_of(command), self._now())
 
     async def attempt(
         self, command: Command, guard: WriteGuard | None = None, call: ProviderCall | None = None
@@ -136,13 +155,10 @@ class Dispatcher:
         return attempt
 
     def _hold(self, call: ProviderCall) -> None:
-        """Let the waiting commands of what became unavailable find out, and reserve permits anew when they return.
-
-        The probe would wait behind permits that nobody uses otherwise.
-        """
-        now = time.monotonic()
+        """Let the waiting commands of what became unavailable find out."""
         for route in self._routes.held_with(call.route):
-            self._limiter.restart(route.account, now)
+            if permits := self._permits.known(route.account):
+                permits.cancel()
             self._routes.slots.cancel(route.slots)
 
     def unavailable_for(self, command: Command) -> float:
@@ -162,7 +178,8 @@ class Dispatcher:
         if not slows_account(self._providers[command.provider], attempt.error_code):
             return 0.0
         seconds = max(attempt.delay, self._policy(command, attempt).delay(failed_attempts, 0))
-        self._limiter.slow_down(self._account(command), time.monotonic(), seconds)
+        if permits := self._permits.known(self._account(command)):
+            permits.limiter.throttled(self._now(), seconds)
         return seconds
 
     def may_resend(self, command: Command) -> bool:

@@ -23,8 +23,9 @@ from pipeline.messenger.command_state import (
     next_action,
 )
 from pipeline.messenger.connections import WriteGuard
-from pipeline.messenger.dispatch import REVIEW_INTERVAL, Dispatcher
+from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.lifetimes import Lifetimes
+from pipeline.messenger.permits import REVIEW_INTERVAL
 from pipeline.metrics import EXPIRED
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.topics.commands import IMMEDIATE, PREFIX, Command, CommandKind
@@ -132,7 +133,7 @@ class CommandExecutor:
         resolved = await self._resolve_references(command, state, table, context)
         if isinstance(resolved, SendAttempt):
             return _outcome(command, OutcomeStatus.FAILED, resolved, failed_attempts)
-        with await self._dispatcher.begin(command, context.wait, deadline - self._now()) as call:
+        with await self._dispatcher.begin(command, context.wait, table.get, deadline - self._now()) as call:
             self._require_due(command, state, table)  # its account may have been paused while it waited
             await _await_ownership(context)
             if decode_state(table.get(command.command_id)) != state:
@@ -159,8 +160,11 @@ class CommandExecutor:
     async def _call(
         self, command: Command, intent: CommandState, table: CommandTable, context: ExecutionContext, call: ProviderCall
     ) -> Outcome:
-        guard = self._write_guard(command, table, context)
+        guard, limits = self._write_guard(command, table, context), self._dispatcher.spend(command, table.get)
+        for key, row in limits.items():
+            table.put(key, row)
         await self._persist_step(command, intent, table, context)
+        self._dispatcher.spent(command, limits)
         try:
             attempt = await self._dispatcher.attempt(command, guard, call)
         except CallWithheld:
@@ -281,7 +285,7 @@ def _later(reason: str, delay: float) -> RetryAfter:
 
 
 def _account_later(reason: str, delay: float) -> KeyUnavailable:
-    return KeyUnavailable(reason, min(delay, REVIEW_INTERVAL))
+    return KeyUnavailable(reason, min(delay, REVIEW_INTERVAL), whole_group=True)
 
 
 async def _await_ownership(context: ExecutionContext) -> None:

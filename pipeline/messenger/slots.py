@@ -18,6 +18,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from pipeline.messenger.waking import do_nothing
+
 T = TypeVar("T")
 
 
@@ -231,7 +233,3 @@ def _place(holder: H, ready: _Ready[H], *, can_begin: bool) -> None:
         ready.put(holder, holder.in_flight)
     else:
         ready.discard(holder)
-
-
-def do_nothing() -> None:
-    """Wake nobody."""

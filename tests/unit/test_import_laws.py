@@ -34,7 +34,7 @@ BREACHES = {
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pipeline.runtime.faust.app",
     ),
     "Nothing but the runtime and the topic tools touches Faust; limits are pure": (
-        "pipeline/messenger/bucket.py",
+        "pipeline/messenger/limits/account.py",
         "import aiohttp",
     ),
 }

@@ -304,8 +304,8 @@ class PipelineApp(faust.App):
 
     @property
     def open_tenants(self) -> dict[str, dict[str, str]]:
-        """The kind of error that opened the breaker of a group (a tenant), by the flow's source and the group."""
-        return {source: found for source, loop in self._concurrent() if (found := dict(loop.breakers.open_groups))}
+        """The kind of error that opened a breaker of a tenant, by the flow's source and the tenant."""
+        return {source: found for source, loop in self._concurrent() if (found := loop.open_tenants)}
 
     @property
     def full_parking(self) -> list[str]:

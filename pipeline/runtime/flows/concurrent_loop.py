@@ -23,6 +23,7 @@ from pipeline.runtime.flows.commit_queue import EMPTY_REQUEST, CommitQueue, Comm
 from pipeline.runtime.flows.context import FlowContext
 from pipeline.runtime.flows.dead_letters import BlockedDeadLetters, dead_letter, rejected_by_broker
 from pipeline.runtime.flows.fair_slots import FairSlots
+from pipeline.runtime.flows.fairness import group_key
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.holds import Holds, HoldTarget
 from pipeline.runtime.flows.in_flight import InFlight, InFlightRecord
@@ -72,6 +73,7 @@ class ConcurrentLoop:
             FairSlots(stage.concurrency, stage.fairness),
             self._holds,
             self._park_queue,
+            window.parks_groups,
         )
         self._runner = RecordRunner(context, stage, self._in_flight, self._executor, self._commits)
 
@@ -96,6 +98,12 @@ class ConcurrentLoop:
             count.count(self._window.waiting_for_room(), held=True)
             parked = {TP(self.source, partition): size for partition, size in self.parked.sizes().items()}
         return count.by_partition(self.buffer, parked, accepting=not self.breaker.open)
+
+    @property
+    def open_tenants(self) -> dict[str, str]:
+        """The kind of error that opened the breaker of a tenant, or of one of its accounts."""
+        owner = self._window.fairness.owner
+        return {owner(group): cause for group, cause in self.breakers.open_groups.items()}
 
     @property
     def parked(self) -> ParkedView:
@@ -247,6 +255,7 @@ class ConcurrentLoop:
 
     def _park_queue(self, items: list[InFlightRecord]) -> None:
         """Park the records of an ordering key. Those that were loaded go back to where they still are."""
+        front = items[0]
         for item in items:
             self._holds.left(item.fair_key, item)
             if not self._in_flight.is_current(item):
@@ -258,7 +267,7 @@ class ConcurrentLoop:
                 self.buffer.new_data.set()
             else:
                 self._window.remove(item)
-                item.queue_key = item.fair_key
+                item.queue_key = group_key(item.fair_key[0]) if front.waits_for_group else item.fair_key
                 self._park(item)
 
     def _park(self, item: InFlightRecord) -> None:
@@ -300,7 +309,8 @@ class ConcurrentLoop:
         holds, delay = self._holds, self._context.retries.delay_after(error, item.attempts)
         self._assignment.liveness.record_attempt(item.tp, delay)
         if isinstance(error, KeyUnavailable):
-            holds.hold(item.fair_key, delay, probing=error.probing, cause=describe(error))
+            held = item.fair_key[0] if error.whole_group else item.fair_key
+            holds.hold(held, delay, probing=error.probing, cause=describe(error))
         elif self.breakers.is_open(item.fair_key[0]):
             holds.hold(item.fair_key[0], delay, probing=True, cause=describe(error))
         else:

@@ -88,6 +88,10 @@ class Holds:
         """Return True if there is a hold of a key or its group."""
         return fair_key in self._holds or fair_key[0] in self._holds
 
+    def concern_group(self, group: str) -> bool:
+        """Return True if there is a hold of a whole group."""
+        return group in self._holds
+
     def is_held(self, fair_key: FairKey) -> bool:
         """Return True if no further record of a key is of use now: it is held, or one of it goes first."""
         return bool(self._holds) and any(

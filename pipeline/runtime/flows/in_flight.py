@@ -37,6 +37,7 @@ class InFlightRecord:
         outages: number of its failures for which something was away.
         dead: True if `outputs` is its dead letter.
         waits: True while it waits for another try.
+        waits_for_group: True if what it waits for, or waited for last, holds its whole group.
         queue: the records of its ordering key, from the one that is worked on.
         fair_key: the group and key that share the window and the slots fairly.
         queue_key: key of the queue that it must be parked in.
@@ -61,6 +62,7 @@ class InFlightRecord:
     outages: int = 0
     dead: bool = False
     waits: bool = False
+    waits_for_group: bool = False
     queue: Sequence[InFlightRecord] = ()
     outputs: list[Output] = field(default_factory=list)
     journal: list[TableWrite] = field(default_factory=list)

@@ -34,6 +34,7 @@ class KeyedExecutor:
         slots: the concurrency slots.
         holds: keys of which nothing may be tried now.
         on_parked: called with the records of an ordering key that leave the window, in order.
+        parks_groups: returns True if records of a partition may leave the window for what holds their group.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class KeyedExecutor:
         slots: FairSlots,
         holds: Holds,
         on_parked: Callable[[list[InFlightRecord]], object] = lambda _: None,
+        parks_groups: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self._context = context
         self._assignment = context.assignment
@@ -57,6 +59,7 @@ class KeyedExecutor:
         self._holds = holds
         self._queues: dict[Hashable, deque[InFlightRecord]] = {}
         self._on_parked = on_parked
+        self._parks_groups = parks_groups
         self._long_waits: defaultdict[TP, dict[InFlightRecord, None]] = defaultdict(dict)
 
     def submit(self, tasks: asyncio.TaskGroup, key: Hashable, item: InFlightRecord) -> None:
@@ -96,7 +99,10 @@ class KeyedExecutor:
             loaded: True: room is needed for parked records, and those leave whose key is held. False: room is needed
                 for records of the topic.
         """
+        parks_groups = self._parks_groups(tp.partition)
         for front in self._long_waits[tp]:
+            if front.waits_for_group and not parks_groups and front.parked is None:
+                continue
             if loaded:
                 leaves = front.parked is not None and self._holds.is_held(front.fair_key)
             else:
@@ -111,7 +117,7 @@ class KeyedExecutor:
         # Others would wait with a record that runs alone, and one of them may be the first of the hold.
         is_alone = self._assignment.quarantine.parked.is_alone(item.tp, item.record.offset)
         if self._holds and self._holds.concern(item.fair_key) and not is_alone:
-            with self._waiting(item, math.inf):
+            with self._waiting(item, math.inf, for_group=self._holds.concern_group(item.fair_key[0])):
                 await self._holds.wait(item.fair_key, item)
         await self._take_slot(item)
 
@@ -142,24 +148,27 @@ class KeyedExecutor:
     # Waiting
 
     async def wait(self, item: InFlightRecord, seconds: float) -> None:
-        """Wait in the middle of a record's work, without blocking a slot or a rebalance."""
+        """Wait in the middle of a record's work, without blocking a slot or a rebalance.
+
+        It counts as a wait for something that the whole group shares, such as a permit.
+        """
         self._in_flight.end(item)
         self.release_slot(item)
         self._holds.has_waited(item.fair_key, item)
         try:
-            await self.pause(item, seconds)
+            await self.pause(item, seconds, for_group=True)
             await self._take_slot(item)  # no hold stops a record that has begun: it may have a permit by now
         finally:
             self._in_flight.begin(item)
         self.require_current(item)  # partitions may have moved while it waited for a slot
 
-    async def pause(self, item: InFlightRecord, seconds: float) -> None:
+    async def pause(self, item: InFlightRecord, seconds: float, *, for_group: bool = False) -> None:
         """Wait for a record's next try. Raises `PartitionsRevoked` if partitions move first."""
         # Liveness: a record that is tried again in place is alive, and a restart would not help.
         self._assignment.liveness.record_attempt(item.tp, seconds)
         if self._breaker.open:  # the record is the probe, so all partitions wait for it
             self._assignment.liveness.record_topic_wait(self._source, seconds)
-        with self._waiting(item, asyncio.get_running_loop().time() + seconds):
+        with self._waiting(item, asyncio.get_running_loop().time() + seconds, for_group=for_group):
             if not await self._context.sleep(self._assignment.suspend_flow, seconds):
                 raise PartitionsRevoked
 
@@ -169,9 +178,10 @@ class KeyedExecutor:
             await self.pause(item, seconds)
 
     @contextmanager
-    def _waiting(self, item: InFlightRecord, until: float) -> Iterator[None]:
+    def _waiting(self, item: InFlightRecord, until: float, *, for_group: bool) -> Iterator[None]:
         """Note that a record waits, and that it may leave the window. Raises `Parked` if it does."""
         item.waits, item.wakes_at, item.task = True, until, asyncio.current_task()
+        item.waits_for_group = for_group
         item.waited_since = min(item.waited_since, asyncio.get_running_loop().time())
         for each in self._blocked_by(item):
             self._in_flight.mark_survived(each)

@@ -199,8 +199,8 @@ class Parking:
         return self._size / self._max_bytes
 
     def may_park(self, partition: int) -> bool:
-        """Return True if a record may leave the window: somebody could use its place, and there is room on the disk."""
-        return not self._full and partition in self._partitions and self._fairness.is_shared(partition)
+        """Return True if a record may leave the window: there is room on the disk."""
+        return not self._full and partition in self._partitions
 
     def is_parked(self, item: InFlightRecord) -> bool:
         """Return True if a record that arrived again from its topic is in the table already."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 from pipeline.masking import masker
-from pipeline.runtime.flows.fairness import FairKey
+from pipeline.runtime.flows.fairness import Fairness
 from pipeline.runtime.flows.holds import Holds
 from pipeline.runtime.parking.queue_rows import TABLE
 from pipeline.runtime.parking.queues import ParkedQueue, ParkedSize
@@ -31,6 +31,7 @@ class QueueState(NamedTuple):
     """One queue of parked records.
 
     Attributes:
+        key: its key; that of its group's account for the queue of a group, empty if that has none.
         loaded: those of its records that are in memory.
         oldest: timestamp of its first record, in ms; None: unknown.
         held: seconds until one of its records is tried again; None: nothing holds it.
@@ -38,7 +39,8 @@ class QueueState(NamedTuple):
     """
 
     place: Place
-    fair_key: FairKey
+    tenant: str
+    key: str
     records: int
     size: int
     loaded: int
@@ -52,7 +54,7 @@ class ParkedView:
 
     Args:
         queues: returns all queues.
-        account: returns the account of a turn key.
+        fairness: names the account of a key, and the tenant of a group.
     """
 
     def __init__(
@@ -60,12 +62,12 @@ class ParkedView:
         tables: Tables,
         queues: Callable[[], Iterator[ParkedQueue]],
         holds: Holds,
-        account: Callable[[FairKey], str],
+        fairness: Fairness,
     ) -> None:
         self._tables = tables
         self._queues = queues
         self._holds = holds
-        self._account = account
+        self._fairness = fairness
 
     def sizes(self) -> dict[int, ParkedSize]:
         """Return the size of what is parked, by partition. A partition without parked records is left out."""
@@ -75,14 +77,16 @@ class ParkedView:
         """Return the size of what is parked for the largest `limit` accounts, by group and account."""
 
         def account(queue: ParkedQueue) -> tuple[str, str] | None:
-            return (queue.fair_key[0], self._account(queue.fair_key)) if queue.partition in partitions else None
+            if queue.partition not in partitions:
+                return None
+            return self._fairness.owner(queue.fair_key[0]), self._fairness.account(queue.fair_key)
 
         sums = ((name, size) for name, size in self._sums(account).items() if name is not None)
         return dict(heapq.nlargest(limit, sums, key=lambda pair: pair[1].records))
 
-    def page(self, after: Place | None, limit: int, group: str | None = None) -> list[QueueState]:
+    def page(self, after: Place | None, limit: int, tenant: str | None = None) -> list[QueueState]:
         """Return up to `limit` queues behind the place `after`, in the order of places. None: from the first on."""
-        wanted = (queue for queue in self._saved() if group is None or queue.fair_key[0] == group)
+        wanted = (queue for queue in self._saved() if tenant is None or self._owner(queue) == tenant)
         behind = (queue for queue in wanted if after is None or _place(queue) > after)
         chosen = heapq.nsmallest(limit, behind, key=_place)
         self._look_up(chosen)
@@ -90,9 +94,12 @@ class ParkedView:
 
     def _state(self, queue: ParkedQueue) -> QueueState:
         held, cause = self._holds.state(queue.fair_key)
-        return QueueState(
-            _place(queue), queue.fair_key, queue.durable, queue.size, len(queue.loaded), queue.oldest, held, cause
-        )
+        tenant, key = self._owner(queue), queue.fair_key[1] or self._fairness.account(queue.fair_key)
+        sizes = queue.durable, queue.size, len(queue.loaded)
+        return QueueState(_place(queue), tenant, key, *sizes, queue.oldest, held, cause)
+
+    def _owner(self, queue: ParkedQueue) -> str:
+        return self._fairness.owner(queue.fair_key[0])
 
     def _saved(self) -> Iterator[ParkedQueue]:
         return (queue for queue in self._queues() if queue.durable > 0)

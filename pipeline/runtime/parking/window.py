@@ -9,7 +9,7 @@ from typing import Final
 from faust.types import TP
 
 from pipeline.runtime.flows.context import FlowContext
-from pipeline.runtime.flows.fairness import NO_FAIR_KEY, Fairness, group_key
+from pipeline.runtime.flows.fairness import NO_FAIR_KEY, FairKey, Fairness, group_key
 from pipeline.runtime.flows.holds import Holds, HoldTarget
 from pipeline.runtime.flows.in_flight import MAX_UNFINISHED, MAX_UNFINISHED_BYTES, InFlightRecord
 from pipeline.runtime.flows.shares import Shares
@@ -52,7 +52,7 @@ class FairWindow:
                 context.tables, source, fairness, holds.is_held, context.parking_max_bytes, suspects
             )
         queues: Callable[[], Iterator[ParkedQueue]] = self._parking.queues if self._parking else lambda: iter(())
-        self.view = ParkedView(context.tables, queues, holds, self.fairness.account)
+        self.view = ParkedView(context.tables, queues, holds, self.fairness)
 
     @property
     def used_ratio(self) -> float | None:
@@ -93,6 +93,10 @@ class FairWindow:
         """Return True if records of a partition may be parked."""
         return self._parking is not None and self._parking.may_park(partition)
 
+    def parks_groups(self, partition: int) -> bool:
+        """Return True if records of a partition may be parked for what their group has too much of, or waits for."""
+        return self.fairness.is_shared(partition) and self.parks(partition)
+
     # Records from the topic
 
     def admits(self, item: InFlightRecord) -> bool:
@@ -114,12 +118,18 @@ class FairWindow:
             return False
         item.units = 1 + len(item.record.value or b"") // UNIT
         shares = self._shares.get(partition) or self._new_shares(partition)
-        if not shares.fits(fair_key, item.units) and self._parking.may_park(partition):
-            item.queue_key = fair_key if shares.key_is_full(fair_key, item.units) else group_key(fair_key[0])
+        if not shares.fits(fair_key, item.units) and (key := self._too_much(shares, partition, item)) is not None:
+            item.queue_key = key
             return False
         shares.add(fair_key, item.units)
         item.counted = True
         return True
+
+    def _too_much(self, shares: Shares, partition: int, item: InFlightRecord) -> FairKey | None:
+        """Return the key of the queue for a record whose key or group has too much; None if it isn't parked for it."""
+        if shares.key_is_full(item.fair_key, item.units):
+            return item.fair_key if self.parks(partition) else None
+        return group_key(item.fair_key[0]) if self.parks_groups(partition) else None
 
     def _new_shares(self, partition: int) -> Shares:
         shares = self._shares[partition] = Shares(MAX_UNFINISHED, self.fairness.has_groups, self.fairness.weight)

@@ -94,13 +94,12 @@ def _find(views: Views, query: ParkedQuery) -> Iterator[tuple[str, str, QueueSta
 
 
 def _describe(app: str, topic: str, state: QueueState, *, reveal: bool) -> dict[str, Any]:
-    group, key = state.fair_key
     return {
         "app": app,
         "topic": topic,
         "partition": state.place[0],
-        "tenant": group,
-        "key": key if reveal else masker().key(key),
+        "tenant": state.tenant,
+        "key": state.key if reveal else masker().key(state.key),
         "records": state.records,
         "bytes": state.size,
         "oldest_seconds": None if state.oldest is None else max(0.0, round(time.time() - state.oldest / 1000, 1)),

@@ -16,12 +16,14 @@ from pipeline.agents.parse import parse
 from pipeline.agents.route import route
 from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
-from pipeline.messenger.call import ProviderCall, Sleep
+from pipeline.messenger.call import ProviderCall
 from pipeline.messenger.command_state import CommandPhase, decode_state
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.limits.quota import ReadRow
 from pipeline.messenger.routes import SendRoutes
 from pipeline.messenger.slots import SlotBounds
+from pipeline.messenger.waking import Sleep
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.state import MemoryStore
@@ -118,11 +120,11 @@ class Desk(Dispatcher):
         self.known = tenants
         self._provider = provider
 
-    async def begin(self, command: Command, wait: Sleep, within: float = math.inf) -> ProviderCall:
+    async def begin(self, command: Command, wait: Sleep, read: ReadRow, within: float = math.inf) -> ProviderCall:
         self._routes = SendRoutes(self.known, SlotBounds(1, 1, 1), ())
-        return await super().begin(command, wait, within)
+        return await super().begin(command, wait, read, within)
 
-    async def wait_for_permit(self, command: Command, wait: Sleep, within: float = math.inf) -> bool:
+    async def wait_for_permit(self, command: Command, wait: Sleep, read: ReadRow, within: float = math.inf) -> bool:
         """At once."""
         return True
 

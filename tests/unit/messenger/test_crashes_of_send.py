@@ -20,12 +20,13 @@ from pipeline.agents import receive as receive_stage
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
 from pipeline.messenger import executor as executor_module
-from pipeline.messenger.call import Sleep
 from pipeline.messenger.command_state import CommandPhase, CommandState
 from pipeline.messenger.connections import WriteGuard, require_write_guard
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor, CommandTable, ExecutionContext
+from pipeline.messenger.limits.quota import ReadRow
 from pipeline.messenger.slots import SlotBounds
+from pipeline.messenger.waking import Sleep
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
 from pipeline.providers.cloud import error_codes
 from pipeline.runtime.flows.commit_queue import CommitQueue, CommitRequest
@@ -166,7 +167,7 @@ class _Dispatcher(Dispatcher):
         super().__init__({"cloud": _Provider(outside, process)}, tenants, SlotBounds(1, 1, 1))
         process.on_end(self.close)
 
-    async def wait_for_permit(self, command: Command, wait: Sleep, within: float = math.inf) -> bool:
+    async def wait_for_permit(self, command: Command, wait: Sleep, read: ReadRow, within: float = math.inf) -> bool:
         """At once; but what was denied is tried again after the statuses have come, as a provider's pause is longer."""
         while self._outside.denied and not self._outside.told:
             self._outside.post()

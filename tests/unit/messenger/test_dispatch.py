@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 
 from pipeline.backoff import RetryPolicy
 from pipeline.errors import KeyUnavailable, RetryAfter
-from pipeline.messenger import availability, call, dispatch, routes
+from pipeline.messenger import availability, call, dispatch, permits, routes, spending
 from pipeline.messenger.availability import FAILURES, PROBE_WAIT
 from pipeline.messenger.call import SLOT_REVIEW
 from pipeline.messenger.command_state import CommandPhase, decode_state
@@ -88,10 +88,10 @@ class World:
         self.rows[key] = value
 
     async def wait(self, seconds: float) -> None:
-        """Permits are due at once; a slot is waited for, until partitions move."""
+        """A permit is waited for as long as it takes, a slot until partitions move."""
         if seconds != SLOT_REVIEW:
             self.permit_waits += [seconds] if seconds else []
-            await asyncio.sleep(0)
+            await asyncio.sleep(seconds)
             return
         await self.revoked.wait()
         raise PartitionsRevoked
@@ -103,7 +103,7 @@ class World:
         return True
 
     def intents(self) -> int:
-        states = [decode_state(row) for key, row in self.rows.items() if not key.startswith("due:")]
+        states = [decode_state(row) for key, row in self.rows.items() if key.startswith("cmd-")]
         return sum(state is not None and state.phase is CommandPhase.INTENT for state in states)
 
     def send(self, account: str, number: int, kind: CommandKind = CommandKind.TEXT) -> asyncio.Task[Outcome | None]:
@@ -193,7 +193,7 @@ def test_a_wait_that_a_rebalance_ends_leaves_no_slot_taken() -> None:
         world.revoked.set()
         await until(lambda: sum(task.done() for task in hanging) == 100 - PER_ACCOUNT)
         assert {type(task.exception()) for task in hanging if task.done()} == {PartitionsRevoked}
-        world.dispatcher.reset_limits()
+        world.dispatcher.reset()
         world.api.answers.set()
         await asyncio.wait(hanging)
         assert (_metric(SEND_CONNECTIONS, "waiting"), _metric(SEND_CONNECTIONS, "in use")) == (0, 0)
@@ -209,15 +209,18 @@ def test_permits_that_have_grown_old_in_the_queue_do_not_become_a_burst(
 ) -> None:
     """Twenty calls of a number that hung would be followed by twenty at once, and the provider would throttle it."""
     monkeypatch.setattr(dispatch, "PERMIT_LIFETIME", lifetime)
-    monkeypatch.setattr(dispatch, "MAX_PERMIT_WAIT", HANG * 1_000)
+    monkeypatch.setattr(permits, "MAX_PERMIT_WAIT", HANG * 1_000)
+    monkeypatch.setattr(spending, "BURST_SECONDS", 2_000)
 
     async def play(world: World) -> None:
+        world.rows[f"limit:cloud:{HANGING}"] = b"[0,0,0]"  # two may go at once, and the third in a quarter of an hour
         tasks = world.send_many(HANGING, 2)
         await until(lambda: _metric(SEND_CONNECTIONS, "waiting") == 1)
-        world.permit_waits.clear()
         world.api.answers.set()
-        await asyncio.gather(*tasks)
+        await until(lambda: sum(task.done() for task in tasks) + len(world.permit_waits) == 2)
         assert len(world.permit_waits) == waits
+        for task in tasks:
+            task.cancel()
 
     _run(play, SlotBounds(1, 1, 1), rate=0.001)
 
@@ -230,7 +233,7 @@ def test_a_command_whose_permit_is_far_ahead_reserves_none() -> None:
         delays = [error.delay for error in errors if isinstance(error, KeyUnavailable) and not error.probing]
         assert len(delays) == 100
         assert delays == sorted(delays, reverse=True), "none of them moves the permit further ahead"
-        assert delays[0] <= 20 - dispatch.MAX_PERMIT_WAIT / 2
+        assert delays[0] <= 20 - permits.MAX_PERMIT_WAIT / 2
         assert world.api.calls == []
         world.api.answers.set()
         assert await world.send(HEALTHY, 1, CommandKind.READ)
@@ -332,21 +335,21 @@ def test_commands_that_wait_for_a_slot_are_held_with_their_account(monkeypatch: 
     _run(play)
 
 
-def test_the_probe_does_not_wait_behind_permits_of_commands_that_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow number with a thousand commands would be tried again after an hour, though its gateway is back."""
-    _fast_probes(monkeypatch)
-    monkeypatch.setattr(dispatch, "MAX_PERMIT_WAIT", HANG * 1_000)
+def test_commands_that_wait_for_a_permit_are_held_with_their_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would stay in memory for a number that nobody can reach, and the probe wait behind them."""
+    _fast_probes(monkeypatch, 60.0)
+    monkeypatch.setattr(permits, "MAX_PERMIT_WAIT", HANG * 1_000_000)
+    monkeypatch.setattr(spending, "BURST_SECONDS", 1_000 * FAILURES)
 
     async def play(world: World) -> None:
-        tasks = world.send_many(HANGING, 100)
-        await until(lambda: len(world.api.calls) == PER_ACCOUNT)
+        world.rows[f"limit:cloud:{HANGING}"] = b"[0,0,0]"
+        tasks = world.send_many(HANGING, 50)
+        await until(lambda: len(world.permit_waits) == 50 - FAILURES)
         world.api.says = AWAY
         world.api.answers.set()
-        await asyncio.wait(tasks)
-        world.permit_waits.clear()
-        world.api.says = ACCEPTED
-        assert await world.send(HANGING, 200)
-        assert world.permit_waits[0] <= 1 / 0.001
+        errors = [await _failure(task) for task in tasks]
+        assert sum(isinstance(error, KeyUnavailable) and error.whole_group for error in errors) >= 50 - FAILURES
+        assert len(world.api.calls) == FAILURES
 
     _run(play, rate=0.001)
 
@@ -357,7 +360,7 @@ def test_a_rebalance_forgets_what_was_away(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def play(world: World) -> None:
         await _go_away(world)
-        world.dispatcher.reset_limits()
+        world.dispatcher.reset()
         world.api.says = ACCEPTED
         assert await world.send(HANGING, 200)
 
@@ -376,7 +379,7 @@ def test_accounts_that_rest_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> N
         world.api.answers.set()
         await asyncio.gather(*hanging)
         before = world.dispatcher._routes.find("cloud", HANGING)
-        world.dispatcher.reset_limits()
+        world.dispatcher.reset()
         assert world.dispatcher._routes.find("cloud", HANGING) is not before
 
     _run(play)

@@ -19,13 +19,14 @@ from pipeline.errors import KeyUnavailable, NewerRecord, RetryAfter, Unsupported
 from pipeline.messenger import executor as executor_module
 from pipeline.messenger.command_state import CommandPhase, CommandState, decode_state, due_key, encode_due
 from pipeline.messenger.connections import require_write_guard
-from pipeline.messenger.dispatch import REVIEW_INTERVAL, Dispatcher
+from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import (
     MAX_RESENDS,
     POLL_INTERVAL,
     REFERENCE_TIMEOUT,
     CommandExecutor,
 )
+from pipeline.messenger.permits import REVIEW_INTERVAL
 from pipeline.messenger.slots import SlotBounds
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
 from pipeline.providers.cloud import error_codes
@@ -136,7 +137,7 @@ def _command(kind: CommandKind = CommandKind.TEXT, expires_at: datetime | None =
 
 
 async def _carry_out(outside: Outside, window: float, command: Command) -> Outcome | None:
-    dispatcher = Dispatcher({"cloud": outside}, _tenants(), SlotBounds(1, 1, 1))
+    dispatcher = Dispatcher({"cloud": outside}, _tenants(), SlotBounds(1, 1, 1), lambda: outside.now)
     try:
         return await CommandExecutor(dispatcher, window, now=lambda: outside.now).execute(command, outside, outside)
     finally:

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import RetryAfter
-from pipeline.messenger import dispatch
+from pipeline.messenger import permits
 from pipeline.messenger.command_state import CommandPhase, CommandState, decode_state, due_key, encode_due
-from pipeline.messenger.dispatch import REVIEW_INTERVAL, Dispatcher
+from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
 from pipeline.messenger.lifetimes import Lifetimes
+from pipeline.messenger.permits import REVIEW_INTERVAL
 from pipeline.messenger.slots import SlotBounds
 from pipeline.metrics import EXPIRED
 from pipeline.providers.base import AttemptStatus, SendAttempt
@@ -70,7 +71,9 @@ class Messenger:
 
     async def _end(self, command: Command) -> Outcome | None:
         if self._dispatcher is None:
-            self._dispatcher = Dispatcher({"cloud": self.outside}, self._tenants, SlotBounds(1, 1, 1))
+            self._dispatcher = Dispatcher(
+                {"cloud": self.outside}, self._tenants, SlotBounds(1, 1, 1), lambda: self.outside.now
+            )
             await self._dispatcher.close()  # the provider of these tests calls nobody
         executor = CommandExecutor(
             self._dispatcher,
@@ -106,7 +109,7 @@ def test_a_backlog_after_an_outage_expires_without_calls_and_permits() -> None:
     assert EXPIRED.labels("acme", "cloud")._value.get() - before == 50
     dispatcher = messenger._dispatcher
     assert dispatcher is not None
-    assert dispatcher._limiter._buckets == {}, "nobody asked for a permit"
+    assert dispatcher._permits._accounts == {}, "nobody asked for a permit"
 
 
 def test_an_account_that_is_away_lets_its_command_expire_within_a_minute_of_its_end() -> None:
@@ -137,7 +140,7 @@ def test_a_pause_ends_no_later_than_what_waits_for_it(paused: str) -> None:
 
 def test_who_can_not_have_a_permit_in_time_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """The permits of expired commands would be lost to those behind them, which still can be sent."""
-    monkeypatch.setattr(dispatch, "MAX_PERMIT_WAIT", 3 * DAY)
+    monkeypatch.setattr(permits, "MAX_PERMIT_WAIT", 3 * DAY)
     messenger = Messenger(rate=1 / (2 * DAY))
     started = messenger.outside.now
     assert _status(messenger.end(messenger.command())) is OutcomeStatus.EXPIRED
@@ -186,7 +189,9 @@ def test_a_status_that_was_held_up_is_believed_after_the_end() -> None:
 
 
 async def _look(messenger: Messenger, command: Command) -> Outcome | None:
-    dispatcher = Dispatcher({"cloud": messenger.outside}, messenger._tenants, SlotBounds(1, 1, 1))
+    dispatcher = Dispatcher(
+        {"cloud": messenger.outside}, messenger._tenants, SlotBounds(1, 1, 1), lambda: messenger.outside.now
+    )
     await dispatcher.close()
     stalled = messenger.outside.now - 1000
     executor = CommandExecutor(dispatcher, 60, lambda _: stalled, now=lambda: messenger.outside.now)

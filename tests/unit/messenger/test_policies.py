@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.backoff import TRANSPORT, RetryPolicy, next_wait
-from pipeline.messenger import retry_policy, slows_account
+from pipeline.messenger.policies import retry_policy, slows_account
 from pipeline.providers import CLOUD
 from pipeline.providers.cloud import error_codes as meta_codes
 from pipeline.topics.events import error_codes

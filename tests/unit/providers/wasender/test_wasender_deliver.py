@@ -13,7 +13,9 @@ from aiohttp.test_utils import TestServer
 
 from pipeline.backoff import next_wait
 from pipeline.errors import InvalidRecord
-from pipeline.messenger import Limiter, retry_policy, slows_account
+from pipeline.messenger.limits.account import AccountLimiter
+from pipeline.messenger.policies import retry_policy, slows_account
+from pipeline.messenger.spending import limits_of
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.topics.commands import Command, CommandKind
@@ -239,9 +241,9 @@ def test_a_limit_stops_the_whole_session() -> None:
     policy = retry_policy(PROVIDERS["wasender"], 429)
     assert next_wait(policy, 1_000, 61.0, 0.0) == 61.0
     session = calls.account("wasender", limits={"messages_per_second": 4})
-    limiter = Limiter()
-    limiter.slow_down(session, 0.0, 61.0)
-    assert limiter.wait(session, 0.0) >= 61.0
+    limiter = AccountLimiter("wasender:a", limits_of(session), dict[str, bytes]().get, 0.0)
+    limiter.throttled(0.0, 61.0)
+    assert limiter.wait(0.0) >= 61.0
 
 
 def test_errors_are_in_wasenders_words() -> None:

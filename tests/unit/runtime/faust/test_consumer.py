@@ -239,7 +239,7 @@ def test_a_messenger_forgets_what_its_accounts_have_saved_up_when_partitions_mov
 ) -> None:
     """An account that comes back from another worker would have two bursts in one second."""
     forgotten: list[str] = []
-    monkeypatch.setattr(Dispatcher, "reset_limits", lambda _: forgotten.append("once"))
+    monkeypatch.setattr(Dispatcher, "reset", lambda _: forgotten.append("once"))
 
     async def run() -> None:
         app = messenger(Settings(data_dir=tmp_path), Tenants(TenantsFile(tenants=[])))

@@ -1,0 +1,207 @@
+"""All limits of one account: its rate, each person's pair, and quotas of a day.
+
+The state outlives this process in rows of the messenger's table, written with the intent of a call. A row of the rate
+or of a quota says more than was spent, so that most calls need none of their own. Whoever continues from the rows sends
+no more than this process could have, and wastes no more than that.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import orjson
+
+from pipeline.messenger.limits.learnt import LearntRate
+from pipeline.messenger.limits.pairs import IDLE, PairLimit, PairRule, Pairs, PairState
+from pipeline.messenger.limits.quota import DailyQuota, ReadRow, RecipientQuota, digest
+from pipeline.token_bucket import TokenBucket
+
+AHEAD: Final = 0.5
+"""Seconds of permits that a row counts as spent before they are."""
+INBOUND_DEBT: Final = 1.0
+"""Seconds for which inbound messages may stop an account at most, however many there were."""
+
+
+class Limit(StrEnum):
+    """A limit that makes a command wait."""
+
+    RATE = "messages_per_second"
+    PAIR = "pair"
+    MESSAGES = "messages_per_day"
+    RECIPIENTS = "template_recipients_per_day"
+
+
+class Limits(NamedTuple):
+    """The limits of an account.
+
+    Attributes:
+        rate: messages per second.
+        burst: messages at once after a quiet time.
+        pair: the limit to one person; None: there is none.
+        messages_per_day: messages in any 24 hours; None: any number.
+        recipients_per_day: people who get a template in any 24 hours; None: any number.
+    """
+
+    rate: float
+    burst: float
+    pair: PairLimit | None = None
+    messages_per_day: int | None = None
+    recipients_per_day: int | None = None
+
+
+class Send(NamedTuple):
+    """What a command spends.
+
+    Attributes:
+        person: the one who gets it, as the provider writes the name.
+        rule: the reading of the pair limit for it.
+        is_template: it counts its recipient.
+    """
+
+    person: str
+    rule: PairRule = PairRule.OFF
+    is_template: bool = False
+
+
+class Block(NamedTuple):
+    """A limit, and the seconds until it allows the command."""
+
+    limit: Limit
+    seconds: float
+
+
+class AccountLimiter:
+    """The limits of one account, and what was spent of them.
+
+    Args:
+        name: the account's key, which is in the keys of its rows.
+        read: reads a row of the messenger's table.
+    """
+
+    __slots__ = ("_messages", "_name", "_pairs", "_read", "_recipients", "_saved_until", "bucket", "learnt", "limits")
+
+    def __init__(self, name: str, limits: Limits, read: ReadRow, now: float) -> None:
+        self._name = name
+        self._read = read
+        self.limits = limits
+        self.learnt = LearntRate(limits.rate)
+        self.bucket = TokenBucket(limits.rate, limits.burst, now)
+        self._pairs = Pairs(limits.pair) if limits.pair else None
+        self._messages = self._recipients = None
+        if (most := limits.messages_per_day) is not None:
+            self._messages = DailyQuota(f"messages:{name}", most, read, now)
+        if (most := limits.recipients_per_day) is not None:
+            self._recipients = RecipientQuota(f"recipients:{name}", most, read, now)
+        self._saved_until = float("-inf")
+        self._restore_rate(now)
+
+    def _restore_rate(self, now: float) -> None:
+        row = self._read(self._rate_key)
+        if row is None:  # a version that wrote no rows may have sent just now
+            self.bucket.empty(now)
+            return
+        spent_until, lowered_to, throttled_at, *_ = orjson.loads(row)
+        # No row is further ahead than this. It may look so if the clock was set back.
+        most = (self.limits.burst + 1) / self.limits.rate + AHEAD + INBOUND_DEBT
+        self.bucket.spent_until = self._saved_until = min(spent_until, now + most)
+        if lowered_to:
+            self.learnt.restore(lowered_to, min(throttled_at, now))
+
+    # Deciding
+
+    def block(self, send: Send, now: float) -> Block | None:
+        """Return what makes a command wait, beside the account's rate; None: nothing does."""
+        longest: Block | None = None
+        if self._pairs is not None:
+            longest = _longer(None, Block(Limit.PAIR, self._pair_wait(self._pairs, send, now)))
+        if self._messages is not None:
+            longest = _longer(longest, Block(Limit.MESSAGES, self._messages.wait(now)))
+        if self._recipients is not None and send.is_template:
+            longest = _longer(longest, Block(Limit.RECIPIENTS, self._recipients.wait(now, send.person)))
+        return longest
+
+    def wait(self, now: float, behind: int = 0) -> float:
+        """Return the seconds until the account's rate allows a message, behind so many others."""
+        if self.learnt.is_lowered:
+            self._adapt(now)
+        return self.bucket.wait_behind(now, behind) if behind else self.bucket.wait(now)
+
+    def _pair_wait(self, pairs: Pairs, send: Send, now: float) -> float:
+        if send.rule is PairRule.OFF:
+            return 0.0
+        if send.person not in pairs:
+            row = self._read(self._pair_key(send.person))
+            pairs.restore(send.person, PairState(*orjson.loads(row)[:2]) if row else IDLE, now)
+        return pairs.wait(send.person, send.rule, now)
+
+    # Spending
+
+    def take(self, now: float) -> None:
+        """Spend a permit of the rate, which `wait` has allowed."""
+        self.bucket.take(now)
+
+    def spend(self, send: Send, now: float) -> None:
+        """Spend what a command needs beside its permit, which `block` has allowed."""
+        if self._pairs is not None and send.rule is not PairRule.OFF:
+            self._pairs.take(send.person, now)
+        if self._messages is not None:
+            self._messages.spend(now)
+        if self._recipients is not None and send.is_template:
+            self._recipients.spend(now, send.person)
+
+    def charge(self, now: float, inbound: int) -> None:
+        """Spend permits for messages that the account has received. Meta counts both directions."""
+        self.bucket.charge(now, inbound, INBOUND_DEBT)
+
+    def throttled(self, now: float, pause: float) -> bool:
+        """Note that the provider refused a call for the account's rate. Return True if that lowers it."""
+        lowered = self.learnt.throttled(now, pause)
+        self._adapt(now)
+        self.bucket.pause(now, pause)
+        return lowered
+
+    def pause_pair(self, person: str, now: float, seconds: float) -> None:
+        """Send a person nothing for `seconds`."""
+        if self._pairs is not None:
+            self._pairs.pause(person, now, seconds)
+
+    def _adapt(self, now: float) -> None:
+        rate = self.learnt.rate(now)
+        self.bucket.resize(rate, max(1.0, self.limits.burst * rate / self.limits.rate))
+
+    # Rows
+
+    def rows(self, send: Send) -> dict[str, bytes]:
+        """Return the rows that must be durable before a command is sent that has spent what it needs."""
+        found: dict[str, bytes] = {}
+        if self.bucket.spent_until > self._saved_until:
+            lowered = self.learnt.lowered_to if self.learnt.is_lowered else 0.0
+            row = (self.bucket.spent_until + AHEAD, lowered, self.learnt.at if lowered else 0.0)
+            found[self._rate_key] = orjson.dumps(row)
+        if self._pairs is not None and send.rule is not PairRule.OFF:
+            found[self._pair_key(send.person)] = orjson.dumps(tuple(self._pairs.state(send.person)))
+        if self._messages is not None:
+            found |= self._messages.rows()
+        if self._recipients is not None and send.is_template:
+            found |= self._recipients.rows(send.person)
+        return found
+
+    def saved(self, rows: dict[str, bytes]) -> None:
+        """Note that rows are durable."""
+        if (row := rows.get(self._rate_key)) is not None:
+            self._saved_until = max(self._saved_until, orjson.loads(row)[0])
+        for quota in (self._messages, self._recipients):
+            if quota is not None:
+                quota.saved(rows)
+
+    @property
+    def _rate_key(self) -> str:
+        return f"limit:{self._name}"
+
+    def _pair_key(self, person: str) -> str:
+        return f"pair:{self._name}:{digest(person)}"
+
+
+def _longer(one: Block | None, other: Block) -> Block | None:
+    return other if other.seconds > (one.seconds if one else 0.0) else one

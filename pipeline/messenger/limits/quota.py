@@ -1,0 +1,149 @@
+"""Quotas of 24 hours, counted in slots of a quarter of an hour. They err on the safe side, by one slot at most.
+
+A row says more than was spent, so that few calls need one. It is written again once more than that is spent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final
+
+import orjson
+
+WINDOW: Final = 86_400.0
+"""Seconds of a quota."""
+SLOT: Final = 900.0
+"""Seconds of a slot. What was counted in it leaves the window with its end."""
+_SLOTS: Final = int(WINDOW / SLOT)
+AHEAD_SHARE: Final = 0.001
+"""Share of a quota that a row counts as spent before it is."""
+
+ReadRow = Callable[[str], bytes | None]
+
+
+class DailyQuota:
+    """Counts what was spent in the last 24 hours.
+
+    Args:
+        key: the key of its row.
+        limit: the most that any 24 hours may hold.
+        read: reads a row.
+
+    Attributes:
+        used: what was spent in the last 24 hours, as last looked at.
+    """
+
+    __slots__ = ("_key", "_saved", "_slots", "_spent", "limit", "used")
+
+    def __init__(self, key: str, limit: int, read: ReadRow, now: float) -> None:
+        self._key = key
+        self.limit = limit
+        row = read(key)
+        self._slots = deque((int(slot), int(count)) for slot, count in orjson.loads(row or b"[]"))
+        self.used = self._spent = self._saved = sum(count for _, count in self._slots)
+        self._forget(now)
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until one more may be spent."""
+        self._forget(now)
+        over, until = self.used - self.limit + 1, now
+        for slot, count in self._slots:
+            if over <= 0:
+                break
+            until, over = (slot + 1) * SLOT + WINDOW, over - count
+        return max(0.0, until - now)
+
+    def spend(self, now: float) -> None:
+        """Spend one, which `wait` has allowed."""
+        slot = _slot_of(now)
+        if self._slots and self._slots[-1][0] >= slot:  # above it when the clock was set back
+            slot, count = self._slots.pop()
+            self._slots.append((slot, count + 1))
+        else:
+            self._slots.append((slot, 1))
+        self.used += 1
+        self._spent += 1
+
+    def rows(self) -> dict[str, bytes]:
+        """Return the row that must be durable before what was spent is used; empty if an earlier one will do."""
+        if self._spent <= self._saved or not self._slots:
+            return {}
+        *before, (slot, count) = self._slots
+        return {self._key: orjson.dumps([*before, (slot, count + self._ahead)])}
+
+    def saved(self, rows: dict[str, bytes]) -> None:
+        """Note that rows are durable."""
+        if self._key in rows:
+            self._saved = max(self._saved, self._spent + self._ahead)
+
+    @property
+    def _ahead(self) -> int:
+        return int(self.limit * AHEAD_SHARE)
+
+    def _forget(self, now: float) -> None:
+        oldest = _slot_of(now) - _SLOTS
+        while self._slots and self._slots[0][0] < oldest:
+            self.used -= self._slots.popleft()[1]
+
+
+class RecipientQuota:
+    """Counts people, each once in 24 hours. Every one has a row, so that nobody is counted twice after a restart.
+
+    Args:
+        key: the prefix of its rows.
+        limit: the most people in any 24 hours.
+    """
+
+    __slots__ = ("_key", "_known", "_quota", "_read")
+
+    def __init__(self, key: str, limit: int, read: ReadRow, now: float) -> None:
+        self._key = key
+        self._read = read
+        self._quota = DailyQuota(key, limit, read, now)
+        self._known: dict[str, int] = {}
+
+    @property
+    def used(self) -> int:
+        """The number of people in the last 24 hours, as last looked at."""
+        return self._quota.used
+
+    def wait(self, now: float, person: str) -> float:
+        """Return the seconds until a person may get a template."""
+        return 0.0 if self._is_counted(person, now) else self._quota.wait(now)
+
+    def spend(self, now: float, person: str) -> None:
+        """Count a person, which `wait` has allowed."""
+        if not self._is_counted(person, now):
+            self._known[person] = _slot_of(now)
+            self._quota.spend(now)
+
+    def rows(self, person: str) -> dict[str, bytes]:
+        """Return the rows that must be durable before a person gets a template."""
+        return self._quota.rows() | {self._row_key(person): orjson.dumps(self._known[person])}
+
+    def saved(self, rows: dict[str, bytes]) -> None:
+        """Note that rows are durable."""
+        self._quota.saved(rows)
+
+    def _is_counted(self, person: str, now: float) -> bool:
+        oldest = _slot_of(now) - _SLOTS
+        if (slot := self._known.get(person)) is None and (row := self._read(self._row_key(person))) is not None:
+            slot = self._known[person] = int(orjson.loads(row))
+        if slot is not None and slot >= oldest:
+            return True
+        self._known.pop(person, None)
+        return False
+
+    def _row_key(self, person: str) -> str:
+        return f"{self._key}:{digest(person)}"
+
+
+def digest(person: str) -> str:
+    """Return a short name of a person for the keys of rows, the same in every process."""
+    return blake2b(person.encode(), digest_size=12).hexdigest()
+
+
+def _slot_of(now: float) -> int:
+    return int(now // SLOT)

@@ -1,0 +1,142 @@
+"""Permits: a command gets one when its account's limits allow it, those of a higher priority first."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final
+
+from pipeline.errors import KeyUnavailable, RetryAfter
+from pipeline.messenger.limits.account import AccountLimiter, Block, Limit, Limits, Send
+from pipeline.messenger.limits.queue import PermitQueue, Rank, Waiter
+from pipeline.messenger.limits.quota import ReadRow
+from pipeline.messenger.waking import Sleep, do_nothing, sleep_until_woken
+from pipeline.tenants import Account
+from pipeline.topics.keys import account_key
+
+REVIEW_INTERVAL: Final = 60.0
+"""Maximum seconds until a command that is due later is looked at again: a status or its expiry may end it earlier."""
+MAX_PERMIT_WAIT: Final = 1.0
+"""Maximum seconds for which a command waits for a permit in memory. One that would wait for longer leaves it."""
+GRANT_INTERVAL: Final = 0.002
+"""Minimum seconds between two looks at a queue. A fast account gets several permits at each."""
+
+GRANT_SLACK: Final = 0.1
+"""Seconds by which a permit may come late before its waiter looks again. Others of a higher priority may go first."""
+
+Now = Callable[[], float]
+
+
+class AccountPermits:
+    """The permits of one account: its limiter, the commands that wait, and a timer for the next permit."""
+
+    __slots__ = ("_now", "_timer", "limiter", "queue")
+
+    def __init__(self, limiter: AccountLimiter, now: Now) -> None:
+        self.limiter = limiter
+        self._now = now
+        self.queue = PermitQueue(limiter)
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def acquire(self, send: Send, rank: Rank, wait: Sleep, within: float = math.inf) -> bool:
+        """Return True with a permit, False if the wait ended without one.
+
+        Raises `KeyUnavailable` if the next permit is far ahead, and `RetryAfter` if none comes within `within` seconds.
+        """
+        now = self._now()
+        if block := self.limiter.block(send, now):
+            raise _blocked(block, within)
+        if self.queue.take(rank, now):
+            return True
+        delay = self.queue.wait(rank, now)
+        if delay > min(within, MAX_PERMIT_WAIT):
+            raise _blocked(Block(Limit.RATE, delay), within)
+        waiter = Waiter(rank, do_nothing)
+        self.queue.add(waiter)
+        self._watch(now)
+        try:
+            await sleep_until_woken(waiter, wait, min(2 * delay + GRANT_SLACK, MAX_PERMIT_WAIT))
+        finally:
+            self.queue.discard(waiter)
+        return waiter.granted
+
+    def spend(self, send: Send) -> dict[str, bytes]:
+        """Spend what a command needs beside its permit. Return the rows that must be durable before the call.
+
+        Raises `KeyUnavailable` if a limit holds the command by now: one of another priority may have come between.
+        """
+        now = self._now()
+        if block := self.limiter.block(send, now):
+            raise _blocked(block, math.inf)
+        self.limiter.spend(send, now)
+        return self.limiter.rows(send)
+
+    def cancel(self) -> None:
+        """End all waits, without permits."""
+        for waiter in self.queue.cancel():
+            waiter.wake()
+
+    def review(self) -> None:
+        """Look at the queue again, because a limit has changed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.queue:
+            self._watch(self._now())
+
+    def _watch(self, now: float) -> None:
+        if self._timer is None:
+            delay = max(self.limiter.wait(now), GRANT_INTERVAL)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._grant)
+
+    def _grant(self) -> None:
+        self._timer, now = None, self._now()
+        for waiter in self.queue.grant(now):
+            waiter.wake()
+        if self.queue:
+            self._watch(now)
+
+
+class Permits:
+    """The permits of the accounts that this process has commands of.
+
+    Args:
+        limits: returns the limits of an account.
+        now: returns unix seconds that never jump.
+    """
+
+    def __init__(self, limits: Callable[[Account], Limits], now: Now) -> None:
+        self._limits = limits
+        self._now = now
+        self._accounts: dict[str, AccountPermits] = {}
+
+    def of(self, account: Account, read: ReadRow) -> AccountPermits:
+        """Return the permits of an account. `read` reads the rows that another process left."""
+        key = account_key(account.provider, account.id)
+        found = self._accounts.get(key)
+        if found is None:
+            limiter = AccountLimiter(key, self._limits(account), read, self._now())
+            found = self._accounts[key] = AccountPermits(limiter, self._now)
+        return found
+
+    def known(self, account: Account) -> AccountPermits | None:
+        """Return the permits of an account that this process has commands of; else None."""
+        return self._accounts.get(account_key(account.provider, account.id))
+
+    def clear(self) -> None:
+        """Forget all accounts: another worker may send for them. The rows say what was spent."""
+        accounts, self._accounts = self._accounts, {}
+        for permits in accounts.values():
+            permits.cancel()
+
+
+def _blocked(block: Block, within: float) -> RetryAfter:
+    """Return the error of a command that a limit makes wait, which names the limit."""
+    if block.seconds > within:
+        return RetryAfter(f"it expires before its {block.limit} limit allows it", min(within, REVIEW_INTERVAL))
+    if block.limit is Limit.PAIR:
+        return KeyUnavailable("its recipient is at the pair limit", min(block.seconds, REVIEW_INTERVAL), probing=False)
+    # Back before the next permit is valid, so that none is unused.
+    again = min(max(block.seconds - MAX_PERMIT_WAIT / 2, 0.0), REVIEW_INTERVAL)
+    return KeyUnavailable(f"its account is at its limit ({block.limit})", again, whole_group=True, probing=False)

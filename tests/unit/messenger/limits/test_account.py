@@ -1,0 +1,132 @@
+"""The limits of an account: what its tenant set, what it learnt, and what a new process knows of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from pipeline.messenger.limits.account import AHEAD, AccountLimiter, Limit, Limits, Send
+from pipeline.messenger.limits.pairs import PairLimit, PairRule
+from pipeline.messenger.limits.quota import WINDOW
+from pipeline.messenger.spending import limits_of
+from pipeline.sandbox.limits import LimitEnforcer, SandboxLimits
+from pipeline.tenants import Account, AccountLimits
+
+NOW = 1e9
+PAIR = PairLimit()
+ADA = Send("ada", PairRule.BUCKET)
+
+
+def account(provider: str = "cloud", **limits: Any) -> Account:
+    return Account(provider=provider, id="a", token=SecretStr("t"), limits=AccountLimits(**limits))
+
+
+@pytest.mark.parametrize(
+    ("provider", "rate"), [("cloud", 80), ("wasender", 4), ("wawp", 0.3), ("waha", 1), ("pigeon", 1)]
+)
+def test_an_account_that_says_nothing_is_kept_to_what_its_provider_allows_everybody(provider: str, rate: float) -> None:
+    """A gateway's session without a limit in the tenants file would send like a Cloud API number, and be banned."""
+    limits = limits_of(account(provider))
+    assert (limits.rate, limits.burst) == (rate, max(1, rate / 4))
+    assert (limits.pair is not None) == (provider == "cloud")
+
+
+def test_a_plan_names_its_rate() -> None:
+    """A trial session would send at the rate of a paid plan, and each of its sends be refused."""
+    assert limits_of(account("wasender", plan="trial")).rate == pytest.approx(1 / 60)
+    assert limits_of(account("wasender", plan="protected")).rate == pytest.approx(1 / 5)
+    with pytest.raises(ValidationError, match="wasender has no plan 'free': write one of trial, paid, protected"):
+        account("wasender", plan="free")
+    with pytest.raises(ValidationError, match="cloud has no plan 'paid': write messages_per_second"):
+        account("cloud", plan="paid")
+
+
+class Process:
+    """A messenger that has the account for a while, over the rows that are left."""
+
+    def __init__(self, rows: dict[str, bytes], now: float, limits: Limits) -> None:
+        self.rows = rows
+        self.limiter = AccountLimiter("cloud:a", limits, rows.get, now)
+
+    def send(self, now: float, send: Send = ADA) -> bool:
+        """Send if it may. Its rows are durable before."""
+        if self.limiter.wait(now) > 0 or self.limiter.block(send, now):
+            return False
+        self.limiter.take(now)
+        self.limiter.spend(send, now)
+        found = self.limiter.rows(send)
+        self.rows |= found
+        self.limiter.saved(found)
+        return True
+
+
+@example([0.3] * 20)
+@given(st.lists(st.floats(0.02, 3), min_size=1, max_size=30))
+def test_an_account_that_moves_between_workers_stays_under_the_providers_limit(stays: list[float]) -> None:
+    """Each move would give a number another burst: a flapping worker sent 160 in a second where 80 are allowed."""
+    rows, provider, now, violations = dict[str, bytes](), LimitEnforcer(SandboxLimits()), NOW, 0
+    for stay in stays:
+        process, until = Process(rows, now, Limits(80, 20)), now + stay
+        while now < until:
+            while process.send(now, Send("ada")):
+                violations += provider.check("cloud", "a", "15550001111", now) is not None
+            now += 0.001
+    assert violations == 0
+
+
+def test_few_sends_write_a_row_of_the_rate() -> None:
+    """Each send would cost another record of the changelog."""
+    rows = dict[str, bytes]()
+    process, written, now = Process(rows, NOW, Limits(80, 20)), 0, NOW + 10
+    for _ in range(800):
+        now += process.limiter.wait(now)
+        before = rows.get("limit:cloud:a")
+        assert process.send(now, Send("ada"))
+        written += rows.get("limit:cloud:a") is not before
+    assert written <= 800 / 80 / AHEAD + 2
+
+
+def test_a_throttle_halves_the_rate_which_climbs_back_and_outlives_the_process() -> None:
+    """A number whose limit is lower than it is said to be would be refused again and again, after each restart anew."""
+    rows = dict[str, bytes]()
+    process = Process(rows, NOW, Limits(80, 20))
+    assert process.limiter.throttled(NOW, 10.0)
+    assert not process.limiter.throttled(NOW + 0.3, 10.0), "its call was in flight with the one before"
+    assert process.limiter.wait(NOW) == pytest.approx(10.3, abs=0.4)
+    assert process.limiter.learnt.rate(NOW + 10.3) == pytest.approx(40)
+    assert process.limiter.learnt.rate(NOW + 20.3) == pytest.approx(48)
+    assert process.send(NOW + 30)
+    later = Process(rows, NOW + 31, Limits(80, 20)).limiter
+    assert later.learnt.is_lowered
+    assert later.learnt.rate(NOW + 31) == pytest.approx(process.limiter.learnt.rate(NOW + 31))
+    assert later.learnt.rate(NOW + 100) == 80
+    assert not later.learnt.is_lowered
+
+
+def test_a_clock_that_was_set_back_does_not_stop_an_account() -> None:
+    """A machine whose clock was a day ahead would leave a number silent for a day."""
+    rows = dict[str, bytes]()
+    ahead = Process(rows, NOW + WINDOW, Limits(80, 20, PAIR))
+    assert ahead.send(NOW + WINDOW + 10)
+    process = Process(rows, NOW, Limits(80, 20, PAIR))
+    assert process.limiter.wait(NOW) <= 20 / 80 + AHEAD + 1 + 1 / 80
+    block = process.limiter.block(ADA, NOW)
+    assert block is not None
+    assert block.seconds <= 45 * 6 + 3_600
+
+
+def test_a_person_who_was_refused_is_sent_nothing_for_a_while() -> None:
+    """The provider would refuse each further message to that person, and count them against the number."""
+    process = Process({}, NOW, Limits(80, 20, PAIR))
+    process.limiter.pause_pair("ada", NOW, 16)
+    for rule in (PairRule.BUCKET, PairRule.DEBT):
+        block = process.limiter.block(Send("ada", rule), NOW + 1)
+        assert block is not None
+        assert block.limit is Limit.PAIR
+        assert block.seconds >= 15 - 1e-6
+    assert process.limiter.block(ADA, NOW + 16.1) is None
+    assert process.limiter.block(Send("bob", PairRule.DEBT), NOW) is None
