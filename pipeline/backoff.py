@@ -69,6 +69,19 @@ TRANSPORT = RetryPolicy(max_attempts=None)
 """Retries while a provider can't be reached or reports an outage: no call was made, and outages end."""
 
 
+MAX_ASKED_JITTER = 5.0
+"""Largest number of seconds that are added at random to a wait that somebody asked for."""
+
+
+def wait_after(policy: RetryPolicy, attempt: int, min_delay: float, random_share: float) -> float:
+    """Return the seconds to wait after the `attempt`-th try, at least the `min_delay` that was asked for.
+
+    Jitter only adds. Those who were asked to wait for the same time do not return at once.
+    """
+    asked = min_delay + min(policy.jitter * min_delay, MAX_ASKED_JITTER) * random_share
+    return max(asked, policy.delay(attempt, random_share))
+
+
 def next_wait(policy: RetryPolicy, attempt: int, min_delay: float, random_share: float) -> float | None:
     """Return the seconds until the next try, at least `min_delay`. None: give up."""
-    return max(min_delay, policy.delay(attempt, random_share)) if policy.allows(attempt) else None
+    return wait_after(policy, attempt, min_delay, random_share) if policy.allows(attempt) else None

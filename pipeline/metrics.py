@@ -177,6 +177,12 @@ SEND_BREAKERS_OPEN: Final = Gauge(
     "`host_unavailable` in the log name them.",
     ["provider", "kind"],
 )
+ACCOUNTS_NEEDING_ATTENTION: Final = Gauge(
+    "pipeline_accounts_needing_attention",
+    "Accounts of a worker whose provider said within the last hour that a person must act, by error code. Any: "
+    "`account_needs_attention` in the log names them and what to do.",
+    ["app", "provider", "code"],
+)
 STALE: Final = Counter(
     "pipeline_stale_total",
     "Messages above PIPELINE_MAX_EVENT_AGE on arrival, by tenant. Many: a provider is days behind, or somebody posts "
@@ -190,6 +196,7 @@ LABELS: Final = {
     "account": "Account, `provider:id`. Only the 20 with the most parked records.",
     "answer": "HTTP status of the answer.",
     "app": "App, which is its consumer group: `intake`, `handlers-<lane>`, `messenger`.",
+    "code": "Error code of the provider; each has its line in [error codes](error-codes.md).",
     "error": "Class of the error, as in the header `error-type`.",
     "kind": "Kind of the event, of the ignored value, or of the breaker: `account` or `host`.",
     "partition": "Number of the partition.",

@@ -3,3 +3,9 @@
 `limits`, `slots`, `availability` and `command_state` are pure logic: time and randomness are arguments, and nothing is
 awaited.
 """
+
+from __future__ import annotations
+
+from pipeline.messenger.policies import code_policy, retry_policy, slows_account
+
+__all__ = ["code_policy", "retry_policy", "slows_account"]

@@ -13,14 +13,15 @@ from aiohttp import ClientSession, TraceConfig, TraceRequestStartParams
 from opentelemetry.trace import SpanKind
 
 from pipeline import clock, tracing
-from pipeline.backoff import RetryPolicy, next_wait
+from pipeline.backoff import RetryPolicy, next_wait, wait_after
 from pipeline.errors import UnknownTenant, UnsupportedCommand
+from pipeline.messenger.account_alerts import AccountAlerts
 from pipeline.messenger.call import ProviderCall
 from pipeline.messenger.connections import WriteGuard, guarded_by, open_session
 from pipeline.messenger.limits.account import Send
 from pipeline.messenger.limits.quota import ReadRow
 from pipeline.messenger.permits import Permits
-from pipeline.messenger.policies import retry_policy, slows_account
+from pipeline.messenger.policies import code_policy, retry_policy
 from pipeline.messenger.routes import SendRoute, SendRoutes
 from pipeline.messenger.slots import SlotBounds
 from pipeline.messenger.spending import limits_of, rank_of, send_of
@@ -53,6 +54,7 @@ class Dispatcher:
         self._tenants = tenants
         self._now = now
         self._permits = Permits(limits_of, now)
+        self._alerts = AccountAlerts()
         self._routes = SendRoutes(tenants, bounds, providers)
         self._seconds = {name: DELIVERY_SECONDS.labels(name) for name in providers}
         self._session = open_session(2 * bounds.total, _trace_config())
@@ -152,6 +154,9 @@ class Dispatcher:
             if call is not None:
                 call.end()
         DELIVERIES.labels(command.tenant_id, command.provider, attempt.status.value).inc()
+        if (code := attempt.error_code) is not None:
+            policy = code_policy(self._providers[command.provider], code)
+            self._alerts.note(command.tenant_id, command.provider, command.account, code, policy)
         return attempt
 
     def _hold(self, call: ProviderCall) -> None:
@@ -171,16 +176,19 @@ class Dispatcher:
         return next_wait(policy, failed_attempts, attempt.delay, random.random())  # noqa: S311 (jitter, not a secret)
 
     def pause_account(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float:
-        """Stop the account if the answer says that it is over its limit, and return the seconds; 0 if it is not.
+        """Stop the account or the pair if the answer's code asks for that. Return the seconds of the account, or 0.
 
         It is independent of whether the command is attempted again.
         """
-        if not slows_account(self._providers[command.provider], attempt.error_code):
+        policy = code_policy(self._providers[command.provider], attempt.error_code)
+        if policy.pauses is None:
             return 0.0
-        seconds = max(attempt.delay, self._policy(command, attempt).delay(failed_attempts, 0))
+        share = random.random()  # noqa: S311 (jitter, not a secret)
+        seconds = wait_after(policy.retry, failed_attempts, attempt.delay, share)
         if permits := self._permits.known(self._account(command)):
-            permits.limiter.throttled(self._now(), seconds)
-        return seconds
+            person = self._send_of(command).person if policy.pauses_pair else None
+            permits.pause(seconds, person, lowers_limit=policy.lowers_limit)
+        return seconds if policy.pauses_account else 0.0
 
     def may_resend(self, command: Command) -> bool:
         """Return True if the tenant prefers a possible duplicate to a possible loss."""

@@ -174,7 +174,8 @@ class CommandExecutor:
         not_done = attempt.status is AttemptStatus.RETRYABLE or (in_doubt and command.kind in IMMEDIATE)
         if not_done:
             await _await_ownership(context)
-            self._pause_account(command, attempt, intent.failed_attempts + 1, table)
+        if not accepted:
+            await self._pause_account(command, attempt, intent.failed_attempts + 1, table, context)
         if not accepted and _is_received(state := decode_state(table.get(command.command_id))):
             return _received_outcome(command, state)
         if not_done:
@@ -204,9 +205,17 @@ class CommandExecutor:
             held = max(self._account_pause(command, table), self._dispatcher.unavailable_for(command))
             raise _later(reason, delay) if held <= 0 else _account_later(reason, held)
 
-    def _pause_account(self, command: Command, attempt: SendAttempt, failed_attempts: int, table: CommandTable) -> None:
-        """Pause an account that is over its limit, and remember it across restarts."""
+    async def _pause_account(
+        self,
+        command: Command,
+        attempt: SendAttempt,
+        failed_attempts: int,
+        table: CommandTable,
+        context: ExecutionContext,
+    ) -> None:
+        """Pause the account if the code asks for that, and remember it across restarts."""
         if seconds := self._dispatcher.pause_account(command, attempt, failed_attempts):
+            await _await_ownership(context)
             key = due_key(command.account_key)  # another call in flight may have paused it for longer
             table.put(key, encode_due(max(self._now() + seconds, decode_due(table.get(key)))))
 

@@ -72,6 +72,16 @@ class AccountPermits:
         self.limiter.spend(send, now)
         return self.limiter.rows(send)
 
+    def pause(self, seconds: float, person: str | None, *, lowers_limit: bool) -> None:
+        """Send nothing for so many seconds: to that person, or to nobody if it is None."""
+        now = self._now()
+        if person is not None:
+            self.limiter.pause_pair(person, now, seconds)
+        elif lowers_limit:
+            self.limiter.throttled(now, seconds)
+        else:
+            self.limiter.bucket.pause(now, seconds)
+
     def cancel(self) -> None:
         """End all waits, without permits."""
         for waiter in self.queue.cancel():

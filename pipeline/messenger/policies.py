@@ -1,18 +1,24 @@
-"""The retry policy of a retryable attempt. The provider decides by its error code."""
+"""The policy of a failed attempt: its row in the provider's table of error codes."""
 
 from __future__ import annotations
 
-from pipeline.backoff import TRANSPORT, RetryPolicy
-from pipeline.providers.base import Provider, RetryRules
+from pipeline.backoff import RetryPolicy
+from pipeline.providers.base import CodePolicies, Provider
+from pipeline.providers.code_policy import UNREACHED, CodePolicy
+
+
+def code_policy(provider: Provider, error_code: int | None) -> CodePolicy:
+    """Return the row of a code; `UNREACHED` without a code or for a provider without a table."""
+    if error_code is None or not isinstance(provider, CodePolicies):
+        return UNREACHED
+    return provider.codes.policy(error_code)
 
 
 def retry_policy(provider: Provider, error_code: int | None) -> RetryPolicy:
-    """Return the provider's policy for the code; `TRANSPORT` without a code or for a provider without `RetryRules`."""
-    if error_code is None or not isinstance(provider, RetryRules):
-        return TRANSPORT
-    return provider.retry_policy(error_code)
+    """Return the delays and the number of tries of a retryable attempt."""
+    return code_policy(provider, error_code).retry
 
 
 def slows_account(provider: Provider, error_code: int | None) -> bool:
-    """Return True if the code means that the whole account is over its limit, not only this recipient."""
-    return error_code is not None and isinstance(provider, RetryRules) and provider.limits_account(error_code)
+    """Return True if the whole account has to wait, not only this recipient."""
+    return code_policy(provider, error_code).pauses_account

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from aiohttp import ClientResponse, ClientSession
 
-from pipeline.backoff import RetryPolicy
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
+from pipeline.providers.code_policy import CodeTable
 from pipeline.tenants import Account, Tenants
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.events.wire import ParsedEvent
@@ -65,7 +65,7 @@ class SendAttempt:
     """The provider's answer to one attempt at a command.
 
     Attributes:
-        error_code: the provider's code, by which `RetryRules` decide.
+        error_code: the provider's code, whose row in `CodePolicies.codes` decides.
         delay: the least number of seconds until the next attempt.
         answered: False if the provider gave no answer, which shows that it is away: no connection, nothing in time, or
             a proxy answered 502, 503 or 504 in its place. An error of the provider itself is an answer.
@@ -136,18 +136,16 @@ class HeadAuthenticator(Protocol):
 
 
 @runtime_checkable
-class RetryRules(Protocol):
-    """A provider whose error codes differ in how they are retried: a `Provider` with these two methods.
+class CodePolicies(Protocol):
+    """A provider with a table of its error codes: a `Provider` with this attribute.
 
-    Without them the messenger retries every retryable attempt by `pipeline.backoff.TRANSPORT`, and no code slows down
-    the whole account.
+    Without it the messenger retries every retryable attempt by `pipeline.backoff.TRANSPORT`, no code pauses an account
+    or a pair, and none is reported to the operator.
     """
 
-    def retry_policy(self, error_code: int) -> RetryPolicy:
-        """Return the policy of a retryable attempt with this code."""
-
-    def limits_account(self, error_code: int) -> bool:
-        """Return True if the code means that the whole account is over its limit, not only this recipient."""
+    @property
+    def codes(self) -> CodeTable:
+        """The rows by which the messenger treats failed attempts."""
 
 
 @runtime_checkable

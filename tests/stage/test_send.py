@@ -42,8 +42,7 @@ class Provider:
 
     name = "cloud"
     kinds = frozenset(CommandKind)
-    retry_policy = staticmethod(error_codes.retry_policy)
-    limits_account = staticmethod(error_codes.limits_account)
+    codes = error_codes.TABLE
 
     def __init__(self, *answers: SendAttempt | Died) -> None:
         self.answers = list(answers)

@@ -13,9 +13,12 @@ from typing import Any, Final
 import orjson
 from aiohttp import ClientError, ClientSession
 
+from pipeline.backoff import RetryPolicy
 from pipeline.errors import InvalidRecord, UnsupportedCommand
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
+from pipeline.providers.code_policy import Action, CodePolicy, CodeTable, PauseScope, Source, pause_of
 from pipeline.providers.shared.event_body import base_event, partition_key, webhook_meta
+from pipeline.providers.shared.failures import failed_attempt
 from pipeline.providers.shared.http import TIMEOUT, UNREACHED, no_answer, read_object, retry_after
 from pipeline.providers.shared.loading import load_object
 from pipeline.providers.shared.shapes import validates
@@ -120,6 +123,32 @@ def unknown(item: Any, body: Json) -> None:
     body["part"] = item
 
 
+# --- error codes
+PIGEON = Source("Pigeon", "https://pigeon.example/docs/errors")
+TABLE = CodeTable(
+    codes={
+        401: CodePolicy(
+            "the loft's token is not accepted",
+            "put the right token into the tenants file, and restart the messengers",
+            PIGEON,
+            retry=pause_of(300),  # the command fails, and the account waits for so many seconds
+            pauses=PauseScope.ACCOUNT,
+            alerts=True,
+        ),
+        429: CodePolicy(
+            "the loft has sent too many notes",
+            "lower `limits.messages_per_second`",
+            PIGEON,
+            Action.RETRY,
+            RetryPolicy(max_attempts=None, initial_delay=5, max_delay=300),
+            PauseScope.ACCOUNT,
+            lowers_limit=True,
+        ),
+    },
+    other=CodePolicy("any other error", "read the outcome's text", PIGEON),
+)
+
+
 # --- deliver
 async def send_command(command: Command, account: Account, session: ClientSession) -> SendAttempt:
     """Carry out one command. A request that was written and not answered is `UNKNOWN` and is never repeated."""
@@ -142,11 +171,9 @@ def interpret(status: int, headers: Mapping[str, str], body: bytes) -> SendAttem
     message_id, text = read_object(body).get("id"), f"HTTP {status}"
     if status < 300 and isinstance(message_id, str):
         return SendAttempt(AttemptStatus.ACCEPTED, message_id)
-    if status == 429:
-        delay = max(1.0, retry_after(headers))
-        return SendAttempt(AttemptStatus.RETRYABLE, error_code=status, error_message=text, delay=delay)
-    permanent = 300 <= status < 500
-    return SendAttempt(AttemptStatus.PERMANENT if permanent else AttemptStatus.UNKNOWN, None, status, text)
+    if 300 <= status < 500:
+        return failed_attempt(TABLE.policy(status), status, text, retry_after(headers))
+    return SendAttempt(AttemptStatus.UNKNOWN, None, status, text)
 
 
 # --- provider
@@ -155,6 +182,7 @@ class Pigeon:
 
     name: Final = NAME
     kinds: Final = frozenset({CommandKind.TEXT})
+    codes: Final = TABLE
 
     split = staticmethod(split_webhook)
     parse = staticmethod(parse_record)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tools.docs import metrics_page, settings_pages
+from tools.docs import error_codes_page, metrics_page, settings_pages
 
 ROOT: Final = Path(__file__).parents[2]
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     ".env.example": settings_pages.example,
     "docs/configuration.md": settings_pages.page,
+    "docs/error-codes.md": error_codes_page.page,
     "docs/metrics.md": metrics_page.page,
 }
 """Path in the repository → its text."""

@@ -22,8 +22,10 @@ RETRYABLE: Final = frozenset(
         131053,  # our media could not be uploaded
         131056,  # too many messages for one pair
         131057,  # the account is in maintenance or being upgraded
+        131208,  # too many requests about groups
         132069,  # the flow is throttled
         135000,  # generic error
+        2494100,  # the number is in maintenance
         429,
         500,
         502,
@@ -33,7 +35,7 @@ RETRYABLE: Final = frozenset(
 )
 """Codes for which trying again later, unchanged, may help. 131049 is missing: it requires a pause of a day."""
 
-RATE_LIMITS: Final = frozenset({4, 429, 613, 80007, 130429, 131048, 131056, 132069, 133016})
+RATE_LIMITS: Final = frozenset({4, 429, 613, 80007, 130429, 131048, 131056, 131208, 132069, 133016})
 """Codes of rate limits."""
 
 CRITICAL: Final = frozenset(
@@ -41,6 +43,7 @@ CRITICAL: Final = frozenset(
         0,  # authentication failed
         3,  # the token lacks the capability
         10,  # permission denied
+        33,  # the number was deleted
         190,  # the token has expired
         368,  # the account is temporarily blocked
         130497,  # the account is restricted from a country
@@ -53,6 +56,7 @@ CRITICAL: Final = frozenset(
         131048,  # spam limit
         131063,  # marketing is switched off for the Cloud API
         131064,  # messaging limit after template violations
+        133010,  # the number is not registered
         133016,  # too many registrations
     }
 )

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from pipeline.providers.base import Slice, WebhookRequest
-from pipeline.providers.cloud import error_codes, media
+from pipeline.providers.cloud import media
 from pipeline.providers.cloud.authenticate import answer_handshake, is_authentic, may_be_authentic
 from pipeline.providers.cloud.bodies import KINDS
 from pipeline.providers.cloud.contacts import to_wa_id
 from pipeline.providers.cloud.deliver import send_command
+from pipeline.providers.cloud.error_codes import TABLE
 from pipeline.providers.cloud.identity import PROVIDER
 from pipeline.providers.cloud.parse import parse_record
 from pipeline.providers.cloud.split import split_body
@@ -22,14 +23,13 @@ class Cloud:
 
     name: Final = PROVIDER
     kinds: Final = KINDS
+    codes: Final = TABLE
 
     authenticate = staticmethod(is_authentic)
     authenticate_head = staticmethod(may_be_authentic)
     verify = staticmethod(answer_handshake)
     parse = staticmethod(parse_record)
     deliver = staticmethod(send_command)
-    retry_policy = staticmethod(error_codes.retry_policy)
-    limits_account = staticmethod(error_codes.limits_account)
     upload_media = staticmethod(media.upload_media)
     media_info = staticmethod(media.media_info)
     open_media = staticmethod(media.open_media)

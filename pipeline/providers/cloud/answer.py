@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from pipeline.providers.base import AttemptStatus, SendAttempt
-from pipeline.providers.cloud import error_codes
-from pipeline.providers.shared.http import AWAY, read_object, redact, retry_after
+from pipeline.providers.cloud.error_codes import TABLE
+from pipeline.providers.code_policy import Action
+from pipeline.providers.shared.failures import failed_attempt
+from pipeline.providers.shared.http import AWAY, MAX_RETRY_AFTER, number, read_object, redact, retry_after
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command, CommandKind
 
-_NOT_PROCESSED: Final = frozenset({408, 425, 429, 503})
-_IN_DOUBT: Final = frozenset({500, 502, 504})
+_USAGE: Final = "X-Business-Use-Case-Usage"
+"""The header in which Meta tells how long an exhausted account is throttled."""
+_MINUTES: Final = "estimated_time_to_regain_access"
 _PUBLIC_FIELDS: Final = frozenset(
     {"type", "sub_type", "id", "message_id", "group_id", "catalog_id", "product_retailer_id", "product_retailer_ids"}
     | {"country", "mode", "flow_id", "flow_name", "flow_action", "parameter_name", "mime_type", "screen"}
@@ -56,22 +60,35 @@ def _message_id(content: dict[str, Any]) -> str | None:
 def _interpret_error(
     error: dict[str, Any], status: int, headers: Mapping[str, str], command: Command, account: Account
 ) -> SendAttempt:
-    code = error["code"]
-    text = _safe_error_text(error, command, account)
-    passes = error.get("is_transient") is True or status in _NOT_PROCESSED
-    if not error_codes.is_retryable(code, passes):
-        return SendAttempt(AttemptStatus.PERMANENT, error_code=code, error_message=text)
-    delay = max(error_codes.retry_policy(code).initial_delay, retry_after(headers))
-    return SendAttempt(AttemptStatus.RETRYABLE, error_code=code, error_message=text, delay=delay)
+    policy, text = TABLE.policy(error["code"]), _safe_error_text(error, command, account)
+    transient = policy is TABLE.other and _may_pass(error, status)
+    return failed_attempt(policy, error["code"], text, _asked_delay(headers), transient=transient)
+
+
+def _may_pass(error: dict[str, Any], status: int) -> bool:
+    """Return True if Meta says of a code without a row that its error may pass, by its flag or by the HTTP status."""
+    return error.get("is_transient") is True or TABLE.status_policy(status).action is Action.RETRY
 
 
 def _interpret_status(status: int, headers: Mapping[str, str]) -> SendAttempt:
-    text, answered = f"HTTP {status} without an error code", status not in AWAY
-    if status in _NOT_PROCESSED:
-        delay = max(1.0, retry_after(headers))
-        return SendAttempt(AttemptStatus.RETRYABLE, error_message=text, delay=delay, answered=answered)
-    result = AttemptStatus.UNKNOWN if status in _IN_DOUBT else AttemptStatus.PERMANENT
-    return SendAttempt(result, error_message=text, answered=answered)
+    """Return the attempt of an answer without a code of Meta's. Its status is its code, unless it is in doubt."""
+    policy, text = TABLE.status_policy(status), f"HTTP {status} without an error code"
+    code = None if policy.action is Action.IN_DOUBT else status
+    return failed_attempt(policy, code, text, _asked_delay(headers), answered=status not in AWAY)
+
+
+def _asked_delay(headers: Mapping[str, str]) -> float:
+    """Return the seconds that Meta asks to wait for: by `Retry-After`, or for an account that is over its quota."""
+    return max(retry_after(headers), _until_access(headers.get(_USAGE)))
+
+
+def _until_access(usage: str | None) -> float:
+    """Return the seconds of the longest wait in a usage header, which names minutes; 0 without one."""
+    if usage is None:
+        return 0.0
+    lists = [each for each in read_object(usage.encode(errors="replace")).values() if isinstance(each, list)]
+    minutes = [number(each.get(_MINUTES)) or 0.0 for each in chain(*lists) if isinstance(each, dict)]
+    return min(60.0 * max(minutes, default=0.0), MAX_RETRY_AFTER)
 
 
 def _safe_error_text(error: dict[str, Any], command: Command, account: Account) -> str:

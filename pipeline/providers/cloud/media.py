@@ -10,9 +10,10 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, F
 
 from pipeline.errors import Unavailable, Unsendable
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
-from pipeline.providers.cloud import error_codes
 from pipeline.providers.cloud.answer import error_text
+from pipeline.providers.cloud.error_codes import TABLE
 from pipeline.providers.cloud.graph import bearer, graph_url
+from pipeline.providers.code_policy import Action
 from pipeline.providers.shared.http import read_object
 from pipeline.tenants import Account
 
@@ -85,7 +86,7 @@ def _media_error(status: int, content: dict[str, Any], failure: str, account: Ac
     text = error_text(error)
     if account:
         text = text.replace(account.token.get_secret_value(), "[redacted]")
-    passes = error.get("is_transient") is True or code in error_codes.CODES
+    passes = error.get("is_transient") is True or TABLE.policy(code).action is Action.RETRY
     return Unavailable(text) if passes else Unsendable(text or f"Meta's error {code}", failure)
 
 

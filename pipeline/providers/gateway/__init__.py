@@ -8,7 +8,7 @@ from typing import ClassVar
 from aiohttp import ClientSession
 
 from pipeline.providers.base import SendAttempt, Slice, WebhookRequest
-from pipeline.providers.gateway import retry_codes
+from pipeline.providers.code_policy import CodeTable
 from pipeline.providers.gateway.deliver import Dialect, send_command
 from pipeline.providers.gateway.jids import recipient_contact
 from pipeline.providers.gateway.parse import parse_record
@@ -31,12 +31,14 @@ class WhatsAppWebGateway:
     dialect: ClassVar[Dialect]
 
     contact = staticmethod(recipient_contact)
-    retry_policy = staticmethod(retry_codes.retry_policy)
-    limits_account = staticmethod(retry_codes.limits_account)
 
     @property
     def kinds(self) -> frozenset[CommandKind]:
         return frozenset(self.dialect.builders)
+
+    @property
+    def codes(self) -> CodeTable:
+        return self.dialect.codes
 
     def split(self, request: WebhookRequest, tenants: Tenants) -> Sequence[Slice]:
         return split_webhook(self.name, request, tenants)

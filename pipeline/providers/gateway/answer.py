@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from pipeline.providers.base import AttemptStatus, SendAttempt
-from pipeline.providers.gateway import retry_codes
+from pipeline.providers.code_policy import Action, CodePolicy, CodeTable
 from pipeline.providers.gateway.calls import REPEATABLE
 from pipeline.providers.gateway.engine import nested_object
 from pipeline.providers.gateway.jids import message_id
+from pipeline.providers.shared.failures import failed_attempt
 from pipeline.providers.shared.http import AWAY, read_object, redact, retry_after
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command
 
-_IN_DOUBT: Final = frozenset({500, 502, 504})
 _PRIVATE_FIELDS: Final = ("text", "caption", "question")
 
 
@@ -46,20 +46,23 @@ class GatewayAnswer(NamedTuple):
         return cls(status, headers, read_object(body))
 
 
-def interpret(answer: GatewayAnswer, error: ErrorAnswer | None, command: Command, account: Account) -> SendAttempt:
+def interpret(
+    answer: GatewayAnswer, error: ErrorAnswer | None, command: Command, account: Account, codes: CodeTable
+) -> SendAttempt:
     """Return the attempt that an answer describes.
 
     An error in the body decides. Without one, a 2xx with the message's id is a success. Any other answer comes from a
     proxy; its 500, 502 and 504 do not say whether the command was carried out.
     """
     if error is not None:
-        return _interpret_error(error, answer, command, account)
+        return _failed(codes.policy(error.code), error, answer, command, account)
     if 200 <= answer.status < 300:
         return _interpret_success(answer.content, command)
-    text, answered = f"HTTP {answer.status} without an error", answer.status not in AWAY
-    if answer.status in _IN_DOUBT:
-        return SendAttempt(AttemptStatus.UNKNOWN, error_message=text, answered=answered)
-    return replace(_interpret_error(ErrorAnswer(answer.status, text), answer, command, account), answered=answered)
+    policy, text = codes.status_policy(answer.status), f"HTTP {answer.status} without an error"
+    if policy.action is Action.IN_DOUBT:
+        return failed_attempt(policy, None, text, answered=answer.status not in AWAY)
+    attempt = _failed(policy, ErrorAnswer(answer.status, text), answer, command, account)
+    return replace(attempt, answered=answer.status not in AWAY)
 
 
 def error_text(content: dict[str, Any]) -> str:
@@ -69,13 +72,12 @@ def error_text(content: dict[str, Any]) -> str:
     return ": ".join(dict.fromkeys(part for part in flat if isinstance(part, str) and part))
 
 
-def _interpret_error(error: ErrorAnswer, answer: GatewayAnswer, command: Command, account: Account) -> SendAttempt:
+def _failed(
+    policy: CodePolicy, error: ErrorAnswer, answer: GatewayAnswer, command: Command, account: Account
+) -> SendAttempt:
     private = (command.body.get(name) for name in _PRIVATE_FIELDS)
     text = redact(error.text, account.token.get_secret_value(), private)
-    if not retry_codes.is_retryable(error.code):
-        return SendAttempt(AttemptStatus.PERMANENT, error_code=error.code, error_message=text)
-    delay = max(retry_codes.retry_policy(error.code).initial_delay, retry_after(answer.headers))
-    return SendAttempt(AttemptStatus.RETRYABLE, error_code=error.code, error_message=text, delay=delay)
+    return failed_attempt(policy, error.code, text, retry_after(answer.headers, answer.content))
 
 
 def _interpret_success(content: dict[str, Any], command: Command) -> SendAttempt:

@@ -15,6 +15,7 @@ import orjson
 from aiohttp import ClientError, ClientSession
 
 from pipeline.providers.base import AttemptStatus, SendAttempt
+from pipeline.providers.code_policy import CodeTable
 from pipeline.providers.gateway.answer import ErrorAnswer, GatewayAnswer, interpret
 from pipeline.providers.gateway.calls import REPEATABLE, Builders, GatewayCall, build_calls
 from pipeline.providers.shared.http import RETRY_DELAY, TIMEOUT, UNREACHED, no_answer
@@ -30,12 +31,14 @@ class Dialect(NamedTuple):
         base_url: URL of an account that names none.
         headers: builds the headers of every call for an account.
         read_error: returns the error in an answer; None if it is none.
+        codes: what the messenger does about each error.
     """
 
     builders: Builders
     base_url: str
     headers: Callable[[Account], Mapping[str, str]]
     read_error: Callable[[GatewayAnswer], ErrorAnswer | None]
+    codes: CodeTable
 
 
 async def send_command(dialect: Dialect, command: Command, account: Account, session: ClientSession) -> SendAttempt:
@@ -76,4 +79,4 @@ async def _request(
         return no_answer(AttemptStatus.RETRYABLE, error, f"{command.provider} could not be reached")
     except (ClientError, TimeoutError) as error:
         return no_answer(AttemptStatus.UNKNOWN, error, "the request was written and no answer came")
-    return interpret(answer, dialect.read_error(answer), command, account)
+    return interpret(answer, dialect.read_error(answer), command, account, dialect.codes)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -32,11 +34,13 @@ AWAY: Final = frozenset({502, 503, 504})
 RETRY_DELAY: Final = 1.0
 """Seconds until an attempt that could not reach the provider may be repeated."""
 
-_MAX_RETRY_AFTER: Final = 3600.0
+MAX_RETRY_AFTER: Final = 3600.0
+"""Seconds that are waited at most because an answer asks for it."""
 _MAX_ERROR_LENGTH: Final = 500
 _MIN_SECRET_LENGTH: Final = 4
 """Characters. Shorter texts occur in error messages by chance."""
 _REDACTED: Final = "[redacted]"
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def no_answer(status: AttemptStatus, error: Exception, reason: str) -> SendAttempt:
@@ -54,11 +58,27 @@ def read_object(body: bytes) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def retry_after(headers: Mapping[str, str]) -> float:
-    """Return the seconds of a `Retry-After` header, in either of its forms; 0 without one, at most an hour."""
-    value = headers.get("Retry-After", "").strip()
-    seconds = float(value) if value.isascii() and value.isdigit() else _seconds_until(value)
-    return min(max(seconds, 0.0), _MAX_RETRY_AFTER)
+def retry_after(headers: Mapping[str, str], content: Mapping[str, Any] = _NOTHING) -> float:
+    """Return the seconds that an answer asks to wait for; 0 if it does not, at most an hour.
+
+    They are in the header `Retry-After`, in either of its forms, or in `retry_after` of the body. The longer counts.
+    """
+    named = content.get("retry_after")
+    seconds = max(_header_seconds(headers.get("Retry-After", "").strip()), number(named) or 0.0)
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def number(value: object) -> float | None:
+    """Return a finite number, also one that is written as a text; None for anything else."""
+    try:
+        found = float(value) if isinstance(value, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _header_seconds(value: str) -> float:
+    return float(value) if value.isascii() and value.isdigit() else _seconds_until(value)
 
 
 def _seconds_until(date: str) -> float:

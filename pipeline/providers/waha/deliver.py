@@ -7,6 +7,7 @@ from typing import Final
 from pipeline.providers.gateway.answer import ErrorAnswer, GatewayAnswer, error_text
 from pipeline.providers.gateway.deliver import Dialect
 from pipeline.providers.waha.bodies import BUILDERS
+from pipeline.providers.waha.error_codes import TABLE
 from pipeline.tenants import Account
 
 DEFAULT_URL: Final = "http://127.0.0.1:3000"
@@ -29,4 +30,4 @@ def _read_error(answer: GatewayAnswer) -> ErrorAnswer | None:
     return ErrorAnswer(400 if unsupported else answer.status, error_text(answer.content) or f"HTTP {answer.status}")
 
 
-DIALECT: Final = Dialect(BUILDERS, DEFAULT_URL, _headers, _read_error)
+DIALECT: Final = Dialect(BUILDERS, DEFAULT_URL, _headers, _read_error, TABLE)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.providers.wasender import retry_codes
 from pipeline.providers.wasender.authenticate import is_authentic
 from pipeline.providers.wasender.bodies import KINDS
 from pipeline.providers.wasender.deliver import send_command
+from pipeline.providers.wasender.error_codes import TABLE
 from pipeline.providers.wasender.identity import PROVIDER
 from pipeline.providers.wasender.jids import contact_key
 from pipeline.providers.wasender.parse import parse_record
@@ -19,6 +19,7 @@ class Wasender:
 
     name: Final = PROVIDER
     kinds: Final = KINDS
+    codes: Final = TABLE
 
     authenticate = staticmethod(is_authentic)
     authenticate_head = staticmethod(is_authentic)
@@ -26,8 +27,6 @@ class Wasender:
     split = staticmethod(split_webhook)
     parse = staticmethod(parse_record)
     deliver = staticmethod(send_command)
-    retry_policy = staticmethod(retry_codes.retry_policy)
-    limits_account = staticmethod(retry_codes.limits_account)
 
     def contact(self, recipient: str) -> str:
         return contact_key(recipient) or recipient

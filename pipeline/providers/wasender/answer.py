@@ -5,19 +5,17 @@ A success is `{"success": true, "data": {"msgId": 100000, "status": "in_progress
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.providers.base import AttemptStatus, SendAttempt
-from pipeline.providers.shared.http import AWAY, read_object, redact
-from pipeline.providers.wasender.retry_codes import RATE_LIMITED
+from pipeline.providers.shared.failures import failed_attempt
+from pipeline.providers.shared.http import AWAY, number, read_object, redact, retry_after
+from pipeline.providers.wasender.error_codes import RATE_LIMITED, TABLE
 from pipeline.tenants import Account
 from pipeline.topics.commands import Command
 
-_NOT_PROCESSED: Final = frozenset({408, 425, RATE_LIMITED, 503, 521, 523, 525, 526})
-"""Statuses of requests that were not processed. The 52x come from Wasender's proxy, which reached no server."""
 _AWAY: Final = AWAY | {521, 522, 523, 524, 525, 526}
 """Statuses of Wasender's proxy: the server behind it did not answer. Such an answer is no JSON object."""
 _MAX_DELAY: Final = 86_400.0
@@ -31,12 +29,8 @@ def interpret(
     if 200 <= status < 300:
         return _interpret_success(status, content, command, account, creates_message)
     text, answered = _safe_error_text(status, content, command, account), status not in _AWAY or bool(content)
-    if status in _NOT_PROCESSED:
-        wait = _limit_delay(headers, content) if status == RATE_LIMITED else 1.0
-        return SendAttempt(AttemptStatus.RETRYABLE, None, status, text, wait, answered)
-    if status >= 500:
-        return SendAttempt(AttemptStatus.UNKNOWN, error_code=status, error_message=text, answered=answered)
-    return SendAttempt(AttemptStatus.PERMANENT, error_code=status, error_message=text)
+    asked = _limit_delay(headers, content) if status == RATE_LIMITED else retry_after(headers, content)
+    return failed_attempt(TABLE.policy(status), status, text, asked, answered=answered)
 
 
 def _interpret_success(
@@ -44,7 +38,7 @@ def _interpret_success(
 ) -> SendAttempt:
     if content.get("success") is False:
         text = _safe_error_text(status, content, command, account)
-        return SendAttempt(AttemptStatus.PERMANENT, error_code=status, error_message=text)
+        return failed_attempt(TABLE.policy(200), status, text)
     message_id = _message_id(content)
     if creates_message and message_id is None:
         return SendAttempt(AttemptStatus.UNKNOWN, error_message="Wasender answered a success without a message id")
@@ -61,22 +55,14 @@ def _message_id(content: dict[str, Any]) -> str | None:
 def _limit_delay(headers: Mapping[str, str], content: dict[str, Any]) -> float:
     """Return the seconds until the limit allows the next message, plus one, because Wasender counts whole seconds."""
     named = (content.get("retry_after"), headers.get("Retry-After"), _until_reset(headers.get("X-RateLimit-Reset")))
-    seconds = next((found for each in named if (found := _number(each)) is not None), 0.0)
+    seconds = next((found for each in named if (found := number(each)) is not None), 0.0)
     return min(max(seconds, 0.0), _MAX_DELAY) + 1.0
 
 
 def _until_reset(reset: str | None) -> float | None:
     """Return the seconds until the reset, which is documented as a time and as seconds. A time is in the future."""
-    value, now = _number(reset), time.time()
+    value, now = number(reset), time.time()
     return value if value is None or value <= now else value - now
-
-
-def _number(value: object) -> float | None:
-    try:
-        number = float(value) if isinstance(value, str | int | float) else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _safe_error_text(status: int, content: dict[str, Any], command: Command, account: Account) -> str:

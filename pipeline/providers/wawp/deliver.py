@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from pipeline.providers.gateway.answer import ErrorAnswer, GatewayAnswer, error_text
 from pipeline.providers.gateway.deliver import Dialect
-from pipeline.providers.gateway.retry_codes import ACCOUNT_LIMIT
+from pipeline.providers.gateway.error_codes import ACCOUNT_LIMIT
 from pipeline.providers.wawp.bodies import BUILDERS
+from pipeline.providers.wawp.error_codes import TABLE
 
 API: Final = "https://api.wawp.net"
 
@@ -56,4 +57,4 @@ def _code(answer: GatewayAnswer, content: dict[str, Any], text: str) -> int:
     return found or (answer.status if answer.status >= 400 else 400)
 
 
-DIALECT: Final = Dialect(BUILDERS, API, lambda _: {}, read_error)
+DIALECT: Final = Dialect(BUILDERS, API, lambda _: {}, read_error, TABLE)

@@ -9,6 +9,7 @@ from tests.support.doc_blocks import PAGES, cells, prose, running
 REFERENCES = {
     "wappa-compatibility.md": "a table of every name of Wappa's, written by a program",
     "configuration.md": "a table of every setting, written by a program",
+    "error-codes.md": "a table of every error code, written by a program",
     "metrics.md": "a table of every metric, written by a program",
     "glossary.md": "a list of terms to look one up in, not a text to read",
 }

@@ -43,8 +43,8 @@ def _attempts(status: int, body: bytes) -> dict[str, SendAttempt]:
     return {
         "cloud": cloud.interpret(status, {}, body, COMMAND, ACCOUNT),
         "wasender": wasender.interpret(status, {}, body, COMMAND, ACCOUNT, creates_message=True),
-        "waha": gateway.interpret(answer, WAHA.read_error(answer), COMMAND, ACCOUNT),
-        "wawp": gateway.interpret(answer, WAWP.read_error(answer), COMMAND, ACCOUNT),
+        "waha": gateway.interpret(answer, WAHA.read_error(answer), COMMAND, ACCOUNT, WAHA.codes),
+        "wawp": gateway.interpret(answer, WAWP.read_error(answer), COMMAND, ACCOUNT, WAWP.codes),
     }
 
 

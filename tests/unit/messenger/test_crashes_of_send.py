@@ -184,8 +184,7 @@ class _Dispatcher(Dispatcher):
 class _Provider:
     name = "cloud"
     kinds = frozenset(CommandKind)
-    retry_policy = staticmethod(error_codes.retry_policy)
-    limits_account = staticmethod(error_codes.limits_account)
+    codes = error_codes.TABLE
 
     def __init__(self, outside: Outside, process: Process) -> None:
         self._outside = outside

@@ -53,8 +53,7 @@ class Outside:
 
     name = "cloud"
     kinds = frozenset(CommandKind)
-    retry_policy = staticmethod(error_codes.retry_policy)
-    limits_account = staticmethod(error_codes.limits_account)
+    codes = error_codes.TABLE
 
     def __init__(self, answers: Iterable[SendAttempt] = (ACCEPTED,)) -> None:
         self.answers = list(answers)

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, web
 
 from pipeline.errors import InvalidRecord, UnsupportedCommand
-from pipeline.messenger.policies import retry_policy, slows_account
+from pipeline.messenger import retry_policy, slows_account
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.providers.gateway import deliver as module

@@ -13,8 +13,8 @@ from aiohttp.test_utils import TestServer
 
 from pipeline.backoff import next_wait
 from pipeline.errors import InvalidRecord
+from pipeline.messenger import retry_policy, slows_account
 from pipeline.messenger.limits.account import AccountLimiter
-from pipeline.messenger.policies import retry_policy, slows_account
 from pipeline.messenger.spending import limits_of
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import AttemptStatus, SendAttempt
