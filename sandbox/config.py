@@ -10,7 +10,7 @@ from typing import Final, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.sandbox.errors import SandboxError
-from pipeline.sandbox.limits import DEFAULT_LIMITS, SandboxLimits
+from pipeline.sandbox.limits import DEFAULT_LIMITS, NOTHING_GIVEN, SandboxLimits
 from pipeline.sandbox.statuses import DEFAULT_STEPS, StatusStep
 
 ACCOUNTS_VARIABLE: Final = "PIPELINE_SANDBOX_ACCOUNTS"
@@ -28,6 +28,8 @@ class SandboxAccount:
         verify_token: sent in the handshake of a callback URL, if the provider has one.
         tenant: its tenant, if the ingress's path contains it.
         plan: the plan of a Wasender session (`pipeline.sandbox.wasender.limits`).
+        policy: the rate policy of a Wawp instance (`pipeline.sandbox.wawp.policies`).
+        limits: its own limits; fields that are given here win over its plan's, its policy's and those of all accounts.
     """
 
     # A misspelt field in the accounts file must not become a default.
@@ -42,6 +44,8 @@ class SandboxAccount:
     verify_token: str | None = field(default=None, repr=False)
     tenant: str | None = None
     plan: Literal["paid", "protected", "trial"] = "paid"
+    policy: Literal["strict", "standard_policy", "unlimited"] = "unlimited"
+    limits: SandboxLimits = NOTHING_GIVEN
 
 
 SAMPLE_ACCOUNTS: Final = (

@@ -44,6 +44,7 @@ class Control:
         yield web.get(named, _explained(self.rows))
         yield web.delete(named, self.clear)
         yield web.get("/_sandbox/stats", self.stats)
+        yield web.get("/_sandbox/limits", self.limits)
         yield web.post("/_sandbox/receive", _explained(self.receive))
         yield web.post("/_sandbox/verify", _explained(self.verify))
         yield web.get("/_sandbox/faults", self.faults)
@@ -69,7 +70,15 @@ class Control:
         return _json({"cleared": counts["total"]})
 
     async def stats(self, _: web.Request) -> web.Response:
-        return _json(self._sandbox.ledger.counts() | {"statuses": self._sandbox.outbox.counts()})
+        sandbox = self._sandbox
+        memory = {"statuses": sandbox.outbox.counts(), "pairs": sandbox.limiter.pairs.counts()}
+        return _json(sandbox.ledger.counts() | memory)
+
+    async def limits(self, _: web.Request) -> web.Response:
+        """Return the limits that are enforced, account by account."""
+        limits = self._sandbox.limiter.limits
+        named = [(each.provider, each.id, limits(each.provider, each.id)) for each in self._sandbox.config.accounts]
+        return _json([{"provider": name, "account": id_, **own.model_dump(mode="json")} for name, id_, own in named])
 
     async def receive(self, request: web.Request) -> web.Response:
         """Post a user's message to the ingress; return the ingress's status."""
@@ -79,6 +88,7 @@ class Control:
         if message.id and len(message.contents) != 1:
             raise SandboxError("an id belongs to one text: leave id out, or give one text")
         ids, webhook = provider.message_webhook(account, message)
+        self._sandbox.received(account, message)
         answers = [await self._sandbox.ingress.post(webhook) for _ in range(message.repeat)]
         status = next((answer for answer in answers if answer != 200), 200)
         return _json({"status": status, "message_ids": ids, "webhook": orjson.Fragment(webhook.body)})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from pipeline.sandbox.limits import SandboxLimits
 from pipeline.sandbox.statuses import StatusStep
@@ -51,22 +52,40 @@ class SilenceFault(_Aimed):
     hold: float = Field(30.0, ge=0)
 
 
+class UpgradeFault(_Model):
+    """The upgrade of a Cloud API number: 131057 for `seconds`, and from then on another throughput."""
+
+    account: str
+    seconds: float = Field(60.0, ge=0)
+    messages_per_second: float = Field(1000.0, gt=0)
+
+
 class FaultsRequest(_Model):
     """The body of `POST /_sandbox/faults`. Given fields replace the present ones; the others are kept.
 
     Attributes:
         latency: seconds until the response; a message is accepted before.
+        latency_max: the latency of each response is a random one between `latency` and this; None for `latency`.
         unreachable: recipients whose messages are accepted and then fail with 131026.
-        limits: given limits replace the present ones; all buckets are refilled and all debts cleared.
+        upgrade: the number that is being upgraded.
+        limits: given limits replace the present ones; the counters of all limits start anew.
+        account_limits: the same for single accounts, by id. They win over `limits`.
         statuses: statuses of messages that are accepted from now on.
     """
 
     latency: float = Field(0.0, ge=0)
+    latency_max: float | None = Field(None, ge=0)
     errors: tuple[ErrorFault, ...] = ()
     timeout_after_accept: SilenceFault | None = None
     unreachable: frozenset[str] = frozenset()
+    upgrade: UpgradeFault | None = None
     limits: SandboxLimits = SandboxLimits()
+    account_limits: dict[str, SandboxLimits] = Field(default_factory=dict)
     statuses: tuple[StatusStep, ...] = ()
+
+    @field_serializer("account_limits")
+    def _only_given(self, limits: dict[str, SandboxLimits]) -> dict[str, Any]:
+        return {account: given.model_dump(mode="json", exclude_unset=True) for account, given in limits.items()}
 
 
 class Faults:
@@ -80,7 +99,8 @@ class Faults:
     def update(self, request: FaultsRequest) -> None:
         named: dict[str, Any] = {name: getattr(request, name) for name in request.model_fields_set}
         if "limits" in named:
-            named["limits"] = self.current.limits.model_copy(update=request.limits.model_dump(exclude_unset=True))
+            named["limits"] = self.current.limits.with_given(request.limits)
+        named["account_limits"] = self._account_limits(request)
         self.current = self.current.model_copy(update=named)
 
     def reset(self) -> None:
@@ -112,6 +132,19 @@ class Faults:
         """Wait `seconds`, or until the faults are reset."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._released.wait(), seconds)
+
+    def latency(self) -> float:
+        """Return the seconds until a response."""
+        least, most = self.current.latency, self.current.latency_max
+        return least if most is None else random.uniform(least, max(least, most))  # noqa: S311 (not a secret)
+
+    def _account_limits(self, request: FaultsRequest) -> dict[str, SandboxLimits]:
+        given = dict(request.account_limits)
+        if request.upgrade:
+            upgraded = SandboxLimits(messages_per_second=request.upgrade.messages_per_second)
+            given[request.upgrade.account] = given.get(request.upgrade.account, SandboxLimits()).with_given(upgraded)
+        present = self.current.account_limits
+        return present | {account: present.get(account, limits).with_given(limits) for account, limits in given.items()}
 
     def _use(self, position: int) -> None:
         errors = list(self.current.errors)

@@ -28,7 +28,13 @@ class SentMessage(NamedTuple):
 
 
 class Violation(NamedTuple):
-    """A message that was rejected because it broke a limit. `code` is the provider's error code."""
+    """A message that exceeded a limit.
+
+    Attributes:
+        limit: the limit as the provider names it, e.g. `plan: trial`.
+        code: the provider's error code.
+        kind: the limit's setting, e.g. `messages_per_minute`.
+    """
 
     provider: str
     account: str
@@ -37,6 +43,7 @@ class Violation(NamedTuple):
     code: int
     command_id: str | None
     at: float
+    kind: str
 
     def entry(self) -> Entry:
         return self._asdict()

@@ -21,7 +21,9 @@ class UserMessage(BaseModel):
         sender: phone number, digits only (field `from`).
         text: one text, or several in one webhook.
         type: another type: image, location, interactive, reaction, …; `content` is its object, in the form of the Cloud
-            API for every provider: `{"type": "reaction", "content": {"message_id": …, "emoji": "👍"}}`.
+            API for every provider: `{"type": "reaction", "content": {"message_id": …, "emoji": "👍"}}`. No message but
+            a setting is `{"type": "user_preferences", "content": {"value": "stop"}}`: no marketing messages, until
+            `resume`.
         name: the user's profile name.
         user_id: business-scoped user id, if the user has one.
         id: the message's id, to repeat a message; None for a new one.
@@ -45,7 +47,15 @@ class UserMessage(BaseModel):
     def _holds_one_thing(self) -> Self:
         if (self.text is None) != (self.type != "text") or (self.content is None) != (self.type == "text"):
             raise ValueError("give text, or a type and its content")
+        if self.type == "user_preferences" and self.preference is None:
+            raise ValueError("the content of user_preferences is {'value': 'stop'} or {'value': 'resume'}")
         return self
+
+    @property
+    def preference(self) -> str | None:
+        """`stop` or `resume` if this is the user's setting for marketing messages, else None."""
+        value = self.content.get("value") if self.type == "user_preferences" and type(self.content) is dict else None
+        return value if value in ("stop", "resume") else None
 
     @property
     def contents(self) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import secrets
@@ -22,11 +21,17 @@ from pipeline.sandbox.config import SandboxAccount
 from pipeline.sandbox.core import Codes, MessageRejected, Sandbox
 from pipeline.sandbox.errors import SandboxError
 from pipeline.sandbox.ledger import ReadMark, SentMessage, StoredFile
+from pipeline.sandbox.limits import MessageKind
 from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.webhooks import IngressClient, SignedWebhook
 
-CODES: Final = Codes(messages_per_second=130429, pair=131056, unreachable=131026)
+CODES: Final = Codes(
+    over=130429,
+    unreachable=131026,
+    limits={"pair": 131056, "messaging_tier": 131048, "service_window": 131047, "marketing_opt_out": 131050},
+    upgrade=131057,
+)
 _SUCCESS: Final = b'{"success":true}'
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -69,8 +74,7 @@ class GraphApi:
         except _Silence as silence:
             await self._sandbox.silence(request, silence.hold)
             return web.Response(status=500)
-        if self._sandbox.faults.current.latency:
-            await asyncio.sleep(self._sandbox.faults.current.latency)
+        await self._sandbox.delay()
         return answer
 
     async def upload(self, request: web.Request) -> web.Response:
@@ -116,7 +120,9 @@ class GraphApi:
     def _answer(self, request: web.Request, raw: bytes) -> bytes:
         account = self._authorised(request)
         body = parsed(raw)
-        return self._mark_read(account, body) if "status" in body else self._send(account, body)
+        if "status" in body:
+            return self._mark_read(account, body)
+        return self._send(account, body, marketing=request.path.endswith("/marketing_messages"))
 
     def _authorised(self, request: web.Request) -> SandboxAccount:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -152,12 +158,13 @@ class GraphApi:
         self._sandbox.ledger.reads.add(ReadMark(self.name, account.id, message_id, typing, time.time()))
         return _SUCCESS
 
-    def _send(self, account: SandboxAccount, body: dict[str, Any]) -> bytes:
+    def _send(self, account: SandboxAccount, body: dict[str, Any], *, marketing: bool) -> bytes:
         send = validated(body, lambda media_id: self._shelf.get(media_id, account.id) is not None)
         if send.to.id == account.display_phone_number:
             raise known(131021)
         try:
-            steps = self._sandbox.admit(account, send.to.id, send.command_id, CODES)
+            kind = self._kind(account, send, marketing=marketing)
+            steps = self._sandbox.admit(account, send.to.id, send.command_id, CODES, kind)
         except MessageRejected as rejected:
             raise known(rejected.code, http=rejected.http) from None
         sent = self._sent(account, send)
@@ -166,6 +173,14 @@ class GraphApi:
         if silence:
             raise _Silence(silence.hold)
         return _accepted(send, sent.message_id)
+
+    def _kind(self, account: SandboxAccount, send: CloudSend, *, marketing: bool) -> MessageKind:
+        if send.to.kind == "group":
+            return "group"
+        if send.type != "template":
+            return "free_form"
+        named = self._sandbox.limiter.limits(self.name, account.id).marketing_templates
+        return "marketing" if marketing or send.content["name"] in named else "template"
 
     def _sent(self, account: SandboxAccount, send: CloudSend) -> SentMessage:
         # The bytes of orjson keep a buffer of about 4 kB alive, too much for a million messages. The copy does not.

@@ -30,6 +30,8 @@ def signature(secret: str, body: bytes) -> str:
 
 def message_webhook(account: SandboxAccount, message: UserMessage) -> tuple[list[str], SignedWebhook]:
     """Return the ids of a user's messages, and one webhook that contains them all."""
+    if message.type == "user_preferences":
+        return [], _preference_webhook(account, message)
     first = [message.id] if message.id else []
     ids = first + [inbound_id(message.sender) for _ in message.contents[len(first) :]]
     messages = [_message(message, *pair) for pair in zip(ids, message.contents, strict=True)]
@@ -84,6 +86,19 @@ def _message(message: UserMessage, message_id: str, content: JsonObject) -> Json
     return sender | told
 
 
+def _preference_webhook(account: SandboxAccount, message: UserMessage) -> SignedWebhook:
+    """Return the webhook of a user who stops or resumes marketing messages."""
+    user = {"wa_id": message.sender} | ({"user_id": message.user_id} if message.user_id else {})
+    told = {
+        "detail": f"User requested to {message.preference} marketing messages",
+        "category": "marketing_messages",
+        "value": message.preference,
+        "timestamp": int(time.time()),
+    }
+    value = _value(account) | {"contacts": [_contact(message)], "user_preferences": [user | told]}
+    return _webhook(account, [(account, value)], "user_preferences")
+
+
 def _contact(message: UserMessage) -> JsonObject:
     contact: JsonObject = {"profile": {"name": message.name or message.sender}, "wa_id": message.sender}
     return contact | ({"user_id": message.user_id} if message.user_id else {})
@@ -94,10 +109,12 @@ def _value(account: SandboxAccount) -> JsonObject:
     return {"messaging_product": "whatsapp", "metadata": metadata}
 
 
-def _webhook(signer: SandboxAccount, values: Iterable[tuple[SandboxAccount, JsonObject]]) -> SignedWebhook:
+def _webhook(
+    signer: SandboxAccount, values: Iterable[tuple[SandboxAccount, JsonObject]], field: str = "messages"
+) -> SignedWebhook:
     entries: dict[str | None, list[JsonObject]] = {}
     for account, value in values:
-        entries.setdefault(account.business_id, []).append({"value": value, "field": "messages"})
+        entries.setdefault(account.business_id, []).append({"value": value, "field": field})
     entry = [{"id": business, "changes": changes} for business, changes in entries.items()]
     body = orjson.dumps({"object": "whatsapp_business_account", "entry": entry})
     headers = {

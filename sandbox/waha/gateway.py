@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -24,7 +23,7 @@ from pipeline.sandbox.waha.endpoints import TEXT_LIMIT, Endpoint, lacking
 from pipeline.sandbox.waha.ids import contact, jid, outbound_id
 from pipeline.sandbox.webhooks import IngressClient, SignedWebhook
 
-CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=404)
+CODES: Final = Codes(over=429, unreachable=404)
 
 
 class GatewayError(Exception):
@@ -82,19 +81,24 @@ class Gateway(ABC):
     def routes(self) -> Iterable[web.RouteDef]:
         return [web.route(each.method, each.path, self._handler(each)) for each in self.endpoints]
 
+    def explained(self, act: Callable[[], JsonObject]) -> web.Response:
+        """Return what a call answers, or its `GatewayError`."""
+        try:
+            return _json(act())
+        except GatewayError as error:
+            return _json(error.body, error.http)
+
     def _handler(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         return partial(self._respond, endpoint)
 
     async def _respond(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
+        body = json_object(await request.read())
         try:
-            answer = _json(self._answer(endpoint, request, _object(await request.read())))
-        except GatewayError as error:
-            answer = _json(error.body, error.http)
+            answer = self.explained(lambda: self._answer(endpoint, request, body))
         except _Silence as silence:
             await self._sandbox.silence(request, silence.hold)
             return web.Response(status=500)
-        if self._sandbox.faults.current.latency:
-            await asyncio.sleep(self._sandbox.faults.current.latency)
+        await self._sandbox.delay()
         return answer
 
     def _answer(self, endpoint: Endpoint, request: web.Request, body: JsonObject) -> JsonObject:
@@ -139,7 +143,7 @@ class Gateway(ABC):
         )
 
 
-def _object(raw: bytes) -> JsonObject:
+def json_object(raw: bytes) -> JsonObject:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:

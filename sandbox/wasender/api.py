@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -13,19 +12,19 @@ import orjson
 from aiohttp import web
 
 from pipeline.sandbox.config import SandboxAccount
-from pipeline.sandbox.core import Codes, MessageRejected, Sandbox
+from pipeline.sandbox.core import Codes, MessageRejected, Plan, Sandbox
 from pipeline.sandbox.errors import NotSupported
-from pipeline.sandbox.ledger import ReadMark, SentMessage, Violation
+from pipeline.sandbox.ledger import ReadMark, SentMessage
 from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.types import JsonObject
 from pipeline.sandbox.wasender import webhooks
 from pipeline.sandbox.wasender.errors import ApiError, invalid, over_limit
-from pipeline.sandbox.wasender.limits import PLANS, Allowance
+from pipeline.sandbox.wasender.limits import PLANS, rate_limit_headers, words
 from pipeline.sandbox.wasender.validation import WasenderSend, contact, validated
 from pipeline.sandbox.webhooks import IngressClient, SignedWebhook
 
-CODES: Final = Codes(messages_per_second=429, pair=429, unreachable=422)
+CODES: Final = Codes(over=429, unreachable=422)
 
 Endpoint = Callable[[web.Request, SandboxAccount, JsonObject], JsonObject]
 
@@ -46,7 +45,8 @@ class WasenderApi:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._accounts = [each for each in sandbox.config.accounts if each.provider == self.name]
-        self._allowances = {each.id: Allowance(PLANS[each.plan]) for each in self._accounts}
+        for each in self._accounts:
+            sandbox.set_plan(each, Plan(f"plan: {each.plan}", PLANS[each.plan]))
         self._numbers = count(100_000)
         self._sent: dict[str, SentMessage] = {}
 
@@ -84,10 +84,8 @@ class WasenderApi:
             except _Silence as silence:
                 await self._sandbox.silence(request, silence.hold)
                 return web.Response(status=500)
-            if self._sandbox.faults.current.latency:
-                await asyncio.sleep(self._sandbox.faults.current.latency)
-            headers = self._allowances[account.id].headers(time.monotonic()) if account else {}
-            return _json(answer, status, headers)
+            await self._sandbox.delay()
+            return _json(answer, status, self._usage(account) if account else {})
 
         return respond
 
@@ -100,11 +98,10 @@ class WasenderApi:
     def _send(self, _: web.Request, account: SandboxAccount, body: JsonObject) -> JsonObject:
         send = validated(body)
         to = contact(send.chat)
-        self._count(account, to)
         try:
             steps = self._sandbox.admit(account, to, None, CODES)
         except MessageRejected as rejected:
-            raise _rejection(rejected) from None
+            raise _rejection(rejected, account.plan) from None
         sent = self._entry(account, send, str(next(self._numbers)))
         self._remember(sent)
         self._sandbox.accept(account, sent, steps, {"chat": send.chat, "id": webhooks.new_id()})
@@ -120,13 +117,10 @@ class WasenderApi:
         if len(self._sent) > self._sandbox.config.ledger_cap:
             del self._sent[next(iter(self._sent))]
 
-    def _count(self, account: SandboxAccount, to: str) -> None:
-        wait = self._allowances[account.id].accept(time.monotonic())
-        if wait is None:
-            return
-        row = Violation(self.name, account.id, to, f"plan: {account.plan}", 429, None, time.time())
-        self._sandbox.ledger.violations.add(row)
-        raise over_limit(f"You have reached the limit of messages of your plan ({account.plan}).", wait)
+    def _usage(self, account: SandboxAccount) -> dict[str, str]:
+        """Return the headers of every response."""
+        usage = self._sandbox.limiter.usage(self.name, account.id, time.monotonic())
+        return rate_limit_headers(usage) if usage else {}
 
     def _edit(self, request: web.Request, account: SandboxAccount, body: JsonObject) -> JsonObject:
         if not body.get("text"):
@@ -174,9 +168,11 @@ class WasenderApi:
         return SentMessage(self.name, account.id, contact(send.chat), send.type, content, number, None, time.time())
 
 
-def _rejection(rejected: MessageRejected) -> ApiError:
+def _rejection(rejected: MessageRejected, plan: str) -> ApiError:
+    if rejected.exceeded:
+        return over_limit(words(rejected.exceeded.kind, plan), rejected.exceeded.wait)
     status = rejected.http or (rejected.code if 400 <= rejected.code <= 599 else 500)
-    return over_limit("Too Many Attempts.", 1) if status == CODES.pair else ApiError(status)
+    return over_limit("Too Many Attempts.", 1) if status == CODES.over else ApiError(status)
 
 
 def _object(raw: bytes) -> JsonObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -32,7 +33,8 @@ def no_such_jid() -> ApiError:
     return ApiError(422, "The provided JID does not exist on WhatsApp")
 
 
-def over_limit(message: str, retry_after: int) -> ApiError:
+def over_limit(message: str, wait: float) -> ApiError:
+    """Return the error of a limit. `wait` is in seconds."""
     error = ApiError(429)
-    error.body = {"message": message, "retry_after": retry_after}
+    error.body = {"message": message, "retry_after": max(1, math.ceil(wait))}
     return error

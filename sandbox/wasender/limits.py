@@ -1,73 +1,37 @@
-"""Limits of a session by its plan. Figures: Wasender, rate limits.
+"""Limits of a session by its plan, as its responses show them. Figures: Wasender, rate limits.
 
-A window begins with its first message, as in the provider's framework. Account protection overrides the plan.
+Account protection overrides the plan.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
+from pipeline.sandbox.limits import WINDOWS, LimitKind, SandboxLimits, WindowUsage
 
-class Plan(NamedTuple):
-    """Messages per number of seconds, and per day if there is a cap."""
-
-    messages: int
-    seconds: int
-    daily: int | None = None
-
-
-PLANS: Final[Mapping[str, Plan]] = {
-    "paid": Plan(256, 60),
-    "protected": Plan(1, 5),
-    "trial": Plan(1, 60, daily=50),
+PLANS: Final[Mapping[str, SandboxLimits]] = {
+    "paid": SandboxLimits(messages_per_minute=256),
+    "protected": SandboxLimits(seconds_between=5),
+    "trial": SandboxLimits(messages_per_minute=1, messages_per_day=50),
 }
-_DAY: Final = 86_400
+_WORDS: Final[Mapping[tuple[str, LimitKind], str]] = {
+    ("trial", "messages_per_minute"): "You are on a free trial. You can only send 1 message every 1 minute.",
+    ("protected", "seconds_between"): "You have account protection on. You can only send 1 message every 5 seconds.",
+}
 
 
-class Window:
-    """One fixed window: `limit` messages in `seconds`."""
-
-    def __init__(self, limit: int, seconds: int) -> None:
-        self.limit = limit
-        self._seconds = seconds
-        self._ends = -math.inf
-        self._used = 0
-
-    def remaining(self, now: float) -> int:
-        return self.limit if now >= self._ends else self.limit - self._used
-
-    def resets_in(self, now: float) -> int:
-        """Return the seconds until the window ends, rounded up as Wasender does."""
-        return max(0, math.ceil(self._ends - now)) if now < self._ends else 0
-
-    def accept(self, now: float) -> None:
-        if now >= self._ends:
-            self._ends, self._used = now + self._seconds, 0
-        self._used += 1
+def words(kind: LimitKind, plan: str) -> str:
+    """Return the message of the error. Wasender documents the one of its trial."""
+    if kind not in WINDOWS:
+        return "Too Many Attempts."
+    return _WORDS.get((plan, kind), f"You have reached the limit of messages of your plan ({plan}).")
 
 
-class Allowance:
-    """The remaining messages of one session."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._short = Window(plan.messages, plan.seconds)
-        self._windows = [self._short] + ([Window(plan.daily, _DAY)] if plan.daily is not None else [])
-
-    def accept(self, now: float) -> int | None:
-        """Count an allowed message and return None; otherwise return the seconds until the next one."""
-        waits = [window.resets_in(now) for window in self._windows if window.remaining(now) < 1]
-        if waits:
-            return max(waits)
-        for window in self._windows:
-            window.accept(now)
-        return None
-
-    def headers(self, now: float) -> dict[str, str]:
-        """Return the headers of every response."""
-        return {
-            "X-RateLimit-Limit": str(self._short.limit),
-            "X-RateLimit-Remaining": str(self._short.remaining(now)),
-            "X-RateLimit-Reset": str(self._short.resets_in(now)),
-        }
+def rate_limit_headers(usage: WindowUsage) -> dict[str, str]:
+    return {
+        "X-RateLimit-Limit": str(usage.limit),
+        "X-RateLimit-Remaining": str(usage.remaining),
+        "X-RateLimit-Reset": str(math.ceil(usage.resets_in)),
+    }

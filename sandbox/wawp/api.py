@@ -1,22 +1,25 @@
-"""`/v2/send/…` and `/v2/messages/…` of Wawp: credentials in the body, some errors with status 200."""
+"""`/v2/send/…`, `/v2/messages/…` and the rate policy of Wawp: credentials in the body, some errors with status 200."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from aiohttp import web
 
 from pipeline.sandbox.config import SandboxAccount
+from pipeline.sandbox.core import Sandbox
 from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.waha import webhooks
 from pipeline.sandbox.waha.endpoints import Endpoint
-from pipeline.sandbox.waha.gateway import Gateway, GatewayError
+from pipeline.sandbox.waha.gateway import Gateway, GatewayError, json_object
+from pipeline.sandbox.wawp.policies import POLICIES, rate_policy
 from pipeline.sandbox.webhooks import SignedWebhook
 
+_RATE_POLICY: Final = "/v2/session/rate-limit"
 _CREDENTIALS: Final = ("instance_id", "access_token")
 _FILE: Final = ("chatId", "file[url]|file[data]", "file[filename]", "file[mimetype]")
 _CODES: Final = {
@@ -50,6 +53,24 @@ class WawpApi(Gateway):
         Endpoint("DELETE", "/v2/messages/delete", "revoke", ("chatId", "messageId")),
     )
 
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox)
+        self._slugs: dict[str, str] = {}
+        for account in self.accounts.values():
+            self._choose(account, account.policy)
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        yield from super().routes()
+        yield web.get(_RATE_POLICY, self.rate_policy)
+        yield web.patch(_RATE_POLICY, self.change_rate_policy)
+
+    async def rate_policy(self, request: web.Request) -> web.StreamResponse:
+        return self.explained(lambda: self._policy(self.authorised(request, dict(request.query))))
+
+    async def change_rate_policy(self, request: web.Request) -> web.StreamResponse:
+        body = json_object(await request.read())
+        return self.explained(lambda: self._change_policy(self.authorised(request, body), body.get("policy_slug")))
+
     def authorised(self, request: web.Request, body: dict[str, Any]) -> SandboxAccount:
         given = str(body.get("access_token") or "").encode(errors="surrogatepass")
         known = [each for each in self.accounts.values() if hmac.compare_digest(given, each.token.encode())]
@@ -82,6 +103,21 @@ class WawpApi(Gateway):
         told = webhooks.ack(update)
         payload = {"id": told["id"], "ack": told["ack"], "ackName": told["ackName"], "chatId": update.fields["chat"]}
         return _webhook(update.account, "message.ack", payload)
+
+    def _change_policy(self, account: SandboxAccount, slug: object) -> dict[str, Any]:
+        if not slug:
+            raise self.incomplete(["policy_slug"])
+        if not isinstance(slug, str) or slug not in POLICIES:
+            raise _error(403, "This policy needs a subscription")
+        self._choose(account, slug)
+        return self._policy(account)
+
+    def _choose(self, account: SandboxAccount, slug: str) -> None:
+        self._slugs[account.id] = slug
+        self._sandbox.set_plan(account, POLICIES[slug])
+
+    def _policy(self, account: SandboxAccount) -> dict[str, Any]:
+        return rate_policy(self._slugs[account.id], self._sandbox.limiter.limits(self.name, account.id))
 
 
 def _as_on_its_page(event: str, payload: dict[str, Any]) -> dict[str, Any]:

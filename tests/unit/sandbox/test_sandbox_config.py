@@ -40,6 +40,17 @@ def test_accounts_come_from_the_file_that_the_environment_names(tmp_path: Path) 
     assert accounts_from({}) == SAMPLE_ACCOUNTS
 
 
+def test_accounts_of_the_file_have_limits_of_their_own(tmp_path: Path) -> None:
+    """A stack with one slow number among many could not be started."""
+    number = {"provider": "cloud", "id": "1", "token": "t", "webhook_secret": "s"}
+    slow = number | {"id": "2", "limits": {"messages_per_second": 20, "pair": "bucket"}}
+    first, second = load_accounts(write(tmp_path / "accounts.json", [number, slow]))
+    assert first.limits.model_fields_set == set()
+    assert second.limits.model_dump(exclude_unset=True) == {"messages_per_second": 20, "pair": "bucket"}
+    with pytest.raises(SandboxError, match=r"limits\.per_second"):
+        load_accounts(write(tmp_path / "accounts.json", [number | {"limits": {"per_second": 20}}]))
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -45,7 +45,7 @@ def test_what_is_not_named_stays_as_it_was() -> None:
     made.update(FaultsRequest.model_validate({"latency": 0.2, "limits": {"messages_per_second": None}}))
     assert made.current.latency == 0.2
     assert made.current.errors[0].code == 131000
-    assert made.current.limits == SandboxLimits(messages_per_second=None, pair="strict")
+    assert made.current.limits == SandboxLimits(messages_per_second=None, pair="debt")
     assert made.current.statuses == DEFAULT_STEPS
 
 
@@ -54,6 +54,14 @@ def test_a_reset_brings_back_what_the_sandbox_started_with() -> None:
     made = faults(latency=1, unreachable=["15550001111"], statuses=[], limits={"messages_per_second": None})
     made.reset()
     assert made.current == FaultsRequest(limits=SandboxLimits(), statuses=DEFAULT_STEPS)
+
+
+def test_a_latency_of_two_figures_is_between_them() -> None:
+    """A load at 100 to 300 ms would run at one of them, or beyond both."""
+    assert faults(latency=0.2).latency() == 0.2
+    drawn = [faults(latency=0.1, latency_max=0.3).latency() for _ in range(100)]
+    assert all(0.1 <= each <= 0.3 for each in drawn)
+    assert len(set(drawn)) > 1
 
 
 def test_a_silence_is_used_up() -> None:

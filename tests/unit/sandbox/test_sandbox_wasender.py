@@ -13,13 +13,13 @@ from pipeline.providers.base import AttemptStatus, SendAttempt, WebhookRequest
 from pipeline.sandbox.config import SAMPLE_ACCOUNTS, SandboxAccount, SandboxConfig
 from pipeline.sandbox.core import Sandbox
 from pipeline.sandbox.errors import NotSupported, SandboxError
-from pipeline.sandbox.limits import SandboxLimits
+from pipeline.sandbox.limits import LimitEnforcer, SandboxLimits
 from pipeline.sandbox.provider import SandboxProvider, UserMessage
 from pipeline.sandbox.server import served
 from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.statuses import StatusStep
 from pipeline.sandbox.wasender import WasenderApi
-from pipeline.sandbox.wasender.limits import PLANS, Allowance
+from pipeline.sandbox.wasender.limits import PLANS
 from pipeline.sandbox.webhooks import SignedWebhook
 from pipeline.tenants import load_tenants
 from pipeline.testing import TestRecord
@@ -218,18 +218,26 @@ def test_each_plan_has_its_limit(plan: str, times: int, wait: int) -> None:
     status, answer, told = asyncio.run(posted({"to": "+15550001111", "text": "x"}, plan=plan, times=times))
     assert status == 429
     assert wait - 5 <= answer["retry_after"] <= wait
-    assert (told["X-RateLimit-Limit"], told["X-RateLimit-Remaining"]) == (str(PLANS[plan].messages), "0")
+    assert (told["X-RateLimit-Limit"], told["X-RateLimit-Remaining"]) == (
+        str(PLANS[plan].messages_per_minute or 1),
+        "0",
+    )
     assert 0 < int(told["X-RateLimit-Reset"]) <= wait
-    assert [row["limit"] for row in told["violations"]] == [f"plan: {plan}"]
+    kind = "seconds_between" if plan == "protected" else "messages_per_minute"
+    assert [(row["limit"], row["kind"]) for row in told["violations"]] == [(f"plan: {plan}", kind)]
 
 
-def test_windows_begin_with_their_first_message() -> None:
+def test_the_windows_of_a_trial() -> None:
     """A sender within the provider's limit would be refused here, or the other way round."""
-    allowance = Allowance(PLANS["trial"])
-    assert [allowance.accept(now) for now in (0.0, 0.5, 59.0, 60.0, 60.1)] == [None, 60, 1, None, 60]
-    daily = [allowance.accept(60.0 + 60 * number) for number in range(1, 49)]
-    assert daily == [None] * 48
-    assert allowance.accept(60.0 + 60 * 49) == 86_400 - 60 - 60 * 49
+    session = LimitEnforcer(PLANS["trial"])
+
+    def wait(now: float) -> float | None:
+        over = session.check("wasender", "s", "15550001111", now, "gateway")
+        return over and over.wait
+
+    assert [wait(now) for now in (0.0, 0.5, 59.0, 60.0, 61.0)] == [None, 59.5, 1, None, 59]
+    assert [wait(60.0 + 60 * number) for number in range(1, 49)] == [None] * 48
+    assert wait(60.0 + 60 * 49) == 86_400 - 60 - 60 * 49
 
 
 def test_faults_are_answered_in_wasenders_words() -> None:
