@@ -16,6 +16,10 @@ PACKAGES = ("pipeline", "chaos")
 BREACHES = {
     "The house: imports run downwards only": ("pipeline/tenants.py", "import pipeline.providers"),
     "The sandbox is the outside world": ("pipeline/sandbox/__init__.py", "import pipeline.topics.keys"),
+    "The sandbox judges: what it judges shares no code with it": (
+        "pipeline/messenger/limiter.py",
+        "import pipeline.sandbox.limits",
+    ),
     "Chaos comes from outside: nothing imports it": ("pipeline/agents/__init__.py", "import chaos.plan"),
     "A provider never knows Kafka": ("pipeline/providers/__init__.py", "import aiokafka"),
     "What providers share knows none of them": (
