@@ -28,6 +28,7 @@ from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
 from pipeline.messenger.lifetimes import Lifetimes
 from pipeline.messenger.slots import SlotBounds
+from pipeline.messenger.uploads import UploadDelivery
 from pipeline.providers import PROVIDERS
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import FairKey, Fairness, PipelineApp
@@ -39,6 +40,7 @@ from pipeline.topics import catalogue as topics
 from pipeline.topics.commands import Command
 from pipeline.topics.keys import account_key, account_of, conversation_key
 from pipeline.topics.lifetimes import longest_lifetime, required_retention
+from pipeline.uploads.reader import UploadReader
 
 STATUS_PATH = (GroupTopic(topics.INTAKE, topics.RAW.name), GroupTopic(topics.MESSENGER, topics.RECEIPTS.name))
 """The groups and topics that a status passes on its way to the messenger."""
@@ -74,7 +76,8 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     bounds = SlotBounds(
         settings.send_concurrency, settings.send_concurrency_per_host, settings.send_concurrency_per_account
     )
-    dispatcher = Dispatcher(PROVIDERS, tenants, bounds)
+    uploads = UploadReader(settings.kafka)
+    dispatcher = Dispatcher(PROVIDERS, tenants, bounds, UploadDelivery(uploads.read).deliver)
     statuses = PipelineWatermark(settings.kafka, STATUS_PATH, settings.partitions)
     watermark = _status_watermark(statuses, settings.partitions)
     lifetimes = Lifetimes(tenants, settings.lifetimes)
@@ -85,6 +88,7 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app.flow(topics.RECEIPTS.name, receive())
     app.on_revoked(dispatcher.reset)
     app.on_close(dispatcher.close)
+    app.on_close(uploads.close)
     app.on_close(statuses.close)
     return app
 

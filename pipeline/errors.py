@@ -18,7 +18,8 @@ PipelineError
 │   ├── RetryAfter          the service said how long to wait
 │   │   ├── KeyUnavailable  nothing of the record's conversation or account can be worked on for that long
 │   │   ├── NewerRecord     a newer version wrote the record: it waits for a newer worker, then a dead letter
-│   │   └── CallWithheld    a request was not sent: the partition may be another worker's by now
+│   │   └── CallWithheld    a request was not sent: the partition may be another worker's by now, or its file is away
+│   ├── Unanswered          a provider gave no answer: no connection, or nothing in time
 │   └── Conflict            another event wrote a row that this one read and wrote: it is handled again
 ├── HandlerTimeout          a handler took too long: retried like any other exception
 └── WorkerMustStop          the process must end without committing what it has not finished: only a new one goes on
@@ -144,12 +145,21 @@ class NewerRecord(RetryAfter):
 
 
 class CallWithheld(RetryAfter):
-    """A request was not sent: this process may have lost its partition, or waited too long. Decide again."""
+    """A request was not sent: this process may have lost its partition, waited too long, or lacks the file to send.
 
-    def __init__(self) -> None:
-        super().__init__(
-            "this process was held up: it makes no call before it knows that the partition is still its", 0
-        )
+    Decide again after `delay` seconds.
+    """
+
+    def __init__(
+        self,
+        message: str = "this process was held up: it makes no call before it knows that the partition is still its",
+        delay: float = 0,
+    ) -> None:
+        super().__init__(message, delay)
+
+
+class Unanswered(Unavailable):
+    """A provider gave no answer: there was no connection, or nothing came in time."""
 
 
 class Conflict(Unavailable):

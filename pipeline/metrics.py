@@ -201,7 +201,8 @@ LABELS: Final = {
     "kind": "Kind of the event, of the ignored value, or of the breaker: `account` or `host`.",
     "partition": "Number of the partition.",
     "provider": "Provider; `unknown` where a request matched none, and `api` for sends over HTTP.",
-    "quota": "Quota that was used up: `sends` or `interactive` of the HTTP API, `webhooks` for a place at the ingress.",
+    "quota": "Quota that was used up: `sends`, `interactive` or `uploads` of the HTTP API, `webhooks` for a place at "
+    "the ingress.",
     "reason": "Reason for closing the connection.",
     "result": "Result: `done` or `dead` of a record, the delivery's status of a command.",
     "stage": "Stage that failed.",

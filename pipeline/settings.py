@@ -141,6 +141,10 @@ class SendAPISettings(BaseModel):
         0.5, gt=0, le=1, description="Share of its tenant's quotas that one API key may use; 1: all."
     )
 
+    upload_deadline: Seconds = Field(
+        60.0, gt=0, description="Time after which a send with a file is answered 503, from its head to its response."
+    )
+
     @field_validator("api_interactive_rate", "api_interactive_burst")
     @classmethod
     def _is_reachable(cls, value: float, info: ValidationInfo) -> float:

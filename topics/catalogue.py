@@ -57,6 +57,8 @@ OUTCOMES: Final = Topic("commands.outcomes", "account", "what became of each com
 
 RECEIPTS: Final = Topic("commands.receipts", "account", "statuses that name a command: it was taken, whatever we heard")
 
+UPLOADS: Final = Topic("uploads", "upload", "files that came with sends over HTTP, in pieces")
+
 INSTALLATION: Final = Topic(
     installation.TOPIC, "name", "what the installation recorded about itself", cleanup="compact", partitions=1
 )
@@ -139,12 +141,14 @@ def catalogue(
 ) -> list[Topic]:
     """Return every topic of an installation with these lanes.
 
-    `command_retention` is for how long commands must be kept at least (`lifetimes.required_retention`).
+    `command_retention` is for how long commands must be kept at least (`lifetimes.required_retention`). An upload is
+    kept longer, because its send may have waited for its handler first.
     """
     return [
         RAW,
         *(events(lane) for lane in lanes),
         *(_kept_for(topic, command_retention) for topic in COMMANDS),
+        replace(UPLOADS, retention=RAW.retention + command_retention),
         OUTCOMES,
         RECEIPTS,
         *(dead_letters(stage) for stage in STAGES),

@@ -15,7 +15,8 @@ from pipeline.topics.keys import account_key
 from pipeline.topics.outcomes import Outcome
 from pipeline.topics.receipts import Receipt
 from pipeline.topics.records import ConsumedRecord, Header, Record
-from pipeline.topics.versions import require_readable
+from pipeline.topics.uploads import upload_in
+from pipeline.topics.versions import UPLOADS, require_readable
 
 Model = TypeVar("Model", Command, Outcome, Receipt)
 
@@ -48,11 +49,14 @@ def encode_event(
 def encode_command(command: Command) -> Record:
     """Return the record of `command` on the topic of its priority, keyed by its account."""
     bulk = command.priority is Priority.BULK
+    found = _headers(command)
+    if upload_in(command.body) is not None:
+        found.append((headers.VERSION, b"%d" % UPLOADS))
     return Record(
         COMMANDS_BULK.name if bulk else COMMANDS_INTERACTIVE.name,
         command.account_key.encode(),
         command.model_dump_json(exclude_none=True).encode(),
-        _headers(command),
+        found,
     )
 
 

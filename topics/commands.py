@@ -34,8 +34,9 @@ class CommandKind(StrEnum):
     """The kind of a command, which decides the shape of `body`. A field with a `?` is optional.
 
     The shapes are independent of the provider: each provider translates them, and rejects kinds that it can't send.
-    `media` is exactly one of `{"id": str}` (the provider's own id), `{"link": url}` and `{"data": base64}` (small
-    files, for providers without an upload), with `mime_type?` and `filename?` beside it.
+    `media` is exactly one of `{"id": str}` (the provider's own id), `{"link": url}`, `{"data": base64}` (small
+    files, for providers without an upload) and `{"upload": …}` (`pipeline.topics.uploads`, for all providers), with
+    `mime_type?` and `filename?` beside it.
     `header` is `{"type": "text", "text": str}` or `{"type": "image" | "video" | "document", "media": media}`.
     """
 

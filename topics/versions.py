@@ -13,8 +13,10 @@ from pipeline.topics.headers import VERSION
 from pipeline.topics.records import ConsumedRecord
 
 MAX_DIGITS: Final = 9
-READABLE: Final = 1
+READABLE: Final = 2
 """The newest version that this worker can process."""
+UPLOADS: Final = 2
+"""The version of commands whose medium is an upload. An older messenger would find no medium in them."""
 
 
 def require_readable(record: ConsumedRecord) -> None:

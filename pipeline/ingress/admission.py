@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from functools import lru_cache
-from typing import Final, Protocol
+from functools import lru_cache, partial
+from typing import Final, NamedTuple, Protocol
 
 from aiohttp import web
 from prometheus_client import Counter, Histogram
 
 from pipeline.errors import OversizeRecord, Unavailable
+from pipeline.ingress.arriving_body import ArrivingBody, BodyTooLarge
 from pipeline.ingress.connection import IngressConnection, Timeouts
 from pipeline.ingress.fair_queue import REQUEST_BYTES
 from pipeline.ingress.limiter import Client
@@ -24,6 +25,7 @@ from pipeline.metrics import WEBHOOK_SECONDS, WEBHOOKS
 
 MAX_IN_FLIGHT: Final = 64 * 1024 * 1024
 """Bytes of requests that are being read, or wait for their turn or acknowledgement. Above it the answer is 503."""
+_JSON: Final = "application/json"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _CLIENT_SHARE: Final = 4
@@ -42,6 +44,19 @@ class InFlightBytes(Protocol):
     """
 
     unacknowledged: int
+
+
+class Streamed(NamedTuple):
+    """What is accepted as a body that is read while it arrives.
+
+    Attributes:
+        limit: bytes of the body.
+        deadline: seconds from the head of the request to its response.
+    """
+
+    content_type: str
+    limit: int
+    deadline: float
 
 
 class Rejected(Exception):
@@ -130,14 +145,57 @@ class Admission:
             raise rejected from None
         _counter(source, 200).inc()
 
+    @asynccontextmanager
+    async def streaming(
+        self, request: web.Request, source: str, rejection: Rejected | None, accepted: Streamed
+    ) -> AsyncIterator[ArrivingBody]:
+        """Give a body to the block while it arrives; count the request in the metrics.
+
+        What the block has read counts as memory of the client and of the process until the block releases it.
+
+        Raise `Rejected` as for other requests.
+        """
+        try:
+            self._check_head(request, rejection, accepted)
+            self._open += 1
+            try:
+                async with asyncio.timeout(accepted.deadline), self._arriving(request, accepted.limit) as body:
+                    yield body
+            finally:
+                self._open -= 1
+        except Exception as error:
+            rejected = _rejected(error)
+            if rejected is None:
+                raise
+            _counter(source, rejected.status).inc()
+            raise rejected from None
+        _counter(source, 200).inc()
+
+    @asynccontextmanager
+    async def _arriving(self, request: web.Request, limit: int) -> AsyncIterator[ArrivingBody]:
+        await _continue(request)
+        with _awaiting_body(request, self._client_network(request)) as client:
+            body = ArrivingBody(request.content, limit, self._stall, partial(self._hold, client))
+            try:
+                yield body
+            finally:
+                body.release()
+
+    def _hold(self, client: Client, size: int) -> None:
+        client.reading += size
+        self._reading += size
+        if size > 0:
+            self._require_room(client)
+
     def client_ip(self, request: web.Request) -> str | None:
         """Return the address of the client behind trusted proxies; None if it can't be known."""
         return self._proxies.client_ip(request.remote, request.headers.getall("X-Forwarded-For", ()))
 
-    def _check_head(self, request: web.Request, rejection: Rejected | None) -> None:
-        if request.headers.get("Content-Type") != "application/json" and request.content_type != "application/json":
+    def _check_head(self, request: web.Request, rejection: Rejected | None, accepted: Streamed | None = None) -> None:
+        wanted = accepted.content_type if accepted else _JSON
+        if request.headers.get("Content-Type") != wanted and request.content_type != wanted:
             raise Rejected(415)
-        if (request.content_length or 0) > self._body_limit:
+        if accepted is None and (request.content_length or 0) > self._body_limit:
             raise Rejected(413)
         if rejection is not None:
             raise rejection
@@ -152,9 +210,7 @@ class Admission:
 
     async def _receive(self, request: web.Request) -> bytes:
         """Read a body that is still arriving. Its bytes count as they come, and until it is complete."""
-        if "Expect" in request.headers:
-            await request.writer.write(_CONTINUE)
-            request.writer.output_size = 0  # it counts the bytes of the final response
+        await _continue(request)
         pieces: list[bytes] = []
         size = 0
         with _awaiting_body(request, self._client_network(request)) as client:
@@ -166,16 +222,16 @@ class Admission:
                     size += len(piece)
                     client.reading += len(piece)
                     self._reading += len(piece)
-                    self._require_room(client, size)
+                    if size > self._body_limit:
+                        raise Rejected(413)
+                    self._require_room(client)
             finally:
                 client.reading -= size
                 self._reading -= size
         return b"".join(pieces)
 
-    def _require_room(self, client: Client, size: int) -> None:
-        """Raise `Rejected` if the body is too large, or if too many bytes are in flight with it."""
-        if size > self._body_limit:
-            raise Rejected(413)
+    def _require_room(self, client: Client) -> None:
+        """Raise `Rejected` if too many bytes are in flight."""
         if client.reading > self._max_reading_of_client or self._reading > self._max_reading:
             raise Rejected(503)
         self._require_free(self._in_flight - REQUEST_BYTES)
@@ -201,13 +257,20 @@ def _rejected(error: Exception) -> Rejected | None:
     match error:
         case Rejected():
             return error
-        case OversizeRecord():
+        case OversizeRecord() | BodyTooLarge():
             return Rejected(413)
         case TimeoutError() | Unavailable():
             return Rejected(503)
         case ConnectionError() | web.RequestPayloadError():
             return Rejected(400)
     return None
+
+
+async def _continue(request: web.Request) -> None:
+    """Ask for the body if the caller waits for that."""
+    if "Expect" in request.headers:
+        await request.writer.write(_CONTINUE)
+        request.writer.output_size = 0  # it counts the bytes of the final response
 
 
 def is_complete(request: web.Request) -> bool:

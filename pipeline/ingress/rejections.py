@@ -22,6 +22,8 @@ class Quota(StrEnum):
     """All sends over the HTTP API."""
     INTERACTIVE = "interactive"
     """Interactive sends over the HTTP API."""
+    UPLOADS = "uploads"
+    """Sends with a file over the HTTP API, at once."""
     WEBHOOKS = "webhooks"
     """The tenant's share of an ingress that is full."""
 

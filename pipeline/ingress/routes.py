@@ -10,8 +10,7 @@ from pipeline.ingress.admission import Rejected
 from pipeline.ingress.probes import Probes
 from pipeline.ingress.receiver import WebhookReceiver
 from pipeline.ingress.responses import BareResponse, check_expect, response
-from pipeline.ingress.send_api import SendEndpoint
-from pipeline.ingress.send_quotas import SendDefaults
+from pipeline.ingress.send_api import SendEndpoint, SendServices
 from pipeline.metrics import WEBHOOKS
 from pipeline.providers import CLOUD
 from pipeline.providers.base import Provider
@@ -27,12 +26,12 @@ def create_app(
     probes: Probes,
     tenants: Tenants,
     providers: Mapping[str, Provider],
-    quotas: SendDefaults,
+    services: SendServices,
     *,
     body_limit: int,
 ) -> web.Application:
     """Create the application. It has no middleware: `Admission` does all that every request needs."""
-    routes = Routes(receiver, SendEndpoint(receiver, tenants, providers, quotas), tenants, providers)
+    routes = Routes(receiver, SendEndpoint(receiver, tenants, providers, services), tenants, providers)
     app = web.Application(client_max_size=body_limit)
     for slash in ("", "/"):
         _add(app, "POST", CLOUD_PATH + slash, routes.cloud)

@@ -24,6 +24,7 @@ from pipeline.ingress.publish_queue import MAX_PUBLISHING
 from pipeline.ingress.publisher import WebhookPublisher
 from pipeline.ingress.receiver import WebhookReceiver
 from pipeline.ingress.routes import create_admin_app, create_app
+from pipeline.ingress.send_api import SendServices
 from pipeline.ingress.send_quotas import SendDefaults
 from pipeline.ingress.startup_checks import require_secrets, unauthenticated_accounts
 from pipeline.ingress.trusted_proxies import TrustedProxies
@@ -31,7 +32,9 @@ from pipeline.logging import get_logger
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import Provider
 from pipeline.settings import Settings
+from pipeline.state import open_store
 from pipeline.tenants import Tenants
+from pipeline.uploads.writer import UploadTopic
 
 _SHUTDOWN_TIMEOUT: Final = 3.0
 """Seconds for requests in flight, after the listening socket is closed."""
@@ -105,8 +108,13 @@ async def serving(
     )
     probing = ConnectionLimiter(MAX_ADMIN_CONNECTIONS, MAX_ADMIN_CONNECTIONS)
     receiver = WebhookReceiver(admission, publisher, tenants)
-    app = create_app(receiver, probes, tenants, providers, _quotas(settings), body_limit=limit)
+    store = open_store(settings.cache, settings.redis, settings.data_dir / "cache", settings.redis_replicas)
+    uploads = UploadTopic(settings.kafka)
+    services = SendServices(_quotas(settings), store, uploads, settings.upload_deadline)
+    app = create_app(receiver, probes, tenants, providers, services, body_limit=limit)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(store.close)
+        stack.push_async_callback(uploads.close)
         stack.push_async_callback(publisher.stop, _FLUSH_TIMEOUT)
         admin = await stack.enter_async_context(
             _listening(

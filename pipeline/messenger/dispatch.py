@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -34,12 +34,24 @@ from pipeline.topics.commands import Command, CommandKind
 PERMIT_LIFETIME: Final = 0.05
 """Seconds for which a permit may be used: so many seconds of an account's permits may come together, at most."""
 
+Deliver = Callable[[Provider, Command, Account, ClientSession], Awaitable[SendAttempt]]
+"""Carries out a command by its provider, as `Provider.deliver` does."""
+
+
+def deliver_plainly(
+    provider: Provider, command: Command, account: Account, session: ClientSession
+) -> Awaitable[SendAttempt]:
+    return provider.deliver(command, account, session)
+
 
 class Dispatcher:
     """Calls providers and keeps each account within its limits.
 
     It must be the only one that calls for its accounts. The commands of an account are on one partition, so that one
     worker has all of them.
+
+    Args:
+        deliver: calls a provider; by default its `deliver` alone.
     """
 
     def __init__(
@@ -47,10 +59,12 @@ class Dispatcher:
         providers: Mapping[str, Provider],
         tenants: Tenants,
         bounds: SlotBounds,
+        deliver: Deliver | None = None,
         now: Callable[[], float] = clock.steady,
     ) -> None:
         """`now` returns unix seconds that never jump; limits are measured by it."""
         self._providers = providers
+        self._deliver = deliver or deliver_plainly
         self._tenants = tenants
         self._now = now
         self._permits = Permits(limits_of, now)
@@ -145,7 +159,7 @@ class Dispatcher:
         account = self._account(command)
         try:
             with self._seconds[command.provider].time(), _span(command), guarded_by(guard or WriteGuard()):
-                attempt = await self._providers[command.provider].deliver(command, account, self._session)
+                attempt = await self._deliver(self._providers[command.provider], command, account, self._session)
             if call is not None and call.conclude(attempt):
                 self._hold(call)
         except UnsupportedCommand as error:

@@ -68,6 +68,10 @@ class TopicReader:
                 yield record
             position = await self._consumer.position(tp)
 
+    def rest(self) -> None:
+        """Fetch nothing until the next range is read, so that a reader that is kept costs nothing."""
+        self._consumer.pause(*self._consumer.assignment())
+
     async def _next_records(self, tp: TopicPartition, position: int) -> list[ConsumedRecord]:
         """Return the next records; none if only control or compacted records were passed."""
         with _kafka_errors(self._bootstrap):

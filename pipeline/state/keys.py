@@ -52,6 +52,11 @@ def unit_key(tenant: str, event_id: str) -> str:
     return f"{_tag(tenant)}:unit:{_key(event_id)}"
 
 
+def idempotency_key(tenant: str, event_id: str) -> str:
+    """Return the name of the record of what was sent under an idempotency key."""
+    return f"{_tag(tenant)}:idempotency:{_key(event_id)}"
+
+
 def media_key(tenant: str, account: str, name: str) -> str:
     """Return the name of the row about one medium of an account."""
     return f"{_tag(tenant)}:media:{_part(account)}:{_key(name)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -14,7 +16,7 @@ from aiohttp import web
 from pipeline.sandbox.config import SandboxAccount
 from pipeline.sandbox.core import Codes, MessageRejected, Plan, Sandbox
 from pipeline.sandbox.errors import NotSupported
-from pipeline.sandbox.ledger import ReadMark, SentMessage
+from pipeline.sandbox.ledger import ReadMark, SentMessage, StoredFile
 from pipeline.sandbox.provider import UserMessage
 from pipeline.sandbox.status_queue import Update
 from pipeline.sandbox.types import JsonObject
@@ -152,11 +154,19 @@ class WasenderApi:
         self._sandbox.ledger.reads.add(ReadMark(self.name, account.id, "", typing, time.time()))
         return {"success": True}
 
-    def _upload(self, request: web.Request, _: SandboxAccount, body: JsonObject) -> JsonObject:
+    def _upload(self, request: web.Request, account: SandboxAccount, body: JsonObject) -> JsonObject:
         data = body.get("base64")
-        if not isinstance(data, str) or not data.startswith("data:") or ";base64," not in data:
+        head, comma, encoded = data.partition(";base64,") if isinstance(data, str) else ("", "", "")
+        try:
+            content = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            comma = ""
+        if not head.startswith("data:") or not comma:
             raise invalid({"base64": "The base64 field must be a data URL."})
-        return {"success": True, "publicUrl": f"{request.scheme}://{request.host}/uploads/{webhooks.new_id().lower()}"}
+        name = webhooks.new_id().lower()
+        row = (name, head.removeprefix("data:"), name, len(content), hashlib.sha256(content).hexdigest(), time.time())
+        self._sandbox.ledger.media.add(StoredFile(self.name, account.id, *row))
+        return {"success": True, "publicUrl": f"{request.scheme}://{request.host}/uploads/{name}"}
 
     def _number_of(self, request: web.Request, _: SandboxAccount, __: JsonObject) -> JsonObject:
         """Return the number of a linked id; in the sandbox it has the same digits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import tempfile
 from collections import Counter
@@ -21,6 +22,7 @@ from pipeline.state.factory import CacheFactory
 from pipeline.state.scope import CacheScope
 from pipeline.testing import TestRecord
 from pipeline.topics.events.wire import ParsedEvent
+from pipeline.topics.uploads import PIECE_BYTES
 from tests.support.observers import get, post, records, request
 from tests.support.ports import free_ports
 from tests.support.provider_table import ARRIVALS
@@ -137,6 +139,30 @@ def test_a_send_of_another_system_is_one_message_behind_the_answer_before_it(run
     assert said == [("You said: where?", False), ("Your parcel is on its way.", True), ("You said: thanks", False)]
     assert asyncio.run(_row(running, contact, "sends")) == {"count": 1, "last": "text"}
     assert not _published(running, b"sandbox-api-key")
+
+
+def test_a_picture_by_http_reaches_the_provider_as_it_was_sent_and_once(running: Stack, contact: str) -> None:
+    """A customer would get a torn picture, or three; and a caller hear 200 for a send that never happens."""
+    url = f"{running.ingress_url}/api/whatsapp/media/send-image"
+    picture = b"\xff\xd8\xff\xe0" + contact.encode() * 120_000
+    headers = {"Authorization": "Bearer sandbox-api-key", "Idempotency-Key": f"picture-{contact}"}
+    headers["Content-Type"] = "multipart/form-data; boundary=edge"
+
+    def form(content: bytes) -> bytes:
+        head = "--edge\r\nContent-Disposition: form-data; name="
+        field = f"{head}recipient\r\n\r\n{contact}\r\n{head}media_source; filename=a.jpg\r\n\r\n"
+        return field.encode() + content + b"\r\n--edge--\r\n"
+
+    assert [request(url, form(picture), headers) for _ in range(3)] == [200] * 3
+    assert request(url, form(picture + b"!"), headers) == 409
+    eventually(lambda: _sent(running, contact), "the picture")
+    _drained(running)
+    (message,) = _sent(running, contact)
+    media = get(f"{running.sandbox_url}/_sandbox/media")
+    (stored,) = [each for each in media if each["sha256"] == hashlib.sha256(picture).hexdigest()]
+    assert (message["type"], message["body"]["id"]) == ("image", stored["media_id"])
+    pieces = [record for record in records(running.bootstrap, "uploads") if contact.encode() * 3 in record.value]
+    assert [len(piece.value) for piece in pieces] == [PIECE_BYTES, PIECE_BYTES, len(picture) - 2 * PIECE_BYTES]
 
 
 def test_outcome_and_statuses_of_a_reply_carry_its_command(running: Stack, contact: str) -> None:

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
-from pipeline.messenger.dispatch import Dispatcher
+from pipeline.messenger.dispatch import Deliver, Dispatcher
 from pipeline.messenger.executor import MAX_RESENDS, CommandExecutor
 from pipeline.messenger.slots import SlotBounds
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
@@ -69,14 +69,17 @@ class Provider:
 
 
 def _driver(
-    provider: Provider, in_doubt: Literal["resend", "give_up"] = "resend", window: float = WINDOW
+    provider: Provider,
+    in_doubt: Literal["resend", "give_up"] = "resend",
+    window: float = WINDOW,
+    deliver: Deliver | None = None,
 ) -> TopologyTestDriver:
     account = {"provider": "cloud", "id": NUMBER, "token": "t"}
     tenant = {"id": "acme", "in_doubt": in_doubt, "accounts": [account]}
     known = Tenants(TenantsFile.model_validate({"tenants": [tenant]}))
 
     async def dispatcher() -> Dispatcher:
-        made = Dispatcher({"cloud": provider}, known, SlotBounds(1, 1, 1))
+        made = Dispatcher({"cloud": provider}, known, SlotBounds(1, 1, 1), deliver)
         await made.close()  # the provider of these tests calls nobody
         return made
 

@@ -124,7 +124,7 @@ class World:
 
     async def send(self, command: Command) -> tuple[Outcome | None, int]:
         """Give the command to a new messenger. Return its outcome, None while it waits, and the number of calls."""
-        dispatcher = CountingDispatcher(PROVIDERS, self._tenants, SlotBounds(1, 1, 1), lambda: self.now)
+        dispatcher = CountingDispatcher(PROVIDERS, self._tenants, SlotBounds(1, 1, 1), now=lambda: self.now)
         executor = CommandExecutor(dispatcher, reconcile_window=1e9, now=lambda: self.now)
         try:
             return await executor.execute(command, self, self), dispatcher.calls

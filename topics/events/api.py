@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import Field
 
 from pipeline.topics.events.base import EventBase
+from pipeline.topics.uploads import StoredUpload
 
 READ: Final = "read_receipt"
 """The `message_type` of read marks."""
@@ -22,7 +23,8 @@ class APIMessageEvent(EventBase):
         path: which send, e.g. `messages/send-text`.
         message_type: what it sends, by Wappa's label: `text`, `image`, `button`, `template`, `read_receipt`, …
         message_id: the id of its command, which the caller was answered.
-        request_payload: the JSON body as the caller gave it.
+        request_payload: the JSON body as the caller gave it; of a form, its fields without the file.
+        upload: the file of a form.
     """
 
     webhook_type: ClassVar[str] = "api_message"
@@ -32,6 +34,7 @@ class APIMessageEvent(EventBase):
     message_type: str
     message_id: str
     request_payload: dict[str, Any] = Field(default_factory=dict, repr=False)
+    upload: StoredUpload | None = Field(default=None, repr=False)
 
     @property
     def recipient(self) -> str:

@@ -19,6 +19,9 @@ from pipeline.topics.types import Json
 _LABELS: Final = frozenset({"text", "media", "location"})
 """The template types of Wappa 0.1: the type of the header, not the category."""
 
+MEDIUM: Final = "media_source"
+"""The field of the medium; in a form, the name of the file."""
+
 Recipient = Annotated[str, Field(max_length=256)]
 Name = Annotated[str, Field(max_length=1024)]
 Id = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
@@ -78,8 +81,11 @@ class ReadBody(SendBody):
     typing: bool = False
 
 
-class _Media(SendBody):
-    """A medium by its URL or by the provider's id. A path is rejected: it would name a file of our own machine."""
+class MediaBody(SendBody):
+    """A medium by its URL or by the provider's id. A path is rejected: it would name a file of our own machine.
+
+    A file comes in a form (`pipeline.ingress.send_form`); the messenger then gets the upload instead.
+    """
 
     unsent = frozenset({"description", "transcript", "media_type"})
 
@@ -90,12 +96,13 @@ class _Media(SendBody):
     transcript: Words | None = None
 
     def arguments(self) -> Json:
+        """Return the arguments of the messenger's method, without the recipient. Raises `Unsendable`."""
         if as_reference(self.media_source) is None:
             raise Unsendable("media_source is neither a URL nor a media id: files can't be sent by path", "NO_MEDIA_ID")
         return super().arguments()
 
 
-class ImageBody(_Media):
+class ImageBody(MediaBody):
     """An image."""
 
     renamed = {"media_source": "image_source"}
@@ -103,7 +110,7 @@ class ImageBody(_Media):
     caption: Words | None = None
 
 
-class VideoBody(_Media):
+class VideoBody(MediaBody):
     """A video."""
 
     renamed = {"media_source": "video_source"}
@@ -111,8 +118,8 @@ class VideoBody(_Media):
     caption: Words | None = None
 
 
-class _Uncaptioned(_Media):
-    unsent = _Media.unsent | {"caption", "filename"}
+class _Uncaptioned(MediaBody):
+    unsent = MediaBody.unsent | {"caption", "filename"}
 
     caption: None = None
     filename: Name | None = None
@@ -126,7 +133,7 @@ class AudioBody(_Uncaptioned):
     is_voice: bool = False
 
 
-class DocumentBody(_Media):
+class DocumentBody(MediaBody):
     """A document."""
 
     renamed = {"media_source": "document_source"}

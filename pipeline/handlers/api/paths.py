@@ -13,6 +13,7 @@ from pipeline.handlers.outbound import checks
 from pipeline.handlers.results import SendResult
 from pipeline.topics.events import APIMessageEvent
 from pipeline.topics.events.api import READ
+from pipeline.topics.types import Json
 
 
 class ApiMethod(NamedTuple):
@@ -53,20 +54,32 @@ PATHS: Final[Mapping[str, ApiMethod]] = MappingProxyType(
 )
 
 
+UPLOAD_PATHS: Final = frozenset(path for path, call in PATHS.items() if issubclass(call.body, bodies.MediaBody))
+"""The paths that take a file in a form."""
+
+
 async def dry_run(event: APIMessageEvent) -> SendResult:
     """Return the messenger's result of the send. The event must be active, as in a hook; its command is the first."""
     call = PATHS.get(event.path)
     if call is None:
         raise InvalidRecord(f"there is no send {event.path}: a newer version has written it")
     try:
-        name = call.body.__name__.removesuffix("Body")  # as callers of the API see it in error messages
-        arguments = checks.model(call.body, event.request_payload, name=name).arguments()
+        arguments = _arguments(call.body, event)
     except Unsendable as error:
         return _failed_result(event, error)
     if event.message_type != READ:
         arguments["recipient"] = event.recipient
     result: SendResult = await getattr(MESSENGER, call.method)(**arguments)
     return result
+
+
+def _arguments(kind: type[bodies.SendBody], event: APIMessageEvent) -> Json:
+    """Return the arguments of the messenger's method. The id of an upload stands for its file. Raises `Unsendable`."""
+    name = kind.__name__.removesuffix("Body")  # as callers of the API see it in error messages
+    if event.upload is None:
+        return checks.model(kind, event.request_payload, name=name).arguments()
+    body = checks.model(kind, event.request_payload | {bodies.MEDIUM: event.upload.id}, name=name)
+    return body.arguments() | {body.renamed[bodies.MEDIUM]: event.upload}
 
 
 async def execute(event: APIMessageEvent) -> None:

@@ -46,6 +46,9 @@ SIZES: Final[Mapping[str, int]] = MappingProxyType(
 )
 """Maximum sizes in bytes. A static sticker may have `STATIC_STICKER` only."""
 
+MAX_INLINE_UPLOAD: Final = 16 * MIB
+"""Maximum bytes of an uploaded file for a provider that takes it only inside a message, as base64 in JSON."""
+
 SUPPORTED: Final = frozenset().union(*TYPES.values())
 MAX_SIZE: Final = max(SIZES.values())
 
@@ -69,6 +72,11 @@ def max_size(mime_type: str) -> int:
     return SIZES[found] if found else MAX_SIZE
 
 
+def max_upload(kind: str, *, keeps_media: bool) -> int:
+    """Return the maximum bytes of a file for a message of `kind`. `keeps_media`: the provider takes it by itself."""
+    return SIZES[kind] if keeps_media else min(SIZES[kind], MAX_INLINE_UPLOAD)
+
+
 def check_type(mime_type: str, kind: str | None = None) -> None:
     """Raise `Unsendable` for a type that WhatsApp does not take, or does not take as a message of `kind`."""
     if plain_type(mime_type) not in (TYPES[kind] if kind else SUPPORTED):
@@ -85,6 +93,14 @@ def check_size(size: int, mime_type: str, content: bytes = b"") -> None:
         raise Unsendable(f"the file has {size} bytes: WhatsApp takes {most} of {mime_type}", "FILE_SIZE_EXCEEDED")
     if size == 0:
         raise Unsendable("the file is empty", "FILE_SIZE_EXCEEDED")
+
+
+def check_content(head: bytes, mime_type: str, kind: str) -> None:
+    """Raise `Unsendable` if the file's first bytes are those of another kind of medium, whatever its type says."""
+    found = _type_by_content(head)
+    if found is None or category(found) in (None, kind) or (kind, found) == ("audio", "video/mp4"):
+        return  # unknown, a container of many formats, or MP4 with sound only
+    raise Unsendable(f"the file is {found}, and not {plain_type(mime_type)}", "MIME_TYPE_UNSUPPORTED")
 
 
 def _is_animated(webp: bytes) -> bool:

@@ -12,6 +12,7 @@ from pipeline.errors import Unsendable
 from pipeline.handlers.media import limits
 from pipeline.handlers.media.gateway import Upload
 from pipeline.handlers.outbound import checks
+from pipeline.topics.uploads import StoredUpload
 from pipeline.unicode import well_formed
 
 Source = str | Path | bytes | bytearray | BinaryIO | Mapping[str, Any]
@@ -21,6 +22,8 @@ _REFERENCES: Final = ("id", "link", "data")
 
 def as_reference(source: object) -> dict[str, Any] | None:
     """Return the medium of a source that needs no upload; None for a source that does."""
+    if isinstance(source, StoredUpload):
+        return source.medium()
     if isinstance(source, Mapping):
         named = [name for name in _REFERENCES if source.get(name)]
         if len(named) != 1:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, FormData
 
-from pipeline.errors import Unavailable, Unsendable
+from pipeline.errors import Unanswered, Unavailable, Unsendable
 from pipeline.handlers.media.gateway import MediaInfo, Upload, Uploaded
 from pipeline.providers.cloud.answer import error_text
 from pipeline.providers.cloud.error_codes import TABLE
@@ -71,7 +71,7 @@ async def _call(
         ) as response:
             content = read_object(await response.read())
     except (ClientError, TimeoutError) as error:
-        raise Unavailable(f"the Cloud API could not be reached ({type(error).__name__})") from None
+        raise Unanswered(f"the Cloud API could not be reached ({type(error).__name__})") from None
     if response.status != 200 or "error" in content:
         raise _media_error(response.status, content, failure, account)
     return content

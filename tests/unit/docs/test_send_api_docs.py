@@ -12,10 +12,11 @@ import pytest
 
 from pipeline.handlers.api.bodies import LocationTemplateBody, MediaTemplateBody, SendBody, TextTemplateBody
 from pipeline.handlers.api.paths import PATHS
+from pipeline.handlers.media.limits import MIB, SIZES, max_upload
 from pipeline.tenants import load_tenants
 from pipeline.testing import HandlerDriver, api_message
 from tests.support.doc_blocks import DOCS
-from tests.support.send_api import api
+from tests.support.send_api import JPEG, api
 from tests.unit.docs.test_handler_docs import blocks
 
 PAGE = (DOCS / "send-api.md").read_text()
@@ -31,12 +32,19 @@ def test_each_line_of_it_sends(line: str, monkeypatch: pytest.MonkeyPatch) -> No
     """The first thing that somebody tries would be refused."""
     monkeypatch.setenv("PIPELINE_SANDBOX_URL", "http://127.0.0.1:1")
     _, url, *options = shlex.split(line.replace("\\\n", " "))
-    given = dict(each.split(": ", 1) for flag, each in zip(options[::2], options[1::2], strict=True) if flag == "-H")
+    flags = list(zip(options[::2], options[1::2], strict=True))
+    given = dict(each.split(": ", 1) for flag, each in flags if flag == "-H")
+    fields = dict(each.split("=", 1) for flag, each in flags if flag == "-F")
 
     async def main() -> None:
         async with api(load_tenants(SAMPLE)) as caller:
             assert url.startswith("http://127.0.0.1:8080/api/whatsapp/")
-            status, answer = await caller.post(url.partition("whatsapp/")[2], options[-1].encode(), None, **given)
+            path = url.partition("whatsapp/")[2]
+            if file := fields.pop("media_source", ""):
+                assert file == f"@{JPEG.name}"
+                status, answer = await caller.upload(path, fields, JPEG, None, **given)
+            else:
+                status, answer = await caller.post(path, options[-1].encode(), None, **given)
             assert (status, answer["success"]) == (200, True)
 
     asyncio.run(main())
@@ -65,3 +73,14 @@ def test_its_handler_takes_note() -> None:
     driver = HandlerDriver(made["Shop"]())
     driver.handle(api_message("messages/send-text", text="Parcel"))
     assert driver.user_data("sends") == {"text": 1}
+
+
+def test_its_limits_are_those_of_the_code() -> None:
+    """A caller would make its files smaller than they need to be, or learn from a 413 that they are too large."""
+    rows = re.findall(r"^\| (image|video|audio|document) \| [^|]+ \| (\d+) MiB \| (\d+) MiB \|$", PAGE, re.M)
+    found = {kind: (int(kept) * MIB, int(inline) * MIB) for kind, kept, inline in rows}
+    assert found == {
+        kind: (max_upload(kind, keeps_media=True), max_upload(kind, keeps_media=False))
+        for kind in SIZES
+        if kind != "sticker"
+    }

@@ -136,7 +136,7 @@ def _command(kind: CommandKind = CommandKind.TEXT, expires_at: datetime | None =
 
 
 async def _carry_out(outside: Outside, window: float, command: Command) -> Outcome | None:
-    dispatcher = Dispatcher({"cloud": outside}, _tenants(), SlotBounds(1, 1, 1), lambda: outside.now)
+    dispatcher = Dispatcher({"cloud": outside}, _tenants(), SlotBounds(1, 1, 1), now=lambda: outside.now)
     try:
         return await CommandExecutor(dispatcher, window, now=lambda: outside.now).execute(command, outside, outside)
     finally:

@@ -72,7 +72,7 @@ class Messenger:
     async def _end(self, command: Command) -> Outcome | None:
         if self._dispatcher is None:
             self._dispatcher = Dispatcher(
-                {"cloud": self.outside}, self._tenants, SlotBounds(1, 1, 1), lambda: self.outside.now
+                {"cloud": self.outside}, self._tenants, SlotBounds(1, 1, 1), now=lambda: self.outside.now
             )
             await self._dispatcher.close()  # the provider of these tests calls nobody
         executor = CommandExecutor(
@@ -190,7 +190,7 @@ def test_a_status_that_was_held_up_is_believed_after_the_end() -> None:
 
 async def _look(messenger: Messenger, command: Command) -> Outcome | None:
     dispatcher = Dispatcher(
-        {"cloud": messenger.outside}, messenger._tenants, SlotBounds(1, 1, 1), lambda: messenger.outside.now
+        {"cloud": messenger.outside}, messenger._tenants, SlotBounds(1, 1, 1), now=lambda: messenger.outside.now
     )
     await dispatcher.close()
     stalled = messenger.outside.now - 1000

@@ -23,7 +23,7 @@ def of(*lanes: str, dedup_ttl: timedelta = WEEK, outcome_ttl: timedelta = WEEK) 
 def test_every_fixed_name_is_there() -> None:
     """Consumers outside the project read these topics by name."""
     commands = {f"commands.{name}" for name in ("interactive", "bulk", "outcomes", "receipts")}
-    fixed = {"webhooks.raw", "events.default", "installation"} | commands
+    fixed = {"webhooks.raw", "events.default", "installation", "uploads"} | commands
     changelogs = {"intake-seen-changelog", "messenger-sent-changelog"} | PARKED
     assert set(of("default")) == fixed | changelogs | {f"dead-letters.{stage}" for stage in STAGES}
 
