@@ -9,7 +9,7 @@ from typing import Final
 
 from pipeline.errors import KeyUnavailable, RetryAfter
 from pipeline.messenger.limits.account import AccountLimiter, Block, Limit, Limits, Send
-from pipeline.messenger.limits.queue import PermitQueue, Rank, Waiter
+from pipeline.messenger.limits.queue import PermitQueue, PermitWaiter, Rank
 from pipeline.messenger.limits.quota import ReadRow
 from pipeline.messenger.waking import Sleep, do_nothing, sleep_until_woken
 from pipeline.tenants import Account
@@ -52,7 +52,7 @@ class AccountPermits:
         delay = self.queue.wait(rank, now)
         if delay > min(within, MAX_PERMIT_WAIT):
             raise _blocked(Block(Limit.RATE, delay), within)
-        waiter = Waiter(rank, do_nothing)
+        waiter = PermitWaiter(rank, do_nothing)
         self.queue.add(waiter)
         self._watch(now)
         try:

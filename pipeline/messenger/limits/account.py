@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 import orjson
 
 from pipeline.messenger.limits.learnt import LearntRate
-from pipeline.messenger.limits.pairs import IDLE, PairLimit, PairRule, Pairs, PairState
+from pipeline.messenger.limits.pairs import IDLE, AccountPairs, PairLimit, PairRule, PairState
 from pipeline.messenger.limits.quota import DailyQuota, ReadRow, RecipientQuota, digest
 from pipeline.token_bucket import TokenBucket
 
-AHEAD: Final = 0.5
+SPENT_AHEAD: Final = 0.5
 """Seconds of permits that a row counts as spent before they are."""
 INBOUND_DEBT: Final = 1.0
 """Seconds for which inbound messages may stop an account at most, however many there were."""
@@ -87,7 +87,7 @@ class AccountLimiter:
         self.limits = limits
         self.learnt = LearntRate(limits.rate)
         self.bucket = TokenBucket(limits.rate, limits.burst, now)
-        self._pairs = Pairs(limits.pair) if limits.pair else None
+        self._pairs = AccountPairs(limits.pair) if limits.pair else None
         self._messages = self._recipients = None
         if (most := limits.messages_per_day) is not None:
             self._messages = DailyQuota(f"messages:{name}", most, read, now)
@@ -103,7 +103,7 @@ class AccountLimiter:
             return
         spent_until, lowered_to, throttled_at, *_ = orjson.loads(row)
         # No row is further ahead than this. It may look so if the clock was set back.
-        most = (self.limits.burst + 1) / self.limits.rate + AHEAD + INBOUND_DEBT
+        most = (self.limits.burst + 1) / self.limits.rate + SPENT_AHEAD + INBOUND_DEBT
         self.bucket.spent_until = self._saved_until = min(spent_until, now + most)
         if lowered_to:
             self.learnt.restore(lowered_to, min(throttled_at, now))
@@ -127,7 +127,7 @@ class AccountLimiter:
             self._adapt(now)
         return self.bucket.wait_behind(now, behind) if behind else self.bucket.wait(now)
 
-    def _pair_wait(self, pairs: Pairs, send: Send, now: float) -> float:
+    def _pair_wait(self, pairs: AccountPairs, send: Send, now: float) -> float:
         if send.rule is PairRule.OFF:
             return 0.0
         if send.person not in pairs:
@@ -177,7 +177,7 @@ class AccountLimiter:
         found: dict[str, bytes] = {}
         if self.bucket.spent_until > self._saved_until:
             lowered = self.learnt.lowered_to if self.learnt.is_lowered else 0.0
-            row = (self.bucket.spent_until + AHEAD, lowered, self.learnt.at if lowered else 0.0)
+            row = (self.bucket.spent_until + SPENT_AHEAD, lowered, self.learnt.at if lowered else 0.0)
             found[self._rate_key] = orjson.dumps(row)
         if self._pairs is not None and send.rule is not PairRule.OFF:
             found[self._pair_key(send.person)] = orjson.dumps(tuple(self._pairs.state(send.person)))

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 MANY_PAIRS: Final = 20_000
-"""Pairs of an account in memory from which on those that owe nothing are forgotten."""
+"""AccountPairs of an account in memory from which on those that owe nothing are forgotten."""
 MOST_PAUSE: Final = 3_600.0
 """Seconds for which a person's messages may be paused at most."""
 
@@ -44,7 +44,7 @@ class PairState(NamedTuple):
 IDLE: Final = PairState(0.0, 0.0)
 
 
-class Pairs:
+class AccountPairs:
     """The pairs of one account."""
 
     __slots__ = ("_limit", "_many", "_states")

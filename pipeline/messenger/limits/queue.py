@@ -17,7 +17,7 @@ class Rank(IntEnum):
     BULK = 1
 
 
-class Waiter:
+class PermitWaiter:
     """A command that waits for a permit.
 
     Attributes:
@@ -40,7 +40,7 @@ class PermitQueue:
 
     def __init__(self, limiter: AccountLimiter) -> None:
         self.limiter = limiter
-        self._waiting: Final = tuple(OrderedDict[Waiter, None]() for _ in Rank)
+        self._waiting: Final = tuple(OrderedDict[PermitWaiter, None]() for _ in Rank)
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting))
@@ -60,13 +60,13 @@ class PermitQueue:
         self.limiter.take(now)
         return True
 
-    def add(self, waiter: Waiter) -> None:
+    def add(self, waiter: PermitWaiter) -> None:
         self._waiting[waiter.rank][waiter] = None
 
-    def discard(self, waiter: Waiter) -> None:
+    def discard(self, waiter: PermitWaiter) -> None:
         self._waiting[waiter.rank].pop(waiter, None)
 
-    def grant(self, now: float) -> Iterator[Waiter]:
+    def grant(self, now: float) -> Iterator[PermitWaiter]:
         """Give each valid permit to the next waiter."""
         while (waiting := next(filter(None, self._waiting), None)) and self.limiter.wait(now) <= 0:
             waiter, _ = waiting.popitem(last=False)
@@ -74,7 +74,7 @@ class PermitQueue:
             waiter.granted = True
             yield waiter
 
-    def cancel(self) -> Iterator[Waiter]:
+    def cancel(self) -> Iterator[PermitWaiter]:
         """End all waits without permits."""
         for waiting in self._waiting:
             while waiting:

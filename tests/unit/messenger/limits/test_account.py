@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from pipeline.messenger.limits.account import AHEAD, AccountLimiter, Limit, Limits, Send
+from pipeline.messenger.limits.account import SPENT_AHEAD, AccountLimiter, Limit, Limits, Send
 from pipeline.messenger.limits.pairs import PairLimit, PairRule
 from pipeline.messenger.limits.quota import WINDOW
 from pipeline.messenger.spending import limits_of
@@ -87,7 +87,7 @@ def test_few_sends_write_a_row_of_the_rate() -> None:
         before = rows.get("limit:cloud:a")
         assert process.send(now, Send("ada"))
         written += rows.get("limit:cloud:a") is not before
-    assert written <= 800 / 80 / AHEAD + 2
+    assert written <= 800 / 80 / SPENT_AHEAD + 2
 
 
 def test_a_throttle_halves_the_rate_which_climbs_back_and_outlives_the_process() -> None:
@@ -113,7 +113,7 @@ def test_a_clock_that_was_set_back_does_not_stop_an_account() -> None:
     ahead = Process(rows, NOW + WINDOW, Limits(80, 20, PAIR))
     assert ahead.send(NOW + WINDOW + 10)
     process = Process(rows, NOW, Limits(80, 20, PAIR))
-    assert process.limiter.wait(NOW) <= 20 / 80 + AHEAD + 1 + 1 / 80
+    assert process.limiter.wait(NOW) <= 20 / 80 + SPENT_AHEAD + 1 + 1 / 80
     block = process.limiter.block(ADA, NOW)
     assert block is not None
     assert block.seconds <= 45 * 6 + 3_600

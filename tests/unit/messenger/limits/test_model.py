@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.messenger.limits.account import AHEAD, AccountLimiter, Limits, Send
+from pipeline.messenger.limits.account import SPENT_AHEAD, AccountLimiter, Limits, Send
 from pipeline.messenger.limits.pairs import PairLimit, PairRule
-from pipeline.messenger.limits.queue import PermitQueue, Rank, Waiter
+from pipeline.messenger.limits.queue import PermitQueue, PermitWaiter, Rank
 from pipeline.messenger.limits.quota import SLOT, WINDOW
 
 PAIR: Final = PairLimit(6.0, 45)
@@ -155,7 +155,7 @@ def test_the_allowance_is_used(rate: float, burst: float, lives: list[float]) ->
             limiter.saved(found)
             sent += 1
         now = end
-    assert sent >= rate * (now - 1e9) - len(lives) * (AHEAD * rate + 1) - burst - 1
+    assert sent >= rate * (now - 1e9) - len(lives) * (SPENT_AHEAD * rate + 1) - burst - 1
 
 
 @pytest.mark.parametrize(("rule", "after"), [(PairRule.BUCKET, 6.0), (PairRule.DEBT, 270.0)])
@@ -179,7 +179,7 @@ def test_interactive_goes_before_bulk_and_each_in_its_order() -> None:
     queue = PermitQueue(AccountLimiter("cloud:1", Limits(10, 1), dict[str, bytes]().get, 0.0))
     now = 10.0
     assert queue.take(Rank.BULK, now)
-    waiters = [Waiter(rank, lambda: None) for rank in (Rank.BULK, Rank.BULK, Rank.INTERACTIVE, Rank.INTERACTIVE)]
+    waiters = [PermitWaiter(rank, lambda: None) for rank in (Rank.BULK, Rank.BULK, Rank.INTERACTIVE, Rank.INTERACTIVE)]
     for waiter in waiters:
         queue.add(waiter)
     assert not queue.take(Rank.INTERACTIVE, now + 0.1)
