@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import ClientSession, TraceConfig, TraceRequestStartParams
 from opentelemetry.trace import SpanKind
@@ -179,6 +179,12 @@ class Dispatcher:
             if permits := self._permits.known(route.account):
                 permits.cancel()
             self._routes.slots.cancel(route.slots)
+
+    def describe(self, account: Account) -> dict[str, Any]:
+        """Return what this process knows of an account that it sends for: its limits and its calls. Else nothing."""
+        permits, route = self._permits.known(account), self._routes.known(account.provider, account.id)
+        found = permits.describe() if permits else {}
+        return found if route is None else {**found, **route.describe(time.monotonic())}
 
     def unavailable_for(self, command: Command) -> float:
         """Return the seconds for which the command's account or host is held; 0 if it is not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from pipeline.errors import KeyUnavailable, RetryAfter
 from pipeline.messenger.limits.account import AccountLimiter, Block, Limit, Limits, Send
@@ -71,6 +71,11 @@ class AccountPermits:
             raise _blocked(block, math.inf)
         self.limiter.spend(send, now)
         return self.limiter.rows(send)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the account's limits, what is used of them, and the commands that wait for permits in memory."""
+        waiting = {rank.name.lower(): self.queue.count(rank) for rank in Rank}
+        return {"limits": self.limiter.describe(self._now()), "waiting_for_permits": waiting}
 
     def pause(self, seconds: float, person: str | None, *, lowers_limit: bool) -> None:
         """Send nothing for so many seconds: to that person, or to nobody if it is None."""

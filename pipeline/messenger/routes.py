@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pipeline.logging import get_logger
@@ -52,6 +52,12 @@ class SendRoute:
         self.calls = 0
         self.availability = AccountAvailability(account.id, host.availability)
 
+    def describe(self, now: float) -> dict[str, Any]:
+        """Return the account's calls, and the seconds for which it is held because nobody answers."""
+        held = self.availability.delay(now) if self.availability.is_held else 0.0
+        in_flight, waiting = self.slots.in_flight, len(self.slots.queue)
+        return {"calls": {"in_flight": in_flight, "waiting_for_slots": waiting, "held_seconds": round(held, 1)}}
+
     def log_change(self, change: Change) -> None:
         """Log that the account or the host became unavailable or available."""
         account = {"tenant": self.tenant_id, "provider": self.account.provider, "account": self.account.id}
@@ -86,6 +92,10 @@ class SendRoutes:
     def find(self, provider: str, account: str) -> SendRoute | None:
         """Return the route of an account; None if no tenant owns it."""
         return self._routes.get((provider, account)) or self._add(provider, account)
+
+    def known(self, provider: str, account: str) -> SendRoute | None:
+        """Return the route of an account that has been called; else None."""
+        return self._routes.get((provider, account))
 
     def reset(self) -> None:
         """Close all breakers, and forget the accounts without calls: another worker may have their commands now."""

@@ -8,7 +8,7 @@ no more than this process could have, and wastes no more than that.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -77,9 +77,23 @@ class AccountLimiter:
     Args:
         name: the account's key, which is in the keys of its rows.
         read: reads a row of the messenger's table.
+
+    Attributes:
+        throttles: number of calls that the provider refused for the account's rate, since it is here.
     """
 
-    __slots__ = ("_messages", "_name", "_pairs", "_read", "_recipients", "_saved_until", "bucket", "learnt", "limits")
+    __slots__ = (
+        "_messages",
+        "_name",
+        "_pairs",
+        "_read",
+        "_recipients",
+        "_saved_until",
+        "bucket",
+        "learnt",
+        "limits",
+        "throttles",
+    )
 
     def __init__(self, name: str, limits: Limits, read: ReadRow, now: float) -> None:
         self._name = name
@@ -94,6 +108,7 @@ class AccountLimiter:
         if (most := limits.recipients_per_day) is not None:
             self._recipients = RecipientQuota(f"recipients:{name}", most, read, now)
         self._saved_until = float("-inf")
+        self.throttles = 0
         self._restore_rate(now)
 
     def _restore_rate(self, now: float) -> None:
@@ -156,6 +171,7 @@ class AccountLimiter:
 
     def throttled(self, now: float, pause: float) -> bool:
         """Note that the provider refused a call for the account's rate. Return True if that lowers it."""
+        self.throttles += 1
         lowered = self.learnt.throttled(now, pause)
         self._adapt(now)
         self.bucket.pause(now, pause)
@@ -169,6 +185,23 @@ class AccountLimiter:
     def _adapt(self, now: float) -> None:
         rate = self.learnt.rate(now)
         self.bucket.resize(rate, max(1.0, self.limits.burst * rate / self.limits.rate))
+
+    def describe(self, now: float) -> dict[str, Any]:
+        """Return the limits and what is used of them, for people and programs."""
+        found: dict[str, Any] = {
+            "messages_per_second": {
+                "configured": self.limits.rate,
+                "allowed": round(self.learnt.rate(now), 3),
+                "next_permit_seconds": round(self.wait(now), 3),
+                "throttles": self.throttles,
+            }
+        }
+        if self._pairs is not None:
+            found["pair"] = {"people": len(self._pairs)}
+        for limit, quota in ((Limit.MESSAGES, self._messages), (Limit.RECIPIENTS, self._recipients)):
+            if quota is not None:
+                found[limit] = {"limit": quota.limit, "used": quota.used}
+        return found
 
     # Rows
 

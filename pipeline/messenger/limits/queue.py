@@ -45,6 +45,10 @@ class PermitQueue:
     def __len__(self) -> int:
         return sum(map(len, self._waiting))
 
+    def count(self, rank: Rank) -> int:
+        """Return the number of waiters of a rank."""
+        return len(self._waiting[rank])
+
     def waiting(self, rank: Rank) -> int:
         """Return the number of waiters that go before a new one of a rank."""
         return sum(len(self._waiting[each]) for each in range(rank + 1))

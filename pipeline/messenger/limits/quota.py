@@ -109,6 +109,11 @@ class RecipientQuota:
         """The number of people in the last 24 hours, as last looked at."""
         return self._quota.used
 
+    @property
+    def limit(self) -> int:
+        """The most people in any 24 hours."""
+        return self._quota.limit
+
     def wait(self, now: float, person: str) -> float:
         """Return the seconds until a person may get a template."""
         return 0.0 if self._is_counted(person, now) else self._quota.wait(now)

@@ -130,3 +130,18 @@ def test_a_person_who_was_refused_is_sent_nothing_for_a_while() -> None:
         assert block.seconds >= 15 - 1e-6
     assert process.limiter.block(ADA, NOW + 16.1) is None
     assert process.limiter.block(Send("bob", PairRule.DEBT), NOW) is None
+
+
+def test_what_is_used_of_each_limit_is_told() -> None:
+    """Nobody could see why a number sends nothing, or what it was lowered to."""
+    process = Process({}, NOW, Limits(80, 20, PAIR, messages_per_day=1_000, recipients_per_day=250))
+    assert process.send(NOW + 1, Send("ada", PairRule.BUCKET, is_template=True))
+    process.limiter.throttled(NOW + 1, 5)
+    found = process.limiter.describe(NOW + 2)
+    assert found["messages_per_second"]["configured"] == 80
+    assert found["messages_per_second"]["allowed"] == 40
+    assert found["messages_per_second"]["throttles"] == 1
+    assert found["messages_per_second"]["next_permit_seconds"] == pytest.approx(4)
+    assert found["messages_per_day"] == {"limit": 1_000, "used": 1}
+    assert found["template_recipients_per_day"] == {"limit": 250, "used": 1}
+    assert found["pair"] == {"people": 1}
