@@ -16,8 +16,14 @@ from pipeline.runtime.quarantine.suspects import DEATHS
 
 log = get_logger(__name__)
 
+FIRST_ALONE: Final = 32
+"""Number of records of a partition that run alone, one by one, at the beginning of a search.
+
+From then on as many run side by side as were survived before. So a killer that is not met alone is among fewer after
+each death, and a search among thousands that holds none takes seconds.
+"""
 ENOUGH: Final = 2_000
-"""Number of records that run alone in a partition without a death until the search there ends, at least.
+"""Number of records of a partition that are survived without a death until the search there ends, at least.
 
 More than a process has in memory, those included that have run and are not committed.
 """
@@ -41,7 +47,8 @@ class ParkedState:
         wanted: True if there is something to load.
         opened: True if it may be loaded.
         counted: True if this process is one of the state's lives.
-        left: number of records that must be survived alone until the search ends.
+        survived: number of records that this process has survived in the search.
+        enough: number of those at which the search ends.
         in_work: offsets of records in memory.
         candidate: offset of the record that is to run alone next.
         in_memory: True if it is loaded already.
@@ -54,7 +61,8 @@ class ParkedState:
     wanted: bool = False
     opened: bool = False
     counted: bool = False
-    left: int = ENOUGH
+    survived: int = 0
+    enough: int = ENOUGH
     in_work: set[int] = field(default_factory=set)
     candidate: int | None = None
     in_memory: bool = False
@@ -64,6 +72,23 @@ class ParkedState:
     def has_suspects(self) -> bool:
         """True while a record that ends its process is searched."""
         return self.state.narrow or bool(self.state.suspects)
+
+    @property
+    def runs_alone(self) -> bool:
+        """True while each record runs alone, because one that ends its process is searched."""
+        return self.state.narrow and self.survived < FIRST_ALONE
+
+    @property
+    def has_width(self) -> bool:
+        """True if another record may be in memory. In a search there are no more than were survived before."""
+        return not self.state.narrow or len(self.in_work) < self.survived
+
+    def survive(self) -> None:
+        """Note that the process has survived a record of the search."""
+        if self.state.narrow:
+            self.survived += 1
+            if self.survived >= self.enough:
+                self.state = self.state.trusted()
 
     def close(self) -> None:
         """Let nothing be loaded until the broker knows of it again."""
@@ -150,7 +175,7 @@ class ParkedGate:
         if (partition := self._partitions.get(tp)) is None:
             return
         parked = partition.parked
-        parked.wake, parked.left = wake, max(ENOUGH, queues)
+        parked.wake, parked.survived, parked.enough = wake, 0, max(ENOUGH, queues)
         if not queues:
             parked.state = parked.state.trusted()
         for offset, _ in parked.state.suspects:
@@ -160,7 +185,7 @@ class ParkedGate:
             parked.state = parked.state.suspecting(parked.hint)
         parked.hint = NONE_RUNS
         if parked.state.narrow:
-            detail = "one of them may end its process: each runs alone for now"
+            detail = "one of them may end its process: few run at once for now"
             log.warning(
                 "parked_records_suspected", app=self._app, topic=tp.topic, partition=tp.partition, detail=detail
             )
@@ -173,7 +198,7 @@ class ParkedGate:
             return True
         parked = partition.parked
         if parked.opened:
-            return not parked.state.narrow or parked.candidate is None
+            return parked.candidate is None if parked.runs_alone else parked.has_width
         if not parked.wanted:
             parked.wanted = True
             self._wake()
@@ -184,8 +209,8 @@ class ParkedGate:
         partition = self._partitions.get(tp)
         if partition is None or not self._possible():
             return False
-        state = partition.parked.state
-        return state.must_run_alone(offset) and not state.condemned(offset)
+        parked = partition.parked
+        return (parked.runs_alone or parked.state.suspects_record(offset)) and not parked.state.condemned(offset)
 
     def is_alone(self, tp: TP, offset: int) -> bool:
         """Return True if this record may run alone now."""
@@ -227,6 +252,8 @@ class ParkedGate:
             self._wake()
         elif parked.state.suspects:
             parked.state = parked.state.without(offset)
+        if parked.state.narrow and not self.is_alone(tp, offset):
+            self._survive_beside(parked, offset)
         self.unloaded(tp, offset)
 
     def unloaded(self, tp: TP, offset: int) -> None:
@@ -245,10 +272,16 @@ class ParkedGate:
         """Note that the process survives a record: it is finished, or waits. At its next try it runs alone again."""
         if self.is_alone(tp, offset):
             parked = self._partitions[tp].parked
-            parked.left -= parked.state.narrow
-            if parked.left <= 0 and parked.state.narrow:
-                parked.state = parked.state.trusted()
+            parked.survive()
             self._stop_alone(parked)
+        elif (partition := self._partitions.get(tp)) is not None and partition.parked.state.narrow:
+            self._survive_beside(partition.parked, offset)
+
+    def _survive_beside(self, parked: ParkedState, offset: int) -> None:
+        """Note that the process survives a record that runs beside others. One that waits is in nobody's way."""
+        if offset in parked.in_work and not parked.runs_alone:
+            parked.survive()
+            parked.wake()
 
     def _stop_alone(self, parked: ParkedState) -> None:
         parked.state = parked.state.not_alone()

@@ -3,8 +3,8 @@
 The offset of a parked record is committed, so no position stays in front of it, and halving (`suspects`) never reaches
 it. Its state is kept in the same note beside the committed offset. The record in which the last process died, if that
 is known, runs alone next. If it is not known, deaths are counted while parked records are in work. After `LIVES` of
-them each parked record runs alone, one after the other. As everywhere, only a death alone counts against a record, and
-after `DEATHS` of those it is given up.
+them few parked records run at once, and the first ones each alone (`parked_gate`). As everywhere, only a death alone
+counts against a record, and after `DEATHS` of those it is given up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ParkedSuspicion:
 
     Attributes:
         lives: number of processes that had parked records in work and have not ended in order.
-        narrow: True if parked records run one after the other, each alone in its process.
+        narrow: True if one that ends its process is searched among them, so that few run at once.
         running: offset of the one that runs alone.
         suspects: offsets of suspects, each with the number of processes that died while it ran alone.
     """
@@ -56,8 +56,9 @@ class ParkedSuspicion:
         """Return True if the record must be given up."""
         return self.deaths(offset) >= DEATHS
 
-    def must_run_alone(self, offset: int) -> bool:
-        return self.narrow or any(offset == suspect for suspect, _ in self.suspects)
+    def suspects_record(self, offset: int) -> bool:
+        """Return True if this record is a suspect."""
+        return any(offset == suspect for suspect, _ in self.suspects)
 
     def suspecting(self, offset: int, deaths: int = 0) -> ParkedSuspicion:
         """Return the state with this record as a suspect."""

@@ -13,7 +13,7 @@ from pipeline.runtime.parking.suspects import ParkedSuspects
 from pipeline.runtime.quarantine.crash_marker import CrashHint
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.ledger import SuspectLedger
-from pipeline.runtime.quarantine.parked_gate import ParkedState
+from pipeline.runtime.quarantine.parked_gate import ENOUGH, FIRST_ALONE, ParkedState
 from pipeline.runtime.quarantine.parked_suspects import MAX_SUSPECTS, ParkedSuspicion, from_note, to_note
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.quarantine.suspects import CLEAR, LIVES, SPAN, Running, Suspicion, decode, decode_parked, encode
@@ -173,3 +173,26 @@ def test_what_is_asked_for_while_a_note_is_committed_waits_for_its_own() -> None
     suspects = ParkedSuspects(assignment, "in", lambda _: False, lambda: None)
     with asyncio.Runner(loop_factory=OwnTime) as runner:
         runner.run(asyncio.wait_for(play(), 600))
+
+
+def test_a_search_among_parked_records_runs_as_many_at_once_as_were_survived() -> None:
+    """Three deaths by other causes would let thousands of parked records go out one by one, for a quarter of an hour."""
+    parked = ParkedState(ParkedSuspicion(narrow=True))
+    for _ in range(FIRST_ALONE):
+        assert parked.runs_alone
+        parked.survive()
+    rounds, survived = 0, FIRST_ALONE
+    while parked.state.narrow:
+        assert not parked.runs_alone
+        while parked.has_width:
+            parked.in_work.add(len(parked.in_work))
+        assert len(parked.in_work) == min(survived, parked.survived)
+        survived += len(parked.in_work)
+        for _ in range(len(parked.in_work)):
+            parked.survive()
+        parked.in_work.clear()
+        rounds += 1
+    assert rounds <= 7
+    assert parked.survived >= ENOUGH
+    assert parked.has_width
+    assert parked.state == ParkedSuspicion()
