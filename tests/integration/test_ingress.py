@@ -24,7 +24,7 @@ from pipeline.ingress.connection import Timeouts
 from pipeline.ingress.publisher import WebhookPublisher
 from pipeline.local.kafka import Kafka
 from pipeline.providers import PROVIDERS
-from pipeline.runtime.kafka import installation
+from pipeline.runtime.kafka import compacted
 from pipeline.runtime.kafka.admin import create
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.catalogue import INSTALLATION, RAW, Topic
@@ -386,7 +386,7 @@ def recorded(kafka: Kafka) -> Iterator[Topic]:
 
     async def make() -> None:
         await create(kafka.bootstrap, [topic, INSTALLATION], 3, 1)
-        await installation.write(kafka.bootstrap, [partitions_record(3, [topic.name])])
+        await compacted.write(kafka.bootstrap, [partitions_record(3, [topic.name])])
 
     asyncio.run(make())
     yield topic

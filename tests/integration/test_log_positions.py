@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from pipeline.local.kafka import Kafka
-from pipeline.runtime.kafka import admin, installation
+from pipeline.runtime.kafka import admin, compacted, installation
 from pipeline.topics.catalogue import INSTALLATION
 from pipeline.topics.installation import TOPIC, started_record
 from tests.integration.installation import delete
@@ -196,7 +196,7 @@ def test_offsets_that_expired_are_told_from_a_first_start(place: Site) -> None:
 def test_a_group_that_has_read_before_and_has_no_offsets_says_so(place: Site) -> None:
     """As above: the other one of the two."""
     source = f"{place.name}.in"
-    asyncio.run(installation.write(place.bootstrap, [started_record(place.name, source)]))
+    asyncio.run(compacted.write(place.bootstrap, [started_record(place.name, source)]))
     place.feed([("k", {"id": f"k-{number}"}) for number in range(3)])
     worker = place.ready("concurrent")
     place.wait_committed()

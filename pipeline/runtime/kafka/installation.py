@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-
-from pipeline import aiokafka_patches
-from pipeline.errors import Unavailable, UsageError
-from pipeline.runtime.kafka import admin, partition_counts
-from pipeline.runtime.kafka.idempotent_producer import RecoverableIdempotentProducer
+from pipeline.errors import UsageError
+from pipeline.runtime.kafka import admin, compacted, partition_counts
 from pipeline.topics.installation import TOPIC, Installation, partitions_record, started_record
-from pipeline.topics.records import Record
-
-TIMEOUT: Final = 10.0
-"""Timeout for reading or writing a few records, in seconds."""
-_PARTITION: Final = TopicPartition(TOPIC, 0)
 
 
 async def read(bootstrap: str) -> Installation:
@@ -28,47 +16,15 @@ async def read(bootstrap: str) -> Installation:
 
 async def read_records(bootstrap: str) -> Installation:
     """Return all records of an existing topic. If the topic is missing, this request may make the broker create it."""
-    aiokafka_patches.install()
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=50)
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            await consumer.start()
-            return await _read(consumer)
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Unavailable(admin.unreachable(bootstrap, error)) from None
-    finally:
-        await consumer.stop()
-
-
-async def _read(consumer: Any) -> Installation:
     found = Installation()
-    consumer.assign([_PARTITION])
-    end = (await consumer.end_offsets([_PARTITION]))[_PARTITION]
-    await consumer.seek_to_beginning(_PARTITION)
-    while await consumer.position(_PARTITION) < end:
-        for record in (await consumer.getmany(_PARTITION, timeout_ms=200)).get(_PARTITION, ()):
-            found.apply(record.key, record.value)
+    await compacted.read(bootstrap, TOPIC, lambda record: found.apply(record.key, record.value))
     return found
-
-
-async def write(bootstrap: str, records: Sequence[Record]) -> None:
-    """Publish records; return once all in-sync replicas have them. Raises `Unavailable`."""
-    producer = RecoverableIdempotentProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            await producer.start()
-            for record in records:
-                await producer.send_and_wait(record.topic, record.value, record.key, partition=0)
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Unavailable(admin.unreachable(bootstrap, error)) from None
-    finally:
-        await producer.stop()
 
 
 async def record_start(bootstrap: str, group: str, topic: str) -> None:
     """Record that the group has read the topic. Do nothing if the installation has no topic for its records."""
     if TOPIC in await admin.describe(bootstrap, [TOPIC]):
-        await write(bootstrap, [started_record(group, topic)])
+        await compacted.write(bootstrap, [started_record(group, topic)])
 
 
 async def create(
@@ -87,7 +43,7 @@ async def create(
     await partition_counts.require_topics(bootstrap, keyed, partitions, recorded=found.partitions is not None)
     if found.partitions is not None and found.topics >= set(keyed):
         return made, False
-    await write(bootstrap, [partitions_record(partitions, found.topics.union(keyed))])
+    await compacted.write(bootstrap, [partitions_record(partitions, found.topics.union(keyed))])
     return made, True
 
 
