@@ -5,6 +5,7 @@
     events.<lane> ──▶ [handle] ──▶ commands.interactive, commands.bulk            app "handlers-<lane>", table "parked"
     commands.interactive, commands.bulk ──▶ [send] ──▶ commands.outcomes          app "messenger", "sent", "parked"
     commands.receipts ──▶ [receive]                                               app "messenger", table "sent"
+    controls ──▶ every messenger, from its beginning
     any stage ──▶ dead-letters.<stage>
 
 A chain is cut in two by naming a topic between its stages: `app.flow(RAW, parse(…), Through(…), deduplicate(), …)`.
@@ -24,6 +25,9 @@ from pipeline.agents.route import route
 from pipeline.agents.send import fair_key as command_fair_key
 from pipeline.agents.send import send
 from pipeline.handlers.runner import HandlerRunner
+from pipeline.messenger.accounts import AccountFacts
+from pipeline.messenger.control_updates import ControlUpdates
+from pipeline.messenger.controls import ControlChange, Controls
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
 from pipeline.messenger.lifetimes import Lifetimes
@@ -32,6 +36,7 @@ from pipeline.messenger.uploads import UploadDelivery
 from pipeline.providers import PROVIDERS
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import FairKey, Fairness, PipelineApp
+from pipeline.runtime.kafka.compacted import TopicFollower
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.runtime.kafka.watermark import GroupTopic, PipelineWatermark
 from pipeline.settings import Settings
@@ -76,21 +81,41 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     bounds = SlotBounds(
         settings.send_concurrency, settings.send_concurrency_per_host, settings.send_concurrency_per_account
     )
-    uploads = UploadReader(settings.kafka)
-    dispatcher = Dispatcher(PROVIDERS, tenants, bounds, UploadDelivery(uploads.read).deliver)
+    uploads, controls = UploadReader(settings.kafka), Controls(tenants)
+    dispatcher = Dispatcher(PROVIDERS, tenants, bounds, UploadDelivery(uploads.read).deliver, controls)
     statuses = PipelineWatermark(settings.kafka, STATUS_PATH, settings.partitions)
     watermark = _status_watermark(statuses, settings.partitions)
     lifetimes = Lifetimes(tenants, settings.lifetimes)
-    executor = CommandExecutor(dispatcher, settings.reconcile_window, watermark, settings.resends, lifetimes=lifetimes)
+    executor = CommandExecutor(
+        dispatcher, settings.reconcile_window, watermark, settings.resends, lifetimes=lifetimes, controls=controls
+    )
     fairness = _command_fairness(tenants, settings.partitions)
     app.flow(topics.COMMANDS_INTERACTIVE.name, send(executor, fairness))
     app.flow(topics.COMMANDS_BULK.name, send(executor, fairness))
     app.flow(topics.RECEIPTS.name, receive())
+    app.accounts = AccountFacts(tenants, controls, dispatcher.describe)
+    _obey(app, settings, controls, dispatcher)
     app.on_revoked(dispatcher.reset)
     app.on_close(dispatcher.close)
     app.on_close(uploads.close)
     app.on_close(statuses.close)
     return app
+
+
+def _obey(app: PipelineApp, settings: Settings, controls: Controls, dispatcher: Dispatcher) -> None:
+    """Let the messenger know all controls before its first call, and each new one as it comes."""
+
+    def apply(change: ControlChange) -> None:
+        if change.rate_changed:
+            dispatcher.change_limit(change.account)
+        app.end_hold(account_key(change.account.provider, change.account.id))
+
+    updates = ControlUpdates(controls, apply)
+    follower = TopicFollower(settings.kafka, topics.CONTROLS.name, updates.apply)
+    app.on_open(follower.start)
+    app.on_open(updates.start)
+    app.on_close(follower.close)
+    app.on_close(updates.close)
 
 
 def _event_fairness(tenants: Tenants, lane: str) -> Fairness:

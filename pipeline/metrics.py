@@ -183,6 +183,12 @@ ACCOUNTS_NEEDING_ATTENTION: Final = Gauge(
     "`account_needs_attention` in the log names them and what to do.",
     ["app", "provider", "code"],
 )
+CONTROLS: Final = Gauge(
+    "pipeline_controls",
+    "Decisions of operators in force, as a messenger knows them: pauses of accounts and tenants, limits of accounts. "
+    "`pipeline accounts list` names them. One that lasts: somebody may have forgotten it.",
+    ["control"],
+)
 STALE: Final = Counter(
     "pipeline_stale_total",
     "Messages above PIPELINE_MAX_EVENT_AGE on arrival, by tenant. Many: a provider is days behind, or somebody posts "
@@ -197,6 +203,7 @@ LABELS: Final = {
     "answer": "HTTP status of the answer.",
     "app": "App, which is its consumer group: `intake`, `handlers-<lane>`, `messenger`.",
     "code": "Error code of the provider; each has its line in [error codes](error-codes.md).",
+    "control": "What was decided: `pause` or `limit`.",
     "error": "Class of the error, as in the header `error-type`.",
     "kind": "Kind of the event, of the ignored value, or of the breaker: `account` or `host`.",
     "partition": "Number of the partition.",

@@ -16,18 +16,24 @@ class TokenBucket:
             `capacity - 1` permits earlier.
     """
 
-    __slots__ = ("_burst", "_interval", "spent_until")
+    __slots__ = ("_burst", "_interval", "_paused_until", "spent_until")
 
     def __init__(self, rate: float, capacity: float, spent_until: float) -> None:
-        self.spent_until = spent_until
-        self.resize(rate, capacity)
+        self.spent_until = self._paused_until = spent_until
+        self._set(rate, capacity)
 
-    def resize(self, rate: float, capacity: float) -> None:
-        """Change the limit. The seconds for which permits are spent stay."""
+    def _set(self, rate: float, capacity: float) -> None:
         if rate <= 0 or capacity < 1:
             raise ValueError("a token bucket needs a rate above 0 and a capacity of at least 1")
         self._interval = 1 / rate
         self._burst = (capacity - 1) * self._interval
+
+    def resize(self, now: float, rate: float, capacity: float) -> None:
+        """Change the limit. The permits that are spent stay, and so does a pause."""
+        since, before = max(now, self._paused_until), self._interval
+        self._set(rate, capacity)
+        if self.spent_until > since:
+            self.spent_until = since + (self.spent_until - since) * self._interval / before
 
     def empty(self, now: float) -> None:
         """Spend the whole burst: the next permit is valid after one interval."""
@@ -35,11 +41,12 @@ class TokenBucket:
 
     def wait(self, now: float) -> float:
         """Return the seconds until a permit is valid."""
-        return max(0.0, self.spent_until - self._burst - now)
+        return max(0.0, self.spent_until - self._burst - now, self._paused_until - now)
 
     def wait_behind(self, now: float, others: int) -> float:
         """Return the seconds until a permit is valid for whoever comes behind so many others."""
-        return max(0.0, max(self.spent_until, now) + others * self._interval - self._burst - now)
+        due = max(self.spent_until, now) + others * self._interval - self._burst
+        return max(0.0, due - now, self._paused_until - now)
 
     def take(self, now: float) -> None:
         """Spend a permit, which `wait` has allowed."""
@@ -52,4 +59,5 @@ class TokenBucket:
 
     def pause(self, now: float, seconds: float) -> None:
         """Allow no permit for `seconds`, and no burst after them."""
-        self.spent_until = max(self.spent_until, now + seconds + self._burst)
+        self._paused_until = max(self._paused_until, now + seconds)
+        self.spent_until = max(self.spent_until, self._paused_until + self._burst)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, Literal
 
-from pipeline.topics import installation
+from pipeline.topics import controls, installation
 from pipeline.topics.dead_letters import PREFIX, REASON_BYTES
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
@@ -61,6 +61,14 @@ UPLOADS: Final = Topic("uploads", "upload", "files that came with sends over HTT
 
 INSTALLATION: Final = Topic(
     installation.TOPIC, "name", "what the installation recorded about itself", cleanup="compact", partitions=1
+)
+
+CONTROLS: Final = Topic(
+    controls.TOPIC,
+    "decision",
+    "accounts and tenants that operators paused, and limits that they set",
+    cleanup="compact",
+    partitions=1,
 )
 
 STAGES: Final = ("parse", "deduplicate", "route", "handle", "send", "receive")
@@ -156,5 +164,6 @@ def catalogue(
         changelog(MESSENGER, SENT, outcome_ttl),
         parked_changelog(MESSENGER),
         *(parked_changelog(f"{HANDLERS}-{lane}") for lane in lanes),
+        CONTROLS,
         INSTALLATION,
     ]

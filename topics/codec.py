@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from pipeline.errors import InvalidRecord
 from pipeline.topics import headers
-from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS
+from pipeline.topics.catalogue import COMMANDS_BULK, COMMANDS_INTERACTIVE, CONTROLS, OUTCOMES, RECEIPTS
 from pipeline.topics.commands import Command, Priority
+from pipeline.topics.controls import OperatorControl
 from pipeline.topics.events.wire import ParsedEvent
 from pipeline.topics.keys import account_key
 from pipeline.topics.outcomes import Outcome
@@ -18,7 +20,7 @@ from pipeline.topics.records import ConsumedRecord, Header, Record
 from pipeline.topics.uploads import upload_in
 from pipeline.topics.versions import UPLOADS, require_readable
 
-Model = TypeVar("Model", Command, Outcome, Receipt)
+Model = TypeVar("Model", Command, OperatorControl, Outcome, Receipt)
 
 _KEPT = frozenset(
     {
@@ -84,6 +86,18 @@ def decode_receipt(record: ConsumedRecord) -> Receipt:
     return _validated(Receipt, record)
 
 
+def encode_control(control: OperatorControl) -> Record:
+    """Return the record of `control`, keyed by what it decides and about what."""
+    named = {headers.TENANT: control.tenant_id, headers.PROVIDER: control.provider, headers.ACCOUNT: control.account}
+    value = control.model_dump_json(exclude_none=True).encode()
+    return Record(CONTROLS.name, control.key.encode(), value, _present(named))
+
+
+def decode_control(record: ConsumedRecord) -> OperatorControl:
+    """Decode a control. Raise `InvalidRecord`, or `NewerRecord` if it needs a newer version."""
+    return _validated(OperatorControl, record)
+
+
 def _headers(value: Command | Outcome) -> list[Header]:
     named = {
         headers.COMMAND_ID: value.command_id,
@@ -93,6 +107,10 @@ def _headers(value: Command | Outcome) -> list[Header]:
         headers.ACCOUNT: value.account,
         headers.TRACEPARENT: value.traceparent,
     }
+    return _present(named)
+
+
+def _present(named: Mapping[str, str | None]) -> list[Header]:
     return [(name, text.encode()) for name, text in named.items() if text is not None]
 
 

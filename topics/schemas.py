@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from pipeline.topics.commands import Command
 from pipeline.topics.compatibility import breaks
+from pipeline.topics.controls import OperatorControl
 from pipeline.topics.events import AccountEvent, APIMessageEvent, ErrorEvent, MessageEvent, StatusEvent, UnknownEvent
 from pipeline.topics.events.details import DETAILS
 from pipeline.topics.outcomes import Outcome
@@ -33,6 +34,7 @@ RECORDS: Final[dict[str, Any]] = {
     "command": Command,
     "outcome": Outcome,
     "receipt": Receipt,
+    "control": OperatorControl,
 }
 """Record types by file name. A record of `events.<lane>` is one of the events, discriminated by `kind`."""
 

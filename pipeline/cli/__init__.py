@@ -9,7 +9,21 @@ from pathlib import Path
 import typer
 from dotenv import load_dotenv
 
-from pipeline.cli import dead_letters, doctor, ingress, lag, new_agent, new_handler, parked, sandbox, topics, up, worker
+from pipeline.cli import (
+    accounts,
+    dead_letters,
+    doctor,
+    ingress,
+    lag,
+    new_agent,
+    new_handler,
+    parked,
+    sandbox,
+    tenants,
+    topics,
+    up,
+    worker,
+)
 from pipeline.errors import PipelineError
 from pipeline.local.data_dir import announced
 
@@ -28,6 +42,8 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("lag")(lag.lag)
 app.command("parked")(parked.parked)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(tenants.app, name="tenants")
 app.command("doctor")(doctor.doctor)
 app.command("new-agent")(new_agent.new_agent)
 app.command("new-handler")(new_handler.new_handler)

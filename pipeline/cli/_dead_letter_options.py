@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
 
+from pipeline.cli._times import to_span, to_time
 from pipeline.topics.catalogue import STAGES
 from pipeline.topics.dead_letters import PREFIX, DeadLetterId, RecordPosition
 
 _TRACE: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?", re.ASCII)
 """A trace id, or the whole `traceparent`."""
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def to_moment(text: str, now: datetime | None = None) -> int:
     """Parse a time to ms since the epoch: `2026-01-31`, `2026-01-31T10:00` (UTC), or an age: `90m`, `2h`, `7d`."""
-    if ago := re.fullmatch(r"(\d{1,6})([smhd])", text):
-        return _ms((now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        wrong = f"{text!r} is not a time: write 2026-01-31T10:00, or 90m, 2h or 7d for an age"
-        raise typer.BadParameter(wrong) from None
-    return _ms(found if found.tzinfo else found.replace(tzinfo=UTC))
+    if (ago := to_span(text)) is not None:
+        return _ms((now or datetime.now(UTC)) - ago)
+    if (found := to_time(text)) is not None:
+        return _ms(found)
+    raise typer.BadParameter(f"{text!r} is not a time: write 2026-01-31T10:00, or 90m, 2h or 7d for an age")
 
 
 def to_name(text: str) -> DeadLetterId | RecordPosition | str:

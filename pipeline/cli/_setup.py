@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 
 from pipeline import masking, tracing
 from pipeline.errors import ConfigurationError
@@ -28,6 +30,15 @@ def configured() -> Settings:
     key = settings.mask_key
     masking.configure(key.get_secret_value() if key else None, settings.data_dir)
     return settings
+
+
+def current_user() -> str:
+    """Return the current user as `user@host`, for records of who decided something."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
 
 
 def require_lifetimes(settings: Settings) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -213,9 +211,10 @@ async def _resolve_all(reader: TopicReader, partitions: dict[str, int], run: Res
 
 def _open_resolver(run: ResolveRun) -> AbstractAsyncContextManager[DeadLetterResolver | None]:
     """Open a resolver; None in a dry run, which can't publish."""
+    from pipeline.cli._setup import current_user
     from pipeline.dead_letters.resolve import open_resolver
 
-    return nullcontext() if run.dry_run else open_resolver(_kafka(), _current_user())
+    return nullcontext() if run.dry_run else open_resolver(_kafka(), current_user())
 
 
 async def _resolve_batch(resolver: DeadLetterResolver | None, letters: list[DeadLetter], run: ResolveRun) -> None:
@@ -328,15 +327,6 @@ def _kafka() -> str:
     from pipeline.settings import load_settings
 
     return load_settings().kafka
-
-
-def _current_user() -> str:
-    """Return the current user as `user@host`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import ClientSession, TraceConfig, TraceRequestStartParams
@@ -18,6 +19,7 @@ from pipeline.errors import UnknownTenant, UnsupportedCommand
 from pipeline.messenger.account_alerts import AccountAlerts
 from pipeline.messenger.call import ProviderCall
 from pipeline.messenger.connections import WriteGuard, guarded_by, open_session
+from pipeline.messenger.controls import NO_CONTROLS, Controls
 from pipeline.messenger.limits.account import Send
 from pipeline.messenger.limits.quota import ReadRow
 from pipeline.messenger.permits import Permits
@@ -60,6 +62,7 @@ class Dispatcher:
         tenants: Tenants,
         bounds: SlotBounds,
         deliver: Deliver | None = None,
+        controls: Controls = NO_CONTROLS,
         now: Callable[[], float] = clock.steady,
     ) -> None:
         """`now` returns unix seconds that never jump; limits are measured by it."""
@@ -67,7 +70,8 @@ class Dispatcher:
         self._deliver = deliver or deliver_plainly
         self._tenants = tenants
         self._now = now
-        self._permits = Permits(limits_of, now)
+        self._limits = partial(limits_of, rate=controls.rate)
+        self._permits = Permits(self._limits, now)
         self._alerts = AccountAlerts()
         self._routes = SendRoutes(tenants, bounds, providers)
         self._seconds = {name: DELIVERY_SECONDS.labels(name) for name in providers}
@@ -80,6 +84,11 @@ class Dispatcher:
         """Forget what was spent and close all breakers: another worker may have sent for the accounts."""
         self._permits.clear()
         self._routes.reset()
+
+    def change_limit(self, account: Account) -> None:
+        """Let the account send at the rate that it has now. What was spent stays spent."""
+        if permits := self._permits.known(account):
+            permits.change(self._limits(account))
 
     async def begin(self, command: Command, wait: Sleep, read: ReadRow, within: float = math.inf) -> ProviderCall:
         """Return when the account may send and has a connection slot. End the call in any case.

@@ -23,6 +23,7 @@ from pipeline.messenger.command_state import (
     next_action,
 )
 from pipeline.messenger.connections import WriteGuard
+from pipeline.messenger.controls import NO_CONTROLS, Controls, Pause
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.lifetimes import Lifetimes
 from pipeline.messenger.permits import REVIEW_INTERVAL
@@ -78,6 +79,7 @@ class CommandExecutor:
             maximum a provider that never answers would be called for ever.
         now: returns unix seconds, which are compared with times that other processes wrote.
         lifetimes: say when a command expires; None: by the defaults of its kind.
+        controls: what operators have decided about accounts.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class CommandExecutor:
         max_resends: int = MAX_RESENDS,
         now: Callable[[], float] = time.time,
         lifetimes: Lifetimes | None = None,
+        controls: Controls = NO_CONTROLS,
     ) -> None:
         self._dispatcher = dispatcher
         self._window = reconcile_window
@@ -95,6 +98,7 @@ class CommandExecutor:
         self._watermark = watermark or (lambda _: now())
         self._now = now
         self._lifetimes = lifetimes or Lifetimes()
+        self._controls = controls
         self._started = now()
 
     async def execute(self, command: Command, table: CommandTable, context: ExecutionContext) -> Outcome | None:
@@ -223,19 +227,22 @@ class CommandExecutor:
         """Return a guard that is valid while this worker owns the command and its phase is still INTENT.
 
         A call of several requests (an upload, then the message) may take long, so each successful check renews the
-        intent. A command that may be carried out twice needs no guard.
+        intent. A command that may be carried out twice needs no more than an account that is not paused. A pause stops
+        no call whose first request was written.
         """
         if command.kind in IMMEDIATE:
-            return WriteGuard()
-        renewed, lifetime = clock.now(), max(MIN_INTENT_LIFETIME, self._window / 2)
+            return WriteGuard(lambda: self._pause(command) is None)
+        renewed, lifetime, begun = clock.now(), max(MIN_INTENT_LIFETIME, self._window / 2), False
 
         def is_valid() -> bool:
-            nonlocal renewed
+            nonlocal renewed, begun
             state, now = decode_state(table.get(command.command_id)), clock.now()
             intended = state is not None and state.phase is CommandPhase.INTENT
             if not (intended and context.owned() and clock.age(renewed, now) < lifetime):
                 return False
-            renewed = now
+            if not begun and self._pause(command) is not None:
+                return False
+            renewed, begun = now, True
             return True
 
         return WriteGuard(is_valid)
@@ -264,11 +271,18 @@ class CommandExecutor:
 
     def _require_due(self, command: Command, state: CommandState | None, table: CommandTable) -> None:
         """Raise `RetryAfter` before the due time of the command, `KeyUnavailable` while its account is paused."""
+        if (stop := self._pause(command)) is not None:
+            raise KeyUnavailable(stop.cause, stop.left(self._now(), REVIEW_INTERVAL), whole_group=True, probing=False)
         if (pause := self._account_pause(command, table)) > 0:
             raise _account_later("its account is paused", pause)
         left = decode_due(table.get(due_key(command.command_id))) - self._now() if state else 0.0
         if left > 0:
             raise _later("its next try is due later", left)
+
+    def _pause(self, command: Command) -> Pause | None:
+        """Return the pause that an operator has ordered for the command's account; None: it may send."""
+        stop = self._controls.pauses.get((command.provider, command.account))
+        return stop if stop is not None and self._now() < stop.until else None
 
     def _account_pause(self, command: Command, table: CommandTable) -> float:
         """Return the seconds for which the account is paused; not above 0 if it is not. It may send read marks."""

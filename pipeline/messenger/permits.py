@@ -87,6 +87,11 @@ class AccountPermits:
         else:
             self.limiter.bucket.pause(now, seconds)
 
+    def change(self, limits: Limits) -> None:
+        """Use other limits from now on."""
+        self.limiter.change(limits, self._now())
+        self.review()
+
     def cancel(self) -> None:
         """End all waits, without permits."""
         for waiter in self.queue.cancel():

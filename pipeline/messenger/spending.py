@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from pipeline.messenger.limits.account import Limits, Send
@@ -25,11 +26,12 @@ _RULES: Final = {
 """The reading of the pair limit for interactive and for bulk commands, by the account's setting."""
 
 
-def limits_of(account: Account) -> Limits:
-    """Return the limits of an account."""
+def limits_of(account: Account, rate: Callable[[Account], float] = lambda account: account.rate) -> Limits:
+    """Return the limits of an account. `rate` returns the messages per second that its tenant or an operator set."""
+    per_second = rate(account)
     return Limits(
-        rate=account.rate,
-        burst=max(1.0, account.rate * BURST_SECONDS),
+        rate=per_second,
+        burst=max(1.0, per_second * BURST_SECONDS),
         pair=None if account.pair_reading is PairReading.OFF else PairLimit(),
         messages_per_day=account.limits.messages_per_day,
         recipients_per_day=account.limits.template_recipients_per_day,

@@ -23,7 +23,7 @@ from tests.support.webhooks import NUMBER, change, signed, text, webhook
 
 pytestmark = pytest.mark.integration
 
-VERBS = ("topics", "dead-letters", "doctor", "lag", "parked")
+VERBS = ("topics", "dead-letters", "doctor", "lag", "parked", "accounts", "tenants")
 """Commands that look at a stack, or change something on it, and end."""
 PAGES = [page for page in sorted(DOCS.glob("*.md")) if page.name != "tutorial.md"]
 BLOCKS = [block for page in PAGES for block in blocks(page) if block.language == "sh"]

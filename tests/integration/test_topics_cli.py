@@ -67,7 +67,8 @@ def test_every_topic_has_the_same_partitions(bootstrap: str) -> None:
     topics("create", bootstrap)
     there = asyncio.run(admin.describe(bootstrap, NAMES))
     assert {name: each.partitions for name, each in there.items()} == dict.fromkeys(KEYED, PARTITIONS) | {
-        "installation": 1
+        "installation": 1,
+        "controls": 1,
     }
 
 

@@ -53,11 +53,12 @@ def test_a_pause_ends_without_a_burst_and_a_shorter_one_does_not_undo_it() -> No
     bucket.pause(60.0, 10.0)
     bucket.pause(60.0, 1.0)
     assert bucket.wait(61.0) == pytest.approx(9.0)
-    now = 70.0
+    now, waits = 70.0, list[float]()
     for _ in range(3):
-        assert bucket.wait(now) == pytest.approx(0.0 if now == 70.0 else 0.1)
-        now += bucket.wait(now)
+        waits.append(bucket.wait(now))
+        now += waits[-1]
         bucket.take(now)
+    assert waits == pytest.approx([0.0, 0.1, 0.1])
 
 
 def test_what_can_not_wait_stops_others_for_no_longer_than_it_says() -> None:
@@ -73,8 +74,13 @@ def test_another_limit_keeps_what_was_spent() -> None:
     for _ in range(5):
         bucket.take(60.0)
     assert bucket.wait(60.0) == pytest.approx(0.1)
-    bucket.resize(20, 5)
-    assert bucket.wait(60.0) >= 0.05
+    bucket.resize(60.0, 0.1, 1)
+    assert bucket.wait(60.0) == pytest.approx(50)
+    bucket.pause(60.0, 7.0)
+    bucket.resize(60.0, 10, 5)
+    assert bucket.wait(60.0) == pytest.approx(7.0, abs=0.1), "a pause stays as long"
+    bucket.resize(67.0, 20, 5)
+    assert bucket.wait(67.0) == pytest.approx(0.05, abs=0.06)
 
 
 @pytest.mark.parametrize(("rate", "capacity"), [(0, 1), (-1, 1), (1, 0.5)])

@@ -184,7 +184,13 @@ class AccountLimiter:
 
     def _adapt(self, now: float) -> None:
         rate = self.learnt.rate(now)
-        self.bucket.resize(rate, max(1.0, self.limits.burst * rate / self.limits.rate))
+        self.bucket.resize(now, rate, max(1.0, self.limits.burst * rate / self.limits.rate))
+
+    def change(self, limits: Limits, now: float) -> None:
+        """Use another rate from now on. What was spent stays spent, and a learnt rate counts if it is lower."""
+        self.limits = self.limits._replace(rate=limits.rate, burst=limits.burst)
+        self.learnt.configure(limits.rate, now)
+        self._adapt(now)
 
     def describe(self, now: float) -> dict[str, Any]:
         """Return the limits and what is used of them, for people and programs."""

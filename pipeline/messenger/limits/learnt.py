@@ -60,6 +60,12 @@ class LearntRate:
         self.at = max(self.at, resumes)
         return True
 
+    def configure(self, rate: float, now: float) -> None:
+        """Change the configured rate."""
+        learnt, is_lowered = self.rate(now), self.is_lowered
+        self.configured = rate
+        self.lowered_to, self.at = (min(learnt, rate), now) if is_lowered else (rate, self.at)
+
     def restore(self, lowered_to: float, at: float) -> None:
         """Continue with what another process has learnt."""
         self.lowered_to, self.at = min(lowered_to, self.configured), at

@@ -5,7 +5,6 @@ A row says more than was spent, so that few calls need one. It is written again 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
@@ -16,7 +15,7 @@ WINDOW: Final = 86_400.0
 """Seconds of a quota."""
 SLOT: Final = 900.0
 """Seconds of a slot. What was counted in it leaves the window with its end."""
-_SLOTS: Final = int(WINDOW / SLOT)
+SLOTS: Final = int(WINDOW / SLOT)
 AHEAD_SHARE: Final = 0.001
 """Share of a quota that a row counts as spent before it is."""
 
@@ -35,42 +34,48 @@ class DailyQuota:
         used: what was spent in the last 24 hours, as last looked at.
     """
 
-    __slots__ = ("_key", "_saved", "_slots", "_spent", "limit", "used")
+    __slots__ = ("_counts", "_key", "_saved", "_spent", "limit", "used")
 
     def __init__(self, key: str, limit: int, read: ReadRow, now: float) -> None:
         self._key = key
         self.limit = limit
-        row = read(key)
-        self._slots = deque((int(slot), int(count)) for slot, count in orjson.loads(row or b"[]"))
-        self.used = self._spent = self._saved = sum(count for _, count in self._slots)
+        self._counts = {int(slot): int(count) for slot, count in orjson.loads(read(key) or b"[]")}
+        self.used = self._spent = self._saved = sum(self._counts.values())
         self._forget(now)
 
     def wait(self, now: float) -> float:
         """Return the seconds until one more may be spent."""
         self._forget(now)
         over, until = self.used - self.limit + 1, now
-        for slot, count in self._slots:
+        for slot, count in self._counts.items():
             if over <= 0:
                 break
             until, over = (slot + 1) * SLOT + WINDOW, over - count
         return max(0.0, until - now)
 
-    def spend(self, now: float) -> None:
-        """Spend one, which `wait` has allowed."""
-        slot = _slot_of(now)
-        if self._slots and self._slots[-1][0] >= slot:  # above it when the clock was set back
-            slot, count = self._slots.pop()
-            self._slots.append((slot, count + 1))
-        else:
-            self._slots.append((slot, 1))
+    def spend(self, now: float) -> int:
+        """Spend one, which `wait` has allowed. Return its slot."""
         self.used += 1
+        return self._count(now)
+
+    def renew(self, slot: int, now: float) -> int:
+        """Move one that was spent in a slot to now. Return its new slot."""
+        if slot >= slot_of(now) or not self._counts.get(slot):
+            return slot
+        self._counts[slot] -= 1
+        return self._count(now)
+
+    def _count(self, now: float) -> int:
+        slot = max(slot_of(now), next(reversed(self._counts), 0))  # no earlier one when the clock was set back
+        self._counts[slot] = self._counts.get(slot, 0) + 1
         self._spent += 1
+        return slot
 
     def rows(self) -> dict[str, bytes]:
         """Return the row that must be durable before what was spent is used; empty if an earlier one will do."""
-        if self._spent <= self._saved or not self._slots:
+        if self._spent <= self._saved:
             return {}
-        *before, (slot, count) = self._slots
+        *before, (slot, count) = self._counts.items()
         return {self._key: orjson.dumps([*before, (slot, count + self._ahead)])}
 
     def saved(self, rows: dict[str, bytes]) -> None:
@@ -83,9 +88,9 @@ class DailyQuota:
         return int(self.limit * AHEAD_SHARE)
 
     def _forget(self, now: float) -> None:
-        oldest = _slot_of(now) - _SLOTS
-        while self._slots and self._slots[0][0] < oldest:
-            self.used -= self._slots.popleft()[1]
+        oldest = slot_of(now) - SLOTS
+        while self._counts and (slot := next(iter(self._counts))) < oldest:
+            self.used -= self._counts.pop(slot)
 
 
 class RecipientQuota:
@@ -119,10 +124,11 @@ class RecipientQuota:
         return 0.0 if self._is_counted(person, now) else self._quota.wait(now)
 
     def spend(self, now: float, person: str) -> None:
-        """Count a person, which `wait` has allowed."""
-        if not self._is_counted(person, now):
-            self._known[person] = _slot_of(now)
-            self._quota.spend(now)
+        """Count a person, which `wait` has allowed: one who was counted is so for another day from now on."""
+        if self._is_counted(person, now):
+            self._known[person] = self._quota.renew(self._known[person], now)
+        else:
+            self._known[person] = self._quota.spend(now)
 
     def rows(self, person: str) -> dict[str, bytes]:
         """Return the rows that must be durable before a person gets a template."""
@@ -133,7 +139,7 @@ class RecipientQuota:
         self._quota.saved(rows)
 
     def _is_counted(self, person: str, now: float) -> bool:
-        oldest = _slot_of(now) - _SLOTS
+        oldest = slot_of(now) - SLOTS
         if (slot := self._known.get(person)) is None and (row := self._read(self._row_key(person))) is not None:
             slot = self._known[person] = int(orjson.loads(row))
         if slot is not None and slot >= oldest:
@@ -150,5 +156,5 @@ def digest(person: str) -> str:
     return blake2b(person.encode(), digest_size=12).hexdigest()
 
 
-def _slot_of(now: float) -> int:
+def slot_of(now: float) -> int:
     return int(now // SLOT)

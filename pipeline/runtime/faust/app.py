@@ -35,6 +35,7 @@ from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.context import Flow, FlowContext
 from pipeline.runtime.flows.dead_letters import PREFIX
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
+from pipeline.runtime.flows.holds import HoldTarget
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage, Through, split_hops
 from pipeline.runtime.kafka.admin import max_batch_bytes
 from pipeline.runtime.kafka.client_tasks import consumer_tasks, dead_task, producer_tasks
@@ -44,6 +45,7 @@ from pipeline.runtime.kafka.retention import update_retention_metric
 from pipeline.runtime.parking.metric import ParkedMetric
 from pipeline.runtime.parking.queue_rows import TABLE as PARKED
 from pipeline.runtime.parking.view import ParkedView
+from pipeline.runtime.process.accounts import AccountSource
 from pipeline.runtime.process.lag import PartitionWork
 from pipeline.runtime.quarantine.crash_marker import CrashMarker
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
@@ -101,9 +103,11 @@ class PipelineApp(faust.App):
         self.loops: dict[str, Flow] = {}
         self.exclusive = ProcessExclusivity()
         self.crash_marker = CrashMarker(_mark_file(name, settings))
+        self.accounts: AccountSource | None = None
         self.lag_metric = LagMetric(name)
         self.parked_metric = ParkedMetric(name)
         self._publisher: BatchPublisher | None = None
+        self._openers: list[Callable[[], Awaitable[None]]] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._revoked: list[Callable[[], None]] = []
         faust_settings = {**_faust_settings(name, settings), **options}
@@ -204,6 +208,10 @@ class PipelineApp(faust.App):
             parking_max_bytes=self.pipeline.parking_max_bytes,
         )
 
+    def on_open(self, open_: Callable[[], Awaitable[None]]) -> None:
+        """Register a function that is awaited before the app takes a record. After `Unavailable` it is called again."""
+        self._openers.append(open_)
+
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
         """Register a function that closes a resource of the stages. It is called when the app has stopped."""
         self._closers.append(close)
@@ -226,6 +234,12 @@ class PipelineApp(faust.App):
     def topic_names(self) -> set[str]:
         """The topics that the app needs to start."""
         return self.sources.union(self.stage_tables.changelogs.values(), *self.dead_letters.values())
+
+    async def open(self) -> None:
+        """Get ready what the stages need before their first record. Raises `Unavailable`, and may be called again."""
+        while self._openers:
+            await self._openers[0]()
+            self._openers.pop(0)
 
     async def stop(self) -> None:
         await super().stop()
@@ -316,6 +330,17 @@ class PipelineApp(faust.App):
     def parked(self) -> dict[str, ParkedView]:
         """The parked records of each flow, by its source."""
         return {source: loop.parked for source, loop in self._concurrent()}
+
+    def end_hold(self, held: HoldTarget) -> None:
+        """Try the records of a fairness key, or of a group, at once, although something holds them."""
+        for _, loop in self._concurrent():
+            loop.end_hold(held)
+
+    @property
+    def own_partitions(self) -> set[int]:
+        """The numbers of the partitions that belong to this process. Those of all keyed topics go together."""
+        assigned = self.kafka_consumer.assignment() if self.started else ()
+        return {tp.partition for tp in assigned if tp.topic in self.sources}
 
     def _concurrent(self) -> Iterator[tuple[str, ConcurrentLoop]]:
         return ((source, loop) for source, loop in self.loops.items() if isinstance(loop, ConcurrentLoop))

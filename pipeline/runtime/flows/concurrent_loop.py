@@ -229,6 +229,10 @@ class ConcurrentLoop:
 
     # Parking
 
+    def end_hold(self, held: HoldTarget) -> None:
+        """Try the records of a key or group at once, although something holds them."""
+        self._holds.end(held)
+
     def _hold_ended(self, held: HoldTarget) -> None:
         self._window.wake(held)
         self.buffer.new_data.set()

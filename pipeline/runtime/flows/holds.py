@@ -27,6 +27,7 @@ class Hold:
         cause: description of the error that it is for.
         first: the record that goes first; None until one does.
         waiters: those that wait, in order.
+        called: number of those that were woken and have not looked yet. Nobody goes before them.
     """
 
     until: float
@@ -35,6 +36,7 @@ class Hold:
     cause: str = ""
     first: object = None
     waiters: deque[asyncio.Future[None]] = field(default_factory=deque)
+    called: int = 0
 
     async def wait(self) -> None:
         """Return once it is worth while to look at the hold again."""
@@ -44,8 +46,10 @@ class Hold:
             await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():  # it was this one's turn
+                self.called -= 1
                 self.wake(1)
             raise
+        self.called -= 1
 
     def wake(self, count: int) -> None:
         """Let the next `count` waiters look at the hold again."""
@@ -53,6 +57,7 @@ class Hold:
             waiter = self.waiters.popleft()
             if not waiter.done():
                 waiter.set_result(None)
+                self.called += 1
                 count -= 1
 
 
@@ -84,6 +89,11 @@ class Holds:
         hold.until = max(hold.until, loop.time() + seconds)
         loop.call_at(hold.until, self._time_over, held, hold, hold.until)
 
+    def end(self, held: HoldTarget) -> None:
+        """Try the records of `held` at once, as many as there are: what held them is gone."""
+        if (hold := self._holds.get(held)) is not None:
+            self._end(held, hold)
+
     def concern(self, fair_key: FairKey) -> bool:
         """Return True if there is a hold of a key or its group."""
         return fair_key in self._holds or fair_key[0] in self._holds
@@ -112,7 +122,7 @@ class Holds:
         """Return when the record may be tried. At the end of a hold it may be the one that goes first."""
         for held in (fair_key, fair_key[0]):
             while (hold := self._holds.get(held)) is not None and hold.first is not item:
-                if hold.first is None and hold.over:
+                if hold.first is None and hold.over and not hold.called:
                     hold.first = item
                     break
                 await hold.wait()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 from pipeline.masking import masker
-from pipeline.runtime.flows.fairness import Fairness
+from pipeline.runtime.flows.fairness import Fairness, group_key
 from pipeline.runtime.flows.holds import Holds
 from pipeline.runtime.parking.queue_rows import TABLE
 from pipeline.runtime.parking.queues import ParkedQueue, ParkedSize
@@ -75,14 +75,26 @@ class ParkedView:
 
     def accounts(self, partitions: Collection[int], limit: int) -> dict[tuple[str, str], ParkedSize]:
         """Return the size of what is parked for the largest `limit` accounts, by group and account."""
+        sums = self.by_account(partitions).items()
+        return dict(heapq.nlargest(limit, sums, key=lambda pair: pair[1].records))
+
+    def by_account(self, partitions: Collection[int]) -> dict[tuple[str, str], ParkedSize]:
+        """Return the size of what is parked, by group and account."""
 
         def account(queue: ParkedQueue) -> tuple[str, str] | None:
             if queue.partition not in partitions:
                 return None
             return self._fairness.owner(queue.fair_key[0]), self._fairness.account(queue.fair_key)
 
-        sums = ((name, size) for name, size in self._sums(account).items() if name is not None)
-        return dict(heapq.nlargest(limit, sums, key=lambda pair: pair[1].records))
+        return {name: size for name, size in self._sums(account).items() if name is not None}
+
+    def hold(self, tenant: str, account: str) -> tuple[float | None, str]:
+        """Return the seconds until a record of an account is tried, and the cause; None: nothing holds all of it.
+
+        An account is a group of keys, or a key of its tenant.
+        """
+        held, cause = self._holds.state(group_key(account))
+        return (held, cause) if held is not None else self._holds.state((tenant, account))
 
     def page(self, after: Place | None, limit: int, tenant: str | None = None) -> list[QueueState]:
         """Return up to `limit` queues behind the place `after`, in the order of places. None: from the first on."""

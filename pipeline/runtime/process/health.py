@@ -1,14 +1,14 @@
 """A worker's HTTP server: `/healthz` (liveness), `/readyz` (tables recovered, flows accept records), `/metrics`.
 
-Besides, `/lag` has the records that were taken or parked, by app, partition and state, and `/parked` the parked ones by
-key. `pipeline lag` and `pipeline parked` ask for them.
+Besides, `/lag` has the records that were taken or parked, by app, partition and state, `/parked` the parked ones by
+key, and `/accounts` what an app knows of its accounts. `pipeline lag`, `parked` and `accounts` ask for them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from pipeline.metrics import COMMIT_AGE, TENANT_BREAKER_OPEN, exposition
 from pipeline.runtime.parking.metric import OwnSeries
+from pipeline.runtime.process.accounts import AccountsQuery, AppAccounts, list_accounts
 from pipeline.runtime.process.parked import ParkedQuery, list_parked
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class HealthServer:
                 web.get("/metrics", self._metrics),
                 web.get("/lag", self._lag),
                 web.get("/parked", self._parked),
+                web.get("/accounts", self._accounts),
             ]
         )
         self._runner = web.AppRunner(server, access_log=None)
@@ -99,13 +101,16 @@ class HealthServer:
         return {name: found for name, found in faults.items() if found}
 
     async def _parked(self, request: web.Request) -> web.Response:
-        try:
-            query = ParkedQuery.parse(request.query, request.headers.get("Authorization", ""))
-        except ValueError as error:
-            return web.json_response({"error": str(error)}, status=400)
-        except PermissionError as error:
-            return web.json_response({"error": str(error)}, status=403)
-        return web.json_response(list_parked({app.conf.id: app.parked for app in self._apps}, query))
+        views = {app.conf.id: app.parked for app in self._apps}
+        return _answer(request, lambda *asked: list_parked(views, ParkedQuery.parse(*asked)))
+
+    async def _accounts(self, request: web.Request) -> web.Response:
+        apps = [
+            AppAccounts(app.conf.id, app.accounts, app.parked, app.own_partitions, app.pipeline.partitions)
+            for app in self._apps
+            if app.accounts is not None
+        ]
+        return _answer(request, lambda *asked: list_accounts(apps, AccountsQuery.parse(*asked)))
 
     async def _lag(self, _: web.Request) -> web.Response:
         found = {app.conf.id: app.work() for app in self._apps}
@@ -127,3 +132,13 @@ class HealthServer:
             COMMIT_AGE.labels(app.conf.id).set(max(app.idle().values(), default=0.0))
         self._open_tenants.set(self._count_open_tenants())
         return web.Response(body=exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _answer(request: web.Request, ask: Callable[[Mapping[str, str], str], dict[str, Any]]) -> web.Response:
+    """Answer a request for a page. `ask` is given the fields of the query and the header `Authorization`."""
+    try:
+        return web.json_response(ask(request.query, request.headers.get("Authorization", "")))
+    except ValueError as error:
+        return web.json_response({"error": str(error)}, status=400)
+    except PermissionError as error:
+        return web.json_response({"error": str(error)}, status=403)

@@ -55,13 +55,20 @@ class ParkedQuery(NamedTuple):
     @classmethod
     def parse(cls, fields: Mapping[str, str], authorization: str) -> ParkedQuery:
         """Parse a request. Raises `ValueError`, and `PermissionError` where keys may not be revealed."""
-        reveal = fields.get("reveal") == "1"
-        if reveal and not hmac.compare_digest(authorization.encode(), (SCHEME + masker().proof()).encode()):
-            raise PermissionError("this worker has another PIPELINE_MASK_KEY: give all processes the same one")
-        return cls(fields.get("app"), fields.get("tenant"), _limit(fields), _cursor(fields), reveal)
+        reveal = reveals(fields, authorization)
+        return cls(fields.get("app"), fields.get("tenant"), page_limit(fields), _cursor(fields), reveal)
 
 
-def _limit(fields: Mapping[str, str]) -> int:
+def reveals(fields: Mapping[str, str], authorization: str) -> bool:
+    """Return True if a request asks for ids as they are. Raises `PermissionError` where they may not be revealed."""
+    reveal = fields.get("reveal") == "1"
+    if reveal and not hmac.compare_digest(authorization.encode(), (SCHEME + masker().proof()).encode()):
+        raise PermissionError("this worker has another PIPELINE_MASK_KEY: give all processes the same one")
+    return reveal
+
+
+def page_limit(fields: Mapping[str, str]) -> int:
+    """Return the entries of one page. Raises `ValueError`."""
     text = fields.get("limit", str(PAGE))
     if not text.isdecimal() or not 1 <= int(text) <= MAX_PAGE:
         raise ValueError(f"limit must be a number from 1 to {MAX_PAGE}")

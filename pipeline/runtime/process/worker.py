@@ -121,7 +121,7 @@ def _topics(apps: Sequence[PipelineApp]) -> set[str]:
 
 
 async def _load_installation(settings: Settings, apps: Sequence[PipelineApp], stop: asyncio.Event) -> bool:
-    """Check the topics and load the installation's records. Retries while the broker does not answer.
+    """Check the topics, and load what the apps must know first. Retries while the broker does not answer.
 
     If workers ended at once and were restarted, they would take the CPU that a starting broker needs.
     """
@@ -131,6 +131,7 @@ async def _load_installation(settings: Settings, apps: Sequence[PipelineApp], st
             installation = await require_installation(settings, _topics(apps))
             for app in apps:
                 app.installation = installation
+                await app.open()
             return True
         except Unavailable as error:
             if time.monotonic() > deadline:

@@ -14,7 +14,10 @@ from tests.support.ports import free_ports
 from tests.support.waiting import HANG
 
 ROOT = Path(__file__).parents[3]
-VERBS = ["up", "ingress", "worker", "sandbox", "topics", "dead-letters", "doctor", "new-agent", "new-handler"]
+VERBS = [
+    "up", "ingress", "worker", "sandbox", "topics", "dead-letters", "lag", "parked", "accounts", "tenants", "doctor",
+    "new-agent", "new-handler",
+]  # fmt: skip
 
 
 def run(

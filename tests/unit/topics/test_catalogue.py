@@ -23,7 +23,7 @@ def of(*lanes: str, dedup_ttl: timedelta = WEEK, outcome_ttl: timedelta = WEEK) 
 def test_every_fixed_name_is_there() -> None:
     """Consumers outside the project read these topics by name."""
     commands = {f"commands.{name}" for name in ("interactive", "bulk", "outcomes", "receipts")}
-    fixed = {"webhooks.raw", "events.default", "installation", "uploads"} | commands
+    fixed = {"webhooks.raw", "events.default", "installation", "uploads", "controls"} | commands
     changelogs = {"intake-seen-changelog", "messenger-sent-changelog"} | PARKED
     assert set(of("default")) == fixed | changelogs | {f"dead-letters.{stage}" for stage in STAGES}
 
@@ -49,12 +49,13 @@ def test_commands_are_kept_until_they_have_expired() -> None:
     assert of("default")["commands.bulk"].retention == WEEK
 
 
-def test_only_changelogs_and_the_installations_records_are_compacted() -> None:
+def test_only_changelogs_controls_and_the_installations_records_are_compacted() -> None:
     """Compaction of events would keep one event a conversation and lose the rest."""
     compacted = {name for name, topic in of("default").items() if "compact" in topic.cleanup}
-    assert compacted == {"intake-seen-changelog", "messenger-sent-changelog", "installation"} | PARKED
+    assert compacted == {"intake-seen-changelog", "messenger-sent-changelog", "installation", "controls"} | PARKED
     assert {of("default")[name].cleanup for name in PARKED} == {"compact"}, "a parked record would expire unseen"
     assert of("default")["installation"].cleanup == "compact", "with delete the recorded partition count would expire"
+    assert of("default")["controls"].cleanup == "compact", "with delete an account would send again after a week"
     assert changelog("a", "t", WEEK).cleanup == "compact,delete", "without delete an expired row is kept for ever"
 
 
@@ -83,7 +84,10 @@ def test_configuration_is_spelled_as_the_broker_spells_it() -> None:
 
 def test_every_keyed_topic_has_the_count_of_all() -> None:
     """A key would be on another partition of one topic than of the next, away from its rows."""
-    assert {name for name, topic in of("default").items() if topic.partitions is not None} == {"installation"}
+    assert {name for name, topic in of("default").items() if topic.partitions is not None} == {
+        "installation",
+        "controls",
+    }
 
 
 @given(st.sets(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True)))

@@ -42,6 +42,7 @@ READERS: Final[dict[str, Callable[[TestRecord], object]]] = {
     "commands.bulk": codec.decode_command,
     "commands.outcomes": codec.decode_outcome,
     "commands.receipts": codec.decode_receipt,
+    "controls": codec.decode_control,
     "events.default": decode_event,
 }
 NEWER: Final[dict[str, Any]] = orjson.loads((DATA / "records-newer.json").read_bytes())

@@ -176,7 +176,7 @@ def test_what_is_asked_for_while_a_note_is_committed_waits_for_its_own() -> None
 
 
 def test_a_search_among_parked_records_runs_as_many_at_once_as_were_survived() -> None:
-    """Three deaths by other causes would let thousands of parked records go out one by one, for a quarter of an hour."""
+    """After three deaths by other causes thousands of parked records would go out one by one, for minutes."""
     parked = ParkedState(ParkedSuspicion(narrow=True))
     for _ in range(FIRST_ALONE):
         assert parked.runs_alone
