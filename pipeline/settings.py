@@ -198,7 +198,7 @@ class SendSettings(BaseModel):
     """Sends"""
 
     send_concurrency: int = Field(
-        100,
+        400,
         ge=1,
         description="Calls to providers at once in one worker. A host below `PIPELINE_SEND_CONCURRENCY_PER_HOST` may "
         "begin calls up to twice this number, so that a host that hangs takes nothing from the others.",

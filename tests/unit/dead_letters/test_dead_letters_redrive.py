@@ -128,6 +128,10 @@ class Desk(Dispatcher):
         """At once."""
         return True
 
+    def spend(self, command: Command, read: ReadRow) -> dict[str, bytes]:
+        """Nothing: there are no limits."""
+        return {}
+
     async def attempt(self, command: Command, guard: object = None, call: ProviderCall | None = None) -> SendAttempt:
         return await self._provider.deliver(command)
 

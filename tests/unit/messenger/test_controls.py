@@ -14,6 +14,7 @@ from pipeline.tenants import Account
 from pipeline.testing import TestRecord
 from pipeline.topics.controls import ControlKey, OperatorControl, limit_key, pause_key, tenant_pause_key
 from pipeline.topics.headers import VERSION
+from pipeline.topics.versions import READABLE
 from tests.support.controls import START, at, limit, pause, record, tenants
 
 RATE = 80.0
@@ -121,7 +122,7 @@ def test_a_limit_may_be_lower_or_higher_than_the_file() -> None:
 @pytest.mark.parametrize("key", [pause_key("cloud:1"), limit_key("cloud:1"), tenant_pause_key("acme")])
 @pytest.mark.parametrize(
     ("value", "headers"),
-    [(b"{}", [(VERSION, b"2")]), (b"{", []), (b'{"kind":"pause"}', [])],
+    [(b"{}", [(VERSION, b"%d" % (READABLE + 1))]), (b"{", []), (b'{"kind":"pause"}', [])],
     ids=["a newer version", "no JSON", "fields are missing"],
 )
 def test_a_control_that_can_not_be_read_stops_its_target(
@@ -152,7 +153,7 @@ def test_kinds_of_a_newer_version_are_ignored_unless_they_say_that_they_must_be_
     key = ControlKey("window", "account", "cloud:1").encode()
     assert [change.account.id for change in controls.apply(TestRecord(b'{"kind":"window"}', key), START)] == ["1"]
     assert not paused(controls, "1")
-    controls.apply(TestRecord(b'{"kind":"window"}', key, ((VERSION, b"2"),)), START)
+    controls.apply(TestRecord(b'{"kind":"window"}', key, ((VERSION, b"%d" % (READABLE + 1)),)), START)
     assert paused(controls, "1")
 
 
