@@ -1,26 +1,52 @@
-"""receive: a receipt → the messenger's table, so that the outcome of a command in doubt becomes known."""
+"""receive: a receipt → the messenger's tables, and the outcome that it adds to its command.
+
+So the outcome of a command in doubt becomes known, the final fate of a send is published, and sends may be refused for
+what their recipients did.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pipeline.messenger.command_state import UNRESOLVED, CommandPhase, CommandState, decode_state
+from pipeline.messenger.contacts import note_inbound
+from pipeline.messenger.fates import Fates
+from pipeline.messenger.limits.quota import ReadRow
+from pipeline.messenger.refusals import Refusals
 from pipeline.runtime import Stage, StageContext
-from pipeline.topics.catalogue import SENT
-from pipeline.topics.codec import decode_receipt
+from pipeline.topics.catalogue import CONTACTS, SENT
+from pipeline.topics.codec import decode_receipt, encode_outcome
+from pipeline.topics.receipts import NO_COMMAND, Receipt
 from pipeline.topics.records import ConsumedRecord, Record
 
+Charge = Callable[[str, int, float, ReadRow], object]
+"""Charges an account for so many messages that it has received at a unix time."""
 
-def receive() -> Stage:
+
+def receive(fates: Fates | None = None, refusals: Refusals | None = None, charge: Charge = lambda *_: None) -> Stage:
+    joined, note = fates or Fates(), refusals.note if refusals else note_inbound
+
     def record_receipt(record: ConsumedRecord, context: StageContext) -> Iterable[Record]:
-        receipt, table = decode_receipt(record), context.table(SENT)
-        state = decode_state(table.get(receipt.command_id))
-        if state is None or state.phase in UNRESOLVED:
-            known = state or CommandState(CommandPhase.RECEIPT, 0.0)
-            received = known._replace(
-                phase=CommandPhase.RECEIPT, updated_at=record.timestamp / 1000, message_id=receipt.message_id
-            )
-            table.put(receipt.command_id, received.encode())
-        return ()
+        receipt, account = decode_receipt(record), (record.key or b"").decode()
+        if receipt.inbound is not None:
+            note(account, receipt.inbound, context.table(CONTACTS))
+            charge(account, receipt.inbound.messages, record.timestamp / 1000, context.table(SENT).get)
+            return ()
+        receipt.at = receipt.at or record.timestamp / 1000
+        state = _resolve(receipt, record, context) if receipt.command_id != NO_COMMAND else None
+        return [encode_outcome(each) for each in joined.next(receipt, state, account, context.table(SENT))]
 
     return Stage("receive", record_receipt)
+
+
+def _resolve(receipt: Receipt, record: ConsumedRecord, context: StageContext) -> CommandState | None:
+    """Write that the command was accepted, unless it has its outcome. Return its state before."""
+    table = context.table(SENT)
+    state = decode_state(table.get(receipt.command_id))
+    if state is None or state.phase in UNRESOLVED:
+        known = state or CommandState(CommandPhase.RECEIPT, 0.0)
+        received = known._replace(
+            phase=CommandPhase.RECEIPT, updated_at=record.timestamp / 1000, message_id=receipt.message_id
+        )
+        table.put(receipt.command_id, received.encode())
+    return state

@@ -7,10 +7,13 @@ is not sent again before its status webhooks had time to arrive (`receive`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.fates import Fates
+from pipeline.messenger.refusals import Refusals
 from pipeline.runtime import ConcurrentContext, ConcurrentStage, FairKey, Fairness
-from pipeline.topics.catalogue import SENT
+from pipeline.topics.catalogue import CONTACTS, SENT
 from pipeline.topics.codec import decode_command, encode_outcome
 from pipeline.topics.commands import Command
 from pipeline.topics.keys import conversation_key
@@ -21,10 +24,22 @@ MAX_CONCURRENT = 5_000
 dispatcher limits how many of them call a provider."""
 
 
-def send(executor: CommandExecutor, fairness: Fairness | None = None) -> ConcurrentStage:
+def send(
+    executor: CommandExecutor,
+    fairness: Fairness | None = None,
+    *,
+    fates: Fates | None = None,
+    refusals: Refusals | None = None,
+) -> ConcurrentStage:
+    joined = fates or Fates()
+
     async def run(command: Command, context: ConcurrentContext) -> Iterable[Record]:
-        outcome = await executor.execute(command, context.table(SENT), context)
-        return () if outcome is None else (encode_outcome(outcome),)
+        table = context.table(SENT)
+        check = refusals.check(command, partial(context.table, CONTACTS)) if refusals else None
+        with joined.execution(command):
+            outcome = await executor.execute(command, table, context, check)
+        found = joined.rest(command, table) if outcome is None else joined.first(outcome, table)
+        return [encode_outcome(each) for each in found]
 
     def ordering_key(command: Command) -> tuple[str, str]:
         return command.account, command.recipient

@@ -4,7 +4,7 @@
                                             └──▶ commands.receipts
     events.<lane> ──▶ [handle] ──▶ commands.interactive, commands.bulk            app "handlers-<lane>", table "parked"
     commands.interactive, commands.bulk ──▶ [send] ──▶ commands.outcomes          app "messenger", "sent", "parked"
-    commands.receipts ──▶ [receive]                                               app "messenger", table "sent"
+    commands.receipts ──▶ [receive] ──▶ commands.outcomes                         app "messenger", "sent", "contacts"
     controls ──▶ every messenger, from its beginning
     any stage ──▶ dead-letters.<stage>
 
@@ -30,10 +30,12 @@ from pipeline.messenger.control_updates import ControlUpdates
 from pipeline.messenger.controls import ControlChange, Controls
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.fates import Fates
 from pipeline.messenger.lifetimes import Lifetimes
+from pipeline.messenger.refusals import Refusals
 from pipeline.messenger.slots import SlotBounds
 from pipeline.messenger.uploads import UploadDelivery
-from pipeline.providers import PROVIDERS
+from pipeline.providers import JOINED_BY_MESSAGE, PROVIDERS, WINDOWED
 from pipeline.providers.media import AccountMedia
 from pipeline.runtime import FairKey, Fairness, PipelineApp
 from pipeline.runtime.kafka.compacted import TopicFollower
@@ -55,7 +57,8 @@ def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
     """Create the app that turns webhooks into events, each once, on the lane of their tenant."""
     app = PipelineApp(topics.INTAKE, settings)
     app.table(topics.SEEN, ttl=settings.dedup_ttl)
-    app.flow(topics.RAW.name, parse(PROVIDERS), deduplicate(), route(tenants, settings.max_event_age))
+    routing = route(tenants, settings.max_event_age, windowed=WINDOWED, joined_by_message=JOINED_BY_MESSAGE)
+    app.flow(topics.RAW.name, parse(PROVIDERS), deduplicate(), routing)
     return app
 
 
@@ -76,6 +79,7 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     app = PipelineApp(topics.MESSENGER, settings)
     kept = required_retention(longest_lifetime(settings.lifetimes, (tenant.lifetimes for tenant in tenants)))
     app.table(topics.SENT, ttl=settings.outcome_ttl, required=kept)
+    app.table(topics.CONTACTS, ttl=None)
     for commands in topics.COMMANDS:
         app.require_retention(commands.name, kept)
     bounds = SlotBounds(
@@ -89,13 +93,15 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     executor = CommandExecutor(
         dispatcher, settings.reconcile_window, watermark, settings.resends, lifetimes=lifetimes, controls=controls
     )
-    fairness = _command_fairness(tenants, settings.partitions)
-    app.flow(topics.COMMANDS_INTERACTIVE.name, send(executor, fairness))
-    app.flow(topics.COMMANDS_BULK.name, send(executor, fairness))
-    app.flow(topics.RECEIPTS.name, receive())
+    fairness, refusals = _command_fairness(tenants, settings.partitions), Refusals(tenants, PROVIDERS)
+    fates = Fates(tenants, JOINED_BY_MESSAGE)
+    for commands in topics.COMMANDS:
+        app.flow(commands.name, send(executor, fairness, fates=fates, refusals=refusals))
+    app.flow(topics.RECEIPTS.name, receive(fates, refusals, dispatcher.charge))
     app.accounts = AccountFacts(tenants, controls, dispatcher.describe)
     _obey(app, settings, controls, dispatcher)
     app.on_revoked(dispatcher.reset)
+    app.on_revoked(fates.forget)
     app.on_close(dispatcher.close)
     app.on_close(uploads.close)
     app.on_close(statuses.close)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 from aiokafka.structs import ConsumerRecord
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 class Evidence(NamedTuple):
     """Attributes:
     effects: in the order in which the sandbox accepted them.
-    outcomes: statuses of each command.
+    outcomes: statuses of each command, without those that say that its message arrived.
     dead_letters: one line each, save for those in `given_up`.
     violations: one line each.
     given_up: ids of messages that are dead letters because their worker died of them.
@@ -92,11 +92,15 @@ def _row(values: Mapping[Any, Any]) -> Row:
     return Row(int(values.get(b"count", 0)), [place for each in blocks for place in orjson.loads(each)])
 
 
+_ARRIVED: Final = frozenset({"delivered", "read"})
+
+
 def _outcomes(found: Sequence[ConsumerRecord]) -> dict[str, list[str]]:
     outcomes: dict[str, list[str]] = {}
     for record in found:
         content = orjson.loads(record.value)
-        outcomes.setdefault(content["command_id"], []).append(content["status"])
+        if content["status"] not in _ARRIVED:
+            outcomes.setdefault(content["command_id"], []).append(content["status"])
     return outcomes
 
 

@@ -165,6 +165,12 @@ EXPIRED: Final = Counter(
     "Commands that could not be sent within their lifetime, by tenant. Any: an account is away, throttled or behind.",
     ["tenant", "provider"],
 )
+REFUSED: Final = Counter(
+    "pipeline_refused_total",
+    "Commands that were refused before the call, by tenant and reason: `outside_service_window`, `opted_out`. Many: a "
+    "campaign's list is old, or answers come too late.",
+    ["tenant", "provider", "reason"],
+)
 SEND_CONNECTIONS: Final = Gauge(
     "pipeline_send_connections",
     "Calls to the provider in flight (`in use`) and calls that wait for a connection slot (`waiting`). Always some "
@@ -210,7 +216,7 @@ LABELS: Final = {
     "provider": "Provider; `unknown` where a request matched none, and `api` for sends over HTTP.",
     "quota": "Quota that was used up: `sends`, `interactive` or `uploads` of the HTTP API, `webhooks` for a place at "
     "the ingress.",
-    "reason": "Reason for closing the connection.",
+    "reason": "Reason for closing the connection, or for refusing the command.",
     "result": "Result: `done` or `dead` of a record, the delivery's status of a command.",
     "stage": "Stage that failed.",
     "state": "`sendable`: it can be worked on now. `held`: a limit, a retry or something else keeps it. `in use` or "

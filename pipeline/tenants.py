@@ -38,6 +38,7 @@ from pydantic_core import ErrorDetails
 from pipeline.errors import ConfigurationError
 from pipeline.secret_index import SecretIndex
 from pipeline.topics.lifetimes import Overrides
+from pipeline.topics.refusals import SendRefusals
 from pipeline.yaml_reader import line_of, read_yaml
 
 
@@ -243,6 +244,7 @@ class Tenant:
         api_keys: keys of the HTTP API for sends (docs/send-api.md); without one this tenant can't use it.
         send_limits: quotas of the HTTP API.
         lifetimes: seconds in which a command may be sent, by kind or priority; they win over `PIPELINE_LIFETIMES`.
+        refusals: the sends that fail before the call.
     """
 
     id: str = Field(pattern=_NAME)
@@ -254,6 +256,7 @@ class Tenant:
     api_keys: tuple[Secret, ...] = ()
     send_limits: SendLimits = SendLimits()
     lifetimes: Overrides = Field(default_factory=dict)
+    refusals: SendRefusals = SendRefusals()
 
 
 class TenantsFile(BaseModel):

@@ -82,6 +82,7 @@ APPS: Final = (INTAKE, HANDLERS, MESSENGER)
 
 SEEN: Final = "seen"
 SENT: Final = "sent"
+CONTACTS: Final = "contacts"
 PARKED: Final = "parked"
 
 
@@ -135,6 +136,14 @@ def parked_changelog(app: str) -> Topic:
     )
 
 
+CONTACTS_CHANGELOG: Final = Topic(
+    f"{MESSENGER}-{CONTACTS}-changelog",
+    "as the source",
+    "when people last wrote, and who declined marketing",
+    cleanup="compact",
+)
+
+
 def _kept_for(topic: Topic, least: timedelta) -> Topic:
     """Return the topic with at least this retention."""
     return replace(topic, retention=max(topic.retention, least))
@@ -162,6 +171,7 @@ def catalogue(
         *(dead_letters(stage) for stage in STAGES),
         changelog(INTAKE, SEEN, dedup_ttl),
         changelog(MESSENGER, SENT, outcome_ttl),
+        CONTACTS_CHANGELOG,
         parked_changelog(MESSENGER),
         *(parked_changelog(f"{HANDLERS}-{lane}") for lane in lanes),
         CONTROLS,

@@ -90,8 +90,8 @@ class CommandKind(StrEnum):
     GROUP_INVITE = "group_invite"
     """`{"group_id": str, "text?": str}`"""
     TEMPLATE = "template"
-    """`{"name": str, "language": str, "components?": [component], "marketing?": bool}`, the components in the form
-    of the Cloud API; `marketing` uses Meta's endpoint for marketing messages."""
+    """`{"name": str, "language": str, "components?": [component], "category?": str, "marketing?": bool}`, the
+    components in the form of the Cloud API; `marketing` uses Meta's endpoint for marketing messages."""
     REACTION = "reaction"
     """`{"message_id": str, "emoji": str}`; an empty emoji removes the reaction."""
     POLL = "poll"
@@ -128,13 +128,15 @@ class Command(BaseModel):
     """One action for one recipient through one account.
 
     Attributes:
-        command_id: deterministic, at most 512 characters (Cloud API carries it as `biz_opaque_callback_data`).
+        command_id: deterministic, at most 512 characters (Cloud API carries it in `biz_opaque_callback_data`).
         event_id: the event that caused it, if one did.
         recipient: phone number, business-scoped user id, group id or JID, as the provider writes it.
         reply_to: id of the provider's message that this one answers.
         created_at: the beginning of its lifetime (`lifetimes`). It is not sent after that, and its outcome says
             `expired`.
         expires_at: an end that comes before that of its lifetime.
+        campaign: groups sends in reports; every status brings it back (`pipeline.topics.callback_data`).
+        tags: the same, up to five of them.
         traceparent: W3C trace context of the webhook.
     """
 
@@ -152,6 +154,8 @@ class Command(BaseModel):
     priority: Priority = Priority.INTERACTIVE
     created_at: datetime
     expires_at: datetime | None = None
+    campaign: str | None = None
+    tags: tuple[str, ...] | None = None
     traceparent: str | None = None
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from pydantic import TypeAdapter
 
 from pipeline.topics.commands import Command
@@ -87,6 +88,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _schema(model: Any) -> dict[str, Any]:
+    if isinstance(model, type) and issubclass(model, msgspec.Struct):
+        return {"$schema": DIALECT} | msgspec.json.schema(model)
     return {"$schema": DIALECT} | TypeAdapter(model).json_schema(mode="validation", by_alias=True)
 
 

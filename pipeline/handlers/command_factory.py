@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -11,10 +12,12 @@ from pipeline.handlers.results import SendResult
 from pipeline.handlers.validation import (
     Lifetime,
     seconds,
+    validate_campaign,
     validate_lifetime,
     validate_priority,
     validate_recipient,
     validate_reply_to,
+    validate_tags,
 )
 from pipeline.topics.commands import IMMEDIATE, Command, CommandKind, Priority, command_id
 from pipeline.topics.events import EventBase
@@ -37,6 +40,8 @@ class Request:
         priority: `interactive` or `bulk`.
         expires_in: an end before that of its lifetime (`pipeline.topics.lifetimes`); None for the lifetime alone.
         reply_to: the id of the message that it replies to.
+        campaign: groups sends in reports.
+        tags: the same, up to five.
         body_error: the error message of an invalid body.
         error_code: the same for programs.
     """
@@ -47,6 +52,8 @@ class Request:
     priority: Priority | str = Priority.INTERACTIVE
     expires_in: Lifetime = None
     reply_to: str | None = None
+    campaign: str | None = None
+    tags: Sequence[str] | None = None
     body_error: str | None = None
     error_code: str = "VALIDATION"
 
@@ -58,6 +65,8 @@ class Request:
             or validate_reply_to(self.reply_to)
             or validate_priority(self.priority)
             or validate_lifetime(self.expires_in)
+            or validate_campaign(self.campaign)
+            or validate_tags(self.tags)
         )
 
 
@@ -107,6 +116,8 @@ def _command(request: Request, body: dict[str, Any], event: EventBase, identity:
         priority=Priority(request.priority),
         created_at=now,
         expires_at=_expiry(now, request),
+        campaign=request.campaign,
+        tags=tuple(request.tags) if request.tags else None,
         traceparent=event.traceparent,
     )
 

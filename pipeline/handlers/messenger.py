@@ -28,8 +28,8 @@ class IMessenger(MediaSender, InteractiveSender, TemplateSender, CommerceSender,
     """The sends of a handler, with Wappa's names and order of arguments. Every argument may be passed by keyword.
 
     A recipient is a phone number, a business-scoped user id, a group id or a JID, as the provider writes it. An invalid
-    request raises nothing: its result has the error (`SendResult.error`, `error_code`). Every send takes `priority` and
-    `expires_in` (`SendOptions`).
+    request raises nothing: its result has the error (`SendResult.error`, `error_code`). Every send takes `priority`,
+    `expires_in`, `campaign` and `tags` (`SendOptions`).
     """
 
     @property

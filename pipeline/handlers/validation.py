@@ -11,6 +11,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
+from pipeline.topics.callback_data import MAX_NAME, MAX_TAGS, is_name
 from pipeline.topics.commands import Priority
 from pipeline.topics.lifetimes import YEAR
 from pipeline.topics.numbers import phone_digits
@@ -27,6 +28,7 @@ _ADDRESS: Final = re.compile(
     r"|Y2FwaV9ncm91cDo[A-Za-z0-9_=+/-]{1,500}"  # a group's id at Meta: `capi_group:` in base64, and more
 )
 _PRIORITIES: Final = tuple(Priority)
+_NO_NAME: Final = f"not 1 to {MAX_NAME} characters of A-Z, a-z, 0-9, _ and -: name it by these"
 
 Lifetime = float | timedelta | None
 """Seconds or a timedelta; None for a send without an expiry of its own."""
@@ -67,6 +69,22 @@ def validate_lifetime(expires_in: Lifetime) -> str | None:
     """Return an error message unless it is None or between 0 seconds and a year."""
     ok = expires_in is None or 0 < seconds(expires_in) <= YEAR  # nan is between no bounds
     return None if ok else "expires_in is not between 0 seconds and a year: it would never be sent, or always"
+
+
+def validate_campaign(campaign: object) -> str | None:
+    """Return an error message unless it is None or a name that callback data can carry."""
+    return None if campaign is None or is_name(campaign) else f"the campaign is {_NO_NAME}, e.g. spring-sale"
+
+
+def validate_tags(tags: object) -> str | None:
+    """Return an error message unless it is None or a few different names."""
+    if tags is None:
+        return None
+    if not isinstance(tags, list | tuple) or len(tags) > MAX_TAGS:
+        return f"tags are no list of up to {MAX_TAGS}: every status of the send carries them"
+    if not all(map(is_name, tags)):
+        return f"a tag is {_NO_NAME}, e.g. vip"
+    return None if len(set(tags)) == len(tags) else "a tag is there twice: remove one"
 
 
 def seconds(lifetime: object) -> float:

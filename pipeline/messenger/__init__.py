@@ -1,7 +1,7 @@
 """The messenger: carries commands out within limits, retries them, and records the outcome of each.
 
-`limits`, `slots`, `availability`, `controls` and `command_state` are pure logic: time and randomness are arguments, and
-nothing is awaited.
+`limits`, `slots`, `availability`, `controls`, `command_state`, `fates`, `contacts` and `refusals` are pure logic: time
+and randomness are arguments, and nothing is awaited.
 """
 
 from __future__ import annotations

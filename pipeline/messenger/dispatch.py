@@ -36,6 +36,9 @@ from pipeline.topics.commands import Command, CommandKind
 PERMIT_LIFETIME: Final = 0.05
 """Seconds for which a permit may be used: so many seconds of an account's permits may come together, at most."""
 
+INBOUND_AGE: Final = 5.0
+"""Seconds after which a message that was received uses no permit any more."""
+
 Deliver = Callable[[Provider, Command, Account, ClientSession], Awaitable[SendAttempt]]
 """Carries out a command by its provider, as `Provider.deliver` does."""
 
@@ -138,9 +141,13 @@ class Dispatcher:
         if rows and (permits := self._permits.known(self._account(command))):
             permits.limiter.saved(rows)
 
-    def charge(self, provider: str, account: str, inbound: int, read: ReadRow) -> None:
-        """Charge an account for messages that it has received, which some providers count as well."""
-        if route := self._routes.find(provider, account):
+    def charge(self, account_key: str, inbound: int, at: float, read: ReadRow) -> None:
+        """Charge an account for messages that it has received at a unix time, which some providers count as well.
+
+        What is older than `INBOUND_AGE` is past, such as a backlog after an outage.
+        """
+        provider, _, account = account_key.partition(":")
+        if inbound and self._now() - at < INBOUND_AGE and (route := self._routes.find(provider, account)):
             self._permits.of(route.account, read).limiter.charge(self._now(), inbound)
 
     def _send_of(self, command: Command) -> Send:

@@ -25,9 +25,10 @@ from pipeline.messenger.command_state import (
 from pipeline.messenger.connections import WriteGuard
 from pipeline.messenger.controls import NO_CONTROLS, Controls, Pause
 from pipeline.messenger.dispatch import Dispatcher
-from pipeline.messenger.lifetimes import Lifetimes
+from pipeline.messenger.lifetimes import Lifetimes, unix_seconds
 from pipeline.messenger.permits import REVIEW_INTERVAL
-from pipeline.metrics import EXPIRED
+from pipeline.messenger.refusals import Check, Refusal
+from pipeline.metrics import EXPIRED, REFUSED
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.topics.commands import IMMEDIATE, PREFIX, Command, CommandKind
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
@@ -39,6 +40,8 @@ POLL_INTERVAL = 0.25
 """Seconds between two checks for the status of a command in doubt, or for the owner of the partition."""
 REFERENCE_TIMEOUT = 300.0
 """Seconds that a command waits for another command that it names and that has not started."""
+FRESH = 60.0
+"""Seconds by which processed webhooks may be behind when a send is refused for what its recipient did."""
 MIN_INTENT_LIFETIME = 20.0
 """Minimum seconds that an intent is valid: longer than it may take to connect."""
 
@@ -101,10 +104,12 @@ class CommandExecutor:
         self._controls = controls
         self._started = now()
 
-    async def execute(self, command: Command, table: CommandTable, context: ExecutionContext) -> Outcome | None:
+    async def execute(
+        self, command: Command, table: CommandTable, context: ExecutionContext, check: Check | None = None
+    ) -> Outcome | None:
         """Return the outcome; None if the command has one already. Raises `RetryAfter` to be called again later.
 
-        It is `KeyUnavailable` if no command of the account can be sent by then.
+        It is `KeyUnavailable` if no command of the account can be sent by then. `check` may refuse the call.
         """
         state = decode_state(table.get(command.command_id))
         match next_action(state, self._in_doubt_policy(command, state, context)):
@@ -117,14 +122,19 @@ class CommandExecutor:
             case NextAction.GIVE_UP:
                 outcome = _outcome(command, OutcomeStatus.UNKNOWN)
             case NextAction.CALL:
-                outcome = await self._send(command, state, table, context)
+                outcome = await self._send(command, state, table, context, check)
         more = state.more if state else ()
         closed = CommandState(CommandPhase.CLOSED, self._now(), message_id=outcome.message_id or "", more=more)
         table.put(command.command_id, closed.encode())
         return outcome
 
     async def _send(
-        self, command: Command, state: CommandState | None, table: CommandTable, context: ExecutionContext
+        self,
+        command: Command,
+        state: CommandState | None,
+        table: CommandTable,
+        context: ExecutionContext,
+        check: Check | None = None,
     ) -> Outcome:
         """Return the outcome once the command is due and its account has a permit and a connection slot."""
         if not command.kind.known:
@@ -133,6 +143,8 @@ class CommandExecutor:
         deadline = self._lifetimes.deadline(command, context.record, self._now())
         if deadline <= self._now():
             return _expired_outcome(command, state)
+        if refusal := self._refusal(command, state, check):
+            return _refused_outcome(command, refusal, failed_attempts)
         self._require_due(command, state, table)
         resolved = await self._resolve_references(command, state, table, context)
         if isinstance(resolved, SendAttempt):
@@ -144,7 +156,26 @@ class CommandExecutor:
                 raise RetryAfter("a status webhook changed its state", 0)
             if deadline <= self._now():
                 return _expired_outcome(command, state)
+            if refusal := self._refusal(command, state, check):
+                return _refused_outcome(command, refusal, failed_attempts)
             return await self._call(resolved, _new_intent(state), table, context, call)
+
+    def _refusal(self, command: Command, state: CommandState | None, check: Check | None) -> Refusal | None:
+        """Return why the command must not be called; None if it may be, or may have been called before.
+
+        Raises `RetryAfter` while its recipient may have done something that is on its way here. If that lasts, the
+        command is not refused.
+        """
+        now = self._now()
+        refusal = check(now) if check and not may_be_done(state) else None
+        if refusal is None:
+            return None
+        created = min(unix_seconds(command.created_at), now)
+        if self._watermark(command) >= max(created, now - FRESH):
+            return refusal
+        if now - created < FRESH:
+            raise RetryAfter("what its recipient did may be on its way here", POLL_INTERVAL)
+        return None
 
     async def _resolve_references(
         self, command: Command, state: CommandState | None, table: CommandTable, context: ExecutionContext
@@ -326,7 +357,13 @@ def _is_received(state: CommandState | None) -> bool:
 
 def _received_outcome(command: Command, state: CommandState | None) -> Outcome:
     received = SendAttempt(AttemptStatus.ACCEPTED, state.message_id or None if state else None)
-    return _outcome(command, OutcomeStatus.ACCEPTED, received)
+    return _outcome(command, OutcomeStatus.ACCEPTED, received).model_copy(update={"by_status": True})
+
+
+def _refused_outcome(command: Command, refusal: Refusal, retried: int) -> Outcome:
+    REFUSED.labels(command.tenant_id, command.provider, refusal.reason.value).inc()
+    attempt = SendAttempt(AttemptStatus.PERMANENT, error_message=refusal.text)
+    return _outcome(command, OutcomeStatus.FAILED, attempt, retried).model_copy(update={"reason": refusal.reason.value})
 
 
 def _expired_outcome(command: Command, state: CommandState | None) -> Outcome:
@@ -398,5 +435,7 @@ def _outcome(command: Command, status: OutcomeStatus, attempt: SendAttempt | Non
         error_message=attempt.error_message if attempt else None,
         retried=retried,
         at=datetime.now(UTC),
+        campaign=command.campaign,
+        tags=command.tags,
         traceparent=command.traceparent,
     )

@@ -36,12 +36,12 @@ class Lifetimes:
         after that of the record is wrong, and does not count.
         """
         lasts = self._lifetime(command)
-        begin = min(_unix(command.created_at), record.timestamp / 1000)
+        begin = min(unix_seconds(command.created_at), record.timestamp / 1000)
         if begin + lasts <= now:  # only then its headers are worth a look
             begin = max(begin, redriven_at(record) / 1000)
         if command.expires_at is None:
             return begin + lasts
-        return min(begin + lasts, _unix(command.expires_at))
+        return min(begin + lasts, unix_seconds(command.expires_at))
 
     def _lifetime(self, command: Command) -> float:
         owner = self._tenants.owner(command.provider, command.account) if self._tenants else None
@@ -53,6 +53,6 @@ class Lifetimes:
         return found
 
 
-def _unix(moment: datetime) -> float:
+def unix_seconds(moment: datetime) -> float:
     """Return unix seconds. A time without a zone is UTC, wherever this worker stands."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

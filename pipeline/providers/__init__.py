@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pipeline.providers.base import Provider
+from pipeline.providers.base import CallbackDataProvider, Provider, ServiceWindowProvider
 from pipeline.providers.cloud import Cloud
 from pipeline.providers.waha import Waha
 from pipeline.providers.wasender import Wasender
@@ -14,3 +14,10 @@ CLOUD: Final = Cloud()
 _ALL: Final[tuple[Provider, ...]] = (CLOUD, Wasender(), Wawp(), Waha())
 
 PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({each.name: each for each in _ALL})
+
+JOINED_BY_MESSAGE: Final = frozenset(each.name for each in _ALL if not isinstance(each, CallbackDataProvider))
+"""The providers whose statuses name a message only, and not the command that sent it."""
+WINDOWED: Final[Mapping[str, ServiceWindowProvider]] = MappingProxyType(
+    {each.name: each for each in _ALL if isinstance(each, ServiceWindowProvider)}
+)
+"""The providers that have a service window."""

@@ -149,6 +149,35 @@ class CodePolicies(Protocol):
 
 
 @runtime_checkable
+class CallbackDataProvider(Protocol):
+    """A provider whose statuses bring back what was attached to the send: a `Provider` with this attribute.
+
+    What `pipeline.topics.callback_data` makes must fit into the limit. Without the attribute a status is joined to its
+    command by the message's id, which is the id that `deliver` returned.
+    """
+
+    @property
+    def callback_data_limit(self) -> int:
+        """The number of characters that may be attached."""
+
+
+@runtime_checkable
+class ServiceWindowProvider(Protocol):
+    """A provider that takes free-form messages for some time after a person's last one: a `Provider` with these.
+
+    Without them no send is refused for its time, and the messages of people are not counted.
+    """
+
+    @property
+    def service_window(self) -> float:
+        """Seconds after a person's last message."""
+
+    @property
+    def entry_window(self) -> float:
+        """Seconds after a person's last message that came by an ad."""
+
+
+@runtime_checkable
 class MediaProvider(Protocol):
     """A provider that stores media: a `Provider` with these four methods. No other registration is needed.
 

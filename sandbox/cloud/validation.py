@@ -52,7 +52,12 @@ class CloudSend(NamedTuple):
     to: Recipient
     type: str
     content: Any
-    command_id: str | None
+    callback_data: str | None
+
+    @property
+    def command_id(self) -> str | None:
+        """What the callback data has before the first dot: the id of the command, as this project writes it."""
+        return None if self.callback_data is None else self.callback_data.partition(".")[0]
 
 
 def parsed(raw: bytes) -> dict[str, Any]:
@@ -83,7 +88,7 @@ def validated(body: dict[str, Any], has: Has = lambda _: False) -> CloudSend:
     if kind == "pin" and to.kind != "group":
         raise known(131009, details="Messages can only be pinned in groups")
     _check_context(body.get("context"))
-    return CloudSend(to, kind, content, _command_id(body.get("biz_opaque_callback_data")))
+    return CloudSend(to, kind, content, _callback_data(body.get("biz_opaque_callback_data")))
 
 
 def read_mark(body: dict[str, Any]) -> tuple[str, bool]:
@@ -142,7 +147,7 @@ def _check_context(context: object) -> None:
         raise wrong("Param context['message_id'] must be a string")
 
 
-def _command_id(data: object) -> str | None:
+def _callback_data(data: object) -> str | None:
     if data is None:
         return None
     if not isinstance(data, str):

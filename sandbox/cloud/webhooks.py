@@ -63,8 +63,8 @@ def status_fields(send: CloudSend) -> JsonObject:
     }
     if send.to.kind == "group":
         fields["recipient_type"] = "group"
-    if send.command_id is not None:
-        fields["biz_opaque_callback_data"] = send.command_id
+    if send.callback_data is not None:
+        fields["biz_opaque_callback_data"] = send.callback_data
     return fields
 
 

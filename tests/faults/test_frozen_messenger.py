@@ -53,7 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({"invite_link": "https://chat.whatsapp.com/invite"})
 
     def do_POST(self) -> None:
-        name = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["biz_opaque_callback_data"]
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name = message["biz_opaque_callback_data"].partition(".")[0]
         self.server.calls[name] += 1
         if self.server.calls.total() == 1:
             self.server.answers.wait(HANG)

@@ -55,7 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: Gateway
 
     def do_POST(self) -> None:
-        command = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["biz_opaque_callback_data"]
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        command = message["biz_opaque_callback_data"].partition(".")[0]
         self.server.calls.append(command)
         body = json.dumps({"messages": [{"id": f"wamid.{command}"}]}).encode()
         self.send_response(200)

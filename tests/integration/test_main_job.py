@@ -27,7 +27,7 @@ from tests.support.observers import get, post, records, request
 from tests.support.ports import free_ports
 from tests.support.provider_table import ARRIVALS
 from tests.support.stacks import Stack, eventually
-from tests.support.webhooks import change, signed, status, text, webhook
+from tests.support.webhooks import NUMBER, change, signed, status, text, webhook
 
 pytestmark = pytest.mark.integration
 _numbers = count(1)
@@ -176,9 +176,36 @@ def test_outcome_and_statuses_of_a_reply_carry_its_command(running: Stack, conta
         return {event["status"] for event in found if event.get("business_opaque_data") == reply["command_id"]}
 
     eventually(lambda: statuses() == {"sent", "delivered", "read"}, "three statuses")
-    outcomes = [orjson.loads(record.value) for record in records(running.bootstrap, "commands.outcomes")]
-    (outcome,) = [found for found in outcomes if found["command_id"] == reply["command_id"]]
-    assert (outcome["status"], outcome["message_id"]) == ("accepted", reply["message_id"])
+
+    def outcomes() -> list[tuple[str, str]]:
+        found = [orjson.loads(record.value) for record in records(running.bootstrap, "commands.outcomes")]
+        return [(each["status"], each["message_id"]) for each in found if each["command_id"] == reply["command_id"]]
+
+    eventually(lambda: len(outcomes()) == 3, lambda: f"three outcomes: {outcomes()}")
+    assert outcomes() == [(status, reply["message_id"]) for status in ("accepted", "delivered", "read")]
+
+
+def test_who_says_stop_gets_no_campaign(running: Stack, contact: str) -> None:
+    """A person who declined would get the next campaign, and report the number."""
+    wish = {"wa_id": contact, "category": "marketing_messages", "value": "stop", "timestamp": 1_760_000_000}
+    declined = {"field": "user_preferences", "value": change()["value"] | {"user_preferences": [wish]}}
+    assert _post(running, webhook([declined])) == 200
+    known = f"cloud:{NUMBER}:{contact}".encode()
+    eventually(
+        lambda: known in {row.key for row in records(running.bootstrap, "messenger-contacts-changelog")}, "the wish"
+    )
+    url = f"{running.ingress_url}/api/whatsapp/messages/send-text"
+    body = {"recipient": contact, "text": "Autumn teas?", "priority": "bulk", "campaign": "autumn"}
+    refused = post(url, body, {"Authorization": "Bearer sandbox-api-key"})["message_id"]
+
+    def outcomes() -> list[tuple[str, str | None, str | None]]:
+        found = [orjson.loads(record.value) for record in records(running.bootstrap, "commands.outcomes")]
+        mine = [each for each in found if each["command_id"] == refused]
+        return [(each["status"], each.get("reason"), each.get("campaign")) for each in mine]
+
+    eventually(outcomes, "an outcome")
+    assert outcomes() == [("failed", "opted_out", "autumn")]
+    assert not _sent(running, contact)
 
 
 @pytest.mark.parametrize(("provider", "text"), [("wawp", "message"), ("waha", "text")])

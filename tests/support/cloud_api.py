@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.refused += 1
             self._answer(503, b"")
             return
-        name = message["biz_opaque_callback_data"]
+        name = message["biz_opaque_callback_data"].partition(".")[0]
         self.server.sent.append(Sent(account, message["to"], name))
         self._answer(200, json.dumps({"messages": [{"id": f"wamid.{name}"}]}).encode())
 

@@ -232,7 +232,7 @@ These methods of Wappa's Redis caches work with every backend here: `find_by_fie
 `delete_all_by_pkid`.
 
 You can pass a dict wherever Wappa takes a model, and a model wherever it takes a dict.
-Every send also takes `priority` and `expires_in`. A marketing template is `bulk` by default.
+Every send also takes `priority`, `expires_in`, `campaign` and `tags`. A marketing template is `bulk` by default.
 """
 
 if __name__ == "__main__":

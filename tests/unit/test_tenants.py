@@ -305,3 +305,27 @@ def test_any_text_is_taken_or_refused_in_one_line(tmp_path: Path, text: str) -> 
         load(tmp_path, text.encode(errors="replace").decode())
     except ConfigurationError as error:
         assert len(str(error).splitlines()) == 1
+
+
+def test_refusals_are_on_unless_a_tenant_says_otherwise(tmp_path: Path) -> None:
+    """A tenant would have to know of the service window to be kept from breaking it."""
+    tenants = load(tmp_path, content({"id": "acme"}, {"id": "globex", "refusals": {"outside_window": False}}))
+    settings = [tenant.refusals for tenant in tenants]
+    assert [(each.outside_window, each.opted_out, set(each.opt_out_words)) for each in settings] == [
+        (True, True, set()),
+        (False, True, set()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refusals", "words"),
+    [
+        ({"opt_out_words": ["Stop", "baja"], "opt_in_words": ["STOP"]}, "stop is an opt-out word, too"),
+        ({"opt_out_words": ["  "]}, "1 to 64 characters"),
+        ({"opt_out_words": ["x" * 65]}, "1 to 64 characters"),
+        ({"window": True}, "there is no such field"),
+    ],
+)
+def test_wrong_refusals_are_one_line(tmp_path: Path, refusals: dict[str, Any], words: str) -> None:
+    """A word that both declines and accepts would do either."""
+    assert words in refusal(tmp_path, content({"id": "acme", "refusals": refusals}))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from pipeline.topics.commands import PREFIX
+from pipeline.topics.callback_data import decode_callback_data
 from pipeline.topics.events.base import EventBase
 from pipeline.topics.events.billing import ConversationBase, ConversationWindow, Pricing
 from pipeline.topics.events.error_detail import ErrorDetail
@@ -34,7 +34,11 @@ class StatusEvent(EventBase):
         message_id: the id that the provider gave when it took the message.
         recipient_phone_id: the recipient's phone number; the group's id where `recipient_type` is `group`.
         recipient_participant_phone_id: the member of the group that this status is about.
-        business_opaque_data: what was attached when sending; this project attaches the command's id.
+        business_opaque_data: what was attached when sending; of the sends of this project the command's id, and what
+            they attach beside it is in the next three fields.
+        sent_at: when this project called the provider; None if the provider brings nothing back, or an older form.
+        campaign: the campaign that the send named.
+        tags: the tags that the send named.
         conversation_window: the provider's billing conversation (`conversation` is the partition key).
     """
 
@@ -52,6 +56,9 @@ class StatusEvent(EventBase):
     recipient_participant_parent_bsuid: str | None = None
     recipient_identity_hash: str | None = None
     business_opaque_data: str | None = None
+    sent_at: AwareDatetime | None = None
+    campaign: str | None = None
+    tags: list[str] = Field(default_factory=list)
     pricing: Pricing | None = None
     conversation_window: ConversationWindow | None = None
     errors: list[ErrorDetail] | None = None
@@ -59,8 +66,8 @@ class StatusEvent(EventBase):
     @property
     def command_id(self) -> str | None:
         """The command that sent the message, if this project did."""
-        data = self.business_opaque_data
-        return data if data and data.startswith(PREFIX) else None
+        found = decode_callback_data(self.business_opaque_data)
+        return found.command_id if found else None
 
     @property
     def recipient_id(self) -> str:

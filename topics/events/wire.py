@@ -74,12 +74,21 @@ class ParsedEvent(msgspec.Struct):
                 return value
         return self.body.get(name)
 
+    def part(self, name: str) -> Any:
+        """Return one field as `parse` made it, maybe a model, or None. It never makes a dict of the whole body."""
+        payload = self.payload
+        if not isinstance(payload, Payload):
+            return payload.get(name)
+        value = getattr(payload, name, None)
+        return None if value is msgspec.UNSET else value
+
     def age(self) -> float:
         """Return the seconds from the event's time to its webhook's arrival; 0 without a time or with a future one."""
-        at, arrived = self._time("timestamp"), self._time("received_at")
+        at, arrived = self.time("timestamp"), self.time("received_at")
         return max((arrived - at).total_seconds(), 0.0) if at and arrived else 0.0
 
-    def _time(self, name: str) -> datetime | None:
+    def time(self, name: str) -> datetime | None:
+        """Return a field that is a time; None without it."""
         payload = self.payload
         value = getattr(payload, name, None) if isinstance(payload, Payload) else payload.get(name)
         return value if isinstance(value, datetime) else None

@@ -44,6 +44,8 @@ class SendBody(_Model):
         priority: `interactive` (the default) answers somebody; `bulk` (the default of a marketing template) is a
             campaign. The model keeps what was given, so that the messenger's default counts.
         expires_in: seconds after which it is not sent.
+        campaign: groups sends in reports.
+        tags: the same, up to five.
     """
 
     unsent: ClassVar[frozenset[str]] = frozenset()
@@ -56,6 +58,8 @@ class SendBody(_Model):
     reply_to_message_id: Id | None = None
     priority: Literal["interactive", "bulk"] = "interactive"
     expires_in: float | None = None
+    campaign: Name | None = None
+    tags: list[Name] | None = None
 
     def arguments(self) -> Json:
         """Return the arguments of the messenger's method, without the recipient. Raises `Unsendable`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 from pipeline.errors import Unsendable
@@ -23,10 +23,14 @@ class SendOptions(TypedDict, total=False):
             campaign and never delays an answer. Order holds within one priority.
         expires_in: seconds (or a timedelta) after which it is not sent any more; its outcome is then `expired`. None:
             at the end of its kind's lifetime, which a longer time does not extend.
+        campaign: groups sends in reports, e.g. `spring-sale`; statuses and outcomes bring it back.
+        tags: up to five words for the same, e.g. `("vip", "variant-b")`.
     """
 
     priority: Priority | str
     expires_in: Lifetime
+    campaign: str | None
+    tags: Sequence[str] | None
 
 
 class SenderMixin(ABC):

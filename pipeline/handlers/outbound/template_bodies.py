@@ -33,6 +33,7 @@ def generic_body(name: object, language: object, components: object, kind: objec
         name=checks.text("template's name", name, NAME),
         language=_language(language),
         components=listed,
+        category=str(kind) if kind else None,
         marketing=_marketing(kind, route) or None,
     )
 

@@ -24,6 +24,12 @@ class Cloud:
     name: Final = PROVIDER
     kinds: Final = KINDS
     codes: Final = TABLE
+    callback_data_limit: Final = 512
+    service_window: Final = 24 * 3600.0
+    """Source: Cloud API, customer service windows."""
+    entry_window: Final = 72 * 3600.0
+    """Source: Cloud API, free entry points. Whether they allow free-form messages after a day is not documented, so
+    these messages are left to Meta."""
 
     authenticate = staticmethod(is_authentic)
     authenticate_head = staticmethod(may_be_authentic)

@@ -9,7 +9,7 @@ ways give the same event.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -17,6 +17,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from pipeline.providers.cloud.identity import PROVIDER
 from pipeline.providers.cloud.times import unix_time
 from pipeline.providers.shared.event_body import WebhookMeta
+from pipeline.topics.callback_data import callback_fields
 from pipeline.topics.events.wire import ParsedEvent, Payload
 
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
@@ -130,7 +131,10 @@ class _StatusEvent(_Event, kw_only=True):
     message_id: str
     status: str
     recipient_phone_id: str
-    business_opaque_data: str | UnsetType
+    business_opaque_data: str | UnsetType = UNSET
+    sent_at: datetime | UnsetType = UNSET
+    campaign: str | UnsetType = UNSET
+    tags: list[str] | UnsetType = UNSET
     pricing: _Pricing | UnsetType
 
 
@@ -213,10 +217,14 @@ def _status(item: _Status, business: str, value: _Value, content: bytes, meta: W
         message_id=item.id,
         status=item.status,
         recipient_phone_id=recipient,
-        business_opaque_data=item.biz_opaque_callback_data,
         pricing=item.pricing,
+        **_callback_fields(item.biz_opaque_callback_data),
     )
     return ParsedEvent(event_id, "status", conversation, PROVIDER, account, payload)
+
+
+def _callback_fields(data: str | UnsetType) -> dict[str, Any]:
+    return {} if data is UNSET else callback_fields(data) or {"business_opaque_data": data}
 
 
 def _is_phone(text: str) -> bool:

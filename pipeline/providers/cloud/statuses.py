@@ -10,6 +10,7 @@ from pipeline.providers.cloud.identity import status_event_id
 from pipeline.providers.cloud.shapes import STATUS
 from pipeline.providers.cloud.times import unix_time
 from pipeline.providers.shared.shapes import fits, validates
+from pipeline.topics.callback_data import callback_fields
 from pipeline.topics.events import StatusEvent, raw_pointers
 from pipeline.topics.types import Json
 
@@ -51,14 +52,16 @@ def status_event(part: Part, _: Contact | None, body: Json) -> bool:
             body[NAMES[name]] = value
         elif name not in _OURS:
             body[name] = value
+    if data := item.get("biz_opaque_callback_data"):
+        body.update(callback_fields(data))
     return fits(item, STATUS) or validates(body)
 
 
 def reconciliation_fields(item: Any) -> Json:
-    """Return the fields of a malformed status that resolve a command in doubt: message id, command id and status."""
+    """Return the fields of a malformed status that tell a command's fate: message id, command id and status."""
     named = ("id", "status", "biz_opaque_callback_data")
     found = {NAMES[name]: id_text(item.get(name)) for name in named} if type(item) is dict else {}
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value} | callback_fields(found.get("business_opaque_data"))
 
 
 def status_id(part: Part, contact: str | None) -> str | None:

@@ -83,6 +83,7 @@ class Chain:
         max_output_bytes: int = MAX_OUTPUT_BYTES,
     ) -> None:
         self._stages = stages
+        self._flushes = [stage.flush for stage in stages if stage.flush]
         self._tables = tables
         self._retries = retries
         self._breaker = breaker or Breaker(OFF)
@@ -101,6 +102,11 @@ class Chain:
     def retry(self, partition: int, pending: Sequence[PendingRetry], outputs: OutputSink) -> ChainResult:
         """Run the records again that the last run left pending."""
         return self._run(partition, ((item.record, item.attempts) for item in pending), outputs, ChainResult())
+
+    def flush(self, source: ConsumedRecord, outputs: OutputSink) -> None:
+        """Add what the stages have to say about the batch that ends with the record `source`."""
+        for flush in self._flushes:
+            outputs.extend([(record, source) for record in flush()])
 
     def rollback(self, result: ChainResult, offsets: Collection[int]) -> None:
         """Undo the table writes of the records at these offsets, because the broker rejected their outputs."""

@@ -46,6 +46,7 @@ class InFlightBatch:
         positions: the offset behind the last record of each partition.
         oldest: timestamp of the first record of each partition, in ms.
         count: number of records.
+        last: the record that ran last.
     """
 
     outputs: RecordAccumulator
@@ -56,6 +57,7 @@ class InFlightBatch:
     oldest: dict[TP, int] = field(default_factory=dict)
     results: dict[int, ChainResult] = field(default_factory=dict)
     count: int = 0
+    last: Any = None
 
     @property
     def needs_retry(self) -> bool:
@@ -147,6 +149,8 @@ class ChainLoop:
             chunk = batch.count % DECODE_CHUNK
             if not chunk:
                 await asyncio.sleep(0)
+        if batch.last is not None:
+            self._chain.flush(batch.last, batch.outputs)
         return batch
 
     def _run_chunk(self, batch: InFlightBatch, tp: TP, records: Sequence[Any]) -> None:
@@ -168,7 +172,8 @@ class ChainLoop:
         count = len(records) - len(left)
         self._taken += count
         batch.count += count
-        batch.positions[tp] = records[count - 1].offset + 1
+        batch.last = records[count - 1]
+        batch.positions[tp] = batch.last.offset + 1
 
     async def _finish(self, batch: InFlightBatch, before: asyncio.Task[None] | None) -> None:
         if before is not None:
@@ -214,6 +219,7 @@ class ChainLoop:
                 return None
             outputs = self._publisher.new_accumulator()
             results = {partition: self._chain.retry(partition, items, outputs) for partition, items in pending.items()}
+            self._chain.flush(batch.last, outputs)
 
     def _mark_survived(self, batch: InFlightBatch) -> None:
         """Tell the quarantine that every record of the batch has run. Positions of an earlier epoch are void."""

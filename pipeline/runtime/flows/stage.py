@@ -112,10 +112,13 @@ class Stage:
         function: `(value, context) -> values`. The first stage's value is the source record itself (`ConsumedRecord`).
             The last one must return `Record`s. An exception undoes all of the source record's outputs and table writes;
             see `pipeline.errors` for which ones are retried.
+        flush: returns further outputs once a batch is run: what its records have in common. They are published with the
+            batch. It must not raise. What was noted for a batch that is run again may be returned again.
     """
 
     name: str
     function: Callable[[Any, StageContext], Values]
+    flush: Callable[[], Iterable[Record]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from pipeline.messenger.command_state import CommandPhase, CommandState
 from pipeline.messenger.connections import WriteGuard, require_write_guard
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor, CommandTable, ExecutionContext
+from pipeline.messenger.fates import Fates
 from pipeline.messenger.limits.quota import ReadRow
 from pipeline.messenger.slots import SlotBounds
 from pipeline.messenger.waking import Sleep
@@ -36,7 +37,7 @@ from pipeline.topics.catalogue import COMMANDS_INTERACTIVE, OUTCOMES, RECEIPTS, 
 from pipeline.topics.codec import decode_outcome, encode_command, encode_receipt
 from pipeline.topics.commands import Command, CommandKind, command_id
 from pipeline.topics.events.wire import ParsedEvent
-from pipeline.topics.outcomes import OutcomeStatus
+from pipeline.topics.outcomes import Outcome, OutcomeStatus
 from pipeline.topics.receipts import Receipt, receipt_of
 from pipeline.topics.receipts import receipt_of as receipt_of_any
 from pipeline.topics.records import ConsumedRecord
@@ -65,7 +66,15 @@ LOST_CALL = Answer(SendAttempt(AttemptStatus.UNKNOWN), does=False)
 DENIED = Answer(SendAttempt(AttemptStatus.RETRYABLE, error_code=131000), does=True)
 ANSWERS = (ACCEPTED, THROTTLED, LOST_ANSWER, LOST_CALL, DENIED)
 NAMES = ("accepted", "throttled", "lost answer", "lost call", "done though denied")
-STATUSES = ("delivered", "read", "sent", "failed", "odd")
+FATES: dict[str, list[OutcomeStatus]] = {
+    "delivered": [OutcomeStatus.DELIVERED],
+    "read": [OutcomeStatus.READ],
+    "sent": [],
+    "failed": [OutcomeStatus.FAILED],
+    "odd": [],
+}
+"""What follows `accepted`, by the status."""
+STATUSES = tuple(FATES)
 """The one status of each message that comes: any of them will do. The odd one is of no form that the parser knows."""
 
 
@@ -101,12 +110,12 @@ class Outside:
 
     def start(self, process: Process) -> Flows:
         """The messenger's flows, of a new process."""
-        dispatcher = _Dispatcher(self, process)
+        dispatcher, fates = _Dispatcher(self, process), Fates()
         return {
             COMMANDS_INTERACTIVE.name: send(
-                CommandExecutor(dispatcher, 60, lambda _: self.heard(process), max_resends=MANY)
+                CommandExecutor(dispatcher, 60, lambda _: self.heard(process), max_resends=MANY), fates=fates
             ),
-            RECEIPTS.name: receive(),
+            RECEIPTS.name: receive(fates),
         }
 
     def call(self, command: Command) -> SendAttempt:
@@ -121,11 +130,25 @@ class Outside:
         return answer.says
 
     def post(self) -> None:
-        """The status webhooks, which intake makes receipts of."""
+        """The status webhooks, which intake makes receipts of: each of them twice, as after a crash of intake."""
         posted, self.unposted = self.unposted, []
         for name in posted:
-            if receipt := receipt_of(_status(name, STATUSES[(self.effects.index(name) + self.turn) % len(STATUSES)])):
+            if receipt := receipt_of(_status(name, self.status(name))):
                 self.world.append(encode_receipt(receipt, "cloud", NUMBER))
+                self.world.append(encode_receipt(receipt, "cloud", NUMBER))
+
+    def status(self, name: str) -> str:
+        """The one status of the message of a command."""
+        return STATUSES[(self.effects.index(name) + self.turn) % len(STATUSES)]
+
+    def settle(self) -> None:
+        """Every status comes, and a last process reads them all."""
+        self.post()
+        asyncio.run(lives(self.world, self._start_receipts_first, SENT, ()))
+
+    def _start_receipts_first(self, process: Process) -> Flows:
+        """The process ends when the first of its flows has read everything."""
+        return dict(reversed(list(self.start(process).items())))
 
     def heard(self, process: Process) -> float:
         """The window is over when nothing that could tell is on its way, though a frozen one may be about to call."""
@@ -142,10 +165,13 @@ class Outside:
         return not self.unposted and self.world.finished(RECEIPTS.name)
 
     @property
+    def published(self) -> list[Outcome]:
+        return [decode_outcome(record) for record in self.world.log(OUTCOMES.name)]
+
+    @property
     def outcomes(self) -> dict[str, set[OutcomeStatus]]:
         found: dict[str, set[OutcomeStatus]] = defaultdict(set)
-        for record in self.world.log(OUTCOMES.name):
-            outcome = decode_outcome(record)
+        for outcome in self.published:
             found[outcome.command_id].add(outcome.status)
         return found
 
@@ -245,13 +271,20 @@ def _freeze(outside: Outside, freezes_at: int, after: int) -> bool:
 
 def _require_one_effect(outside: Outside) -> None:
     assert outside.effects == EACH
-    assert outside.outcomes == {name: {OutcomeStatus.ACCEPTED} for name in EACH}
+    outside.settle()
+    assert outside.effects == EACH
+    assert outside.outcomes == {name: {OutcomeStatus.ACCEPTED, *FATES[outside.status(name)]} for name in EACH}
+    for name in EACH:
+        latest, *others = [outcome for outcome in outside.published if outcome.command_id == name]
+        for outcome in others:
+            latest = outcome if outcome.supersedes(latest) else latest
+        assert latest.status is [OutcomeStatus.ACCEPTED, *FATES[outside.status(name)]][-1]
     assert set(outside.world.logs) <= {COMMANDS_INTERACTIVE.name, RECEIPTS.name, OUTCOMES.name}, "no dead letter"
 
 
-def _steps(answers: Sequence[Answer], *, prompt: bool = False, named: bool = False) -> int:
+def _steps(answers: Sequence[Answer], *, prompt: bool = False, named: bool = False, turn: int = 0) -> int:
     """How many a life has in which nobody dies."""
-    (undisturbed,) = _die(Outside(list(answers), prompt, named=named))
+    (undisturbed,) = _die(Outside(list(answers), prompt, named=named, turn=turn))
     return undisturbed.steps
 
 
@@ -260,12 +293,25 @@ def _steps(answers: Sequence[Answer], *, prompt: bool = False, named: bool = Fal
 @pytest.mark.parametrize("answer", ANSWERS, ids=NAMES)
 def test_one_effect_wherever_it_dies(answer: Answer, prompt: bool, named: bool) -> None:
     """A messenger that is killed at the wrong moment would send twice, never, or in the wrong order."""
-    steps = _steps([answer], prompt=prompt, named=named)
-    assert steps > 20, "every durable write and every call is a step"
-    for dies_at in range(1, steps + 1):
-        outside = Outside([answer], prompt, named=named, turn=dies_at)
+    steps = [_steps([answer], prompt=prompt, named=named, turn=turn) for turn in range(len(STATUSES))]
+    assert min(steps) > 20, "every durable write and every call is a step"
+    for dies_at in range(1, max(steps) + 1):
+        turn = next(each for each in range(dies_at, dies_at + len(steps)) if steps[each % len(steps)] >= dies_at)
+        outside = Outside([answer], prompt, named=named, turn=turn)
         assert _die(outside, dies_at)[0].dead
         _require_one_effect(outside)
+
+
+@pytest.mark.parametrize("prompt", [False, True], ids=["late", "prompt"])
+@pytest.mark.parametrize("turn", range(len(STATUSES)), ids=STATUSES)
+def test_who_does_not_die_tells_each_fate_once_and_last(turn: int, prompt: bool) -> None:
+    """A consumer that keeps the last record of a command would take a message that was read for one that was sent."""
+    outside = Outside(prompt=prompt, turn=turn)
+    _die(outside)
+    outside.settle()
+    for name in EACH:
+        told = [outcome.status for outcome in outside.published if outcome.command_id == name]
+        assert told == [OutcomeStatus.ACCEPTED, *FATES[outside.status(name)]]
 
 
 @given(

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientSession
 from prometheus_client import Gauge
 
+from pipeline import clock
 from pipeline.backoff import RetryPolicy
 from pipeline.errors import KeyUnavailable, RetryAfter
 from pipeline.messenger import availability, call, dispatch, permits, routes, spending
@@ -239,6 +240,22 @@ def test_a_command_whose_permit_is_far_ahead_reserves_none() -> None:
         assert await world.send(HEALTHY, 1, CommandKind.READ)
 
     _run(play, rate=0.05)
+
+
+def test_messages_that_a_number_receives_use_its_rate() -> None:
+    """Meta counts both directions: a busy number would be throttled for what its users write."""
+
+    async def play(world: World) -> None:
+        world.api.answers.set()
+        world.rows[f"limit:cloud:{HEALTHY}"] = b"[0,0,0]"
+        old, now = clock.steady() - dispatch.INBOUND_AGE - 1, clock.steady()
+        world.dispatcher.charge(f"cloud:{HEALTHY}", 1_000, old, world.get)
+        assert await world.send(HEALTHY, 1)
+        world.dispatcher.charge(f"cloud:{HEALTHY}", 1_000, now, world.get)
+        world.dispatcher.charge("cloud:nobody", 1_000, now, world.get)
+        assert isinstance(await _failure(world.send(HEALTHY, 2)), KeyUnavailable)
+
+    _run(play, rate=0.5)
 
 
 def test_a_read_mark_waits_for_a_slot_and_for_no_permit() -> None:

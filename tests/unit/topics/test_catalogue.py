@@ -14,6 +14,7 @@ from pipeline.topics.dead_letters import REASON_BYTES
 WEEK = timedelta(days=7)
 PARKED = {"handlers-default-parked-changelog", "messenger-parked-changelog"}
 """They hold records as a whole, with what says where they came from."""
+CONTACTS = "messenger-contacts-changelog"
 
 
 def of(*lanes: str, dedup_ttl: timedelta = WEEK, outcome_ttl: timedelta = WEEK) -> dict[str, Topic]:
@@ -24,7 +25,7 @@ def test_every_fixed_name_is_there() -> None:
     """Consumers outside the project read these topics by name."""
     commands = {f"commands.{name}" for name in ("interactive", "bulk", "outcomes", "receipts")}
     fixed = {"webhooks.raw", "events.default", "installation", "uploads", "controls"} | commands
-    changelogs = {"intake-seen-changelog", "messenger-sent-changelog"} | PARKED
+    changelogs = {"intake-seen-changelog", "messenger-sent-changelog", CONTACTS} | PARKED
     assert set(of("default")) == fixed | changelogs | {f"dead-letters.{stage}" for stage in STAGES}
 
 
@@ -52,7 +53,9 @@ def test_commands_are_kept_until_they_have_expired() -> None:
 def test_only_changelogs_controls_and_the_installations_records_are_compacted() -> None:
     """Compaction of events would keep one event a conversation and lose the rest."""
     compacted = {name for name, topic in of("default").items() if "compact" in topic.cleanup}
-    assert compacted == {"intake-seen-changelog", "messenger-sent-changelog", "installation", "controls"} | PARKED
+    wanted = {"intake-seen-changelog", "messenger-sent-changelog", CONTACTS, "installation", "controls"}
+    assert compacted == wanted | PARKED
+    assert of("default")[CONTACTS].cleanup == "compact", "an opt-out would expire"
     assert {of("default")[name].cleanup for name in PARKED} == {"compact"}, "a parked record would expire unseen"
     assert of("default")["installation"].cleanup == "compact", "with delete the recorded partition count would expire"
     assert of("default")["controls"].cleanup == "compact", "with delete an account would send again after a week"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any, Final, NamedTuple
 
+from pipeline.topics.callback_data import encode_callback_data
 from pipeline.topics.commands import Command, CommandKind
 from pipeline.topics.numbers import phone_digits
 
@@ -26,7 +28,9 @@ def address_message(command: Command, content: MessageContent) -> dict[str, Any]
     body |= {
         "type": content.type,
         content.type: content.value,
-        "biz_opaque_callback_data": command.command_id,
+        "biz_opaque_callback_data": encode_callback_data(
+            command.command_id, time.time(), command.campaign, command.tags
+        ),
     }
     if command.reply_to:
         body["context"] = {"message_id": command.reply_to}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,6 +20,7 @@ from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.providers.cloud.bodies import build_body
 from pipeline.providers.cloud.deliver import send_command
 from pipeline.tenants import Account
+from pipeline.topics.callback_data import decode_callback_data
 from pipeline.topics.commands import Command, CommandKind
 from tests.support.ports import free_ports
 from tests.support.waiting import HANG
@@ -102,8 +104,15 @@ def test_what_goes_over_the_wire() -> None:
         assert headers["Content-Type"] == "application/json"
         return web.json_response({"messages": [{"id": "wamid.OUT"}]})
 
-    accepted = one(answer, command(reply_to="wamid.IN"))
+    before = int(time.time())
+    accepted = one(answer, command(reply_to="wamid.IN", campaign="spring-sale", tags=("vip", "b")))
     assert accepted == SendAttempt(AttemptStatus.ACCEPTED, message_id="wamid.OUT")
+    attached = decode_callback_data(seen[0][3].pop("biz_opaque_callback_data"))
+    assert attached is not None
+    command_id, (sent_at, *cohort) = attached
+    assert (command_id, cohort) == ("cmd-1", ["spring-sale", ("vip", "b")])
+    assert sent_at is not None
+    assert before <= sent_at.timestamp() <= time.time(), "reports are by the time of the call, not of the command"
     assert seen == [
         (
             "POST",
@@ -116,7 +125,6 @@ def test_what_goes_over_the_wire() -> None:
                 "type": "text",
                 "text": {"body": TEXT, "preview_url": False},
                 "context": {"message_id": "wamid.IN"},
-                "biz_opaque_callback_data": "cmd-1",
             },
         )
     ]
