@@ -14,7 +14,7 @@ from bench import webhooks
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.topics.keys import account_key, conversation_key
 
-UNLIMITED: Final = {"messages_per_second": 1_000_000.0}
+UNLIMITED: Final[Mapping[str, float | str]] = {"messages_per_second": 1_000_000.0, "pair": "off"}
 """More than can be sent, so that the limiter is passed and never waits."""
 
 
@@ -32,7 +32,7 @@ class Number:
     account: str
     base_url: str
     handler: str = ""
-    limits: Mapping[str, float] = field(default_factory=lambda: UNLIMITED)
+    limits: Mapping[str, float | str] = field(default_factory=lambda: UNLIMITED)
 
 
 def write_tenants(path: Path, numbers: Iterable[Number]) -> Path:

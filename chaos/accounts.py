@@ -83,7 +83,7 @@ def _accounts(numbers: list[Number], url: str) -> list[dict[str, object]]:
             "business_id": number.business,
             "token": TOKEN,
             "base_url": url,
-            "limits": {"messages_per_second": PER_SECOND},
+            "limits": {"messages_per_second": PER_SECOND, "pair": "off"},
         }
         for number in numbers
     ]

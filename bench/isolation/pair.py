@@ -81,7 +81,7 @@ def measure(crowd: Crowd, seconds: float) -> Pair:
         place = stops.enter_context(lab())
         asyncio.run(create_topics(place.bootstrap))
         url = stops.enter_context(_gateway(place, crowd.gateway))
-        limits = {"messages_per_second": crowd.per_second} if crowd.per_second else UNLIMITED
+        limits = {**UNLIMITED, **({"messages_per_second": crowd.per_second} if crowd.per_second else {})}
         number = Number(TENANT, ACCOUNT, url, crowd.handler, limits)
         started = stops.enter_context(stack(place, OURS, [number]))
         other = Campaign(place, started, crowd) if crowd.campaign else Conversations(place, started, crowd, ACCOUNT)

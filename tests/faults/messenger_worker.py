@@ -30,7 +30,7 @@ def numbers_of(partition: int, count: int) -> list[str]:
     ]
 
 
-def tenant(name: str, account: str, url: str, **limits: float) -> dict[str, Any]:
+def tenant(name: str, account: str, url: str, **limits: float | str) -> dict[str, Any]:
     """A tenant with one Cloud API number, whose calls go to `url`."""
     number = {"provider": "cloud", "id": account, "token": "t", "base_url": url, "limits": limits}
     return {"id": name, "accounts": [number]}

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 AWAY, HEALTHY = numbers_of(partition=1, count=2)
 PER_ACCOUNT = 20
 """The default of PIPELINE_SEND_CONCURRENCY_PER_ACCOUNT."""
-FAST = {"messages_per_second": 10_000.0}
+FAST: dict[str, float | str] = {"messages_per_second": 10_000.0, "pair": "off"}
 
 
 class Silent:

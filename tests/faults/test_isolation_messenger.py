@@ -43,8 +43,8 @@ class MessengerSite:
     def messenger(self, busy: str, other: str, rate: float = FAST) -> Iterator[Messenger]:
         """Run it with the URLs of the numbers' gateways, and the limit of both in messages per second."""
         tenants = [
-            tenant("busy", BUSY, busy, messages_per_second=rate),
-            tenant("other", OTHER, other, messages_per_second=rate),
+            tenant("busy", BUSY, busy, messages_per_second=rate, pair="off"),
+            tenant("other", OTHER, other, messages_per_second=rate, pair="off"),
         ]
         settings = {"INSTANCE_ID": "one", "RECONCILE_WINDOW": 1, "SESSION_TIMEOUT": 6}
         worker = Messenger(self._kafka, self._place, "data", tenants, **settings)

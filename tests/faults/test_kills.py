@@ -26,7 +26,7 @@ WORKERS = ("intake", "handlers", "messenger")
 def stack_without_limits(stack: StackFactory, tmp_path: Path) -> Stack:
     """The sample's tenants with a number that may send as fast as it can, so that kills meet work everywhere."""
     tenants = yaml.safe_load((ROOT / "examples/tenants.yaml").read_text())
-    tenants["tenants"][0]["accounts"][0]["limits"] = {"messages_per_second": 1000}
+    tenants["tenants"][0]["accounts"][0]["limits"] = {"messages_per_second": 1000, "pair": "off"}
     path = tmp_path / "tenants.yaml"
     path.write_text(yaml.safe_dump(tenants))
     running = stack(env={"PIPELINE_TENANTS": str(path), "PIPELINE_RECONCILE_WINDOW": "10"})

@@ -37,8 +37,8 @@ class Site:
         self.api = api
         self.published: list[Command] = []
         self._tenants = [
-            tenant("busy", BUSY, api.url, messages_per_second=RATE),
-            tenant("other", OTHER, api.url, messages_per_second=RATE),
+            tenant("busy", BUSY, api.url, messages_per_second=RATE, pair="off"),
+            tenant("other", OTHER, api.url, messages_per_second=RATE, pair="off"),
         ]
         self._file = place / "operator.yaml"
         self._file.write_text(yaml.safe_dump({"tenants": self._tenants}))
