@@ -16,11 +16,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pipeline.runtime.kafka import admin
 from pipeline.tenants import SAMPLE
 from pipeline.topics.catalogue import catalogue
+from pipeline.topics.lifetimes import longest_lifetime, required_retention
 from tests.support.waiting import HANG
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 3
-TOPICS = catalogue(["default"], dedup_ttl=timedelta(days=7), outcome_ttl=timedelta(days=7))
+WEEK = timedelta(days=7)
+KEPT = timedelta(seconds=required_retention(longest_lifetime({}, ())))
+TOPICS = catalogue(["default"], dedup_ttl=WEEK, outcome_ttl=WEEK, command_retention=KEPT)
 NAMES = [topic.name for topic in TOPICS]
 KEYED = [topic.name for topic in TOPICS if topic.partitions is None]
 
