@@ -17,6 +17,7 @@ import pytest
 from tests.support.doc_blocks import DOCS, NEEDS_CURL, Block, Shell, blocks, commands
 from tests.support.observers import request
 from tests.support.ports import free_ports
+from tests.support.send_api import JPEG
 from tests.support.stacks import ROOT, Stack, eventually
 from tests.support.waiting import HANG
 from tests.support.webhooks import NUMBER, change, signed, text, webhook
@@ -94,18 +95,19 @@ def _named(running: Running, argument: str) -> str:
 
 @NEEDS_CURL
 @pytest.mark.parametrize("block", [pytest.param(each, id=each.name) for each in BLOCKS if is_request(each)])
-def test_each_request_is_answered_with_200(running: Running, block: Block) -> None:
+def test_each_request_is_answered_with_200(running: Running, block: Block, tmp_path: Path) -> None:
     """The reader would see an error where the page shows what can be asked."""
-    said = [_request(running.stack, command) for command in commands(block) if command.program == "curl"]
+    (tmp_path / JPEG.name).write_bytes(JPEG.content)
+    said = [_request(running.stack, command, tmp_path) for command in commands(block) if command.program == "curl"]
     assert [status for _, status in said] == ["200"] * len(said), said
     if (shown := _shown_below(block)) is not None:
         assert set(shown) <= set(orjson.loads(said[-1][0]))
 
 
-def _request(stack: Stack, command: Shell) -> tuple[str, str]:
+def _request(stack: Stack, command: Shell, place: Path) -> tuple[str, str]:
     line = command.line.replace(":8090", f":{stack.ports.sandbox}").replace(":8080", f":{stack.ports.ingress}")
     line = line.replace("curl ", "curl --silent --write-out '\\n%{http_code}' ", 1)
-    said = subprocess.run(line, shell=True, capture_output=True, text=True, check=True, timeout=HANG).stdout
+    said = subprocess.run(line, shell=True, capture_output=True, text=True, check=True, timeout=HANG, cwd=place).stdout
     body, _, status = said.rpartition("\n")
     return body, status
 
