@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from typing import Final
 
 from pipeline.errors import KeyUnavailable
@@ -25,9 +26,11 @@ class ProviderCall:
     As a context manager it gives back what `end` has not. Ending it twice has no effect.
     """
 
-    __slots__ = ("_ended", "_probed", "_slot", "_slots", "route")
+    __slots__ = ("_ended", "_now", "_probed", "_slot", "_slots", "route")
 
-    def __init__(self, slots: ConnectionSlots, route: SendRoute) -> None:
+    def __init__(self, slots: ConnectionSlots, route: SendRoute, now: Callable[[], float] = time.monotonic) -> None:
+        """`now` returns seconds of a clock that never jumps."""
+        self._now = now
         self._slots = slots
         self.route = route
         self._slot: ConnectionSlot | None = None
@@ -47,7 +50,7 @@ class ProviderCall:
         availability = self.route.availability
         if self._probed or not availability.is_held:
             return
-        if delay := availability.delay(time.monotonic()):
+        if delay := availability.delay(self._now()):
             raise _held(self.route, delay)
         self._probed = availability.begin()
 
@@ -66,13 +69,13 @@ class ProviderCall:
         Afterwards the call may have no slot (`has_slot`) because something else has changed. Raises `KeyUnavailable` if
         the account or its host is held by then.
         """
-        since, slot = time.monotonic(), self._slot
+        since, slot = self._now(), self._slot
         if slot is not None and slot.waits:
             await wait_briefly(slot, BRIEF_WAIT)
         while slot is not None and slot.waits:
             await sleep_until_woken(slot, wait, SLOT_REVIEW)
         self.require_available()
-        return time.monotonic() - since
+        return self._now() - since
 
     def release_slot(self) -> None:
         """Give the slot back, or leave the queue for one."""
@@ -86,10 +89,10 @@ class ProviderCall:
             self._slots.answered(self.route.slots)
             if not availability.has_failures:
                 return False
-            change = availability.answered(time.monotonic())
+            change = availability.answered(self._now())
         else:
             share = random.random()  # noqa: S311 (jitter, not a secret)
-            change = availability.unanswered(self._probed, time.monotonic(), share)
+            change = availability.unanswered(self._probed, self._now(), share)
         self._probed = ()
         if not (change.account or change.host):
             return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
@@ -101,11 +100,11 @@ class Dispatcher:
 
         `read` reads the messenger's table. Call `limit_rows` before the call is made, and make those rows durable.
         """
-        until = time.monotonic() + within
-        call = ProviderCall(self._routes.slots, self._route(command))
+        until = self._now() + within
+        call = ProviderCall(self._routes.slots, self._route(command), self._now)
         try:
             while True:
-                permitted = await self.wait_for_permit(command, wait, read, until - time.monotonic())
+                permitted = await self.wait_for_permit(command, wait, read, until - self._now())
                 call.require_available()  # calls may have failed meanwhile
                 if permitted and (
                     call.take_slot() or self._is_permitted(command, call, await call.wait_for_slot(wait))
@@ -200,11 +199,11 @@ class Dispatcher:
         """Return what this process knows of an account that it sends for: its limits and its calls. Else nothing."""
         permits, route = self._permits.known(account), self._routes.known(account.provider, account.id)
         found = permits.describe() if permits else {}
-        return found if route is None else {**found, **route.describe(time.monotonic())}
+        return found if route is None else {**found, **route.describe(self._now())}
 
     def unavailable_for(self, command: Command) -> float:
         """Return the seconds for which the command's account or host is held; 0 if it is not."""
-        return self._route(command).availability.delay(time.monotonic())
+        return self._route(command).availability.delay(self._now())
 
     def retry_delay(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float | None:
         """Return the seconds until the next attempt; None if this attempt was the last."""

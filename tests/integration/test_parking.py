@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from pipeline.local.kafka import Kafka
 from pipeline.runtime.flows.in_flight import MAX_UNFINISHED
+from pipeline.runtime.quarantine.parked_gate import FIRST_ALONE
 from pipeline.runtime.quarantine.suspects import DEATHS, LIVES
 from tests.integration.runtime_client import Site, keys_of, named, order_of, site
 from tests.integration.runtime_worker import Order
@@ -112,7 +114,8 @@ def test_a_parked_record_that_ends_its_process_becomes_a_dead_letter(place: Site
     assert (order_of(letter)["id"], named(letter, "error-type")) == (f"{hot}-{KILLER}", "WorkerDied")
     assert set(place.ids()) == {order["id"] for _, order in orders if order["do"] != "abort"} | {f"{light}-0"}
     assert place.in_order()
-    assert deaths <= (1 if name else LIVES) + DEATHS
+    doublings = math.ceil(math.log2(KILLER / FIRST_ALONE))
+    assert deaths <= (1 if name else LIVES + doublings) + DEATHS
 
 
 def _restarted_until(place: Site, done: int, name: dict[str, str]) -> int:

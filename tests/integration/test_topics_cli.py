@@ -96,10 +96,15 @@ def test_topics_keep_commands_for_their_lifetime_and_check_tells_what_does_not(b
     assert topics("check", bootstrap, **long)[:2] == (0, [f"{len(NAMES)} topics match the catalogue"])
     kept = asyncio.run(admin.retentions(bootstrap, ["commands.bulk", "commands.outcomes"]))
     assert kept == {"commands.bulk": 1_296_000, "commands.outcomes": 604_800}
-    status, (interactive, bulk, outcomes), _ = topics("check", bootstrap, **long | {"lifetimes": "bulk=2419200"})
+    status, (interactive, bulk, uploads, outcomes), _ = topics(
+        "check", bootstrap, **long | {"lifetimes": "bulk=2419200"}
+    )
     assert status == 1
     assert interactive == "commands.interactive: retention.ms is 1296000000, should be 2505600000"
     assert bulk == "commands.bulk: retention.ms is 1296000000, should be 2505600000"
+    assert uploads == "uploads: retention.ms is 1900800000, should be 3110400000", (
+        "a send may wait for its handler first"
+    )
     assert outcomes.startswith("outcomes are remembered for 1300000 s, and commands may wait for 2505600: set PIPELINE")
 
 
