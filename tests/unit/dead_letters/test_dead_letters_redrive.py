@@ -118,6 +118,7 @@ class Desk(Dispatcher):
 
     def __init__(self, provider: Accepting, tenants: Tenants) -> None:
         self.known = tenants
+        self._now = time.monotonic
         self._provider = provider
 
     async def begin(self, command: Command, wait: Sleep, read: ReadRow, within: float = math.inf) -> ProviderCall:
