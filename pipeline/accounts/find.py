@@ -110,7 +110,7 @@ def similar_names(tenants: Tenants, account_id: str) -> list[str]:
 
 @dataclass(slots=True)
 class WorkerFacts:
-    """What the workers that were asked know of one account.
+    """The knowledge of the workers that were asked, of one account.
 
     Attributes:
         facts: of each worker that has it, by the worker's address. While its partition moves, two may.

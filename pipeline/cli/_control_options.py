@@ -71,7 +71,7 @@ _EFFECTS: Final = {
 
 
 class Decision(NamedTuple):
-    """What every control has: its reason, its end and who decides."""
+    """The options of every control: its reason, its end and who decides."""
 
     reason: str
     until: datetime | None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from functools import lru_cache, partial
 from typing import Final, NamedTuple, Protocol
 
@@ -47,7 +47,7 @@ class InFlightBytes(Protocol):
 
 
 class Streamed(NamedTuple):
-    """What is accepted as a body that is read while it arrives.
+    """The bounds of a body that is read while it arrives.
 
     Attributes:
         limit: bytes of the body.
@@ -126,7 +126,7 @@ class Admission:
 
         Raise `Rejected`, also for errors of the block: 400, 401, 413, 415, 429 or 503.
         """
-        try:
+        with _counted(source):
             self._check_head(request, rejection)
             self._open += 1
             try:
@@ -137,13 +137,6 @@ class Admission:
                     _seconds(source).observe(time.perf_counter() - start)
             finally:
                 self._open -= 1
-        except Exception as error:
-            rejected = _rejected(error)
-            if rejected is None:
-                raise
-            _counter(source, rejected.status).inc()
-            raise rejected from None
-        _counter(source, 200).inc()
 
     @asynccontextmanager
     async def streaming(
@@ -155,7 +148,7 @@ class Admission:
 
         Raise `Rejected` as for other requests.
         """
-        try:
+        with _counted(source):
             self._check_head(request, rejection, accepted)
             self._open += 1
             try:
@@ -163,13 +156,6 @@ class Admission:
                     yield body
             finally:
                 self._open -= 1
-        except Exception as error:
-            rejected = _rejected(error)
-            if rejected is None:
-                raise
-            _counter(source, rejected.status).inc()
-            raise rejected from None
-        _counter(source, 200).inc()
 
     @asynccontextmanager
     async def _arriving(self, request: web.Request, limit: int) -> AsyncIterator[ArrivingBody]:
@@ -250,6 +236,20 @@ class Admission:
         return (
             self._reading + self._publisher.unacknowledged + self.publish_queue.in_flight + self._open * REQUEST_BYTES
         )
+
+
+@contextmanager
+def _counted(source: str) -> Iterator[None]:
+    """Count the request by its answer. Raise `Rejected` in place of the errors that have an answer."""
+    try:
+        yield
+    except Exception as error:
+        rejected = _rejected(error)
+        if rejected is None:
+            raise
+        _counter(source, rejected.status).inc()
+        raise rejected from None
+    _counter(source, 200).inc()
 
 
 def _rejected(error: Exception) -> Rejected | None:

@@ -1,4 +1,4 @@
-"""What was sent under each idempotency key: a second request under the same key must say the same.
+"""Remember each idempotency key with the body sent under it: a second request under it must say the same.
 
 Whether a send happens once does not depend on this: all requests under one key are one event, with one id. The record
 makes another body under the key an error instead of a send that silently never happens.

@@ -47,7 +47,7 @@ MAX_SEND_BYTES: Final = 256 * 1024
 
 
 class SendServices(NamedTuple):
-    """What the HTTP API needs beside the broker.
+    """The parts that the HTTP API needs beside the broker.
 
     Attributes:
         quotas: of tenants that have none of their own.

@@ -1,4 +1,4 @@
-"""What the messenger says about an account: the controls that it obeys, and what further parts of it know."""
+"""Describe accounts to people: the controls that the messenger obeys, and the facts of its further parts."""
 
 from __future__ import annotations
 

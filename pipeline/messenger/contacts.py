@@ -1,4 +1,4 @@
-"""What the messenger knows about people: when they last wrote, and whether they want marketing.
+"""The rows about people: when each last wrote, and whether that person wants marketing.
 
 Its rows come from intake, once a batch and account (`pipeline.topics.inbound`), and stay: an opt-out has no end. A
 person with a business-scoped id and a phone number has a row for each, and each row names the other.
@@ -26,7 +26,7 @@ class ContactTable(Protocol):
 
 
 class Contact(msgspec.Struct, array_like=True, frozen=True):
-    """What is known of a person at an account. Times are unix seconds; 0 is unknown.
+    """The row of a person at an account. Times are unix seconds; 0 is unknown.
 
     Attributes:
         last: the last message.

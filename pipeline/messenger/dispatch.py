@@ -63,13 +63,13 @@ class Dispatcher:
         providers: Mapping[str, Provider],
         tenants: Tenants,
         bounds: SlotBounds,
-        deliver: Deliver | None = None,
+        deliver: Deliver = deliver_plainly,
         controls: Controls = NO_CONTROLS,
         now: Callable[[], float] = clock.steady,
     ) -> None:
         """`now` returns unix seconds that never jump; limits are measured by it."""
         self._providers = providers
-        self._deliver = deliver or deliver_plainly
+        self._deliver = deliver
         self._tenants = tenants
         self._now = now
         self._limits = partial(limits_of, rate=controls.rate)
@@ -98,7 +98,7 @@ class Dispatcher:
         Raises `KeyUnavailable` while the account or its host does not answer or a limit holds the command for long, and
         `RetryAfter` if the command may not be sent within `within` seconds. Neither spends anything.
 
-        `read` reads the messenger's table. Call `limit_rows` before the call is made, and make those rows durable.
+        `read` reads the messenger's table. Call `spend` before the call is made, and make its rows durable.
         """
         until = self._now() + within
         call = ProviderCall(self._routes.slots, self._route(command), self._now)

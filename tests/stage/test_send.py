@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
-from pipeline.messenger.dispatch import Deliver, Dispatcher
+from pipeline.messenger.dispatch import Deliver, Dispatcher, deliver_plainly
 from pipeline.messenger.executor import MAX_RESENDS, CommandExecutor
 from pipeline.messenger.slots import SlotBounds
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
@@ -72,7 +72,7 @@ def _driver(
     provider: Provider,
     in_doubt: Literal["resend", "give_up"] = "resend",
     window: float = WINDOW,
-    deliver: Deliver | None = None,
+    deliver: Deliver = deliver_plainly,
 ) -> TopologyTestDriver:
     account = {"provider": "cloud", "id": NUMBER, "token": "t"}
     tenant = {"id": "acme", "in_doubt": in_doubt, "accounts": [account]}

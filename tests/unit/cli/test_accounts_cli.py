@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import typer
@@ -24,11 +25,11 @@ KNOWN = tenants(80.0, acme=["1", "2"], globex=["3"])
 SAMPLE_NUMBER = "cloud:106540352242922"
 
 
-def states(*decided: OperatorControl, known: Tenants = KNOWN, **wanted: object) -> list[AccountState]:
+def states(*decided: OperatorControl, known: Tenants = KNOWN, **wanted: Any) -> list[AccountState]:
     controls = Controls(known)
     for each in decided:
         controls.apply(record(each), 0)
-    return list(find_accounts(known, controls, AccountFilter(**wanted)))  # type: ignore[arg-type]
+    return list(find_accounts(known, controls, AccountFilter(**wanted)))
 
 
 def run(*arguments: str) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -94,17 +94,17 @@ class Worker:
             self.sent.append((self.time, person, rank))
 
 
-def play(limits: Limits, steps: list[tuple[str, object, object]]) -> Worker:
+def play(limits: Limits, steps: list[tuple[str, Any, Any]]) -> Worker:
     worker = Worker(limits)
     for step, first, second in steps:
         if step == SEND:
-            worker.wanted.append((str(first), Rank(second)))  # type: ignore[arg-type]
+            worker.wanted.append((str(first), Rank(second)))
             worker.send()
         elif step == WAIT:
-            worker.pass_time(float(first))  # type: ignore[arg-type]
+            worker.pass_time(float(first))
         else:
-            worker.time += float(first)  # type: ignore[arg-type]
-            worker.set_back += float(second) if step == MOVE else 0.0  # type: ignore[arg-type]
+            worker.time += float(first)
+            worker.set_back += float(second) if step == MOVE else 0.0
             worker.start()
     return worker
 
@@ -129,7 +129,7 @@ def owes(times: list[float], limit: PairLimit) -> bool:
 
 @given(st.floats(0.5, 100), st.floats(1, 20), STEPS)
 def test_no_window_of_an_account_or_a_person_holds_too_many(
-    rate: float, burst: float, steps: list[tuple[str, object, object]]
+    rate: float, burst: float, steps: list[tuple[str, Any, Any]]
 ) -> None:
     """The provider would throttle the number, and a user's messages would be refused, after a death above all."""
     worker = play(Limits(rate, burst, SMALL_PAIR), steps)
