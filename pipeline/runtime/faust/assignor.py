@@ -90,8 +90,8 @@ def retry_assignment(coordinator: Any, on_timeout: Callable[[Exception], object]
 def wait_for_protocol(coordinator: Any, on_refused: Callable[[bool], object]) -> Rejoin:
     """Return `coordinator._do_rejoin_group`, which goes on trying while the group's members have another protocol.
 
-    `on_refused` is called after each try: with True if the group refused this member for its protocol. aiokafka alone
-    ends the membership with the error.
+    `on_refused` is called with True if the group refused this member for its protocol, and with False once it has
+    joined. aiokafka alone ends the membership with the error.
     """
     rejoin: Rejoin = coordinator._do_rejoin_group
 
@@ -102,7 +102,8 @@ def wait_for_protocol(coordinator: Any, on_refused: Callable[[bool], object]) ->
             on_refused(True)
             await asyncio.sleep(PROTOCOL_RETRY)
             return False
-        on_refused(False)
+        if joined:
+            on_refused(False)
         return joined
 
     return join

@@ -260,7 +260,8 @@ class Consumer(PlainAgentConsumer):
         """Note that the group refuses this member for its protocol, or no longer. Called in the client's thread."""
         if refused and not self.refused:
             log.warning("group_waiting_for_other_version", detail="its workers leave first", app=self.app.conf.id)
-        self.unassigned_since = time.monotonic() if self.refused and not refused else self.unassigned_since
+        if self.refused and not refused and self.unassigned_since is not None:  # None: it has its assignment already
+            self.unassigned_since = time.monotonic()
         self.refused = refused
 
     def _reset(self) -> None:

@@ -47,9 +47,10 @@ class ParkedState:
         wanted: True if there is something to load.
         opened: True if it may be loaded.
         counted: True if this process is one of the state's lives.
-        survived: number of records that this process has survived in the search.
+        survived: number of records that this process has finished in the search.
         enough: number of those at which the search ends.
         in_work: offsets of records in memory.
+        waiting: those of them that wait, and are in nobody's way.
         candidate: offset of the record that is to run alone next.
         in_memory: True if it is loaded already.
         wake: makes the flow load again.
@@ -64,6 +65,7 @@ class ParkedState:
     survived: int = 0
     enough: int = ENOUGH
     in_work: set[int] = field(default_factory=set)
+    waiting: set[int] = field(default_factory=set)
     candidate: int | None = None
     in_memory: bool = False
     wake: Callable[[], object] = lambda: None
@@ -81,7 +83,7 @@ class ParkedState:
     @property
     def has_width(self) -> bool:
         """True if another record may be in memory. In a search there are no more than were survived before."""
-        return not self.state.narrow or len(self.in_work) < self.survived
+        return not self.state.narrow or len(self.in_work) - len(self.waiting) < self.survived
 
     def survive(self) -> None:
         """Note that the process has survived a record of the search."""
@@ -89,6 +91,7 @@ class ParkedState:
             self.survived += 1
             if self.survived >= self.enough:
                 self.state = self.state.trusted()
+                self.close()
 
     def close(self) -> None:
         """Let nothing be loaded until the broker knows of it again."""
@@ -252,8 +255,10 @@ class ParkedGate:
             self._wake()
         elif parked.state.suspects:
             parked.state = parked.state.without(offset)
-        if parked.state.narrow and not self.is_alone(tp, offset):
-            self._survive_beside(parked, offset)
+        if parked.state.narrow:
+            parked.survive()
+            parked.wake()
+            self._wake()
         self.unloaded(tp, offset)
 
     def unloaded(self, tp: TP, offset: int) -> None:
@@ -262,6 +267,7 @@ class ParkedGate:
             return
         parked = partition.parked
         parked.in_work.discard(offset)
+        parked.waiting.discard(offset)
         if not parked.in_work:  # no parked record can end the process now
             is_wanted = parked.wanted
             parked.shut()
@@ -271,17 +277,11 @@ class ParkedGate:
     def survived(self, tp: TP, offset: int) -> None:
         """Note that the process survives a record: it is finished, or waits. At its next try it runs alone again."""
         if self.is_alone(tp, offset):
-            parked = self._partitions[tp].parked
-            parked.survive()
-            self._stop_alone(parked)
-        elif (partition := self._partitions.get(tp)) is not None and partition.parked.state.narrow:
-            self._survive_beside(partition.parked, offset)
-
-    def _survive_beside(self, parked: ParkedState, offset: int) -> None:
-        """Note that the process survives a record that runs beside others. One that waits is in nobody's way."""
-        if offset in parked.in_work and not parked.runs_alone:
-            parked.survive()
-            parked.wake()
+            self._stop_alone(self._partitions[tp].parked)
+        partition = self._partitions.get(tp)
+        if partition is not None and partition.parked.state.narrow and offset in partition.parked.in_work:
+            partition.parked.waiting.add(offset)
+            partition.parked.wake()
 
     def _stop_alone(self, parked: ParkedState) -> None:
         parked.state = parked.state.not_alone()

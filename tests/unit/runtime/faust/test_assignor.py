@@ -18,6 +18,7 @@ from pipeline.runtime.faust.assignor import (
     retry_assignment,
     wait_for_protocol,
 )
+from pipeline.runtime.faust.consumer import Consumer
 
 
 class Coordinator:
@@ -100,6 +101,17 @@ def test_a_member_that_its_group_refuses_joins_once_the_others_have_left(monkeyp
         return [await join("topics") for _ in range(3)], refused
 
     assert asyncio.run(tries()) == ([False, False, True], [True, True, False])
+
+
+def test_a_member_that_has_joined_at_last_is_not_taken_for_one_without_a_place() -> None:
+    """Every worker that waited in an upgrade would be restarted a minute after it has begun to work."""
+    consumer: Any = object.__new__(Consumer)
+    consumer.app = SimpleNamespace(conf=SimpleNamespace(id="messenger"))
+    consumer.refused, consumer.unassigned_since = False, 1.0
+    Consumer.set_refused(consumer, True)
+    consumer.unassigned_since = None  # its assignment comes before the end of its try to join
+    Consumer.set_refused(consumer, False)
+    assert (consumer.refused, consumer.unassigned_since) == (False, None)
 
 
 @pytest.mark.parametrize(("tables", "name"), [({"parked", "seen"}, PARKING_PROTOCOL), ({"seen"}, "faust")])

@@ -22,10 +22,11 @@ from pipeline.runtime.flows.fairness import Fairness
 from pipeline.runtime.flows.in_flight import InFlightRecord
 from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
 from pipeline.runtime.parking.queue_rows import TABLE
+from pipeline.runtime.parking.rows import queue_digest
 from pipeline.runtime.quarantine import quarantine
 from pipeline.runtime.quarantine.crash_marker import CrashHint
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
-from pipeline.runtime.quarantine.parked_gate import Alone
+from pipeline.runtime.quarantine.parked_gate import FIRST_ALONE, Alone
 from pipeline.runtime.quarantine.suspects import DEATHS, LIVES, SPARED
 from pipeline.testing import TestRecord
 from pipeline.testing.memory_flows import InMemoryAssignment
@@ -421,3 +422,15 @@ def test_the_killers_of_a_world_are_counted() -> None:
     world = World([3], [0], 1, {(0, 0)})
     world.live()
     assert (world.deaths, Counter(world.given_up)) == (1, Counter())
+
+
+def test_a_killer_behind_many_that_only_wait_is_found() -> None:
+    """Forty accounts that are away would hide it: its worker would die in every life, and nobody would learn why."""
+    lanes = FIRST_ALONE + 9
+    last = max(range(lanes), key=lambda lane: queue_digest("in", (f"0-{lane}", f"0-{lane}")))
+    away = {(0, lane) for lane in range(lanes) if lane != last}
+    world = World([lanes], [0], lanes, {(0, last)}, away=away, hints=False)
+    world.live_on(LIVES + DEATHS + 2)
+    assert world.over
+    assert world.deaths <= LIVES + DEATHS
+    assert world.given_up == [(0, last)]
