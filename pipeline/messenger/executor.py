@@ -199,7 +199,8 @@ class CommandExecutor:
         for key, row in limits.items():
             table.put(key, row)
         await self._persist_step(command, intent, table, context)
-        self._dispatcher.spent(command, limits)
+        if command.kind not in IMMEDIATE:  # the rows of these are durable with their outcome
+            self._dispatcher.spent(command, limits)
         try:
             attempt = await self._dispatcher.attempt(command, guard, call)
         except CallWithheld:

@@ -157,6 +157,8 @@ def _blocked(block: Block, within: float) -> RetryAfter:
         return RetryAfter(f"it expires before its {block.limit} limit allows it", min(within, REVIEW_INTERVAL))
     if block.limit is Limit.PAIR:
         return KeyUnavailable("its recipient is at the pair limit", min(block.seconds, REVIEW_INTERVAL), probing=False)
+    if block.limit is Limit.RECIPIENTS:  # other messages of the account, and people who were counted, are not held
+        return KeyUnavailable(f"{block.limit} are used up", min(block.seconds, REVIEW_INTERVAL), probing=False)
     # Back before the next permit is valid, so that none is unused.
     again = min(max(block.seconds - MAX_PERMIT_WAIT / 2, 0.0), REVIEW_INTERVAL)
     return KeyUnavailable(f"its account is at its limit ({block.limit})", again, whole_group=True, probing=False)

@@ -117,11 +117,12 @@ class AccountLimiter:
             self.bucket.empty(now)
             return
         spent_until, lowered_to, throttled_at, *_ = orjson.loads(row)
-        # No row is further ahead than this. It may look so if the clock was set back.
-        most = (self.limits.burst + 1) / self.limits.rate + SPENT_AHEAD + INBOUND_DEBT
-        self.bucket.spent_until = self._saved_until = min(spent_until, now + most)
         if lowered_to:
             self.learnt.restore(lowered_to, min(throttled_at, now))
+            self._adapt(now)
+        # No row is further ahead than this. It may look so if the clock was set back.
+        most = (self.limits.burst + 1) / self.learnt.rate(now) + SPENT_AHEAD + INBOUND_DEBT
+        self.bucket.spent_until = self._saved_until = min(spent_until, now + most)
 
     # Deciding
 
@@ -194,11 +195,12 @@ class AccountLimiter:
 
     def describe(self, now: float) -> dict[str, Any]:
         """Return the limits and what is used of them, for people and programs."""
+        wait = self.wait(now)  # before the rate is looked at, which ends the time of a lowered one
         found: dict[str, Any] = {
             "messages_per_second": {
                 "configured": self.limits.rate,
                 "allowed": round(self.learnt.rate(now), 3),
-                "next_permit_seconds": round(self.wait(now), 3),
+                "next_permit_seconds": round(wait, 3),
                 "throttles": self.throttles,
             }
         }

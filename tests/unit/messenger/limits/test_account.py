@@ -9,9 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from pipeline.errors import KeyUnavailable
 from pipeline.messenger.limits.account import SPENT_AHEAD, AccountLimiter, Limit, Limits, Send
 from pipeline.messenger.limits.pairs import PairLimit, PairRule
 from pipeline.messenger.limits.quota import WINDOW
+from pipeline.messenger.permits import _blocked
 from pipeline.messenger.spending import limits_of
 from pipeline.sandbox.limits import LimitEnforcer, SandboxLimits
 from pipeline.tenants import Account, AccountLimits
@@ -145,3 +147,42 @@ def test_what_is_used_of_each_limit_is_told() -> None:
     assert found["messages_per_day"] == {"limit": 1_000, "used": 1}
     assert found["template_recipients_per_day"] == {"limit": 250, "used": 1}
     assert found["pair"] == {"people": 1}
+
+
+def test_to_look_at_an_account_changes_nothing() -> None:
+    """A number whose rate was lowered would stay slow for good once somebody has looked at it."""
+    process = Process({}, NOW, Limits(80, 20))
+    for second in range(4):
+        process.limiter.throttled(NOW + 2 * second, 0)
+    assert process.limiter.describe(NOW + 300)["messages_per_second"]["allowed"] == 80
+    sent, now = 0, NOW + 300
+    while now < NOW + 310:
+        sent += process.send(now, Send("ada"))
+        now += max(process.limiter.wait(now), 1e-6)
+    assert sent >= 800
+
+
+def test_a_new_process_waits_no_longer_at_a_lowered_rate_than_the_one_before() -> None:
+    """A restart would silence a number that was throttled for many seconds."""
+    rows = dict[str, bytes]()
+    process = Process(rows, NOW, Limits(80, 20))
+    for second in range(6):
+        process.limiter.throttled(NOW + 2 * second, 0)
+    now = NOW + 11
+    now += process.limiter.wait(now)
+    assert process.send(now, Send("ada"))
+    expected = process.limiter.wait(now)
+    assert Process(rows, now, Limits(80, 20)).limiter.wait(now) <= expected + SPENT_AHEAD
+
+
+def test_templates_beyond_the_people_of_a_day_hold_nothing_else() -> None:
+    """One template too many would hold every answer of the number for a minute, again and again."""
+    limiter = AccountLimiter("cloud:a", Limits(80, 20, recipients_per_day=1), dict[str, bytes]().get, NOW)
+    template = Send("ada", is_template=True)
+    limiter.spend(template, NOW)
+    block = limiter.block(Send("bob", is_template=True), NOW)
+    assert block is not None
+    held = _blocked(block, 1e9)
+    assert isinstance(held, KeyUnavailable)
+    assert not held.whole_group
+    assert limiter.block(template, NOW) is limiter.block(Send("bob"), NOW) is None
