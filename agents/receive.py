@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pipeline.messenger.command_state import UNRESOLVED, CommandPhase, CommandState, decode_state
 from pipeline.messenger.contacts import note_inbound
 from pipeline.messenger.fates import Fates
-from pipeline.messenger.limits.quota import ReadRow
+from pipeline.messenger.limits.rows import ReadRow
 from pipeline.messenger.refusals import Refusals
 from pipeline.runtime import Stage, StageContext
 from pipeline.topics.catalogue import CONTACTS, SENT

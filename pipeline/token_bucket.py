@@ -14,12 +14,13 @@ class TokenBucket:
     Attributes:
         spent_until: the time at which the next permit would be due if permits came evenly. It may be taken up to
             `capacity - 1` permits earlier.
+        paused_until: the time before which no permit is valid.
     """
 
-    __slots__ = ("_burst", "_interval", "_paused_until", "spent_until")
+    __slots__ = ("_burst", "_interval", "paused_until", "spent_until")
 
     def __init__(self, rate: float, capacity: float, spent_until: float) -> None:
-        self.spent_until = self._paused_until = spent_until
+        self.spent_until, self.paused_until = spent_until, 0.0
         self._set(rate, capacity)
 
     def _set(self, rate: float, capacity: float) -> None:
@@ -30,7 +31,7 @@ class TokenBucket:
 
     def resize(self, now: float, rate: float, capacity: float) -> None:
         """Change the limit. The permits that are spent stay, and so does a pause."""
-        since, before = max(now, self._paused_until), self._interval
+        since, before = max(now, self.paused_until), self._interval
         self._set(rate, capacity)
         if self.spent_until > since:
             self.spent_until = since + (self.spent_until - since) * self._interval / before
@@ -41,12 +42,12 @@ class TokenBucket:
 
     def wait(self, now: float) -> float:
         """Return the seconds until a permit is valid."""
-        return max(0.0, self.spent_until - self._burst - now, self._paused_until - now)
+        return max(0.0, self.spent_until - self._burst - now, self.paused_until - now)
 
     def wait_behind(self, now: float, others: int) -> float:
         """Return the seconds until a permit is valid for whoever comes behind so many others."""
         due = max(self.spent_until, now) + others * self._interval - self._burst
-        return max(0.0, due - now, self._paused_until - now)
+        return max(0.0, due - now, self.paused_until - now)
 
     def take(self, now: float) -> None:
         """Spend a permit, which `wait` has allowed."""
@@ -59,5 +60,5 @@ class TokenBucket:
 
     def pause(self, now: float, seconds: float) -> None:
         """Allow no permit for `seconds`, and no burst after them."""
-        self._paused_until = max(self._paused_until, now + seconds)
-        self.spent_until = max(self.spent_until, self._paused_until + self._burst)
+        self.paused_until = max(self.paused_until, now + seconds)
+        self.spent_until = max(self.spent_until, self.paused_until + self._burst)

@@ -24,9 +24,12 @@ class ProviderCall:
     """The right to make one call: a connection slot, and the breakers whose probe the call is.
 
     As a context manager it gives back what `end` has not. Ending it twice has no effect.
+
+    Attributes:
+        permitted_at: time of its permit.
     """
 
-    __slots__ = ("_ended", "_now", "_probed", "_slot", "_slots", "route")
+    __slots__ = ("_ended", "_now", "_probed", "_slot", "_slots", "permitted_at", "route")
 
     def __init__(self, slots: ConnectionSlots, route: SendRoute, now: Callable[[], float] = time.monotonic) -> None:
         """`now` returns seconds of a clock that never jumps."""
@@ -37,6 +40,7 @@ class ProviderCall:
         self._probed: tuple[AvailabilityBreaker, ...] = ()
         self.require_available()
         self._ended = False
+        self.permitted_at = self._now()
         route.calls += 1
 
     def __enter__(self) -> ProviderCall:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -14,13 +14,13 @@ from opentelemetry.trace import SpanKind
 
 from pipeline import clock, tracing
 from pipeline.backoff import RetryPolicy, next_wait, wait_after
-from pipeline.errors import UnknownTenant, UnsupportedCommand
+from pipeline.errors import CallWithheld, NewerRecord, UnknownTenant, UnsupportedCommand
 from pipeline.messenger.account_alerts import AccountAlerts
 from pipeline.messenger.call import ProviderCall
 from pipeline.messenger.connections import WriteGuard, guarded_by, open_session
 from pipeline.messenger.controls import NO_CONTROLS, Controls
 from pipeline.messenger.limits.account import Send
-from pipeline.messenger.limits.quota import ReadRow
+from pipeline.messenger.limits.rows import ReadRow
 from pipeline.messenger.permits import Permits
 from pipeline.messenger.policies import code_policy, retry_policy
 from pipeline.messenger.routes import SendRoute, SendRoutes
@@ -33,7 +33,12 @@ from pipeline.tenants import Account, Tenants
 from pipeline.topics.commands import Command, CommandKind
 
 PERMIT_LIFETIME: Final = 0.05
-"""Seconds for which a permit may be used: so many seconds of an account's permits may come together, at most."""
+"""Seconds for which a call with a permit may wait for its slot: so many seconds of permits come together, at most."""
+MAX_PERMIT_AGE: Final = 0.5
+"""Seconds that may pass from a permit to its call, until it is replaced: the broker may hold up many intents together.
+
+With the burst of a quiet time it is less than the provider allows at once.
+"""
 
 INBOUND_AGE: Final = 5.0
 """Seconds after which a message that was received uses no permit any more."""
@@ -104,7 +109,8 @@ class Dispatcher:
         call = ProviderCall(self._routes.slots, self._route(command), self._now)
         try:
             while True:
-                permitted = await self.wait_for_permit(command, wait, read, until - self._now())
+                permitted = await self.wait_for_permit(command, wait, read, max(0.0, until - self._now()))
+                call.permitted_at = self._now()
                 call.require_available()  # calls may have failed meanwhile
                 if permitted and (
                     call.take_slot() or self._is_permitted(command, call, await call.wait_for_slot(wait))
@@ -143,11 +149,13 @@ class Dispatcher:
     def charge(self, account_key: str, inbound: int, at: float, read: ReadRow) -> None:
         """Charge an account for messages that it has received at a unix time, which some providers count as well.
 
-        What is older than `INBOUND_AGE` is past, such as a backlog after an outage.
+        What is older than `INBOUND_AGE` is past, such as a backlog after an outage. An account whose rows are those of
+        a newer version is not charged: its commands wait for that version.
         """
         provider, _, account = account_key.partition(":")
         if inbound and self._now() - at < INBOUND_AGE and (route := self._routes.find(provider, account)):
-            self._permits.of(route.account, read).limiter.charge(self._now(), inbound)
+            with suppress(NewerRecord):
+                self._permits.of(route.account, read).limiter.charge(self._now(), inbound)
 
     def _send_of(self, command: Command) -> Send:
         return send_of(command, self._account(command), self._providers[command.provider].contact(command.recipient))
@@ -161,7 +169,20 @@ class Dispatcher:
         if not call.has_slot or waited <= PERMIT_LIFETIME or command.kind is CommandKind.READ:
             return call.has_slot
         permits = self._permits.known(self._account(command))
-        return permits is not None and permits.queue.take(rank_of(command), self._now())
+        call.permitted_at = self._now()
+        return permits is not None and permits.queue.take(rank_of(command), call.permitted_at)
+
+    async def renew_permit(self, command: Command, call: ProviderCall, wait: Sleep) -> None:
+        """Wait for another permit if the call was held up for so long that its own is too old.
+
+        Calls that were held up together would become one burst otherwise. Raises `CallWithheld` if none comes soon.
+        """
+        if command.kind is CommandKind.READ or self._now() - call.permitted_at <= MAX_PERMIT_AGE:
+            return
+        permits = self._permits.known(self._account(command))
+        if permits is None or not await permits.renew(rank_of(command), wait):
+            raise CallWithheld("the call was held up, and no other permit came")
+        call.permitted_at = self._now()
 
     async def attempt(
         self, command: Command, guard: WriteGuard | None = None, call: ProviderCall | None = None
@@ -210,20 +231,23 @@ class Dispatcher:
         policy = self._policy(command, attempt)
         return next_wait(policy, failed_attempts, attempt.delay, random.random())  # noqa: S311 (jitter, not a secret)
 
-    def pause_account(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float:
-        """Stop the account or the pair if the answer's code asks for that. Return the seconds of the account, or 0.
+    def pauses(self, command: Command, attempt: SendAttempt) -> bool:
+        """Return True if the answer's code stops the account or the pair."""
+        return code_policy(self._providers[command.provider], attempt.error_code).pauses is not None
 
-        It is independent of whether the command is attempted again.
+    def pause(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> tuple[float, dict[str, bytes]]:
+        """Stop the account or the pair because the answer's code asks for it.
+
+        Return the seconds for which the account stops, 0 if it does not, and the rows that say what stops. It is
+        independent of whether the command is attempted again.
         """
-        policy = code_policy(self._providers[command.provider], attempt.error_code)
-        if policy.pauses is None:
-            return 0.0
+        policy, rows = code_policy(self._providers[command.provider], attempt.error_code), dict[str, bytes]()
         share = random.random()  # noqa: S311 (jitter, not a secret)
         seconds = wait_after(policy.retry, failed_attempts, attempt.delay, share)
         if permits := self._permits.known(self._account(command)):
             person = self._send_of(command).person if policy.pauses_pair else None
-            permits.pause(seconds, person, lowers_limit=policy.lowers_limit)
-        return seconds if policy.pauses_account else 0.0
+            rows = permits.pause(seconds, person, lowers_limit=policy.lowers_limit)
+        return (seconds if policy.pauses_account else 0.0), rows
 
     def may_resend(self, command: Command) -> bool:
         """Return True if the tenant prefers a possible duplicate to a possible loss."""

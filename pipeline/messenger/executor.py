@@ -202,6 +202,7 @@ class CommandExecutor:
         if command.kind not in IMMEDIATE:  # the rows of these are durable with their outcome
             self._dispatcher.spent(command, limits)
         try:
+            await self._dispatcher.renew_permit(command, call, context.wait)
             attempt = await self._dispatcher.attempt(command, guard, call)
         except CallWithheld:
             await self._withdraw_intent(command, intent, guard, table, context)
@@ -210,8 +211,8 @@ class CommandExecutor:
         not_done = attempt.status is AttemptStatus.RETRYABLE or (in_doubt and command.kind in IMMEDIATE)
         if not_done:
             await _await_ownership(context)
-        if not accepted:
-            await self._pause_account(command, attempt, intent.failed_attempts + 1, table, context)
+        if not accepted and self._dispatcher.pauses(command, attempt):
+            await self._pause(command, attempt, intent.failed_attempts + 1, table, context)
         if not accepted and _is_received(state := decode_state(table.get(command.command_id))):
             return _received_outcome(command, state)
         if not_done:
@@ -241,7 +242,7 @@ class CommandExecutor:
             held = max(self._account_pause(command, table), self._dispatcher.unavailable_for(command))
             raise _later(reason, delay) if held <= 0 else _account_later(reason, held)
 
-    async def _pause_account(
+    async def _pause(
         self,
         command: Command,
         attempt: SendAttempt,
@@ -249,9 +250,12 @@ class CommandExecutor:
         table: CommandTable,
         context: ExecutionContext,
     ) -> None:
-        """Pause the account if the code asks for that, and remember it across restarts."""
-        if seconds := self._dispatcher.pause_account(command, attempt, failed_attempts):
-            await _await_ownership(context)
+        """Pause the account or the pair, and remember it across restarts."""
+        await _await_ownership(context)
+        seconds, rows = self._dispatcher.pause(command, attempt, failed_attempts)
+        for key, row in rows.items():
+            table.put(key, row)
+        if seconds:
             key = due_key(command.account_key)  # another call in flight may have paused it for longer
             table.put(key, encode_due(max(self._now() + seconds, decode_due(table.get(key)))))
 
@@ -263,7 +267,7 @@ class CommandExecutor:
         no call whose first request was written.
         """
         if command.kind in IMMEDIATE:
-            return WriteGuard(lambda: self._pause(command) is None)
+            return WriteGuard(lambda: self._stop(command) is None)
         renewed, lifetime, begun = clock.now(), max(MIN_INTENT_LIFETIME, self._window / 2), False
 
         def is_valid() -> bool:
@@ -272,7 +276,7 @@ class CommandExecutor:
             intended = state is not None and state.phase is CommandPhase.INTENT
             if not (intended and context.owned() and clock.age(renewed, now) < lifetime):
                 return False
-            if not begun and self._pause(command) is not None:
+            if not begun and self._stop(command) is not None:
                 return False
             renewed, begun = now, True
             return True
@@ -303,7 +307,7 @@ class CommandExecutor:
 
     def _require_due(self, command: Command, state: CommandState | None, table: CommandTable) -> None:
         """Raise `RetryAfter` before the due time of the command, `KeyUnavailable` while its account is paused."""
-        if (stop := self._pause(command)) is not None:
+        if (stop := self._stop(command)) is not None:
             raise KeyUnavailable(stop.cause, stop.left(self._now(), REVIEW_INTERVAL), whole_group=True, probing=False)
         if (pause := self._account_pause(command, table)) > 0:
             raise _account_later("its account is paused", pause)
@@ -311,7 +315,7 @@ class CommandExecutor:
         if left > 0:
             raise _later("its next try is due later", left)
 
-    def _pause(self, command: Command) -> Pause | None:
+    def _stop(self, command: Command) -> Pause | None:
         """Return the pause that an operator has ordered for the command's account; None: it may send."""
         stop = self._controls.pauses.get((command.provider, command.account))
         return stop if stop is not None and self._now() < stop.until else None

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pipeline.errors import KeyUnavailable, RetryAfter
 from pipeline.messenger.limits.account import AccountLimiter, Block, Limit, Limits, Send
 from pipeline.messenger.limits.queue import PermitQueue, PermitWaiter, Rank
-from pipeline.messenger.limits.quota import ReadRow
+from pipeline.messenger.limits.rows import ReadRow
 from pipeline.messenger.waking import Sleep, do_nothing, sleep_until_woken
 from pipeline.tenants import Account
 from pipeline.topics.keys import account_key
@@ -19,6 +19,8 @@ REVIEW_INTERVAL: Final = 60.0
 """Maximum seconds until a command that is due later is looked at again: a status or its expiry may end it earlier."""
 MAX_PERMIT_WAIT: Final = 1.0
 """Maximum seconds for which a command waits for a permit in memory. One that would wait for longer leaves it."""
+MAX_RENEWAL_WAIT: Final = 5.0
+"""Maximum seconds for which a call that was held up waits for another permit. Its intent is valid for longer."""
 GRANT_INTERVAL: Final = 0.002
 """Minimum seconds between two looks at a queue. A fast account gets several permits at each."""
 
@@ -52,11 +54,21 @@ class AccountPermits:
         delay = self.queue.wait(rank, now)
         if delay > min(within, MAX_PERMIT_WAIT):
             raise _blocked(Block(Limit.RATE, delay), within)
+        return await self._wait_in_queue(rank, wait, min(2 * delay + GRANT_SLACK, MAX_PERMIT_WAIT))
+
+    async def renew(self, rank: Rank, wait: Sleep) -> bool:
+        """Replace a permit that became too old by one that is valid now. Return False if none came soon.
+
+        It needs no row: the permit that it replaces was spent, and used for nothing.
+        """
+        return self.queue.take(rank, self._now()) or await self._wait_in_queue(rank, wait, MAX_RENEWAL_WAIT)
+
+    async def _wait_in_queue(self, rank: Rank, wait: Sleep, seconds: float) -> bool:
         waiter = PermitWaiter(rank, do_nothing)
         self.queue.add(waiter)
-        self._watch(now)
+        self._watch(self._now())
         try:
-            await sleep_until_woken(waiter, wait, min(2 * delay + GRANT_SLACK, MAX_PERMIT_WAIT))
+            await sleep_until_woken(waiter, wait, seconds)
         finally:
             self.queue.discard(waiter)
         return waiter.granted
@@ -77,8 +89,8 @@ class AccountPermits:
         waiting = {rank.name.lower(): self.queue.count(rank) for rank in Rank}
         return {"limits": self.limiter.describe(self._now()), "waiting_for_permits": waiting}
 
-    def pause(self, seconds: float, person: str | None, *, lowers_limit: bool) -> None:
-        """Send nothing for so many seconds: to that person, or to nobody if it is None."""
+    def pause(self, seconds: float, person: str | None, *, lowers_limit: bool) -> dict[str, bytes]:
+        """Send nothing for so many seconds: to that person, or to nobody if it is None. Return the rows that say so."""
         now = self._now()
         if person is not None:
             self.limiter.pause_pair(person, now, seconds)
@@ -86,6 +98,7 @@ class AccountPermits:
             self.limiter.throttled(now, seconds)
         else:
             self.limiter.bucket.pause(now, seconds)
+        return self.limiter.paused_rows(person)
 
     def change(self, limits: Limits) -> None:
         """Use other limits from now on."""

@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+import orjson
+
 from pipeline.errors import RetryAfter
 from pipeline.messenger.call import ProviderCall
 from pipeline.messenger.command_state import decode_due, due_key
 from pipeline.messenger.connections import WriteGuard
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.limits.pairs import PairLimit
 from pipeline.messenger.slots import SlotBounds
 from pipeline.providers import PROVIDERS
 from pipeline.providers.base import CodePolicies, SendAttempt
@@ -122,6 +125,11 @@ class World:
     def due(self, name: str) -> float:
         return decode_due(self.get(due_key(name)))
 
+    def person_due(self, account_key: str) -> float:
+        """Return the time until which messages to the person of this world wait for their pair; 0 if they don't."""
+        row = next((row for key, row in self.rows.items() if key.startswith(f"pair:{account_key}:")), None)
+        return float(orjson.loads(row)[1]) - (PairLimit().burst - 1) * PairLimit().interval if row else 0.0
+
     async def send(self, command: Command) -> tuple[Outcome | None, int]:
         """Give the command to a new messenger. Return its outcome, None while it waits, and the number of calls."""
         dispatcher = CountingDispatcher(PROVIDERS, self._tenants, SlotBounds(1, 1, 1), now=lambda: self.now)
@@ -164,7 +172,7 @@ async def inject(provider: str, url: str, recipient: str) -> Done:
         delays.append(due - world.now)
         world.now = due - 0.001
         assert (await world.send(command))[1] == 0, "called before it is due"
-        world.now = max(due, world.due(command.account_key)) + 0.001
+        world.now = max(due, world.due(command.account_key), world.person_due(command.account_key)) + 0.001
         outcome, calls = await world.send(command)
         assert calls == 1, "not called when it is due"
     end, code = (outcome.status, outcome.error_code) if outcome else (None, None)

@@ -14,13 +14,16 @@ import orjson
 
 from pipeline.messenger.limits.learnt import LearntRate
 from pipeline.messenger.limits.pairs import IDLE, AccountPairs, PairLimit, PairRule, PairState
-from pipeline.messenger.limits.quota import DailyQuota, ReadRow, RecipientQuota, digest
+from pipeline.messenger.limits.quota import DailyQuota, RecipientQuota, digest
+from pipeline.messenger.limits.rows import ReadRow, decode_numbers
 from pipeline.token_bucket import TokenBucket
 
 SPENT_AHEAD: Final = 0.5
 """Seconds of permits that a row counts as spent before they are."""
 INBOUND_DEBT: Final = 1.0
 """Seconds for which inbound messages may stop an account at most, however many there were."""
+MOST_PAUSE: Final = 3_600.0
+"""Seconds of a pause that another process has left, at most: the clock may have been set back since."""
 
 
 class Limit(StrEnum):
@@ -116,13 +119,17 @@ class AccountLimiter:
         if row is None:  # a version that wrote no rows may have sent just now
             self.bucket.empty(now)
             return
-        spent_until, lowered_to, throttled_at, *_ = orjson.loads(row)
+        spent_until, lowered_to, throttled_at, *more = decode_numbers(row, 3)
         if lowered_to:
             self.learnt.restore(lowered_to, min(throttled_at, now))
             self._adapt(now)
+        paused_until = min(more[0] if more else 0.0, now + MOST_PAUSE)
+        if paused_until > now:
+            self.bucket.pause(now, paused_until - now)
         # No row is further ahead than this. It may look so if the clock was set back.
         most = (self.limits.burst + 1) / self.learnt.rate(now) + SPENT_AHEAD + INBOUND_DEBT
-        self.bucket.spent_until = self._saved_until = min(spent_until, now + most)
+        self._saved_until = min(spent_until, max(now, paused_until) + most)
+        self.bucket.spent_until = max(self._saved_until, self.bucket.paused_until)
 
     # Deciding
 
@@ -148,7 +155,7 @@ class AccountLimiter:
             return 0.0
         if send.person not in pairs:
             row = self._read(self._pair_key(send.person))
-            pairs.restore(send.person, PairState(*orjson.loads(row)[:2]) if row else IDLE, now)
+            pairs.restore(send.person, PairState(*decode_numbers(row, 2)[:3]) if row else IDLE, now)
         return pairs.wait(send.person, send.rule, now)
 
     # Spending
@@ -215,18 +222,30 @@ class AccountLimiter:
 
     def rows(self, send: Send) -> dict[str, bytes]:
         """Return the rows that must be durable before a command is sent that has spent what it needs."""
-        found: dict[str, bytes] = {}
-        if self.bucket.spent_until > self._saved_until:
-            lowered = self.learnt.lowered_to if self.learnt.is_lowered else 0.0
-            row = (self.bucket.spent_until + SPENT_AHEAD, lowered, self.learnt.at if lowered else 0.0)
-            found[self._rate_key] = orjson.dumps(row)
+        spent_until, found = self.bucket.spent_until, dict[str, bytes]()
+        if spent_until > self._saved_until:
+            found = self._rate_row(spent_until + SPENT_AHEAD)
         if self._pairs is not None and send.rule is not PairRule.OFF:
-            found[self._pair_key(send.person)] = orjson.dumps(tuple(self._pairs.state(send.person)))
+            found |= self._pair_row(self._pairs, send.person)
         if self._messages is not None:
             found |= self._messages.rows()
         if self._recipients is not None and send.is_template:
             found |= self._recipients.rows(send.person)
         return found
+
+    def paused_rows(self, person: str | None) -> dict[str, bytes]:
+        """Return the rows with the pause of a person, or of the account if it is None."""
+        if person is None:
+            return self._rate_row(max(self.bucket.spent_until, self._saved_until))
+        return self._pair_row(self._pairs, person) if self._pairs is not None else {}
+
+    def _rate_row(self, spent_until: float) -> dict[str, bytes]:
+        lowered = self.learnt.lowered_to if self.learnt.is_lowered else 0.0
+        row = (spent_until, lowered, self.learnt.at if lowered else 0.0, self.bucket.paused_until)
+        return {self._rate_key: orjson.dumps(row)}
+
+    def _pair_row(self, pairs: AccountPairs, person: str) -> dict[str, bytes]:
+        return {self._pair_key(person): orjson.dumps(tuple(pairs.state(person)))}
 
     def saved(self, rows: dict[str, bytes]) -> None:
         """Note that rows are durable."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-MANY_PAIRS: Final = 20_000
-"""AccountPairs of an account in memory from which on those that owe nothing are forgotten."""
+MANY_PAIRS: Final = 1_000
+"""People of an account in memory from which on those that owe nothing are forgotten."""
 MOST_PAUSE: Final = 3_600.0
 """Seconds for which a person's messages may be paused at most."""
 
@@ -35,10 +35,17 @@ class PairLimit(NamedTuple):
 
 
 class PairState(NamedTuple):
-    """What one person was sent: the time of the burst's first message, and the time until which permits are spent."""
+    """What one person was sent, in unix seconds.
+
+    Attributes:
+        burst_since: time of the burst's first message.
+        spent_until: time until which permits are spent.
+        paused_until: end of a pause.
+    """
 
     burst_since: float
     spent_until: float
+    paused_until: float = 0.0
 
 
 IDLE: Final = PairState(0.0, 0.0)
@@ -66,11 +73,13 @@ class AccountPairs:
     def restore(self, person: str, state: PairState, now: float) -> None:
         """Continue with what another process has sent to a person.
 
-        Its burst is over: the clock may have been set back, and would let it last. Nobody owes more than a burst,
-        unless for a pause; it may look so for the same reason.
+        Its burst is over: the clock may have been set back, and would let it last. Nobody owes more than a burst behind
+        a pause; it may look so for the same reason.
         """
-        most = now + self._limit.burst * self._limit.interval + MOST_PAUSE
-        self._states[person] = PairState(0.0, min(state.spent_until, most))
+        self._make_room(now)
+        paused_until = min(state.paused_until, now + MOST_PAUSE)
+        most = max(now, paused_until) + self._limit.burst * self._limit.interval
+        self._states[person] = PairState(0.0, min(state.spent_until, most), paused_until)
 
     def wait(self, person: str, rule: PairRule, now: float) -> float:
         """Return the seconds until the person may be sent a message."""
@@ -87,18 +96,23 @@ class AccountPairs:
         """Spend a message to a person, which `wait` has allowed; return the new state."""
         state = self._states.get(person, IDLE)
         since = now if state.spent_until <= now else state.burst_since
-        state = self._states[person] = PairState(since, max(state.spent_until, now) + self._limit.interval)
-        if len(self._states) > self._many:
-            self._forget_idle(now)
+        self._make_room(now)
+        spent_until = max(state.spent_until, now) + self._limit.interval
+        state = self._states[person] = PairState(since, spent_until, state.paused_until)
         return state
 
     def pause(self, person: str, now: float, seconds: float) -> PairState:
         """Allow a person nothing for `seconds`, and one message per interval from then on; return the new state."""
         interval, burst = self._limit
-        spent = max(self.state(person).spent_until, now + min(seconds, MOST_PAUSE) + (burst - 1) * interval)
-        state = self._states[person] = PairState(0.0, spent)
+        state = self.state(person)
+        paused_until = max(state.paused_until, now + min(seconds, MOST_PAUSE))
+        spent_until = max(state.spent_until, paused_until + (burst - 1) * interval)
+        state = self._states[person] = PairState(0.0, spent_until, paused_until)
         return state
 
-    def _forget_idle(self, now: float) -> None:
+    def _make_room(self, now: float) -> None:
+        """Forget the people who owe nothing, once there are many."""
+        if len(self._states) < self._many:
+            return
         self._states = {person: state for person, state in self._states.items() if state.spent_until > now}
         self._many = max(MANY_PAIRS, 2 * len(self._states))

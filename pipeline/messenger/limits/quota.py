@@ -5,11 +5,12 @@ A row says more than was spent, so that few calls need one. It is written again 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
 import orjson
+
+from pipeline.messenger.limits.rows import ReadRow, decode_counts, decode_slot
 
 WINDOW: Final = 86_400.0
 """Seconds of a quota."""
@@ -18,8 +19,8 @@ SLOT: Final = 900.0
 SLOTS: Final = int(WINDOW / SLOT)
 AHEAD_SHARE: Final = 0.001
 """Share of a quota that a row counts as spent before it is."""
-
-ReadRow = Callable[[str], bytes | None]
+MANY_PEOPLE: Final = 10_000
+"""People of a quota in memory from which on they are forgotten: each has a row."""
 
 
 class DailyQuota:
@@ -34,13 +35,18 @@ class DailyQuota:
         used: what was spent in the last 24 hours, as last looked at.
     """
 
-    __slots__ = ("_counts", "_key", "_saved", "_spent", "limit", "used")
+    __slots__ = ("_counts", "_key", "_promises", "_saved", "_saved_slot", "_spent", "limit", "used")
 
     def __init__(self, key: str, limit: int, read: ReadRow, now: float) -> None:
         self._key = key
         self.limit = limit
-        self._counts = {int(slot): int(count) for slot, count in orjson.loads(read(key) or b"[]")}
+        self._counts: dict[int, int] = {}
+        for slot, count in decode_counts(read(key) or b"[]"):
+            past = min(slot, slot_of(now))  # the clock may have been set back
+            self._counts[past] = self._counts.get(past, 0) + count
         self.used = self._spent = self._saved = sum(self._counts.values())
+        self._saved_slot = self._newest
+        self._promises: dict[bytes, tuple[int, int]] = {}
         self._forget(now)
 
     def wait(self, now: float) -> float:
@@ -66,22 +72,34 @@ class DailyQuota:
         return self._count(now)
 
     def _count(self, now: float) -> int:
-        slot = max(slot_of(now), next(reversed(self._counts), 0))  # no earlier one when the clock was set back
+        slot = max(slot_of(now), self._newest)
         self._counts[slot] = self._counts.get(slot, 0) + 1
         self._spent += 1
         return slot
 
     def rows(self) -> dict[str, bytes]:
-        """Return the row that must be durable before what was spent is used; empty if an earlier one will do."""
-        if self._spent <= self._saved:
+        """Return the row that must be durable before what was spent is used; empty if an earlier one will do.
+
+        One of an earlier slot will not: what it says more would leave the window with that slot.
+        """
+        if not self._counts or (self._spent <= self._saved and self._newest == self._saved_slot):
             return {}
         *before, (slot, count) = self._counts.items()
-        return {self._key: orjson.dumps([*before, (slot, count + self._ahead)])}
+        row = orjson.dumps([*before, (slot, count + self._ahead)])
+        self._promises[row] = self._spent + self._ahead, slot
+        return {self._key: row}
 
     def saved(self, rows: dict[str, bytes]) -> None:
-        """Note that rows are durable."""
-        if self._key in rows:
-            self._saved = max(self._saved, self._spent + self._ahead)
+        """Note that rows are durable, in the order in which they were made."""
+        if (promise := self._promises.get(rows.get(self._key, b""))) is None:
+            return
+        self._saved, self._saved_slot = max((self._saved, self._saved_slot), promise)
+        self._promises = {row: other for row, other in self._promises.items() if other > promise}
+
+    @property
+    def _newest(self) -> int:
+        """The slot in which was spent last; 0 without one."""
+        return next(reversed(self._counts), 0)
 
     @property
     def _ahead(self) -> int:
@@ -140,8 +158,10 @@ class RecipientQuota:
 
     def _is_counted(self, person: str, now: float) -> bool:
         oldest = slot_of(now) - SLOTS
+        if len(self._known) >= MANY_PEOPLE:
+            self._known = {}
         if (slot := self._known.get(person)) is None and (row := self._read(self._row_key(person))) is not None:
-            slot = self._known[person] = int(orjson.loads(row))
+            slot = self._known[person] = min(decode_slot(row), slot_of(now))  # the clock may have been set back
         if slot is not None and slot >= oldest:
             return True
         self._known.pop(person, None)

@@ -20,7 +20,7 @@ from pipeline.messenger.call import ProviderCall
 from pipeline.messenger.command_state import CommandPhase, decode_state
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
-from pipeline.messenger.limits.quota import ReadRow
+from pipeline.messenger.limits.rows import ReadRow
 from pipeline.messenger.routes import SendRoutes
 from pipeline.messenger.slots import SlotBounds
 from pipeline.messenger.waking import Sleep

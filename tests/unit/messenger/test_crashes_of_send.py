@@ -25,7 +25,7 @@ from pipeline.messenger.connections import WriteGuard, require_write_guard
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor, CommandTable, ExecutionContext
 from pipeline.messenger.fates import Fates
-from pipeline.messenger.limits.quota import ReadRow
+from pipeline.messenger.limits.rows import ReadRow
 from pipeline.messenger.slots import SlotBounds
 from pipeline.messenger.waking import Sleep
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
@@ -203,8 +203,8 @@ class _Dispatcher(Dispatcher):
     def retry_delay(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float | None:
         return None if super().retry_delay(command, attempt, failed_attempts) is None else 0.0
 
-    def pause_account(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> float:
-        return 0.0
+    def pause(self, command: Command, attempt: SendAttempt, failed_attempts: int) -> tuple[float, dict[str, bytes]]:
+        return 0.0, super().pause(command, attempt, failed_attempts)[1]
 
 
 class _Provider:

@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 
 from pipeline import clock
 from pipeline.backoff import RetryPolicy
-from pipeline.errors import KeyUnavailable, RetryAfter
+from pipeline.errors import CallWithheld, KeyUnavailable, RetryAfter
 from pipeline.messenger import availability, call, dispatch, permits, routes, spending
 from pipeline.messenger.availability import FAILURES, PROBE_WAIT
 from pipeline.messenger.call import SLOT_REVIEW
@@ -224,6 +224,25 @@ def test_permits_that_have_grown_old_in_the_queue_do_not_become_a_burst(
             task.cancel()
 
     _run(play, SlotBounds(1, 1, 1), rate=0.001)
+
+
+@pytest.mark.parametrize(("age", "called"), [(0.0, 1), (HANG, 2)], ids=["held up", "at once"])
+def test_calls_that_the_broker_held_up_together_do_not_become_a_burst(
+    monkeypatch: pytest.MonkeyPatch, age: float, called: int
+) -> None:
+    """Intents that a broker confirms after seconds would be followed by all of their calls at once."""
+    monkeypatch.setattr(dispatch, "MAX_PERMIT_AGE", age)
+    monkeypatch.setattr(permits, "MAX_RENEWAL_WAIT", 0.0)
+    monkeypatch.setattr(spending, "BURST_SECONDS", 3_000)
+
+    async def play(world: World) -> None:
+        world.rows[f"limit:cloud:{HEALTHY}"] = b"[0,0,0]"  # three may go at once
+        ends = await asyncio.gather(*world.send_many(HEALTHY, 2), return_exceptions=True)
+        assert len(world.api.calls) == called, "there is one permit more, which replaces one of two that are too old"
+        assert sum(isinstance(end, CallWithheld) for end in ends) == 2 - called
+        assert world.intents() == 0
+
+    _run(play, rate=0.001)
 
 
 def test_a_command_whose_permit_is_far_ahead_reserves_none() -> None:

@@ -26,6 +26,7 @@ from pipeline.messenger.executor import (
     REFERENCE_TIMEOUT,
     CommandExecutor,
 )
+from pipeline.messenger.limits.account import AccountLimiter, Limits
 from pipeline.messenger.permits import REVIEW_INTERVAL
 from pipeline.messenger.slots import SlotBounds
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
@@ -346,6 +347,31 @@ def test_a_closed_account_is_closed_for_all_of_its_commands_after_a_restart() ->
     assert outside.calls == 2
 
 
+def test_a_person_at_the_pair_limit_is_sent_nothing_by_the_next_process() -> None:
+    """Each life would try the person again at once, and the provider would count each refusal against the number."""
+    outside = Outside([SendAttempt(AttemptStatus.RETRYABLE, error_code=131056, delay=60)])
+    with pytest.raises(RetryAfter):
+        asyncio.run(_carry_out(outside, 60, _command()))
+    outside.restart()
+    second, other = (_command().model_copy(update={"command_id": each}) for each in ("cmd-2", "cmd-3"))
+    with pytest.raises(KeyUnavailable, match="pair limit") as held:
+        asyncio.run(_carry_out(outside, 60, second))
+    assert not held.value.whole_group
+    elsewhere = other.model_copy(update={"recipient": "15550009999"})
+    assert asyncio.run(_carry_out(outside, 60, elsewhere)) is not None
+    assert outside.calls == 2
+
+
+def test_a_lowered_rate_outlives_the_process_that_was_throttled_last() -> None:
+    """A process that was throttled and killed before its next send would be throttled again at the full rate."""
+    outside = Outside([THROTTLED])
+    with pytest.raises(KeyUnavailable):
+        asyncio.run(_carry_out(outside, 60, _command()))
+    outside.restart()
+    limiter = AccountLimiter("cloud:106540352242922", Limits(80, 20), outside.get, outside.now)
+    assert limiter.learnt.rate(outside.now) == pytest.approx(40)
+
+
 def test_what_a_paused_account_makes_wait_is_told_from_what_waits_for_itself() -> None:
     """The runtime would try all commands of a paused number one by one, or hold a number for one recipient's limit."""
     outside = Outside([THROTTLED])
@@ -431,7 +457,7 @@ def test_a_refusal_of_one_message_closes_no_account() -> None:
     outside = Outside([SendAttempt(AttemptStatus.RETRYABLE, error_code=131056, delay=3600)])
     with pytest.raises(RetryAfter):
         asyncio.run(_carry_out(outside, 60, _command()))
-    other = _command().model_copy(update={"command_id": "cmd-2"})
+    other = _command().model_copy(update={"command_id": "cmd-2", "recipient": "15550009999"})
     assert asyncio.run(_carry_out(outside, 60, other)) is not None
 
 
