@@ -14,10 +14,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint format bench parked chaos docs reference lock sbom image
+.PHONY: help install run test test-long lint format bench parked chaos docs reference lock sbom image
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  ARGS=... goes to the command, PYTHON=python3.12 picks the Python."
 
 install: $(INSTALLED) ## Make .venv with everything that the other targets need
@@ -37,8 +37,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 run: install ## Start the whole pipeline here: Kafka, Redis, sandbox, ingress, workers
 	@$(BIN)/pipeline up $(ARGS)
 
-test: install ## Run the tests; they start what they need
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: install ## Run the tests, in ten minutes; they start what they need
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not long' $(ARGS)
+
+test-long: install ## Run the tests that take long: kills of everything, deaths by parked records, the version before
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 lint: install ## Check style, types and the laws of the house
 	@$(BIN)/ruff check .

@@ -30,8 +30,6 @@ os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 LAYERS = ("unit", "stage", "integration", "faults")
 """The folders of tests, in the order of running: what fails fast comes first."""
-LONGEST = "test_chaos.py"
-"""Where several processes share the tests, one begins with this: nobody waits for it at the end."""
 SERVERS = {"kafka", "redis_server", "stack"}
 
 
@@ -42,8 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
         if _layer(item.path) == LAYERS.index("faults"):
             item.add_marker(pytest.mark.faults)
-    shared = "PYTEST_XDIST_WORKER" in os.environ
-    items.sort(key=lambda item: (not (shared and item.path.name == LONGEST), _layer(item.path)))
+    items.sort(key=lambda item: _layer(item.path))
 
 
 def _layer(path: Path) -> int:

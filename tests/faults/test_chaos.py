@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import orjson
+import pytest
 
 from tests.support.stacks import Process
 from tests.support.waiting import HANG
 
 
+@pytest.mark.long
 def test_everything_is_killed_beside_noisy_neighbours_and_every_input_has_one_effect_in_order(tmp_path: Path) -> None:
     """Without it, a change that loses, doubles or reorders what crashes or is parked would be found by a user."""
     report = tmp_path / "report.json"

@@ -104,6 +104,7 @@ def test_a_gateway_that_hangs_costs_another_tenant_nothing(kafka: Kafka, tmp_pat
     assert sum(b"cmd-away" in key for key in rows if key) == PER_ACCOUNT, "who waits for a connection has no intent"
 
 
+@pytest.mark.long
 def test_an_account_that_is_away_is_probed_and_goes_on_once_and_in_order(kafka: Kafka, tmp_path: Path) -> None:
     """Every command would try a dead gateway for itself, or some would be lost, doubled or swapped when it is back."""
     port = free_ports()

@@ -30,6 +30,7 @@ def place(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
+@pytest.mark.long
 def test_a_hot_key_does_not_delay_others_and_is_complete_in_order_after_a_kill(place: Site) -> None:
     """A customer would wait two minutes for somebody else's 2,500 messages, or those would be lost in a crash."""
     hot, light = keys_of(partition=1, number=2)
@@ -95,6 +96,7 @@ def test_a_group_that_fails_does_not_stop_the_others(place: Site) -> None:
     assert "circuit_breaker_opened" in worker.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [ONE, {}], ids=["a worker that knows of which record it died", "one that does not"])
 def test_a_parked_record_that_ends_its_process_becomes_a_dead_letter(place: Site, name: dict[str, str]) -> None:
     """Its worker would die in every life for ever: the record's offset is committed, so nobody would look there."""

@@ -116,6 +116,7 @@ def _idle(stack: Stack) -> bool:
     return all(stack.in_progress(port) == 0 for port in ports)
 
 
+@pytest.mark.long
 def test_this_version_goes_on_where_the_previous_one_was_killed(shop: Path) -> None:
     """An upgrade would lose the backlog, answer a redelivery again, or forget what handlers had stored."""
     first = free_ports()
@@ -146,6 +147,7 @@ def test_this_version_goes_on_where_the_previous_one_was_killed(shop: Path) -> N
         new.stop()
 
 
+@pytest.mark.long
 def test_workers_of_this_version_take_over_once_those_of_the_previous_one_have_left(shop: Path) -> None:
     """A rolling upgrade would stand still, lose a message, answer one twice, or turn a conversation's order around."""
     numbers = range(1, 7)
