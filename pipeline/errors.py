@@ -27,6 +27,7 @@ PipelineError
     ├── TopicMissing        the broker's metadata shows no such topic
     ├── PartitionsChanged   a topic has another partition count than was recorded
     ├── WriterFenced        another worker writes to the same changelog
+    ├── InstanceFenced      a newer worker has the same instance id
     ├── LogTruncated        a log ends before the position in it
     └── ClientDied          a background task of a Kafka client has ended
 
@@ -207,6 +208,10 @@ class PartitionsChanged(WorkerMustStop):
 
 class WriterFenced(WorkerMustStop):
     """Another worker writes to the same changelog, so local rows may be out of date."""
+
+
+class InstanceFenced(WorkerMustStop):
+    """A newer worker has the same instance id, and with it this one's partitions."""
 
 
 class LogTruncated(WorkerMustStop):

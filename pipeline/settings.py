@@ -272,7 +272,7 @@ class WorkerSettings(BaseModel):
         None,
         examples=["intake-0"],
         description="Name of a worker, the same after a restart, such as the pod's name. The worker gets its "
-        "partitions back without a rebalance. Never give one name to two live workers.",
+        "partitions back without a rebalance. Of two live workers with one name, the older one ends.",
     )
     session_timeout: WholeSeconds = Field(
         25, ge=6, le=90, description="Time after which the group gives up a silent worker."

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from pipeline.local.kafka import Kafka
-from tests.integration.runtime_client import PARTITIONS, Site, copies, keys_of, numbered, site
+from tests.integration.runtime_client import PARTITIONS, Site, Worker, copies, keys_of, numbered, site
 from tests.integration.runtime_worker import Order
 from tests.support.stacks import eventually
 from tests.support.waiting import HANG
@@ -114,6 +114,42 @@ def test_a_worker_that_was_frozen_does_not_spoil_the_table(place: Site) -> None:
     place.feed(orders)
     place.wait_committed()
     assert place.written() == before
+
+
+@pytest.mark.long
+def test_of_two_live_workers_with_one_instance_id_the_newer_one_goes_on_alone(place: Site) -> None:
+    """They would evict each other for ever and do everything twice, and supervisors would keep them at it."""
+
+    def start(data_dir: str) -> Worker:
+        return place.start("chained", data_dir=data_dir, PIPELINE_INSTANCE_ID="twin")
+
+    def ended(worker: Worker) -> str:
+        eventually(lambda: worker.ended, "the older one ends")
+        assert worker.wait() == 1
+        return next(line for line in reversed(worker.output.splitlines()) if "instance" in line)
+
+    orders = numbered(keys=50, each=20)
+    place.feed(orders[:500])
+    older = start("first")
+    older.wait_ready()
+    newer = start("second")
+    crashed = orjson.loads(ended(older))
+    assert crashed["event"] == "worker_crashed"
+    assert crashed["error"].startswith("InstanceFenced('another live worker has the instance id of this one")
+    again = start("first")  # as its supervisor does
+    assert "another live worker has the instance id" in ended(newer)
+    newer = start("second")
+    assert "another live worker has the instance id" in ended(again)
+    assert "set another PIPELINE_INSTANCE_ID" in ended(start("first"))
+    place.feed(orders[500:])
+    place.wait_committed()
+    assert not newer.ended
+    assert set(place.ids()) == {order["id"] for _, order in orders}
+    assert place.in_order()
+    newer.signal(signal.SIGKILL)
+    newer.wait()
+    returned = start("second")
+    returned.wait_ready()
 
 
 def test_a_worker_that_has_enough_in_hand_stays_in_its_group(place: Site) -> None:

@@ -24,6 +24,7 @@ from pipeline.private_files import make_private_dir
 from pipeline.runtime.faust.assignor import TopicAwareAssignor
 from pipeline.runtime.faust.consumer import Consumer
 from pipeline.runtime.faust.gap_dead_letters import gap_policy
+from pipeline.runtime.faust.membership import FencedNote
 from pipeline.runtime.faust.plain_agents import AgentFunction, crash_on_error
 from pipeline.runtime.faust.producer import Producer
 from pipeline.runtime.faust.rocksdb import Table
@@ -107,6 +108,7 @@ class PipelineApp(faust.App):
         self.lag_metric = LagMetric(name)
         self.parked_metric = ParkedMetric(name)
         self._publisher: BatchPublisher | None = None
+        self.fenced = FencedNote(_fenced_file(name, settings))
         self._openers: list[Callable[[], Awaitable[None]]] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._revoked: list[Callable[[], None]] = []
@@ -445,6 +447,10 @@ class PipelineApp(faust.App):
 def _mark_file(name: str, settings: Settings) -> Path | None:
     """Return the file of the crash marker; None for a worker whose name changes, which would not find it again."""
     return settings.data_dir / "running" / f"{name}-{settings.instance_id}" if settings.instance_id else None
+
+
+def _fenced_file(name: str, settings: Settings) -> Path | None:
+    return settings.data_dir / "running" / f"{name}-{settings.instance_id}.fenced" if settings.instance_id else None
 
 
 def _faust_settings(name: str, settings: Settings) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from faust.types import TP
 
 from pipeline import aiokafka_patches
 from pipeline.runtime.faust.assignor import retry_assignment, wait_for_protocol
+from pipeline.runtime.faust.membership import end_when_fenced
 from pipeline.runtime.kafka.raw_fetch import LazyFetchResults
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         client, owner = self._client, self._owner
         client._coordinator._perform_assignment = retry_assignment(client._coordinator, self._crash_app)
-        client._coordinator._do_rejoin_group = wait_for_protocol(client._coordinator, owner.set_refused)
+        rejoin = wait_for_protocol(client._coordinator, owner.set_refused)
+        client._coordinator._do_rejoin_group = end_when_fenced(client._coordinator, rejoin, self._crash_fenced)
         owner.lease.renew_on_heartbeats(client._coordinator)
         client._fetcher._records = LazyFetchResults(owner.buffers)
 
@@ -66,6 +68,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _crash_app(self, error: Exception) -> None:
         asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
+
+    def _crash_fenced(self, error: Exception) -> None:
+        cast(Any, self.app).fenced.add()
+        self._crash_app(error)
 
     # Offsets
 

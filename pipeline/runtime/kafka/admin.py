@@ -142,6 +142,13 @@ async def max_batch_bytes(bootstrap: str, names: Iterable[str]) -> dict[str, int
     return {name: min(map(int, config.values())) for name, config in found.items() if all(map(config.get, SIZE_LIMITS))}
 
 
+async def group_members(bootstrap: str, group: str) -> list[str]:
+    """Return the ids of a consumer group's members. Those of a static member begin with its instance id and a dash."""
+    async with _admin(bootstrap) as admin:
+        described = await admin.describe_consumer_groups([group])
+    return [member[0] for answer in described for found in answer.groups for member in found[5]]
+
+
 @asynccontextmanager
 async def _admin(bootstrap: str, timeout: float = TIMEOUT) -> AsyncIterator[AIOKafkaAdminClient]:
     aiokafka_patches.install()

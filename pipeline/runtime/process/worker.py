@@ -21,10 +21,10 @@ from functools import partial
 from aiokafka.errors import KafkaError
 
 from pipeline import aiokafka_patches, event_loop
-from pipeline.errors import Unavailable, WorkerMustStop
+from pipeline.errors import ConfigurationError, Unavailable, WorkerMustStop
 from pipeline.logging import get_logger
 from pipeline.runtime.faust.app import PipelineApp
-from pipeline.runtime.kafka.admin import max_batch_bytes
+from pipeline.runtime.kafka.admin import group_members, max_batch_bytes
 from pipeline.runtime.kafka.topic_guard import (
     load_retentions,
     require_installation,
@@ -131,6 +131,7 @@ async def _load_installation(settings: Settings, apps: Sequence[PipelineApp], st
             installation = await require_installation(settings, _topics(apps))
             for app in apps:
                 app.installation = installation
+                await _require_instance_id(settings, app)
                 await app.open()
             return True
         except Unavailable as error:
@@ -140,6 +141,22 @@ async def _load_installation(settings: Settings, apps: Sequence[PipelineApp], st
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 1)
     return False
+
+
+async def _require_instance_id(settings: Settings, app: PipelineApp) -> None:
+    """Raise `ConfigurationError` if this worker was fenced twice in a row and a live one still has its instance id.
+
+    A supervisor starts workers that end. Two of them with one instance id would evict each other for ever.
+    """
+    if not app.fenced.again:
+        return
+    prefix = f"{app.conf.id}-{settings.instance_id}-"
+    if any(member.startswith(prefix) for member in await group_members(settings.kafka, app.conf.id)):
+        raise ConfigurationError(
+            f"another live worker of {app.conf.id} has the instance id {settings.instance_id}, and has ended this one "
+            "twice: set another PIPELINE_INSTANCE_ID, or end that worker"
+        )
+    app.fenced.clear()
 
 
 async def _check_topic_settings(
