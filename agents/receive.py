@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from pipeline.messenger.code_counts import Count, do_not_count
 from pipeline.messenger.command_state import UNRESOLVED, CommandPhase, CommandState, decode_state
 from pipeline.messenger.contacts import note_inbound
 from pipeline.messenger.fates import Fates
@@ -23,7 +24,12 @@ Charge = Callable[[str, int, float, ReadRow], object]
 """Charges an account for so many messages that it has received at a unix time."""
 
 
-def receive(fates: Fates | None = None, refusals: Refusals | None = None, charge: Charge = lambda *_: None) -> Stage:
+def receive(
+    fates: Fates | None = None,
+    refusals: Refusals | None = None,
+    charge: Charge = lambda *_: None,
+    count: Count = do_not_count,
+) -> Stage:
     joined, note = fates or Fates(), refusals.note if refusals else note_inbound
 
     def record_receipt(record: ConsumedRecord, context: StageContext) -> Iterable[Record]:
@@ -34,7 +40,8 @@ def receive(fates: Fates | None = None, refusals: Refusals | None = None, charge
             return ()
         receipt.at = receipt.at or record.timestamp / 1000
         state = _resolve(receipt, record, context) if receipt.command_id != NO_COMMAND else None
-        return [encode_outcome(each) for each in joined.next(receipt, state, account, context.table(SENT))]
+        found = joined.next(receipt, state, account, context.table(SENT))
+        return [encode_outcome(each) for each in count(found)]
 
     return Stage("receive", record_receipt)
 

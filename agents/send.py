@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from pipeline.messenger.code_counts import Count, do_not_count
 from pipeline.messenger.executor import CommandExecutor
 from pipeline.messenger.fates import Fates
 from pipeline.messenger.refusals import Refusals
@@ -30,6 +31,7 @@ def send(
     *,
     fates: Fates | None = None,
     refusals: Refusals | None = None,
+    count: Count = do_not_count,
 ) -> ConcurrentStage:
     joined = fates or Fates()
 
@@ -39,7 +41,7 @@ def send(
         with joined.execution(command):
             outcome = await executor.execute(command, table, context, check)
         found = joined.rest(command, table) if outcome is None else joined.first(outcome, table)
-        return [encode_outcome(each) for each in found]
+        return [encode_outcome(each) for each in count(found)]
 
     def ordering_key(command: Command) -> tuple[str, str]:
         return command.account, command.recipient

@@ -96,9 +96,9 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     fairness, refusals = _command_fairness(tenants, settings.partitions), Refusals(tenants, PROVIDERS)
     fates = Fates(tenants, JOINED_BY_MESSAGE)
     for commands in topics.COMMANDS:
-        app.flow(commands.name, send(executor, fairness, fates=fates, refusals=refusals))
-    app.flow(topics.RECEIPTS.name, receive(fates, refusals, dispatcher.charge))
-    app.accounts = AccountFacts(tenants, controls, dispatcher.describe)
+        app.flow(commands.name, send(executor, fairness, fates=fates, refusals=refusals, count=dispatcher.codes.count))
+    app.flow(topics.RECEIPTS.name, receive(fates, refusals, dispatcher.charge, dispatcher.codes.count))
+    app.accounts = AccountFacts(tenants, controls, dispatcher.describe, use=dispatcher.rate_use)
     _obey(app, settings, controls, dispatcher)
     app.on_revoked(dispatcher.reset)
     app.on_revoked(fates.forget)

@@ -127,12 +127,25 @@ class KeyUnavailable(RetryAfter):
         whole_group: True: it is about all keys of the group, because the account is paused or its host is away.
         probing: True: then one record is tried, and the others follow when it has succeeded. False: then each follows
             as soon as the one before it waits or is finished. Use it for a limit.
+        held_by: name of what holds the key, one of a few that may stand in a metric.
+        lasts: seconds until that is expected to end, at least `delay`; infinity if only a person ends it.
     """
 
-    def __init__(self, message: str, delay: float, *, whole_group: bool = False, probing: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        delay: float,
+        *,
+        whole_group: bool = False,
+        probing: bool = True,
+        held_by: str = "other",
+        lasts: float = 0.0,
+    ) -> None:
         super().__init__(message, delay)
         self.whole_group = whole_group
         self.probing = probing
+        self.held_by = held_by
+        self.lasts = max(delay, lasts)
 
 
 class NewerRecord(RetryAfter):

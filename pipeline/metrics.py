@@ -6,6 +6,7 @@ metrics alone, which are bounded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
@@ -145,6 +146,85 @@ TOP_SECONDS: Final = Gauge(
     "Age of the oldest parked record of these accounts, in seconds.",
     ["app", "tenant", "account"],
 )
+WAITING_RECORDS: Final = Gauge(
+    "pipeline_waiting_records",
+    "Records that a worker has taken or parked and not finished, by what they wait for. `nothing`: they are worked on "
+    "or can be. All else is held, and more workers would not help it.",
+    ["app", "topic", "partition", "held_by"],
+)
+HELD_SECONDS: Final = Gauge(
+    "pipeline_held_seconds",
+    "Time until the first of these records is expected to be free, in seconds. Not there where nobody knows: a person "
+    "has paused it, or it waits for its turn.",
+    ["app", "topic", "partition", "held_by"],
+)
+ACCOUNTS_HELD: Final = Gauge(
+    "pipeline_accounts_held",
+    "Accounts of a worker with records that wait, by what they wait for. `template_recipients_per_day` or "
+    "`messages_per_day`: their day is used up. `unanswered`: look at their gateway.",
+    ["app", "held_by"],
+)
+TOP_WAITING_RECORDS: Final = Gauge(
+    "pipeline_waiting_top_records",
+    "The same as `pipeline_waiting_records`, of the accounts of which most waits in a worker, 20 per app.",
+    ["app", "tenant", "account", "held_by"],
+)
+TOP_HELD_SECONDS: Final = Gauge(
+    "pipeline_held_top_seconds",
+    "Time until the first of these records is expected to be free, in seconds.",
+    ["app", "tenant", "account", "held_by"],
+)
+ALLOWANCE_USED: Final = Gauge(
+    "pipeline_allowance_used_ratio",
+    "Share of the allowed messages per second that was used in the last minute, by the accounts of a partition with "
+    "much to send and nothing but their rate to hold it. Below 0.9 for long: calls are slow or slots few, or the "
+    "worker is busy.",
+    ["app", "partition"],
+)
+TOP_LIMIT_USED: Final = Gauge(
+    "pipeline_limit_top_used_ratio",
+    "Share of a limit that is used, of the accounts of which most waits. Of `messages_per_second` it is that of the "
+    "last minute, with what it received, so it may be above 1. Near 1 of a day's: the rest waits for tomorrow.",
+    ["app", "tenant", "account", "limit"],
+)
+TOP_RATE: Final = Gauge(
+    "pipeline_rate_top_messages_per_second",
+    "Messages per second of these accounts. `allowed` below `configured`: the provider has throttled the account.",
+    ["app", "tenant", "account", "rate"],
+)
+TOP_THROTTLES: Final = Gauge(
+    "pipeline_throttles_top_calls",
+    "Calls of these accounts that were refused for the account's rate since the worker has them.",
+    ["app", "tenant", "account"],
+)
+TOP_FAILED_OUTCOMES: Final = Gauge(
+    "pipeline_failed_top_outcomes",
+    "Outcomes `failed` of these accounts by error code, since the worker has them.",
+    ["app", "tenant", "account", "code"],
+)
+THROTTLES: Final = Counter(
+    "pipeline_throttles_total",
+    "Calls that a provider refused because the account sent too fast, by tenant. They halve the account's rate for a "
+    "while. Always some: lower `limits.messages_per_second`, or find out who else sends with the number.",
+    ["tenant", "provider"],
+)
+ACCOUNTS_LOWERED: Final = Gauge(
+    "pipeline_accounts_lowered",
+    "Accounts of a worker that send at less than their configured rate, because their provider throttled them. They "
+    "return to it within 100 s, unless they are throttled again.",
+    ["app", "provider"],
+)
+ANSWER_CODES: Final = Counter(
+    "pipeline_answer_codes_total",
+    "Answers of providers with an error, by its code. Those that are tried again count each time.",
+    ["provider", "code"],
+)
+FAILED_OUTCOMES: Final = Counter(
+    "pipeline_failed_outcomes_total",
+    "Outcomes `failed` by error code: those that a later status brings, too. Refused commands have "
+    "`pipeline_refused_total`.",
+    ["provider", "code"],
+)
 TENANT_BREAKER_OPEN: Final = Gauge(
     "pipeline_tenant_breaker_open",
     "Flows in which the breaker of one tenant is open. Its records wait and are tried again; the others go on. "
@@ -205,17 +285,25 @@ HANDLED: Final = Counter("pipeline_handled_total", "Events handled, by tenant an
 
 
 LABELS: Final = {
-    "account": "Account, `provider:id`. Only the 20 with the most parked records.",
+    "account": "Account, `provider:id`. Only the 20 of an app and a worker with the most parked or waiting records.",
     "answer": "HTTP status of the answer.",
     "app": "App, which is its consumer group: `intake`, `handlers-<lane>`, `messenger`.",
-    "code": "Error code of the provider; each has its line in [error codes](error-codes.md).",
+    "code": "Error code of the provider; each has its line in [error codes](error-codes.md). `other`: it has none. "
+    "`none`: no code came.",
     "control": "What was decided: `pause` or `limit`.",
     "error": "Class of the error, as in the header `error-type`.",
+    "held_by": "What a record waits for. A limit of its account: `messages_per_second`, `pair`, `messages_per_day`, "
+    "`template_recipients_per_day`. Somebody: `operator` (paused), `provider` (its error code pauses the account), "
+    "`unanswered` (account or host is away). Itself: `retry` (its next try), `in_work` (a permit or a connection "
+    "slot), `turn` (it is parked, and others are first), `room` (parking is full), `breaker` (its tenant fails). "
+    "`nothing`, or `other`.",
     "kind": "Kind of the event, of the ignored value, or of the breaker: `account` or `host`.",
+    "limit": "Limit of an account: `messages_per_second`, `messages_per_day`, `template_recipients_per_day`.",
     "partition": "Number of the partition.",
     "provider": "Provider; `unknown` where a request matched none, and `api` for sends over HTTP.",
     "quota": "Quota that was used up: `sends`, `interactive` or `uploads` of the HTTP API, `webhooks` for a place at "
     "the ingress.",
+    "rate": "`configured` by the tenants file or an operator, `allowed` now, `sent` or `received` in the last minute.",
     "reason": "Reason for closing the connection, or for refusing the command.",
     "result": "Result: `done` or `dead` of a record, the delivery's status of a command.",
     "stage": "Stage that failed.",
@@ -225,6 +313,28 @@ LABELS: Final = {
     "topic": "Kafka topic.",
 }
 """The meaning of each label."""
+
+
+TOP: Final = 20
+"""Accounts of an app that have series of their own."""
+
+Labels = tuple[str, ...]
+
+
+class OwnSeries:
+    """The series of one gauge that belong to one owner. Those that are not set again are removed."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._known: set[Labels] = set()
+
+    def set(self, values: Mapping[Labels, float]) -> None:
+        """Set these series; remove all others of the owner."""
+        for labels in self._known.difference(values):
+            self._gauge.remove(*labels)
+        for labels, value in values.items():
+            self._gauge.labels(*labels).set(value)
+        self._known = set(values)
 
 
 def exposition() -> bytes:

@@ -57,7 +57,7 @@ def as_page(state: AccountState, workers: WorkerFacts, *, reveal: bool = False) 
     for url, facts in workers.facts.items():
         yield ""
         yield f"{facts.get('app', 'worker')} {url}"
-        yield from (f"  {name}  {_text(value)}" for name, value in facts.items() if name not in _OWN_LINES)
+        yield from (line for name, value in facts.items() if name not in _OWN_LINES for line in _lines(name, value))
         yield from (f"  {topic}  {_waiting(each)}" for topic, each in facts.get("topics", {}).items())
 
 
@@ -67,7 +67,28 @@ def _waiting(topic: Mapping[str, Any]) -> str:
         text += f", the oldest {age(topic['oldest_seconds'])}"
     if topic.get("held_seconds") is not None:
         text += f"; held, next try in {age(topic['held_seconds'])}: {topic.get('cause', '')}"
-    return text
+    if topic.get("sendable"):
+        text += f"; {topic['sendable']:,} sendable"
+    return text + "".join(_held(name, each) for name, each in topic.get("held", {}).items())
+
+
+def _held(name: str, wait: Mapping[str, Any]) -> str:
+    until = "" if wait.get("seconds") is None else f", the first free in {age(wait['seconds'])}"
+    return f"; {wait['records']:,} held by {name}{until}"
+
+
+def _lines(name: str, value: object) -> Iterator[str]:
+    """Yield the line of a fact. One that has further facts in it has a line for each."""
+    if isinstance(value, dict) and any(isinstance(each, dict) for each in value.values()):
+        yield from (f"  {name}.{part}  {_pairs(each)}" for part, each in value.items())
+    else:
+        yield f"  {name}  {_text(value)}"
+
+
+def _pairs(value: object) -> str:
+    if not isinstance(value, dict):
+        return _text(value)
+    return ", ".join(f"{name} {_text(each)}" for name, each in value.items())
 
 
 def _text(value: object) -> str:

@@ -11,6 +11,8 @@ from operator import itemgetter
 from typing import Any
 
 from pipeline.messenger.controls import Controls
+from pipeline.messenger.limit_metric import LimitMetric, Records
+from pipeline.messenger.limits.account import RateUse
 from pipeline.tenants import Account, Tenants
 from pipeline.topics.keys import account_key
 
@@ -23,15 +25,22 @@ class AccountFacts:
 
     Args:
         more: further parts that know something.
+        use: returns how much of its rate an account uses, by its key; None: nothing is known of it.
     """
 
     def __init__(
-        self, tenants: Tenants, controls: Controls, *more: Describe, now: Callable[[], float] = time.time
+        self,
+        tenants: Tenants,
+        controls: Controls,
+        *more: Describe,
+        use: Callable[[str], RateUse | None] = lambda _: None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._tenants = tenants
         self._controls = controls
         self._more = more
         self._now = now
+        self._metric = LimitMetric(self.describe, use)
 
     def fair_keys(self) -> Sequence[tuple[str, str]]:
         """Return the tenant and the key of each account, in the order of the keys."""
@@ -66,6 +75,10 @@ class AccountFacts:
         for describe in self._more:
             facts.update(describe(found))
         return facts
+
+    def show(self, waiting: Records, top: Sequence[tuple[str, str]]) -> None:
+        """Set the metrics of limits, those by account for the tenants and accounts in `top`."""
+        self._metric.show(waiting, top)
 
 
 def _time(at: float) -> str | None:

@@ -116,4 +116,5 @@ class ProviderCall:
 
 def _held(route: SendRoute, delay: float) -> KeyUnavailable:
     what = "host" if route.host.availability.breaker.open else "account"
-    return KeyUnavailable(f"calls of this {what} get no answer: waiting for a probe", delay, whole_group=True)
+    cause = f"calls of this {what} get no answer: waiting for a probe"
+    return KeyUnavailable(cause, delay, whole_group=True, held_by="unanswered")

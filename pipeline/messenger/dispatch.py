@@ -17,9 +17,10 @@ from pipeline.backoff import RetryPolicy, next_wait, wait_after
 from pipeline.errors import CallWithheld, NewerRecord, UnknownTenant, UnsupportedCommand
 from pipeline.messenger.account_alerts import AccountAlerts
 from pipeline.messenger.call import ProviderCall
+from pipeline.messenger.code_counts import CodeCounts
 from pipeline.messenger.connections import WriteGuard, guarded_by, open_session
 from pipeline.messenger.controls import NO_CONTROLS, Controls
-from pipeline.messenger.limits.account import Send
+from pipeline.messenger.limits.account import RateUse, Send
 from pipeline.messenger.limits.rows import ReadRow
 from pipeline.messenger.permits import Permits
 from pipeline.messenger.policies import code_policy, retry_policy
@@ -27,9 +28,10 @@ from pipeline.messenger.routes import SendRoute, SendRoutes
 from pipeline.messenger.slots import SlotBounds
 from pipeline.messenger.spending import limits_of, rank_of, send_of
 from pipeline.messenger.waking import Sleep
-from pipeline.metrics import DELIVERIES, DELIVERY_SECONDS
+from pipeline.metrics import ACCOUNTS_LOWERED, DELIVERIES, DELIVERY_SECONDS
 from pipeline.providers.base import AttemptStatus, Provider, SendAttempt
 from pipeline.tenants import Account, Tenants
+from pipeline.topics.catalogue import MESSENGER
 from pipeline.topics.commands import Command, CommandKind
 
 PERMIT_LIFETIME: Final = 0.05
@@ -61,6 +63,9 @@ class Dispatcher:
 
     Args:
         deliver: calls a provider; by default its `deliver` alone.
+
+    Attributes:
+        codes: the error codes of answers and outcomes.
     """
 
     def __init__(
@@ -80,7 +85,10 @@ class Dispatcher:
         self._limits = partial(limits_of, rate=controls.rate)
         self._permits = Permits(self._limits, now)
         self._alerts = AccountAlerts()
+        self.codes = CodeCounts(providers)
         self._routes = SendRoutes(tenants, bounds, providers)
+        for name in providers:
+            ACCOUNTS_LOWERED.labels(MESSENGER, name).set_function(partial(self._permits.lowered, name))
         self._seconds = {name: DELIVERY_SECONDS.labels(name) for name in providers}
         self._session = open_session(2 * bounds.total, _trace_config())
 
@@ -90,6 +98,7 @@ class Dispatcher:
     def reset(self) -> None:
         """Forget what was spent and close all breakers: another worker may have sent for the accounts."""
         self._permits.clear()
+        self.codes.reset()
         self._routes.reset()
 
     def change_limit(self, account: Account) -> None:
@@ -206,6 +215,7 @@ class Dispatcher:
         DELIVERIES.labels(command.tenant_id, command.provider, attempt.status.value).inc()
         if (code := attempt.error_code) is not None:
             policy = code_policy(self._providers[command.provider], code)
+            self.codes.answered(command.tenant_id, command.provider, code, policy)
             self._alerts.note(command.tenant_id, command.provider, command.account, code, policy)
         return attempt
 
@@ -220,7 +230,12 @@ class Dispatcher:
         """Return what this process knows of an account that it sends for: its limits and its calls. Else nothing."""
         permits, route = self._permits.known(account), self._routes.known(account.provider, account.id)
         found = permits.describe() if permits else {}
-        return found if route is None else {**found, **route.describe(self._now())}
+        return found | self.codes.describe(account) | (route.describe(self._now()) if route else {})
+
+    def rate_use(self, account_key: str) -> RateUse | None:
+        """Return how much of its rate an account uses; None if this process has not sent for it."""
+        permits = self._permits.find(account_key)
+        return permits.limiter.rate_use(self._now()) if permits else None
 
     def unavailable_for(self, command: Command) -> float:
         """Return the seconds for which the command's account or host is held; 0 if it is not."""

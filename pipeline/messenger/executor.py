@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -308,7 +309,7 @@ class CommandExecutor:
     def _require_due(self, command: Command, state: CommandState | None, table: CommandTable) -> None:
         """Raise `RetryAfter` before the due time of the command, `KeyUnavailable` while its account is paused."""
         if (stop := self._stop(command)) is not None:
-            raise KeyUnavailable(stop.cause, stop.left(self._now(), REVIEW_INTERVAL), whole_group=True, probing=False)
+            raise _paused(stop, self._now())
         if (pause := self._account_pause(command, table)) > 0:
             raise _account_later("its account is paused", pause)
         left = decode_due(table.get(due_key(command.command_id))) - self._now() if state else 0.0
@@ -344,7 +345,13 @@ def _later(reason: str, delay: float) -> RetryAfter:
 
 
 def _account_later(reason: str, delay: float) -> KeyUnavailable:
-    return KeyUnavailable(reason, min(delay, REVIEW_INTERVAL), whole_group=True)
+    return KeyUnavailable(reason, min(delay, REVIEW_INTERVAL), whole_group=True, held_by="provider", lasts=delay)
+
+
+def _paused(stop: Pause, now: float) -> KeyUnavailable:
+    left = stop.left(now, math.inf)
+    again = min(left, REVIEW_INTERVAL)
+    return KeyUnavailable(stop.cause, again, whole_group=True, probing=False, held_by="operator", lasts=left)
 
 
 async def _await_ownership(context: ExecutionContext) -> None:

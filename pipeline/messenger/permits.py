@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from pipeline.errors import KeyUnavailable, RetryAfter
@@ -155,7 +156,17 @@ class Permits:
 
     def known(self, account: Account) -> AccountPermits | None:
         """Return the permits of an account that this process has commands of; else None."""
-        return self._accounts.get(account_key(account.provider, account.id))
+        return self.find(account_key(account.provider, account.id))
+
+    def find(self, key: str) -> AccountPermits | None:
+        """Return the same by the account's key."""
+        return self._accounts.get(key)
+
+    def lowered(self, provider: str) -> int:
+        """Return the number of a provider's accounts that may send less than configured."""
+        now, found = self._now(), tuple(self._accounts.items())
+        mine = (permits.limiter.learnt for key, permits in found if key.startswith(f"{provider}:"))
+        return sum(learnt.is_lowered and learnt.recovery(now) > 0 for learnt in mine)
 
     def clear(self) -> None:
         """Forget all accounts: another worker may send for them. The rows say what was spent."""
@@ -168,10 +179,11 @@ def _blocked(block: Block, within: float) -> RetryAfter:
     """Return the error of a command that a limit makes wait, which names the limit."""
     if block.seconds > within:
         return RetryAfter(f"it expires before its {block.limit} limit allows it", min(within, REVIEW_INTERVAL))
+    held = partial(KeyUnavailable, probing=False, held_by=block.limit.value, lasts=block.seconds)
     if block.limit is Limit.PAIR:
-        return KeyUnavailable("its recipient is at the pair limit", min(block.seconds, REVIEW_INTERVAL), probing=False)
+        return held("its recipient is at the pair limit", min(block.seconds, REVIEW_INTERVAL))
     if block.limit is Limit.RECIPIENTS:  # other messages of the account, and people who were counted, are not held
-        return KeyUnavailable(f"{block.limit} are used up", min(block.seconds, REVIEW_INTERVAL), probing=False)
+        return held(f"{block.limit} are used up", min(block.seconds, REVIEW_INTERVAL))
     # Back before the next permit is valid, so that none is unused.
     again = min(max(block.seconds - MAX_PERMIT_WAIT / 2, 0.0), REVIEW_INTERVAL)
-    return KeyUnavailable(f"its account is at its limit ({block.limit})", again, whole_group=True, probing=False)
+    return held(f"its account is at its limit ({block.limit})", again, whole_group=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
@@ -255,6 +256,8 @@ def test_the_command_tells_a_campaign_at_its_limit_from_work(stack: StackFactory
 
     eventually(all_held, "all answers wait for a permit, and nothing else does")
 
+    eventually(lambda: _is_held_by_its_rate(running, tenants, f"cloud:{account['id']}"), "its limit is named")
+
     table = of_command(running, tenants)
     assert [line.split()[0] for line in table.stdout.splitlines()] == ["APP", "intake", "handlers-default", "messenger"]
     parts = of_command(running, tenants, "--by", "partition", "--app", "messenger").stdout
@@ -268,6 +271,22 @@ def test_the_command_tells_a_campaign_at_its_limit_from_work(stack: StackFactory
     (line,) = [line for line in doctor.stdout.splitlines() if line.split()[1:3] == ["lag", "messenger:"]]
     assert line.startswith("✓")
     assert " held, the oldest " in line
+
+
+def _is_held_by_its_rate(running: Stack, tenants: Path, account: str) -> bool:
+    """Return True if the command and the metrics say which limit holds the account's commands."""
+    shown = pipeline("accounts", "show", account, "--json", data_dir=running.data_dir, tenants=tenants)
+    assert shown.returncode == 0, shown.stderr
+    ((url, facts),) = json.loads(shown.stdout)["workers"].items()
+    held = facts["topics"]["commands.interactive"]["held"]
+    assert set(held) <= {"messages_per_second", "in_work"}
+    with urlopen(f"{url}/metrics") as answer:
+        metrics = answer.read().decode()
+    labels = f'account="{account}",app="messenger",held_by="messages_per_second",tenant="acme"'
+    assert facts["limits"]["messages_per_second"]["configured"] == 0.01
+    return sum(each["records"] for each in held.values()) >= 6 and all(
+        f"{name}{{{labels}}}" in metrics for name in ("pipeline_waiting_top_records", "pipeline_held_top_seconds")
+    )
 
 
 @pytest.mark.parametrize(

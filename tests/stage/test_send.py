@@ -10,9 +10,11 @@ from typing import Literal
 import orjson
 import pytest
 from aiohttp import ClientSession
+from pydantic import SecretStr
 
 from pipeline.agents.receive import receive
 from pipeline.agents.send import send
+from pipeline.messenger.code_counts import CodeCounts, Count, do_not_count
 from pipeline.messenger.dispatch import Deliver, Dispatcher, deliver_plainly
 from pipeline.messenger.executor import MAX_RESENDS, CommandExecutor
 from pipeline.messenger.slots import SlotBounds
@@ -73,6 +75,7 @@ def _driver(
     in_doubt: Literal["resend", "give_up"] = "resend",
     window: float = WINDOW,
     deliver: Deliver = deliver_plainly,
+    count: Count = do_not_count,
 ) -> TopologyTestDriver:
     account = {"provider": "cloud", "id": NUMBER, "token": "t"}
     tenant = {"id": "acme", "in_doubt": in_doubt, "accounts": [account]}
@@ -83,7 +86,7 @@ def _driver(
         await made.close()  # the provider of these tests calls nobody
         return made
 
-    return TopologyTestDriver(send(CommandExecutor(asyncio.run(dispatcher()), window)), tables=[SENT])
+    return TopologyTestDriver(send(CommandExecutor(asyncio.run(dispatcher()), window), count=count), tables=[SENT])
 
 
 def _command(number: int = 1, account: str = NUMBER) -> Command:
@@ -223,3 +226,20 @@ def test_what_is_no_command_of_ours_is_a_dead_letter(record: TestRecord, error: 
     (letter,) = driver.pipe(record)
     assert (letter.topic, header(letter.headers, "error-type")) == ("dead-letters.send", error)
     assert letter.value == record.value
+
+
+def test_outcomes_are_counted_where_they_are_published_and_each_once() -> None:
+    """Nobody would see which code a campaign fails with, or one failure would be many after a restart."""
+    codes = CodeCounts({"cloud": Provider()})
+    too_late = SendAttempt(AttemptStatus.PERMANENT, error_code=131047, error_message="too late")
+    driver = _driver(Provider(ACCEPTED, too_late), count=codes.count)
+    receiver = TopologyTestDriver(receive(count=codes.count), tables=[SENT])
+    for number in (1, 2, 2):
+        driver.pipe(_record(_command(number)))
+    account = Account(provider="cloud", id=NUMBER, token=SecretStr("t"))
+    assert codes.describe(account) == {"failed_outcomes": {"131047": 1}}
+    receiver.rows(SENT).update(driver.rows(SENT))
+    failed = Receipt(command_id=_command().command_id, message_id="wamid.1", status="failed", error_code=131026)
+    for _ in range(2):
+        receiver.pipe(TestRecord.of(encode_receipt(failed, "cloud", NUMBER)))
+    assert codes.describe(account) == {"failed_outcomes": {"131047": 1, "131026": 1}}

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tools.docs import error_codes_page, metrics_page, settings_pages
+from tools.docs import dashboard, error_codes_page, metrics_page, settings_pages
 
 ROOT: Final = Path(__file__).parents[2]
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     ".env.example": settings_pages.example,
+    "docs/dashboard.json": dashboard.page,
     "docs/configuration.md": settings_pages.page,
     "docs/error-codes.md": error_codes_page.page,
     "docs/metrics.md": metrics_page.page,

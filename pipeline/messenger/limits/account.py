@@ -16,6 +16,7 @@ from pipeline.messenger.limits.learnt import LearntRate
 from pipeline.messenger.limits.pairs import IDLE, AccountPairs, PairLimit, PairRule, PairState
 from pipeline.messenger.limits.quota import DailyQuota, RecipientQuota, digest
 from pipeline.messenger.limits.rows import ReadRow, decode_numbers
+from pipeline.messenger.limits.use import RecentUse
 from pipeline.token_bucket import TokenBucket
 
 SPENT_AHEAD: Final = 0.5
@@ -74,6 +75,20 @@ class Block(NamedTuple):
     seconds: float
 
 
+class RateUse(NamedTuple):
+    """The use of an account's rate.
+
+    Attributes:
+        used: messages per second of the last minute, received ones included.
+        allowed: messages per second now.
+        lowered: True while the provider's throttles allow less than the configured rate.
+    """
+
+    used: float
+    allowed: float
+    lowered: bool
+
+
 class AccountLimiter:
     """The limits of one account, and what was spent of them.
 
@@ -83,6 +98,8 @@ class AccountLimiter:
 
     Attributes:
         throttles: number of calls that the provider refused for the account's rate, since it is here.
+        sent: the permits that were used in the last minute.
+        received: the messages that the account received meanwhile, where its provider counts them as well.
     """
 
     __slots__ = (
@@ -95,6 +112,8 @@ class AccountLimiter:
         "bucket",
         "learnt",
         "limits",
+        "received",
+        "sent",
         "throttles",
     )
 
@@ -112,6 +131,7 @@ class AccountLimiter:
             self._recipients = RecipientQuota(f"recipients:{name}", most, read, now)
         self._saved_until = float("-inf")
         self.throttles = 0
+        self.sent, self.received = RecentUse(now), RecentUse(now)
         self._restore_rate(now)
 
     def _restore_rate(self, now: float) -> None:
@@ -163,6 +183,7 @@ class AccountLimiter:
     def take(self, now: float) -> None:
         """Spend a permit of the rate, which `wait` has allowed."""
         self.bucket.take(now)
+        self.sent.add(now)
 
     def spend(self, send: Send, now: float) -> None:
         """Spend what a command needs beside its permit, which `block` has allowed."""
@@ -176,6 +197,7 @@ class AccountLimiter:
     def charge(self, now: float, inbound: int) -> None:
         """Spend permits for messages that the account has received. Meta counts both directions."""
         self.bucket.charge(now, inbound, INBOUND_DEBT)
+        self.received.add(now, inbound)
 
     def throttled(self, now: float, pause: float) -> bool:
         """Note that the provider refused a call for the account's rate. Return True if that lowers it."""
@@ -200,14 +222,24 @@ class AccountLimiter:
         self.learnt.configure(limits.rate, now)
         self._adapt(now)
 
+    def rate_use(self, now: float) -> RateUse:
+        """Return how much of the rate is used."""
+        self.wait(now)  # before the rate is looked at, which ends the time of a lowered one
+        used = self.sent.per_second(now) + self.received.per_second(now)
+        return RateUse(used, self.learnt.rate(now), self.learnt.is_lowered)
+
     def describe(self, now: float) -> dict[str, Any]:
         """Return the limits and what is used of them, for people and programs."""
-        wait = self.wait(now)  # before the rate is looked at, which ends the time of a lowered one
+        (used, allowed, _), wait = self.rate_use(now), self.wait(now)
         found: dict[str, Any] = {
             "messages_per_second": {
                 "configured": self.limits.rate,
-                "allowed": round(self.learnt.rate(now), 3),
+                "allowed": round(allowed, 3),
+                "sent": round(self.sent.per_second(now), 3),
+                "received": round(self.received.per_second(now), 3),
+                "used_ratio": round(used / allowed, 3),
                 "next_permit_seconds": round(wait, 3),
+                "recovery_seconds": round(self.learnt.recovery(now), 1),
                 "throttles": self.throttles,
             }
         }
@@ -215,7 +247,10 @@ class AccountLimiter:
             found["pair"] = {"people": len(self._pairs)}
         for limit, quota in ((Limit.MESSAGES, self._messages), (Limit.RECIPIENTS, self._recipients)):
             if quota is not None:
-                found[limit] = {"limit": quota.limit, "used": quota.used}
+                wait = quota.wait_for_one_more(now)  # before `used`, which it brings up to date
+                share = round(quota.used / quota.limit, 3) if quota.limit else 1.0
+                left = {"used_ratio": share, "next_seconds": round(wait, 1)}
+                found[limit] = {"limit": quota.limit, "used": quota.used, **left}
         return found
 
     # Rows

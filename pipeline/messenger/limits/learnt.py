@@ -50,6 +50,11 @@ class LearntRate:
         """True while less than the configured rate is allowed, as last looked at."""
         return self.lowered_to < self.configured
 
+    def recovery(self, now: float) -> float:
+        """Return the seconds until the configured rate may be sent, if nothing is throttled; 0: it may be."""
+        missing = (self.configured - self.lowered_to) / (INCREASE * self.configured)
+        return max(0.0, self.at + missing - now) if self.is_lowered else 0.0
+
     def throttled(self, now: float, pause: float = 0.0) -> bool:
         """Note a refusal, behind which nothing is sent for `pause` seconds. Return True if it lowers the rate."""
         resumes = now + pause

@@ -59,6 +59,8 @@ class DailyQuota:
             until, over = (slot + 1) * SLOT + WINDOW, over - count
         return max(0.0, until - now)
 
+    wait_for_one_more = wait
+
     def spend(self, now: float) -> int:
         """Spend one, which `wait` has allowed. Return its slot."""
         self.used += 1
@@ -140,6 +142,10 @@ class RecipientQuota:
     def wait(self, now: float, person: str) -> float:
         """Return the seconds until a person may get a template."""
         return 0.0 if self._is_counted(person, now) else self._quota.wait(now)
+
+    def wait_for_one_more(self, now: float) -> float:
+        """Return the seconds until another person may get a template."""
+        return self._quota.wait(now)
 
     def spend(self, now: float, person: str) -> None:
         """Count a person, which `wait` has allowed: one who was counted is so for another day from now on."""

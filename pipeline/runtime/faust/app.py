@@ -38,6 +38,8 @@ from pipeline.runtime.flows.dead_letters import PREFIX
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.holds import HoldTarget
 from pipeline.runtime.flows.stage import ConcurrentStage, Stage, Through, split_hops
+from pipeline.runtime.flows.waiting_metric import WaitingMetric
+from pipeline.runtime.flows.waits import Waits
 from pipeline.runtime.kafka.admin import max_batch_bytes
 from pipeline.runtime.kafka.client_tasks import consumer_tasks, dead_task, producer_tasks
 from pipeline.runtime.kafka.lag_metric import LagMetric
@@ -107,6 +109,7 @@ class PipelineApp(faust.App):
         self.accounts: AccountSource | None = None
         self.lag_metric = LagMetric(name)
         self.parked_metric = ParkedMetric(name)
+        self.waiting_metric = WaitingMetric(name)
         self._publisher: BatchPublisher | None = None
         self.fenced = FencedNote(_fenced_file(name, settings))
         self._openers: list[Callable[[], Awaitable[None]]] = []
@@ -333,6 +336,10 @@ class PipelineApp(faust.App):
         """The parked records of each flow, by its source."""
         return {source: loop.parked for source, loop in self._concurrent()}
 
+    def waits(self) -> dict[str, Waits]:
+        """Return what the records of each flow wait for, by its source."""
+        return {source: loop.waits() for source, loop in self._concurrent()}
+
     def end_hold(self, held: HoldTarget) -> None:
         """Try the records of a fairness key, or of a group, at once, although something holds them."""
         for _, loop in self._concurrent():
@@ -344,16 +351,25 @@ class PipelineApp(faust.App):
         assigned = self.kafka_consumer.assignment() if self.started else ()
         return {tp.partition for tp in assigned if tp.topic in self.sources}
 
+    def _partitions_of(self, source: str) -> set[int]:
+        return {tp.partition for tp in self.kafka_consumer.assignment() if tp.topic == source}
+
     def _concurrent(self) -> Iterator[tuple[str, ConcurrentLoop]]:
         return ((source, loop) for source, loop in self.loops.items() if isinstance(loop, ConcurrentLoop))
 
     def _show_parked(self) -> None:
         """Set the metrics of parked records, of the partitions that belong to this process."""
-        assigned = self.kafka_consumer.assignment()
         for source, loop in self._concurrent():
-            partitions = {tp.partition for tp in assigned if tp.topic == source}
-            self.parked_metric.add(source, partitions, loop.parked, loop.parking_used)
+            self.parked_metric.add(source, self._partitions_of(source), loop.parked, loop.parking_used)
         self.parked_metric.show()
+
+    def _show_waiting(self) -> None:
+        """Set the metrics of waiting records and of what holds them, of the partitions that belong to this process."""
+        for source, loop in self._concurrent():
+            self.waiting_metric.add(source, self._partitions_of(source), loop.waits())
+        waiting, top = self.waiting_metric.show()
+        if self.accounts is not None:
+            self.accounts.show(waiting, top)
 
     async def observe(self) -> None:
         """Update liveness with the positions of all partitions.
@@ -375,6 +391,8 @@ class PipelineApp(faust.App):
                 ready = False
                 consumer.liveness.broker_unreachable()
             self._show_parked()
+            await asyncio.sleep(0)  # each look at a hundred thousand queues takes a while
+            self._show_waiting()
             if not ready:
                 consumer.liveness.retain(())
                 self.lag_metric.retain(consumer.assignment())

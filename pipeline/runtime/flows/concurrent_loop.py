@@ -30,6 +30,7 @@ from pipeline.runtime.flows.in_flight import InFlight, InFlightRecord
 from pipeline.runtime.flows.keyed_executor import LONG_WAIT, SHORT_WAIT, KeyedExecutor
 from pipeline.runtime.flows.record_runner import RecordRunner
 from pipeline.runtime.flows.stage import ConcurrentStage, PartitionsRevoked
+from pipeline.runtime.flows.waits import HeldBy, WaitCount, Waits
 from pipeline.runtime.flows.work_count import WorkCount
 from pipeline.runtime.parking.queues import ParkedSize
 from pipeline.runtime.parking.view import ParkedView
@@ -98,6 +99,16 @@ class ConcurrentLoop:
             count.count(self._window.waiting_for_room(), held=True)
             parked = {TP(self.source, partition): size for partition, size in self.parked.sizes().items()}
         return count.by_partition(self.buffer, parked, accepting=not self.breaker.open)
+
+    def waits(self) -> Waits:
+        """Return what the records that were taken or parked wait for, by partition and account."""
+        count = WaitCount(self._window.fairness, self._holds)
+        if self._in_flight.has_current_epoch:
+            for queue in self._executor.queues():
+                count.taken(queue, self._in_flight.epoch)
+            count.without_room(self._window.waiting_for_room())
+            count.parked(self._window.queues())
+        return count.found()
 
     @property
     def open_tenants(self) -> dict[str, str]:
@@ -314,9 +325,16 @@ class ConcurrentLoop:
         self._assignment.liveness.record_attempt(item.tp, delay)
         if isinstance(error, KeyUnavailable):
             held = item.fair_key[0] if error.whole_group else item.fair_key
-            holds.hold(held, delay, probing=error.probing, cause=describe(error))
+            holds.hold(
+                held,
+                delay,
+                probing=error.probing,
+                cause=describe(error),
+                held_by=error.held_by,
+                lasts=error.lasts,
+            )
         elif self.breakers.is_open(item.fair_key[0]):
-            holds.hold(item.fair_key[0], delay, probing=True, cause=describe(error))
+            holds.hold(item.fair_key[0], delay, probing=True, cause=describe(error), held_by=HeldBy.BREAKER)
         else:
             holds.left(item.fair_key, item)
             await self._executor.pause(item, delay)

@@ -25,6 +25,8 @@ class Hold:
         over: True once that time has come.
         probing: True: the others wait until the first one has succeeded. False: until it got so far that it waits.
         cause: description of the error that it is for.
+        held_by: name of what holds it, one of a few.
+        ends_at: time of the event loop at which that is expected to end.
         first: the record that goes first; None until one does.
         waiters: those that wait, in order.
         called: number of those that were woken and have not looked yet. Nobody goes before them.
@@ -34,6 +36,8 @@ class Hold:
     probing: bool
     over: bool = False
     cause: str = ""
+    held_by: str = ""
+    ends_at: float = 0.0
     first: object = None
     waiters: deque[asyncio.Future[None]] = field(default_factory=deque)
     called: int = 0
@@ -81,12 +85,22 @@ class Holds:
         for hold in holds.values():
             hold.wake(len(hold.waiters))
 
-    def hold(self, held: HoldTarget, seconds: float, *, probing: bool, cause: str = "") -> None:
+    def hold(
+        self,
+        held: HoldTarget,
+        seconds: float,
+        *,
+        probing: bool,
+        cause: str = "",
+        held_by: str = "other",
+        lasts: float = 0.0,
+    ) -> None:
         """Try nothing of `held` for `seconds`. A hold that lasts longer stays."""
         loop = asyncio.get_running_loop()
         hold = self._holds.setdefault(held, Hold(0.0, probing))
         hold.first, hold.probing, hold.over, hold.cause = None, probing, False, cause
         hold.until = max(hold.until, loop.time() + seconds)
+        hold.held_by, hold.ends_at = held_by, max(hold.until, loop.time() + lasts)
         loop.call_at(hold.until, self._time_over, held, hold, hold.until)
 
     def end(self, held: HoldTarget) -> None:
@@ -112,11 +126,17 @@ class Holds:
 
     def state(self, fair_key: FairKey) -> tuple[float | None, str]:
         """Return the seconds until a record of a key is tried, and the cause; None: nothing holds it."""
-        found = [hold for held in (fair_key, fair_key[0]) if (hold := self._holds.get(held)) is not None]
-        if not found:
+        last = self.last(fair_key)
+        if last is None:
             return None, ""
-        last = max(found, key=lambda hold: hold.until)
         return max(0.0, last.until - asyncio.get_running_loop().time()), last.cause
+
+    def last(self, fair_key: FairKey) -> Hold | None:
+        """Return the hold of a key or its group that lasts longer; None: nothing holds it."""
+        of_key, of_group = self._holds.get(fair_key), self._holds.get(fair_key[0])
+        if of_key is None or of_group is None:
+            return of_key or of_group
+        return of_key if of_key.until >= of_group.until else of_group
 
     async def wait(self, fair_key: FairKey, item: object) -> None:
         """Return when the record may be tried. At the end of a hold it may be the one that goes first."""

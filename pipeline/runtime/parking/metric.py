@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any
 
 from prometheus_client import Gauge
 
-from pipeline.metrics import PARKED_BYTES, PARKED_RECORDS, PARKED_SECONDS, PARKING_USED, TOP_RECORDS, TOP_SECONDS
+from pipeline.metrics import (
+    PARKED_BYTES,
+    PARKED_RECORDS,
+    PARKED_SECONDS,
+    PARKING_USED,
+    TOP,
+    TOP_RECORDS,
+    TOP_SECONDS,
+    Labels,
+    OwnSeries,
+)
 from pipeline.runtime.parking.queues import NOTHING_PARKED, ParkedSize
 from pipeline.runtime.parking.view import ParkedView
-
-TOP: Final = 20
-"""Accounts of an app that have series of their own."""
-
-Labels = tuple[str, ...]
-
-
-class OwnSeries:
-    """The series of one gauge that belong to one owner. Those that are not set again are removed."""
-
-    def __init__(self, gauge: Gauge) -> None:
-        self._gauge = gauge
-        self._known: set[Labels] = set()
-
-    def set(self, values: Mapping[Labels, float]) -> None:
-        """Set these series; remove all others of the owner."""
-        for labels in self._known.difference(values):
-            self._gauge.remove(*labels)
-        for labels, value in values.items():
-            self._gauge.labels(*labels).set(value)
-        self._known = set(values)
 
 
 class ParkedMetric:

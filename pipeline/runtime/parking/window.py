@@ -51,8 +51,7 @@ class FairWindow:
             self._parking = Parking(
                 context.tables, source, fairness, holds.is_held, context.parking_max_bytes, suspects
             )
-        queues: Callable[[], Iterator[ParkedQueue]] = self._parking.queues if self._parking else lambda: iter(())
-        self.view = ParkedView(context.tables, queues, holds, self.fairness)
+        self.view = ParkedView(context.tables, self.queues, holds, self.fairness)
 
     @property
     def used_ratio(self) -> float | None:
@@ -68,6 +67,10 @@ class FairWindow:
     def loaded(self) -> int:
         """Number of parked records in memory."""
         return self._parking.loaded if self._parking is not None else 0
+
+    def queues(self) -> Iterator[ParkedQueue]:
+        """Return the queues of parked records."""
+        return self._parking.queues() if self._parking is not None else iter(())
 
     @property
     def partitions(self) -> list[int]:

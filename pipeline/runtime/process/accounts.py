@@ -11,13 +11,17 @@ What an account is and what there is to say about it, the app knows (`AccountSou
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 from pipeline.masking import masker
 from pipeline.runtime.flows.fairness import FairKey
+from pipeline.runtime.flows.waiting_metric import Records
+from pipeline.runtime.flows.waits import HeldBy, Wait, Waits, by_account
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.runtime.parking.queues import NOTHING_PARKED, ParkedSize
 from pipeline.runtime.parking.view import ParkedView
@@ -32,6 +36,9 @@ class AccountSource(Protocol):
 
     def describe(self, account: str) -> Mapping[str, Any]:
         """Return what there is to say about an account, by its key. The values can be written as JSON."""
+
+    def show(self, waiting: Records, top: Sequence[FairKey]) -> None:
+        """Set the metrics of what is known of accounts. `top`: those of which most waits have series of their own."""
 
 
 class AccountsQuery(NamedTuple):
@@ -68,6 +75,7 @@ class AppAccounts(NamedTuple):
 
     Attributes:
         parked: the parked records of each flow, by its source.
+        waits: returns what the records of each flow wait for, by its source.
         own: numbers of the partitions that belong to this process.
         partitions: the partition count of keyed topics.
     """
@@ -75,6 +83,7 @@ class AppAccounts(NamedTuple):
     app: str
     source: AccountSource
     parked: Mapping[str, ParkedView]
+    waits: Callable[[], Mapping[str, Waits]]
     own: Collection[int]
     partitions: int
 
@@ -98,13 +107,19 @@ def list_accounts(apps: Sequence[AppAccounts], query: AccountsQuery) -> dict[str
             found = list(islice(app.find(query), query.limit + 1))
             page, more = found[: query.limit], found[query.limit :]
             parked = {topic: view.by_account(app.own) for topic, view in app.parked.items()}
-            entries = [_describe(app, fair_key, parked, reveal=query.reveal) for fair_key in page]
+            waits = {topic: by_account(found) for topic, found in app.waits().items()} if page else {}
+            entries = [_describe(app, fair_key, parked, waits, reveal=query.reveal) for fair_key in page]
             return {"accounts": entries, "next": page[-1][1] if more else None}
     return _NONE
 
 
 def _describe(
-    app: AppAccounts, fair_key: FairKey, parked: Mapping[str, Mapping[tuple[str, str], ParkedSize]], *, reveal: bool
+    app: AppAccounts,
+    fair_key: FairKey,
+    parked: Mapping[str, Mapping[FairKey, ParkedSize]],
+    waits: Mapping[str, Mapping[FairKey, Mapping[str, Wait]]],
+    *,
+    reveal: bool,
 ) -> dict[str, Any]:
     tenant, account = fair_key
     facts = app.source.describe(account)
@@ -114,7 +129,10 @@ def _describe(
         "account": account,
         **(facts if reveal else {name: masker().field(name, value) for name, value in facts.items()}),
         "topics": {
-            topic: _waiting(view, fair_key, parked[topic].get(fair_key, NOTHING_PARKED), reveal=reveal)
+            topic: {
+                **_waiting(view, fair_key, parked[topic].get(fair_key, NOTHING_PARKED), reveal=reveal),
+                **_held(waits.get(topic, {}).get(fair_key, {})),
+            }
             for topic, view in app.parked.items()
         },
     }
@@ -130,3 +148,18 @@ def _waiting(view: ParkedView, fair_key: FairKey, parked: ParkedSize, *, reveal:
         "held_seconds": None if held is None else round(held, 1),
         "cause": cause if reveal else masker().text(cause),
     }
+
+
+def _held(waits: Mapping[str, Wait]) -> dict[str, Any]:
+    """Return the number of records that nothing holds, and of the others by what holds them, and until when."""
+    held = {
+        name: {"records": wait.records, "seconds": _seconds_until(wait.ends_at)}
+        for name, wait in waits.items()
+        if name != HeldBy.NOTHING
+    }
+    return {"sendable": waits.get(HeldBy.NOTHING, Wait()).records, "held": held}
+
+
+def _seconds_until(at: float) -> float | None:
+    """Return the seconds until a time of the event loop; None: it is unknown."""
+    return max(0.0, round(at - asyncio.get_running_loop().time(), 1)) if math.isfinite(at) else None

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from pipeline.metrics import COMMIT_AGE, TENANT_BREAKER_OPEN, exposition
-from pipeline.runtime.parking.metric import OwnSeries
+from pipeline.metrics import COMMIT_AGE, TENANT_BREAKER_OPEN, OwnSeries, exposition
 from pipeline.runtime.process.accounts import AccountsQuery, AppAccounts, list_accounts
 from pipeline.runtime.process.parked import ParkedQuery, list_parked
 
@@ -106,7 +105,7 @@ class HealthServer:
 
     async def _accounts(self, request: web.Request) -> web.Response:
         apps = [
-            AppAccounts(app.conf.id, app.accounts, app.parked, app.own_partitions, app.pipeline.partitions)
+            AppAccounts(app.conf.id, app.accounts, app.parked, app.waits, app.own_partitions, app.pipeline.partitions)
             for app in self._apps
             if app.accounts is not None
         ]

@@ -151,6 +151,8 @@ def test_the_page_of_an_account_has_what_its_worker_says() -> None:
         "oldest_seconds": 720,
         "held_seconds": 42.4,
         "cause": "KeyUnavailable: paused",
+        "sendable": 3,
+        "held": {"operator": {"records": 1_400, "seconds": 7_200.0}, "turn": {"records": 14, "seconds": None}},
     }
     facts = {
         "app": "messenger",
@@ -158,10 +160,15 @@ def test_the_page_of_an_account_has_what_its_worker_says() -> None:
         "account": "cloud:1",
         "paused": "it is",
         "paused_until": None,
-        "throttles": {"130429": 3},
+        "failed_outcomes": {"131026": 3},
+        "limits": {"messages_per_second": {"configured": 80.0, "allowed": 40.0}, "pair": {"people": 2}},
         "topics": {"commands.bulk": topic, "commands.interactive": {"parked": 0}},
     }
     known = WorkerFacts({"http://worker:1": facts})
+    held = (
+        "held, next try in 42 s: KeyUnavailable: paused; 3 sendable; "
+        "1,400 held by operator, the first free in 2.0 h; 14 held by turn"
+    )
     assert list(as_page(state, known)) == [
         "account   cloud:1",
         "tenant    acme",
@@ -172,8 +179,10 @@ def test_the_page_of_an_account_has_what_its_worker_says() -> None:
         "messenger http://worker:1",
         "  paused  it is",
         "  paused_until  -",
-        '  throttles  {"130429":3}',
-        "  commands.bulk  1,414 parked, the oldest 12 min; held, next try in 42 s: KeyUnavailable: paused",
+        '  failed_outcomes  {"131026":3}',
+        "  limits.messages_per_second  configured 80.0, allowed 40.0",
+        "  limits.pair  people 2",
+        f"  commands.bulk  1,414 parked, the oldest 12 min; {held}",
         "  commands.interactive  0 parked",
     ]
     page = json.loads(page_as_json(state, known))

@@ -321,6 +321,7 @@ def test_an_account_whose_gateway_is_away_is_held_and_no_other(
         held = await _failure(world.send(HANGING, 99))
         assert isinstance(held, KeyUnavailable)
         assert 0 < held.delay <= 75
+        assert held.held_by == "unanswered", "metrics name it"
         assert (len(world.api.calls), world.rows) == (calls, rows), "it is neither called nor in doubt"
         assert _metric(SEND_BREAKERS_OPEN, "account") == 1
         assert _metric(SEND_BREAKERS_OPEN, "host") == 0

@@ -381,6 +381,7 @@ def test_what_a_paused_account_makes_wait_is_told_from_what_waits_for_itself() -
     with pytest.raises(KeyUnavailable) as paused:
         asyncio.run(_carry_out(outside, 60, _command().model_copy(update={"command_id": "cmd-2"})))
     assert 0 < paused.value.delay <= REVIEW_INTERVAL
+    assert paused.value.held_by == "provider", "metrics name it"
     outside = Outside([SendAttempt(AttemptStatus.RETRYABLE, error_code=131056, delay=3600)])
     for _ in range(2):  # after its call, and when it is looked at again
         with pytest.raises(RetryAfter) as own:

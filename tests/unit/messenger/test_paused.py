@@ -18,10 +18,12 @@ from pipeline.messenger.executor import CommandExecutor
 from pipeline.messenger.lifetimes import Lifetimes
 from pipeline.messenger.permits import REVIEW_INTERVAL
 from pipeline.messenger.slots import SlotBounds
+from pipeline.metrics import ACCOUNTS_LOWERED, CONTROLS
 from pipeline.providers.base import AttemptStatus, SendAttempt
 from pipeline.providers.cloud import error_codes
 from pipeline.runtime import Fairness
 from pipeline.runtime.flows.breaker import OFF, Breaker
+from pipeline.runtime.flows.waits import by_account
 from pipeline.runtime.parking.queue_rows import TABLE
 from pipeline.tenants import Account
 from pipeline.testing import TestRecord
@@ -95,7 +97,7 @@ class World:
             now=self.now,
         )
         executor = CommandExecutor(self._dispatcher, 60, now=self.now, lifetimes=Lifetimes(), controls=self.controls)
-        stage = send(executor, Fairness(fair_key, account=lambda key: key[0]))
+        stage = send(executor, Fairness(fair_key, account=lambda key: key[0], owner=self._owner))
         self.loop = self.app.concurrent(stage, Breaker(OFF))
         self.updates = ControlUpdates(self.controls, self._apply, self.now)
         self._offset = 0
@@ -103,6 +105,10 @@ class World:
     def now(self) -> float:
         """The wall clock, which may be set."""
         return START + self.time + self.ahead
+
+    @staticmethod
+    def _owner(account: str) -> str:
+        return "globex" if account == "cloud:3" else "acme"
 
     @property
     def time(self) -> float:
@@ -170,6 +176,8 @@ def play(scene: Callable[[World], Awaitable[None]]) -> None:
             running.cancel()
             await asyncio.wait([running])
             await world.close()
+            for gauge in (CONTROLS, ACCOUNTS_LOWERED):  # they ask this world when they are read
+                gauge.clear()
 
     with asyncio.Runner(loop_factory=OwnTime) as runner:
         runner.run(run())
@@ -349,5 +357,26 @@ def test_a_clock_that_is_set_forward_ends_a_pause() -> None:
         world.ahead = 3_600
         await asyncio.sleep(PROMPT)
         assert len(world.api.of("1")) == 5
+
+    play(scene)
+
+
+def test_what_holds_the_commands_of_each_account_is_known() -> None:
+    """An operator could not tell a number that a colleague has paused from one that is at its limit."""
+
+    async def scene(world: World) -> None:
+        world.decide(limit("1", 2), pause("2", until=at(500)), pause(tenant="globex"))
+        for account, number in (("1", 300), ("2", 50), ("3", 5)):
+            world.feed(account, number)
+        await world.until(lambda: len(world.api.of("1")) > 5, "some are sent")
+        waits = by_account(world.loop.waits())
+        (rate,) = waits["acme", "cloud:1"].keys() - {"nothing", "in_work", "turn"}
+        assert rate == "messages_per_second"
+        assert sum(wait.records for wait in waits["acme", "cloud:1"].values()) > 250
+        (paused,) = waits["acme", "cloud:2"].values()
+        assert paused.records == 50
+        assert paused.ends_at == pytest.approx(500, abs=1)
+        assert {*waits["acme", "cloud:2"], *waits["globex", "cloud:3"]} == {"operator"}
+        assert waits["globex", "cloud:3"]["operator"].ends_at == float("inf")
 
     play(scene)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from pipeline.errors import KeyUnavailable, NewerRecord
-from pipeline.messenger.limits.account import SPENT_AHEAD, AccountLimiter, Limit, Limits, Send
+from pipeline.messenger.limits.account import SPENT_AHEAD, AccountLimiter, Block, Limit, Limits, Send
 from pipeline.messenger.limits.pairs import PairLimit, PairRule
 from pipeline.messenger.limits.quota import MANY_PEOPLE, SLOT, WINDOW, digest
 from pipeline.messenger.permits import _blocked
@@ -237,8 +237,13 @@ def test_what_is_used_of_each_limit_is_told() -> None:
     assert found["messages_per_second"]["allowed"] == 40
     assert found["messages_per_second"]["throttles"] == 1
     assert found["messages_per_second"]["next_permit_seconds"] == pytest.approx(4)
-    assert found["messages_per_day"] == {"limit": 1_000, "used": 1}
-    assert found["template_recipients_per_day"] == {"limit": 250, "used": 1}
+    assert found["messages_per_day"] == {
+        "limit": 1_000,
+        "used": 1,
+        "used_ratio": 0.001,
+        "next_seconds": 0.0,
+    }
+    assert found["template_recipients_per_day"] == {"limit": 250, "used": 1, "used_ratio": 0.004, "next_seconds": 0.0}
     assert found["pair"] == {"people": 1}
 
 
@@ -279,3 +284,43 @@ def test_templates_beyond_the_people_of_a_day_hold_nothing_else() -> None:
     assert isinstance(held, KeyUnavailable)
     assert not held.whole_group
     assert limiter.block(template, NOW) is limiter.block(Send("bob"), NOW) is None
+
+
+@pytest.mark.parametrize("limit", Limit)
+def test_what_a_limit_holds_names_it_and_its_end(limit: Limit) -> None:
+    """Nobody could tell a number at its rate from one whose day is used up, nor when that ends."""
+    held = _blocked(Block(limit, 30_000), 1e9)
+    assert isinstance(held, KeyUnavailable)
+    assert (held.held_by, held.lasts) == (limit.value, 30_000)
+    assert held.delay <= 60
+
+
+def test_the_time_until_a_quota_allows_one_more_is_told() -> None:
+    """A campaign would wait for a day that nobody knows the beginning of."""
+    process = Process({}, NOW, Limits(80, 20, messages_per_day=2, recipients_per_day=1))
+    assert process.send(NOW + 1, Send("ada", is_template=True))
+    assert process.send(NOW + 2, Send("ada"))
+    found = process.limiter.describe(NOW + 3)
+    for limit in ("messages_per_day", "template_recipients_per_day"):
+        assert found[limit]["used_ratio"] == 1
+        assert WINDOW <= found[limit]["next_seconds"] + 2 <= WINDOW + 900
+    later = NOW + 3 + found["messages_per_day"]["next_seconds"]
+    assert process.limiter.describe(later)["messages_per_day"] == {
+        "limit": 2,
+        "used": 0,
+        "used_ratio": 0,
+        "next_seconds": 0,
+    }
+    assert process.limiter.block(Send("bob", is_template=True), later) is None
+
+
+def test_received_messages_are_a_part_of_what_an_account_uses() -> None:
+    """A number that receives as many as it sends would look as if it left half of its allowance unused."""
+    limiter = AccountLimiter("cloud:a", Limits(80, 20), dict[str, bytes]().get, NOW)
+    for _ in range(30):
+        limiter.take(NOW + 60)
+    limiter.charge(NOW + 60, 30)
+    assert limiter.rate_use(NOW + 60) == (1, 80, False)
+    limiter.throttled(NOW + 60, 0)
+    assert limiter.rate_use(NOW + 60) == (1, 40, True)
+    assert limiter.rate_use(NOW + 111) == (1, 80, False)

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from pipeline import masking
 from pipeline.cli._worker_check import describe
+from pipeline.metrics import TOP
 from pipeline.parked import find
 from pipeline.parked.find import ParkedKey, find_parked
 from pipeline.parked.format import as_table
@@ -21,7 +22,7 @@ from pipeline.runtime.faust.app import PipelineApp
 from pipeline.runtime.flows.breaker import BreakerConfig
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.parking import view
-from pipeline.runtime.parking.metric import TOP, ParkedMetric
+from pipeline.runtime.parking.metric import ParkedMetric
 from pipeline.runtime.parking.queues import ParkedSize
 from pipeline.runtime.process.health import HealthServer
 from pipeline.runtime.process.lag import PartitionWork

@@ -16,6 +16,7 @@ from pipeline.accounts.find import ask_about
 from pipeline.messenger.accounts import AccountFacts
 from pipeline.messenger.controls import PAUSED, TENANT_PAUSED, Controls
 from pipeline.runtime.faust.app import PipelineApp
+from pipeline.runtime.flows.waits import Wait, Waits
 from pipeline.runtime.kafka.partitions import partition_of
 from pipeline.runtime.process.health import HealthServer
 from pipeline.tenants import Account
@@ -55,6 +56,7 @@ def app(
         conf=SimpleNamespace(id="messenger"),
         accounts=source,
         parked=parked or {},
+        waits=dict,
         own_partitions=set(range(PARTITIONS)) if own is None else own,
         pipeline=SimpleNamespace(partitions=PARTITIONS),
         observe=lambda: asyncio.sleep(0),
@@ -159,10 +161,21 @@ def test_what_waits_of_an_account_is_shown_by_topic() -> None:
         held = loop.parked._holds.state(("acme", "acme/away"))
         loop.parked._holds = SimpleNamespace(state=lambda key: held if key == ("acme", "acme/away") else (None, ""))
         views.append(loop.parked)
+        (waits,) = loop.waits().values()
+        (place,), now = loop.waits(), asyncio.get_running_loop().time()
+        left.update({name: wait.ends_at - now for name, wait in waits.items()})
+        places.append((place, waits))
 
-    views: list[Any] = []
+    def waits() -> dict[str, Waits]:
+        """The same in the time of another loop, and what waits of a second account."""
+        now, ((place, found),) = asyncio.get_running_loop().time(), places
+        held = {name: Wait(wait.records, now + left[name]) for name, wait in found.items()}
+        return {"commands.bulk": {place: held, (0, "acme", "acme/well"): {"nothing": Wait(3), "turn": Wait(2)}}}
+
+    views, places, left = list[Any](), list[Any](), dict[str, float]()
     parking.play(site_app, site, park)
     one = app(parked={"commands.bulk": views[0]})
+    one.waits = waits
     one.accounts = SimpleNamespace(
         fair_keys=lambda: [("acme", "acme/away"), ("acme", "acme/well")], describe=lambda _: {}
     )
@@ -174,8 +187,12 @@ def test_what_waits_of_an_account_is_shown_by_topic() -> None:
         assert topic["bytes"] > 1_100
         assert topic["oldest_seconds"] > 0
         assert 0 <= topic["held_seconds"] <= parking.TRY_AGAIN
+        assert topic["sendable"] == 0
+        assert topic["held"] == {"other": {"records": 1_100, "seconds": pytest.approx(29, abs=29)}}
         empty = {"parked": 0, "bytes": 0, "oldest_seconds": None, "held_seconds": None, "cause": ""}
-        assert well["topics"] == {"commands.bulk": empty}
+        assert well["topics"] == {
+            "commands.bulk": {**empty, "sendable": 3, "held": {"turn": {"records": 2, "seconds": None}}}
+        }
 
     serve(scene, one)
 

@@ -165,7 +165,8 @@ def test_a_broker_that_does_not_answer_excuses_everything(ready: bool, error: Ex
     app = _app(progress, observe=asked, ping_broker=other, lagging=[], **asking)
     app.ready, app._dead_client = ready, lambda: None
     app.conf, app.retentions = SimpleNamespace(id="a-test"), {}
-    app.work, app.lag_metric, app._show_parked = dict, LagMetric("a-test"), lambda: None
+    app.work, app.lag_metric = dict, LagMetric("a-test")
+    app._show_parked = app._show_waiting = lambda: None
     asyncio.run(PipelineApp.observe(app))
     assert progress.running_for() == {TP0: 0 if error else 500}
     assert set(progress.stalled_for()) == ({TP0} if ready and not error else set())
