@@ -21,6 +21,9 @@ from bench.isolation.benchmark import isolation
 from bench.options import NAMES, Options
 from bench.parse.benchmark import parse
 from bench.report import Result
+from bench.sends.allowance import allowance
+from bench.sends.cost import send_cost
+from bench.sends.queued import queued
 from bench.tenants.benchmark import tenants
 from pipeline.errors import PipelineError
 
@@ -38,6 +41,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "backlog": backlog_benchmark,
     "tenants": tenants,
     "isolation": isolation,
+    "allowance": allowance,
+    "send-cost": send_cost,
+    "queued": queued,
 }
 
 

@@ -8,12 +8,15 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from bench.lab import Lab
 from bench.process import running
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 TIMEOUT: Final = 300.0
 MAX_RECORDS: Final = 2_000
@@ -79,12 +82,12 @@ def write_result(measured: Measured) -> None:
     Path(sys.argv[2]).write_bytes(orjson.dumps(asdict(measured)))
 
 
-def run(lab: Lab, module: str, task: Task) -> Measured:
+def run(lab: Lab, module: str, task: DataclassInstance) -> Measured:
     """Run a candidate. Raise `PipelineError` if it fails."""
     return Measured(**run_module(lab, module, task))
 
 
-def run_module(lab: Lab, module: str, task: Task) -> dict[str, Any]:
+def run_module(lab: Lab, module: str, task: DataclassInstance) -> dict[str, Any]:
     """Run `python -m MODULE TASK RESULT` and gives what it wrote."""
     place = lab.fresh(module.rpartition(".")[2])
     given, result = place / "task.json", place / "result.json"

@@ -8,24 +8,37 @@ from typing import Final
 
 from bench import webhooks
 from pipeline.topics.codec import encode_command
-from pipeline.topics.commands import PREFIX, Command, CommandKind
+from pipeline.topics.commands import PREFIX, Command, CommandKind, Priority
 from pipeline.topics.records import Record
 
 _HOLE: Final = b"@" * 32
 _RECIPIENT: Final = b"#" * 11
 _NUMBER: Final = b"%" * 8
+_FIRST_PERSON: Final = 15_600_000_000
+_PEOPLE: Final = 100_000_000
 _TEXT: Final = f"Your order number {_NUMBER.decode()} has left our house. It will be with you on Monday."
 
 
-def maker(tenant: str = webhooks.TENANT, account: str = webhooks.ACCOUNT) -> Callable[[int, str], Record]:
+def somebody_else(number: int) -> str:
+    """Return another recipient for each command, so that no limit to one person is met."""
+    return str(_FIRST_PERSON + number % _PEOPLE)
+
+
+def maker(
+    tenant: str = webhooks.TENANT,
+    account: str = webhooks.ACCOUNT,
+    *,
+    priority: Priority = Priority.INTERACTIVE,
+    recipient: Callable[[int], str] = webhooks.contact,
+) -> Callable[[int, str], Record]:
     """Return a function of a command's number and its topic: commands of one number, each with an id of its own.
 
-    It puts id and recipient into one template, since a million models take a minute.
+    It puts id and recipient into one template, since a million models take a minute. A recipient has 11 digits.
     """
-    template = _template(tenant, account)
+    template, name = _template(tenant, account, priority), recipient
 
     def record(number: int, topic: str) -> Record:
-        recipient = webhooks.contact(number).encode()
+        recipient = name(number).encode()
         value = template.value.replace(_HOLE, b"%032x" % number).replace(_RECIPIENT, recipient)
         value = value.replace(_NUMBER, b"%d" % number)
         headers = [(name, text.replace(_HOLE, b"%032x" % number)) for name, text in template.headers]
@@ -34,7 +47,7 @@ def maker(tenant: str = webhooks.TENANT, account: str = webhooks.ACCOUNT) -> Cal
     return record
 
 
-def _template(tenant: str, account: str) -> Record:
+def _template(tenant: str, account: str, priority: Priority) -> Record:
     command = Command(
         command_id=PREFIX + _HOLE.decode(),
         tenant_id=tenant,
@@ -43,6 +56,7 @@ def _template(tenant: str, account: str) -> Record:
         recipient=_RECIPIENT.decode(),
         kind=CommandKind.TEXT,
         body={"text": _TEXT, "preview_url": False},
+        priority=priority,
         created_at=datetime.now(UTC),
     )
     return encode_command(command)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-NAMES = ("parse", "intake", "ingress", "end-to-end", "latency", "backlog", "tenants", "isolation")
+NAMES = (
+    "parse",
+    "intake",
+    "ingress",
+    "end-to-end",
+    "latency",
+    "backlog",
+    "tenants",
+    "isolation",
+    "allowance",
+    "send-cost",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,20 +45,20 @@ def stack(lab: Lab, candidate: Candidate, others: Iterable[Number] = ()) -> Iter
 
 
 @contextmanager
-def sandbox(lab: Lab, account: str = webhooks.ACCOUNT) -> Iterator[str]:
-    """A sandbox of one number, without limits and statuses; its URL."""
+def sandbox(lab: Lab, *accounts: str) -> Iterator[str]:
+    """A sandbox of these numbers, by default of the benchmark's own, without limits and statuses; its URL."""
     port = lab.port()
     arguments = ("sandbox", "--port", str(port), "--no-statuses", "--messages-per-second", "0")
-    env = {"PIPELINE_SANDBOX_ACCOUNTS": str(_accounts(lab, account))}
+    env = {"PIPELINE_SANDBOX_ACCOUNTS": str(_accounts(lab, accounts or (webhooks.ACCOUNT,)))}
     with running(lambda: lab.spawn("sandbox", "pipeline.cli", *arguments, env=env)) as (process,):
         process.wait_until(lambda: http_ready("127.0.0.1", port))
         yield f"http://127.0.0.1:{port}"
 
 
-def _accounts(lab: Lab, account: str) -> Path:
-    number = {"provider": "cloud", "id": account, "token": webhooks.TOKEN}
+def _accounts(lab: Lab, accounts: Iterable[str]) -> Path:
+    shared = {"provider": "cloud", "token": webhooks.TOKEN, "webhook_secret": webhooks.APP_SECRET.decode()}
     path = lab.fresh("sandbox") / "accounts.json"
-    path.write_bytes(orjson.dumps([{**number, "webhook_secret": webhooks.APP_SECRET.decode()}]))
+    path.write_bytes(orjson.dumps([{**shared, "id": account} for account in accounts]))
     return path
 
 
