@@ -16,6 +16,7 @@ NAMES = (
     "isolation",
     "allowance",
     "send-cost",
+    "queued",
 )
 
 

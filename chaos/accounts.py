@@ -14,6 +14,8 @@ TOKEN: Final = "chaos-token"  # noqa: S105
 PER_SECOND: Final = 300
 """Messages that a number may send: above its share of the traffic, so that a backlog after an outage is sent at it."""
 
+USUAL_LIMITS: Final[Mapping[str, object]] = {"messages_per_second": PER_SECOND, "pair": "off"}
+
 
 class Number(NamedTuple):
     """A sending number. `business` is its WABA."""
@@ -50,11 +52,15 @@ class Setup(NamedTuple):
         numbers: the numbers of the run.
         urls: the API's address for the tenants that have one of their own.
         handlers: dotted path of the handler of those that have one of their own.
+        limits: the limits of a number by its id, for the tenants file; without them it has the run's.
+        sandbox_limits: those that the sandbox enforces; without them it has the run's.
     """
 
     numbers: tuple[Number, ...] = NUMBERS
     urls: Mapping[str, str] = {}
     handlers: Mapping[str, str] = {}
+    limits: Mapping[str, Mapping[str, object]] = {}
+    sandbox_limits: Mapping[str, Mapping[str, object]] = {}
 
 
 SAME: Final = Setup()
@@ -68,28 +74,28 @@ def write_tenants(path: Path, sandbox_url: str, setup: Setup = SAME) -> None:
         {
             "id": name,
             "handler": setup.handlers.get(name),
-            "accounts": _accounts([n for n in setup.numbers if n.tenant == name], setup.urls.get(name, sandbox_url)),
+            "accounts": _accounts([n for n in setup.numbers if n.tenant == name], sandbox_url, setup),
         }
         for name in dict.fromkeys(number.tenant for number in setup.numbers)
     ]
     path.write_text(yaml.safe_dump({"cloud_apps": [app], "tenants": tenants}))
 
 
-def _accounts(numbers: list[Number], url: str) -> list[dict[str, object]]:
+def _accounts(numbers: list[Number], sandbox_url: str, setup: Setup) -> list[dict[str, object]]:
     return [
         {
             "provider": "cloud",
             "id": number.id,
             "business_id": number.business,
             "token": TOKEN,
-            "base_url": url,
-            "limits": {"messages_per_second": PER_SECOND, "pair": "off"},
+            "base_url": setup.urls.get(number.tenant, sandbox_url),
+            "limits": dict(setup.limits.get(number.id, USUAL_LIMITS)),
         }
         for number in numbers
     ]
 
 
-def write_accounts(path: Path, numbers: tuple[Number, ...] = NUMBERS) -> None:
+def write_accounts(path: Path, setup: Setup = SAME) -> None:
     """The sandbox's accounts file."""
     accounts = [
         {
@@ -99,7 +105,8 @@ def write_accounts(path: Path, numbers: tuple[Number, ...] = NUMBERS) -> None:
             "webhook_secret": SECRET,
             "business_id": number.business,
             "display_phone_number": f"1444{number.id}",
+            "limits": setup.sandbox_limits.get(number.id, {}),
         }
-        for number in numbers
+        for number in setup.numbers
     ]
     path.write_bytes(orjson.dumps(accounts))

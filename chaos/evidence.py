@@ -58,13 +58,13 @@ class Evidence(NamedTuple):
     given_up: frozenset[str] = frozenset()
 
 
-async def gather(bootstrap: str, redis_url: str, sandbox: SandboxClient) -> Evidence:
-    """Return everything, read once the stack has come to rest."""
+async def gather(bootstrap: str, redis_url: str | None, sandbox: SandboxClient) -> Evidence:
+    """Return everything, read once the stack has come to rest. Without Redis there are no rows."""
     letters = await records(bootstrap, DEAD_LETTERS)
     given_up = [record for record in letters if header(record.headers, ERROR_TYPE) == WorkerDied.__name__]
     return Evidence(
         [_effect(row) for row in await sandbox.rows("sent")],
-        await _rows(redis_url),
+        await _rows(redis_url) if redis_url else {},
         _outcomes(await records(bootstrap, [OUTCOMES.name])),
         [_dead_letter(record) for record in letters if record not in given_up],
         [f"{row['limit']} of {row['account']}: {row['command_id']}" for row in await sandbox.rows("violations")],

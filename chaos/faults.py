@@ -19,6 +19,7 @@ class Faults:
     Attributes:
         done: how often each act hit each target. A kill or a freeze counts where it found a process.
         missed: those that found none: the process was down already.
+        times: when each of those that were carried out was, in seconds since the epoch.
     """
 
     def __init__(self, stack: Stack, sandbox: SandboxClient, troubles: Troubles) -> None:
@@ -27,6 +28,7 @@ class Faults:
         self._troubles = troubles
         self.done: Counter[tuple[str, Act]] = Counter()
         self.missed: list[Fault] = []
+        self.times: list[tuple[float, Fault]] = []
 
     @property
     def kills(self) -> int:
@@ -45,7 +47,7 @@ class Faults:
         if fault.act is Act.FREEZE:
             self._stack.freeze(fault.target, fault.amount, lambda hit: self._hit(fault, hit))
             return
-        self.done[fault.target, fault.act] += 1
+        self._note(fault)
         if fault.act is Act.ADD:
             self._stack.add(fault.target, fault.target.removesuffix("-2"))
         elif fault.act is Act.REMOVE:
@@ -57,6 +59,10 @@ class Faults:
 
     def _hit(self, fault: Fault, hit: bool) -> None:
         if hit:
-            self.done[fault.target, fault.act] += 1
+            self._note(fault)
         else:
             self.missed.append(fault)
+
+    def _note(self, fault: Fault) -> None:
+        self.done[fault.target, fault.act] += 1
+        self.times.append((time.time(), fault))

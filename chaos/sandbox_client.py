@@ -28,16 +28,25 @@ class SandboxClient:
         """Each number's limit, and the statuses that are reported."""
         await self._set({"limits": {"messages_per_second": PER_SECOND}, "statuses": _STATUSES})
 
+    async def answer_after(self, least: float, most: float) -> None:
+        """Let each answer come after a random time, in seconds. The message is accepted before."""
+        await self._set({"latency": least, "latency_max": most})
+
     async def misbehave(self, fault: Fault) -> None:
         await self._set(_request(fault))
 
     async def behave(self) -> None:
-        await self._set({"errors": [], "latency": 0, "timeout_after_accept": None})
+        await self._set({"errors": [], "latency": 0, "latency_max": None, "timeout_after_accept": None})
 
     async def rows(self, journal: str) -> list[dict[str, Any]]:
         """Return everything in `sent` or `violations`, oldest first."""
         rows: list[dict[str, Any]] = await self._get(journal)
         return rows
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many rows each journal has been given."""
+        stats = await self._get("stats")
+        return {journal: int(stats[journal]["total"]) for journal in ("sent", "violations")}
 
     async def pending(self) -> int:
         """Messages of which a status is still to be reported."""

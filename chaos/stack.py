@@ -111,6 +111,7 @@ class Stack(Supervisor):
     Args:
         without: services that are left out.
         handler: dotted path of every tenant's handler.
+        setup: the tenants and numbers; None: those of `options`.
 
     Attributes:
         gateways: ports of the gateways of the tenants that have one of their own, which the harness runs.
@@ -118,7 +119,13 @@ class Stack(Supervisor):
     """
 
     def __init__(
-        self, directory: Path, options: Options, *, without: Collection[str] = (), handler: str = PATH
+        self,
+        directory: Path,
+        options: Options,
+        *,
+        without: Collection[str] = (),
+        handler: str = PATH,
+        setup: Setup | None = None,
     ) -> None:
         self.directory = directory
         self.free = free_ports()
@@ -133,9 +140,9 @@ class Stack(Supervisor):
         self.stock = options.on.stock
         self._shared = _environment(directory, options, self.sandbox_url, handler)
         self.gateways = {n.tenant: next(self.free) for n in (ABSENT, HANGING[0])} if options.noisy else {}
-        setup = _noisy_setup(self.gateways) if options.noisy else Setup()
+        setup = setup or (_noisy_setup(self.gateways) if options.noisy else Setup())
         write_tenants(directory / "tenants.yaml", self.sandbox_url, setup)
-        write_accounts(directory / "accounts.json", setup.numbers)
+        write_accounts(directory / "accounts.json", setup)
         planned = [_adapted(aimed(service, options.on)) for service in services(self.ports, directory, self._shared)]
         kept = [service for service in planned if service.name not in without]
         self.groups = groups(options.on, without)
@@ -170,6 +177,11 @@ class Stack(Supervisor):
             for child in list(self._children)
             if child.name.removesuffix("-2") in PARKING and child.state is ChildState.READY and child.pid is not None
         ]
+
+    def urls_of(self, app: str) -> dict[str, str]:
+        """Return the URL of the health server of each worker of an app, by name, whatever state it is in."""
+        names = (app, f"{app}-2")
+        return {child.name: child.service.where for child in list(self._children) if child.name in names}
 
     def kill(self, name: str, act: Act, then: Callable[[bool], None]) -> None:
         """Kill a service; `then` is told whether it ran. It is started again."""

@@ -50,9 +50,17 @@ class Verdict:
 
 
 def judge(
-    accepted: Iterable[Message], evidence: Evidence, restless: Sequence[str] = (), untested: Sequence[str] = ()
+    accepted: Iterable[Message],
+    evidence: Evidence,
+    restless: Sequence[str] = (),
+    untested: Sequence[str] = (),
+    *,
+    handled: bool = True,
 ) -> Verdict:
-    """Compare what was taken with what came of it. An aside that has an effect doubles that of its place."""
+    """Compare what was taken with what came of it. An aside that has an effect doubles that of its place.
+
+    `handled`: False: no handler ran, so there are no rows of people.
+    """
     everything = [message for message in accepted if not message.aside]
     inputs = {_input(message): message for message in everything if not message.crashes}
     killers = {message.id for message in everything if message.crashes}
@@ -64,7 +72,7 @@ def judge(
         double=[_double(found) for key, found in effects.items() if len(found) > 1],
         unasked=[_name(key) for key in effects if key not in inputs],
         disordered=_disordered(evidence.effects),
-        state=_state(inputs.values(), evidence.rows),
+        state=_state(inputs.values(), evidence.rows) if handled else [],
         dead_letters=evidence.dead_letters,
         violations=evidence.violations,
         unaccepted=_unaccepted(evidence),

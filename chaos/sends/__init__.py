@@ -1,0 +1,1 @@
+"""Campaigns while messengers are killed, moved and frozen, each number at its limit: `python -m chaos.sends`."""
