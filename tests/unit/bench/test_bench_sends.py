@@ -36,8 +36,8 @@ def _pair(
     second_: Second = GOOD,
     peak: float = 150.0,
 ) -> Pair:
-    times = ([wait] * 100 for wait in (idle, again, beside))
-    return Pair(*times, Overtaken([20.0] * 10, [before] * 10), second_, peak)
+    same = Overtaken([20.0] * 10, [before] * 10)
+    return Pair([idle] * 100, [again] * 100, [beside] * 100, same, second_, peak)
 
 
 def _partitions(numbers: list[str]) -> set[int]:
