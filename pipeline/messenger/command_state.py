@@ -89,6 +89,20 @@ def decode_state(row: bytes | None) -> CommandState | None:
     return CommandState(CommandPhase(phase), updated_at, failed_attempts, message_id, resends, tuple(rest))
 
 
+_INTENT: Final = b'["intent",'
+
+
+def is_intent(row: bytes | None) -> bool:
+    """Return True if a row is in the phase INTENT. It is asked before every request, so the usual row is not decoded.
+
+    Raises `NewerRecord` for a row of a newer version.
+    """
+    if row is not None and row.startswith(_INTENT):
+        return True
+    state = decode_state(row)
+    return state is not None and state.phase is CommandPhase.INTENT
+
+
 def _fields(row: Any) -> list[Any]:
     match row:
         case [str(phase), _, _, _, *_] if phase in _PHASES:

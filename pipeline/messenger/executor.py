@@ -20,6 +20,7 @@ from pipeline.messenger.command_state import (
     decode_state,
     due_key,
     encode_due,
+    is_intent,
     may_be_done,
     next_action,
 )
@@ -273,8 +274,7 @@ class CommandExecutor:
 
         def is_valid() -> bool:
             nonlocal renewed, begun
-            state, now = decode_state(table.get(command.command_id)), clock.now()
-            intended = state is not None and state.phase is CommandPhase.INTENT
+            now, intended = clock.now(), is_intent(table.get(command.command_id))
             if not (intended and context.owned() and clock.age(renewed, now) < lifetime):
                 return False
             if not begun and self._stop(command) is not None:

@@ -59,7 +59,7 @@ class PermitQueue:
 
     def take(self, rank: Rank, now: float) -> bool:
         """Take a permit at once. Return False if the waiter has to wait."""
-        if self.waiting(rank) or self.limiter.wait(now) > 0:
+        if any(self._waiting[: rank + 1]) or self.limiter.wait(now) > 0:
             return False
         self.limiter.take(now)
         return True

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import NewerRecord
 from pipeline.messenger.command_state import (
     CommandPhase,
     CommandState,
     InDoubtPolicy,
     NextAction,
     decode_state,
+    is_intent,
     may_be_done,
     next_action,
 )
@@ -135,3 +137,18 @@ def test_only_what_was_never_in_doubt_is_surely_not_done(state: CommandState) ->
     """A business would hear that nothing was sent, and its customer has read it."""
     assert may_be_done(state) == (state.phase is CommandPhase.INTENT or state.resends > 0)
     assert not may_be_done(None)
+
+
+@pytest.mark.parametrize("phase", CommandPhase)
+def test_only_an_intent_allows_a_request(phase: CommandPhase) -> None:
+    """A request would be written for a command that a status has settled, or for none."""
+    assert is_intent(CommandState(phase, 100.0).encode()) is (phase is CommandPhase.INTENT)
+    assert is_intent(CommandState(phase, 100.0, 1, "wamid.1", 2, ("more",)).encode()) is (phase is CommandPhase.INTENT)
+    assert not is_intent(None)
+
+
+def test_an_intent_of_another_form_is_one_and_a_newer_row_none_that_is_known() -> None:
+    """A row that is compared by its first bytes alone would mean something else once its form changes."""
+    assert is_intent(b'[ "intent", 100.0, 1, "" ]')
+    with pytest.raises(NewerRecord):
+        is_intent(b'[2,"intent",100.0,1,""]')
