@@ -73,14 +73,16 @@ def test_the_allowance_is_counted_from_a_numbers_first_message_on() -> None:
     times = [100.0 + place / 10 for place in range(200)]
     assert used_share(times, 10.0, 10.0) == pytest.approx(1.0)
     assert used_share([*times[:50], *times[100:]], 10.0, 10.0) == pytest.approx(0.5)
+    assert used_share([*times[:50], *times[100:]], 10.0, 5.0, after=5.0) == 0.0
     assert by_second([*times[:10], *times[15:]], 3.0) == [10, 5, 10]
+    assert by_second([*times[:10], *times[15:]], 2.0, after=1.0) == [5, 10]
 
 
 def test_one_number_that_used_too_little_fails_its_case() -> None:
     """Nineteen numbers at their limit would hide the one that starves."""
     one, twenty = CASES
-    good, starved = Measured([1.0], [[1_000]], 500.0, 1.5, 3_000.0), [0.999] * 19 + [0.98]
-    table = allowance.table({one: [good], twenty: [Measured(starved, [[40]] * 20, 500.0, 1.5, 3_000.0)]})
+    good, starved = Measured([1.0], [0.9], [[1_000]], 500.0, 1.5, 3_000.0), [0.999] * 19 + [0.98]
+    table = allowance.table({one: [good], twenty: [Measured(starved, [0.9] * 20, [[40]] * 20, 500.0, 1.5, 3_000.0)]})
     assert [row[-1] for row in table.rows] == ["within", "under"]
     assert table.rows[1][1] == "98.00%"
 
