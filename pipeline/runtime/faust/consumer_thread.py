@@ -121,6 +121,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if coordinator.generation > 0 and coordinator._group_instance_id is None:
             await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Report a partition that its stream does not read. Of a flow `liveness` tells that.
+
+        A flow reads no stream, so stock Faust would log an error for each of its partitions with a backlog of more than
+        five minutes, each second of it.
+        """
+        if tp.topic not in self._owner.buffers:
+            super().verify_event_path(now, tp)
+
     # Fetching
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Mapping[TP, list[Any]]:

@@ -97,6 +97,17 @@ def test_a_client_that_has_lost_its_group_ends_the_worker_which_stock_faust_neve
         _fetch(client)
 
 
+def test_a_flow_with_a_long_backlog_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A campaign of hours would fill the log with errors about a stream that does not exist, one a second."""
+    checked: list[TP] = []
+    monkeypatch.setattr(AIOKafkaConsumerThread, "verify_event_path", lambda _self, _now, tp: checked.append(tp))
+    thread: Any = object.__new__(ConsumerThread)
+    thread.consumer = SimpleNamespace(buffers={"in": FetchBuffer()})
+    for tp in (TP0, TP("plain", 0)):
+        thread.verify_event_path(1e9, tp)
+    assert checked == [TP("plain", 0)]
+
+
 async def _for_ever() -> None:
     await asyncio.Event().wait()
 

@@ -65,6 +65,7 @@ NAMES: dict[str, tuple[Callable[..., Any], str]] = {
         "c2701bfc3e6f",
     ),
     "faust AIOKafkaConsumerThread._fetch_records": (driver.AIOKafkaConsumerThread._fetch_records, "39a2c6c79fc1"),
+    "faust AIOKafkaConsumerThread.verify_event_path": (driver.AIOKafkaConsumerThread.verify_event_path, "b983e7735f64"),
     "faust driver Consumer._new_consumer_thread": (driver.Consumer._new_consumer_thread, "0870ec53dea7"),
     "faust driver Consumer._to_message": (driver.Consumer._to_message, "7c24f6511b2f"),
     "faust driver Producer._settings_extra": (driver.Producer._settings_extra, "a4c7bc41b638"),
