@@ -26,10 +26,12 @@ class Options:
 
     Attributes:
         only: the names of what is measured.
-        seconds: length of each timed load.
+        seconds: length of each timed load; that of `allowance` is six times as long.
         records: webhooks that a candidate of `intake` reads; stock Faust, which is slower, reads a fifth of them.
-        webhooks: webhooks of one `end-to-end` measurement; stock Faust in order gets a fifth of them.
-        backlog: records that wait for each worker in `backlog`; it is looked at for `hold` seconds at most.
+        webhooks: webhooks of one `end-to-end` measurement; stock Faust in order gets a fifth of them. A turn of
+            `send-cost` has twice as many commands.
+        backlog: records that wait for each worker in `backlog`, which looks at it for `hold` seconds at most, and
+            commands of one number in `queued`.
         rounds: every candidate runs so many times, in turns; the median is reported.
         crowd: a part of the name of the crowds that `isolation` measures; empty: all.
         tenant_files: files that `tenants` loads, from the smallest on.

@@ -18,8 +18,6 @@ from pipeline.topics.catalogue import OUTCOMES
 
 TARGET: Final = 3.0
 """Times the CPU of the bare loop that are promised."""
-COMMANDS: Final = 20_000
-"""Commands of each turn."""
 WARM_UP: Final = 2_000
 MANY: Final = 1_000_000.0
 """Messages per second that the number may send: more than it can."""
@@ -27,7 +25,7 @@ PATIENCE: Final = 300.0
 
 _MS: Final = " to ".join(f"{seconds * 1000:.0f}" for seconds in LATENCY)
 NOTES: Final = (
-    f"{COMMANDS:,} commands of one number, each to another person. The pair limit holds, the number's own does not.",
+    "Commands of one number, each to another person. The pair limit is kept, the number's own allows everything.",
     "CPU of all threads of the process. The messenger's, from the first command read to the last outcome acknowledged:",
     "limits kept, an intent before each call and its state after it durable in Kafka, and an outcome published.",
     "The bare loop posts the same bodies to the same sandbox and reads the answers, in turns with the messenger.",
@@ -51,15 +49,16 @@ class Turn:
 
 def send_cost(options: Options, tell: Callable[[str], None]) -> Result:
     turns: list[Turn] = []
+    commands = 2 * options.webhooks
     with site(spread(1), MANY) as place:
         _drain(place, range(WARM_UP))
         for number in range(options.rounds):
-            first = WARM_UP + number * COMMANDS
-            bare = place.post_bare(first, COMMANDS)
-            turns.append(Turn(*_drain(place, range(first, first + COMMANDS)), bare.cost, bare.rate))
+            first = WARM_UP + number * commands
+            bare = place.post_bare(first, commands)
+            turns.append(Turn(*_drain(place, range(first, first + commands)), bare.cost, bare.rate))
             tell(f"round {number + 1}: {turns[-1].cost:.0f} µs, {turns[-1].ratio:.2f} x bare")
         place.sandbox.require_no_violation()
-    return Result("send-cost", [table(turns)], {"rounds": [asdict(turn) for turn in turns]})
+    return Result("send-cost", [table(turns)], {"commands": commands, "rounds": [asdict(turn) for turn in turns]})
 
 
 def table(turns: Sequence[Turn]) -> Table:
