@@ -14,7 +14,7 @@ from chaos.options import Options
 from chaos.place import console_of, place
 from chaos.runner import Runner
 from chaos.sends import report
-from chaos.sends.numbers import SETUP
+from chaos.sends.numbers import RATE, setup
 from chaos.sends.plan import plan
 from chaos.sends.run import run
 from chaos.stack import Stack
@@ -29,6 +29,7 @@ def main(
     *,
     seconds: Annotated[float, typer.Option(min=60, help="How long faults last; they are spread over it.")] = 900.0,
     seed: Annotated[int, typer.Option(help="What campaigns and faults follow from.")] = _USUAL.seed,
+    rate: Annotated[float, typer.Option(min=8, help="Messages per second that the numbers may send, together.")] = RATE,
     window: Annotated[float, typer.Option(min=5, help="Seconds to wait for a status in doubt.")] = _USUAL.window,
     drain: Annotated[float, typer.Option(min=10, help="Seconds to come to rest afterwards.")] = _USUAL.drain,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Write the report there.")] = None,
@@ -36,7 +37,7 @@ def main(
     show_plan: Annotated[bool, typer.Option("--show-plan", help="Only print what would be done.")] = False,
 ) -> None:
     """Kill, move and freeze messengers during campaigns, and count every message and what its limit allowed."""
-    options = Options(seconds, seed, window=window, drain=drain)
+    options = Options(seconds, seed, rate, window=window, drain=drain)
     console = console_of(sys.stdout)
     if show_plan:
         for fault in plan(options):
@@ -47,7 +48,7 @@ def main(
 
 
 def _run(options: Options, directory: Path, json: Path | None, console: Console) -> int:
-    stack = Stack(directory, options, without=WITHOUT, setup=SETUP)
+    stack = Stack(directory, options, without=WITHOUT, setup=setup(options))
 
     def say(line: str) -> None:
         console.print(f"  {line}", style="dim", highlight=False)

@@ -19,7 +19,7 @@ from chaos.plan import second
 from chaos.rest import come_to_rest
 from chaos.runner import Say
 from chaos.sandbox_client import SandboxClient
-from chaos.sends.numbers import NUMBERS, RATES, campaigns
+from chaos.sends.numbers import NUMBERS, campaigns, rates
 from chaos.sends.ownership import Span, Watch, owned
 from chaos.sends.plan import KILLS, MESSENGER, plan
 from chaos.sends.publish import publish
@@ -83,7 +83,7 @@ async def run(options: Options, stack: Stack, say: Say) -> Run:
                 await task
         restless = await come_to_rest(stack, options.drain, say, sandbox)
         evidence = await gather(stack.bootstrap, None, sandbox)
-        shares = _shares(watch, faults, evidence, during)
+        shares = _shares(options, watch, faults, evidence, during)
         verdict = judge(messages, evidence, restless, _untested(faults), handled=False)
         drained = time.time() - during[1]
         return Run(options, faults, len(messages), evidence, verdict, shares, unused(shares), drained)
@@ -105,12 +105,12 @@ async def _tell(sandbox: SandboxClient, faults: Faults, say: Say) -> None:
         say(f"{counts['sent']:,} sent, {counts['violations']} violations, {faults.kills} kills")
 
 
-def _shares(watch: Watch, faults: Faults, evidence: Evidence, during: Span) -> list[Share]:
+def _shares(options: Options, watch: Watch, faults: Faults, evidence: Evidence, during: Span) -> list[Share]:
     found = []
     for number in NUMBERS:
         partition = partition_of(account_key("cloud", number.id).encode(), int(PARTITIONS))
         spans = owned(watch.looks, faults.times, partition, during)
-        found.append(share(number.id, RATES[number.id], evidence.effects, spans, during))
+        found.append(share(number.id, rates(options)[number.id], evidence.effects, spans, during))
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 from chaos.evidence import Effect, Evidence
 from chaos.options import Options
 from chaos.plan import Act, Fault, second
-from chaos.sends.numbers import HOT, NUMBERS, RATES, SETUP, campaigns
+from chaos.sends.numbers import HOT, NUMBERS, RATE, campaigns, rates, setup
 from chaos.sends.ownership import Look, owned
 from chaos.sends.plan import FIRST, KILLS, MESSENGER, REBALANCES, plan
 from chaos.sends.publish import _command
@@ -26,7 +26,7 @@ from pipeline.tenants import load_tenants
 from pipeline.topics.commands import Priority
 from pipeline.topics.keys import account_key
 
-OPTIONS = Options(seconds=900)
+OPTIONS = Options(seconds=900, rate=RATE)
 DURING = (100.0, 200.0)
 
 
@@ -71,7 +71,7 @@ def test_people_get_more_at_once_than_the_pair_limit_allows_and_all_within_the_r
         longest = sorted(count for _, count in runs)[-HOT:]
         assert min(longest) > limit.burst
         assert max(longest) * limit.interval < OPTIONS.seconds
-        assert len(messages) >= RATES[number.id] * OPTIONS.seconds
+        assert len(messages) >= rates(OPTIONS)[number.id] * OPTIONS.seconds
 
 
 def test_two_numbers_share_a_partition_and_every_message_is_counted_once() -> None:
@@ -92,12 +92,12 @@ def test_two_numbers_share_a_partition_and_every_message_is_counted_once() -> No
 
 def test_messenger_and_sandbox_have_the_same_limits(tmp_path: Path) -> None:
     """A sandbox that allows more would see no violation, whatever the messenger does."""
-    Stack(tmp_path, OPTIONS, without=("handlers", "redis"), setup=SETUP)
+    Stack(tmp_path, OPTIONS, without=("handlers", "redis"), setup=setup(OPTIONS))
     tenants = load_tenants(tmp_path / "tenants.yaml")
     for theirs in load_accounts(tmp_path / "accounts.json"):
         ours = tenants.account("cloud", theirs.id)
         assert ours is not None
-        assert ours.rate == theirs.limits.messages_per_second == RATES[theirs.id]
+        assert ours.rate == theirs.limits.messages_per_second == rates(OPTIONS)[theirs.id]
         assert theirs.limits.pair == "debt"
         assert ours.limits.pair is None, "its default: the debt for bulk"
 
