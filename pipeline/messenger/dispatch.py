@@ -205,6 +205,8 @@ class Dispatcher:
         try:
             with self._seconds[command.provider].time(), _span(command), guarded_by(guard or WriteGuard()):
                 attempt = await self._deliver(self._providers[command.provider], command, account, self._session)
+            if permits := self._permits.known(account):
+                permits.limiter.arrived(self._send_of(command), self._now())
             if call is not None and call.conclude(attempt):
                 self._hold(call)
         except UnsupportedCommand as error:

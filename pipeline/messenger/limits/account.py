@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from pipeline.messenger.limits.learnt import LearntRate
-from pipeline.messenger.limits.pairs import IDLE, AccountPairs, PairLimit, PairRule, PairState
+from pipeline.messenger.limits.pairs import IDLE, LATE, AccountPairs, PairLimit, PairRule, PairState
 from pipeline.messenger.limits.quota import DailyQuota, RecipientQuota, digest
 from pipeline.messenger.limits.rows import ReadRow, decode_numbers
 from pipeline.messenger.limits.use import RecentUse
@@ -194,6 +194,11 @@ class AccountLimiter:
         if self._recipients is not None and send.is_template:
             self._recipients.spend(now, send.person)
 
+    def arrived(self, send: Send, now: float) -> None:
+        """Note that a message has arrived by now."""
+        if self._pairs is not None and send.rule is not PairRule.OFF:
+            self._pairs.arrived(send.person, now)
+
     def charge(self, now: float, inbound: int) -> None:
         """Spend permits for messages that the account has received. Meta counts both directions."""
         self.bucket.charge(now, inbound, INBOUND_DEBT)
@@ -261,7 +266,8 @@ class AccountLimiter:
         if spent_until > self._saved_until:
             found = self._rate_row(spent_until + SPENT_AHEAD)
         if self._pairs is not None and send.rule is not PairRule.OFF:
-            found |= self._pair_row(self._pairs, send.person)
+            state = self._pairs.state(send.person)  # it counts from when the message arrives, which is later
+            found |= self._pair_row(send.person, state._replace(spent_until=state.spent_until + LATE))
         if self._messages is not None:
             found |= self._messages.rows()
         if self._recipients is not None and send.is_template:
@@ -272,15 +278,15 @@ class AccountLimiter:
         """Return the rows with the pause of a person, or of the account if it is None."""
         if person is None:
             return self._rate_row(max(self.bucket.spent_until, self._saved_until))
-        return self._pair_row(self._pairs, person) if self._pairs is not None else {}
+        return self._pair_row(person, self._pairs.state(person)) if self._pairs is not None else {}
 
     def _rate_row(self, spent_until: float) -> dict[str, bytes]:
         lowered = self.learnt.lowered_to if self.learnt.is_lowered else 0.0
         row = (spent_until, lowered, self.learnt.at if lowered else 0.0, self.bucket.paused_until)
         return {self._rate_key: orjson.dumps(row)}
 
-    def _pair_row(self, pairs: AccountPairs, person: str) -> dict[str, bytes]:
-        return {self._pair_key(person): orjson.dumps(tuple(pairs.state(person)))}
+    def _pair_row(self, person: str, state: PairState) -> dict[str, bytes]:
+        return {self._pair_key(person): orjson.dumps(tuple(state))}
 
     def saved(self, rows: dict[str, bytes]) -> None:
         """Note that rows are durable."""

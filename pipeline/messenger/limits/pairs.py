@@ -15,6 +15,11 @@ from typing import Final, NamedTuple
 
 MANY_PAIRS: Final = 1_000
 """People of an account in memory from which on those that owe nothing are forgotten."""
+LATE: Final = 0.5
+"""Seconds that a message may be on its way, from when it was spent. Nothing is left unused by more than that.
+
+A burst ends so much earlier, and a new process counts it for what the one before it may not have known.
+"""
 MOST_PAUSE: Final = 3_600.0
 """Seconds for which a person's messages may be paused at most."""
 
@@ -88,7 +93,7 @@ class AccountPairs:
             return 0.0
         interval, burst = self._limit
         on_credit = max(0.0, state.spent_until - (burst - 1) * interval - now)
-        if rule is PairRule.BUCKET or now + on_credit < state.burst_since + interval:
+        if rule is PairRule.BUCKET or now + on_credit < state.burst_since + interval - LATE:
             return on_credit
         return state.spent_until - now
 
@@ -100,6 +105,16 @@ class AccountPairs:
         spent_until = max(state.spent_until, now) + self._limit.interval
         state = self._states[person] = PairState(since, spent_until, state.paused_until)
         return state
+
+    def arrived(self, person: str, now: float) -> None:
+        """Note that a message to a person has arrived by now.
+
+        The provider counts from when the first one of a burst arrives, which is later than it was spent: its intent had
+        to become durable, and it was on its way.
+        """
+        state = self._states.get(person)
+        if state is not None and state.spent_until == state.burst_since + self._limit.interval:
+            self._states[person] = state._replace(spent_until=max(now, state.burst_since) + self._limit.interval)
 
     def pause(self, person: str, now: float, seconds: float) -> PairState:
         """Allow a person nothing for `seconds`, and one message per interval from then on; return the new state."""

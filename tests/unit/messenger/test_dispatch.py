@@ -20,6 +20,7 @@ from pipeline.messenger.call import SLOT_REVIEW
 from pipeline.messenger.command_state import CommandPhase, decode_state
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.limits.pairs import PairLimit
 from pipeline.messenger.slots import SlotBounds
 from pipeline.metrics import SEND_BREAKERS_OPEN, SEND_CONNECTIONS
 from pipeline.providers.base import AttemptStatus, SendAttempt, Slice, WebhookRequest
@@ -275,6 +276,23 @@ def test_messages_that_a_number_receives_use_its_rate() -> None:
         assert isinstance(await _failure(world.send(HEALTHY, 2)), KeyUnavailable)
 
     _run(play, rate=0.5)
+
+
+def test_a_message_counts_for_its_person_from_when_it_is_answered() -> None:
+    """The provider counts when it arrives: the next one would come too early by the time that this one took."""
+
+    async def play(world: World) -> None:
+        sent = world.send(HANGING, 1)
+        await until(lambda: bool(world.api.calls))
+        (permitted,) = world.dispatcher._permits._accounts.values()
+        pairs, person = permitted.limiter._pairs, _command(HANGING, 1, CommandKind.TEXT).recipient
+        assert pairs is not None
+        spent, answered = pairs.state(person).spent_until, clock.steady()
+        world.api.answers.set()
+        assert await sent
+        assert spent < answered + PairLimit().interval <= pairs.state(person).spent_until
+
+    _run(play)
 
 
 def test_a_read_mark_waits_for_a_slot_and_for_no_permit() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import example, given
@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from pipeline.errors import KeyUnavailable, NewerRecord
 from pipeline.messenger.limits.account import SPENT_AHEAD, AccountLimiter, Block, Limit, Limits, Send
-from pipeline.messenger.limits.pairs import PairLimit, PairRule
+from pipeline.messenger.limits.pairs import LATE, PairLimit, PairRule
 from pipeline.messenger.limits.quota import MANY_PEOPLE, SLOT, WINDOW, digest
 from pipeline.messenger.permits import _blocked
 from pipeline.messenger.spending import limits_of
@@ -65,6 +65,44 @@ class Process:
         self.rows |= found
         self.limiter.saved(found)
         return True
+
+
+@example("debt", [(0.0, 0.4, False), (0.0, 0.0, False), (11.7, 0.0, False)])
+@example("debt", [(0.0, 0.0, False), (0.0, 0.0, False), (5.8, 0.5, False)])
+@example("debt", [(0.0, 0.4, True), (5.8, 0.0, False), (6.05, 0.0, False)])
+@example("bucket", [(0.0, 0.5, False), *[(0.02, 0.0, False)] * 44, (4.8, 0.0, False)])
+@given(
+    st.sampled_from(["bucket", "debt"]),
+    st.lists(st.tuples(st.floats(0, 20), st.floats(0, LATE), st.booleans()), max_size=80),
+)
+def test_a_person_whose_messages_are_on_their_way_for_long_gets_no_more_than_allowed(
+    reading: Literal["bucket", "debt"], sends: list[tuple[float, float, bool]]
+) -> None:
+    """The provider counts from when messages arrive: a slow broker made every message behind a burst come too early."""
+    rows, now, ada = dict[str, bytes](), NOW, Send("ada", PairRule(reading))
+    provider = LimitEnforcer(SandboxLimits(messages_per_second=None, pair=reading, jitter=0))
+    process = Process(rows, now - 10, Limits(80, 20, PAIR))
+    for pause, delay, dies in sends:
+        now += pause
+        if process.send(now, ada):
+            now += delay
+            assert provider.check("cloud", "a", "ada", now) is None
+            if not dies:
+                process.limiter.arrived(ada, now)
+        if dies:
+            process = Process(rows, now, Limits(80, 20, PAIR))
+
+
+def test_the_time_on_the_way_of_a_bursts_first_message_is_all_that_a_person_waits_longer() -> None:
+    """Forty-five messages would be late by forty-five times as much, and a person get half of what is allowed."""
+    process, now = Process({}, NOW - 10, Limits(80, 80, PAIR)), NOW
+    for _ in range(10):
+        assert process.send(now, ADA._replace(rule=PairRule.DEBT))
+        now += 0.25
+        process.limiter.arrived(ADA, now)
+    debt = process.limiter.block(ADA._replace(rule=PairRule.DEBT), NOW + 10)
+    assert debt is not None
+    assert debt.seconds == pytest.approx(10 * 6 + 0.25 - 10)
 
 
 @example([0.3] * 20)
