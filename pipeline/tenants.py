@@ -245,6 +245,7 @@ class Tenant:
         send_limits: quotas of the HTTP API.
         lifetimes: seconds in which a command may be sent, by kind or priority; they win over `PIPELINE_LIFETIMES`.
         refusals: the sends that fail before the call.
+        template_language: the language of templates whose send names none, e.g. `en_US`; None: such a send is refused.
     """
 
     id: str = Field(pattern=_NAME)
@@ -257,6 +258,7 @@ class Tenant:
     send_limits: SendLimits = SendLimits()
     lifetimes: Overrides = Field(default_factory=dict)
     refusals: SendRefusals = SendRefusals()
+    template_language: Shared | None = Field(default=None, min_length=2, max_length=32)
 
 
 class TenantsFile(BaseModel):

@@ -90,12 +90,14 @@ class EventHandler(ABC):
     Attributes:
         timeout: seconds that a hook of this class may take; None for `PIPELINE_HANDLER_TIMEOUT`, which is also the
             maximum.
+        template_language: the language of templates whose send names none, e.g. `en_US`. A tenant's own wins.
         db: None, for handlers that ask for it; `with_context` sets it.
         db_read: the same.
         inbox_ref: the same.
     """
 
     timeout: ClassVar[float | None] = None
+    template_language: ClassVar[str | None] = None
     db: Any = None
     db_read: Any = None
     inbox_ref: Any = None

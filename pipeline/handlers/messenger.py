@@ -107,6 +107,10 @@ class Messenger(IMessenger):
     def _queue(self, request: Request) -> SendResult:
         return queue(request)
 
+    def _template_language(self) -> str | None:
+        here = current()
+        return here.services.languages.get(here.event.tenant_id)
+
     def _check_kind(self, kind: CommandKind) -> None:
         event, services = current().event, current().services
         if not services.supports(event.provider, kind):

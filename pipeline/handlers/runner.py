@@ -17,7 +17,7 @@ from pipeline.handlers.guards import Acknowledged, HookTimeout, Idempotent, acti
 from pipeline.handlers.loading import load_handler
 from pipeline.handlers.media.gateway import MediaGateway
 from pipeline.handlers.media.library import MediaLibrary
-from pipeline.handlers.services import Capabilities, Services
+from pipeline.handlers.services import Capabilities, Services, languages_of
 from pipeline.handlers.unit_of_work import GRACE_PERIOD, RETRY_SPAN, FailureUnit, Publish, UnitOfWork
 from pipeline.keyed_locks import KeyedLocks
 from pipeline.logging import get_logger
@@ -76,7 +76,9 @@ class HandlerRunner:
         self._record_ttl = record_ttl
         self._expiry = RecordExpiry(self._store, grace_period)
         self._row_locks = KeyedLocks()
-        self._services = Services(MediaLibrary(self._store, media, settings.media_dir), capabilities or {})
+        library = MediaLibrary(self._store, media, settings.media_dir)
+        languages = {tenant: handler.template_language for tenant, handler in self._handlers.items()}
+        self._services = Services(library, capabilities or {}, languages_of(tenants, languages))
 
     async def run(
         self,

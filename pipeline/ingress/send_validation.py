@@ -12,7 +12,7 @@ from pipeline.handlers.api.paths import dry_run
 from pipeline.handlers.context import activate
 from pipeline.handlers.media.library import MediaLibrary
 from pipeline.handlers.results import SendResult
-from pipeline.handlers.services import Services
+from pipeline.handlers.services import Services, languages_of
 from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.ingress.send_errors import InvalidSend
 from pipeline.ingress.send_headers import KEY_HEADER, BadHeaders, account_of, event_id_of
@@ -49,7 +49,7 @@ class SendValidator:
         self._providers = providers
         self._store = MemoryStore()
         capabilities = {name: provider.kinds for name, provider in providers.items()}
-        self._services = Services(MediaLibrary(self._store), capabilities)
+        self._services = Services(MediaLibrary(self._store), capabilities, languages_of(tenants))
 
     def sender(self, request: web.Request, tenant: Tenant) -> Sender:
         """Return who sends, by the headers of the request."""

@@ -58,6 +58,9 @@ class OneHandler(HandlerRunner):
     def __init__(self, handler: EventHandler, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._one = handler
+        if handler.template_language:
+            languages = dict.fromkeys(self._handlers, handler.template_language)
+            self._services = self._services._replace(languages=languages | dict(self._services.languages))
 
     def handler(self, tenant_id: str) -> EventHandler:
         """Return the handler."""

@@ -3,6 +3,8 @@
 They check types, and bound the size of what is kept of a send. The messenger checks the rest, here as in handlers.
 Fields that Wappa accepts and ignores (`description`, `transcript`, the names of the kind) are ignored here too. Any
 other field is rejected: with a misspelt name the send would not be what its caller meant.
+
+`pipeline.ingress.openapi` describes them to callers: their docstrings are read by these.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import Unsendable
+from pipeline.handlers.api.described import DescribedAs
 from pipeline.handlers.media.sources import as_reference
+from pipeline.handlers.outbound.contacts import ContactCard
+from pipeline.handlers.outbound.models import InteractiveHeader, ListSection, ReplyButton
 from pipeline.handlers.validation import MAX_ID_LENGTH
 from pipeline.topics.types import Json
 
@@ -38,13 +43,13 @@ class SendBody(_Model):
     """The fields that every body may have.
 
     Attributes:
-        recipient: the recipient, in one of the forms that the body allows.
+        recipient: a phone number with its country code, a business-scoped user id, a group id or a JID.
         user_id: the user whose caches the hook uses; by default the recipient.
-        reply_to_message_id: the message that it replies to.
+        reply_to_message_id: the message that it replies to, by the provider's id or by the `message_id` of an answer.
         priority: `interactive` (the default) answers somebody; `bulk` (the default of a marketing template) is a
-            campaign. The model keeps what was given, so that the messenger's default counts.
+            campaign.
         expires_in: seconds after which it is not sent.
-        campaign: groups sends in reports.
+        campaign: groups sends in reports: 1 to 64 characters of `A-Z`, `a-z`, `0-9`, `_` and `-`.
         tags: the same, up to five.
     """
 
@@ -56,7 +61,7 @@ class SendBody(_Model):
     recipient: Any
     user_id: Id | None = None
     reply_to_message_id: Id | None = None
-    priority: Literal["interactive", "bulk"] = "interactive"
+    priority: Literal["interactive", "bulk"] = "interactive"  # what is not given is not passed on: see `arguments`
     expires_in: float | None = None
     campaign: Name | None = None
     tags: list[Name] | None = None
@@ -68,7 +73,12 @@ class SendBody(_Model):
 
 
 class TextBody(SendBody):
-    """A text."""
+    """A text.
+
+    Attributes:
+        text: 1 to 4,096 characters.
+        disable_preview: True for no preview of the first link.
+    """
 
     recipient: Recipient
     text: Words
@@ -76,7 +86,13 @@ class TextBody(SendBody):
 
 
 class ReadBody(SendBody):
-    """A read mark. Meta's names a message only; the gateways' need the chat as recipient."""
+    """A read mark. Meta's names a message only; the gateways' need the chat as recipient.
+
+    Attributes:
+        recipient: the chat, for gateways only.
+        message_id: the received message, which is marked with all before it.
+        typing: True to show a typing indicator, too.
+    """
 
     unsent = frozenset({"reply_to_message_id"})
 
@@ -89,6 +105,15 @@ class MediaBody(SendBody):
     """A medium by its URL or by the provider's id. A path is rejected: it would name a file of our own machine.
 
     A file comes in a form (`pipeline.ingress.send_form`); the messenger then gets the upload instead.
+
+    Attributes:
+        media_source: a URL that the provider can fetch, or the provider's id of a medium; in a form the file.
+        media_type: taken for Wappa's callers, and ignored: the path says it.
+        description: taken for Wappa's callers, and ignored.
+        transcript: taken for Wappa's callers, and ignored.
+        caption: the text below, up to 1,024 characters.
+        filename: the name that the recipient sees, up to 240 characters.
+        is_voice: True for a voice note: OGG with Opus.
     """
 
     unsent = frozenset({"description", "transcript", "media_type"})
@@ -153,44 +178,78 @@ class StickerBody(_Uncaptioned):
 
 
 class _Interactive(SendBody):
+    """A message with something to tap.
+
+    Attributes:
+        body: the text, up to 1,024 characters; a list's up to 4,096.
+        header: a text of up to 60 characters, or a medium; a list's is a text.
+        footer: the text below, up to 60 characters.
+        interactive_type: taken for Wappa's callers, and ignored: the path says it.
+    """
+
     unsent = frozenset({"interactive_type"})
 
     recipient: Recipient
     body: Words
-    header: Json | Words | None = None
+    header: Annotated[Json, DescribedAs(InteractiveHeader)] | Words | None = None
     footer: Words | None = None
     interactive_type: Name | None = None
 
 
 class ButtonsBody(_Interactive):
-    """Reply buttons."""
+    """Reply buttons.
 
-    buttons: list[Json]
+    Attributes:
+        buttons: 1 to 3, with different ids and titles.
+    """
+
+    buttons: list[Annotated[Json, DescribedAs(ReplyButton)]]
 
 
 class ListBody(_Interactive):
-    """A list of rows."""
+    """A list of rows.
+
+    Attributes:
+        button_text: of the button that opens it, up to 20 characters.
+        sections: 1 to 10, with 1 to 10 rows together.
+    """
 
     button_text: Name
-    sections: list[Json]
+    sections: list[Annotated[Json, DescribedAs(ListSection)]]
 
 
 class CtaBody(_Interactive):
-    """A button that opens a URL."""
+    """A button that opens a URL.
+
+    Attributes:
+        button_text: up to 20 characters.
+        button_url: the URL that it opens.
+    """
 
     button_text: Name
     button_url: Url
 
 
 class ContactBody(SendBody):
-    """A contact card."""
+    """A contact card.
+
+    Attributes:
+        contact: the card, as the Cloud API writes it.
+    """
 
     recipient: Recipient
-    contact: Json
+    contact: Annotated[Json, DescribedAs(ContactCard)]
 
 
 class LocationBody(SendBody):
-    """A place, in degrees."""
+    """A place.
+
+    Attributes:
+        latitude: degrees, -90 to 90.
+        longitude: degrees, -180 to 180.
+        name: up to 100 characters.
+        address: up to 1,000 characters.
+    """
 
     recipient: Recipient
     latitude: float
@@ -200,22 +259,43 @@ class LocationBody(SendBody):
 
 
 class LocationRequestBody(SendBody):
-    """A request for the user's location."""
+    """A request for the user's location.
+
+    Attributes:
+        body: the text, up to 1,024 characters.
+    """
 
     recipient: Recipient
     body: Words
 
 
-class _Language(_Model):
-    code: Name = "es"
+class TemplateLanguage(_Model):
+    """The language of a template, as Wappa 0.1 names it.
+
+    Attributes:
+        code: e.g. `es` or `en_US`.
+    """
+
+    code: Name | None = None
 
 
-class _Routing(_Model):
+class TemplateRouting(_Model):
+    """The way of a marketing template.
+
+    Attributes:
+        policy: `category_default`, or `cloud_messages_fallback` to leave out Meta's endpoint for marketing messages.
+    """
+
     policy: Name = "category_default"
 
 
-class _Named(_Model):
-    """The recipient of a template, as Wappa 0.31 names it."""
+class TemplateRecipient(_Model):
+    """The recipient of a template, as Wappa 0.31 names it.
+
+    Attributes:
+        kind: `phone_number` or `bsuid`, a business-scoped user id.
+        value: the recipient.
+    """
 
     kind: Literal["phone_number", "bsuid"] = "phone_number"
     value: Recipient
@@ -225,47 +305,77 @@ class TemplateBody(SendBody):
     """A template.
 
     Wappa 0.1 has `language` and `template_type` (its header's); 0.31 `language_code`, `category`, `routing`.
+
+    Attributes:
+        template_name: up to 512 characters.
+        kind: taken for Wappa's callers, and ignored: the path says it.
+        language: the language, by its other name.
+        language_code: the language, e.g. `es` or `en_US`. It may be missing if the tenant has a `template_language`.
+        category: `marketing`, `utility` or `authentication`, as Meta approved it.
+        template_type: the category, by its other name.
+        routing: the way of a marketing template.
+        body_parameters: up to 10 texts; `{"type": "text", "text": …, "parameter_name": …}` for named variables.
     """
 
     unsent = frozenset({"kind", "language", "category", "template_type", "routing"})
 
-    recipient: Recipient | _Named
+    recipient: Recipient | TemplateRecipient
     template_name: Name
     kind: Name | None = None
-    language: _Language = _Language()
+    language: TemplateLanguage | None = None
     language_code: Name | None = None
     category: Name | None = None
     template_type: Name | None = None
-    routing: _Routing = _Routing()
-    body_parameters: list[Json] | None = None
+    routing: TemplateRouting = TemplateRouting()
+    body_parameters: list[Words | Json] | None = None
 
     def arguments(self) -> Json:
         """Return the arguments of the messenger's method, without the recipient."""
         given = super().arguments()
-        given["language_code"] = self.language_code or self.language.code
+        given["language_code"] = self.language_code or (self.language.code if self.language else None)
         given["template_type"] = self.category or (None if self.template_type in _LABELS else self.template_type)
         return given | {"routing_policy": self.routing.policy}
 
 
 class TextTemplateBody(TemplateBody):
-    """A template with a text header or none."""
+    """A template with a text header or none.
+
+    Attributes:
+        authentication_method: of a one-time code: `one_tap`, `zero_tap` or `copy_code`.
+        authentication_button_index: the place of its button, 0 to 9.
+    """
 
     authentication_method: Name | None = None
     authentication_button_index: int = 0
 
 
-class _MediaHeader(_Model):
+class MediaHeader(_Model):
+    """The medium of a template, by exactly one of its id and its URL.
+
+    Attributes:
+        media_type: `image`, `video` or `document`.
+        media_id: the provider's id.
+        media_url: a URL that the provider can fetch.
+    """
+
     media_type: Name
     media_id: Id | None = None
     media_url: Url | None = None
 
 
 class MediaTemplateBody(TemplateBody):
-    """A template with a medium. Wappa 0.31 puts it into `media_header`, 0.1 beside the other fields."""
+    """A template with a medium. Wappa 0.31 puts it into `media_header`, 0.1 beside the other fields.
+
+    Attributes:
+        media_header: the medium.
+        media_type: `image`, `video` or `document`.
+        media_id: the provider's id.
+        media_url: a URL that the provider can fetch.
+    """
 
     unsent = TemplateBody.unsent | {"media_header"}
 
-    media_header: _MediaHeader | None = None
+    media_header: MediaHeader | None = None
     media_type: Name | None = None
     media_id: Id | None = None
     media_url: Url | None = None
@@ -276,7 +386,16 @@ class MediaTemplateBody(TemplateBody):
         return super().arguments() | header
 
 
-class _LocationHeader(_Model):
+class LocationHeader(_Model):
+    """The place of a template.
+
+    Attributes:
+        latitude: degrees, -90 to 90.
+        longitude: degrees, -180 to 180.
+        name: up to 100 characters.
+        address: up to 1,000 characters.
+    """
+
     latitude: Name | float
     longitude: Name | float
     name: Name
@@ -284,11 +403,19 @@ class _LocationHeader(_Model):
 
 
 class LocationTemplateBody(TemplateBody):
-    """A template with a place. Wappa 0.31 puts it into `location_header`, 0.1 beside the other fields."""
+    """A template with a place. Wappa 0.31 puts it into `location_header`, 0.1 beside the other fields.
+
+    Attributes:
+        location_header: the place.
+        latitude: degrees, -90 to 90.
+        longitude: degrees, -180 to 180.
+        name: up to 100 characters.
+        address: up to 1,000 characters.
+    """
 
     unsent = TemplateBody.unsent | {"location_header"}
 
-    location_header: _LocationHeader | None = None
+    location_header: LocationHeader | None = None
     latitude: Name | float | None = None
     longitude: Name | float | None = None
     name: Name | None = None

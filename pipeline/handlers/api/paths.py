@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from pipeline.errors import InvalidRecord, Unsendable
 from pipeline.handlers.api import bodies
+from pipeline.handlers.context import current
 from pipeline.handlers.messenger import MESSENGER
 from pipeline.handlers.outbound import checks
 from pipeline.handlers.results import SendResult
@@ -54,12 +55,17 @@ PATHS: Final[Mapping[str, ApiMethod]] = MappingProxyType(
 )
 
 
+OLD_LANGUAGE: Final = "es"
+"""The language of a template without one, if neither its tenant has one: older versions accepted it, and meant this."""
 UPLOAD_PATHS: Final = frozenset(path for path, call in PATHS.items() if issubclass(call.body, bodies.MediaBody))
 """The paths that take a file in a form."""
 
 
-async def dry_run(event: APIMessageEvent) -> SendResult:
-    """Return the messenger's result of the send. The event must be active, as in a hook; its command is the first."""
+async def dry_run(event: APIMessageEvent, language: str | None = None) -> SendResult:
+    """Return the messenger's result of the send. The event must be active, as in a hook; its command is the first.
+
+    `language` is that of a template which has none, neither by itself nor by its tenant.
+    """
     call = PATHS.get(event.path)
     if call is None:
         raise InvalidRecord(f"there is no send {event.path}: a newer version has written it")
@@ -67,6 +73,8 @@ async def dry_run(event: APIMessageEvent) -> SendResult:
         arguments = _arguments(call.body, event)
     except Unsendable as error:
         return _failed_result(event, error)
+    if "language_code" in arguments and arguments["language_code"] is None:
+        arguments["language_code"] = current().services.languages.get(event.tenant_id, language)
     if event.message_type != READ:
         arguments["recipient"] = event.recipient
     result: SendResult = await getattr(MESSENGER, call.method)(**arguments)
@@ -84,7 +92,7 @@ def _arguments(kind: type[bodies.SendBody], event: APIMessageEvent) -> Json:
 
 async def execute(event: APIMessageEvent) -> None:
     """Queue the send. Raises `InvalidRecord` if the API accepted it but this version's messenger rejects it."""
-    result = await dry_run(event)
+    result = await dry_run(event, OLD_LANGUAGE)
     if not result.success:
         raise InvalidRecord(f"the send can't be carried out: {result.error}")
 

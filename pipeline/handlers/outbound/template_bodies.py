@@ -113,7 +113,7 @@ def body_component(parameters: object) -> list[Body]:
 
 
 def _parameter(value: object) -> Body:
-    given = checks.mapping("parameter", value)
+    given = checks.mapping("parameter", {"text": value} if isinstance(value, str) else value)
     if given.get("type", "text") != "text":
         raise Unsendable("a parameter is not of type text: use send_template for the others")
     text = parameter_text(given.get("text"), 1024)
@@ -165,6 +165,11 @@ def _header(parameter: Mapping[str, Any]) -> Body:
 
 
 def _language(value: object) -> str:
+    if value is None:
+        raise Unsendable(
+            "the template has no language: pass language_code, e.g. es or en_US, or set the template_language of the "
+            "tenant or of the handler's class"
+        )
     if not isinstance(value, str) or not 2 <= len(value) <= 32:
         raise Unsendable("the language code has not 2 to 32 characters, e.g. es or en_US")
     return value

@@ -20,8 +20,8 @@ from pipeline.handlers.outbound.template_bodies import (
 from pipeline.handlers.results import SendResult
 from pipeline.topics.commands import CommandKind, Priority
 
-Parameters = Sequence[Mapping[str, Any]] | None
-"""`{"type": "text", "text": …}` each, with `parameter_name` if the template names its variables."""
+Parameters = Sequence[str | Mapping[str, Any]] | None
+"""A string each, or `{"type": "text", "text": …}` with `parameter_name` if the template names its variables."""
 
 DEFAULT_ROUTE: Final = "category_default"
 CODE_LIFETIME: Final = 600.0
@@ -34,14 +34,21 @@ class TemplateSender(SenderMixin):
 
     A marketing template goes through Meta's marketing endpoint if `template_type` says that it is one, unless
     `routing_policy` is `cloud_messages_fallback`. By either way it is `bulk`, unless `priority` says otherwise.
+
+    A template is approved for each language by itself. Without `language_code` it has the `template_language` of the
+    tenant, else of the handler's class, and is rejected if neither has one.
     """
+
+    def _template_language(self) -> str | None:
+        """Return the language of templates that name none; None if there is none."""
+        return None
 
     async def send_text_template(
         self,
         template_name: str,
         recipient: str,
         body_parameters: Parameters = None,
-        language_code: str = "es",
+        language_code: str | None = None,
         *,
         template_type: TemplateType | str | None = None,
         routing_policy: str = DEFAULT_ROUTE,
@@ -50,8 +57,7 @@ class TemplateSender(SenderMixin):
         reply_to_message_id: str | None = None,
         **options: Unpack[SendOptions],
     ) -> SendResult:
-        """Send a template with up to 10 parameters of up to 1,024 characters. The default language is Spanish, as in
-        Wappa.
+        """Send a template with up to 10 parameters of up to 1,024 characters.
 
         An authentication template has the code as its one parameter and needs `authentication_method` (`one_tap`,
         `zero_tap`, `copy_code`); its button is filled in with the same code. It expires in 10 minutes by default.
@@ -68,7 +74,7 @@ class TemplateSender(SenderMixin):
         media_id: str | None = None,
         media_url: str | None = None,
         body_parameters: Parameters = None,
-        language_code: str = "es",
+        language_code: str | None = None,
         *,
         template_type: TemplateType | str | None = None,
         routing_policy: str = DEFAULT_ROUTE,
@@ -89,7 +95,7 @@ class TemplateSender(SenderMixin):
         name: str,
         address: str,
         body_parameters: Parameters = None,
-        language_code: str = "es",
+        language_code: str | None = None,
         *,
         template_type: TemplateType | str | None = None,
         routing_policy: str = DEFAULT_ROUTE,
@@ -106,7 +112,7 @@ class TemplateSender(SenderMixin):
         template_name: str,
         recipient: str,
         components: Sequence[Mapping[str, Any]] | None = None,
-        language_code: str = "es",
+        language_code: str | None = None,
         *,
         template_type: TemplateType | str | None = None,
         routing_policy: str = DEFAULT_ROUTE,
@@ -124,7 +130,7 @@ class TemplateSender(SenderMixin):
         options: SendOptions,
         build: Callable[..., Body],
         name: str,
-        language: str,
+        language: str | None,
         content: object,
         category: TemplateType | str | None,
         *rest: object,
@@ -137,5 +143,5 @@ class TemplateSender(SenderMixin):
             options = {**options, "priority": Priority.BULK}
         if category == TemplateType.AUTHENTICATION and options.get("expires_in") is None:
             options = {**options, "expires_in": CODE_LIFETIME}
-        what = (name, language, content, category, *rest)
+        what = (name, self._template_language() if language is None else language, content, category, *rest)
         return self._send(CommandKind.TEMPLATE, recipient, reply_to, options, build, *what)

@@ -16,6 +16,8 @@ from pipeline.tenants import SAMPLE
 from pipeline.wappa.core.config.settings import WappaSettings
 
 TENANT: Final = "wappa"
+LANGUAGE: Final = "es"
+"""The language of templates whose send names none, as in Wappa."""
 _NEEDED: Final = {
     "WP_ACCESS_TOKEN": "wp_access_token",
     "WP_PHONE_ID": "wp_phone_id",
@@ -79,4 +81,5 @@ def _one_tenant(settings: WappaSettings, account: dict[str, Any], app: Sequence[
     secret, verify_token = app
     key = settings.api_key or LOCAL_KEY + token_urlsafe(24)
     cloud_app = {"id": TENANT, "app_secrets": [secret], "verify_token": verify_token}
-    return {"cloud_apps": [cloud_app], "tenants": [{"id": TENANT, "accounts": [account], "api_keys": [key]}]}
+    tenant = {"id": TENANT, "accounts": [account], "api_keys": [key], "template_language": LANGUAGE}
+    return {"cloud_apps": [cloud_app], "tenants": [tenant]}

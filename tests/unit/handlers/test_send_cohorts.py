@@ -22,7 +22,9 @@ def test_a_send_carries_its_campaign_and_tags() -> None:
 
     async def body(messenger: IMessenger) -> None:
         await messenger.send_text("hi", USER, campaign="spring-sale", tags=["vip", "b_2"])
-        await messenger.send_text_template("sale", USER, template_type="marketing", campaign="spring-sale")
+        await messenger.send_text_template(
+            "sale", USER, language_code="en", template_type="marketing", campaign="spring-sale"
+        )
         await messenger.send_text("hi", USER)
 
     one, two, three = sent(body)

@@ -51,11 +51,12 @@ def cta(**changes: Any) -> tuple[str, dict[str, Any]]:
 
 
 def template(**changes: Any) -> tuple[str, dict[str, Any]]:
-    return "send_text_template", {"template_name": "hello", **changes}
+    return "send_text_template", {"template_name": "hello", "language_code": "en", **changes}
 
 
 def media_template(**changes: Any) -> tuple[str, dict[str, Any]]:
-    return "send_media_template", {"template_name": "hello", "media_type": "image", "media_id": "1", **changes}
+    named = {"template_name": "hello", "language_code": "en"}
+    return "send_media_template", {**named, "media_type": "image", "media_id": "1", **changes}
 
 
 def carousel(*cards: Any) -> tuple[str, dict[str, Any]]:
@@ -67,7 +68,7 @@ def location(latitude: Any, longitude: Any, **more: Any) -> tuple[str, dict[str,
 
 
 def generic(*components: Any) -> tuple[str, dict[str, Any]]:
-    return "send_template", {"template_name": "hello", "components": list(components)}
+    return "send_template", {"template_name": "hello", "language_code": "en", "components": list(components)}
 
 
 BROKEN = ["two\nlines", "two\r\nlines", "a\ttab", "five     spaces"]
@@ -165,6 +166,10 @@ REFUSED: list[tuple[tuple[str, dict[str, Any]], str]] = [
     ),
     (template(template_name="x" * 513), "VALIDATION"),
     (template(language_code="e"), "VALIDATION"),
+    (template(language_code=None), "VALIDATION"),
+    (template(body_parameters=["Ana", 17]), "VALIDATION"),
+    (template(body_parameters="Ana"), "VALIDATION"),
+    *((template(body_parameters=[text]), "VALIDATION") for text in ("", "x" * 1025, *BROKEN)),
     (template(body_parameters=CODE * 11), "VALIDATION"),
     (template(body_parameters=[{"type": "text", "text": "x" * 1025}]), "VALIDATION"),
     (template(body_parameters=[{"type": "currency"}]), "VALIDATION"),

@@ -22,7 +22,7 @@ TEMPLATES: list[tuple[str, dict[str, Any]]] = [
 
 
 def priority(method: str, **given: Any) -> Priority:
-    result, (command,) = call(method, {"recipient": USER, "template_name": "sale"} | given)
+    result, (command,) = call(method, {"recipient": USER, "template_name": "sale", "language_code": "en"} | given)
     assert result.success, result.error
     return command.priority
 

@@ -1,6 +1,5 @@
 """The base class of handlers, and the default handlers."""
 
-from pipeline.handlers import WappaEventHandler
 from pipeline.wappa.core.events.default_handlers import (
     DefaultErrorHandler,
     DefaultHandlerFactory,
@@ -10,6 +9,7 @@ from pipeline.wappa.core.events.default_handlers import (
     MessageLogStrategy,
     StatusLogStrategy,
 )
+from pipeline.wappa.core.events.event_handler import WappaEventHandler
 
 __all__ = [
     "DefaultErrorHandler",

@@ -39,6 +39,7 @@ COMPONENTS: Final = [
     {"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text", "text": "x"}]},
 ]
 FRAME: Final = {"body": "b", "header": "h", "footer": "f"}
+NAMED: Final = {"template_name": "n", "language_code": "en"}
 SENDS: Final[dict[str, dict[str, Any]]] = {
     "send_text": {"text": "hi", "reply_to_message_id": "wamid.X"},
     "send_button_message": {"buttons": BUTTONS, **FRAME},
@@ -63,9 +64,9 @@ SENDS: Final[dict[str, dict[str, Any]]] = {
     "send_products": {"catalog_id": "c", "sections": [{"title": "t", "product_retailer_ids": ["a"]}], **FRAME},
     "send_carousel": {"body": "b", "cards": [{"header": MEDIUM, "buttons": BUTTONS}] * 2},
     "send_flow": {"flow": FLOW, "button_text": "go", **FRAME},
-    "send_text_template": {"template_name": "n", "body_parameters": [{"type": "text", "text": "x"}]},
-    "send_location_template": {"template_name": "n", "latitude": 1, "longitude": "2", "name": "n", "address": "a"},
-    "send_template": {"template_name": "n", "components": COMPONENTS},
+    "send_text_template": NAMED | {"body_parameters": ["x", {"type": "text", "text": "x"}]},
+    "send_location_template": NAMED | {"latitude": 1, "longitude": "2", "name": "n", "address": "a"},
+    "send_template": NAMED | {"components": COMPONENTS},
     "pin_message": {"message_id": "wamid.X", "pin_for": 86_400},
 }
 SURROGATE: Final = "a\ud83d"
