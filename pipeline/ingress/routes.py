@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from pipeline.ingress.admission import Rejected
+from pipeline.ingress.api_description import ApiDescription
 from pipeline.ingress.probes import Probes
 from pipeline.ingress.receiver import WebhookReceiver
 from pipeline.ingress.responses import BareResponse, check_expect, response
@@ -17,6 +18,8 @@ from pipeline.providers.base import Provider
 from pipeline.tenants import Tenants
 
 CLOUD_PATH = "/webhooks/cloud"
+SEND_PREFIX = "/api/whatsapp/"
+OPENAPI_PATH = "/api/openapi.json"
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -37,7 +40,8 @@ def create_app(
         _add(app, "POST", CLOUD_PATH + slash, routes.cloud)
         _add(app, "GET", CLOUD_PATH + slash, routes.verification)
         _add(app, "POST", "/webhooks/{provider}/{tenant}" + slash, routes.tenant)
-    _add(app, "POST", "/api/whatsapp/{family}/{name}", routes.send)
+    _add(app, "POST", SEND_PREFIX + "{family}/{name}", routes.send)
+    _add(app, "GET", OPENAPI_PATH, ApiDescription(tenants).get)
     probes.serve(app)
     _add(app, "*", "/{anything:.*}", not_found)
     return app

@@ -16,13 +16,14 @@ from pipeline.ingress.rejections import Quota
 from pipeline.ingress.responses import BareResponse
 from pipeline.tenants import Tenant
 
-_DERIVED: Final = (
+DERIVED: Final = (
     "command_id",
     "recipient_bsuid",
     "recipient_phone",
     "recipient_parent_bsuid",
     "recipient_username",
 )
+"""The properties of `SendResult` that a response has beside its fields."""
 _QUOTA_NAMES: Final = {
     Quota.SENDS: "sends",
     Quota.INTERACTIVE: "interactive sends",
@@ -76,5 +77,5 @@ class OverQuota(Rejected):
 
 def result_response(status: int, result: SendResult) -> web.Response:
     """Return a result as JSON."""
-    content = asdict(result) | {name: getattr(result, name) for name in _DERIVED}
+    content = asdict(result) | {name: getattr(result, name) for name in DERIVED}
     return BareResponse(status=status, body=orjson.dumps(content), content_type="application/json")

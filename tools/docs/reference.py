@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.docs import dashboard, error_codes_page, metrics_page, settings_pages
+from tools.openapi import document
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -16,6 +17,8 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/configuration.md": settings_pages.page,
     "docs/error-codes.md": error_codes_page.page,
     "docs/metrics.md": metrics_page.page,
+    "docs/openapi.json": document.text,
+    "pipeline/ingress/openapi.json": document.packed,
 }
 """Path in the repository → its text."""
 
