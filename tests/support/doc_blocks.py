@@ -17,12 +17,15 @@ A block in any other language is there to be looked at. So is a block whose page
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from enum import Enum, auto
 from pathlib import Path
-from typing import Final, NamedTuple
+from textwrap import indent
+from typing import Any, Final, NamedTuple
 
 import pytest
 
@@ -33,6 +36,8 @@ PROGRAMS: Final = ("pipeline", "python", "curl", "make", "pytest")
 """Commands that a block may call, if the block is to run."""
 NEEDS_CURL: Final = pytest.mark.skipif(not shutil.which("curl"), reason="the page calls curl, which is not installed")
 """`make test` needs only Python and make; what a page does with curl is tested where it is installed."""
+_CLASS: Final = "class Documented(EventHandler):\n"
+_HOOK: Final = "    async def process_message(self, webhook):"
 _FENCE: Final = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.M | re.S)
 _SETTING: Final = re.compile(r"[A-Z_]+=\S*")
 _LANGUAGES: Final = frozenset({"python", "pycon", "yaml", "dotenv", "sh", "", "json"})
@@ -84,6 +89,59 @@ def _block(page: Path, text: str, found: re.Match[str]) -> Block:
 def running(page: Path) -> Iterator[Block]:
     """Yield the blocks of a page that a test runs."""
     return (block for block in blocks(page) if block.runs)
+
+
+class Shape(Enum):
+    """What a block of Python is: hooks without their class, the body of a hook, or whole as it stands."""
+
+    HOOKS = auto()
+    BODY = auto()
+    MODULE = auto()
+
+
+def shape_of(text: str) -> Shape:
+    """Return the shape of a block. A body awaits something outside of functions and classes, or asks `self`."""
+    shown = ast.parse(f"async def lines():\n{indent(text, '    ')}").body[0]
+    assert isinstance(shown, ast.AsyncFunctionDef)
+    if any(_is_method(each) for each in shown.body):
+        return Shape.HOOKS
+    return Shape.BODY if _is_body_of_a_hook(shown) else Shape.MODULE
+
+
+def define(block: Block, names: dict[str, Any]) -> list[Any]:
+    """Run a block of Python in the namespace of its page, and return what it defines anew. Hooks get a class."""
+    before = dict(names)
+    match shape_of(block.text):
+        case Shape.HOOKS:
+            more = "" if "def process_message" in block.text else f"{_HOOK} ...\n"
+            code = _CLASS + more + indent(block.text, "    ")
+        case Shape.BODY:
+            code = f"{_CLASS}{_HOOK}\n{indent(block.text, '        ')}"
+        case Shape.MODULE:
+            code = block.text
+    exec(compile(code, block.name, "exec"), names)
+    return [value for name, value in names.items() if before.get(name) is not value]
+
+
+def _is_method(node: ast.stmt) -> bool:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return isinstance(node, functions) and [arg.arg for arg in node.args.args][:1] == ["self"]
+
+
+def _is_body_of_a_hook(shown: ast.AsyncFunctionDef) -> bool:
+    opaque = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    waiting: list[ast.AST] = list(shown.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)) or _is_self(node):
+            return True
+        if not isinstance(node, opaque):
+            waiting += ast.iter_child_nodes(node)
+    return False
+
+
+def _is_self(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def commands(block: Block) -> list[Shell]:

@@ -1,4 +1,4 @@
-"""Every public name of Wappa in both generations, and if it is here: `docs/wappa-compatibility.md`.
+"""The Wappa port table, `docs/wappa-compatibility.md`: every public name in both generations, and if it is here.
 
     python -m tests.support.names > docs/wappa-compatibility.md
 
@@ -103,9 +103,10 @@ NOTES: Final = {
     "IMessenger.send_document": "the caption goes out; Wappa loses it",
     "IMessenger.send_location": "numbers on the wire, as Meta's reference has them; Wappa sends strings",
     "IMessenger.mark_as_read": "`typing` shows the indicator; Wappa leaves it out",
-    "IMessenger.send_text_template": "`template_type` may be left out, as in 0.1.10",
-    "IMessenger.send_media_template": "`template_type` may be left out, as in 0.1.10",
-    "IMessenger.send_location_template": "`template_type` may be left out, as in 0.1.10",
+    **dict.fromkeys(
+        [f"IMessenger.send_{kind}_template" for kind in ("text", "media", "location")],
+        "`template_type` may be left out, as in 0.1.10; so may [a known language](messaging.md#templates)",
+    ),
     "IMediaHandler.stream_media": "the one method that raises (`Unsendable`): a stream has no result",
     "MessageResult.message_id": "the command's id until the provider gave its own (`StatusEvent.command_id`)",
     "MessageResult.tenant_id": "the tenant's id in the tenants file; the account is `inbox_id`",
@@ -219,7 +220,7 @@ def _first_line(member: Any) -> str:
     return (inspect.getdoc(member) or "").split("\n")[0]
 
 
-_HEAD: Final = """# Wappa compatibility
+_HEAD: Final = """# Wappa port table
 
 This page lists every public name of Wappa, in two versions: that of its published documents (0.1.10) and 0.31.0.
 It covers handlers, messenger, media handler, results, models, caches, webhooks and messages.

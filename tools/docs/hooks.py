@@ -44,6 +44,14 @@ def on_post_page(output: str, page: Any, **_: Any) -> str:
     return output.replace("</body>", f"{script}</body>")
 
 
+def on_post_build(config: Any) -> None:
+    """Let the former addresses of pages lead to the pages."""
+    for old, new in links.MOVED.items():
+        place = Path(config.site_dir) / old / "index.html"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(links.redirect(f"../{new}/"))
+
+
 def _linked(files: Files) -> set[str]:
     """Return the existing files that pages link to and that have no page yet."""
     pages = [(file, file.content_string) for file in files.documentation_pages()]

@@ -16,6 +16,8 @@ DOCS: Final = "docs/"
 HOME: Final = "index.md"
 SOURCE: Final = "source/"
 """Folder of the site that holds the shown files."""
+MOVED: Final = {"names": "wappa-compatibility"}
+"""Pages by their former names, and their names of today."""
 
 _FENCE: Final = "~" * 12
 _FENCED: Final = re.compile(r"(^(?:```|~~~).*?^(?:```|~~~)[^\n]*$)", re.M | re.S)
@@ -72,6 +74,14 @@ def rewrite(page: str, markdown: str) -> str:
 
     parts = _FENCED.split(markdown)
     return "".join(part if number % 2 else _LINK.sub(link, part) for number, part in enumerate(parts))
+
+
+def redirect(target: str) -> str:
+    """Return the HTML of a page that leads to another."""
+    moves = f'<meta http-equiv="refresh" content="0; url={target}"><link rel="canonical" href="{target}">'
+    return (
+        f'<!doctype html><meta charset="utf-8"><title>Moved</title>{moves}<a href="{target}">This page has moved.</a>\n'
+    )
 
 
 def source_page(root: Path, path: str) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import doctest
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from textwrap import indent
 from typing import Any
 
 import orjson
@@ -37,7 +35,7 @@ from pipeline.testing import (
     status_event,
 )
 from pipeline.topics.events import EventBase, decode
-from tests.support.doc_blocks import PAGES, ROOT, Block, Shell, commands, running
+from tests.support.doc_blocks import PAGES, ROOT, Block, Shell, commands, define, running
 
 ELSEWHERE = {
     "new-provider.md": "python",  # parts of tests/support/pigeon.py, which its conformance suite runs
@@ -47,8 +45,6 @@ ELSEWHERE = {
 """Blocks that need more around them than their page has: their language, by page."""
 BLOCKS = [block for page in PAGES for block in running(page) if ELSEWHERE.get(page.name) != block.language]
 SCRIPTS: dict[str, Callable[..., None]] = {"bench": bench.__main__.main, "chaos": chaos.__main__.main}
-_CLASS = "class Documented(EventHandler):\n"
-_HOOK = "    async def process_message(self, webhook):"
 
 
 def written(*languages: str) -> list[Any]:
@@ -67,40 +63,8 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: Any) -> None:
 
 def run(block: Block, names: dict[str, Any]) -> None:
     """Run one block in the namespace of its page, and whatever it defines."""
-    before = dict(names)
-    shown = ast.parse(f"async def lines():\n{indent(block.text, '    ')}").body[0]
-    assert isinstance(shown, ast.AsyncFunctionDef)
-    if any(_is_method(each) for each in shown.body):
-        code = _CLASS + ("" if "def process_message" in block.text else f"{_HOOK} ...\n") + indent(block.text, "    ")
-    elif _is_body_of_a_hook(shown):
-        code = f"{_CLASS}{_HOOK}\n{indent(block.text, '        ')}"
-    else:
-        code = block.text
-    exec(compile(code, block.name, "exec"), names)
-    for value in [value for name, value in names.items() if before.get(name) is not value]:
+    for value in define(block, names):
         _try(value)
-
-
-def _is_method(node: ast.stmt) -> bool:
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return isinstance(node, functions) and [arg.arg for arg in node.args.args][:1] == ["self"]
-
-
-def _is_body_of_a_hook(shown: ast.AsyncFunctionDef) -> bool:
-    """Return True if something outside of functions and classes is awaited, or is an attribute of `self`."""
-    opaque = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-    waiting: list[ast.AST] = list(shown.body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)) or _is_self(node):
-            return True
-        if not isinstance(node, opaque):
-            waiting += ast.iter_child_nodes(node)
-    return False
-
-
-def _is_self(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def _try(value: Any) -> None:

@@ -77,6 +77,13 @@ def test_a_link_leads_to_the_page_of_the_site(page: str, target: str, expected: 
     assert links.rewrite(page, f"see [it]({target}).") == f"see [it]({expected})."
 
 
+def test_an_old_address_leads_to_the_page_of_today() -> None:
+    """A link of somebody's notes would end in nothing."""
+    assert 'url=../wappa-compatibility/"' in links.redirect("../wappa-compatibility/")
+    for old, new in links.MOVED.items():
+        assert (DOCS / f"{new}.md").is_file() and not (DOCS / f"{old}.md").exists()
+
+
 def test_code_blocks_keep_what_looks_like_a_link() -> None:
     """Code that a reader copies would be changed."""
     page = "```python\nx = d[k](../a.py)\n```\n[it](../a.py)\n"
