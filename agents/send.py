@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Final
 
 from pipeline.messenger.code_counts import Count, do_not_count
 from pipeline.messenger.executor import CommandExecutor
@@ -17,10 +18,12 @@ from pipeline.runtime import ConcurrentContext, ConcurrentStage, FairKey, Fairne
 from pipeline.topics.catalogue import CONTACTS, SENT
 from pipeline.topics.codec import decode_command, encode_outcome
 from pipeline.topics.commands import Command
+from pipeline.topics.dead_letters import is_redriven_for_another
 from pipeline.topics.keys import conversation_key
 from pipeline.topics.records import Record
 
-MAX_CONCURRENT = 5_000
+STAGE: Final = "send"
+MAX_CONCURRENT: Final = 5_000
 """Commands that are processed concurrently: more than wait briefly for the connection slots of a few accounts. The
 dispatcher limits how many of them call a provider."""
 
@@ -36,6 +39,8 @@ def send(
     joined = fates or Fates()
 
     async def run(command: Command, context: ConcurrentContext) -> Iterable[Record]:
+        if is_redriven_for_another(context.record, STAGE):
+            return ()
         table = context.table(SENT)
         check = refusals.check(command, partial(context.table, CONTACTS)) if refusals else None
         with joined.execution(command):
@@ -46,7 +51,7 @@ def send(
     def ordering_key(command: Command) -> tuple[str, str]:
         return command.account, command.recipient
 
-    return ConcurrentStage("send", run, decode_command, ordering_key, MAX_CONCURRENT, fairness=fairness)
+    return ConcurrentStage(STAGE, run, decode_command, ordering_key, MAX_CONCURRENT, fairness=fairness)
 
 
 def fair_key(command: Command) -> FairKey:

@@ -6,6 +6,7 @@
     commands.interactive, commands.bulk ──▶ [send] ──▶ commands.outcomes          app "messenger", "sent", "parked"
     commands.receipts ──▶ [receive] ──▶ commands.outcomes                         app "messenger", "sent", "contacts"
     controls ──▶ every messenger, from its beginning
+    events.*, commands.*, commands.outcomes ──▶ [react] ──▶ commands.*            app "agent-<id>", "parked"
     any stage ──▶ dead-letters.<stage>
 
 A chain is cut in two by naming a topic between its stages: `app.flow(RAW, parse(…), Through(…), deduplicate(), …)`.
@@ -20,11 +21,17 @@ from pipeline.agents.deduplicate import deduplicate
 from pipeline.agents.handle import fair_key as event_fair_key
 from pipeline.agents.handle import handle
 from pipeline.agents.parse import parse
+from pipeline.agents.react import fair_key as reaction_fair_key
+from pipeline.agents.react import react
+from pipeline.agents.reads import topics_read
 from pipeline.agents.receive import receive
 from pipeline.agents.route import route
 from pipeline.agents.send import fair_key as command_fair_key
 from pipeline.agents.send import send
+from pipeline.handlers.agents import AgentRunner, load_agent
+from pipeline.handlers.base import EventHandler
 from pipeline.handlers.runner import HandlerRunner
+from pipeline.handlers.services import Capabilities
 from pipeline.messenger.accounts import AccountFacts
 from pipeline.messenger.control_updates import ControlUpdates
 from pipeline.messenger.controls import ControlChange, Controls
@@ -44,6 +51,7 @@ from pipeline.runtime.kafka.watermark import GroupTopic, PipelineWatermark
 from pipeline.settings import Settings
 from pipeline.tenants import Tenants
 from pipeline.topics import catalogue as topics
+from pipeline.topics.agents import AgentEntry
 from pipeline.topics.commands import Command
 from pipeline.topics.keys import account_key, account_of, conversation_key
 from pipeline.topics.lifetimes import longest_lifetime, required_retention
@@ -65,13 +73,32 @@ def intake(settings: Settings, tenants: Tenants) -> PipelineApp:
 def handlers(settings: Settings, tenants: Tenants, lane: str) -> PipelineApp:
     """Create the app that turns a lane's events into commands. Raise `ConfigurationError` for a wrong handler."""
     app = PipelineApp(f"{topics.HANDLERS}-{lane}", settings)
-    capabilities = {name: provider.kinds for name, provider in PROVIDERS.items()}
     media = AccountMedia(PROVIDERS, tenants, networks=settings.media_networks)
-    runner = HandlerRunner(settings, tenants, capabilities=capabilities, media=media)
+    runner = HandlerRunner(settings, tenants, capabilities=_capabilities(), media=media)
     app.flow(topics.events(lane).name, handle(runner, settings.handler_concurrency, _event_fairness(tenants, lane)))
     app.on_close(runner.close)
     app.on_close(media.close)
     return app
+
+
+def agent(settings: Settings, tenants: Tenants, entry: AgentEntry) -> PipelineApp:
+    """Create the app of an agent beside the handlers. Raise `ConfigurationError` for a wrong agent."""
+    app, found = PipelineApp(entry.app, settings), load_agent(entry)
+    if not isinstance(found, EventHandler):
+        found(app)
+        return app
+    media = AccountMedia(PROVIDERS, tenants, networks=settings.media_networks)
+    runner = AgentRunner(entry, found, settings, tenants, capabilities=_capabilities(), media=media)
+    fairness = Fairness(reaction_fair_key, weight=tenants.weight, has_groups=lambda: len(tenants) > 1, account=_account)
+    for source in topics_read(found, entry, tenants):
+        app.flow(source, react(runner, settings.handler_concurrency, fairness))
+    app.on_close(runner.close)
+    app.on_close(media.close)
+    return app
+
+
+def _capabilities() -> Capabilities:
+    return {name: provider.kinds for name, provider in PROVIDERS.items()}
 
 
 def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:

@@ -37,6 +37,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.errors import ConfigurationError
 from pipeline.secret_index import SecretIndex
+from pipeline.topics.agents import AgentEntry
 from pipeline.topics.lifetimes import Overrides
 from pipeline.topics.refusals import SendRefusals
 from pipeline.yaml_reader import line_of, read_yaml
@@ -265,6 +266,7 @@ class TenantsFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cloud_apps: tuple[CloudApp, ...] = ()
+    agents: tuple[AgentEntry, ...] = ()
     tenants: tuple[Tenant, ...]
 
 
@@ -328,6 +330,7 @@ class Tenants:
 
     Attributes:
         lanes: the lanes of the tenants, and `default`, in order.
+        agents: the agents beside the handlers, by id.
     """
 
     def __init__(self, content: TenantsFile) -> None:
@@ -341,6 +344,9 @@ class Tenants:
             self._add(tenant)
         for app in self.cloud_apps:
             self._require_known(app)
+        self.agents: dict[str, AgentEntry] = {}
+        for agent in content.agents:
+            self._add_agent(agent)
 
     def _add(self, tenant: Tenant) -> None:
         if self._by_id.setdefault(tenant.id, tenant) is not tenant:
@@ -352,6 +358,15 @@ class Tenants:
         for key in tenant.api_keys:
             if len(self._api_keys.add(tenant, key.get_secret_value())) > 1:
                 raise ConfigurationError("tenants file: an API key is there twice: give every tenant keys of its own")
+
+    def _add_agent(self, agent: AgentEntry) -> None:
+        if self.agents.setdefault(agent.id, agent) is not agent:
+            raise ConfigurationError(f"tenants file: two agents are called {agent.id}: rename one")
+        for name in agent.tenants:
+            if name not in self._by_id:
+                raise ConfigurationError(
+                    f"tenants file: the agent {agent.id} reads the events of {name}, which is no tenant: correct it"
+                )
 
     def _require_known(self, app: CloudApp) -> None:
         for name in app.accounts:
@@ -369,6 +384,10 @@ class Tenants:
 
     def get(self, tenant_id: str) -> Tenant | None:
         return self._by_id.get(tenant_id)
+
+    def read_by(self, agent: AgentEntry) -> list[Tenant]:
+        """Return the tenants whose events an agent reads."""
+        return [self._by_id[name] for name in agent.tenants] if agent.tenants else list(self)
 
     def weight(self, tenant_id: str) -> float:
         """Return the tenant's share of fair turns, in relation to other tenants' weights."""

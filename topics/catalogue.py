@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from pipeline.topics import controls, installation
+from pipeline.topics.agents import AgentTopics, sources_of
 from pipeline.topics.dead_letters import PREFIX, REASON_BYTES
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
@@ -90,12 +91,13 @@ def events(lane: str) -> Topic:
     return Topic(f"events.{lane}", "conversation", f"events of the tenants on lane {lane}")
 
 
-def sources(lanes: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def sources(lanes: Iterable[str], agents: tuple[AgentTopics, ...] = ()) -> dict[str, tuple[str, ...]]:
     """Return the topics that each app reads, by its consumer group."""
     return {
         INTAKE: (RAW.name,),
         **{f"{HANDLERS}-{lane}": (events(lane).name,) for lane in lanes},
         MESSENGER: (COMMANDS_INTERACTIVE.name, COMMANDS_BULK.name, RECEIPTS.name),
+        **sources_of(agents),
     }
 
 
@@ -144,6 +146,16 @@ CONTACTS_CHANGELOG: Final = Topic(
 )
 
 
+def agent_topics(agent: AgentTopics) -> list[Topic]:
+    """Return the topics that belong to one agent beside the handlers."""
+    app = agent.entry.app
+    own = [] if agent.is_plain else [dead_letters(app), parked_changelog(app)]
+    return own + [
+        Topic(f"{app}-{table}-changelog", "as the source", f"table {table} of {app}", cleanup="compact")
+        for table in agent.tables
+    ]
+
+
 def _kept_for(topic: Topic, least: timedelta) -> Topic:
     """Return the topic with at least this retention."""
     return replace(topic, retention=max(topic.retention, least))
@@ -155,6 +167,7 @@ def catalogue(
     dedup_ttl: timedelta,
     outcome_ttl: timedelta,
     command_retention: timedelta = COMMANDS_BULK.retention,
+    agents: Iterable[AgentTopics] = (),
 ) -> list[Topic]:
     """Return every topic of an installation with these lanes.
 
@@ -174,6 +187,7 @@ def catalogue(
         CONTACTS_CHANGELOG,
         parked_changelog(MESSENGER),
         *(parked_changelog(f"{HANDLERS}-{lane}") for lane in lanes),
+        *(topic for agent in agents for topic in agent_topics(agent)),
         CONTROLS,
         INSTALLATION,
     ]

@@ -23,6 +23,9 @@ REASON_BYTES: Final = 16 * 1024
 """Upper bound of the headers that give the reason, in bytes. The topic accepts records that much larger."""
 
 
+_ABOUT_REDRIVING: Final = frozenset({headers.STALE, headers.REDRIVEN, headers.REDRIVEN_FOR})
+
+
 class DeadLetterState(StrEnum):
     """The state of a dead letter."""
 
@@ -114,13 +117,23 @@ class DeadLetter(NamedTuple):
 
         `at` is now, in ms since the epoch.
         """
-        kept = [pair for pair in self.headers if pair[0] not in (headers.STALE, headers.REDRIVEN)]
-        return self.original()._replace(headers=[*kept, (headers.REDRIVEN, b"%d" % at)])
+        kept = [pair for pair in self.headers if pair[0] not in _ABOUT_REDRIVING]
+        marks = [(headers.REDRIVEN, b"%d" % at), (headers.REDRIVEN_FOR, self.id.stage.encode())]
+        return self.original()._replace(headers=[*kept, *marks])
 
 
 def is_redriven(record: ConsumedRecord) -> bool:
     """Return True if the record was redriven."""
     return has_header(record.headers, headers.REDRIVEN)
+
+
+def is_redriven_for_another(record: ConsumedRecord, stage: str) -> bool:
+    """Return True if the record was redriven for another stage that reads the same topic, so that `stage` skips it.
+
+    An older version did not say for which stage.
+    """
+    meant = header(record.headers, headers.REDRIVEN_FOR)
+    return meant is not None and meant != stage
 
 
 def redriven_at(record: ConsumedRecord) -> int:

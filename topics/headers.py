@@ -22,6 +22,8 @@ STALE: Final = "stale"
 """On an event that is too old to be handled: its age in seconds when its webhook arrived."""
 REDRIVEN: Final = "redriven"
 """On a record that was redriven, with the time of that: it is handled whatever its age."""
+REDRIVEN_FOR: Final = "redriven-for"
+"""Beside it: the stage that failed. Other consumers of the topic have processed the record, or have a dead letter."""
 COMMAND_ID: Final = "command-id"
 
 ERROR_TYPE: Final = "error-type"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_type_hints
 from urllib.parse import urlsplit
 
-from pipeline.errors import PipelineError
+from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.private_files import is_open_to_others
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
     from pipeline.tenants import Account, Tenants
+    from pipeline.topics.agents import AgentEntry
 
 SERVICE_TIMEOUT: Final = 5.0
 """Timeout for all requests of one check to one service, in seconds."""
@@ -222,7 +223,10 @@ async def _topics(settings: Settings, tenants: Tenants | None) -> Finding:
 
     if tenants is None:
         return Finding(CheckState.SKIPPED, "topics", "they follow from the tenants file")
-    topics = installed(settings, tenants)
+    try:
+        topics = installed(settings, tenants)
+    except ConfigurationError:
+        return Finding(CheckState.SKIPPED, "topics", "some follow from the agents")
     differences = await differing(settings, topics)
     if not differences:
         return Finding(CheckState.OK, "topics", f"all {len(topics)} as the catalogue says")
@@ -356,9 +360,20 @@ def check_data_dir(settings: Settings) -> Finding:
 
 
 def check_handlers(settings: Settings, tenants: Tenants | None) -> list[Finding]:
-    """Check that every handler of the settings and the tenants can be loaded."""
+    """Check that every handler of the settings and the tenants can be loaded, and every agent beside them."""
     names = {settings.handler} | {tenant.handler for tenant in tenants or () if tenant.handler}
-    return [_handler(name) for name in sorted(names)]
+    agents = tenants.agents.values() if tenants else ()
+    return [*(_handler(name) for name in sorted(names)), *(_agent(entry) for entry in agents)]
+
+
+def _agent(entry: AgentEntry) -> Finding:
+    from pipeline.handlers.agents import load_agent
+
+    try:
+        load_agent(entry)
+    except PipelineError as error:
+        return Finding(CheckState.WRONG, "agent", str(error))
+    return Finding(CheckState.OK, "agent", f"{entry.id}: {entry.agent}")
 
 
 def _handler(name: str) -> Finding:

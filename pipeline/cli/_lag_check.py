@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 async def check_lag(settings: Settings, tenants: Tenants | None) -> list[Finding]:
     """Warn of apps that have records to work on which are older than `PIPELINE_LAG_WARNING`."""
+    from pipeline.cli._agents import topics_of_agents
     from pipeline.lag.report import lag_report
     from pipeline.lag.workers import require_url
     from pipeline.topics.catalogue import sources
@@ -28,7 +29,11 @@ async def check_lag(settings: Settings, tenants: Tenants | None) -> list[Finding
     except PipelineError as error:
         return [Finding(CheckState.WRONG, "lag", f"PIPELINE_WORKERS: {error}")]
     try:
-        report = await lag_report(settings.kafka, sources(tenants.lanes), settings.workers, SERVICE_TIMEOUT)
+        apps = sources(tenants.lanes, topics_of_agents(settings, tenants))
+    except PipelineError:
+        return [Finding(CheckState.SKIPPED, "lag", "the agents' topics follow from the agents")]
+    try:
+        report = await lag_report(settings.kafka, apps, settings.workers, SERVICE_TIMEOUT)
     except PipelineError:
         return [Finding(CheckState.SKIPPED, "lag", "Kafka is away")]
     return [finding_of(app, settings.lag_warning) for app in report.apps]

@@ -25,6 +25,7 @@ from pipeline.cli._dead_letter_options import (
     to_name,
 )
 from pipeline.errors import UsageError
+from pipeline.topics.agents import PREFIX as AGENTS
 from pipeline.topics.catalogue import STAGES
 from pipeline.topics.dead_letters import PREFIX, DeadLetter, DeadLetterId, DeadLetterState, RecordPosition
 
@@ -290,9 +291,13 @@ async def _partition_counts(stages: Collection[str]) -> dict[str, int]:
     from pipeline.runtime.kafka import admin
 
     there = await admin.describe(_kafka(), [PREFIX + stage for stage in stages])
+    if AGENTS in stages:  # also of agents that are not in the tenants file any more
+        of_agents = await admin.names(_kafka(), PREFIX + AGENTS)
+        there |= await admin.describe(_kafka(), of_agents)
+        stages = [each for each in (*stages, *(name.removeprefix(PREFIX) for name in of_agents)) if each != AGENTS]
     missing = [stage for stage in stages if PREFIX + stage not in there]
     if strange := [stage for stage in missing if stage not in STAGES]:
-        raise typer.BadParameter(f"there is no stage {strange[0]!r}: choose from {', '.join(STAGES)}")
+        raise typer.BadParameter(f"there is no stage {strange[0]!r}: choose from {', '.join(STAGES)}, {AGENTS}ID")
     if missing:
         raise UsageError(f"Kafka has no topic {PREFIX}{missing[0]}: run `pipeline topics create`")
     return {stage: there[PREFIX + stage].partitions for stage in stages}
@@ -302,7 +307,7 @@ def _named_stages(filters: DeadLetterFilter, stage: str | None) -> Collection[st
     """Return the stages to search: an id contains its stage; a record or a trace may have failed in any stage."""
     if not filters.ids or filters.origins or filters.traces:
         own = {letter.stage for letter in filters.ids} - set(STAGES)
-        return (stage,) if stage else (*STAGES, *sorted(own))
+        return (stage,) if stage else (*STAGES, AGENTS, *sorted(each for each in own if not each.startswith(AGENTS)))
     return sorted({letter.stage for letter in filters.ids if stage in (None, letter.stage)})
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import ConfigurationError
+from pipeline.topics.agents import AGENT
 from pipeline.topics.catalogue import HANDLERS, sources
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class GroupBy(StrEnum):
 def lag(
     *,
     app: Annotated[
-        str | None, typer.Option("--app", metavar="NAME", help="This app only; `handlers` is all of its lanes.")
+        str | None,
+        typer.Option("--app", metavar="NAME", help="This app only; `handlers` is all lanes, `agent` all agents."),
     ] = None,
     by: Annotated[GroupBy, typer.Option(help="One line per app, or per partition that is behind.")] = GroupBy.APP,
     workers: Annotated[
@@ -41,13 +43,14 @@ def lag(
     retry, an account that is away. Only the workers know what they hold, so of partitions whose worker does not answer
     it is unknown.
     """
+    from pipeline.cli._agents import topics_of_agents
     from pipeline.cli._setup import prepare
     from pipeline.cli.topics import quiet_client
     from pipeline.lag.report import lag_report
 
     quiet_client()
     settings, tenants = prepare()
-    chosen = _chosen(sources(tenants.lanes), app)
+    chosen = _chosen(sources(tenants.lanes, topics_of_agents(settings, tenants)), app)
     report = asyncio.run(lag_report(settings.kafka, chosen, worker_urls(workers, settings.workers)))
     _show(report, by, json)
     if any(each.problems for each in report.apps):
@@ -71,7 +74,7 @@ def _chosen(apps: Mapping[str, tuple[str, ...]], wanted: str | None) -> Mapping[
     chosen = {
         name: topics
         for name, topics in apps.items()
-        if wanted in (None, name) or (wanted == HANDLERS and name.startswith(f"{HANDLERS}-"))
+        if wanted in (None, name) or (wanted in (HANDLERS, AGENT) and name.startswith(f"{wanted}-"))
     }
     if not chosen:
         raise typer.BadParameter(f"there is no app {wanted!r}: choose from {', '.join(apps)}")

@@ -35,9 +35,12 @@ def list_() -> None:
 @app.command()
 def create() -> None:
     """Create the topics that are missing, and record their partition count. Existing topics are not changed."""
+    from pipeline.cli._agents import start_new_agents, topics_of_agents
+    from pipeline.cli._setup import prepare
     from pipeline.runtime.kafka import installation
 
-    settings, topics = _prepare()
+    settings, tenants = prepare()
+    topics, agents = installed(settings, tenants), topics_of_agents(settings, tenants)
     made, recorded = _run(installation.create(settings.kafka, topics, settings.partitions, settings.replication))
     for name in made:
         typer.echo(f"created {name}")
@@ -47,6 +50,8 @@ def create() -> None:
         typer.echo(
             f"recorded {settings.partitions} partitions for {keyed} topics: from now on nothing takes another count"
         )
+    for name in _run(start_new_agents(settings.kafka, agents)):
+        typer.echo(f"the agent {name} is new: it begins with the records from now on")
 
 
 @app.command()
@@ -82,6 +87,7 @@ async def differing(settings: Settings, topics: list[Topic]) -> list[Difference]
 
 def installed(settings: Settings, tenants: Tenants) -> list[Topic]:
     """Return the catalogue of this installation."""
+    from pipeline.cli._agents import topics_of_agents
     from pipeline.cli._lifetimes import command_retention
     from pipeline.topics.catalogue import catalogue
 
@@ -90,6 +96,7 @@ def installed(settings: Settings, tenants: Tenants) -> list[Topic]:
         dedup_ttl=timedelta(seconds=settings.dedup_ttl),
         outcome_ttl=timedelta(seconds=settings.outcome_ttl),
         command_retention=command_retention(settings, tenants),
+        agents=topics_of_agents(settings, tenants),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import UsageError
+from pipeline.topics.agents import AGENT
 from pipeline.topics.catalogue import APPS, HANDLERS, INTAKE
 
 if TYPE_CHECKING:
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.tenants import Tenants
 
+CHOICES = f"{', '.join(APPS)}, or {AGENT} with the ids of the agents to run (none: all of them)"
+
 
 def worker(
-    apps: Annotated[list[str], typer.Argument(metavar="APP", help=f"Apps to run: {', '.join(APPS)}.")],
+    apps: Annotated[list[str], typer.Argument(metavar="APP", help=f"Apps to run: {CHOICES}.")],
     lane: Annotated[
         list[str] | None, typer.Option("--lane", help="Serve this lane only (app handlers); may be repeated.")
     ] = None,
@@ -25,15 +28,26 @@ def worker(
     from pipeline.cli._setup import prepare
     from pipeline.runtime.process import worker as process
 
-    unknown = sorted(set(apps) - set(APPS))
+    chosen, agents = split_agents(apps)
+    unknown = sorted(set(chosen) - set(APPS))
     if unknown:
-        raise typer.BadParameter(f"there is no app {unknown[0]!r}: choose from {', '.join(APPS)}")
+        raise typer.BadParameter(f"there is no app {unknown[0]!r}: choose from {CHOICES}")
     settings, tenants = prepare()
 
     async def build() -> list[PipelineApp]:
-        return [app for name in apps for app in _build(name, settings, tenants, lane)]
+        others = [app for name in chosen for app in _build(name, settings, tenants, lane)]
+        return others + ([] if agents is None else _build_agents(agents, settings, tenants))
 
     process.run(settings, build)
+
+
+def split_agents(apps: list[str]) -> tuple[list[str], list[str] | None]:
+    """Return the apps, and the ids of agents behind the word `agent`; None without that word."""
+    if AGENT not in apps:
+        return apps, None
+    first = apps.index(AGENT)
+    behind = apps[first + 1 :]
+    return [*apps[:first], *(each for each in behind if each in APPS)], [each for each in behind if each not in APPS]
 
 
 def _build(name: str, settings: Settings, tenants: Tenants, lanes: list[str] | None) -> list[PipelineApp]:
@@ -42,6 +56,13 @@ def _build(name: str, settings: Settings, tenants: Tenants, lanes: list[str] | N
     if name == HANDLERS:
         return [topology.handlers(settings, tenants, lane) for lane in _lanes(tenants, lanes)]
     return [topology.intake(settings, tenants) if name == INTAKE else topology.messenger(settings, tenants)]
+
+
+def _build_agents(ids: list[str], settings: Settings, tenants: Tenants) -> list[PipelineApp]:
+    from pipeline.agents import topology
+    from pipeline.cli._agents import named_agents
+
+    return [topology.agent(settings, tenants, entry) for entry in named_agents(tenants, ids)]
 
 
 def _lanes(tenants: Tenants, wanted: list[str] | None) -> list[str]:

@@ -74,7 +74,7 @@ def user_id_of(event: EventBase) -> str | None:
 
 def _scope() -> CacheScope:
     event, unit, _ = current()
-    return CacheScope(unit.rows, event.tenant_id, user_id_of(event), event.account)
+    return CacheScope(unit.rows, unit.tenant_id, user_id_of(event), event.account)
 
 
 CACHES: Final = CacheFactory(_scope)

@@ -5,23 +5,26 @@
 ...     count = await effects.tables.increment_field("visits", event.user.user_id, "count")
 ...     await effects.messenger.send_text(f"Visit {count}", event.user.user_id)
 
-An agent is a handler, so it is named in the tenants file like one and has the same unit of work: its rows and sends
-take effect together, once, in the order of its conversation.
+An agent runs beside the handlers if the tenants file names it under `agents`, and is a tenant's handler if it is named
+as one. Either way its rows and sends for an event take effect together, once, in the order of its conversation. Beside
+the handlers it may take commands and outcomes as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from structlog.stdlib import BoundLogger
 
 from pipeline.errors import UsageError
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.messenger import IMessenger
+from pipeline.handlers.record_events import RecordEvent
 from pipeline.logging import get_logger
 from pipeline.state import AIStateCache, ICacheFactory, StateCache, TableCache, UserCache
+from pipeline.topics.commands import Command
 from pipeline.topics.events import (
     AccountEvent,
     APIMessageEvent,
@@ -31,8 +34,10 @@ from pipeline.topics.events import (
     StatusEvent,
     UnknownEvent,
 )
+from pipeline.topics.outcomes import Outcome
 
-Kind = TypeVar("Kind", bound=EventBase)
+Kind = TypeVar("Kind", bound=EventBase | Command | Outcome)
+_KINDS: Final = (EventBase, Command, Outcome)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Agent(EventHandler, Generic[Kind]):
     """A function as a handler. Make it with `@agent`.
 
     Attributes:
-        kinds: the types of events that the function takes; any other event is only counted.
+        kinds: the types of events, commands and outcomes that the function takes; anything else is only counted.
     """
 
     def __init__(self, function: Function[Kind], kinds: tuple[type[Kind], ...]) -> None:
@@ -110,20 +115,30 @@ class Agent(EventHandler, Generic[Kind]):
         """Call the function."""
         await self._run(webhook)
 
+    @property
+    def takes_records(self) -> bool:
+        """True if the function takes commands or outcomes, which only an agent beside the handlers gets."""
+        return any(issubclass(kind, (Command, Outcome)) for kind in self.kinds)
+
     def handles(self, event: EventBase) -> bool:
         """Return True if the function takes such an event."""
-        return isinstance(event, self.kinds)
+        return isinstance(_value(event), self.kinds)
 
     async def _run(self, event: EventBase) -> None:
-        if isinstance(event, self.kinds):
-            await self._function(event, self._effects)
+        value = _value(event)
+        if isinstance(value, self.kinds):
+            await self._function(value, self._effects)
+
+
+def _value(event: EventBase) -> EventBase | Command | Outcome:
+    return event.value if type(event) is RecordEvent else event
 
 
 def agent(*kinds: type[Kind]) -> Callable[[Function[Kind]], Agent[Kind]]:
-    """Make a function an agent for these types of events, e.g. `@agent(MessageEvent, StatusEvent)`.
+    """Make a function an agent for these types, e.g. `@agent(MessageEvent, StatusEvent)` or `@agent(Outcome)`.
 
     Raises `UsageError` where no kind is given, or something that is none.
     """
-    if not kinds or not all(isinstance(kind, type) and issubclass(kind, EventBase) for kind in kinds):
+    if not kinds or not all(isinstance(kind, type) and issubclass(kind, _KINDS) for kind in kinds):
         raise UsageError("an agent names the events that it takes: write @agent(MessageEvent)")
     return lambda function: Agent(function, kinds)

@@ -45,12 +45,12 @@ class Idempotent:
 
 
 @contextmanager
-def active(event: EventBase, unit: UnitOfWork, services: Services) -> Iterator[None]:
+def active(event: EventBase, unit: UnitOfWork, services: Services, stage: str = "handle") -> Iterator[None]:
     """Make the event the current one for messenger, caches, trace and log lines."""
     names = {"event_id": event.event_id, "tenant": event.tenant_id, "conversation": event.conversation}
     ids = {"tenant": event.tenant_id, "event_id": event.event_id, "event_type": event.event_type}
-    span = tracing.span("handle", event.traceparent, SpanKind.INTERNAL, ids)
-    with span, activate(event, unit, services), bound_contextvars(stage="handle", **names):
+    span = tracing.span(stage, event.traceparent, SpanKind.INTERNAL, ids)
+    with span, activate(event, unit, services), bound_contextvars(stage=stage, **names):
         yield
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import pipeline
 from pipeline.errors import ConfigurationError
 from pipeline.handlers.base import EventHandler
+from pipeline.handlers.functions import Agent
 from pipeline.logging import get_logger
 
 _MOVED: Final = frozenset({"agents", "sandbox", "topics"})
@@ -24,20 +25,32 @@ def load_handler(path: str) -> EventHandler:
 
     Raises `ConfigurationError` with one line if that can't be done.
     """
-    try:
-        found = _find(_current(path))
-        made = found() if isinstance(found, type) and issubclass(found, EventHandler) else found
-    except Exception as error:
-        raise ConfigurationError(
-            f"the handler {path} can't be made ({_line(error)}): "
-            + (_shadowed(path) or "correct it, or the tenants file or PIPELINE_HANDLER")
-        ) from error
+    made = load_object(path, f"the handler {path}")
     if not isinstance(made, EventHandler):
         raise ConfigurationError(
             f"{path} is no handler: name a subclass of EventHandler as package.module.Class in the tenants file or "
             "PIPELINE_HANDLER"
         )
+    if isinstance(made, Agent) and made.takes_records:
+        raise ConfigurationError(
+            f"{path} takes commands or outcomes, which no handler gets: name it under `agents` in the tenants file"
+        )
     return made
+
+
+def load_object(path: str, what: str) -> object:
+    """Return the object at a dotted path; of a handler's class, an instance.
+
+    Raises `ConfigurationError` with one line about `what` if that can't be done.
+    """
+    try:
+        found = _find(_current(path))
+        return found() if isinstance(found, type) and issubclass(found, EventHandler) else found
+    except Exception as error:
+        raise ConfigurationError(
+            f"{what} can't be made ({_line(error)}): "
+            + (_shadowed(path) or "correct it, or the tenants file or PIPELINE_HANDLER")
+        ) from error
 
 
 def _find(path: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Final
@@ -65,11 +65,7 @@ class HandlerRunner:
         capabilities: Capabilities | None = None,
         media: MediaGateway | None = None,
     ) -> None:
-        paths = {tenant.id: tenant.handler or settings.handler for tenant in tenants}
-        loaded = {path: load_handler(path) for path in sorted({*paths.values(), settings.handler})}
-        for path, handler in loaded.items():
-            _check_timeout(path, handler, settings.handler_timeout)
-        self._handlers = {tenant: loaded[path] for tenant, path in paths.items()}
+        self._handlers = self._load(settings, tenants)
         cache = settings.data_dir / "cache"
         self._store = store or open_store(settings.cache, settings.redis, cache, settings.redis_replicas)
         self._timeout = settings.handler_timeout
@@ -79,6 +75,7 @@ class HandlerRunner:
         library = MediaLibrary(self._store, media, settings.media_dir)
         languages = {tenant: handler.template_language for tenant, handler in self._handlers.items()}
         self._services = Services(library, capabilities or {}, languages_of(tenants, languages))
+        self.stage = "handle"
 
     async def run(
         self,
@@ -115,28 +112,28 @@ class HandlerRunner:
         handler = self.handler(event.tenant_id)
         if stale:
             return _skip_stale(event)
-        is_api_send = isinstance(event, APIMessageEvent)
-        if not (is_api_send or handler.handles(event)):
+        api_send = self._api_send(event)
+        if not (api_send or handler.handles(event)):
             await handler.handle(event)
             return []
-        publish = None if is_api_send or publish_immediate is None else _each_once(publish_immediate)
+        publish = None if api_send or publish_immediate is None else _each_once(publish_immediate)
         rows: list[str] = []
         for pause in _CONFLICT_PAUSES:
-            unit = UnitOfWork(
-                self._store, event.tenant_id, event.event_id, self._record_ttl, publish, redriven=redriven
-            )
+            unit = self._unit(event, publish, redriven=redriven)
             try:
                 async with self._row_locks.acquire(rows) if rows else nullcontext(), Idempotent(unit) as fresh:
                     if fresh:
-                        with active(event, unit, self._services):
+                        with active(event, unit, self._services, self.stage):
                             async with Acknowledged(unit), HookTimeout(handler, self._timeout):
-                                await _handle(handler, event)
+                                if api_send:
+                                    await execute(api_send)
+                                await handler.handle(event)
             except Conflict as error:
                 conflict, rows = error, unit.rows.preconditions
             else:
                 self._expire_if_effectless(unit, when_committed)
                 if fresh:
-                    HANDLED.labels(event.tenant_id, event.kind).inc()
+                    self._count(event)
                 return unit.committed
             await asyncio.sleep(pause * random.random())  # noqa: S311 (jitter, not a secret)
         raise conflict
@@ -154,7 +151,7 @@ class HandlerRunner:
         try:
             async with Idempotent(unit) as fresh:
                 if fresh:
-                    with active(event, unit, self._services):
+                    with active(event, unit, self._services, self.stage):
                         if handler and handler.handles_failure():
                             async with Acknowledged(unit), HookTimeout(handler, self._timeout):
                                 await handler.process_failure(event, error)
@@ -184,18 +181,33 @@ class HandlerRunner:
         await self._expiry.close()
         await self._store.close()
 
-    def _failure_unit(self, event: EventBase, error: Exception) -> FailureUnit:
+    def _load(self, settings: Settings, tenants: Tenants) -> Mapping[str, EventHandler]:
+        """Return the handler of each tenant, by its id."""
+        paths = {tenant.id: tenant.handler or settings.handler for tenant in tenants}
+        loaded = {path: load_handler(path) for path in sorted({*paths.values(), settings.handler})}
+        for path, handler in loaded.items():
+            self._check(path, handler, settings)
+        return {tenant: loaded[path] for tenant, path in paths.items()}
+
+    def _check(self, path: str, handler: EventHandler, settings: Settings) -> None:
+        _check_timeout(path, handler, settings.handler_timeout)
+
+    def _api_send(self, event: EventBase) -> APIMessageEvent | None:
+        """Return an event that is itself a send, which is queued with or without a hook; None for any other."""
+        return event if isinstance(event, APIMessageEvent) else None
+
+    def _unit(self, event: EventBase, publish: Publish | None, *, redriven: bool) -> UnitOfWork:
+        return UnitOfWork(self._store, event.tenant_id, event.event_id, self._record_ttl, publish, redriven=redriven)
+
+    def _count(self, event: EventBase) -> None:
+        HANDLED.labels(event.tenant_id, event.kind).inc()
+
+    def _failure_unit(self, event: EventBase, error: Exception) -> UnitOfWork:
         return FailureUnit(self._store, event.tenant_id, event.event_id, error, self._record_ttl)
 
     def _expire_if_effectless(self, unit: UnitOfWork, when_committed: WhenCommitted | None) -> None:
         if unit.effectless and when_committed is not None:
             when_committed(partial(self._expiry.add, unit.tenant_id, unit.key))
-
-
-async def _handle(handler: EventHandler, event: EventBase) -> None:
-    if isinstance(event, APIMessageEvent):
-        await execute(event)
-    await handler.handle(event)
 
 
 def _skip_stale(event: EventBase) -> list[Command]:

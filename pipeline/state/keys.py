@@ -22,6 +22,23 @@ OWN: Final = "@self"
 _LISTED: Final = frozenset({"state", "table", "aistate", "expiry"})
 
 
+_SPACE: Final = "/"
+"""Between a tenant and an agent. Neither's id contains it."""
+
+
+def agent_space(tenant: str, agent: str) -> str:
+    """Return the name in place of the tenant's for the rows of an agent beside the handlers.
+
+    They are in a slot of their own, so that an agent's unit of work never meets a handler's, nor another agent's.
+    """
+    return f"{tenant}{_SPACE}{agent}"
+
+
+def tenant_of(space: str) -> str:
+    """Return the tenant of an agent's space; of a tenant, itself."""
+    return space.partition(_SPACE)[0]
+
+
 def user_key(tenant: str, contact: str, key: str) -> str:
     """Return the name of a row of a contact."""
     return f"{_tag(tenant)}:user:{_part(contact)}:{_key(key)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pipeline.state.keys import tenant_of
 from pipeline.state.rows import Rows
 
 
@@ -12,6 +13,7 @@ class CacheScope(NamedTuple):
     """The rows, tenant and user that caches work on at one moment.
 
     Attributes:
+        tenant_id: the tenant, or an agent's space of it (`keys.agent_space`).
         user_id: None for an event that is about nobody.
         inbox_id: the account that the event came by, if there is one; the tenant's accounts share its caches.
     """
@@ -38,6 +40,6 @@ class CacheBinding(NamedTuple):
     def scope(self) -> CacheScope:
         """Return the scope of a call. Raises `ValueError` if the cache was made for another tenant's inbox."""
         scope = self.current()
-        if self.inbox_id not in (None, scope.tenant_id, scope.inbox_id):
+        if self.inbox_id is not None and self.inbox_id not in (tenant_of(scope.tenant_id), scope.inbox_id):
             raise ValueError("caches of another inbox can't be reached: leave inbox_id out, or pass self.inbox_id")
         return scope._replace(user_id=self.user_id or scope.user_id)

@@ -238,7 +238,13 @@ class PipelineApp(faust.App):
     @property
     def topic_names(self) -> set[str]:
         """The topics that the app needs to start."""
-        return self.sources.union(self.stage_tables.changelogs.values(), *self.dead_letters.values())
+        changelogs = [table.changelog_topic_name for table in self.tables.values()]
+        return self.sources.union(self.plain_topics, changelogs, *self.dead_letters.values())
+
+    @property
+    def plain_topics(self) -> set[str]:
+        """The topics that plain agents read."""
+        return {name for agent in self.agents.values() for name in agent.get_topic_names()} - self.sources
 
     async def open(self) -> None:
         """Get ready what the stages need before their first record. Raises `Unavailable`, and may be called again."""

@@ -88,6 +88,12 @@ async def describe(bootstrap: str, names: Iterable[str]) -> dict[str, TopicDescr
         return await _describe(admin, names)
 
 
+async def names(bootstrap: str, prefix: str) -> list[str]:
+    """Return the names of the existing topics that begin with `prefix`, in order."""
+    async with _admin(bootstrap) as admin:
+        return sorted(found for each in await admin.describe_topics() if (found := each["topic"]).startswith(prefix))
+
+
 async def create(bootstrap: str, topics: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
     """Create the missing topics and return their names. Existing topics stay as they are.
 
