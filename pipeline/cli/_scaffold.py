@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
@@ -19,6 +20,13 @@ class Home(NamedTuple):
 
     folder: Path
     package: str
+
+
+class Templates(NamedTuple):
+    """The templates of a module and of its test."""
+
+    module: str
+    test: str
 
 
 def home(package: str | None, in_checkout: str) -> Home:
@@ -96,6 +104,48 @@ def _has_handler(after: list[str], indent: str) -> bool:
     return False
 
 
+def registered_beside(text: str, agent_id: str, path: str, tenant: str | None) -> str:
+    """Return the tenants file with an agent beside the handlers, for one tenant or for all; nothing else in it changes.
+
+    Raise `UsageError` if it has an agent with this id already.
+    """
+    own = f"  - id: {agent_id}\n    agent: {path}\n" + (f"    tenants: [{tenant}]\n" if tenant else "")
+    lines = text.splitlines(keepends=True)
+    begin = next((n for n, line in enumerate(lines) if re.match(r"agents:\s*(#.*)?$", line)), None)
+    if begin is not None:
+        if agent_id in _ids("".join(_block(lines[begin + 1 :]))):
+            raise UsageError(f"the tenants file has an agent {agent_id} already: choose another name")
+        return "".join([*lines[: begin + 1], own, *lines[begin + 1 :]])
+    top = next((n for n, line in enumerate(lines) if line.startswith("tenants:")), len(lines))
+    return "".join([*lines[:top], "agents:\n", own, *lines[top:]])
+
+
+def _block(after: list[str]) -> Iterator[str]:
+    """Yield the lines of a top-level list, of the lines behind its name."""
+    for line in after:
+        if line.strip() and not line.startswith((" ", "-", "#")):
+            return
+        yield line
+
+
+def _ids(text: str) -> set[str]:
+    return set(re.findall(r"^\s*-\s+id:\s+[\"']?([\w-]+)[\"']?\s*(?:#.*)?$", text, re.MULTILINE))
+
+
+def register_beside(tenants: Path, tenant: str | None, name: str, path: str, files: dict[Path, str]) -> None:
+    """Write the files, and name the agent in the tenants file. Raise `UsageError`, before anything is written."""
+    if not tenants.is_file():
+        raise UsageError(f"there is no tenants file {tenants}: set PIPELINE_TENANTS to yours")
+    text = tenants.read_text()
+    if tenant and tenant not in _ids(text):
+        raise UsageError(f"there is no tenant {tenant!r} in the tenants file: add it, or name another with --tenant")
+    after = registered_beside(text, name.replace("_", "-"), path, tenant)
+    write(files)
+    tenants.write_text(after)
+    print(f"{tenants}: it runs beside the handlers from the next `pipeline up` on")
+    print(f"Elsewhere run:  pipeline topics create && pipeline worker agent {name.replace('_', '-')}")
+
+
 def register(tenants: Path, tenant: str | None, handler: str, files: dict[Path, str]) -> None:
     """Write the files, and register the handler in the tenants file or print the line to add. Raise `UsageError`."""
     if not tenants.is_file():
@@ -117,18 +167,27 @@ def _without_tenants_file(tenants: Path, tenant: str | None, handler: str, files
     print(f"To use it, run:  PIPELINE_HANDLER={handler} pipeline up")
 
 
-def scaffold(name: str, tenant: str | None, place: Home, module: str, test: str, handler: str) -> None:
-    """Write a module into `place` and its test. In the templates and in `handler`, its dotted path,
-    {name} and the other placeholders are replaced by names that are derived from `name`."""
+def scaffold(
+    name: str, tenant: str | None, place: Home, templates: Templates, handler: str, *, beside: bool = False
+) -> None:
+    """Write a module into `place` and its test, and register it: as a handler, or as an agent beside the handlers.
+
+    In the templates and in `handler`, its dotted path, {name} and the other placeholders are replaced by names that are
+    derived from `name`.
+    """
     from pipeline.settings import load_settings
     from pipeline.tenants import SAMPLE
 
     name = checked_name(name)
     title = name.replace("_", " ").capitalize()
     words = {"name": name, "class_name": class_name(name), "title": title, "package": place.package}
-    beside, init = tests_folder() / f"test_{name}.py", place.folder / "__init__.py"
-    files = {place.folder / f"{name}.py": module.format(**words), beside: test.format(**words)}
-    register(load_settings().tenants or SAMPLE, tenant, handler.format(**words), files)
+    test, init = tests_folder() / f"test_{name}.py", place.folder / "__init__.py"
+    files = {place.folder / f"{name}.py": templates.module.format(**words), test: templates.test.format(**words)}
+    tenants, path = load_settings().tenants or SAMPLE, handler.format(**words)
+    if beside:
+        register_beside(tenants, tenant, name, path, files)
+    else:
+        register(tenants, tenant, path, files)
     if not init.exists():
         init.touch()
-    print(f"Now run:  python -m pytest {beside}")
+    print(f"Now run:  python -m pytest {test}")

@@ -65,6 +65,7 @@ def new_handler(
     ] = None,
 ) -> None:
     """Write NAME.py into your package (in a checkout: agents/handlers/) and a test with the conformance suite."""
-    from pipeline.cli._scaffold import home, scaffold
+    from pipeline.cli._scaffold import Templates, home, scaffold
 
-    scaffold(name, tenant, home(package, "agents/handlers"), _HANDLER, _TEST, "{package}.{name}.{class_name}Handler")
+    place, templates = home(package, "agents/handlers"), Templates(_HANDLER, _TEST)
+    scaffold(name, tenant, place, templates, "{package}.{name}.{class_name}Handler")

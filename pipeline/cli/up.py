@@ -49,19 +49,24 @@ def up(
     ports = Ports.configured(os.environ) if ports_from is None else Ports.starting_at(ports_from)
     console = Console()
     with directory.claimed(data_dir or settings.data_dir) as path:
-        ports.require_free()
         chosen = (settings.tenants or sample()).absolute()
-        services = _services(console, ports, path, {**os.environ, "PIPELINE_TENANTS": str(chosen)})
-        tenants = load_tenants(chosen, services[-1].env)
+        shared = environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS"))
+        tenants = load_tenants(chosen, {**os.environ, **shared})
+        agents = bool(tenants.agents)
+        ports.require_free(*([] if agents else ["agents"]))
+        services = _services(console, ports, path, {**os.environ, "PIPELINE_TENANTS": str(chosen)}, agents)
         if fresh:
             directory.empty(path)
-        shared = environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS"))
+        shared = environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS"), agents=agents)
         directory.announce(path, {**shared, "PIPELINE_TENANTS": str(chosen)})
-        supervisor = Supervisor(services, path / "logs", StackReporter(console, ports, path, tenants), follow=verbose)
+        reporter = StackReporter(console, ports, path, tenants, agents=agents)
+        supervisor = Supervisor(services, path / "logs", reporter, follow=verbose)
         raise typer.Exit(supervisor.run())
 
 
-def _services(console: Console, ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> list[Service]:
+def _services(
+    console: Console, ports: Ports, data_dir: Path, environ: Mapping[str, str], agents: bool
+) -> list[Service]:
     """Return the services to run. Raise `UsageError` if something is missing."""
     from pipeline.local.jars import class_path, is_cached, java
     from pipeline.local.redis import needs_download, redis_server
@@ -74,4 +79,4 @@ def _services(console: Console, ports: Ports, data_dir: Path, environ: Mapping[s
     if not is_cached():
         console.print("Fetching Kafka (44 MB, the first time only)…", highlight=False)
         class_path()
-    return services(ports, data_dir, environ)
+    return services(ports, data_dir, environ, agents=agents)

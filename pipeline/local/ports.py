@@ -24,12 +24,13 @@ class Ports(NamedTuple):
     handlers: int = 8082
     messenger: int = 8083
     admin: int = 8084
+    agents: int = 8085
 
     @classmethod
     def starting_at(cls, first: int) -> Ports:
-        """Return nine consecutive ports from `first`, so that several stacks can run side by side."""
+        """Return ten consecutive ports from `first`, so that several stacks can run side by side."""
         if not 1024 <= first <= 65_535 - len(cls._fields):
-            raise UsageError(f"--ports-from {first} leaves no room for nine ports: choose one from 1024 to 65000")
+            raise UsageError(f"--ports-from {first} leaves no room for ten ports: choose one from 1024 to 65000")
         return cls(*range(first, first + len(cls._fields)))
 
     @classmethod
@@ -49,9 +50,10 @@ class Ports(NamedTuple):
             admin=_number(admin) or usual.admin,
         )
 
-    def require_free(self) -> None:
-        """Raise `UsageError` with one line that names every port in use."""
-        taken = [f"{port} ({name})" for name, port in self._asdict().items() if not port_free("127.0.0.1", port)]
+    def require_free(self, *unused: str) -> None:
+        """Raise `UsageError` with one line that names every port in use, save those of servers that are not started."""
+        needed = {name: port for name, port in self._asdict().items() if name not in unused}
+        taken = [f"{port} ({name})" for name, port in needed.items() if not port_free("127.0.0.1", port)]
         if taken:
             ports = "port" if len(taken) == 1 else "ports"
             verb = "is" if len(taken) == 1 else "are"

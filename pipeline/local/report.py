@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.local.ports import Ports
-from pipeline.local.services import LOOPBACK, VERBS, Service
+from pipeline.local.services import LOOPBACK, Service, verbs
 from pipeline.tenants import Tenant
 
 _COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
@@ -25,11 +25,14 @@ _HELLO: Final = {"provider": "cloud", "account": "106540352242922", "from": "155
 class StackReporter:
     """Prints progress lines, then one screen, then the children's output with their names."""
 
-    def __init__(self, console: Console, ports: Ports, data_dir: Path, tenants: Iterable[Tenant] = ()) -> None:
+    def __init__(
+        self, console: Console, ports: Ports, data_dir: Path, tenants: Iterable[Tenant] = (), *, agents: bool = False
+    ) -> None:
         self._console = console
         self._ports = ports
         self._data_dir = data_dir
         self._api_key = _api_key(tenants)
+        self._verbs = verbs(agents)
         self._colours: dict[str, str] = {}
 
     def ready(self, service: Service, seconds: float) -> None:
@@ -71,9 +74,9 @@ class StackReporter:
 
     def _addresses(self) -> list[tuple[str, str, str]]:
         ports = self._ports._asdict()
-        verbs = [verb for verb in reversed(VERBS) if not verb.once]
+        serving = [verb for verb in reversed(self._verbs) if not verb.once]
         return [
-            *((verb.name, f"http://{LOOPBACK}:{ports[verb.name]}", verb.purpose) for verb in verbs),
+            *((verb.name, f"http://{LOOPBACK}:{ports[verb.name]}", verb.purpose) for verb in serving),
             ("kafka", f"{LOOPBACK}:{self._ports.kafka}", "bootstrap server"),
             ("redis", f"redis://{LOOPBACK}:{self._ports.redis}/0", "caches"),
         ]

@@ -51,9 +51,18 @@ VERBS: Final = (
     Verb("ingress", ("ingress",), "takes webhooks", ("topics",)),
 )
 """Commands in order of starting, after Kafka and Redis; they are stopped in reverse order."""
+AGENTS: Final = Verb("agents", ("worker", "agent"), "agents beside the handlers", ("topics", "redis"), tables=True)
+"""Runs the agents of the tenants file, all in one process. It is started if there are any."""
 
 
-def environment(ports: Ports, host: Callable[[str], str], partitions: str | None) -> dict[str, str]:
+def verbs(agents: bool) -> tuple[Verb, ...]:
+    """Return the commands in order of starting, with or without the agents beside the handlers."""
+    return (*VERBS[:-1], AGENTS, VERBS[-1]) if agents else VERBS
+
+
+def environment(
+    ports: Ports, host: Callable[[str], str], partitions: str | None, *, agents: bool = False
+) -> dict[str, str]:
     """Return the variables that all our processes share; `host` returns the host name of a service."""
     return {
         "PIPELINE_KAFKA": f"{host('kafka')}:{ports.kafka}",
@@ -64,12 +73,12 @@ def environment(ports: Ports, host: Callable[[str], str], partitions: str | None
         "PIPELINE_PARTITIONS": partitions or PARTITIONS,
         "PIPELINE_REPLICATION": "1",
         "PIPELINE_SESSION_TIMEOUT": "10",
-        "PIPELINE_WORKERS": ",".join(f"http://{host(verb.name)}:{port_of(verb, ports)}" for verb in _workers()),
+        "PIPELINE_WORKERS": ",".join(f"http://{host(verb.name)}:{port_of(verb, ports)}" for verb in _workers(agents)),
     }
 
 
-def _workers() -> list[Verb]:
-    return [verb for verb in VERBS if verb.arguments[0] == "worker"]
+def _workers(agents: bool) -> list[Verb]:
+    return [verb for verb in verbs(agents) if verb.arguments[0] == "worker"]
 
 
 def own_environment(verb: Verb, ports: Ports) -> dict[str, str]:
@@ -122,16 +131,19 @@ class Service:
     progress: Path | None = None
 
 
-def services(ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> list[Service]:
-    """Return the stack on this machine, in the order of starting. Raise `UsageError` if a part is not installed."""
+def services(ports: Ports, data_dir: Path, environ: Mapping[str, str], *, agents: bool = False) -> list[Service]:
+    """Return the stack on this machine, in the order of starting. Raise `UsageError` if a part is not installed.
+
+    `agents` says whether the tenants file has agents beside the handlers, which get a worker.
+    """
     logs = data_dir / "logs"
     kafka = Kafka(data_dir / "kafka", ports.kafka, ports.controller, logs / "kafka.log")
     redis = RedisServer(data_dir / "redis", ports.redis, logs / "redis.log")
-    shared = _environment(ports, data_dir, environ)
+    shared = _environment(ports, data_dir, environ, agents)
     return [
         _store(kafka, kafka.bootstrap, environ),
         _store(redis, redis.url, environ),
-        *(_command(verb, ports, shared, data_dir) for verb in VERBS),
+        *(_command(verb, ports, shared, data_dir) for verb in verbs(agents)),
     ]
 
 
@@ -168,8 +180,8 @@ def _command(verb: Verb, ports: Ports, env: Mapping[str, str], data_dir: Path) -
     )
 
 
-def _environment(ports: Ports, data_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def _environment(ports: Ports, data_dir: Path, environ: Mapping[str, str], agents: bool) -> dict[str, str]:
     """Return `environ` with the stack's own variables. Logs are in the console format unless `environ` sets another."""
-    decided = environment(ports, lambda _: LOOPBACK, environ.get("PIPELINE_PARTITIONS"))
+    decided = environment(ports, lambda _: LOOPBACK, environ.get("PIPELINE_PARTITIONS"), agents=agents)
     here = {"PIPELINE_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
     return {"PIPELINE_LOG_FORMAT": "console", **environ, **decided, **here}

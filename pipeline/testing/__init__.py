@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from pipeline.testing.agents import AgentDriver, outcome, outgoing_text
 from pipeline.testing.conformance import AgentConformance
 from pipeline.testing.driver import TopologyTestDriver
 from pipeline.testing.environment import on_stack
@@ -31,6 +32,7 @@ from pipeline.testing.records import TestRecord
 
 __all__ = [
     "AgentConformance",
+    "AgentDriver",
     "DocumentedAnswer",
     "HandlerDriver",
     "ProviderConformance",
@@ -53,6 +55,8 @@ __all__ = [
     "incoming_text",
     "incoming_video",
     "on_stack",
+    "outcome",
+    "outgoing_text",
     "status_event",
 ]
 

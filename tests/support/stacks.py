@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.local.ports import Ports
-from pipeline.local.services import VERBS
+from pipeline.local.services import verbs
 from tests.support.waiting import HANG
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 _SIGNS = {
     "kafka": "kafka.Kafka",
     "redis": "redis-server",
-    **{verb.name: f"pipeline.cli {' '.join(verb.arguments)}" for verb in VERBS},
+    **{verb.name: f"pipeline.cli {' '.join(verb.arguments)}" for verb in verbs(agents=True)},
 }
 """What a service's command line contains."""
 

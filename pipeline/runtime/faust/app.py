@@ -98,7 +98,7 @@ class PipelineApp(faust.App):
         self.stage_tables = Tables()
         self.sources: set[str] = set()
         self.dead_letters: dict[str, set[str]] = {}
-        self.first_stages: dict[str, str] = {}
+        self.stages: dict[str, tuple[str, ...]] = {}
         self.installation = Installation()
         self.retentions: dict[str, float] = {}
         self.required_retentions: dict[str, float] = {}
@@ -185,7 +185,7 @@ class PipelineApp(faust.App):
             raise UsageError(f"app {self.conf.id} has two flows from {source}: chain their stages, or make another app")
         self.sources.add(source)
         self.dead_letters[source] = {PREFIX + stage for stage in stages}
-        self.first_stages[source] = stages[0]
+        self.stages[source] = stages
         buffer, breaker = FetchBuffer(), self._breaker(source)
         self.buffers[source] = buffer
         topic = self.topic(source, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
@@ -451,7 +451,7 @@ class PipelineApp(faust.App):
         consumer.buffers = self.buffers
         consumer.on_forget = self._forget
         consumer.off_log.policy = gap_policy(
-            self.conf.id, self.pipeline, lambda: self.installation, lambda: self.publisher, self.first_stages
+            self.conf.id, self.pipeline, lambda: self.installation, lambda: self.publisher, self.stages
         )
         self.exclusive.possible &= len(self.agents) == len(self.sources)
         consumer.guard(self.exclusive, lambda: all(loop.quiet for loop in self.loops.values()))

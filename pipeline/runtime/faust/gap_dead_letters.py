@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from pipeline.errors import LogGap, PublishFailed, Unavailable
@@ -30,16 +30,16 @@ def gap_policy(
     settings: Settings,
     installation_of: Callable[[], Installation],
     publisher: Callable[[], BatchPublisher],
-    first_stages: Mapping[str, str],
+    stages: Mapping[str, Sequence[str]],
 ) -> GapPolicy:
     """Return what a group does about positions that are not on the log.
 
-    `first_stages` holds the first stage of each source topic, whose dead letter a gap becomes. The installation and the
+    `stages` holds those of each source topic. A gap becomes a dead letter of the first one. The installation and the
     publisher are known only once the app starts.
     """
 
     async def publish_dead_letter(gap: RemovedRange) -> None:
-        if await publisher().publish([gap_dead_letter(gap, first_stages[gap.tp.topic])]):
+        if await publisher().publish([gap_dead_letter(gap, stages[gap.tp.topic][0])]):
             raise PublishFailed(f"the dead letter of a gap was refused: {gap}")
 
     async def record_start(topic: str) -> None:

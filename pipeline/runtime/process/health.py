@@ -2,6 +2,7 @@
 
 Besides, `/lag` has the records that were taken or parked, by app, partition and state, `/parked` the parked ones by
 key, and `/accounts` what an app knows of its accounts. `pipeline lag`, `parked` and `accounts` ask for them.
+`/topology` has what each app reads and keeps.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from aiohttp import web
 from pipeline.metrics import COMMIT_AGE, TENANT_BREAKER_OPEN, OwnSeries, exposition
 from pipeline.runtime.process.accounts import AccountsQuery, AppAccounts, list_accounts
 from pipeline.runtime.process.parked import ParkedQuery, list_parked
+from pipeline.runtime.process.topology import describe
 
 if TYPE_CHECKING:
     from pipeline.runtime.faust.app import PipelineApp
@@ -48,6 +50,7 @@ class HealthServer:
                 web.get("/lag", self._lag),
                 web.get("/parked", self._parked),
                 web.get("/accounts", self._accounts),
+                web.get("/topology", self._topology),
             ]
         )
         self._runner = web.AppRunner(server, access_log=None)
@@ -110,6 +113,9 @@ class HealthServer:
             if app.accounts is not None
         ]
         return _answer(request, lambda *asked: list_accounts(apps, AccountsQuery.parse(*asked)))
+
+    async def _topology(self, _: web.Request) -> web.Response:
+        return web.json_response({app.conf.id: describe(app) for app in self._apps})
 
     async def _lag(self, _: web.Request) -> web.Response:
         found = {app.conf.id: app.work() for app in self._apps}

@@ -13,8 +13,9 @@ import yaml
 
 import pipeline
 from pipeline.cli import main
-from pipeline.cli._scaffold import Home, home, registered
+from pipeline.cli._scaffold import Home, home, registered, registered_beside
 from pipeline.errors import UsageError
+from pipeline.tenants import load_tenants
 from tests.support.stacks import ROOT
 
 TENANTS = (ROOT / "examples" / "tenants.yaml").read_text()
@@ -165,6 +166,64 @@ def test_outside_a_checkout_its_settings_are_named(
     with pytest.raises(SystemExit, match="1"):
         main(["new-agent", "other", "--package", "my_shop", "--tenant", "acme"])
     assert "set PIPELINE_TENANTS to yours" in capsys.readouterr().err
+
+
+def test_an_agent_beside_is_written_passes_is_clean_and_is_registered(project: Path) -> None:
+    """Who wants to count beside a bot would have to find out how, and their first test would fail."""
+    made = _run(project, "pipeline.cli", "new-agent", "visits", "--beside", "--tenant", "globex")
+    assert made.returncode == 0, made.stderr
+    assert "pipeline worker agent visits" in made.stdout
+    tested = _run(project, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_visits.py")
+    assert "10 passed" in tested.stdout, tested.stdout + tested.stderr
+    for check in (("ruff", "check"), ("ruff", "format", "--check")):
+        linted = _run(
+            project, *check, "--config", str(ROOT / "pyproject.toml"), "agents/visits.py", "tests/test_visits.py"
+        )
+        assert linted.returncode == 0, linted.stdout + linted.stderr
+    after = load_tenants(project / "examples/tenants.yaml", {"PIPELINE_SANDBOX_URL": "http://127.0.0.1:8090"})
+    assert [*after.agents] == ["visits"]
+    assert (after.agents["visits"].agent, after.agents["visits"].tenants) == (
+        "pipeline.agents.visits.visits",
+        ("globex",),
+    )
+
+
+def test_registering_an_agent_adds_its_lines_and_no_other() -> None:
+    """The comments of somebody's tenants file, or the agents that are there, would be gone."""
+    first = registered_beside(TENANTS, "visits", "shop.visits.visits", None)
+    second = registered_beside(first, "crm", "shop.crm.notify", "acme")
+    assert yaml.safe_load(second)["agents"] == [
+        {"id": "crm", "agent": "shop.crm.notify", "tenants": ["acme"]},
+        {"id": "visits", "agent": "shop.visits.visits"},
+    ]
+    added = [line for line in second.splitlines() if line not in TENANTS.splitlines()]
+    assert len(added) == 6
+    assert "\n".join(line for line in second.splitlines() if line not in added) + "\n" == TENANTS
+    with pytest.raises(UsageError, match="has an agent visits already"):
+        registered_beside(second, "visits", "shop.other.visits", None)
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"), [((), "there is no tenants file"), (("--tenant", "nobody"), "there is no tenant 'nobody'")]
+)
+def test_an_agent_that_can_not_be_registered_is_not_written(
+    argv: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A newcomer would find a file that never runs, and no line that says why."""
+    monkeypatch.chdir(tmp_path)
+    if argv:
+        (tmp_path / "tenants.yaml").write_text(TENANTS)
+        monkeypatch.setenv("PIPELINE_TENANTS", "tenants.yaml")
+    else:
+        monkeypatch.delenv("PIPELINE_TENANTS", raising=False)
+    with pytest.raises(SystemExit, match="1"):
+        main(["new-agent", "visits", "--package", "bots", "--beside", *argv])
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.py"))
 
 
 def test_registering_changes_one_line() -> None:

@@ -14,14 +14,14 @@ def test_ports_from_n_keep_their_order() -> None:
     """Scripts that count on ingress N, sandbox N+1, Kafka N+2, controller N+3, Redis N+4, workers N+5 would miss."""
     ports = Ports.starting_at(20000)
     assert ports.ingress == 20000
-    assert ports == (20000, 20001, 20002, 20003, 20004, 20005, 20006, 20007, 20008)
+    assert ports == (20000, 20001, 20002, 20003, 20004, 20005, 20006, 20007, 20008, 20009)
     workers = ("intake", "handlers", "messenger")
-    assert ports._fields == ("ingress", "sandbox", "kafka", "controller", "redis", *workers, "admin")
+    assert ports._fields == ("ingress", "sandbox", "kafka", "controller", "redis", *workers, "admin", "agents")
 
 
 def test_the_usual_ports() -> None:
     """Every command of the README names them."""
-    assert Ports.configured({}) == (8080, 8090, 9092, 9093, 6379, 8081, 8082, 8083, 8084)
+    assert Ports.configured({}) == (8080, 8090, 9092, 9093, 6379, 8081, 8082, 8083, 8084, 8085)
 
 
 def test_each_port_can_be_changed() -> None:
@@ -62,3 +62,12 @@ def test_every_taken_port_is_named_at_once() -> None:
     assert f"{second} (redis)" in line
     assert "--ports-from N" in line
     assert "\n" not in line
+
+
+def test_a_port_that_nothing_needs_may_be_taken() -> None:
+    """Whoever has no agents and a server of their own at 8085 could not run `pipeline up` any more."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ports = Ports.starting_at(20000)._replace(agents=other.getsockname()[1])
+        with pytest.raises(UsageError, match="agents"):
+            ports.require_free(*(name for name in Ports._fields if name != "agents"))
+        ports.require_free(*Ports._fields)

@@ -93,3 +93,15 @@ def test_every_worker_tells_how_it_gets_on(tmp_path: Path) -> None:
         service = planned(tmp_path)[app]
         assert service.env is not None
         assert service.env["PIPELINE_PROGRESS_FILE"] == str(service.progress) == str(tmp_path / f"{app}.progress")
+
+
+def test_agents_have_a_worker_if_the_tenants_file_has_some(tmp_path: Path) -> None:
+    """Agents beside the handlers would not run, or everybody without agents would pay for a process."""
+    without, beside = planned(tmp_path), {each.name: each for each in services(PORTS, tmp_path, {}, agents=True)}
+    assert set(beside) - set(without) == {"agents"}
+    assert beside["agents"].argv == [*COMMAND, "worker", "agent"]
+    for name, ports in (("handlers", 3), ("agents", 4)):
+        env = beside[name].env if ports == 4 else without[name].env
+        assert env is not None
+        assert env["PIPELINE_WORKERS"].count("http://") == ports
+    assert (f":{PORTS.agents}" in str(beside["ingress"].env), beside["agents"].ports) == (True, (PORTS.agents,))
