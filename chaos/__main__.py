@@ -44,14 +44,21 @@ def main(
             help="Add noisy neighbours: a hot conversation, an absent gateway, a raising hook, a hanging host.",
         ),
     ] = False,
+    agents: Annotated[
+        bool, typer.Option("--agents", help="Run agents beside the bot: one counts, one raises, one is slow.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(metavar="PATH", help="Write the report there.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep data and logs in this new directory.")] = None,
     show_plan: Annotated[bool, typer.Option("--show-plan", help="Only print what would be done.")] = False,
 ) -> None:
     """Drive the whole pipeline, kill its parts at random, and count every effect."""
-    options = Options(seconds, seed, rate, kill_every, freeze_every, contacts, window, drain, on, crashers, noisy)
+    options = Options(
+        seconds, seed, rate, kill_every, freeze_every, contacts, window, drain, on, crashers, noisy, agents
+    )
     if noisy and on.stock:
         raise UsageError("stock Faust parks nothing: run --noisy without --on")
+    if agents and on.stock:
+        raise UsageError("stock Faust has no agents beside its handlers: run --agents without --on")
     console = console_of(sys.stdout)
     if show_plan:
         for fault in plan(options):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -54,6 +54,7 @@ class Setup(NamedTuple):
         handlers: dotted path of the handler of those that have one of their own.
         limits: the limits of a number by its id, for the tenants file; without them it has the run's.
         sandbox_limits: those that the sandbox enforces; without them it has the run's.
+        agents: the agents beside the handlers, as the tenants file names them.
     """
 
     numbers: tuple[Number, ...] = NUMBERS
@@ -61,6 +62,7 @@ class Setup(NamedTuple):
     handlers: Mapping[str, str] = {}
     limits: Mapping[str, Mapping[str, object]] = {}
     sandbox_limits: Mapping[str, Mapping[str, object]] = {}
+    agents: Sequence[Mapping[str, str]] = ()
 
 
 SAME: Final = Setup()
@@ -78,7 +80,7 @@ def write_tenants(path: Path, sandbox_url: str, setup: Setup = SAME) -> None:
         }
         for name in dict.fromkeys(number.tenant for number in setup.numbers)
     ]
-    path.write_text(yaml.safe_dump({"cloud_apps": [app], "tenants": tenants}))
+    path.write_text(yaml.safe_dump({"cloud_apps": [app], "agents": list(setup.agents), "tenants": tenants}))
 
 
 def _accounts(numbers: list[Number], sandbox_url: str, setup: Setup) -> list[dict[str, object]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import ClientSession
 
+from chaos.beside import counts, miscounted, untested_beside
 from chaos.driver import Driver
 from chaos.evidence import Evidence, gather
 from chaos.faults import Faults
@@ -58,7 +59,11 @@ async def campaign(options: Options, stack: Stack, say: Say) -> Run:
         await _end(beside)
         evidence = await gather(stack.bootstrap, stack.redis_url, sandbox)
         missed = untested(driver, troubles, observer) if options.noisy else []
-        verdict = judge(driver.accepted, evidence, restless, missed)
+        wrong: list[str] = []
+        if options.agents:
+            missed += await untested_beside(stack.bootstrap)
+            wrong = miscounted(driver.accepted, await counts(stack.redis_url))
+        verdict = judge(driver.accepted, evidence, restless, missed, miscounted=wrong)
         return Run(options, driver, faults, troubles, observer, evidence, verdict, time.monotonic() - began)
 
 

@@ -24,6 +24,7 @@ class Options:
         crashers: messages that end or block the process that handles them, spread evenly.
         on: whose processes are killed.
         noisy: there are noisy neighbours as well (`chaos.noisy`).
+        agents: there are agents beside the bot, one of which raises and one is slow (`chaos.beside`).
     """
 
     seconds: float = 60.0
@@ -37,3 +38,4 @@ class Options:
     on: Target = Target.PIPELINE
     crashers: int = 0
     noisy: bool = False
+    agents: bool = False

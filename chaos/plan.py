@@ -12,6 +12,8 @@ from chaos.options import Options
 
 WORKERS: Final = ("intake", "handlers", "messenger")
 TARGETS: Final = (*WORKERS, "ingress", "kafka", "redis")
+AGENTS: Final = "agents"
+"""The worker of the agents beside the bot, if the run has some."""
 FIRST: Final = 3.0
 """Seconds of undisturbed traffic before the first fault, so that kills meet work everywhere."""
 
@@ -84,7 +86,8 @@ def plan(options: Options) -> list[Fault]:
     freezes = _freezes(Random(f"{options.seed}:freezes"), options)  # noqa: S311
     sandbox = _sandbox(Random(f"{options.seed}:sandbox"), options.seconds)  # noqa: S311
     troubles = _troubles(Random(f"{options.seed}:troubles"), options) if options.noisy else ()  # noqa: S311
-    return sorted([*workers, *kills, *freezes, *sandbox, *troubles])
+    beside = _beside(Random(f"{options.seed}:beside"), options.seconds) if options.agents else ()  # noqa: S311
+    return sorted([*workers, *kills, *freezes, *sandbox, *troubles, *beside])
 
 
 def _times(rng: Random, every: float, until: float) -> Iterator[float]:
@@ -137,6 +140,14 @@ def _sandbox(rng: Random, seconds: float) -> Iterator[Fault]:
             yield Fault(round(at + rng.uniform(1, 4), 2), act, "sandbox", 0)
         else:
             yield Fault(at, act, "sandbox", rng.randint(1, 3 if act is Act.ERROR else 10))
+
+
+def _beside(rng: Random, seconds: float) -> Iterator[Fault]:
+    """Yield the faults of the agents' workers: on top of all others, which are as without them."""
+    yield Fault(round(0.4 * seconds, 2), Act.ADD, second(AGENTS))
+    yield Fault(round(0.7 * seconds, 2), Act.REMOVE, second(AGENTS))
+    for at in _times(rng, 12.0, seconds):
+        yield Fault(at, rng.choice((Act.SIGKILL, Act.SIGKILL, Act.SIGTERM)), AGENTS)
 
 
 def _troubles(rng: Random, options: Options) -> Iterator[Fault]:

@@ -11,15 +11,19 @@ from typing import Final
 from aiohttp import ClientError
 from aiokafka.errors import KafkaError
 
+from chaos.beside import RAISING, SLOW
 from chaos.broker import lag
 from chaos.runner import Say
 from chaos.sandbox_client import SandboxClient
 from chaos.stack import Stack, Worker
 from pipeline.parked.find import find_parked
+from pipeline.topics.agents import agent_app
 
 POLL: Final = 0.5
 LOOKS: Final = 3
 """Times in a row that nothing may be found to do."""
+ENDLESS: Final = frozenset({agent_app(RAISING), agent_app(SLOW)})
+"""Apps that never come to rest."""
 TELL: Final = 10.0
 """Seconds from one line about what is left to the next."""
 
@@ -56,10 +60,14 @@ async def _unfinished(stack: Stack, sandbox: SandboxClient | None) -> list[str]:
 
 
 async def parked_left(workers: Sequence[Worker]) -> list[str]:
-    """Return what is parked, one line per app: its offsets are committed, so no lag shows it."""
+    """Return what is parked, one line per app: its offsets are committed, so no lag shows it.
+
+    Agents beside the bot that raise, or are slow, park for ever.
+    """
     report = await find_parked([worker.url for worker in workers])
     records: Counter[str] = Counter()
     for queue in report.queues:
-        records[queue.app] += queue.records
+        if queue.app not in ENDLESS:
+            records[queue.app] += queue.records
     left = [f"{app} has {count} parked records" for app, count in records.items()]
     return left + [f"{url} does not tell what is parked ({reason})" for url, reason in report.silent.items()]

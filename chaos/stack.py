@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Final, NamedTuple
 
+from chaos import beside
 from chaos.accounts import ABSENT, HANGING, NOISY, NUMBERS, RAISING, Setup, write_accounts, write_tenants
 from chaos.handler import PATH
 from chaos.memory import Memory
@@ -28,11 +29,13 @@ from pipeline.local.child import Child, ChildEvent, ChildState
 from pipeline.local.probe import http_ready
 from pipeline.local.services import LOOPBACK, Service, services
 from pipeline.local.supervisor import LAST_LINES, Supervisor
+from pipeline.topics.catalogue import events
 
 LEAVE_SECONDS: Final = 20.0
 """A service that was told to end is killed after so long."""
-PARKING: Final = ("handlers", "messenger")
+PARKING: Final = ("handlers", "messenger", "agents")
 """Apps that park records."""
+EVENTS: Final = events("default").name
 _KILLED: Final = "was killed by SIGKILL"
 
 
@@ -141,11 +144,13 @@ class Stack(Supervisor):
         self._shared = _environment(directory, options, self.sandbox_url, handler)
         self.gateways = {n.tenant: next(self.free) for n in (ABSENT, HANGING[0])} if options.noisy else {}
         setup = setup or (_noisy_setup(self.gateways) if options.noisy else Setup())
+        setup = setup._replace(agents=beside.ENTRIES if options.agents else ())
         write_tenants(directory / "tenants.yaml", self.sandbox_url, setup)
         write_accounts(directory / "accounts.json", setup)
-        planned = [_adapted(aimed(service, options.on)) for service in services(self.ports, directory, self._shared)]
+        all_services = services(self.ports, directory, self._shared, agents=options.agents)
+        planned = [_adapted(aimed(service, options.on)) for service in all_services]
         kept = [service for service in planned if service.name not in without]
-        self.groups = groups(options.on, without)
+        self.groups = groups(options.on, without) | ({beside.COUNTED: (EVENTS,)} if options.agents else {})
         super().__init__(kept, directory / "logs", Reporter(self.log), max_deaths=None)
 
     @property

@@ -7,7 +7,7 @@ handler, sandbox, traffic and faults. Nothing of theirs is imported.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -37,13 +37,13 @@ class Target(StrEnum):
         return self is not Target.PIPELINE
 
 
-def groups(target: Target, without: Collection[str] = ()) -> Mapping[str, Sequence[str]]:
+def groups(target: Target, without: Collection[str] = ()) -> dict[str, Sequence[str]]:
     """Return the consumer groups, save those of the apps `without`, and what they read.
 
     Stock needs no receipts: it has no sends in doubt.
     """
     commands = (topics.COMMANDS_INTERACTIVE.name, topics.COMMANDS_BULK.name)
-    known = {
+    known: dict[str, Sequence[str]] = {
         topics.INTAKE: (topics.RAW.name,),
         f"{topics.HANDLERS}-default": (topics.events("default").name,),
         topics.MESSENGER: commands if target.stock else (*commands, topics.RECEIPTS.name),

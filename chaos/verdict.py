@@ -27,6 +27,7 @@ class Verdict:
         spared: messages that crash their handler and are no dead letter, and dead letters that are none of those.
         restless: what had not come to rest when it was counted.
         untested: what was to happen and did not, so that the run proves nothing of it.
+        miscounted: people whose messages an agent beside the bot has not counted as often as they were taken.
     """
 
     missing: Sequence[str]
@@ -40,6 +41,7 @@ class Verdict:
     spared: Sequence[str]
     restless: Sequence[str]
     untested: Sequence[str]
+    miscounted: Sequence[str] = ()
 
     @property
     def good(self) -> bool:
@@ -56,6 +58,7 @@ def judge(
     untested: Sequence[str] = (),
     *,
     handled: bool = True,
+    miscounted: Sequence[str] = (),
 ) -> Verdict:
     """Compare what was taken with what came of it. An aside that has an effect doubles that of its place.
 
@@ -79,6 +82,7 @@ def judge(
         spared=sorted(killers ^ evidence.given_up),
         restless=restless,
         untested=untested,
+        miscounted=miscounted,
     )
 
 

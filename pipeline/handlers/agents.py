@@ -79,7 +79,7 @@ class AgentRunner(HandlerRunner):
         """Return True unless the agent is for other tenants. An unknown tenant is an error of the record."""
         return not self._entry.tenants or tenant_id in self._entry.tenants
 
-    def _load(self, settings: Settings, tenants: Tenants) -> Mapping[str, EventHandler]:
+    def _load(self, settings: Settings, tenants: Tenants) -> dict[str, EventHandler]:
         self._check(self._entry.agent, self._agent, settings)
         return dict.fromkeys([tenant.id for tenant in tenants.read_by(self._entry)], self._agent)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, overload
 
 from structlog.stdlib import BoundLogger
 
@@ -37,6 +37,8 @@ from pipeline.topics.events import (
 from pipeline.topics.outcomes import Outcome
 
 Kind = TypeVar("Kind", bound=EventBase | Command | Outcome)
+Second = TypeVar("Second", bound=EventBase | Command | Outcome)
+Third = TypeVar("Third", bound=EventBase | Command | Outcome)
 _KINDS: Final = (EventBase, Command, Outcome)
 
 
@@ -134,7 +136,17 @@ def _value(event: EventBase) -> EventBase | Command | Outcome:
     return event.value if type(event) is RecordEvent else event
 
 
-def agent(*kinds: type[Kind]) -> Callable[[Function[Kind]], Agent[Kind]]:
+@overload
+def agent(kind: type[Kind], /) -> Callable[[Function[Kind]], Agent[Kind]]: ...
+@overload
+def agent(kind: type[Kind], other: type[Second], /) -> Callable[[Function[Kind | Second]], Agent[Any]]: ...
+@overload
+def agent(
+    kind: type[Kind], other: type[Second], third: type[Third], /
+) -> Callable[[Function[Kind | Second | Third]], Agent[Any]]: ...
+@overload
+def agent(*kinds: type[Any]) -> Callable[[Function[Any]], Agent[Any]]: ...
+def agent(*kinds: type[Any]) -> Callable[[Function[Any]], Agent[Any]]:
     """Make a function an agent for these types, e.g. `@agent(MessageEvent, StatusEvent)` or `@agent(Outcome)`.
 
     Raises `UsageError` where no kind is given, or something that is none.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import Final
@@ -181,7 +181,7 @@ class HandlerRunner:
         await self._expiry.close()
         await self._store.close()
 
-    def _load(self, settings: Settings, tenants: Tenants) -> Mapping[str, EventHandler]:
+    def _load(self, settings: Settings, tenants: Tenants) -> dict[str, EventHandler]:
         """Return the handler of each tenant, by its id."""
         paths = {tenant.id: tenant.handler or settings.handler for tenant in tenants}
         loaded = {path: load_handler(path) for path in sorted({*paths.values(), settings.handler})}

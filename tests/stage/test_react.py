@@ -52,7 +52,10 @@ class Beside(TopologyTestDriver):
     def rows(self, tenant: str = "acme", key: str = "") -> dict[str, dict[str, bytes]]:  # type: ignore[override]
         """The agent's own rows of its table."""
         names = asyncio.run(self.store.keys(f"{{{tenant}%2F{self.entry.id}}}:group:table"))
-        return {name.rpartition(":")[2]: asyncio.run(self.store.row(name)) or {} for name in names}
+        return {name.rpartition(":")[2]: asyncio.run(self._row(name)) for name in names}
+
+    async def _row(self, name: str) -> dict[str, bytes]:
+        return await self.store.row(name) or {}
 
 
 def record(event: EventBase, **more: str) -> TestRecord:

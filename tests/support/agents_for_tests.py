@@ -78,10 +78,12 @@ def plain(app: Any) -> None:
     """Adds a plain Faust agent, which counts what it reads in a table."""
     table = app.Table("totals", default=int, key_type=str, value_type=int)
 
-    @app.agent(app.topic("events.default", value_serializer="raw", key_serializer="raw", value_type=bytes))
     async def totals(stream: Any) -> None:
         async for _ in stream:
             table["events"] += 1
+
+    events = app.topic("events.default", value_serializer="raw", key_serializer="raw", value_type=bytes)
+    app.agent(events)(totals)
 
 
 async def forgot_the_decorator(event: MessageEvent, effects: Effects) -> None:

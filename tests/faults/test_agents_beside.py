@@ -1,0 +1,124 @@
+"""Agents beside a bot, on real Kafka and Redis: one raises, one is slow, some count; their worker is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import redis
+import yaml
+
+from chaos.broker import lag, records
+from tests.conftest import StackFactory
+from tests.support.agents_for_tests import TABLE
+from tests.support.observers import get, post
+from tests.support.stacks import ROOT, Stack, eventually
+from tests.support.webhooks import change, signed, text, webhook
+
+CONTACTS, EACH = 60, 10
+TOTAL = CONTACTS * EACH
+PATH = "tests.support.agents_for_tests."
+AGENTS = {"counts": "counts", "raises": "raises", "slow": "slow", "fates": "fates", "totals": "plain"}
+"""The agents by their ids. Some are behind for ever, which is nobody else's business."""
+
+
+@pytest.fixture
+def stack_with_agents(stack: StackFactory, tmp_path: Path) -> Stack:
+    """The sample's tenants with agents beside the bot, and a number that may send as fast as it can."""
+    content = yaml.safe_load((ROOT / "examples/tenants.yaml").read_text())
+    content["tenants"][0]["accounts"][0]["limits"] = {"messages_per_second": 1000, "pair": "off"}
+    content["agents"] = [{"id": name, "agent": PATH + function} for name, function in AGENTS.items()]
+    path = tmp_path / "tenants.yaml"
+    path.write_text(yaml.safe_dump(content))
+    running = stack(env={"PIPELINE_TENANTS": str(path), "PIPELINE_RECONCILE_WINDOW": "10"})
+    running.wait_ready()
+    post(f"{running.sandbox_url}/_sandbox/faults", {"limits": {"messages_per_second": None}})
+    return running
+
+
+def test_agents_that_raise_dawdle_and_die_leave_the_bot_alone_and_the_count_is_exact(
+    stack_with_agents: Stack,
+) -> None:
+    """A tenant's answers would wait for somebody's CRM, or what is counted beside a bot would be a guess."""
+    stack = stack_with_agents
+    asyncio.run(_drive(stack))
+    eventually(lambda: len(_replies(stack)) >= TOTAL, f"{TOTAL} replies")
+    expected = {_contact(n): {"messages": EACH} for n in range(CONTACTS)}
+    eventually(lambda: _rows(stack, "counts") == expected, lambda: f"an exact count: {_wrong(stack, expected)}")
+    accepted = {_contact(n): 2 * EACH for n in range(CONTACTS)}  # of each answer, and of the read mark before it
+    eventually(lambda: _accepted(stack) == accepted, lambda: f"each outcome once: {_accepted(stack)}")
+    assert Counter(reply["to"] for reply in _replies(stack)) == {_contact(n): EACH for n in range(CONTACTS)}
+    assert (stack.times_ready("agents"), stack.times_ready("handlers")) == (2, 1)
+    # The slow one is behind and the broken one has its own letters; neither has an effect.
+    behind = asyncio.run(lag(stack.bootstrap, {"agent-slow": ["events.default"], "agent-counts": ["events.default"]}))
+    assert behind["agent-slow"] > 0
+    letters = asyncio.run(records(stack.bootstrap, ["dead-letters.agent-raises", "dead-letters.handle"]))
+    assert {letter.topic for letter in letters} <= {"dead-letters.agent-raises"}
+    assert _rows(stack, "raises") == {}
+    _check_the_plain_one(stack)
+    assert set(_topology(stack)) == {f"agent-{name}" for name in AGENTS}
+
+
+def _check_the_plain_one(stack: Stack) -> None:
+    """It counts what it reads, at least once each: every message, and every status."""
+
+    def total() -> int:
+        found = asyncio.run(records(stack.bootstrap, ["agent-totals-totals-changelog"]))
+        last = {record.partition: json.loads(record.value) for record in found if record.value}
+        return sum(last.values())
+
+    eventually(lambda: total() >= TOTAL, lambda: f"the plain agent has counted {total()} of {TOTAL}")
+
+
+async def _drive(stack: Stack) -> None:
+    """Posts in order for each contact, and kills the agents' worker in the middle."""
+    async with aiohttp.ClientSession() as session:
+        for step in range(EACH):
+            await asyncio.gather(*[_post(session, stack, _contact(n), step) for n in range(CONTACTS)])
+            if step == EACH // 2:
+                await asyncio.to_thread(eventually, lambda: _rows(stack, "counts"), "a count that has begun")
+                stack.child("agents").kill()
+
+
+async def _post(session: aiohttp.ClientSession, stack: Stack, contact: str, step: int) -> None:
+    body = webhook([change([text(contact, f"wamid.{contact}.{step}", str(step))])])
+    async with session.post(f"{stack.ingress_url}/webhooks/cloud", data=body, headers=signed(body)) as response:
+        assert response.status == 200
+
+
+def _contact(number: int) -> str:
+    return f"1555{number:07d}"
+
+
+def _replies(stack: Stack) -> list[dict[str, Any]]:
+    replies: list[dict[str, Any]] = get(f"{stack.sandbox_url}/_sandbox/sent")
+    return replies
+
+
+def _rows(stack: Stack, agent: str) -> dict[str, dict[str, int]]:
+    """The agent's own rows of its table, by contact."""
+    with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
+        names = list(client.scan_iter(f"{{acme%2F{agent}}}:table:{TABLE}:*", count=1000))
+        rows = {name.rpartition(":")[2]: client.hgetall(name) for name in names}
+    return {name: {field: int(value) for field, value in row.items() if field} for name, row in rows.items()}
+
+
+def _accepted(stack: Stack) -> dict[str, int]:
+    return {name: row.get("accepted", 0) for name, row in _rows(stack, "fates").items()}
+
+
+def _wrong(stack: Stack, expected: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    found = _rows(stack, "counts")
+    return {name: found.get(name, {}) for name in expected if found.get(name) != expected[name]}
+
+
+def _topology(stack: Stack) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{stack.ports.agents}/topology") as response:
+        found: dict[str, Any] = json.loads(response.read())
+    return found
