@@ -89,7 +89,8 @@ def agent(settings: Settings, tenants: Tenants, entry: AgentEntry) -> PipelineAp
         return app
     media = AccountMedia(PROVIDERS, tenants, networks=settings.media_networks)
     runner = AgentRunner(entry, found, settings, tenants, capabilities=_capabilities(), media=media)
-    fairness = Fairness(reaction_fair_key, weight=tenants.weight, has_groups=lambda: len(tenants) > 1, account=_account)
+    is_shared = len(tenants.read_by(entry)) > 1
+    fairness = Fairness(reaction_fair_key, weight=tenants.weight, has_groups=lambda: is_shared, account=_account)
     for source in topics_read(found, entry, tenants):
         app.flow(source, react(runner, settings.handler_concurrency, fairness))
     app.on_close(runner.close)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.handlers import IMessenger as IMessenger
     from pipeline.handlers import SendResult as SendResult
     from pipeline.handlers import agent as agent
+    from pipeline.topics.commands import Command as Command
     from pipeline.topics.events import AccountEvent as AccountEvent
     from pipeline.topics.events import APIMessageEvent as APIMessageEvent
     from pipeline.topics.events import ErrorEvent as ErrorEvent
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
     from pipeline.topics.events import MessageEvent as MessageEvent
     from pipeline.topics.events import StatusEvent as StatusEvent
     from pipeline.topics.events import UnknownEvent as UnknownEvent
+    from pipeline.topics.outcomes import Outcome as Outcome
 
 _HOMES: Final = {
     "pipeline.errors": ("PipelineError", "RetryAfter", "Unavailable"),
     "pipeline.handlers": ("Agent", "Effects", "EventHandler", "IMessenger", "SendResult", "agent"),
+    "pipeline.topics.commands": ("Command",),
+    "pipeline.topics.outcomes": ("Outcome",),
     "pipeline.topics.events": (
         "APIMessageEvent",
         "AccountEvent",

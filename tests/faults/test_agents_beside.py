@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -15,6 +18,7 @@ import redis
 import yaml
 
 from chaos.broker import lag, records
+from pipeline.runtime.kafka.group_start import start_at_end
 from tests.conftest import StackFactory
 from tests.support.agents_for_tests import TABLE
 from tests.support.observers import get, post
@@ -63,6 +67,39 @@ def test_agents_that_raise_dawdle_and_die_leave_the_bot_alone_and_the_count_is_e
     assert _rows(stack, "raises") == {}
     _check_the_plain_one(stack)
     assert set(_topology(stack)) == {f"agent-{name}" for name in AGENTS}
+    assert {line.split()[0] for line in _cli(stack, "lag", "--app", "agent")[1:]} >= {f"agent-{n}" for n in AGENTS}
+    _check_redriving(stack, len(letters))
+    asyncio.run(_check_a_late_one(stack))
+
+
+def _check_redriving(stack: Stack, letters: int) -> None:
+    """The letters of an agent are found and redriven as all others, and reach nobody else."""
+    assert any("agent-raises/" in line for line in _cli(stack, "dead-letters", "list"))
+    assert f"{letters} redriven" in _cli(stack, "dead-letters", "redrive", "--stage", "agent-raises")[-1]
+    groups = {"handlers-default": ["events.default"], "agent-counts": ["events.default"]}
+    eventually(lambda: not any(asyncio.run(lag(stack.bootstrap, groups)).values()), "all redriven records are read")
+    assert len(_replies(stack)) == TOTAL
+    assert _rows(stack, "counts") == {_contact(n): {"messages": EACH} for n in range(CONTACTS)}
+
+
+async def _check_a_late_one(stack: Stack) -> None:
+    """A new agent begins with what comes from now on, and only then: a second start changes nothing."""
+    late, events = {"agent-late": ["events.default"]}, ["events.default"]
+    assert await start_at_end(stack.bootstrap, "agent-late", events) == events
+    assert await lag(stack.bootstrap, late) == {"agent-late": 0}
+    async with aiohttp.ClientSession() as session:
+        await _post(session, stack, _contact(0), EACH)
+    await asyncio.to_thread(eventually, lambda: asyncio.run(lag(stack.bootstrap, late))["agent-late"] > 0, "a record")
+    assert await start_at_end(stack.bootstrap, "agent-late", events) == []
+    assert (await lag(stack.bootstrap, late))["agent-late"] > 0, "the record is not skipped"
+
+
+def _cli(stack: Stack, *arguments: str) -> list[str]:
+    """What a command says about the stack."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
+    env = {**kept, "PIPELINE_DATA_DIR": str(stack.data_dir), "COLUMNS": "200"}
+    argv = [sys.executable, "-m", "pipeline.cli", *arguments]
+    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def _check_the_plain_one(stack: Stack) -> None:
