@@ -106,7 +106,8 @@ async def _positions(reader: PositionReader, app: str, topics: Collection[str]) 
 
 
 async def _measure_all(reader: PositionReader, apps: Collection[_AppPositions], answers: WorkerAnswers) -> LagReport:
-    bounds = await reader.bounds([tp for each in apps for tp in each.partitions])
+    # Several apps may read one topic, and the broker refuses a request that names a partition twice.
+    bounds = await reader.bounds(list(dict.fromkeys(tp for each in apps for tp in each.partitions)))
     found = [_measure_app(reader, each, bounds, answers.work.get(each.app, {})) for each in apps]
     return LagReport(list(await asyncio.gather(*found)), answers.silent)
 

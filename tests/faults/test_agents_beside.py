@@ -99,7 +99,9 @@ def _cli(stack: Stack, *arguments: str) -> list[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
     env = {**kept, "PIPELINE_DATA_DIR": str(stack.data_dir), "COLUMNS": "200"}
     argv = [sys.executable, "-m", "pipeline.cli", *arguments]
-    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done.stdout.splitlines()
 
 
 def _check_the_plain_one(stack: Stack) -> None:
