@@ -21,7 +21,7 @@ class Reading(NamedTuple):
     """A record as an agent sees it.
 
     Attributes:
-        event: None for a record that the agent does not read; then the conversation is the record's key.
+        event: None for a record that the agent does not read. Its place is its conversation, so it waits for no other.
     """
 
     tenant: str
@@ -40,7 +40,7 @@ class AgentReader:
     def read(self, record: ConsumedRecord) -> Reading:
         """Return a reading. Raise `InvalidRecord`, or `NewerRecord` if it needs a newer version."""
         if not self._wants(record.topic, dict(record.headers)):
-            return Reading("", (record.key or b"").decode(errors="replace"))
+            return Reading("", f"{record.topic}/{record.partition}/{record.offset}")
         event = _RECORDS.get(record.topic, decode)(record)
         return Reading(event.tenant_id, event.conversation, event)
 

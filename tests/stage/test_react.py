@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pipeline.agents.handle import handle
-from pipeline.agents.react import react
+from pipeline.agents.react import fair_key, react
+from pipeline.agents.readings import AgentReader
 from pipeline.handlers.agents import AgentRunner, load_agent
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.runner import HandlerRunner
@@ -137,6 +139,18 @@ def test_only_the_tenants_and_kinds_that_an_agent_reads_are_decoded() -> None:
     counter.pipe(broken, other_kind, record(incoming_text("hi", provider="wasender")))
     assert counter.dead_letters == []
     assert (counter.rows(), len(counter.rows("globex"))) == ({}, 1)
+
+
+def test_what_an_agent_does_not_read_waits_for_nothing() -> None:
+    """A status behind a slow message would hold the offsets, and be parked with it."""
+    what = entry("counts")
+    found = load_agent(what)
+    assert isinstance(found, EventHandler)
+    reader = AgentReader(AgentRunner(what, found, settings(), KNOWN, MemoryStore()))
+    message, status = record(incoming_text("hi")), record(status_event("read"))
+    keys = [fair_key(reader.read(each)) for each in (message, status, replace(status, offset=1))]
+    assert len({conversation for _, conversation in keys}) == 3
+    assert [tenant for tenant, _ in keys] == ["acme", "", ""]
 
 
 def test_a_broken_record_and_an_unknown_tenant_are_letters_of_an_agent_for_all() -> None:
