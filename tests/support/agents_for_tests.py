@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from pipeline.errors import PermanentError
 from pipeline.handlers import Effects, EventHandler, agent
 from pipeline.topics.commands import Command
 from pipeline.topics.events import APIMessageEvent, EventBase, MessageEvent
@@ -24,6 +25,14 @@ async def raises(event: MessageEvent, effects: Effects) -> None:
     """Fails for every message."""
     await effects.tables.increment_field(TABLE, event.user.user_id, "messages")
     raise RuntimeError("this agent always raises")
+
+
+@agent(MessageEvent)
+async def picky(event: MessageEvent, effects: Effects) -> None:
+    """Takes every message but one for what it can't process."""
+    await effects.tables.increment_field(TABLE, event.user.user_id, "messages")
+    if event.get_message_text() == "3":
+        raise PermanentError("three is no number that this agent takes")
 
 
 @agent(MessageEvent)

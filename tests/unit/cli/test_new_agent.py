@@ -221,7 +221,7 @@ def test_an_agent_that_can_not_be_registered_is_not_written(
     else:
         monkeypatch.delenv("PIPELINE_TENANTS", raising=False)
     with pytest.raises(SystemExit, match="1"):
-        main(["new-agent", "visits", "--package", "bots", "--beside", *argv])
+        main(["new-agent", "visits", "--package", "counting_bots", "--beside", *argv])
     assert says in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.py"))
 
