@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaProducer
 
 from chaos.webhooks import Message
+from pipeline import aiokafka_patches
 from pipeline.topics.codec import encode_command
 from pipeline.topics.commands import Command, CommandKind, Priority, command_id
 
 
 async def publish(bootstrap: str, messages: Iterable[Message]) -> None:
     """Return once all of them are acknowledged."""
+    aiokafka_patches.install()
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=20)
     await producer.start()
     try:
