@@ -29,13 +29,15 @@ def commands_of(
     kinds: frozenset[CommandKind] = frozenset(CommandKind),
     gateway: MediaGateway | None = None,
     store: Store | None = None,
+    language: str | None = None,
 ) -> list[Command]:
-    """The commands that `hook` leaves for an event."""
+    """The commands that `hook` leaves for an event. Templates that name no language have `language`."""
     about, rows = event or text(), store or MemoryStore()
 
     async def run() -> list[Command]:
         unit = UnitOfWork(rows, about.tenant_id, about.event_id)
-        with activate(about, unit, Services(MediaLibrary(rows, gateway), {CLOUD: kinds})):
+        languages = {about.tenant_id: language} if language else {}
+        with activate(about, unit, Services(MediaLibrary(rows, gateway), {CLOUD: kinds}, languages)):
             await hook(MESSENGER)
         return unit.commands
 

@@ -99,7 +99,10 @@ def test_the_answers_of_a_form_are_read() -> None:
         ("send_text", {"text": f"cut {HALF}"}),
         ("send_text", {"text": "x", "reply_to_message_id": f"wamid.{HALF}"}),
         ("send_button_message", {"body": f"b{HALF}", "buttons": [{"id": "a", "title": f"t{HALF}"}]}),
-        ("send_text_template", {"template_name": "t", "body_parameters": [{"type": "text", "text": HALF}]}),
+        (
+            "send_text_template",
+            {"template_name": "t", "language_code": "en_US", "body_parameters": [{"type": "text", "text": HALF}]},
+        ),
     ],
     ids=str,
 )

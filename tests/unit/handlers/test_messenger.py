@@ -113,10 +113,14 @@ def test_a_code_expires_as_it_does_at_meta() -> None:
     """A one-time code would be sent three days later, like any template."""
 
     async def body(messenger: IMessenger) -> None:
-        code: Any = {"template_type": "authentication", "authentication_method": "copy_code"}
+        code: Any = {
+            "template_type": "authentication",
+            "authentication_method": "copy_code",
+            "language_code": "en_US",
+        }
         for options in (code, code | {"expires_in": 60}):
             await messenger.send_text_template("code", USER, [{"type": "text", "text": "4711"}], **options)
-        await messenger.send_text_template("parcel", USER, template_type="utility")
+        await messenger.send_text_template("parcel", USER, template_type="utility", language_code="en_US")
 
     ends = [each.expires_at and each.expires_at - each.created_at for each in sent(body)]
     assert ends == [timedelta(minutes=10), timedelta(minutes=1), None]

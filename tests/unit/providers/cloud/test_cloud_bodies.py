@@ -95,7 +95,7 @@ def test_meta_does_not_quote_what_was_said() -> None:
 def test_every_kind_arrives_at_the_provider() -> None:
     """A body that the provider refuses would be found in production, kind by kind."""
     entries = [each for each in recorded(WAPPA) + recorded(PYWA) if each["method"] != "mark_as_read"]
-    commands = [call(each["method"], each["arguments"])[1][0] for each in entries]
+    commands = [call(each["method"], each["arguments"], language="es")[1][0] for each in entries]
     commands.append(call("send_address_request", {"body": "Where?", "recipient": USER})[1][0])
     invite = call("send_group_invite", {"group_id": GROUP, "recipient": USER, "body": "Join us"})[1][0]
     reads = [command(CommandKind.READ, {"message_id": "wamid.T1", "typing": True})]

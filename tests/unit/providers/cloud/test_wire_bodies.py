@@ -54,7 +54,7 @@ def expected(entry: Recorded, ours: Recorded, client: str) -> Recorded:
 )
 def test_the_body_is_what_the_known_clients_send(client: str, entry: Recorded) -> None:
     """A handler that moved here from Wappa or PyWa would send something else than it did there."""
-    result, (command,) = call(entry["method"], entry["arguments"])
+    result, (command,) = call(entry["method"], entry["arguments"], language="es")
     assert result.success, result.error
     body = build_body(command)
     assert body == expected(entry, body, client)
@@ -64,6 +64,6 @@ def test_the_body_is_what_the_known_clients_send(client: str, entry: Recorded) -
 def test_every_kind_has_been_compared() -> None:
     """A kind whose body nobody compared could be refused by Meta for years."""
     entries = recorded(WAPPA) + recorded(PYWA)
-    compared = {call(entry["method"], entry["arguments"])[1][0].kind for entry in entries}
+    compared = {call(entry["method"], entry["arguments"], language="es")[1][0].kind for entry in entries}
     # Neither client knows address forms; invitations are a link that both leave to their users.
     assert KINDS - compared == {CommandKind.ADDRESS, CommandKind.GROUP_INVITE}
