@@ -28,6 +28,13 @@ ENOUGH: Final = 2_000
 More than a process has in memory, those included that have run and are not committed.
 """
 
+PROGRESS: Final = 64
+"""Number of records of a partition that a process finishes until the deaths of earlier ones count no more, at least.
+
+Without it, the third death of any kind in a backlog of hours would begin a search. A killer is found all the same: each
+process that comes so far leaves it fewer records to hide among.
+"""
+
 
 class Alone(NamedTuple):
     """A parked record that may run alone."""
@@ -47,8 +54,9 @@ class ParkedState:
         wanted: True if there is something to load.
         opened: True if it may be loaded.
         counted: True if this process is one of the state's lives.
-        survived: number of records that this process has finished in the search.
-        enough: number of those at which the search ends.
+        survived: number of records that this process has finished.
+        enough: number of those at which a search ends.
+        progress: number of those from which on earlier deaths count no more.
         in_work: offsets of records in memory.
         waiting: those of them that wait, and are in nobody's way.
         candidate: offset of the record that is to run alone next.
@@ -64,6 +72,7 @@ class ParkedState:
     counted: bool = False
     survived: int = 0
     enough: int = ENOUGH
+    progress: int = PROGRESS
     in_work: set[int] = field(default_factory=set)
     waiting: set[int] = field(default_factory=set)
     candidate: int | None = None
@@ -86,12 +95,14 @@ class ParkedState:
         return not self.state.narrow or len(self.in_work) - len(self.waiting) < self.survived
 
     def survive(self) -> None:
-        """Note that the process has survived a record of the search."""
+        """Note that the process has survived a record."""
+        self.survived += 1
         if self.state.narrow:
-            self.survived += 1
             if self.survived >= self.enough:
                 self.state = self.state.trusted()
                 self.close()
+        elif self.survived == self.progress:
+            self.state = self.state.moved_on(counted=self.counted)
 
     def close(self) -> None:
         """Let nothing be loaded until the broker knows of it again."""
@@ -178,7 +189,8 @@ class ParkedGate:
         if (partition := self._partitions.get(tp)) is None:
             return
         parked = partition.parked
-        parked.wake, parked.survived, parked.enough = wake, 0, max(ENOUGH, queues)
+        parked.wake, parked.survived = wake, 0
+        parked.enough, parked.progress = max(ENOUGH, queues), max(PROGRESS, queues)
         if not queues:
             parked.state = parked.state.trusted()
         for offset, _ in parked.state.suspects:
@@ -255,9 +267,11 @@ class ParkedGate:
             self._wake()
         elif parked.state.suspects:
             parked.state = parked.state.without(offset)
-        if parked.state.narrow:
-            parked.survive()
+        before = parked.state
+        parked.survive()
+        if before.narrow:
             parked.wake()
+        if before.narrow or parked.state is not before:
             self._wake()
         self.unloaded(tp, offset)
 

@@ -26,7 +26,8 @@ class ParkedSuspicion:
     """The state of the parked records of one partition.
 
     Attributes:
-        lives: number of processes that had parked records in work and have not ended in order.
+        lives: number of processes that had parked records in work and have not ended in order, one behind the other
+            without much progress.
         narrow: True if one that ends its process is searched among them, so that few run at once.
         running: offset of the one that runs alone.
         suspects: offsets of suspects, each with the number of processes that died while it ran alone.
@@ -80,6 +81,13 @@ class ParkedSuspicion:
     def untaken(self) -> ParkedSuspicion:
         """Return the state after `taking` while no parked record is in work. Earlier deaths still count."""
         return replace(self, lives=max(self.lives - 1, 0))
+
+    def moved_on(self, *, counted: bool) -> ParkedSuspicion:
+        """Return the state after many records were finished: earlier deaths prove nothing about those behind them.
+
+        `counted`: this process is one of the lives.
+        """
+        return replace(self, lives=int(counted))
 
     def alone(self, offset: int) -> ParkedSuspicion:
         """Return the state to commit before this record runs alone."""

@@ -13,7 +13,7 @@ from pipeline.runtime.parking.suspects import ParkedSuspects
 from pipeline.runtime.quarantine.crash_marker import CrashHint
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.ledger import SuspectLedger
-from pipeline.runtime.quarantine.parked_gate import ENOUGH, FIRST_ALONE, ParkedState
+from pipeline.runtime.quarantine.parked_gate import ENOUGH, FIRST_ALONE, PROGRESS, ParkedState
 from pipeline.runtime.quarantine.parked_suspects import MAX_SUSPECTS, ParkedSuspicion, from_note, to_note
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.quarantine.suspects import CLEAR, LIVES, SPAN, Running, Suspicion, decode, decode_parked, encode
@@ -137,6 +137,47 @@ def test_a_death_counts_only_while_parked_records_are_in_memory() -> None:
             suspects.unloaded(queue, 2)
             await assignment.commit_notes()
             assert _noted(assignment, TP0).lives == 0
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+    with asyncio.Runner(loop_factory=OwnTime) as runner:
+        runner.run(asyncio.wait_for(play(), 600))
+
+
+def test_deaths_between_which_much_is_finished_begin_no_search() -> None:
+    """Three deployments that were killed during a campaign of hours would make it send one message after the other."""
+    for finished, searches in ((PROGRESS, False), (PROGRESS - 1, True)):
+        state = ParkedSuspicion()
+        for _ in range(20):
+            parked = ParkedState(state.inherited(hinted=False))
+            parked.count()
+            for _ in range(finished):
+                parked.survive()
+            state = parked.state
+        assert state.inherited(hinted=False).narrow is searches
+
+
+def test_the_broker_knows_that_earlier_deaths_count_no_more() -> None:
+    """The next process would count them again, and search for nothing."""
+
+    async def play() -> None:
+        assignment, woken = Committing(), asyncio.Event()
+        assignment.quarantine = Quarantine("app", assignment, ProcessExclusivity())
+        assignment.quarantine.inherit({TP0: (10, encode(CLEAR, to_note(ParkedSuspicion(lives=LIVES - 1))))}, {})
+        running = asyncio.ensure_future(assignment.quarantine.run())
+        suspects = ParkedSuspects(assignment, "in", lambda _: False, woken.set)
+        suspects.open(0, 1, lambda _: True)
+        queue = ParkedQueue(("g", "k"), b"", 0)
+        assert not suspects.may_load(0)
+        await woken.wait()
+        for offset in range(PROGRESS + 1):
+            assert _noted(assignment, TP0).lives == LIVES
+            assert suspects.admits(queue, offset)
+        for offset in range(PROGRESS):
+            suspects.finished(queue, offset)
+        await asyncio.sleep(1)
+        assert _noted(assignment, TP0).lives == 1, "this process still counts: one of its records is in memory"
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
