@@ -121,7 +121,7 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
     executor = CommandExecutor(
         dispatcher, settings.reconcile_window, watermark, settings.resends, lifetimes=lifetimes, controls=controls
     )
-    fairness, refusals = _command_fairness(tenants, settings.partitions), Refusals(tenants, PROVIDERS)
+    fairness, refusals = command_fairness(tenants, settings.partitions), Refusals(tenants, PROVIDERS)
     fates = Fates(tenants, JOINED_BY_MESSAGE)
     for commands in topics.COMMANDS:
         app.flow(commands.name, send(executor, fairness, fates=fates, refusals=refusals, count=dispatcher.codes.count))
@@ -158,7 +158,7 @@ def _event_fairness(tenants: Tenants, lane: str) -> Fairness:
     return Fairness(event_fair_key, weight=tenants.weight, has_groups=lambda: is_shared, account=_account)
 
 
-def _command_fairness(tenants: Tenants, partitions: int) -> Fairness:
+def command_fairness(tenants: Tenants, partitions: int) -> Fairness:
     """Let accounts take turns, by the weight of their tenants, and conversations within an account."""
     owners = {account_key(account.provider, account.id): tenant.id for tenant in tenants for account in tenant.accounts}
     accounts = Counter(partition_of(key.encode(), partitions) for key in owners)

@@ -18,6 +18,7 @@ from bench.end_to_end.latency import latency
 from bench.ingress.benchmark import ingress
 from bench.intake.benchmark import intake
 from bench.isolation.benchmark import isolation
+from bench.limits.benchmark import limits
 from bench.options import NAMES, Options
 from bench.parse.benchmark import parse
 from bench.report import Result
@@ -44,6 +45,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "allowance": allowance,
     "send-cost": send_cost,
     "queued": queued,
+    "limits": limits,
 }
 
 
@@ -54,7 +56,7 @@ def main(
     seconds: Annotated[float | None, typer.Option(min=1, help="Length of each timed load.")] = None,
     records: Annotated[int | None, typer.Option(min=1000, help="Webhooks that intake reads.")] = None,
     webhooks: Annotated[int | None, typer.Option(min=100, help="Webhooks that go end to end.")] = None,
-    backlog: Annotated[int | None, typer.Option(min=1000, help="Records that wait for each worker in backlog.")] = None,
+    backlog: Annotated[int | None, typer.Option(min=1000, help="Records that wait in backlog and limits.")] = None,
     hold: Annotated[float | None, typer.Option(min=1, help="Seconds for which each worker is looked at then.")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each candidate.")] = None,
     crowd: Annotated[str | None, typer.Option(help="isolation: only crowds whose names contain this.")] = None,

@@ -30,12 +30,14 @@ def maker(
     *,
     priority: Priority = Priority.INTERACTIVE,
     recipient: Callable[[int], str] = webhooks.contact,
+    created_at: datetime | None = None,
 ) -> Callable[[int, str], Record]:
     """Return a function of a command's number and its topic: commands of one number, each with an id of its own.
 
     It puts id and recipient into one template, since a million models take a minute. A recipient has 11 digits.
+    `created_at` is now by default.
     """
-    template, name = _template(tenant, account, priority), recipient
+    template, name = _template(tenant, account, priority, created_at or datetime.now(UTC)), recipient
 
     def record(number: int, topic: str) -> Record:
         recipient = name(number).encode()
@@ -47,7 +49,12 @@ def maker(
     return record
 
 
-def _template(tenant: str, account: str, priority: Priority) -> Record:
+def number_of(command: Command) -> int:
+    """Return the number of a command that was made here."""
+    return int(command.command_id.removeprefix(PREFIX), 16)
+
+
+def _template(tenant: str, account: str, priority: Priority, created_at: datetime) -> Record:
     command = Command(
         command_id=PREFIX + _HOLE.decode(),
         tenant_id=tenant,
@@ -57,7 +64,7 @@ def _template(tenant: str, account: str, priority: Priority) -> Record:
         kind=CommandKind.TEXT,
         body={"text": _TEXT, "preview_url": False},
         priority=priority,
-        created_at=datetime.now(UTC),
+        created_at=created_at,
     )
     return encode_command(command)
 

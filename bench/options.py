@@ -17,6 +17,7 @@ NAMES = (
     "allowance",
     "send-cost",
     "queued",
+    "limits",
 )
 
 
@@ -31,7 +32,7 @@ class Options:
         webhooks: webhooks of one `end-to-end` measurement; stock Faust in order gets a fifth of them. A turn of
             `send-cost` has twice as many commands.
         backlog: records that wait for each worker in `backlog`, which looks at it for `hold` seconds at most, and
-            commands of one number in `queued`.
+            commands of one number in `queued` and `limits`.
         rounds: every candidate runs so many times, in turns; the median is reported.
         crowd: a part of the name of the crowds that `isolation` measures; empty: all.
         tenant_files: files that `tenants` loads, from the smallest on.

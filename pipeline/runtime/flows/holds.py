@@ -23,7 +23,7 @@ class Hold:
     Attributes:
         until: time of the event loop from which the first record may be tried.
         over: True once that time has come.
-        probing: True: the others wait until the first one has succeeded. False: until it got so far that it waits.
+        probing: True: the others wait until the first one has succeeded. False: until it waits by itself, or begins.
         cause: description of the error that it is for.
         held_by: name of what holds it, one of a few.
         ends_at: time of the event loop at which that is expected to end.
@@ -147,8 +147,8 @@ class Holds:
                     break
                 await hold.wait()
 
-    def has_waited(self, fair_key: FairKey, item: object) -> None:
-        """Note that a record got so far that it waits by itself. Where it was no probe, the next one may go."""
+    def got_through(self, fair_key: FairKey, item: object) -> None:
+        """Note that a record got so far that it waits by itself, or begins. Where it was no probe, the next may go."""
         for held in (fair_key, fair_key[0]):
             hold = self._holds.get(held)
             if hold is not None and hold.first is item and not hold.probing:

@@ -145,6 +145,10 @@ class KeyedExecutor:
         if not self._in_flight.is_current(item) or not self._context.accepting():
             raise PartitionsRevoked
 
+    def got_through(self, item: InFlightRecord) -> None:
+        """Note that a record got past what may hold its key or group: it persists what it is about to do."""
+        self._holds.got_through(item.fair_key, item)
+
     # Waiting
 
     async def wait(self, item: InFlightRecord, seconds: float) -> None:
@@ -154,7 +158,7 @@ class KeyedExecutor:
         """
         self._in_flight.end(item)
         self.release_slot(item)
-        self._holds.has_waited(item.fair_key, item)
+        self._holds.got_through(item.fair_key, item)
         try:
             await self.pause(item, seconds, for_group=True)
             await self._take_slot(item)  # no hold stops a record that has begun: it may have a permit by now

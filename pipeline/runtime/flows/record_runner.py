@@ -91,6 +91,7 @@ class RecordRunner:
         return partial(self._assignment.when_committed, item.tp, item.record.offset, item.epoch)
 
     async def _persist(self, item: InFlightRecord) -> None:
+        self._executor.got_through(item)
         writes = list(item.journal)
         item.journal.clear()
         await self._commits.commit([], writes)

@@ -23,10 +23,10 @@ from pipeline.state import MemoryStore
 from pipeline.state.change import RowChange
 from pipeline.state.keys import table_key, unit_key
 from pipeline.state.store import Committed, UnitRecord
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.commands import Command, CommandKind, command_id
 from tests.support import handlers_for_tests as handlers
 from tests.support.handler_events import ACCOUNT, settings, tenants, text
-from tests.support.own_time import OwnTime
 from tests.support.runners import H, runner_of, texts
 from tests.support.waiting import HANG
 

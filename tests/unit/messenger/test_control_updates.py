@@ -11,9 +11,9 @@ from prometheus_client import REGISTRY
 from pipeline.messenger.control_updates import ControlUpdates
 from pipeline.messenger.controls import ControlChange, Controls
 from pipeline.testing import TestRecord
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.controls import pause_key
 from tests.support.controls import START, at, limit, pause, record, tenants
-from tests.support.own_time import OwnTime
 
 KNOWN = tenants(acme=["1", "2"])
 

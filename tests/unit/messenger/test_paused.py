@@ -27,6 +27,7 @@ from pipeline.runtime.flows.waits import by_account
 from pipeline.runtime.parking.queue_rows import TABLE
 from pipeline.tenants import Account
 from pipeline.testing import TestRecord
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.catalogue import SENT
 from pipeline.topics.codec import decode_outcome, encode_command
 from pipeline.topics.commands import Command, CommandKind
@@ -35,7 +36,6 @@ from pipeline.topics.lifetimes import DAY
 from pipeline.topics.outcomes import Outcome, OutcomeStatus
 from tests.support.controls import START, at, limit, pause, record, tenants
 from tests.support.loop_stand_ins import TP0, FakeApp
-from tests.support.own_time import OwnTime
 
 FAST = 1e6
 """A limit in messages per second that stops nobody."""

@@ -18,9 +18,9 @@ from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
 from pipeline.runtime.process.lease import MembershipLease
 from pipeline.runtime.process.liveness import Liveness, PartitionPosition
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, FakeApp, record, until
-from tests.support.own_time import OwnTime
 from tests.support.waiting import HANG
 
 Function = Callable[[Any, ConcurrentContext], Coroutine[Any, Any, Iterable[Record]]]

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.runtime.flows.fair_slots import FairSlots
 from pipeline.runtime.flows.fairness import FairKey, Fairness
-from tests.support.own_time import OwnTime
+from pipeline.testing.own_time import OwnTime
 
 
 def _order(slots: FairSlots, wanted: list[FairKey]) -> list[FairKey]:

@@ -26,9 +26,9 @@ from pipeline.runtime.flows.fairness import Fairness
 from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
 from pipeline.runtime.flows.waiting_metric import WaitingMetric
 from pipeline.runtime.flows.waits import HeldBy, Wait, Waits, by_account
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, FakeApp
-from tests.support.own_time import OwnTime
 from tests.unit.runtime.parking.scene import VIRTUAL_HANG, app_of, record, until
 
 NUMBER = "491771234567"

@@ -17,9 +17,9 @@ from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
 from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage, Stage, StageContext
 from pipeline.runtime.process.lag import PartitionWork
 from pipeline.testing import TestRecord
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, FakeApp, Loop, until
-from tests.support.own_time import OwnTime
 from tests.support.waiting import HANG
 
 TP1 = TP("in", 1)

@@ -14,8 +14,8 @@ from pipeline.errors import Unavailable
 from pipeline.runtime.kafka import compacted
 from pipeline.runtime.kafka.compacted import SILENT_TIMEOUT, TIMEOUT, TopicFollower
 from pipeline.testing import TestRecord
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.records import ConsumedRecord
-from tests.support.own_time import OwnTime
 
 
 class Log:

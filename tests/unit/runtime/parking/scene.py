@@ -14,9 +14,9 @@ from pipeline.runtime.flows.fairness import Fairness
 from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
 from pipeline.runtime.parking.queue_rows import TABLE
 from pipeline.testing import TestRecord
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import FakeApp
-from tests.support.own_time import OwnTime
 
 VIRTUAL_HANG = 20_000.0
 """Seconds of virtual time, so that a test that hangs ends."""

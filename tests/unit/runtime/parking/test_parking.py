@@ -19,9 +19,9 @@ from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
 from pipeline.runtime.parking.queue_rows import TABLE
 from pipeline.runtime.parking.rows import QUEUE
 from pipeline.testing import TestRecord
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, FakeApp
-from tests.support.own_time import OwnTime
 
 VIRTUAL_HANG = 5_000.0
 """Seconds of virtual time, so that a test that hangs ends."""
@@ -214,6 +214,25 @@ def test_a_limit_lets_records_pass_one_behind_the_other() -> None:
 
     stage = ConcurrentStage("slow", work, lambda record: record, key, 1_000, fairness=Fairness(key=_turn))
     _run(lambda app: _during(app, stage, play))
+
+
+def test_behind_a_limit_nobody_waits_for_the_work_of_another() -> None:
+    """An account with permits for all would send one message, wait for its answer, and then send the next."""
+    opens = 2.0
+
+    async def work(record: Any, context: ConcurrentContext) -> list[Record]:
+        if (left := opens - asyncio.get_running_loop().time()) > 0:
+            raise KeyUnavailable("over the limit", left, whole_group=True, probing=False)
+        await context.persist()
+        await asyncio.sleep(10)  # the call
+        return _copy(record)
+
+    async def play(app: FakeApp, loop: ConcurrentLoop) -> None:
+        loop.buffer.add(TP0, [_record(f"limited:{n}", n, n) for n in range(100)])
+        await until(lambda: len(app.publisher.published) == 100)
+        assert asyncio.get_running_loop().time() < opens + 2 * 10
+
+    _run(lambda app: _during(app, _stage(work, concurrency=1_000), play))
 
 
 def test_a_group_that_fails_is_probed_and_the_others_go_on() -> None:

@@ -18,8 +18,8 @@ from pipeline.runtime.quarantine.parked_suspects import MAX_SUSPECTS, ParkedSusp
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.quarantine.suspects import CLEAR, LIVES, SPAN, Running, Suspicion, decode, decode_parked, encode
 from pipeline.testing.memory_flows import InMemoryAssignment
+from pipeline.testing.own_time import OwnTime
 from tests.support.loop_stand_ins import TP0
-from tests.support.own_time import OwnTime
 
 BIG = 2**62
 

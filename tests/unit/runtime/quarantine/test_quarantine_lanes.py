@@ -25,9 +25,9 @@ from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.suspects import DEATHS, LIVES, SPARED
 from pipeline.testing import TestRecord
 from pipeline.testing.memory_flows import InMemoryAssignment
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import FakeApp
-from tests.support.own_time import OwnTime
 
 Place = tuple[int, int]
 """Partition and offset."""

@@ -1,4 +1,4 @@
-"""An event loop with a time of its own, for tests in which nothing comes from outside."""
+"""An event loop with a time of its own: hours pass at once, for work in which nothing comes from outside."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Skipping(selectors.DefaultSelector):
     now = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
+        """Return what is ready at once, and count the time that was to be waited."""
         self.now += timeout or 0.0
         return super().select(0)
 
@@ -25,4 +26,5 @@ class OwnTime(asyncio.SelectorEventLoop):
         super().__init__(self._skipping)
 
     def time(self) -> float:
+        """Return the seconds that have passed in this loop."""
         return self._skipping.now
