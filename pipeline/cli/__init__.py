@@ -17,6 +17,7 @@ from pipeline.cli import (
     lag,
     new_agent,
     new_handler,
+    new_project,
     parked,
     sandbox,
     tenants,
@@ -47,6 +48,7 @@ app.add_typer(tenants.app, name="tenants")
 app.command("doctor")(doctor.doctor)
 app.command("new-agent")(new_agent.new_agent)
 app.command("new-handler")(new_handler.new_handler)
+app.command("new-project")(new_project.new_project)
 
 
 @app.callback()

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.local.ports import Ports
     from pipeline.local.services import Service
+    from pipeline.settings import Settings
+    from pipeline.tenants import Tenants
 
 
 def up(
@@ -31,6 +35,13 @@ def up(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the data in DIR first.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of the processes.")] = False,
+    handler: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Handler of tenants without one: shop.bot.BotHandler. [PIPELINE_HANDLER]"),
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Load handlers anew when their code changes; no record is lost or doubled.")
+    ] = False,
 ) -> None:
     """Run the whole pipeline on this machine until Ctrl-C: Kafka, Redis, sandbox, ingress and workers."""
     from rich.console import Console
@@ -38,12 +49,16 @@ def up(
     from pipeline.cli._setup import require_lifetimes
     from pipeline.local import data_dir as directory
     from pipeline.local.ports import Ports
+    from pipeline.local.reload import Reloader
     from pipeline.local.report import StackReporter
     from pipeline.local.services import LOOPBACK, environment
+    from pipeline.local.sources import sources_of
     from pipeline.local.supervisor import Supervisor
     from pipeline.settings import load_settings
     from pipeline.tenants import load_tenants, sample
 
+    if handler:
+        os.environ["PIPELINE_HANDLER"] = handler
     settings = load_settings()
     require_lifetimes(settings)
     ports = Ports.configured(os.environ) if ports_from is None else Ports.starting_at(ports_from)
@@ -55,13 +70,29 @@ def up(
         agents = bool(tenants.agents)
         ports.require_free(*([] if agents else ["agents"]))
         services = _services(console, ports, path, {**os.environ, "PIPELINE_TENANTS": str(chosen)}, agents)
+        if handler:
+            _require_use(handler, tenants, chosen)
         if fresh:
             directory.empty(path)
         shared = environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS"), agents=agents)
         directory.announce(path, {**shared, "PIPELINE_TENANTS": str(chosen)})
         reporter = StackReporter(console, ports, path, tenants, agents=agents)
-        supervisor = Supervisor(services, path / "logs", reporter, follow=verbose)
+        sources = sources_of(_paths(settings, tenants), chosen) if reload else None
+        reloader = (lambda children: Reloader(sources, children, reporter)) if sources else None
+        supervisor = Supervisor(services, path / "logs", reporter, follow=verbose, reload=reloader)
         raise typer.Exit(supervisor.run())
+
+
+def _require_use(handler: str, tenants: Tenants, file: Path) -> None:
+    """Raise `UsageError` if no tenant would use the handler of `--handler`."""
+    if all(tenant.handler for tenant in tenants):
+        raise UsageError(f"no tenant would use {handler}: all those of {file} name their own; take one out there")
+
+
+def _paths(settings: Settings, tenants: Tenants) -> list[str]:
+    """Return the dotted paths of all handlers and agents."""
+    handlers = [tenant.handler for tenant in tenants if tenant.handler]
+    return [settings.handler, *handlers, *(entry.agent for entry in tenants.agents.values())]
 
 
 def _services(

@@ -23,22 +23,29 @@ def worker(
     lane: Annotated[
         list[str] | None, typer.Option("--lane", help="Serve this lane only (app handlers); may be repeated.")
     ] = None,
+    standby: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run apps until SIGTERM or Ctrl-C; records in progress are finished first."""
+    from pipeline.agents import topology  # noqa: F401 - imported before it is this worker's turn
     from pipeline.cli._setup import prepare
+    from pipeline.local.turn import Turn
     from pipeline.runtime.process import worker as process
 
     chosen, agents = split_agents(apps)
     unknown = sorted(set(chosen) - set(APPS))
     if unknown:
         raise typer.BadParameter(f"there is no app {unknown[0]!r}: choose from {CHOICES}")
-    settings, tenants = prepare()
+    with Turn(standby) as turn:
+        turn.wait_to_load()
+        settings, tenants = prepare()
 
-    async def build() -> list[PipelineApp]:
-        others = [app for name in chosen for app in _build(name, settings, tenants, lane)]
-        return others + ([] if agents is None else _build_agents(agents, settings, tenants))
+        async def build() -> list[PipelineApp]:
+            others = [app for name in chosen for app in _build(name, settings, tenants, lane)]
+            built = others + ([] if agents is None else _build_agents(agents, settings, tenants))
+            await turn.wait_to_run()
+            return built
 
-    process.run(settings, build)
+        process.run(settings, build)
 
 
 def split_agents(apps: list[str]) -> tuple[list[str], list[str] | None]:

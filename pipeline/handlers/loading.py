@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import extract_tb
 from typing import Final
 
 import pipeline
@@ -48,7 +49,7 @@ def load_object(path: str, what: str) -> object:
         return found() if isinstance(found, type) and issubclass(found, EventHandler) else found
     except Exception as error:
         raise ConfigurationError(
-            f"{what} can't be made ({_line(error)}): "
+            f"{what} can't be imported ({_line(error)}): "
             + (_shadowed(path) or "correct it, or the tenants file or PIPELINE_HANDLER")
         ) from error
 
@@ -56,7 +57,7 @@ def load_object(path: str, what: str) -> object:
 def _find(path: str) -> object:
     """Return the object at a path; None if there is none."""
     module, _, name = path.partition(":") if ":" in path else path.rpartition(".")
-    found: object = import_module(module) if module else None
+    found: object = importlib.import_module(module) if module else None
     for part in name.split("."):
         found = getattr(found, part, None)
     return found
@@ -98,4 +99,14 @@ def _root(path: str) -> str:
 
 
 def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    """Return an error in one line, with the file and line that raised it. A `SyntaxError` names its own."""
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    frames = [frame for frame in extract_tb(error.__traceback__) if _is_of_code(frame.filename)]
+    if not frames or isinstance(error, SyntaxError):
+        return line
+    file, here = Path(frames[-1].filename), Path.cwd()
+    return f"{line}, {file.relative_to(here) if file.is_relative_to(here) else file.name}:{frames[-1].lineno}"
+
+
+def _is_of_code(file: str) -> bool:
+    return file not in (__file__, importlib.__file__) and not file.startswith("<frozen")

@@ -29,6 +29,8 @@ class ChildState(Enum):
     STARTING = auto()
     READY = auto()
     """It serves, or it has ended with status 0 if it is meant to end."""
+    RETIRING = auto()
+    """It ends, because another process is about to take its place."""
 
 
 class ChildEvent(Enum):
@@ -79,15 +81,20 @@ class Child:
         return sum(time.monotonic() - death <= DEATH_WINDOW for death in self._deaths)
 
     def start(self) -> None:
-        self.state = ChildState.STARTING
-        self._log_start = self.log.size()
         began = time.monotonic()
         self.service.prepare()
-        self._prepared = time.monotonic() - began
-        if self.service.progress is not None:
-            self.service.progress.unlink(missing_ok=True)
+        self._begin(time.monotonic() - began)
         self._process = spawn(self.service.argv, self.log.path, self.service.env)
-        self.startup, self._reported_at = Startup(self._look), REPORT_INTERVAL
+
+    def adopt(self, process: subprocess.Popen[bytes], prepared: float) -> None:
+        """Take a process that is about to run as its own. It took `prepared` seconds to prepare it."""
+        self._begin(prepared)
+        self._process = process
+
+    def retire(self) -> None:
+        """Let the process end, if it runs. That is no death; `adopt` gives it the next one."""
+        self.state = ChildState.RETIRING
+        self.terminate()
 
     def last_lines(self, count: int) -> list[str]:
         """Return the last lines of its log since its last start."""
@@ -95,7 +102,7 @@ class Child:
 
     def observe(self) -> ChildEvent | None:
         """Return the event since the last look. After `DIED` it waits to be started again."""
-        if self._process is None or self.state is ChildState.WAITING:
+        if self._process is None or self.state in (ChildState.WAITING, ChildState.RETIRING):
             return None
         if (status := self._process.poll()) is not None:
             return self._ended(status)
@@ -111,6 +118,14 @@ class Child:
         """Block until a killed child is gone."""
         if self._process is not None:
             self._process.wait()
+
+    def _begin(self, prepared: float) -> None:
+        self.state = ChildState.STARTING
+        self._log_start = self.log.size()
+        self._prepared = prepared
+        if self.service.progress is not None:
+            self.service.progress.unlink(missing_ok=True)
+        self.startup, self._reported_at = Startup(self._look), REPORT_INTERVAL
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:

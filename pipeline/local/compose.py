@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -21,6 +21,7 @@ from pipeline.local.services import (
     own_environment,
     port_of,
     probe_port_of,
+    verbs,
 )
 
 _HEADER: Final = """\
@@ -31,32 +32,52 @@ _PORTS: Final = Ports()
 _PARTITIONS: Final = f"${{PIPELINE_PARTITIONS:-{PARTITIONS}}}"
 _DATA: Final = "/data"
 _KAFKA_DATA: Final = "/var/lib/kafka/data"
-_TENANTS: Final = "/app/examples/tenants.yaml"
 
 Node = dict[str, Any]
 
 
-def compose() -> str:
-    """Return the content of docker-compose.yml."""
-    shared = _shared_environment()
+class Project(NamedTuple):
+    """What a compose file is for.
+
+    Attributes:
+        name: of the stack and of its image, which is built in the file's folder.
+        tenants: path of the tenants file in the image.
+        header: comment at the top of the file.
+        mounts: files of the host in the containers.
+        agents: it has agents beside the handlers.
+    """
+
+    name: str
+    tenants: str
+    header: str
+    mounts: tuple[str, ...] = ()
+    agents: bool = False
+
+
+CHECKOUT: Final = Project("whatsapp-pipeline", "/app/examples/tenants.yaml", _HEADER, ("./examples:/app/examples:ro",))
+
+
+def compose(project: Project = CHECKOUT) -> str:
+    """Return the content of a compose file."""
+    shared = _shared_environment(project)
     document: Node = {
-        "name": "whatsapp-pipeline",
+        "name": project.name,
         "x-environment": shared,
         "services": {
             "kafka": _kafka(),
             "redis": _redis(),
-            **{verb.name: _verb(verb, shared) for verb in VERBS},
+            **{verb.name: _verb(project, verb, shared) for verb in verbs(project.agents)},
         },
-        "volumes": dict.fromkeys(("kafka", "redis", *_with_tables())),
+        "volumes": dict.fromkeys(("kafka", "redis", *_with_tables(project))),
     }
-    return _HEADER + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+    return project.header + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
 
 
-def _shared_environment() -> dict[str, str]:
+def _shared_environment(project: Project) -> dict[str, str]:
     """Return the environment that all containers share; services are reached by their names."""
     everywhere = {f"PIPELINE_{name}_HOST": "0.0.0.0" for name in ("INGRESS", "SANDBOX", "WORKER")}  # noqa: S104
-    paths = {"PIPELINE_DATA_DIR": _DATA, "PIPELINE_TENANTS": _TENANTS}
-    return {**environment(_PORTS, lambda service: service, _PARTITIONS), **everywhere, **paths}
+    paths = {"PIPELINE_DATA_DIR": _DATA, "PIPELINE_TENANTS": project.tenants}
+    return {**environment(_PORTS, lambda service: service, _PARTITIONS, agents=project.agents), **everywhere, **paths}
 
 
 def _kafka() -> Node:
@@ -98,14 +119,14 @@ def _redis() -> Node:
     }
 
 
-def _verb(verb: Verb, shared: Mapping[str, str]) -> Node:
+def _verb(project: Project, verb: Verb, shared: Mapping[str, str]) -> Node:
     node: Node = {
-        "image": "whatsapp-pipeline",
+        "image": project.name,
         "build": ".",
         "command": list(verb.arguments),
         "environment": _merged(shared, {**own_environment(verb, _PORTS), **_reaching(verb)}),
         "env_file": [{"path": ".env", "required": False}],
-        "volumes": ["./examples:/app/examples:ro", *([f"{verb.name}:{_DATA}"] if verb.tables else [])],
+        "volumes": [*project.mounts, *([f"{verb.name}:{_DATA}"] if verb.tables else [])],
         "depends_on": {name: {"condition": _condition(name)} for name in verb.after},
     }
     return {name: value for name, value in node.items() if value} | _lifecycle(verb)
@@ -148,8 +169,8 @@ def _healthcheck(*command: str) -> Node:
     return {"test": ["CMD", *command], "interval": "5s", "timeout": "10s", "retries": 12, "start_period": "600s"}
 
 
-def _with_tables() -> list[str]:
-    return [verb.name for verb in VERBS if verb.tables]
+def _with_tables(project: Project) -> list[str]:
+    return [verb.name for verb in verbs(project.agents) if verb.tables]
 
 
 class _Merge(str):

@@ -22,8 +22,10 @@ _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def spawn(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start `argv` in a session of its own, its output appended to `log`.
+def spawn(
+    argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, pass_fds: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Start `argv` in a session of its own, its output appended to `log`. It inherits the descriptors `pass_fds`.
 
     On Linux the kernel kills the child when the thread that started it ends. That is set only for the main thread,
     which ends with the process.
@@ -37,6 +39,7 @@ def spawn(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) 
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pass_fds,
             preexec_fn=_die_with(os.getpid()) if tied else None,  # noqa: PLW1509 - one call to libc
         )
 

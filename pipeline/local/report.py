@@ -50,6 +50,15 @@ class StackReporter:
     def gave_up(self, name: str, log: Path) -> None:
         self._print(f"[red]✗ {name} can't be kept running: stopping everything. Its log is {log}[/]")
 
+    def reloading(self, name: str, changed: Sequence[Path]) -> None:
+        """Tell of changed code; the line of `ready` follows when it runs."""
+        more = f" and {len(changed) - 1} more" if changed[1:] else ""
+        self._print(f"[cyan]↻[/] {name:<10} {escape(_from_here(changed[0]))}{more} changed")
+
+    def not_reloaded(self, name: str, why: str, *, goes_on: bool) -> None:
+        then = "the old code goes on" if goes_on else "it waits for the next change"
+        self._print(f"[red]✗ {name} was not reloaded, {then}: {escape(why)}[/]")
+
     def all_ready(self, seconds: float) -> None:
         self._print(f"\n[bold]Ready in {seconds:.1f} s.[/]\n")
         for name, where, purpose in self._addresses():
@@ -80,6 +89,12 @@ class StackReporter:
             ("kafka", f"{LOOPBACK}:{self._ports.kafka}", "bootstrap server"),
             ("redis", f"redis://{LOOPBACK}:{self._ports.redis}/0", "caches"),
         ]
+
+
+def _from_here(path: Path) -> str:
+    """Return a path as seen from the working directory, if it is below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _api_key(tenants: Iterable[Tenant]) -> str | None:

@@ -32,6 +32,7 @@ class Verb:
         after: the services that must be ready before it starts.
         once: it does its work and ends; ready means that it ended well.
         tables: it keeps tables on disk.
+        your_code: it imports handlers, so that `pipeline up --reload` replaces its process when they change.
     """
 
     name: str
@@ -40,18 +41,21 @@ class Verb:
     after: tuple[str, ...] = ()
     once: bool = False
     tables: bool = False
+    your_code: bool = False
 
 
 VERBS: Final = (
     Verb("topics", ("topics", "create"), "creates the topics of the catalogue", ("kafka",), once=True),
     Verb("sandbox", ("sandbox",), "stands in for the providers"),
     Verb("messenger", ("worker", "messenger"), "send", ("topics", "sandbox"), tables=True),
-    Verb("handlers", ("worker", "handlers"), "handle", ("topics", "redis")),
+    Verb("handlers", ("worker", "handlers"), "handle", ("topics", "redis"), your_code=True),
     Verb("intake", ("worker", "intake"), "parse ▸ deduplicate ▸ route", ("topics",), tables=True),
     Verb("ingress", ("ingress",), "takes webhooks", ("topics",)),
 )
 """Commands in order of starting, after Kafka and Redis; they are stopped in reverse order."""
-AGENTS: Final = Verb("agents", ("worker", "agent"), "agents beside the handlers", ("topics", "redis"), tables=True)
+AGENTS: Final = Verb(
+    "agents", ("worker", "agent"), "agents beside the handlers", ("topics", "redis"), tables=True, your_code=True
+)
 """Runs the agents of the tenants file, all in one process. It is started if there are any."""
 
 
@@ -116,6 +120,7 @@ class Service:
         prepare: called before each start.
         store: it stores data that the others need until they have stopped.
         progress: a file that it touches as its work progresses, or None.
+        your_code: it imports handlers.
     """
 
     name: str
@@ -129,6 +134,7 @@ class Service:
     prepare: Callable[[], None] = field(default=_nothing)
     store: bool = False
     progress: Path | None = None
+    your_code: bool = False
 
 
 def services(ports: Ports, data_dir: Path, environ: Mapping[str, str], *, agents: bool = False) -> list[Service]:
@@ -177,6 +183,7 @@ def _command(verb: Verb, ports: Ports, env: Mapping[str, str], data_dir: Path) -
         partial(http_ready, LOOPBACK, probe, "/healthz"),
         (port,),
         progress=progress,
+        your_code=verb.your_code,
     )
 
 

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Final, Protocol
 
 from pipeline.local.child import MAX_DEATHS, Child, ChildEvent, ChildState
+from pipeline.local.reload import Reloader
 from pipeline.local.services import Service
 
 POLL_INTERVAL: Final = 0.1
@@ -42,6 +43,7 @@ class Supervisor:
     Everything happens in the thread that calls `run`, which must be the main thread: it handles the signals, and the
     children are tied to it (`pipeline.local.process.spawn`). With `follow` the reporter gets their output.
     `max_deaths` of one child within a minute end the stack; None is unlimited, for tests that kill on purpose.
+    `reload` is given the children with your code, and replaces their processes when it changes.
     """
 
     def __init__(
@@ -52,10 +54,13 @@ class Supervisor:
         *,
         follow: bool = False,
         max_deaths: int | None = MAX_DEATHS,
+        reload: Callable[[Sequence[Child]], Reloader] | None = None,
     ) -> None:
         self._children = [Child(service, logs / f"{service.name}.log", max_deaths) for service in services]
         self._by_name = {child.name: child for child in self._children}
         self._reporter = reporter
+        with_your_code = [child for child in self._children if child.service.your_code]
+        self._reloader = reload(with_your_code) if reload else None
         self._follow = follow
         self._signals = 0
         self._wake = threading.Event()
@@ -87,9 +92,13 @@ class Supervisor:
         if not self._announced and all(child.state is ChildState.READY for child in self._children):
             self._announced = True
             self._reporter.all_ready(time.monotonic() - self._began)
+        if self._announced and self._reloader:
+            self._reloader.tick()
 
     def _start_if_possible(self, child: Child) -> None:
-        if not self._signals and all(self._by_name[name].state is ChildState.READY for name in child.service.after):
+        if self._signals or (self._reloader and not self._reloader.allows_start(child)):
+            return
+        if all(self._by_name[name].state is ChildState.READY for name in child.service.after):
             child.start()
 
     def _changed(self, child: Child, change: ChildEvent) -> None:
@@ -112,6 +121,8 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._reporter.stopping()
+        if self._reloader:
+            self._reloader.close()
         began = time.monotonic()
         children = list(reversed(self._children))
         killed = _stop_all(children, lambda: self._signals > 1)
