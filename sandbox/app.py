@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from pipeline.sandbox.chat import Chat
 from pipeline.sandbox.cloud import GraphApi
 from pipeline.sandbox.config import SandboxConfig
 from pipeline.sandbox.control import Control
@@ -25,14 +26,14 @@ _PROVIDERS: Final[tuple[Callable[[Sandbox], SandboxProvider], ...]] = (GraphApi,
 
 
 def build(config: SandboxConfig) -> web.Application:
-    """Create the application of one sandbox: the providers' endpoints, `/_sandbox`, health and the page."""
+    """Create the application of one sandbox: the providers' endpoints, `/_sandbox`, health and the pages."""
     sandbox = Sandbox(config)
     for create in _PROVIDERS:
         sandbox.add(create)
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=[guard_control])
     for provider in sandbox.providers.values():
         app.add_routes(provider.routes())
-    app.add_routes([*Control(sandbox).routes(), *Page(sandbox).routes()])
+    app.add_routes([*Control(sandbox).routes(), *Chat(sandbox).routes(), *Page(sandbox).routes()])
     app.add_routes([web.get("/healthz", _well), web.get("/readyz", _well)])
     app.cleanup_ctx.append(_running(sandbox))
     app.on_shutdown.append(_releasing(sandbox))

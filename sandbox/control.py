@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from typing import Any, Final, TypeVar
 
@@ -10,12 +11,14 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.sandbox.config import first_problem
+from pipeline.sandbox.config import SandboxAccount, first_problem
 from pipeline.sandbox.core import Sandbox
 from pipeline.sandbox.errors import SandboxError
 from pipeline.sandbox.faults import FaultsRequest
-from pipeline.sandbox.ledger import JOURNALS, Row
+from pipeline.sandbox.ledger import JOURNALS, ReceivedMessage, Row, StatusChange
 from pipeline.sandbox.provider import UserMessage
+from pipeline.sandbox.status_queue import TAKEN
+from pipeline.sandbox.webhooks import SignedWebhook
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Model = TypeVar("Model", bound=BaseModel)
@@ -89,9 +92,27 @@ class Control:
             raise SandboxError("an id belongs to one text: leave id out, or give one text")
         ids, webhook = provider.message_webhook(account, message)
         self._sandbox.received(account, message)
-        answers = [await self._sandbox.ingress.post(webhook) for _ in range(message.repeat)]
+        self._note(account, message, ids)
+        answers = [await self._post(webhook, ids) for _ in range(message.repeat)]
         status = next((answer for answer in answers if answer != 200), 200)
         return _json({"status": status, "message_ids": ids, "webhook": orjson.Fragment(webhook.body)})
+
+    def _note(self, account: SandboxAccount, message: UserMessage, ids: Sequence[str]) -> None:
+        for message_id, content in zip(ids, message.contents, strict=False):
+            shown = orjson.dumps(content).decode()
+            row = (account.provider, account.id, message.sender, message.type, shown, message_id, time.time())
+            self._sandbox.ledger.received.add(ReceivedMessage(*row))
+
+    async def _post(self, webhook: SignedWebhook, ids: Sequence[str]) -> int:
+        """Post a webhook, and note for its messages if it was taken. Raise `IngressAway`."""
+        status = None
+        try:
+            status = await self._sandbox.ingress.post(webhook)
+            return status
+        finally:
+            for message_id in ids:
+                told = "taken" if status == TAKEN else "refused"
+                self._sandbox.ledger.change_status(StatusChange(message_id, told, status))
 
     async def verify(self, request: web.Request) -> web.Response:
         """Run the handshake of a callback URL, as a provider does when the URL is set."""

@@ -14,7 +14,7 @@ from aiohttp import web
 from pipeline.sandbox.config import SandboxAccount, SandboxConfig
 from pipeline.sandbox.errors import NotSupported, SandboxError
 from pipeline.sandbox.faults import Faults, FaultsRequest
-from pipeline.sandbox.ledger import Ledger, SentMessage, Violation
+from pipeline.sandbox.ledger import Ledger, SentMessage, StatusChange, Violation
 from pipeline.sandbox.limits import (
     WINDOWS,
     AccountKey,
@@ -81,7 +81,7 @@ class Sandbox:
         )
         self.faults = Faults(config.limits, config.statuses)
         self.ingress = IngressClient(config.ingress_url, config.status_concurrency + 8)
-        self.outbox = StatusQueue(config, self.ingress, self._render)
+        self.outbox = StatusQueue(config, self.ingress, self._render, self._note_status)
         self.providers: dict[str, SandboxProvider] = {}
         self._configure_limits()
 
@@ -209,6 +209,9 @@ class Sandbox:
         if fault.via == "answer":
             raise MessageRejected(fault.code, fault.http)
         return failing(faults.statuses, fault.code)
+
+    def _note_status(self, update: Update) -> None:
+        self.ledger.change_status(StatusChange(update.message_id, update.step.status, update.step.code))
 
     def _render(self, updates: Sequence[Update]) -> SignedWebhook:
         return self.provider(updates[0].account.provider).status_webhook(updates)

@@ -36,13 +36,13 @@ def _is_browser(request: web.Request) -> bool:
 
 def _is_foreign(request: web.Request) -> bool:
     """Return True if the page is not the sandbox's own, or the host is the name of a site."""
-    if request.headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES or not _is_local(request.host):
+    if request.headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES or not is_local(request.host):
         return True
     pages = (request.headers.get(name) for name in (hdrs.ORIGIN, hdrs.REFERER))
     return any(page is not None and _authority(page) != request.host for page in pages)
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
     """Return True for an address or a name without a dot. A site's name may resolve to this machine (DNS rebinding)."""
     try:
         name = urlsplit(f"//{host}").hostname or ""

@@ -38,6 +38,7 @@ _PAGE: Final = """<!doctype html>
 statuses and users' messages to the ingress at <code>{ingress}</code>. Nothing reaches WhatsApp.</p>
 <p>{sent} messages accepted, {violations} over a limit, {reads} marked as read, {pending} with statuses under way.</p>
 <h2>Write to the business as a user</h2>
+<p><a href="/chat">Chat with the bot</a>, or:</p>
 <pre>curl {base}/_sandbox/receive --json '{{"from": "15550001111", "text": "hello"}}'</pre>
 <h2>Sent last</h2>
 <table>
@@ -57,7 +58,7 @@ _NOTHING: Final = '<tr><td colspan="5">Nothing yet.</td></tr>'
 
 
 class Page:
-    """The sandbox's only page. It has no scripts."""
+    """The sandbox's first page. It has no scripts."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox

@@ -81,5 +81,8 @@ class SandboxProvider(Protocol):
     def status_webhook(self, updates: Sequence[Update]) -> SignedWebhook:
         """Return the webhook that reports the current step of each update."""
 
+    def stored(self, account: SandboxAccount, media_id: str) -> tuple[bytes, str] | None:
+        """Return the content and the type of an account's uploaded file; None if there is none."""
+
     async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
         """Return True if the ingress passes the handshake of a callback URL. Raise `NotSupported` if there is none."""

@@ -63,6 +63,8 @@ class Update:
 
 Render = Callable[[Sequence[Update]], SignedWebhook]
 """A function that returns the webhook with the current step of each update; all have one provider and one secret."""
+OnDelivered = Callable[[Update], None]
+"""A function that is told of an update whose current step the ingress has taken."""
 
 
 def backoff(attempts: int) -> float:
@@ -103,10 +105,13 @@ class PostingPause:
 class StatusQueue:
     """Posts statuses to the ingress, at least once, within `give_up_after` seconds."""
 
-    def __init__(self, config: SandboxConfig, ingress: IngressClient, render: Render) -> None:
+    def __init__(
+        self, config: SandboxConfig, ingress: IngressClient, render: Render, on_delivered: OnDelivered = lambda _: None
+    ) -> None:
         self._config = config
         self._ingress = ingress
         self._render = render
+        self._on_delivered = on_delivered
         self._ready: asyncio.Queue[Update] = asyncio.Queue()
         self._gate = PostingPause()
         self.pending = self.delivered = self.retried = self.given_up = self.left_out = 0
@@ -181,6 +186,7 @@ class StatusQueue:
 
     def _advance(self, update: Update) -> None:
         self.delivered += 1
+        self._on_delivered(update)
         if update.advance():
             self._later(update, update.at - time.time())
         else:

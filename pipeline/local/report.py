@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.local.ports import Ports
-from pipeline.local.services import LOOPBACK, Service, verbs
+from pipeline.local.services import INSTANCE_ID, LOOPBACK, Service, verbs
 from pipeline.tenants import Tenant
 
 _COLOURS: Final = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
@@ -116,11 +116,13 @@ def _send(ports: Ports, key: str) -> list[str]:
 def _advice(ports: Ports, data_dir: Path, api_key: str | None) -> list[str]:
     sandbox = f"http://{LOOPBACK}:{ports.sandbox}"
     return [
-        "\n  Send a message as a user would, then look at the reply:\n",
+        f"\n  Chat with the bot in your browser: [bold]{sandbox}/chat[/]",
+        "\n  Or send a message as a user would, then look at the reply:\n",
         f"    curl {sandbox}/_sandbox/receive -H 'content-type: application/json' \\",
         f"      -d '{escape(json.dumps(_HELLO))}'",
         f"    curl {sandbox}/_sandbox/sent",
         *(_send(ports, api_key) if api_key else ()),
         f"\n  Logs: {data_dir / 'logs'}. Metrics: /metrics of the ingress and of each worker.",
+        f"  Each worker's instance id is {INSTANCE_ID}; one beside it needs another, as in PIPELINE_INSTANCE_ID=2.",
         "  Stop with Ctrl-C. The next start continues with this data, with --fresh it begins anew.",
     ]

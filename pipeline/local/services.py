@@ -18,6 +18,8 @@ from pipeline.local.redis import RedisServer
 LOOPBACK: Final = "127.0.0.1"
 COMMAND: Final = (sys.executable, "-P", "-m", "pipeline.cli")
 """Our command line. `-P` keeps the working directory from the front of `sys.path` (`pipeline.cli` appends it)."""
+INSTANCE_ID: Final = "1"
+"""Instance id of each worker on this machine; its group's name comes before it."""
 PARTITIONS: Final = "8"
 """Default partition count of keyed topics for a stack on one machine."""
 
@@ -91,7 +93,7 @@ def own_environment(verb: Verb, ports: Ports) -> dict[str, str]:
         return {"PIPELINE_INGRESS_ADMIN_PORT": str(ports.admin)}
     if verb.arguments[0] != "worker":
         return {}
-    return {"PIPELINE_WORKER_PORT": str(port_of(verb, ports)), "PIPELINE_INSTANCE_ID": "1"}
+    return {"PIPELINE_WORKER_PORT": str(port_of(verb, ports)), "PIPELINE_INSTANCE_ID": INSTANCE_ID}
 
 
 def port_of(verb: Verb, ports: Ports) -> int:

@@ -109,6 +109,10 @@ class GraphApi:
     def status_webhook(self, updates: Sequence[Update]) -> SignedWebhook:
         return webhooks.status_webhook(updates)
 
+    def stored(self, account: SandboxAccount, media_id: str) -> tuple[bytes, str] | None:
+        found = self._shelf.get(media_id, account.id)
+        return found and (found.content, found.mime_type)
+
     async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
         """Verify a callback URL as Meta does: the challenge must come back unchanged."""
         if account.verify_token is None:

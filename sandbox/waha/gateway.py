@@ -75,6 +75,9 @@ class Gateway(ABC):
     @abstractmethod
     def status_webhook(self, updates: Sequence[Update]) -> SignedWebhook: ...
 
+    def stored(self, account: SandboxAccount, media_id: str) -> None:
+        return None  # gateways have no uploads
+
     async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
         raise NotSupported(f"{self.name} has no handshake: its webhooks' URLs are taken as they are entered")
 

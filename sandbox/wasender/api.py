@@ -71,6 +71,9 @@ class WasenderApi:
         (update,) = updates
         return webhooks.status_webhook(update)
 
+    def stored(self, account: SandboxAccount, media_id: str) -> None:
+        return None  # the sandbox keeps no file of Wasender's upload
+
     async def verify(self, account: SandboxAccount, ingress: IngressClient) -> bool:
         raise NotSupported("wasender has no handshake: its webhooks' URLs are taken as they are entered")
 

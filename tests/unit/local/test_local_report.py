@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pipeline.local.ports import Ports
 from pipeline.local.report import StackReporter
+from pipeline.local.services import services
 from pipeline.tenants import Tenant
 
 PORTS = Ports.starting_at(20000)
@@ -60,6 +61,31 @@ def test_without_a_key_there_is_no_line_for_other_systems(report: StackReporter,
     """Who pastes it would be refused."""
     report.all_ready(1)
     assert "/api/whatsapp" not in screen.getvalue()
+
+
+def test_it_says_where_the_chat_is_and_which_instance_ids_are_taken(
+    report: StackReporter, screen: io.StringIO, tmp_path: Path
+) -> None:
+    """A newcomer would write curl lines, and a second worker with the name of the first would evict it."""
+    report.all_ready(1)
+    assert "http://127.0.0.1:20001/chat" in screen.getvalue()
+    workers = [each for each in services(PORTS, tmp_path, {}) if "worker" in each.argv]
+    taken = {(each.env or {})["PIPELINE_INSTANCE_ID"] for each in workers}
+    assert taken == {"1"}
+    assert "instance id is 1" in screen.getvalue()
+    assert "PIPELINE_INSTANCE_ID=2" in screen.getvalue()
+
+
+def test_a_reload_says_what_changed_and_an_error_is_one_line(report: StackReporter, screen: io.StringIO) -> None:
+    """A developer would wait for code that can't be imported, or lose it in a traceback."""
+    report.reloading("handlers", [Path.cwd() / "shop" / "bot.py", Path("/elsewhere/b.py")])
+    report.not_reloaded("handlers", "the handler [x] can't be imported", goes_on=True)
+    report.not_reloaded("handlers", "the same", goes_on=False)
+    assert screen.getvalue().splitlines() == [
+        "↻ handlers   shop/bot.py and 1 more changed",
+        "✗ handlers was not reloaded, the old code goes on: the handler [x] can't be imported",
+        "✗ handlers was not reloaded, it waits for the next change: the same",
+    ]
 
 
 def test_it_says_what_runs_where(report: StackReporter, screen: io.StringIO) -> None:
