@@ -7,6 +7,7 @@ IMAGE ?= whatsapp-pipeline
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+RUN_INSTALLED := $(VENV)/.run-installed
 LOCKER := build/lock
 DOCS := build/docs
 UV := uv==0.13.8
@@ -20,21 +21,28 @@ help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  ARGS=... goes to the command, PYTHON=python3.12 picks the Python."
 
-install: $(INSTALLED) ## Make .venv with everything that the other targets need
-
-$(INSTALLED): requirements.lock pyproject.toml
+# Whoever has everything keeps everything up to date; whoever only runs it needs no tools.
+define INSTALL_LOCK
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
 		{ echo "make: $(PYTHON) is not a Python from 3.11 to 3.14: name one, as in make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 		{ echo "make: $(PYTHON) can't make a venv: install it (on Debian: apt install python3-venv)" >&2; exit 1; }
-	@test -x $(BIN)/python || echo "Installing into $(VENV), once ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --no-deps -r requirements.lock
+	@$(BIN)/python tools/install.py $(1)
 	@$(PIP) install --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q -j 0 chaos pipeline tests
+	@$(BIN)/python -m compileall -q -j 0 $(2)
 	@touch $@
+endef
 
-run: install ## Start the whole pipeline here: Kafka, Redis, sandbox, ingress, workers
+install: $(INSTALLED) ## Make .venv with everything that the other targets need
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(call INSTALL_LOCK,requirements.lock,chaos pipeline tests)
+
+$(RUN_INSTALLED): requirements.run.lock pyproject.toml
+	$(call INSTALL_LOCK,requirements.run.lock,pipeline)
+
+run: $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(RUN_INSTALLED)) ## Start the whole pipeline here: Kafka, Redis, sandbox, ingress, workers
 	@$(BIN)/pipeline up $(ARGS)
 
 test: install ## Run the tests, in ten minutes; they start what they need
@@ -91,6 +99,9 @@ lock: ## Write the locks anew from pyproject.toml
 	@printf 'setuptools>=77\n' | $(LOCKER)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--extra local --extra dev --generate-hashes --no-annotate --no-emit-index-url \
 		--custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml -
+	@printf 'setuptools>=77\n' | $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--constraint requirements.lock --extra local --generate-hashes --no-annotate --no-emit-index-url \
+		--custom-compile-command 'make lock' --output-file requirements.run.lock pyproject.toml -
 	@printf 'setuptools>=77\n' | $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 		--constraint requirements.lock --generate-hashes --no-annotate --no-emit-index-url \
 		--custom-compile-command 'make lock' --output-file requirements.image.lock pyproject.toml -

@@ -78,6 +78,9 @@ def test_make_run_answers_and_make_test_runs(clone: Path) -> None:
         send, look = [command.replace("8090", str(port + 1)) for command in _commands("curl")]
         assert orjson.loads(_shell(send))["status"] == 200
         eventually(lambda: "You said: hello" in _shell(look), "the reply that the README shows")
+        (sent,), (shown,) = orjson.loads(_shell(look)), orjson.loads(_blocks("json")[0])
+        assert list(sent) == list(shown)
+        assert {name for name in sent if sent[name] != shown[name]} == {"message_id", "command_id", "at"}
     finally:
         left = _ctrl_c(process)
     assert left == []

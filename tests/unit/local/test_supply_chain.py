@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 
 from pipeline.local.jars import pinned
 from pipeline.local.sbom import IMAGE_LOCK, LOCK, Package, packages, sbom
+from tools.install import progress
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+RUN_LOCK = "requirements.run.lock"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 
@@ -59,7 +62,7 @@ def test_the_site_is_built_by_pinned_tools() -> None:
     assert "--require-hashes -r requirements.docs.lock" in (ROOT / "Makefile").read_text()
 
 
-@pytest.mark.parametrize("name", [LOCK, IMAGE_LOCK])
+@pytest.mark.parametrize("name", [LOCK, RUN_LOCK, IMAGE_LOCK])
 def test_every_locked_package_has_its_hashes(name: str) -> None:
     """pip would refuse the lock, or take whatever it gets for that package."""
     found = locked(name)
@@ -67,19 +70,56 @@ def test_every_locked_package_has_its_hashes(name: str) -> None:
     assert [each.name for each in found.values() if not each.hashes] == []
 
 
-def test_the_image_has_what_was_tested() -> None:
-    """The image would run other versions than the tests did."""
+@pytest.mark.parametrize("name", [RUN_LOCK, IMAGE_LOCK])
+def test_what_runs_is_what_was_tested(name: str) -> None:
+    """The image, or `make run`, would have other versions than the tests did."""
     tested = locked(LOCK)
-    assert {each.name: tested.get(each.name) for each in locked(IMAGE_LOCK).values()} == locked(IMAGE_LOCK)
+    assert {each.name: tested.get(each.name) for each in locked(name).values()} == locked(name)
+
+
+def test_make_run_installs_what_running_needs_and_no_tool(tmp_path: Path) -> None:
+    """A newcomer would wait for type checkers and a Node runtime before the first echo, or not get Kafka."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    shipped = set(locked(RUN_LOCK))
+    assert set(locked(IMAGE_LOCK)) | names(extras["local"]) <= shipped
+    assert not shipped & names(extras["dev"])
+    for target, lock in (("run", RUN_LOCK), ("test", LOCK), ("lint", LOCK)):
+        assert _would_install(target, tmp_path / "none") == [lock]
+    (tmp_path / ".installed").touch()
+    assert RUN_LOCK not in _would_install("run", tmp_path)
+
+
+def _would_install(target: str, venv: Path) -> list[str]:
+    """Return the locks that a target of make would install into an environment."""
+    argv = ["make", "--dry-run", "--no-print-directory", target, f"VENV={venv}"]
+    said = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return re.findall(r"tools/install\.py (\S+)", said)
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=\[; ]", each)[0].lower() for each in requirements}
+
+
+def test_an_installation_shows_how_far_it_is_and_why_it_fails(tmp_path: Path) -> None:
+    """A newcomer would look at nothing for a minute, and after an error at nothing at all."""
+    said = ["Collecting aiohttp==3 (from -r x)\n", "  Downloading a.whl\n", "Ignoring colorama: markers\n"]
+    said.append("Installing collected packages: a, b\n")
+    assert "".join(progress(said, 2, overwrite=True)).split("\r\x1b[K") == [
+        *("", "  1 of 2  aiohttp", "  2 of 2  colorama", "  unpacking 2 packages ...", "")
+    ]
+    assert list(progress(said[:1] * 20, 20, overwrite=False)) == ["  10 of 20\n", "  20 of 20\n"]
+    lock = tmp_path / "requirements.lock"
+    for content, status in (("pip\n", 0), (f"{tmp_path}/no_such-1-py3-none-any.whl\n", 1)):
+        lock.write_text(content)
+        argv = [sys.executable, str(ROOT / "tools" / "install.py"), str(lock)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert ("done in" in done.stdout, "no_such" in done.stderr) == (status == 0, status == 1)
 
 
 def test_the_image_has_every_dependency_and_no_tool() -> None:
     """A worker would not start, or the image would carry compilers and test tools for an intruder."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-    def names(requirements: list[str]) -> set[str]:
-        return {re.split(r"[<>=\[; ]", each)[0].lower() for each in requirements}
-
     shipped = set(locked(IMAGE_LOCK))
     assert names(project["dependencies"]) | {"setuptools"} <= shipped
     assert not shipped & (names(project["optional-dependencies"]["dev"]) - {"types-pyyaml"})
