@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
+from pipeline.backoff import RetryPauses
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.runtime import ConcurrentContext, ConcurrentStage, FairKey, Fairness
 from pipeline.topics.codec import encode_command
@@ -30,7 +31,12 @@ def handle(runner: HandlerRunner, concurrency: int, fairness: Fairness | None = 
     async def on_give_up(event: Event, context: ConcurrentContext, error: Exception) -> Iterable[Record]:
         return [encode_command(command) for command in await runner.give_up(event, error, context.when_committed)]
 
-    return ConcurrentStage(STAGE, run, decode, lambda event: event.conversation, concurrency, on_give_up, fairness)
+    def retries(event: Event) -> RetryPauses:
+        return runner.retries(event)
+
+    return ConcurrentStage(
+        STAGE, run, decode, lambda event: event.conversation, concurrency, on_give_up, fairness, retries
+    )
 
 
 def fair_key(event: Event) -> FairKey:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from pipeline.agents.readings import AgentReader, Reading
+from pipeline.backoff import RetryPauses
 from pipeline.handlers.agents import AgentRunner
 from pipeline.runtime import ConcurrentContext, ConcurrentStage, FairKey, Fairness
 from pipeline.topics.codec import encode_command
@@ -27,8 +28,11 @@ def react(runner: AgentRunner, concurrency: int, fairness: Fairness | None = Non
             return ()
         return [encode_command(each) for each in await runner.give_up(reading.event, error, context.when_committed)]
 
+    def retries(_: Reading) -> RetryPauses:
+        return runner.agent.retries
+
     read = AgentReader(runner).read
-    return ConcurrentStage(runner.stage, run, read, _conversation, concurrency, on_give_up, fairness)
+    return ConcurrentStage(runner.stage, run, read, _conversation, concurrency, on_give_up, fairness, retries)
 
 
 def fair_key(reading: Reading) -> FairKey:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pipeline.messenger.code_counts import Count, do_not_count
 from pipeline.messenger.command_state import UNRESOLVED, CommandPhase, CommandState, decode_state
 from pipeline.messenger.contacts import note_inbound
+from pipeline.messenger.failed_sends import Tell
 from pipeline.messenger.fates import Fates
 from pipeline.messenger.limits.rows import ReadRow
 from pipeline.messenger.refusals import Refusals
@@ -29,6 +30,7 @@ def receive(
     refusals: Refusals | None = None,
     charge: Charge = lambda *_: None,
     count: Count = do_not_count,
+    tell: Tell = lambda outcome: outcome,
 ) -> Stage:
     joined, note = fates or Fates(), refusals.note if refusals else note_inbound
 
@@ -41,7 +43,7 @@ def receive(
         receipt.at = receipt.at or record.timestamp / 1000
         state = _resolve(receipt, record, context) if receipt.command_id != NO_COMMAND else None
         found = joined.next(receipt, state, account, context.table(SENT))
-        return [encode_outcome(each) for each in count(found)]
+        return [encode_outcome(tell(each)) for each in count(found)]
 
     return Stage("receive", record_receipt)
 

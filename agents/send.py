@@ -12,6 +12,7 @@ from typing import Final
 
 from pipeline.messenger.code_counts import Count, do_not_count
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.failed_sends import Tell
 from pipeline.messenger.fates import Fates
 from pipeline.messenger.refusals import Refusals
 from pipeline.runtime import ConcurrentContext, ConcurrentStage, FairKey, Fairness
@@ -35,6 +36,7 @@ def send(
     fates: Fates | None = None,
     refusals: Refusals | None = None,
     count: Count = do_not_count,
+    tell: Tell = lambda outcome: outcome,
 ) -> ConcurrentStage:
     joined = fates or Fates()
 
@@ -46,7 +48,7 @@ def send(
         with joined.execution(command):
             outcome = await executor.execute(command, table, context, check)
         found = joined.rest(command, table) if outcome is None else joined.first(outcome, table)
-        return [encode_outcome(each) for each in count(found)]
+        return [encode_outcome(tell(each)) for each in count(found)]
 
     def ordering_key(command: Command) -> tuple[str, str]:
         return command.account, command.recipient

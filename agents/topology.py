@@ -37,6 +37,7 @@ from pipeline.messenger.control_updates import ControlUpdates
 from pipeline.messenger.controls import ControlChange, Controls
 from pipeline.messenger.dispatch import Dispatcher
 from pipeline.messenger.executor import CommandExecutor
+from pipeline.messenger.failed_sends import FailedSends
 from pipeline.messenger.fates import Fates
 from pipeline.messenger.lifetimes import Lifetimes
 from pipeline.messenger.refusals import Refusals
@@ -122,10 +123,11 @@ def messenger(settings: Settings, tenants: Tenants) -> PipelineApp:
         dispatcher, settings.reconcile_window, watermark, settings.resends, lifetimes=lifetimes, controls=controls
     )
     fairness, refusals = command_fairness(tenants, settings.partitions), Refusals(tenants, PROVIDERS)
-    fates = Fates(tenants, JOINED_BY_MESSAGE)
+    fates, tell = Fates(tenants, JOINED_BY_MESSAGE), FailedSends(PROVIDERS).tell
     for commands in topics.COMMANDS:
-        app.flow(commands.name, send(executor, fairness, fates=fates, refusals=refusals, count=dispatcher.codes.count))
-    app.flow(topics.RECEIPTS.name, receive(fates, refusals, dispatcher.charge, dispatcher.codes.count))
+        sending = send(executor, fairness, fates=fates, refusals=refusals, count=dispatcher.codes.count, tell=tell)
+        app.flow(commands.name, sending)
+    app.flow(topics.RECEIPTS.name, receive(fates, refusals, dispatcher.charge, dispatcher.codes.count, tell))
     app.accounts = AccountFacts(tenants, controls, dispatcher.describe, use=dispatcher.rate_use)
     _obey(app, settings, controls, dispatcher)
     app.on_revoked(dispatcher.reset)

@@ -97,6 +97,9 @@ class Reporter:
     def output(self, name: str, lines: Sequence[str]) -> None:
         """The logs are in files."""
 
+    def failed(self, name: str, lines: Sequence[str]) -> None:
+        """Failures are what the run causes, and what it counts elsewhere."""
+
     def stopping(self) -> None:
         """The run says so itself."""
 

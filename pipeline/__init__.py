@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from pipeline.backoff import RetryPauses as RetryPauses
     from pipeline.errors import PipelineError as PipelineError
     from pipeline.errors import RetryAfter as RetryAfter
     from pipeline.errors import Unavailable as Unavailable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.topics.outcomes import Outcome as Outcome
 
 _HOMES: Final = {
+    "pipeline.backoff": ("RetryPauses",),
     "pipeline.errors": ("PipelineError", "RetryAfter", "Unavailable"),
     "pipeline.handlers": ("Agent", "Effects", "EventHandler", "IMessenger", "SendResult", "agent"),
     "pipeline.topics.commands": ("Command",),

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
 
-from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
+from pipeline.errors import (
+    BackendUnavailable,
+    Conflict,
+    NewerRecord,
+    PermanentError,
+    RetryAfter,
+    Unavailable,
+    UsageError,
+)
+from pipeline.io_errors import is_io_error
 
 _MAX_DOUBLINGS = 64
 """Exponent at which a delay stops growing, so that no attempt number overflows a float."""
@@ -85,3 +96,88 @@ def wait_after(policy: RetryPolicy, attempt: int, min_delay: float, random_share
 def next_wait(policy: RetryPolicy, attempt: int, min_delay: float, random_share: float) -> float | None:
     """Return the seconds until the next try, at least `min_delay`. None: give up."""
     return wait_after(policy, attempt, min_delay, random_share) if policy.allows(attempt) else None
+
+
+# Retries by kind of error
+
+
+class FailureKind(Enum):
+    """The kinds of failure that have pauses of their own."""
+
+    BACKEND = auto()
+    """The pipeline's own Redis, Kafka or disk, and conflicts of rows: short pauses, without end."""
+    OUTAGE = auto()
+    """An `Unavailable` service: long pauses, without end."""
+    IO = auto()
+    """An I/O error: long pauses, then a dead letter."""
+    OTHER = auto()
+    """Any other error, such as one of a program: short pauses, then a dead letter."""
+
+
+OUTAGE_PAUSES: Final = (1.0, 5.0, 30.0, 120.0)
+"""Seconds between the tries after an I/O error: together they outlive the restart of a service."""
+PAUSE_JITTER: Final = 0.25
+"""Largest share of a pause that is added at random."""
+MAX_PAUSE: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPauses:
+    """Pauses between the tries of one event, in seconds. There is one more try than pauses, then a dead letter.
+
+    A quarter of each pause is added at random at most. The conversation of the event waits meanwhile, and no other.
+
+    Attributes:
+        io_errors: pauses after an I/O error (`pipeline.io_errors`). After `Unavailable` they are the same, and the last
+            one repeats for as long as it is raised.
+        other_errors: pauses after any other error; None: three within a second.
+        also_io: classes of exceptions that count as I/O errors too.
+
+    Raises `UsageError` for a pause that is not above 0, or above an hour.
+    """
+
+    io_errors: tuple[float, ...] = OUTAGE_PAUSES
+    other_errors: tuple[float, ...] | None = None
+    also_io: tuple[type[Exception], ...] = ()
+
+    def __post_init__(self) -> None:
+        for seconds in (*self.io_errors, *(self.other_errors or ())):
+            if not 0 < seconds <= MAX_PAUSE:
+                raise UsageError(
+                    f"a pause of {seconds:g} s between tries: make it more than 0 and at most {MAX_PAUSE:g} s"
+                )
+
+    def kind(self, error: Exception) -> FailureKind:
+        """Return the kind of an error."""
+        if isinstance(error, BackendUnavailable | Conflict):
+            return FailureKind.BACKEND
+        if isinstance(error, Unavailable):
+            return FailureKind.OUTAGE
+        return FailureKind.IO if is_io_error(error, self.also_io) else FailureKind.OTHER
+
+    def allows(self, kind: FailureKind, failures: int, policy: RetryPolicy) -> bool:
+        """Return True if another try may follow the so many-th failure of a kind. `policy` is the stage's own."""
+        if kind is FailureKind.IO:
+            return failures <= len(self.io_errors)
+        if kind is FailureKind.OTHER:
+            return policy.allows(failures) if self.other_errors is None else failures <= len(self.other_errors)
+        return True
+
+    def delay(self, kind: FailureKind, failures: int, policy: RetryPolicy) -> float:
+        """Return the seconds to wait after the so many-th failure (from 1) of a kind."""
+        share = random.random()  # noqa: S311 (jitter, not a secret)
+        pauses = self._pauses(kind)
+        if pauses is None:
+            return policy.delay(failures, share)
+        return pauses[min(failures, len(pauses)) - 1] * (1 + PAUSE_JITTER * share)
+
+    def _pauses(self, kind: FailureKind) -> tuple[float, ...] | None:
+        """Return the pauses of a kind; None: those of the stage's policy."""
+        if kind is FailureKind.BACKEND:
+            return None
+        if kind is FailureKind.OTHER:
+            return self.other_errors
+        return self.io_errors or OUTAGE_PAUSES
+
+
+DEFAULT_RETRIES: Final = RetryPauses()

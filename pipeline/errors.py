@@ -15,13 +15,14 @@ PipelineError
 │   └── WorkerDied          its process died repeatedly while only this record ran
 ├── Unsendable              a send or an upload is not valid: its result says so, nothing is raised
 ├── Unavailable             an outside service is unavailable: retried in place without limit, never a dead letter
+│   ├── BackendUnavailable  it is the pipeline's own Redis, Kafka or disk: retried after shorter pauses
 │   ├── RetryAfter          the service said how long to wait
 │   │   ├── KeyUnavailable  nothing of the record's conversation or account can be worked on for that long
 │   │   ├── NewerRecord     a newer version wrote the record: it waits for a newer worker, then a dead letter
 │   │   └── CallWithheld    a request was not sent: the partition may be another worker's by now, or its file is away
 │   ├── Unanswered          a provider gave no answer: no connection, or nothing in time
 │   └── Conflict            another event wrote a row that this one read and wrote: it is handled again
-├── HandlerTimeout          a handler took too long: retried like any other exception
+├── HandlerTimeout          a handler took too long: retried like an I/O error
 └── WorkerMustStop          the process must end without committing what it has not finished: only a new one goes on
     ├── PublishFailed       the broker did not acknowledge an output, or can't accept it
     ├── TopicMissing        the broker's metadata shows no such topic
@@ -31,7 +32,8 @@ PipelineError
     ├── LogTruncated        a log ends before the position in it
     └── ClientDied          a background task of a Kafka client has ended
 
-An exception that is none of these is retried in place a few times, then becomes a dead letter.
+An exception that is none of these is retried in place, then becomes a dead letter: an I/O error (`pipeline.io_errors`)
+after minutes, any other after a second (`pipeline.backoff.RetryPauses`).
 """
 
 from __future__ import annotations
@@ -106,11 +108,25 @@ class GivenUp(PermanentError):
 
 
 class Unavailable(PipelineError):
-    """Redis, a provider or another service is unavailable. The record waits, in the order of its key."""
+    """Redis, a provider or another service is unavailable. The record waits, in the order of its key.
+
+    Raise it in a hook for a service that comes back by itself: the event is tried again until it succeeds, after the
+    pauses of the handler's `retries`. It never becomes a dead letter.
+    """
+
+
+class BackendUnavailable(Unavailable):
+    """The pipeline's own Redis, Kafka or disk is unavailable. Its pauses are short, because every record waits for it.
+
+    Attributes:
+        error_type: the value of `error-type` and of metrics, where it is `Unavailable` like those of other services.
+    """
+
+    error_type: Final = "Unavailable"
 
 
 class RetryAfter(Unavailable):
-    """Try again after `delay` seconds."""
+    """Try again after `delay` seconds. Raise it in a hook where the service says how long to wait."""
 
     def __init__(self, message: str, delay: float) -> None:
         super().__init__(message)
@@ -243,4 +259,6 @@ def class_of(error_type: str) -> type[Exception] | None:
 
 def error_type(error: Exception) -> str:
     """Return the value of `error-type` in dead letters; for `GivenUp`, that of the first time."""
-    return error.error_type if isinstance(error, GivenUp | NoActiveEvent) else type(error).__name__
+    if isinstance(error, GivenUp | NoActiveEvent | BackendUnavailable):
+        return error.error_type
+    return type(error).__name__

@@ -12,13 +12,12 @@ import logging
 import re
 import sys
 import time
-import traceback
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from datetime import date
 from datetime import time as clock_time
 from functools import lru_cache
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Final, Literal, Protocol, TextIO, cast
 
 import orjson
@@ -65,10 +64,15 @@ _HINTS: Final = (
 """A text that contains none of these, in lower case, can't match a pattern. Most texts contain none."""
 _LINES: Final = frozenset({"event", "exception", "stack"})
 """Fields of a log line that contain our own text."""
+_MAX_MESSAGE: Final = 500
+"""Characters of an exception's message in a line."""
 _NAME: Final = re.compile(r"[A-Za-z][\w-]{0,60}", re.ASCII)
+FAILURES: Final = frozenset({"attempt_failed", "record_dead_lettered", "send_failed", "send_refusal_unread"})
+"""Events about what an author or an operator has to mend. `pipeline up` shows them."""
 _TALKATIVE: Final = ("aiokafka", "faust", "mode")
 """Libraries whose `info` fills a page per rebalance. Our level `debug` shows their `info`, but never their `debug`,
 which prints every record with its message."""
+_shows_messages = False
 _EXPECTED: Final = {
     "aiokafka.consumer.group_coordinator": "Heartbeat failed for group %s because it is rebalancing",
 }
@@ -83,20 +87,30 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return cast(structlog.stdlib.BoundLogger, logger)
 
 
-def configure(format: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002
+def configure(
+    format: Format = "auto",  # noqa: A002
+    level: str = "info",
+    stream: TextIO | None = None,
+    failures: Path | None = None,
+) -> None:
     """Send every log line of this process to `stream` (default: standard error). May be called again.
 
     Args:
         format: `json`, `console`, or `auto`: console on a terminal, JSON elsewhere.
         level: `debug`, `info`, `warning` or `error`.
+        failures: a file to which lines about failures (`FAILURES`) go too, as JSON. With it the messages of exceptions
+            are in the lines: they may quote a user, so this is for the machine of a developer.
     """
+    global _shows_messages  # noqa: PLW0603 (one per process, like the loggers)
+    _shows_messages = failures is not None
     out = stream or sys.stderr
     handler = _Handler(out)
     handler.setFormatter(_formatter(_resolve(format, out), out))
     handler.addFilter(demote_expected)
     handler.addFilter(RateLimit("aiokafka"))
+    handlers = [handler, *([_failure_handler(failures)] if failures else ())]
     root = logging.getLogger()
-    root.handlers = [*(old for old in root.handlers if not isinstance(old, _Handler)), handler]
+    root.handlers = [*(old for old in root.handlers if not isinstance(old, _Handler)), *handlers]
     root.setLevel(level.upper())
     for library in _TALKATIVE:
         logging.getLogger(library).setLevel(logging.INFO if level == "debug" else logging.WARNING)
@@ -111,6 +125,13 @@ def configure(format: Format = "auto", level: str = "info", stream: TextIO | Non
 
 class _Handler(logging.StreamHandler[TextIO]):
     """Our handler: a second `configure` replaces it, and keeps handlers of tests and users."""
+
+
+def _failure_handler(path: Path) -> logging.Handler:
+    handler = _Handler(path.open("a", encoding="utf-8"))
+    handler.setFormatter(_formatter("json", handler.stream))
+    handler.addFilter(lambda record: isinstance(record.msg, dict) and record.msg.get("event") in FAILURES)
+    return handler
 
 
 class RecordHolder(Protocol):
@@ -129,10 +150,12 @@ def bind_record(holder: RecordHolder | None) -> None:
     _IN_HAND.set(holder)
 
 
-def raised_at(error: BaseException) -> str:
-    """Return file, line and function. The text of a foreign exception may quote a user's text."""
-    innermost = traceback.extract_tb(error.__traceback__)[-1:]
-    return "".join(f"{place.filename}:{place.lineno} {place.name}" for place in innermost)
+def shown_message(error: BaseException) -> dict[str, str]:
+    """Return the message of an exception as the field of a log line, where logs may have it; elsewhere nothing.
+
+    It may quote a user, so only `pipeline up` shows it.
+    """
+    return {"message": " ".join(str(error).split())[:_MAX_MESSAGE]} if _shows_messages else {}
 
 
 def add_place(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -326,6 +326,12 @@ class LogSettings(BaseModel):
         "processes one key, so that an id has one mask everywhere. Without it each data folder has its own.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest logged severity.")
+    failures_file: Path | None = Field(
+        None,
+        examples=["/run/pipeline/failures"],
+        description="File to which a worker also writes its failures, as JSON. The messages of exceptions are then in "
+        "its log, and may quote users. `pipeline up` sets it for its own.",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Format of log lines; `auto` is `console` on a terminal and `json` elsewhere."
     )
@@ -351,6 +357,11 @@ class Settings(
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
 
+def is_service_link(value: object) -> bool:
+    """Return True for a value as Kubernetes sets it in the variables of a service: `tcp://10.0.0.1:80`."""
+    return isinstance(value, str) and value.startswith(("tcp://", "udp://", "sctp://"))
+
+
 def load_settings(**overrides: object) -> Settings:
     """Return the settings of this process. Raises `ConfigurationError` with one line for the first wrong one."""
     try:
@@ -358,6 +369,12 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"{PREFIX}{first['loc'][0]}".upper()
+        if is_service_link(first["input"]):
+            service = name.removesuffix("_PORT").lower().replace("_", "-")
+            raise ConfigurationError(
+                f"{name} is {first['input']}, as Kubernetes sets it for a service named {service}: set "
+                "enableServiceLinks: false in the pod, or rename the service"
+            ) from None
         raise ConfigurationError(
             f"{name} is wrong ({first['msg'].lower()}): correct it in the environment or .env"
         ) from None

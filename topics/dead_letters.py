@@ -72,6 +72,7 @@ class DeadLetter(NamedTuple):
     Attributes:
         headers: headers of the original record, without the reason.
         failed_at: ms since the epoch.
+        raised_at: file, line and function of the error; empty if they are not known.
     """
 
     id: DeadLetterId
@@ -85,6 +86,7 @@ class DeadLetter(NamedTuple):
     origin_partition: int
     origin_offset: int
     failed_at: int
+    raised_at: str = ""
 
     @property
     def tenant(self) -> str | None:
@@ -183,12 +185,14 @@ def _has_reason(found: Sequence[Header]) -> bool:
 
 
 def _dead_letter(record: ConsumedRecord) -> DeadLetter:
-    original, reason = record.headers[: -len(headers.REASON)], _texts(record.headers[-len(headers.REASON) :])
+    original, reason = list(record.headers[: -len(headers.REASON)]), _texts(record.headers[-len(headers.REASON) :])
+    has_place = bool(original) and original[-1][0] == headers.RAISED_AT
+    place = original.pop()[1] if has_place else b""
     return DeadLetter(
         DeadLetterId(record.topic.removeprefix(PREFIX), record.partition, record.offset),
         record.key or b"",
         record.value or b"",
-        list(original),
+        original,
         reason[headers.ERROR_TYPE],
         reason[headers.ERROR_MESSAGE],
         int(reason[headers.ATTEMPTS]),
@@ -196,6 +200,7 @@ def _dead_letter(record: ConsumedRecord) -> DeadLetter:
         int(reason[headers.ORIGIN_PARTITION]),
         int(reason[headers.ORIGIN_OFFSET]),
         int(reason[headers.FAILED_AT]),
+        (place or b"").decode(errors="backslashreplace"),
     )
 
 

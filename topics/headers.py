@@ -34,6 +34,11 @@ ORIGIN_TOPIC: Final = "origin-topic"
 ORIGIN_PARTITION: Final = "origin-partition"
 ORIGIN_OFFSET: Final = "origin-offset"
 FAILED_AT: Final = "failed-at"
+RAISED_AT: Final = "raised-at"
+"""On a dead letter, in front of `REASON`: file, line and function of its error; empty if it was not raised.
+
+Versions that do not know it read it as a header of the record.
+"""
 
 REASON: Final = (
     ERROR_TYPE,

@@ -62,7 +62,7 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """Run the console script. `arguments` default to those of the process."""
     load_dotenv(".env")
-    _import_from_here_too()
+    import_from_here_too()
     _join_running_stack()
     try:
         app(arguments)
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(1) from None
 
 
-def _import_from_here_too() -> None:
+def import_from_here_too() -> None:
     """Append the working directory to `sys.path`, so that your handlers can be imported from it.
 
     It comes last: in front, a folder here would hide an installed package of the same name.

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
     from pipeline.tenants import Account, Tenants
-    from pipeline.topics.agents import AgentEntry
 
 SERVICE_TIMEOUT: Final = 5.0
 """Timeout for all requests of one check to one service, in seconds."""
@@ -77,7 +76,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     """Return names on one line, of many only the first ones."""
     more = len(names) - MAX_LISTED
     return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
@@ -86,12 +85,12 @@ def _listed(names: list[str]) -> str:
 def _secrets(path: Path, tenants: Tenants, accounts: list[Account]) -> Finding:
     bare = sorted(f"{each.provider} account {each.id}" for each in accounts if _lacks_secret(each, tenants))
     if bare:
-        text = f"nothing authenticates the webhooks of {_listed(bare)}: add app_secrets or webhook_secrets"
+        text = f"nothing authenticates the webhooks of {listed(bare)}: add app_secrets or webhook_secrets"
         return Finding(CheckState.WRONG, "secrets", text)
     literals = _literals(path)
     of_sample = {value for value in literals if value.startswith(_OF_SAMPLE)}
     if weak := list(_weak(tenants, of_sample)):
-        text = f"{_listed(weak)}: too short or too simple: use {MIN_SECRET_LENGTH} or more random characters"
+        text = f"{listed(weak)}: too short or too simple: use {MIN_SECRET_LENGTH} or more random characters"
         return Finding(CheckState.WRONG, "secrets", text)
     if of_sample.issuperset(literals):
         return Finding(
@@ -360,30 +359,17 @@ def check_data_dir(settings: Settings) -> Finding:
 
 
 def check_handlers(settings: Settings, tenants: Tenants | None) -> list[Finding]:
-    """Check that every handler of the settings and the tenants can be loaded, and every agent beside them."""
-    names = {settings.handler} | {tenant.handler for tenant in tenants or () if tenant.handler}
-    agents = tenants.agents.values() if tenants else ()
-    return [*(_handler(name) for name in sorted(names)), *(_agent(entry) for entry in agents)]
+    """Check that a worker can import every handler of the settings and the tenants, and every agent beside them."""
+    from pipeline.cli._handler_check import find_problems, handler_names
 
-
-def _agent(entry: AgentEntry) -> Finding:
-    from pipeline.handlers.agents import load_agent
-
-    try:
-        load_agent(entry)
-    except PipelineError as error:
-        return Finding(CheckState.WRONG, "agent", str(error))
-    return Finding(CheckState.OK, "agent", f"{entry.id}: {entry.agent}")
-
-
-def _handler(name: str) -> Finding:
-    from pipeline.handlers.loading import load_handler
-
-    try:
-        load_handler(name)
-    except PipelineError as error:
-        return Finding(CheckState.WRONG, "handler", str(error))
-    return Finding(CheckState.OK, "handler", name)
+    handlers = handler_names(settings, tenants)
+    found = find_problems(handlers, tenants.agents.values() if tenants else ())
+    return [
+        Finding(
+            CheckState.WRONG if problem else CheckState.OK, "handler" if name in handlers else "agent", problem or name
+        )
+        for name, problem in found.items()
+    ]
 
 
 def check_port(settings: Settings) -> Finding:

@@ -18,7 +18,7 @@ def prepare() -> tuple[Settings, Tenants]:
     """Load the settings and the tenants of this process. Raise `ConfigurationError` with one line."""
     settings = configured()
     require_lifetimes(settings)
-    configure(settings.log_format, settings.log_level)
+    configure(settings.log_format, settings.log_level, failures=settings.failures_file)
     tracing.configure(os.environ)
     offer_sandbox(settings)
     return settings, load_tenants(settings.tenants)

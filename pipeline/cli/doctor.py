@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,6 +26,7 @@ def doctor() -> None:
 
 def _examine() -> list[Finding]:
     from pipeline.cli._checks import CheckState, Finding
+    from pipeline.cli._names_check import check_names
     from pipeline.cli._setup import offer_sandbox, require_lifetimes
     from pipeline.cli.topics import quiet_client
     from pipeline.errors import ConfigurationError
@@ -38,7 +40,8 @@ def _examine() -> list[Finding]:
         return [Finding(CheckState.WRONG, "settings", str(error))]
     offer_sandbox(settings)
     known = f"{settings.partitions} partitions, {settings.replication} replicas of every topic"
-    return [Finding(CheckState.OK, "settings", known), *asyncio.run(_check_all(settings))]
+    of_names = check_names(os.environ, settings.tenants)
+    return [Finding(CheckState.OK, "settings", known), *of_names, *asyncio.run(_check_all(settings))]
 
 
 async def _check_all(settings: Settings) -> list[Finding]:

@@ -46,6 +46,7 @@ def up(
     """Run the whole pipeline on this machine until Ctrl-C: Kafka, Redis, sandbox, ingress and workers."""
     from rich.console import Console
 
+    from pipeline.cli._handler_check import handler_names, require_handlers
     from pipeline.cli._setup import require_lifetimes
     from pipeline.local import data_dir as directory
     from pipeline.local.ports import Ports
@@ -72,6 +73,7 @@ def up(
         services = _services(console, ports, path, {**os.environ, "PIPELINE_TENANTS": str(chosen)}, agents)
         if handler:
             _require_use(handler, tenants, chosen)
+        require_handlers(handler_names(settings, tenants), tenants.agents.values(), services[-1].env)
         if fresh:
             directory.empty(path)
         shared = environment(ports, lambda _: LOOPBACK, os.environ.get("PIPELINE_PARTITIONS"), agents=agents)

@@ -17,8 +17,8 @@ from pipeline.logging import REDACTED
 from pipeline.masking import masker
 from pipeline.topics.dead_letters import DeadLetter, DeadLetterState, Resolution
 
-COLUMNS: Final = ("ID", "FAILED AT", "TENANT", "ERROR", "TRIES", "ORIGIN", "STATE")
-_WIDTHS: Final = (24, 20, 16, 20, 5, 32)
+COLUMNS: Final = ("ID", "FAILED AT", "TENANT", "ERROR", "TRIES", "ORIGIN", "STATE", "RAISED AT")
+_WIDTHS: Final = (24, 20, 16, 20, 5, 32, 8)
 
 _PLAIN: Final = frozenset(
     {
@@ -44,7 +44,7 @@ def row(letter: DeadLetter, state: DeadLetterState) -> str:
     """Return one line about a dead letter."""
     origin = f"{letter.origin_topic}/{letter.origin_partition}/{letter.origin_offset}"
     what = (letter.tenant or "-", letter.error_type, str(letter.attempts))
-    return _line((str(letter.id), moment(letter.failed_at), *what, origin, state))
+    return _line((str(letter.id), moment(letter.failed_at), *what, origin, state, letter.raised_at or "-"))
 
 
 def as_json(letter: DeadLetter, state: DeadLetterState, *, reveal: bool = False) -> str:
@@ -57,6 +57,7 @@ def as_json(letter: DeadLetter, state: DeadLetterState, *, reveal: bool = False)
             "failed_at": moment(letter.failed_at),
             "tenant": letter.tenant,
             "error_type": letter.error_type,
+            "raised_at": letter.raised_at or None,
             "attempts": letter.attempts,
             "origin": {
                 "topic": letter.origin_topic,
@@ -78,6 +79,7 @@ def page(letter: DeadLetter, state: DeadLetterState, resolutions: Sequence[Resol
         "state": state.value,
         "failed at": moment(letter.failed_at),
         "error": f"{letter.error_type}: {_message(letter, reveal)}",
+        "raised at": _printable(letter.raised_at) or "-",
         "attempts": str(letter.attempts),
         "origin": f"{letter.origin_topic}, partition {letter.origin_partition}, offset {letter.origin_offset}",
         "trace": letter.trace_id or "-",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.backoff import RetryPauses
+from pipeline.errors import RetryAfter, Unavailable
 from pipeline.handlers.base import DependencyStatus, EventHandler, WappaEventHandler
 from pipeline.handlers.functions import Agent, Effects, agent
 from pipeline.handlers.media.handler import IMediaHandler, MediaHandler
@@ -38,8 +40,11 @@ __all__ = [
     "MessageResult",
     "ProductSection",
     "ReplyButton",
+    "RetryAfter",
+    "RetryPauses",
     "SendResult",
     "TemplateType",
+    "Unavailable",
     "WappaEventHandler",
     "agent",
 ]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Self, TypedDict
 
 from structlog.stdlib import BoundLogger
 
+from pipeline.backoff import DEFAULT_RETRIES, RetryPauses
 from pipeline.handlers.context import CACHES, current, is_active, user_id_of
 from pipeline.handlers.defaults import (
     DefaultErrorHandler,
@@ -73,8 +74,9 @@ class EventHandler(ABC):
 
     A hook's writes and sends take effect together, once, when it returns; only read marks and typing indicators are
     published at once, and may be repeated. If the hook raises, or takes longer than `PIPELINE_HANDLER_TIMEOUT`, it has
-    no effect: the event is retried while later events of the conversation wait, and finally becomes a dead letter.
-    While Redis is away the event waits and never becomes a dead letter.
+    no effect: the event is retried while later events of the conversation wait, and finally becomes a dead letter:
+    after some minutes for an I/O error, after a second for any other (`retries`). While Redis is away, or a hook raises
+    `Unavailable`, the event waits and never becomes a dead letter.
 
     Hooks by kind of event:
 
@@ -91,6 +93,7 @@ class EventHandler(ABC):
         timeout: seconds that a hook of this class may take; None for `PIPELINE_HANDLER_TIMEOUT`, which is also the
             maximum.
         template_language: the language of templates whose send names none, e.g. `en_US`. A tenant's own wins.
+        retries: pauses between the tries of an event on which a hook raises.
         db: None, for handlers that ask for it; `with_context` sets it.
         db_read: the same.
         inbox_ref: the same.
@@ -98,6 +101,7 @@ class EventHandler(ABC):
 
     timeout: ClassVar[float | None] = None
     template_language: ClassVar[str | None] = None
+    retries: RetryPauses = DEFAULT_RETRIES
     db: Any = None
     db_read: Any = None
     inbox_ref: Any = None

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from pipeline.frames import called_from
 from pipeline.handlers.context import current
-from pipeline.handlers.results import SendResult
+from pipeline.handlers.results import RefusedSend, SendResult
+from pipeline.handlers.unit_of_work import UnitOfWork
 from pipeline.handlers.validation import (
     Lifetime,
     seconds,
@@ -77,11 +79,11 @@ def queue(request: Request) -> SendResult:
     """
     event, unit, _ = current()
     if error := request.error():
-        return _failed_result(request, error, event)
+        return _refuse(request, error, event, unit)
     try:
         body = as_json(request.body)
     except ValueError:
-        return _failed_result(request, _NOT_JSON, event)
+        return _refuse(request, _NOT_JSON, event, unit)
     command = _command(request, body, event, command_id(unit.cause, unit.next_index(request.kind)))
     unit.send(command)
     return SendResult(
@@ -93,6 +95,13 @@ def queue(request: Request) -> SendResult:
         inbox_id=event.account,
         timestamp=command.created_at,
     )
+
+
+def _refuse(request: Request, error: str, event: EventBase, unit: UnitOfWork) -> SendResult:
+    """Return a result with the error. The unit keeps it, to tell at the end if nobody has looked at it."""
+    refused = RefusedSend(_failed_result(request, error, event), request.kind.value, called_from())
+    unit.refused = [*unit.refused, refused]
+    return refused
 
 
 def _failed_result(request: Request, error: str, event: EventBase) -> SendResult:

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, TypeVar, overload
 
 from structlog.stdlib import BoundLogger
 
+from pipeline.backoff import DEFAULT_RETRIES, RetryPauses
 from pipeline.errors import UsageError
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.messenger import IMessenger
@@ -87,8 +88,11 @@ class Agent(EventHandler, Generic[Kind]):
         kinds: the types of events, commands and outcomes that the function takes; anything else is only counted.
     """
 
-    def __init__(self, function: Function[Kind], kinds: tuple[type[Kind], ...]) -> None:
+    def __init__(
+        self, function: Function[Kind], kinds: tuple[type[Kind], ...], retries: RetryPauses = DEFAULT_RETRIES
+    ) -> None:
         self.kinds = kinds
+        self.retries = retries
         self._function = function
         self._effects = Effects(self.messenger, self.cache_factory, get_logger(function.__module__))
         self.__doc__, self.__module__ = function.__doc__, function.__module__
@@ -137,20 +141,24 @@ def _value(event: EventBase) -> EventBase | Command | Outcome:
 
 
 @overload
-def agent(kind: type[Kind], /) -> Callable[[Function[Kind]], Agent[Kind]]: ...
-@overload
-def agent(kind: type[Kind], other: type[Second], /) -> Callable[[Function[Kind | Second]], Agent[Any]]: ...
+def agent(kind: type[Kind], /, *, retries: RetryPauses = ...) -> Callable[[Function[Kind]], Agent[Kind]]: ...
 @overload
 def agent(
-    kind: type[Kind], other: type[Second], third: type[Third], /
+    kind: type[Kind], other: type[Second], /, *, retries: RetryPauses = ...
+) -> Callable[[Function[Kind | Second]], Agent[Any]]: ...
+@overload
+def agent(
+    kind: type[Kind], other: type[Second], third: type[Third], /, *, retries: RetryPauses = ...
 ) -> Callable[[Function[Kind | Second | Third]], Agent[Any]]: ...
 @overload
-def agent(*kinds: type[Any]) -> Callable[[Function[Any]], Agent[Any]]: ...
-def agent(*kinds: type[Any]) -> Callable[[Function[Any]], Agent[Any]]:
+def agent(*kinds: type[Any], retries: RetryPauses = ...) -> Callable[[Function[Any]], Agent[Any]]: ...
+def agent(*kinds: type[Any], retries: RetryPauses = DEFAULT_RETRIES) -> Callable[[Function[Any]], Agent[Any]]:
     """Make a function an agent for these types, e.g. `@agent(MessageEvent, StatusEvent)` or `@agent(Outcome)`.
+
+    `retries` are the pauses between the tries of an event on which the function raises.
 
     Raises `UsageError` where no kind is given, or something that is none.
     """
     if not kinds or not all(isinstance(kind, type) and issubclass(kind, _KINDS) for kind in kinds):
         raise UsageError("an agent names the events that it takes: write @agent(MessageEvent)")
-    return lambda function: Agent(function, kinds)
+    return lambda function: Agent(function, kinds, retries)

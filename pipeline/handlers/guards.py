@@ -7,9 +7,10 @@ event loop keeps track of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Final
 
 from opentelemetry.trace import SpanKind
 from structlog.contextvars import bound_contextvars
@@ -18,9 +19,15 @@ from pipeline import tracing
 from pipeline.errors import HandlerTimeout
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.context import activate
+from pipeline.handlers.results import RefusedSend
 from pipeline.handlers.services import Services
 from pipeline.handlers.unit_of_work import UnitOfWork
+from pipeline.line_limit import LineLimit
+from pipeline.logging import get_logger
 from pipeline.topics.events import EventBase
+
+_log = get_logger(__name__)
+_limit: Final = LineLimit()
 
 
 class Idempotent:
@@ -51,7 +58,25 @@ def active(event: EventBase, unit: UnitOfWork, services: Services, stage: str = 
     ids = {"tenant": event.tenant_id, "event_id": event.event_id, "event_type": event.event_type}
     span = tracing.span(stage, event.traceparent, SpanKind.INTERNAL, ids)
     with span, activate(event, unit, services), bound_contextvars(stage=stage, **names):
-        yield
+        try:
+            yield
+        finally:
+            if unit.refused:
+                _tell_unread(unit.refused)
+
+
+def _tell_unread(refused: Iterable[RefusedSend]) -> None:
+    """Log the sends that were refused although the hook goes on as if they were queued."""
+    for result in refused:
+        if (unread := result.take_unread()) is not None and _limit.admit((result.called_from, unread)) is not None:
+            _log.warning(
+                "send_refusal_unread",
+                kind=result.kind,
+                code=unread[0],
+                reason=unread[1],
+                raised_at=result.called_from,
+                detail="nothing was sent, and the hook did not look at the result: check `success`",
+            )
 
 
 class Acknowledged:

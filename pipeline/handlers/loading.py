@@ -11,6 +11,7 @@ from typing import Final
 
 import pipeline
 from pipeline.errors import ConfigurationError
+from pipeline.frames import register
 from pipeline.handlers.base import EventHandler
 from pipeline.handlers.functions import Agent
 from pipeline.logging import get_logger
@@ -29,8 +30,11 @@ def load_handler(path: str) -> EventHandler:
     made = load_object(path, f"the handler {path}")
     if not isinstance(made, EventHandler):
         raise ConfigurationError(
-            f"{path} is no handler: name a subclass of EventHandler as package.module.Class in the tenants file or "
-            "PIPELINE_HANDLER"
+            f"{path} is no handler: "
+            + (
+                _shadowed(path)
+                or "name a subclass of EventHandler as package.module.Class in the tenants file or PIPELINE_HANDLER"
+            )
         )
     if isinstance(made, Agent) and made.takes_records:
         raise ConfigurationError(
@@ -46,6 +50,8 @@ def load_object(path: str, what: str) -> object:
     """
     try:
         found = _find(_current(path))
+        if (root := _root(path)) != pipeline.__name__:
+            register(root)
         return found() if isinstance(found, type) and issubclass(found, EventHandler) else found
     except Exception as error:
         raise ConfigurationError(
@@ -79,19 +85,25 @@ def _is_of_another(root: str) -> bool:
 
 
 def _shadowed(path: str) -> str:
-    """Say which package has the name of a folder here, which is why that folder is not what is imported."""
+    """Say which package has the name of a folder or module here, which is why that is not what is imported."""
     root = _root(path)
-    place, here = _place_of(root), Path.cwd() / root
-    if place is None or not here.is_dir() or place.samefile(here):
+    here = next((each for each in (Path.cwd() / root, Path.cwd() / f"{root}.py") if each.exists()), None)
+    if here is None or (place := _place_of(root)) is None or (place.exists() and place.samefile(here)):
         return ""
-    return f"{root} is also the name of a package in {place.parent}, which Python finds first: rename yours"
+    owner = "a module of Python" if root in sys.stdlib_module_names else f"a package in {place.parent}"
+    return f"{root} is also the name of {owner}, which is found first: rename yours"
 
 
 def _place_of(root: str) -> Path | None:
-    """Return the folder of an importable package; None for a module or for nothing."""
-    spec = find_spec(root) if root and root not in sys.builtin_module_names else None
+    """Return the folder of an importable package, or the file of a module; None for nothing."""
+    try:
+        spec = find_spec(root) if root else None
+    except ValueError:  # the module that runs as a program
+        return None
     places = spec.submodule_search_locations if spec else None
-    return Path(next(iter(places))) if places else None
+    if places:
+        return Path(next(iter(places)))
+    return Path(spec.origin) if spec and spec.origin else None
 
 
 def _root(path: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from pipeline.topics.events import PlatformType
 from pipeline.topics.numbers import phone_digits
@@ -75,5 +75,44 @@ class SendResult:
     def recipient_username(self) -> None:
         """Always None: it is not known before the provider has answered."""
 
+
+class RefusedSend(SendResult):
+    """The result of a send that was refused, which notes whether anybody looks at it.
+
+    Only a refused send pays for that: the result of another one is a plain `SendResult`.
+    """
+
+    __slots__ = ("_was_read", "called_from", "kind")
+
+    kind: str
+    called_from: str
+
+    def __init__(self, result: SendResult, kind: str, called_from: str) -> None:
+        """`kind` is that of the command, `called_from` the file and line of the call."""
+        super().__init__(**{each.name: getattr(result, each.name) for each in fields(SendResult)})
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "called_from", called_from)
+        object.__setattr__(self, "_was_read", False)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _PUBLIC:
+            object.__setattr__(self, "_was_read", True)
+        return object.__getattribute__(self, name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SendResult) and all(getattr(self, name) == getattr(other, name) for name in _FIELDS)
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in _FIELDS))
+
+    def take_unread(self) -> tuple[str, str] | None:
+        """Return the code and the reason if nobody has looked at the result; else None."""
+        if self._was_read:
+            return None
+        return str(object.__getattribute__(self, "error_code")), str(object.__getattribute__(self, "error"))
+
+
+_FIELDS: Final = tuple(each.name for each in fields(SendResult))
+_PUBLIC: Final = frozenset(name for name in dir(SendResult) if not name.startswith("_"))
 
 MessageResult = SendResult

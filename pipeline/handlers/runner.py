@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Final
 
+from pipeline.backoff import DEFAULT_RETRIES, RetryPauses
 from pipeline.errors import ConfigurationError, Conflict, Unavailable, UnknownTenant
 from pipeline.handlers.api.paths import execute
 from pipeline.handlers.base import EventHandler
@@ -172,6 +173,11 @@ class HandlerRunner:
         except KeyError:
             raise UnknownTenant(f"there is no tenant {tenant_id!r} in the tenants file") from None
 
+    def retries(self, event: EventBase) -> RetryPauses:
+        """Return the pauses between the tries of an event."""
+        handler = self._handlers.get(event.tenant_id)
+        return handler.retries if handler else DEFAULT_RETRIES
+
     async def ping(self) -> None:
         """Return when the store answers. Raises `Unavailable` if it does not."""
         await self._store.ping()
@@ -190,7 +196,7 @@ class HandlerRunner:
         return {tenant: loaded[path] for tenant, path in paths.items()}
 
     def _check(self, path: str, handler: EventHandler, settings: Settings) -> None:
-        _check_timeout(path, handler, settings.handler_timeout)
+        check_handler(path, handler, settings.handler_timeout)
 
     def _api_send(self, event: EventBase) -> APIMessageEvent | None:
         """Return an event that is itself a send, which is queued with or without a hook; None for any other."""
@@ -227,11 +233,15 @@ def _skip_stale(event: EventBase) -> list[Command]:
     return []
 
 
-def _check_timeout(path: str, handler: EventHandler, longest: float) -> None:
-    """Raise `ConfigurationError` for a timeout above the maximum.
+def check_handler(path: str, handler: EventHandler, longest: float) -> None:
+    """Raise `ConfigurationError` for retries of another type, and for a timeout above the maximum.
 
     A rebalance waits for `longest` seconds only: a hook that takes more would be cut off and run twice.
     """
+    if not isinstance(handler.retries, RetryPauses):
+        raise ConfigurationError(
+            f"the retries of {path} are no RetryPauses: write retries = RetryPauses(io_errors=(1, 5, 30))"
+        )
     if handler.timeout is not None and not 0 < handler.timeout <= longest:
         raise ConfigurationError(
             f"the timeout of {path} is {handler.timeout:g} s: make it more than 0 and at most "

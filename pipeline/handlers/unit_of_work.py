@@ -25,12 +25,13 @@ that and the commit, it is done again. Pass the event's id there as the idempote
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from pydantic import BaseModel, TypeAdapter
 
 from pipeline.errors import Conflict, GivenUp, NoActiveEvent, error_type
+from pipeline.handlers.results import RefusedSend
 from pipeline.state.buffer import FINISHED, BufferedRows
 from pipeline.state.keys import unit_key
 from pipeline.state.store import Store, UnitRecord
@@ -84,6 +85,7 @@ class UnitOfWork:
         committed: the commands of the event's record, once it was found (`recorded`) or stored (`commit`).
         cause: the event id from which command ids are derived.
         tenant_id: the owner of the record.
+        refused: the results of sends that were refused.
         key: the record's full name in the store.
         effectless: True if the record, found or stored, says that the event had no effect.
 
@@ -95,6 +97,8 @@ class UnitOfWork:
         publish_immediate: publishes read marks and typing indicators at once. Without it they wait for the commit.
         redriven: True if the event is to be handled even if it was given up before.
     """
+
+    refused: Sequence[RefusedSend] = ()
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class Child:
         self.service = service
         self.name = service.name
         self.log = LogFile(log)
+        self.failures = LogFile(service.failures) if service.failures else None
         self.state = ChildState.WAITING
         self.seconds = 0.0
         """Seconds from its start until it was ready."""

@@ -10,6 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.local.failures import FailureLines
 from pipeline.local.ports import Ports
 from pipeline.local.services import INSTANCE_ID, LOOPBACK, Service, verbs
 from pipeline.tenants import Tenant
@@ -34,6 +35,7 @@ class StackReporter:
         self._api_key = _api_key(tenants)
         self._verbs = verbs(agents)
         self._colours: dict[str, str] = {}
+        self._failures = FailureLines()
 
     def ready(self, service: Service, seconds: float) -> None:
         self._print(f"[green]✓[/] {service.name:<10} {service.where or 'done':<32} [dim]{seconds:5.1f} s[/]")
@@ -70,6 +72,10 @@ class StackReporter:
         colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
         for line in lines:
             self._print(f"[{colour}]{name:>10} │[/] {escape(line)}")
+
+    def failed(self, name: str, lines: Sequence[str]) -> None:
+        for line in self._failures.of(name, lines):
+            self._print(line)
 
     def stopping(self) -> None:
         self._print("Stopping…")

@@ -123,6 +123,7 @@ class Service:
         store: it stores data that the others need until they have stopped.
         progress: a file that it touches as its work progresses, or None.
         your_code: it imports handlers.
+        failures: a file that it writes its failures to, or None.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Service:
     store: bool = False
     progress: Path | None = None
     your_code: bool = False
+    failures: Path | None = None
 
 
 def services(ports: Ports, data_dir: Path, environ: Mapping[str, str], *, agents: bool = False) -> list[Service]:
@@ -173,8 +175,10 @@ def _command(verb: Verb, ports: Ports, env: Mapping[str, str], data_dir: Path) -
     if verb.once:
         return Service(verb.name, argv, env, after=verb.after)
     port, probe = port_of(verb, ports), probe_port_of(verb, ports)
-    progress = data_dir / f"{verb.name}.progress" if verb.arguments[0] == "worker" else None
-    told = {"PIPELINE_PROGRESS_FILE": str(progress)} if progress else {}
+    is_worker = verb.arguments[0] == "worker"
+    progress = data_dir / f"{verb.name}.progress" if is_worker else None
+    failures = data_dir / "logs" / f"{verb.name}-failures.log" if is_worker else None
+    told = {"PIPELINE_PROGRESS_FILE": str(progress), "PIPELINE_FAILURES_FILE": str(failures)} if is_worker else {}
     return Service(
         verb.name,
         argv,
@@ -186,6 +190,7 @@ def _command(verb: Verb, ports: Ports, env: Mapping[str, str], data_dir: Path) -
         (port,),
         progress=progress,
         your_code=verb.your_code,
+        failures=failures,
     )
 
 

@@ -33,6 +33,7 @@ class Reporter(Protocol):
     def gave_up(self, name: str, log: Path) -> None: ...
     def all_ready(self, seconds: float) -> None: ...
     def output(self, name: str, lines: Sequence[str]) -> None: ...
+    def failed(self, name: str, lines: Sequence[str]) -> None: ...
     def stopping(self) -> None: ...
     def stopped(self, killed: Sequence[str], seconds: float) -> None: ...
 
@@ -73,6 +74,8 @@ class Supervisor:
         self._began = time.monotonic()
         for child in self._children:
             child.log.begin()
+            if child.failures:
+                child.failures.begin()
         with self._handling_signals():
             try:
                 while not self._signals and not self._failed:
@@ -118,6 +121,10 @@ class Supervisor:
         if self._follow and (lines := child.log.new_lines()):
             self._reporter.output(child.name, lines)
         child.log.trim()
+        if child.failures:
+            if lines := child.failures.new_lines():
+                self._reporter.failed(child.name, lines)
+            child.failures.trim()
 
     def _stop(self) -> None:
         self._reporter.stopping()

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from pipeline import aiokafka_patches
-from pipeline.errors import Unavailable
+from pipeline.errors import BackendUnavailable
 from pipeline.topics.records import ConsumedRecord
 
 REQUEST_TIMEOUT: Final = 5.0
@@ -109,7 +109,9 @@ def _kafka_errors(bootstrap: str) -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise Unavailable(f"Kafka at {bootstrap} did not answer in time: look at the broker's log") from None
+        raise BackendUnavailable(f"Kafka at {bootstrap} did not answer in time: look at the broker's log") from None
     except (KafkaError, OSError) as error:
         reason = type(error).__name__
-        raise Unavailable(f"can't read from Kafka at {bootstrap} ({reason}): start it or set PIPELINE_KAFKA") from None
+        raise BackendUnavailable(
+            f"can't read from Kafka at {bootstrap} ({reason}): start it or set PIPELINE_KAFKA"
+        ) from None

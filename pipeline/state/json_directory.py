@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import orjson
 
-from pipeline.errors import Unavailable
+from pipeline.errors import BackendUnavailable
 from pipeline.private_files import make_private_dir
 from pipeline.state.encoding import Fields
 
@@ -67,7 +67,7 @@ class JsonDirectory:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise Unavailable(f"the cache file {file} is not as it was written: mend it or remove it") from None
+            raise BackendUnavailable(f"the cache file {file} is not as it was written: mend it or remove it") from None
 
     def write(self, rows: Mapping[str, StoredRow | None]) -> None:
         """Write rows, and delete those that are None: all of them, or none if the process dies."""
@@ -101,7 +101,7 @@ class JsonDirectory:
                 return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= until:
-                    raise Unavailable(f"another process holds the cache files in {self.path}") from None
+                    raise BackendUnavailable(f"another process holds the cache files in {self.path}") from None
             time.sleep(pause)
             pause = min(pause * 1.5, 0.005)
 

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import orjson
 
-from pipeline.errors import Unavailable
+from pipeline.errors import BackendUnavailable
 from pipeline.private_files import make_private_dir
 from pipeline.state.change import RowChange
 from pipeline.state.encoding import Fields
@@ -157,7 +157,7 @@ def _unavailable(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"the cache files in {directory} can't be used ({error.strerror})") from error
+        raise BackendUnavailable(f"the cache files in {directory} can't be used ({error.strerror})") from error
 
 
 def _applied(change: RowChange, before: StoredRow | None, after: StoredRow | None) -> Applied:

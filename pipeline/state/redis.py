@@ -21,7 +21,7 @@ from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as TimedOut
 from redis.typing import EncodableT
 
-from pipeline.errors import ConfigurationError, Conflict, Unavailable
+from pipeline.errors import BackendUnavailable, ConfigurationError, Conflict
 from pipeline.state.auto_pipeline import AutoPipeline, KeyCommand
 from pipeline.state.change import CHANGED, NOT_A_COUNTER, NOT_A_LIST, RowChange
 from pipeline.state.encoding import Fields
@@ -154,7 +154,7 @@ class _Unavailable:
 
     def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
         if error is not None and (reason := _reason(error)):
-            raise Unavailable(f"Redis {reason} ({error})") from error
+            raise BackendUnavailable(f"Redis {reason} ({error})") from error
 
 
 UNAVAILABLE: Final = _Unavailable()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-from pipeline.errors import Unavailable
+from pipeline.errors import BackendUnavailable, Unavailable
 from pipeline.replay.reader import PartitionRange, TopicReader, open_reader
 from pipeline.topics.catalogue import UPLOADS
 from pipeline.topics.uploads import Assembly, StoredUpload
@@ -42,7 +42,7 @@ class UploadReader:
             PartitionRange(UPLOADS.name, upload.partition, upload.first, upload.last + 1)
         ):
             if record.offset < upload.first:  # the client begins anew if the log ends before the position
-                raise Unavailable(f"the topic {UPLOADS.name} ends before the file")
+                raise BackendUnavailable(f"the topic {UPLOADS.name} ends before the file")
             file.add(record)
         self._reader.rest()
         return file.finish()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from pipeline.errors import ConfigurationError, Unavailable
+from pipeline.errors import BackendUnavailable, ConfigurationError, Unavailable
 from pipeline.local.redis import RedisServer
 from pipeline.state import CacheFactory, CacheScope, MemoryStore, Store, open_store
 from pipeline.state.buffer import BufferedRows
@@ -387,6 +387,6 @@ def test_an_error_of_a_shared_command_is_everybodys(own_redis: RedisServer) -> N
         await client.config_set("maxmemory", 1)
         asked = [store.commit((), UnitRecord(f"{{t}}:unit:{number}", b"[ ]", 60)) for number in range(5)]
         found = await asyncio.gather(*asked, return_exceptions=True)
-        assert [type(each) for each in found] == [Unavailable] * 5
+        assert [type(each) for each in found] == [BackendUnavailable] * 5
 
     on_own(own_redis, body)

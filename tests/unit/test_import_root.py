@@ -56,7 +56,7 @@ from pipeline import EventHandler
 class Bot(EventHandler):
     async def process_message(self, webhook): ...
 """
-ASK = "import sys; from pipeline.cli import _import_from_here_too as a; a(); {}"
+ASK = "import sys; from pipeline.cli import import_from_here_too as a; a(); {}"
 
 
 def python(cwd: Path, code: str, *paths: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from faust.types import TP
 
-from pipeline.errors import KeyUnavailable, NewerRecord, Unavailable, WorkerDied, error_type
+from pipeline.errors import KeyUnavailable, NewerRecord, RetryAfter, Unavailable, WorkerDied, error_type
 from pipeline.logging import bind_record
 from pipeline.metrics import PARKED, RECORDS, RETRIES
 from pipeline.runtime.flows.breaker import Breaker, describe
@@ -22,14 +22,16 @@ from pipeline.runtime.flows.breakers import Breakers, NewBreaker
 from pipeline.runtime.flows.commit_queue import EMPTY_REQUEST, CommitQueue, CommitRequest
 from pipeline.runtime.flows.context import FlowContext
 from pipeline.runtime.flows.dead_letters import BlockedDeadLetters, dead_letter, rejected_by_broker
+from pipeline.runtime.flows.failures import log_attempt
 from pipeline.runtime.flows.fair_slots import FairSlots
 from pipeline.runtime.flows.fairness import group_key
 from pipeline.runtime.flows.fetch_buffer import FetchBuffer
 from pipeline.runtime.flows.holds import Holds, HoldTarget
-from pipeline.runtime.flows.in_flight import InFlight, InFlightRecord
+from pipeline.runtime.flows.in_flight import InFlight, InFlightRecord, Tried
 from pipeline.runtime.flows.keyed_executor import LONG_WAIT, SHORT_WAIT, KeyedExecutor
+from pipeline.runtime.flows.record_retries import RecordRetries
 from pipeline.runtime.flows.record_runner import RecordRunner
-from pipeline.runtime.flows.stage import ConcurrentStage, PartitionsRevoked
+from pipeline.runtime.flows.stage import ConcurrentStage, Parked, PartitionsRevoked
 from pipeline.runtime.flows.waits import HeldBy, WaitCount, Waits
 from pipeline.runtime.flows.work_count import WorkCount
 from pipeline.runtime.parking.queues import ParkedSize
@@ -58,7 +60,8 @@ class ConcurrentLoop:
         self._assignment = context.assignment
         self._stage = stage
         self._tasks = asyncio.TaskGroup()
-        self._tried: dict[tuple[TP, int], tuple[int, int, float]] = {}
+        self._retries = RecordRetries(context.retries, stage.retries)
+        self._tried: dict[tuple[TP, int], Tried] = {}
         self._looks_again: asyncio.TimerHandle | None = None
         self._in_flight = InFlight(context.assignment)
         self._holds = Holds(self._hold_ended)
@@ -198,7 +201,7 @@ class ConcurrentLoop:
             count += 1
             tried = self._tried.pop((item.tp, item.record.offset), None)
             if tried is not None:
-                item.attempts, item.outages, item.resumes_at = tried
+                tried.restore(item)
             if error := self._assignment.quarantine.parked.give_up_error(item.tp, item.record.offset):
                 self._condemn(item, error)
             else:
@@ -276,7 +279,7 @@ class ConcurrentLoop:
             if not self._in_flight.is_current(item):
                 continue
             if item.attempts or math.isfinite(item.resumes_at):
-                self._tried[item.tp, item.record.offset] = (item.attempts, item.outages, item.resumes_at)
+                self._tried[item.tp, item.record.offset] = Tried.of(item)
             if item.parked is not None and not item.parked.is_group:
                 self._window.unload(item)
                 self.buffer.new_data.set()
@@ -321,10 +324,13 @@ class ConcurrentLoop:
 
     async def _wait_for_retry(self, item: InFlightRecord, error: Exception) -> None:
         """Wait for a record's next try, alone or with all others of its key or group."""
-        holds, delay = self._holds, self._context.retries.delay_after(error, item.attempts)
+        holds, group = self._holds, item.fair_key[0]
+        group_fails = self.breakers.is_open(group)
+        delay = self._retries.delay(item, error, probes=group_fails or self.breaker.open)
+        log_attempt(item.record, self._stage.name, error, item.attempts, delay)
         self._assignment.liveness.record_attempt(item.tp, delay)
         if isinstance(error, KeyUnavailable):
-            held = item.fair_key[0] if error.whole_group else item.fair_key
+            held = group if error.whole_group else item.fair_key
             holds.hold(
                 held,
                 delay,
@@ -333,11 +339,20 @@ class ConcurrentLoop:
                 held_by=error.held_by,
                 lasts=error.lasts,
             )
-        elif self.breakers.is_open(item.fair_key[0]):
-            holds.hold(item.fair_key[0], delay, probing=True, cause=describe(error), held_by=HeldBy.BREAKER)
+        elif group_fails:
+            holds.hold(group, delay, probing=True, cause=describe(error), held_by=HeldBy.BREAKER)
+        elif self._leaves_memory(item, error, delay):
+            holds.left(item.fair_key, item)
+            holds.hold(item.fair_key, delay, probing=False, cause=describe(error), held_by=HeldBy.RETRY)
+            item.waits_for_group = False
+            raise Parked
         else:
             holds.left(item.fair_key, item)
             await self._executor.pause(item, delay)
+
+    def _leaves_memory(self, item: InFlightRecord, error: Exception, delay: float) -> bool:
+        """Return True if a record is parked while it waits, and its key held: the wait is too long for memory."""
+        return delay > LONG_WAIT and not isinstance(error, RetryAfter) and self._window.parks(item.tp.partition)
 
     async def _attempt(self, item: InFlightRecord) -> Exception | None:
         """Try a record once. Return the error if it must be tried again; None: it is finished or given up."""
@@ -363,20 +378,18 @@ class ConcurrentLoop:
         return None
 
     def _is_last(self, item: InFlightRecord, error: Exception) -> bool:
-        item.attempts += 1
+        self._retries.count(item, error)
         if item.attempts == 1:
             self.breakers.failed(item.fair_key[0], error)
         if self.breakers.forbid_giving_up(item.fair_key[0], error):
+            item.probes += 1
             return False
-        if isinstance(error, Unavailable):
-            item.outages += 1
-            return self._context.retries.gives_up(error, item.attempts)
-        return self._context.retries.gives_up(error, item.attempts - item.outages)
+        return self._retries.gives_up(item, error)
 
     def _record_success(self, item: InFlightRecord) -> None:
         was_probe = self._holds.succeeded(item.fair_key, item)
         if item.attempts or was_probe:
-            exhausted = was_probe or self._context.retries.is_exhausted(item.attempts - item.outages)
+            exhausted = was_probe or self._retries.is_exhausted(item)
             self.breakers.recovered(item.fair_key[0], exhausted=exhausted)
         else:
             self.breakers.succeeded(item.fair_key[0])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from pipeline.errors import OversizeRecord, error_type
-from pipeline.logging import get_logger, raised_at
+from pipeline.logging import get_logger
 from pipeline.metrics import DEAD_LETTERS
+from pipeline.runtime.flows.failures import describe_failure
 from pipeline.topics import dead_letters, headers
 from pipeline.topics.records import ConsumedRecord, Header, Record
 
@@ -18,27 +19,21 @@ _MAX_MESSAGE = 500
 
 
 def dead_letter(record: ConsumedRecord, stage: str, error: Exception, attempts: int) -> Record:
-    """Return the dead letter of `record`: its key, value and headers, plus headers of reason, origin and time.
-
-    The log line names the place in the code and not the text of the error, which may quote a user.
-    """
+    """Return the dead letter of `record`: its key, value and headers, plus headers of reason, origin and time."""
     DEAD_LETTERS.labels(stage, error_type(error)).inc()
+    failure = describe_failure(record, error)
     log.warning(
         "record_dead_lettered",
         stage=stage,
-        error=error_type(error),
-        raised_at=raised_at(error),
+        **failure,
         attempts=attempts,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
         detail="the record is a dead letter now: pipeline dead-letters show",
     )
     return Record(
         PREFIX + stage,
         record.key or b"",
         record.value or b"",
-        [*record.headers, *_reason(record, stage, error, attempts)],
+        [*record.headers, (headers.RAISED_AT, _place(failure["raised_at"])), *_reason(record, stage, error, attempts)],
     )
 
 
@@ -101,6 +96,10 @@ def _reason(record: ConsumedRecord, stage: str, error: Exception, attempts: int)
         headers.FAILED_AT: int(time.time() * 1000),
     }
     return [(name, str(named[name]).encode(errors="backslashreplace")) for name in headers.REASON]
+
+
+def _place(raised_at: str) -> bytes:
+    return raised_at[:_MAX_MESSAGE].encode(errors="backslashreplace")
 
 
 def _describe(error: Exception) -> str:

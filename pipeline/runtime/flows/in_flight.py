@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from faust.types import TP
 
@@ -35,6 +35,8 @@ class InFlightRecord:
         decoded: False if only a newer version can read the record; it is decoded anew at each try.
         attempts: number of its failures, those for which something was away included.
         outages: number of its failures for which something was away.
+        io_failures: number of its failures by an I/O error.
+        probes: number of its failures while an open breaker kept it from being given up.
         dead: True if `outputs` is its dead letter.
         waits: True while it waits for another try.
         waits_for_group: True if what it waits for, or waited for last, holds its whole group.
@@ -60,6 +62,8 @@ class InFlightRecord:
     decoded: bool = True
     attempts: int = 0
     outages: int = 0
+    io_failures: int = 0
+    probes: int = 0
     dead: bool = False
     waits: bool = False
     waits_for_group: bool = False
@@ -85,6 +89,24 @@ class InFlightRecord:
         if self.task is not None and not self.leaves:
             self.leaves = True
             self.task.cancel()
+
+
+class Tried(NamedTuple):
+    """What is kept in memory of a record that leaves the window, of its tries so far."""
+
+    attempts: int
+    outages: int
+    io_failures: int
+    probes: int
+    resumes_at: float
+
+    @classmethod
+    def of(cls, item: InFlightRecord) -> Tried:
+        return cls(item.attempts, item.outages, item.io_failures, item.probes, item.resumes_at)
+
+    def restore(self, item: InFlightRecord) -> None:
+        """Give a record that comes back its tries."""
+        item.attempts, item.outages, item.io_failures, item.probes, item.resumes_at = self
 
 
 class InFlight:

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from pipeline.errors import Unavailable
-from pipeline.logging import get_logger, raised_at
+from pipeline.frames import raised_at
+from pipeline.logging import get_logger, shown_message
 from pipeline.runtime.flows.chain import require_publishable
 from pipeline.runtime.flows.commit_callbacks import Callback
 from pipeline.runtime.flows.commit_queue import CommitQueue
@@ -65,6 +66,7 @@ class RecordRunner:
                 stage=self._stage.name,
                 error=type(worse).__name__,
                 raised_at=raised_at(worse),
+                **shown_message(worse),
                 detail="the dead letter is published without the outputs of on_give_up",
             )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from pipeline.backoff import RetryPauses
 from pipeline.errors import UsageError
 from pipeline.runtime.flows.fairness import Fairness
 from pipeline.runtime.tables.views import TableView
@@ -134,6 +135,7 @@ class ConcurrentStage:
         fairness: the keys and groups that share its window and its slots fairly. None: records are taken as they come.
         on_give_up: `async (value, context, error) -> Records` that are published before the dead letter of a value
             that is given up. An exception in it is logged; after `Unavailable` the value is tried again instead.
+        retries: returns the pauses between the tries of a value; None: the default ones for all.
     """
 
     name: str
@@ -143,6 +145,7 @@ class ConcurrentStage:
     concurrency: int = 100
     on_give_up: Callable[[Any, ConcurrentContext, Exception], Awaitable[Iterable[Record]]] | None = None
     fairness: Fairness | None = None
+    retries: Callable[[Any], RetryPauses] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,14 +177,19 @@ def test_of_several_cloud_apps_each_should_list_its_accounts() -> None:
 
 def test_handlers_are_imported_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker would be the first to find that a tenant's handler does not exist."""
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "broken_handler.py").write_text("raise RuntimeError('first line\\nsecond line')")
-    assert _checks.check_handlers(settings(), None)[0].state is CheckState.OK
-    for name in ("no.such.Handler", "collections.OrderedDict", "collections.NoSuch", "plain", "broken_handler.X"):
-        (finding,) = _checks.check_handlers(settings(handler=name), None)
-        assert finding.state is CheckState.WRONG
-        assert len(finding.text.splitlines()) == 1
-        assert name in finding.text
+    (finding,) = _checks.check_handlers(settings(), None)
+    assert finding.state is CheckState.OK
+    names = ("no.such.Handler", "collections.OrderedDict", "collections.NoSuch", "plain", "broken_handler.X")
+    wrong = Tenants(
+        TenantsFile.model_validate({"tenants": [{"id": f"t{n}", "handler": h} for n, h in enumerate(names)]})
+    )
+    found = {finding.text: finding.state for finding in _checks.check_handlers(settings(), wrong)}
+    assert list(found.values()).count(CheckState.WRONG) == len(names)
+    for name in names:
+        (text,) = [text for text in found if name in text]
+        assert len(text.splitlines()) == 1
 
 
 def test_data_directory_that_can_be_made_is_fine(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_outside_a_checkout_it_goes_into_a_package_of_the_users_own(
 
 
 _LOAD = (
-    "from pipeline.cli import _import_from_here_too as also; also(); "
+    "from pipeline.cli import import_from_here_too as also; also(); "
     "from pipeline.handlers.loading import load_handler as load; load("
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
@@ -32,6 +33,7 @@ from pipeline.topics.dead_letters import (
     Resolution,
     parse_dead_letter,
 )
+from pipeline.topics.headers import REASON
 from pipeline.topics.records import ConsumedRecord, Record
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -65,6 +67,44 @@ def test_the_letter_of_a_gap_is_shown_with_its_range_and_never_redriven() -> Non
     ((refused, why),) = asyncio.run(decider.redrive([letter]))
     assert refused is letter
     assert "nothing to redrive" in why
+
+
+def _raised() -> Exception:
+    """An error that was raised, in a line of this file."""
+    try:
+        raise KeyError("menu")
+    except KeyError as error:
+        return error
+
+
+def test_a_letter_says_where_its_error_was_raised() -> None:
+    """An author would know what went wrong, and search for the line in the logs of a worker that is gone."""
+    record = TestRecord(b"{}", b"k", (("tenant", b"acme"),), "events.default", 3, 17)
+    letter = _letter(record, error=_raised())
+    assert re.fullmatch(r"tests/unit/dead_letters/test_dead_letters\.py:\d+ _raised", letter.raised_at)
+    assert row(letter, DeadLetterState.OPEN).endswith(letter.raised_at)
+    assert orjson.loads(as_json(letter, DeadLetterState.OPEN))["raised_at"] == letter.raised_at
+    assert f"raised at {letter.raised_at}" in page(letter, DeadLetterState.OPEN, [], reveal=False)
+    assert list(letter.redriven(1).headers) == [("tenant", b"acme"), ("redriven", b"1")]
+
+
+def test_the_place_is_no_change_for_other_versions() -> None:
+    """During an upgrade one version would not see, or not redrive, the letters of another."""
+    record = TestRecord(b"{}", b"k", (("tenant", b"acme"),), "events.default", 3, 17)
+    made = dead_letter(record, "handle", _raised(), 4)
+    assert tuple(name for name, _ in made.headers[-len(REASON) :]) == REASON, "an older one looks at these only"
+    older = made._replace(headers=[pair for pair in made.headers if pair[0] != "raised-at"])
+    letter = parse_dead_letter(_written(older))
+    assert isinstance(letter, DeadLetter)
+    assert (letter.raised_at, list(letter.headers)) == ("", [("tenant", b"acme")])
+    assert "raised at -" in page(letter, DeadLetterState.OPEN, [], reveal=False)
+
+
+def test_what_an_older_version_redrove_has_the_place_of_its_last_failure() -> None:
+    """An author would be sent to the line of the fault that was mended before."""
+    again = TestRecord(b"{}", b"k", (("raised-at", b"old.py:1 hook"),), "events.default", 3, 18)
+    assert _letter(again, error=_raised()).raised_at.endswith(" _raised")
+    assert _letter(again, error=ValueError("never raised")).raised_at == ""
 
 
 def _written(record: Record, partition: int = 3, offset: int = 0) -> TestRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -112,6 +113,7 @@ def test_a_dead_letter_keeps_bytes_key_headers_and_origin() -> None:
     assert (dead.key, dead.value) == (b"key", b"\xff\x00")
     named = {name: value.decode() for name, value in dead.headers}
     assert named.pop("failed-at").isdigit()
+    assert re.fullmatch(r"tests/unit/runtime/flows/test_chain\.py:\d+ __call__", named.pop("raised-at"))
     assert named == {
         "webhook-id": "w1",
         "error-type": "InvalidRecord",

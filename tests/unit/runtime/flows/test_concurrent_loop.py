@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 
 from pipeline.backoff import RetryPolicy
-from pipeline.errors import NewerRecord, PermanentError, RetryAfter, Unavailable
+from pipeline.errors import BackendUnavailable, NewerRecord, PermanentError, RetryAfter, Unavailable
 from pipeline.logging import add_place
 from pipeline.runtime.flows.breaker import OFF, Breaker, BreakerConfig
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
@@ -465,7 +465,7 @@ def test_partitions_that_are_not_taken_while_failures_are_the_rule_are_not_stuck
 
 def test_tries_while_something_was_away_leave_the_others_as_many() -> None:
     """A message that waited for Redis for a minute would be given up when its hook then raises once."""
-    errors = iter([*[Unavailable("away")] * 10, *[RuntimeError("a bug")] * 2])
+    errors = iter([*[BackendUnavailable("away")] * 10, *[RuntimeError("a bug")] * 2])
 
     async def work(record: Any, _: ConcurrentContext) -> list[Record]:
         if error := next(errors, None):
