@@ -16,6 +16,7 @@ from zlib import crc32
 import pytest
 from faust.types import TP
 
+from pipeline.backoff import RetryPauses
 from pipeline.errors import KeyUnavailable
 from pipeline.runtime.flows.dead_letters import is_dead_letter
 from pipeline.runtime.flows.fairness import Fairness
@@ -195,7 +196,10 @@ class Life(InMemoryAssignment):
             self.app.stores[TABLE].partition(partition).update(rows)
         self.quarantine = quarantine.Quarantine("life", self, ProcessExclusivity(), lambda: self._loop.quiet)
         fairness = Fairness(key=lambda record: (record.key.decode(), record.key.decode()))
-        stage = ConcurrentStage("slow", self._work, self._decode, lambda r: r.key, fairness=fairness)
+        pauses = RetryPauses(io_errors=(40.0,) * 50)
+        stage = ConcurrentStage(
+            "slow", self._work, self._decode, lambda r: r.key, fairness=fairness, retries=lambda _: pauses
+        )
         self._loop = self.app.concurrent(stage)
         self.buffers["in"] = self._loop.buffer
         self._loop.buffer.gate = self.quarantine
@@ -276,7 +280,7 @@ class Life(InMemoryAssignment):
         if world.closed:
             raise KeyUnavailable("closed", 600)
         if world.lane(place) in world.away and asyncio.get_running_loop().time() < AWAY:
-            raise KeyUnavailable("away", 5)
+            raise TimeoutError if place[1] % 2 else KeyUnavailable("away", 5)
         self.running.add(place)
         if place in world.slow:
             await asyncio.sleep(3 * TICK)

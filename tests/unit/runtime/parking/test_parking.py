@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.backoff import RetryPauses
 from pipeline.errors import KeyUnavailable, RetryAfter, Unavailable
 from pipeline.runtime.flows.breaker import OFF, Breaker, BreakerConfig
 from pipeline.runtime.flows.concurrent_loop import ConcurrentLoop
@@ -40,10 +41,20 @@ def _turn(record: Any) -> tuple[str, str]:
     return key.partition(":")[0], key
 
 
+LONG_PAUSES = RetryPauses(io_errors=(40.0,) * 50)
+"""After an I/O error a record leaves the window at once."""
+
+
 def _stage(work: Work, *, concurrency: int = 10, weight: Callable[[str], float] = lambda _: 1.0) -> ConcurrentStage:
     fairness = Fairness(key=_turn, weight=weight)
     return ConcurrentStage(
-        "slow", work, lambda record: record, lambda record: record.key, concurrency, fairness=fairness
+        "slow",
+        work,
+        lambda record: record,
+        lambda record: record.key,
+        concurrency,
+        fairness=fairness,
+        retries=lambda _: LONG_PAUSES,
     )
 
 
@@ -355,7 +366,7 @@ def test_nothing_is_lost_doubled_or_reordered_whatever_dies(seed: int) -> None:
         elif kind < 0.03:
             raise KeyUnavailable("away", rng.choice([0.5, 30]), probing=rng.random() < 0.5)
         elif kind < 0.04:
-            raise Unavailable("away")
+            raise rng.choice([Unavailable("away"), TimeoutError()])
         elif kind < 0.5:
             await asyncio.sleep(0.01)
         if record.offset in done:  # delivered again, as it may be: the effect is deduplicated by its id

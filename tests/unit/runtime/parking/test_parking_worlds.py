@@ -80,7 +80,7 @@ class World:
         elif kind < waits + held:
             raise KeyUnavailable("away", self.rng.choice([0.5, 30]), probing=self.rng.random() < 0.5)
         elif kind < waits + held + away:
-            raise Unavailable("away")
+            raise self.rng.choice([Unavailable("away"), TimeoutError()])
         elif kind < waits + held + away + slow:
             await asyncio.sleep(0.01)
         if record.offset in self.done:  # delivered again, as it may be: the effect is deduplicated by its id
