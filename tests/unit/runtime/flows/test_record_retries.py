@@ -17,9 +17,9 @@ from pipeline.runtime.flows.fairness import Fairness
 from pipeline.runtime.flows.stage import ConcurrentContext, ConcurrentStage
 from pipeline.runtime.parking.queue_rows import TABLE
 from pipeline.testing import TestRecord
+from pipeline.testing.own_time import OwnTime
 from pipeline.topics.records import Record
 from tests.support.loop_stand_ins import TP0, FakeApp
-from tests.support.own_time import OwnTime
 from tests.unit.runtime.parking.scene import VIRTUAL_HANG, fair_key, record
 
 Play = Callable[[FakeApp, ConcurrentLoop], Awaitable[None]]
