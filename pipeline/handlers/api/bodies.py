@@ -4,7 +4,7 @@ They check types, and bound the size of what is kept of a send. The messenger ch
 Fields that Wappa accepts and ignores (`description`, `transcript`, the names of the kind) are ignored here too. Any
 other field is rejected: with a misspelt name the send would not be what its caller meant.
 
-`pipeline.ingress.openapi` describes them to callers: their docstrings are read by these.
+`tools/openapi` describes them to callers, who then read their docstrings.
 """
 
 from __future__ import annotations
