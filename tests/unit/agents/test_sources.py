@@ -107,7 +107,7 @@ def test_the_topology_tells_of_agents(settings: Settings, tenants: Tenants) -> N
         ({"agent": f"{PATH}forgot_the_decorator"}, "write @agent"),
         ({"agent": f"{PATH}TABLE"}, "is no agent"),
         ({"agent": f"{PATH}nothing"}, "is no agent"),
-        ({"agent": "nowhere.at_all"}, "the agent a, nowhere.at_all, can't be made"),
+        ({"agent": "nowhere.at_all"}, "the agent a, nowhere.at_all, can't be imported"),
         ({"agent": f"{PATH}plain", "tenants": ["bank"]}, "leave out `tenants`"),
     ],
 )

@@ -54,4 +54,4 @@ def test_agents_beside_the_handlers_are_imported_too() -> None:
     good, bad = AgentEntry(id="count", agent=GOOD), AgentEntry(id="crm", agent="no.such.agent")
     found = find_problems([], [good, bad])
     assert found[f"count: {GOOD}"] == ""
-    assert "the agent crm, no.such.agent, can't be made" in found["crm: no.such.agent"]
+    assert "the agent crm, no.such.agent, can't be imported" in found["crm: no.such.agent"]
