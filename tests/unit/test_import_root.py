@@ -32,6 +32,7 @@ PUBLIC = [
     "Outcome",
     "PipelineError",
     "RetryAfter",
+    "RetryPauses",
     "SendResult",
     "StatusEvent",
     "Unavailable",
