@@ -28,7 +28,7 @@ ENOUGH: Final = 2_000
 More than a process has in memory, those included that have run and are not committed.
 """
 
-PROGRESS: Final = 64
+PROGRESS: Final = 32
 """Number of records of a partition that a process finishes until the deaths of earlier ones count no more, at least.
 
 Without it, the third death of any kind in a backlog of hours would begin a search. A killer is found all the same: each
