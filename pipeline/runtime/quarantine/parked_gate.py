@@ -313,6 +313,13 @@ class ParkedGate:
         while not self.is_alone(tp, offset) and self.must_run_alone(tp, offset) and is_current():
             self.offer(tp, offset, in_memory=True)
             await self._changed.wait()
+        if not self.is_alone(tp, offset):
+            self._recall(tp, offset)
+
+    def _recall(self, tp: TP, offset: int) -> None:
+        """Ask no more for a record in memory to run alone: by now it runs with the others."""
+        if (partition := self._partitions.get(tp)) is not None and partition.parked.candidate == offset:
+            partition.parked.candidate = None
 
     def _notify(self) -> None:
         self._changed.set()
@@ -335,6 +342,9 @@ class ParkedGate:
             self._log("parked_record_runs_alone", *record, deaths, "if the process dies now, this record is to blame")
         self.alone, self.taken, self.over = record, parked.in_memory, False
         parked.candidate = None
+        if self.taken and record.offset not in parked.in_work:  # it is finished: nobody would ever end its time
+            self._stop_alone(parked)
+            return
         self._notify()
         parked.wake()
 

@@ -13,8 +13,8 @@ from pipeline.runtime.parking.suspects import ParkedSuspects
 from pipeline.runtime.quarantine.crash_marker import CrashHint
 from pipeline.runtime.quarantine.exclusive import ProcessExclusivity
 from pipeline.runtime.quarantine.ledger import SuspectLedger
-from pipeline.runtime.quarantine.parked_gate import ENOUGH, FIRST_ALONE, PROGRESS, ParkedState
-from pipeline.runtime.quarantine.parked_suspects import MAX_SUSPECTS, ParkedSuspicion, from_note, to_note
+from pipeline.runtime.quarantine.parked_gate import ENOUGH, FIRST_ALONE, PROGRESS, ParkedGate, ParkedState
+from pipeline.runtime.quarantine.parked_suspects import MAX_SUSPECTS, NONE_RUNS, ParkedSuspicion, from_note, to_note
 from pipeline.runtime.quarantine.quarantine import Quarantine
 from pipeline.runtime.quarantine.suspects import CLEAR, LIVES, SPAN, Running, Suspicion, decode, decode_parked, encode
 from pipeline.testing.memory_flows import InMemoryAssignment
@@ -143,6 +143,44 @@ def test_a_death_counts_only_while_parked_records_are_in_memory() -> None:
 
     with asyncio.Runner(loop_factory=OwnTime) as runner:
         runner.run(asyncio.wait_for(play(), 600))
+
+
+class Partition:
+    """A partition in which a killer is searched. The broker knows all of its notes."""
+
+    position: int | None = 10
+    dirty = False
+
+    def __init__(self, *in_work: int) -> None:
+        self.parked = ParkedState(ParkedSuspicion(narrow=True), in_work=set(in_work))
+
+
+def test_a_record_that_waited_to_run_alone_and_need_not_any_more_is_not_waited_for() -> None:
+    """The whole process would stand still for a record that has run with the others, until it is killed."""
+    partition, tp = Partition(1), TP0
+    gate = ParkedGate("app", {tp: partition}, lambda: None, lambda: True)
+
+    async def play() -> None:
+        waiting = asyncio.ensure_future(gate.wait_until_alone(tp, 1, lambda: True))
+        await asyncio.sleep(0)
+        assert gate.next_alone() == (tp, 1)
+        partition.parked.survived = FIRST_ALONE
+        gate.forget_alone()
+        await waiting
+        assert gate.next_alone() is None
+
+    asyncio.run(play())
+
+
+def test_the_time_of_a_record_that_is_gone_ends_at_once() -> None:
+    """Everything else would wait for its end, which has been."""
+    partition, tp = Partition(2), TP0
+    gate = ParkedGate("app", {tp: partition}, lambda: None, lambda: True)
+    gate.offer(tp, 1, in_memory=True)
+    record = gate.next_alone()
+    assert record is not None
+    gate.begin_alone(record)
+    assert (gate.alone, gate.over, partition.parked.state.running) == (None, True, NONE_RUNS)
 
 
 def test_deaths_between_which_much_is_finished_begin_no_search() -> None:
