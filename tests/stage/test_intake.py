@@ -81,6 +81,7 @@ def test_bytes_that_are_no_webhook_are_one_dead_letter_of_parse_with_every_heade
     told = {name: found.decode() for name, found in letter.headers[len(HEADERS) :]}
     assert int(told.pop("failed-at")) > 0
     assert told.pop("error-message")
+    assert told.pop("raised-at").startswith("pipeline/agents/parse.py:")
     assert told == {
         "error-type": "InvalidRecord",
         "stage": "parse",
