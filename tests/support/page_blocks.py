@@ -95,7 +95,7 @@ def handler(block: str) -> type[EventHandler]:
     assert isinstance(shown, ast.AsyncFunctionDef)
     if any(isinstance(each, ast.ClassDef) for each in shown.body):
         exec(text, names)
-        bases = tuple(each for each in names.values() if _is_new_handler(each))
+        bases = tuple(each for name, each in names.items() if name not in granted and _is_new_handler(each))
         return type(block, (*bases, Reader), {"granted": granted})
     if not any(isinstance(each, ast.AsyncFunctionDef) for each in shown.body):
         arguments = "self, webhook, user_id, user_cache, cache_key"

@@ -40,6 +40,7 @@ from pipeline.topics.catalogue import (
 PARTITIONS: Final = 2
 COMMANDS: Final = (COMMANDS_INTERACTIVE, COMMANDS_BULK)
 LETTERS: Final = dead_letters("handle")
+WORKER: Final = (*COMMAND[:-1], "pipeline.testing.stack.worker")
 OUTPUTS: Final = (*COMMANDS, LETTERS)
 _OF_PYTEST: Final = "PYTEST_CURRENT_TEST"
 _SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1"
@@ -109,6 +110,11 @@ class StackWorker(StackProcess):
             "PIPELINE_WORKER_PORT": str(port),
         }
         super().__init__(data_dir, port, {**job.environ, **shared, **own}, "worker", "handlers", "--lane", self.lane)
+
+    @property
+    def argv(self) -> list[str]:
+        """The command line, of a worker that does not wait between the tries of an event."""
+        return [*WORKER, *self.name.split()]
 
     def prepare(self) -> None:
         """Create its directory and its tenants file."""

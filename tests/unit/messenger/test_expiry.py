@@ -147,6 +147,7 @@ def test_who_can_not_have_a_permit_in_time_takes_none(monkeypatch: pytest.Monkey
     assert DAY <= messenger.outside.now - started <= DAY + REVIEW_INTERVAL
     dispatcher = messenger._dispatcher
     assert dispatcher is not None
+    messenger.outside.now += REVIEW_INTERVAL  # the lifetime of the next one ends behind the first permit, not with it
     later = messenger.command(number=2).model_copy(update={"kind": CommandKind.TEMPLATE})
     assert _status(messenger.end(later)) is OutcomeStatus.ACCEPTED, "the first permit is still there"
 
