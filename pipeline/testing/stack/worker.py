@@ -5,10 +5,11 @@ So a test hears of its handler's error at once, and not after the minutes of an 
 
 from __future__ import annotations
 
+from runpy import run_module
 from typing import Final
+from unittest.mock import patch
 
 from pipeline.backoff import RetryPauses
-from pipeline.cli import main
 from pipeline.handlers.runner import HandlerRunner
 from pipeline.topics.events import EventBase
 
@@ -21,5 +22,5 @@ def _retry_quickly(_: HandlerRunner, __: EventBase) -> RetryPauses:
 
 
 if __name__ == "__main__":
-    HandlerRunner.retries = _retry_quickly  # type: ignore[method-assign]
-    main()
+    with patch.object(HandlerRunner, "retries", _retry_quickly):
+        run_module("pipeline.cli", run_name="__main__")  # by its name, as the processes of the stack are run
