@@ -67,6 +67,11 @@ class Fault(NamedTuple):
     target: str
     amount: float = 0
 
+    @property
+    def line(self) -> str:
+        """The fault as a line of `--show-plan`."""
+        return f"{self.at:8.2f} s  {self.act:<8} {self.target:<12} {self.amount or ''}"
+
 
 KILLS: Final = (Act.SIGKILL, Act.SIGTERM)
 TROUBLES: Final = (Act.REFUSE, Act.UNAVAILABLE, Act.HANG, Act.RAISE, Act.MEND)

@@ -27,7 +27,7 @@ _OWN: Final[set[str]] = {"pipeline.agents.handlers"}
 
 
 class _Origin(IntEnum):
-    """Whose code a frame runs, the most telling first."""
+    """The owner of the code that a frame runs, the most telling first."""
 
     AUTHOR = 0
     STAGE = 1

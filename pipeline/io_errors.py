@@ -26,7 +26,7 @@ _PROGRAM: Final = (
 _OUTAGES: Final = frozenset({408, 425, 429, *range(500, 600)}) - {501, 505}
 """HTTP statuses after which the same request may succeed."""
 _DATABASE: Final = frozenset({"InterfaceError", "OperationalError"})
-"""What PEP 249 calls errors of a connection, and errors of a database's operation."""
+"""Names that PEP 249 gives to errors of a connection and of a database's operation."""
 _CLIENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "aiohttp": frozenset({"ClientConnectionError", "ClientPayloadError"}),

@@ -41,7 +41,7 @@ def main(
     console = console_of(sys.stdout)
     if show_plan:
         for fault in plan(options):
-            console.print(f"{fault.at:8.2f} s  {fault.act:<8} {fault.target:<12} {fault.amount or ''}", highlight=False)
+            console.print(fault.line, highlight=False)
         return
     with place(keep) as directory:
         raise typer.Exit(_run(options, directory, json, console))

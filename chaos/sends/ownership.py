@@ -32,7 +32,7 @@ Span = tuple[float, float]
 
 
 class Look(NamedTuple):
-    """What a worker said: the time of the question, and the partitions in the answer; none without an answer."""
+    """An answer of a worker: the time of the question, and the partitions in it; none without an answer."""
 
     at: float
     partitions: frozenset[int]

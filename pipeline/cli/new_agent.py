@@ -76,7 +76,7 @@ class Test{class_name}(AgentConformance):
 
 
 def test_it_counts_texts_and_nothing_else() -> None:
-    """Whoever reads the count would be told a wrong number."""
+    """A wrong number would be told to whoever reads the count."""
     driver = AgentDriver({name})
     driver.handle(incoming_text("hi"), incoming_image(), incoming_text("again"))
     counts = driver.caches().create_table_cache()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import ClassVar, Final
 
 from pipeline.topics.commands import Command
@@ -34,37 +35,29 @@ class RecordEvent(EventBase):
 
 def command_event(command: Command, contact_of: ContactOf) -> RecordEvent:
     """Return the event of a command: it was made."""
-    contact = contact_of(command.provider, command.recipient)
-    return RecordEvent(
-        kind="command",
-        event_type=f"command.{command.kind.value}",
-        event_id=f"{REACTION}{command.command_id}",
-        tenant_id=command.tenant_id,
-        provider=command.provider,
-        account=command.account,
-        conversation=conversation_key(command.provider, command.account, contact),
-        contact=contact,
-        timestamp=command.created_at,
-        received_at=command.created_at,
-        traceparent=command.traceparent,
-        value=command,
-    )
+    kind = f"command.{command.kind.value}"
+    return _event(command, contact_of, kind, command.command_id, command.created_at)
 
 
 def outcome_event(outcome: Outcome, contact_of: ContactOf) -> RecordEvent:
     """Return the event of an outcome. A command has each status once, so both name the event."""
-    contact = contact_of(outcome.provider, outcome.recipient)
+    status = outcome.status.value
+    return _event(outcome, contact_of, f"outcome.{status}", f"{outcome.command_id}:{status}", outcome.at)
+
+
+def _event(value: Command | Outcome, contact_of: ContactOf, event_type: str, name: str, at: datetime) -> RecordEvent:
+    contact = contact_of(value.provider, value.recipient)
     return RecordEvent(
-        kind="outcome",
-        event_type=f"outcome.{outcome.status.value}",
-        event_id=f"{REACTION}{outcome.command_id}:{outcome.status.value}",
-        tenant_id=outcome.tenant_id,
-        provider=outcome.provider,
-        account=outcome.account,
-        conversation=conversation_key(outcome.provider, outcome.account, contact),
+        kind=event_type.partition(".")[0],
+        event_type=event_type,
+        event_id=f"{REACTION}{name}",
+        tenant_id=value.tenant_id,
+        provider=value.provider,
+        account=value.account,
+        conversation=conversation_key(value.provider, value.account, contact),
         contact=contact,
-        timestamp=outcome.at,
-        received_at=outcome.at,
-        traceparent=outcome.traceparent,
-        value=outcome,
+        timestamp=at,
+        received_at=at,
+        traceparent=value.traceparent,
+        value=value,
     )

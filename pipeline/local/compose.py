@@ -37,7 +37,7 @@ Node = dict[str, Any]
 
 
 class Project(NamedTuple):
-    """What a compose file is for.
+    """The purpose of a compose file.
 
     Attributes:
         name: of the stack and of its image, which is built in the file's folder.

@@ -16,7 +16,7 @@ _NOT_OURS: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
 class _State(NamedTuple):
-    """What tells one content of a file from the next."""
+    """Size and times of a file, which tell one content from the next."""
 
     modified: int
     size: int

@@ -45,7 +45,7 @@ _FOLLOWERS: Final[dict[str, frozenset[OutcomeStatus]]] = {
     OutcomeStatus.READ: frozenset(),
     OutcomeStatus.FAILED: frozenset(),
 }
-"""What may follow each published status; the empty one stands for a first outcome of any kind."""
+"""Statuses that may follow each published one; the empty one stands for a first outcome of any kind."""
 
 
 class FateTable(Protocol):
